@@ -1,0 +1,185 @@
+//! Content digests, as the OCI image-spec's `descriptor.md` defines them.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::{Digest as _, Sha256, Sha512};
+
+/// The registered digest algorithms (image-spec, `descriptor.md`). Others are refused: nobody can verify them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Algorithm {
+    /// `sha256`: 64 lower-case hexadecimal characters.
+    Sha256,
+    /// `sha512`: 128 lower-case hexadecimal characters.
+    Sha512,
+}
+
+impl Algorithm {
+    /// The name before the colon.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    const fn hex_length(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+/// A digest: algorithm and lower-case hexadecimal value, always of the right length.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest {
+    algorithm: Algorithm,
+    hex: Box<str>,
+}
+
+/// Why a text is not a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DigestError {
+    /// No `algorithm:hex` form.
+    #[error("a digest has the form algorithm:hex")]
+    Form,
+    /// An algorithm that is not registered.
+    #[error("the digest algorithm is neither sha256 nor sha512")]
+    Algorithm,
+    /// Wrong length, or characters other than `0-9a-f`.
+    #[error("the digest's value is not lower-case hexadecimal of the algorithm's length")]
+    Value,
+}
+
+impl Digest {
+    /// The digest of `bytes` by `algorithm`.
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// The SHA-256 digest of `bytes`.
+    pub fn sha256(bytes: &[u8]) -> Self {
+        Self::of(Algorithm::Sha256, bytes)
+    }
+
+    /// The algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The value: lower-case hexadecimal.
+    pub fn hex(&self) -> &str {
+        &self.hex
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let (algorithm, hex) = text.split_once(':').ok_or(DigestError::Form)?;
+        let algorithm = match algorithm {
+            "sha256" => Algorithm::Sha256,
+            "sha512" => Algorithm::Sha512,
+            _ => return Err(DigestError::Algorithm),
+        };
+        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if hex.len() != algorithm.hex_length() || !hex.bytes().all(lower_hex) {
+            return Err(DigestError::Value);
+        }
+        Ok(Self { algorithm, hex: hex.into() })
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm.as_str(), self.hex)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Hashes content as it streams by.
+#[derive(Clone)]
+pub enum Hasher {
+    /// For [`Algorithm::Sha256`].
+    Sha256(Sha256),
+    /// For [`Algorithm::Sha512`].
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// An empty hasher.
+    pub fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    /// Adds `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The digest of everything added.
+    pub fn finish(self) -> Digest {
+        let (algorithm, hex) = match self {
+            Self::Sha256(hasher) => (Algorithm::Sha256, hex::encode(hasher.finalize())),
+            Self::Sha512(hasher) => (Algorithm::Sha512, hex::encode(hasher.finalize())),
+        };
+        Digest { algorithm, hex: hex.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_parse_and_print() {
+        let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::sha256(b"").to_string(), empty);
+        assert_eq!(empty.parse(), Ok(Digest::sha256(b"")));
+        let long = Digest::of(Algorithm::Sha512, b"x");
+        assert_eq!(long.to_string().parse(), Ok(long));
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        let value = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for (text, error) in [
+            (value.to_owned(), DigestError::Form),
+            (format!("md5:{value}"), DigestError::Algorithm),
+            (format!("SHA256:{value}"), DigestError::Algorithm),
+            (format!("sha256:{}", value.to_uppercase()), DigestError::Value),
+            (format!("sha256:{value}0"), DigestError::Value),
+            (format!("sha512:{value}"), DigestError::Value),
+            ("sha256:../../../etc".to_owned(), DigestError::Value),
+        ] {
+            assert_eq!(text.parse::<Digest>(), Err(error), "{text}");
+        }
+    }
+}

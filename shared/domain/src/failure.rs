@@ -1,0 +1,102 @@
+//! Why a sync, or one tag of it, failed.
+
+use serde::{Deserialize, Serialize};
+
+/// The classes of failure. The first nine are Quay's (`last_error_reason` of its metrics); the others are ours, for
+/// what Quay reports as `unknown_error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// The registry refused the credentials, or asks for some.
+    AuthFailed,
+    /// No answer in time.
+    NetworkTimeout,
+    /// No connection, or one that broke.
+    ConnectionError,
+    /// The registry does not have the repository, tag, manifest or blob.
+    NotFound,
+    /// The registry's certificate was not accepted, or the handshake failed.
+    TlsError,
+    /// The stored credentials could not be decrypted.
+    DecryptionFailed,
+    /// Another sync of the repository took over, or it was cancelled.
+    Preempted,
+    /// The reference leads to an address that is not allowed.
+    InvalidSourceRegistry,
+    /// None of the others.
+    UnknownError,
+    /// The registry asks to be left alone for a while (429).
+    RateLimited,
+    /// Content did not match its digest or size.
+    DigestMismatch,
+    /// Content that a stock registry could not serve.
+    ContentRefused,
+    /// The registry answered something that the distribution-spec does not allow, or failed itself (5xx).
+    RegistryError,
+    /// S3 or DynamoDB failed.
+    StorageError,
+}
+
+impl FailureReason {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthFailed => "auth_failed",
+            Self::NetworkTimeout => "network_timeout",
+            Self::ConnectionError => "connection_error",
+            Self::NotFound => "not_found",
+            Self::TlsError => "tls_error",
+            Self::DecryptionFailed => "decryption_failed",
+            Self::Preempted => "preempted",
+            Self::InvalidSourceRegistry => "invalid_source_registry",
+            Self::UnknownError => "unknown_error",
+            Self::RateLimited => "rate_limited",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::ContentRefused => "content_refused",
+            Self::RegistryError => "registry_error",
+            Self::StorageError => "storage_error",
+        }
+    }
+
+    /// The reason in Quay's vocabulary, for metrics that Quay's dashboards read.
+    #[must_use]
+    pub const fn quay(self) -> Self {
+        match self {
+            Self::RateLimited
+            | Self::DigestMismatch
+            | Self::ContentRefused
+            | Self::RegistryError
+            | Self::StorageError => Self::UnknownError,
+            other => other,
+        }
+    }
+
+    /// What the owner of the mirror can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::AuthFailed => "check the mirror's external_registry_username and external_registry_password",
+            Self::NetworkTimeout | Self::ConnectionError => {
+                "check that the registry is reachable; the sync is tried again"
+            }
+            Self::NotFound => "check the mirror's external_reference",
+            Self::TlsError => "check the registry's certificate, or set verify_tls to false if you trust the network",
+            Self::DecryptionFailed => "set the mirror's credentials again",
+            Self::Preempted => "nothing: another sync runs, or this one was cancelled",
+            Self::InvalidSourceRegistry => "use a public registry, or add its host to SSRF_ALLOWED_HOSTS",
+            Self::RateLimited => "wait, sync less often, or use credentials with a higher limit",
+            Self::DigestMismatch => "the registry's copy is damaged; the next sync tries again",
+            Self::ContentRefused => "exclude the tag, or have its image rebuilt in a current format",
+            Self::RegistryError => "look at the registry; the sync is tried again",
+            Self::StorageError | Self::UnknownError => "look at the sync function's log; the sync is tried again",
+        }
+    }
+}
+
+/// A classified failure, with a message for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its class.
+    pub reason: FailureReason,
+    /// What happened, in one line, free of secrets.
+    pub message: String,
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+pub mod digest;
+pub mod failure;
+pub mod fnmatch;
+pub mod grid;
+pub mod manifest;
+pub mod media_type;
+pub mod mirror;
+pub mod name;
+pub mod plan;
+pub mod reference;
+pub mod rule;
+pub mod run;
+pub mod status;
+pub mod timestamp;
+pub mod usage_log;
+
+pub use digest::{Algorithm, Digest, DigestError, Hasher};
+pub use failure::FailureReason;
+pub use media_type::MediaType;
+pub use name::{NameError, Namespace, RepositoryName, RobotName, TagName};
+pub use reference::{ExternalReference, ReferenceError};
+pub use rule::RootRule;
+pub use timestamp::Timestamp;
+
+/// Passwords and tokens: never printed, wiped when dropped.
+pub use secrecy::{ExposeSecret, SecretString};

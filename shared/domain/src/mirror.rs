@@ -1,0 +1,141 @@
+//! A mirror: what is copied from where, how, and when.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{ExternalReference, RepositoryName, RobotName, RootRule};
+
+/// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
+pub const MIN_SYNC_TIMEOUT: u64 = 300;
+
+/// The configuration that the API writes and a sync reads. Quay's names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MirrorConfig {
+    /// The mirrored repository: ours.
+    pub repository: RepositoryName,
+    /// Whether its schedule runs; Sync Now works regardless.
+    pub is_enabled: bool,
+    /// The repository it copies from.
+    pub external_reference: ExternalReference,
+    /// The user name at the external registry. The password is kept apart, encrypted.
+    pub external_registry_username: Option<String>,
+    /// TLS and proxy settings.
+    pub external_registry_config: RegistryConfig,
+    /// Which tags are mirrored.
+    pub root_rule: RootRule,
+    /// Seconds between scheduled starts.
+    pub sync_interval: u64,
+    /// The robot account in whose name the repository is written.
+    pub robot: RobotName,
+    /// Seconds that one tag may take.
+    pub skopeo_timeout_interval: u64,
+    /// Architectures to keep; empty for all.
+    pub architecture_filter: Vec<String>,
+}
+
+/// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with
+/// what they sent, key by key and nulls included; read through the accessors.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RegistryConfig(Map<String, Value>);
+
+/// The settings of a proxy, by Quay's names.
+pub const PROXY_KEYS: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
+/// The settings beside the proxy, by Quay's names.
+pub const FLAG_KEYS: [&str; 2] = ["verify_tls", "unsigned_images"];
+
+impl RegistryConfig {
+    /// Exactly what was sent.
+    pub fn new(sent: Map<String, Value>) -> Self {
+        Self(sent)
+    }
+
+    /// As it was sent.
+    pub fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// Whether https and a valid certificate are required: unless it is set to false.
+    pub fn verify_tls(&self) -> bool {
+        self.0.get("verify_tls").and_then(Value::as_bool).unwrap_or(true)
+    }
+
+    /// One of [`PROXY_KEYS`], if it is set to something.
+    pub fn proxy(&self, key: &str) -> Option<&str> {
+        self.0.get("proxy")?.get(key)?.as_str().filter(|value| !value.is_empty())
+    }
+
+    /// Changes the known settings that `sent` holds and leaves the others, as Quay's PUT does.
+    pub fn merge(&mut self, sent: &Map<String, Value>) {
+        for key in FLAG_KEYS {
+            if let Some(value) = sent.get(key) {
+                self.0.insert(key.to_owned(), value.clone());
+            }
+        }
+        if let Some(Value::Object(sent)) = sent.get("proxy") {
+            let proxy = self.0.entry("proxy").or_insert_with(|| Value::Object(Map::new()));
+            if !proxy.is_object() {
+                *proxy = Value::Object(Map::new());
+            }
+            for key in PROXY_KEYS {
+                if let (Some(value), Some(proxy)) = (sent.get(key), proxy.as_object_mut()) {
+                    proxy.insert(key.to_owned(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What a repository is for. Quay's `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RepositoryState {
+    /// An ordinary repository.
+    Normal,
+    /// Nothing writes to it.
+    ReadOnly,
+    /// Only its mirror writes to it.
+    Mirror,
+}
+
+impl RepositoryState {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "NORMAL",
+            Self::ReadOnly => "READ_ONLY",
+            Self::Mirror => "MIRROR",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn merging_changes_only_what_was_sent() {
+        let mut config = RegistryConfig::new(map(
+            json!({"verify_tls": true, "proxy": {"http_proxy": "http://a", "no_proxy": null}}),
+        ));
+        config.merge(&map(json!({"verify_tls": false, "other": 1, "proxy": {"https_proxy": "http://b", "x": 1}})));
+        let expected = json!({"verify_tls": false, "proxy": {"http_proxy": "http://a", "https_proxy": "http://b", "no_proxy": null}});
+        assert_eq!(Value::Object(config.as_map().clone()), expected);
+        assert!(!config.verify_tls());
+        assert_eq!((config.proxy("http_proxy"), config.proxy("no_proxy")), (Some("http://a"), None));
+    }
+
+    #[test]
+    fn the_first_proxy_key_is_not_dropped() {
+        let mut config = RegistryConfig::default();
+        assert!(config.verify_tls());
+        config.merge(&map(json!({"proxy": {"http_proxy": "http://a"}})));
+        assert_eq!(config.proxy("http_proxy"), Some("http://a"));
+    }
+}

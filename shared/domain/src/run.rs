@@ -1,0 +1,157 @@
+//! One run of a sync: what started it, how far it is, and what became of each tag.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Digest, RepositoryName, TagName, Timestamp, failure::Failure};
+
+/// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncRequest {
+    /// The mirrored repository.
+    pub repository: RepositoryName,
+    /// Who asks.
+    pub trigger: Trigger,
+}
+
+/// Who asks for a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The mirror's schedule.
+    Schedule,
+    /// Sync Now.
+    SyncNow,
+    /// The one-time schedule after a failure.
+    Retry,
+    /// A sync that ran out of time.
+    Continuation,
+}
+
+impl Trigger {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::SyncNow => "sync_now",
+            Self::Retry => "retry",
+            Self::Continuation => "continuation",
+        }
+    }
+}
+
+/// A run's name. Ids sort by the time at which the runs started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub Uuid);
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RunStatus {
+    /// It runs; or it was killed, if its mirror's claim has expired.
+    Syncing,
+    /// Every selected tag is mirrored.
+    Success,
+    /// Something failed.
+    Fail,
+    /// It was cancelled.
+    Cancel,
+}
+
+/// What a run counts while it goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Tags that the rule selects.
+    pub tags_total: u64,
+    /// Tags with an outcome.
+    pub tags_done: u64,
+    /// Bytes of all blobs and manifests known to be wanted so far, each digest once.
+    pub bytes_total: u64,
+    /// Bytes of them that are in the bucket, whether copied or found there.
+    pub bytes_done: u64,
+    /// Bytes of them that were read from the registry.
+    pub bytes_copied: u64,
+    /// Tags by outcome.
+    pub tags_copied: u64,
+    /// Tags that were as they should be.
+    pub tags_unchanged: u64,
+    /// Tags that failed or were refused.
+    pub tags_failed: u64,
+    /// Tags that were deleted.
+    pub tags_pruned: u64,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its name.
+    pub run_id: RunId,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What it counted.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// Why it failed as a whole, or the first tag's failure.
+    pub failure: Option<Failure>,
+}
+
+/// What became of one tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagOutcome {
+    /// The tag.
+    pub tag: TagName,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The digest it has now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Why it failed or was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// The kinds of outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was copied, or moved to what the bucket had.
+    Copied,
+    /// It was as it should be.
+    Unchanged,
+    /// A stock registry could not serve it.
+    Refused,
+    /// It could not be copied.
+    Failed,
+    /// It was deleted, because the rule does not select it.
+    Pruned,
+}
+
+impl Progress {
+    /// Counts one outcome.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Copied => self.tags_copied += 1,
+            Outcome::Unchanged => self.tags_unchanged += 1,
+            Outcome::Refused | Outcome::Failed => self.tags_failed += 1,
+            // Pruned tags are not among the selected ones.
+            Outcome::Pruned => {
+                self.tags_pruned += 1;
+                return;
+            }
+        }
+        self.tags_done += 1;
+    }
+}

@@ -1,0 +1,321 @@
+//! The status machine of a mirror: Quay's, with its known traps closed.
+//!
+//! ```text
+//! NEVER_RUN ──claim──▶ SYNCING ──▶ SUCCESS | FAIL ──claim──▶ …
+//!     any but SYNCING ──sync now──▶ SYNC_NOW ──claim──▶ SYNCING
+//!     SYNCING, SYNC_NOW ──cancel──▶ CANCEL ──sync now──▶ SYNC_NOW
+//! ```
+//! Every transition takes the present state and the time and gives the next state; the table writes it only if the
+//! transaction id is still the one that was read. Unlike Quay's, an expired claim can be taken over by any trigger.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Timestamp, grid::next_start, run::Trigger};
+
+/// Attempts before a failing sync waits for its next start, as in Quay.
+pub const MAX_SYNC_RETRIES: u32 = 3;
+/// How far ahead of its start a scheduled sync may run: EventBridge Scheduler's precision. Without it a clock that is
+/// a little slow would skip a whole interval.
+pub const START_SLACK: Duration = Duration::from_secs(60);
+
+/// Quay's `sync_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SyncStatus {
+    /// Created, not synced yet.
+    NeverRun,
+    /// Asked for by Sync Now, not started yet.
+    SyncNow,
+    /// Running, if its claim has not expired.
+    Syncing,
+    /// The last sync copied everything.
+    Success,
+    /// The last sync failed, in part or as a whole.
+    Fail,
+    /// Cancelled; nothing runs until Sync Now.
+    Cancel,
+}
+
+impl SyncStatus {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverRun => "NEVER_RUN",
+            Self::SyncNow => "SYNC_NOW",
+            Self::Syncing => "SYNCING",
+            Self::Success => "SUCCESS",
+            Self::Fail => "FAIL",
+            Self::Cancel => "CANCEL",
+        }
+    }
+}
+
+/// The part of a mirror that syncs change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncState {
+    /// Where the mirror stands.
+    pub sync_status: SyncStatus,
+    /// The fencing token: whoever changes the state rolls it, and only its holder may write.
+    pub sync_transaction_id: Uuid,
+    /// When a running sync's claim ends unless it is renewed.
+    pub sync_expiration_date: Option<Timestamp>,
+    /// Attempts left before the next start.
+    pub sync_retries_remaining: u32,
+    /// The next start, and by it the grid of all starts.
+    pub sync_start_date: Timestamp,
+}
+
+/// Why a sync does not start, or a call is refused. None is a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotEligible {
+    /// A sync holds a claim that has not expired.
+    #[error("a sync is running")]
+    Running,
+    /// Cancelled; only Sync Now starts it again.
+    #[error("the mirror was cancelled")]
+    Cancelled,
+    /// The schedule is off.
+    #[error("the mirror is disabled")]
+    Disabled,
+    /// The next start lies ahead: this delivery came twice, or early.
+    #[error("the next start is not due")]
+    NotDue,
+    /// All attempts were used up.
+    #[error("no attempts remain")]
+    NoRetries,
+    /// Sync Now was not asked for, or has been served.
+    #[error("no Sync Now is pending")]
+    NotRequested,
+    /// There is nothing to cancel.
+    #[error("no sync is running or pending")]
+    NotRunning,
+}
+
+/// How a sync ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncEnd {
+    /// Every selected tag is mirrored.
+    Success,
+    /// Something failed.
+    Fail,
+}
+
+impl SyncState {
+    /// The state of a new mirror.
+    pub fn new(start: Timestamp, transaction_id: Uuid) -> Self {
+        Self {
+            sync_status: SyncStatus::NeverRun,
+            sync_transaction_id: transaction_id,
+            sync_expiration_date: None,
+            sync_retries_remaining: MAX_SYNC_RETRIES,
+            sync_start_date: start,
+        }
+    }
+
+    /// Whether a sync holds a claim that has not expired.
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        self.sync_status == SyncStatus::Syncing && self.sync_expiration_date.is_some_and(|expiration| expiration > now)
+    }
+
+    /// Whether the scheduled start has come.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.sync_start_date <= now.plus(START_SLACK)
+    }
+
+    /// Claims the mirror for a sync until `expiration`.
+    pub fn claim(
+        &self,
+        is_enabled: bool,
+        trigger: Trigger,
+        now: Timestamp,
+        expiration: Timestamp,
+        id: Uuid,
+    ) -> Result<Self, NotEligible> {
+        if self.is_running(now) {
+            return Err(NotEligible::Running);
+        }
+        let expired = self.sync_status == SyncStatus::Syncing;
+        match trigger {
+            // Sync Now ignores the schedule; and whatever comes first may serve a pending Sync Now.
+            _ if self.sync_status == SyncStatus::SyncNow => {}
+            // A killed sync is taken over by whatever comes next: it was eligible when it was claimed.
+            _ if expired => {}
+            Trigger::SyncNow | Trigger::Continuation => return Err(NotEligible::NotRequested),
+            Trigger::Schedule | Trigger::Retry => {
+                if self.sync_status == SyncStatus::Cancel {
+                    return Err(NotEligible::Cancelled);
+                }
+                if !is_enabled {
+                    return Err(NotEligible::Disabled);
+                }
+                if !self.is_due(now) {
+                    return Err(NotEligible::NotDue);
+                }
+                if self.sync_retries_remaining == 0 {
+                    return Err(NotEligible::NoRetries);
+                }
+            }
+        }
+        Ok(Self {
+            sync_status: SyncStatus::Syncing,
+            sync_transaction_id: id,
+            sync_expiration_date: Some(expiration),
+            ..self.clone()
+        })
+    }
+
+    /// The state after a sync that ended by itself.
+    #[must_use]
+    pub fn release(&self, end: SyncEnd, interval: u64, now: Timestamp, id: Uuid) -> Self {
+        let left = self.sync_retries_remaining.saturating_sub(1);
+        let again = end == SyncEnd::Fail && left > 0;
+        // A start within the slack counts as served, or the sync that it stands for would run twice.
+        let served = if self.is_due(now) { now.max(self.sync_start_date) } else { now };
+        Self {
+            sync_status: match end {
+                SyncEnd::Success => SyncStatus::Success,
+                SyncEnd::Fail => SyncStatus::Fail,
+            },
+            sync_transaction_id: id,
+            sync_expiration_date: None,
+            sync_retries_remaining: if again { left } else { MAX_SYNC_RETRIES },
+            sync_start_date: if again {
+                self.sync_start_date
+            } else {
+                next_start(self.sync_start_date, interval, served)
+            },
+        }
+    }
+
+    /// When to try again after a failure, if attempts are left and the start has come: `backoff`, doubled each time.
+    pub fn retry_delay(&self, now: Timestamp, backoff: Duration) -> Option<Duration> {
+        let used = MAX_SYNC_RETRIES.saturating_sub(self.sync_retries_remaining);
+        let pending = self.sync_status == SyncStatus::Fail && used > 0 && self.is_due(now);
+        pending.then(|| backoff.saturating_mul(1 << (used - 1).min(MAX_SYNC_RETRIES)))
+    }
+
+    /// Sync Now: refused while a sync runs; else pending at once, with at least one attempt.
+    pub fn sync_now(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
+        if self.is_running(now) {
+            return Err(NotEligible::Running);
+        }
+        Ok(Self {
+            sync_status: SyncStatus::SyncNow,
+            sync_transaction_id: id,
+            sync_expiration_date: None,
+            sync_retries_remaining: self.sync_retries_remaining.max(1),
+            ..self.clone()
+        })
+    }
+
+    /// Cancel: takes the claim away from a running sync, or withdraws a pending one.
+    pub fn cancel(&self, id: Uuid) -> Result<Self, NotEligible> {
+        if !matches!(self.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow) {
+            return Err(NotEligible::NotRunning);
+        }
+        Ok(Self {
+            sync_status: SyncStatus::Cancel,
+            sync_transaction_id: id,
+            sync_expiration_date: None,
+            sync_retries_remaining: 0,
+            ..self.clone()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse_iso(text).unwrap()
+    }
+
+    fn state(status: SyncStatus, start: &str) -> SyncState {
+        SyncState { sync_status: status, ..SyncState::new(at(start), Uuid::nil()) }
+    }
+
+    fn claim(state: &SyncState, enabled: bool, trigger: Trigger, now: &str) -> Result<SyncState, NotEligible> {
+        state.claim(enabled, trigger, at(now), at(now).plus(Duration::from_secs(120)), Uuid::max())
+    }
+
+    #[test]
+    fn who_may_claim() {
+        use SyncStatus as S;
+        use Trigger as T;
+        let (before, start, after) = ("2026-01-09T12:00:00Z", "2026-01-10T00:00:00Z", "2026-01-10T01:00:00Z");
+        for (status, enabled, trigger, now, expected) in [
+            (S::NeverRun, true, T::Schedule, after, Ok(())),
+            (S::NeverRun, true, T::Schedule, "2026-01-09T23:59:30Z", Ok(())),
+            (S::NeverRun, true, T::Schedule, before, Err(NotEligible::NotDue)),
+            (S::NeverRun, false, T::Schedule, after, Err(NotEligible::Disabled)),
+            (S::NeverRun, true, T::SyncNow, after, Err(NotEligible::NotRequested)),
+            (S::SyncNow, false, T::SyncNow, before, Ok(())),
+            (S::SyncNow, false, T::Schedule, before, Ok(())),
+            (S::Success, true, T::SyncNow, after, Err(NotEligible::NotRequested)),
+            (S::Fail, true, T::Retry, after, Ok(())),
+            (S::Fail, false, T::Retry, after, Err(NotEligible::Disabled)),
+            (S::Cancel, true, T::Schedule, after, Err(NotEligible::Cancelled)),
+        ] {
+            let result = claim(&state(status, start), enabled, trigger, now).map(|_| ());
+            assert_eq!(result, expected, "{status:?} {enabled} {trigger:?} {now}");
+        }
+    }
+
+    #[test]
+    fn one_claims_and_an_expired_claim_is_taken_over() {
+        let start = "2026-01-10T00:00:00Z";
+        let claimed = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
+        assert_eq!(claim(&claimed, true, Trigger::Schedule, "2026-01-10T00:01:59Z"), Err(NotEligible::Running));
+        assert_eq!(claimed.sync_now(at("2026-01-10T00:01:59Z"), Uuid::max()), Err(NotEligible::Running));
+        for trigger in [Trigger::Schedule, Trigger::Retry, Trigger::SyncNow, Trigger::Continuation] {
+            assert!(claim(&claimed, false, trigger, "2026-01-10T00:02:00Z").is_ok());
+        }
+        assert!(claimed.sync_now(at("2026-01-10T00:02:00Z"), Uuid::max()).is_ok());
+    }
+
+    #[test]
+    fn failures_are_tried_three_times_and_then_wait_for_the_next_start() {
+        let (start, backoff) = (at("2026-01-10T00:00:00Z"), Duration::from_secs(60));
+        let now = start.plus(Duration::from_secs(600));
+        let first = SyncState::new(start, Uuid::nil()).release(SyncEnd::Fail, DAY, now, Uuid::nil());
+        assert_eq!((first.sync_retries_remaining, first.sync_start_date), (2, start));
+        assert_eq!(first.retry_delay(now, backoff), Some(backoff));
+        let second = first.release(SyncEnd::Fail, DAY, now, Uuid::nil());
+        assert_eq!(second.retry_delay(now, backoff), Some(backoff * 2));
+        let third = second.release(SyncEnd::Fail, DAY, now, Uuid::nil());
+        assert_eq!((third.sync_status, third.sync_retries_remaining), (SyncStatus::Fail, 3));
+        assert_eq!(third.sync_start_date, at("2026-01-11T00:00:00Z"));
+        assert_eq!(third.retry_delay(now, backoff), None);
+    }
+
+    #[test]
+    fn success_moves_to_the_next_start_once() {
+        let start = at("2026-01-10T00:00:00Z");
+        for (now, next) in [
+            ("2026-01-10T02:00:00Z", "2026-01-11T00:00:00Z"),
+            ("2026-01-09T23:59:30Z", "2026-01-11T00:00:00Z"),
+            ("2026-01-09T23:00:00Z", "2026-01-10T00:00:00Z"),
+        ] {
+            let released = SyncState::new(start, Uuid::nil()).release(SyncEnd::Success, DAY, at(now), Uuid::nil());
+            assert_eq!(released.sync_start_date, at(next), "{now}");
+            assert_eq!(released.sync_retries_remaining, MAX_SYNC_RETRIES);
+        }
+    }
+
+    #[test]
+    fn cancel_ends_everything_until_sync_now() {
+        let start = "2026-01-10T00:00:00Z";
+        let cancelled = state(SyncStatus::Syncing, start).cancel(Uuid::max()).unwrap();
+        assert_eq!((cancelled.sync_status, cancelled.sync_retries_remaining), (SyncStatus::Cancel, 0));
+        assert_eq!(cancelled.cancel(Uuid::max()), Err(NotEligible::NotRunning));
+        let again = cancelled.sync_now(at(start), Uuid::max()).unwrap();
+        assert_eq!((again.sync_status, again.sync_retries_remaining), (SyncStatus::SyncNow, 1));
+        assert!(claim(&again, true, Trigger::SyncNow, start).is_ok());
+    }
+}

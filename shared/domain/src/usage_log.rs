@@ -1,0 +1,84 @@
+//! The usage log, with Quay's kinds and metadata.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{ExternalReference, RepositoryName, RootRule, Timestamp};
+
+/// Quay's kinds of entries, as far as we write them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogKind {
+    /// A sync began.
+    RepoMirrorSyncStarted,
+    /// A sync mirrored everything.
+    RepoMirrorSyncSuccess,
+    /// A sync failed, in part or as a whole, or was cancelled.
+    RepoMirrorSyncFailed,
+    /// A tag was copied.
+    RepoMirrorSyncTagSuccess,
+    /// A tag could not be copied.
+    RepoMirrorSyncTagFailed,
+    /// A mirror was created, changed, or asked to sync or stop.
+    RepoMirrorConfigChanged,
+    /// A repository was created.
+    CreateRepo,
+    /// A repository's state was changed.
+    ChangeRepoState,
+    /// A robot account was created.
+    CreateRobot,
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// What happened.
+    pub kind: LogKind,
+    /// When.
+    pub datetime: Timestamp,
+    /// Quay's keys of this kind.
+    pub metadata: Map<String, Value>,
+    /// Who did it; syncs have no performer.
+    pub performer: Option<String>,
+    /// From which address; syncs have none.
+    pub ip: Option<String>,
+}
+
+/// What Quay's sync entries say of the mirror: `'<ref>' with tag pattern '<a,b>'`.
+pub fn pattern_message(reference: &ExternalReference, rule: &RootRule) -> String {
+    format!("'{reference}' with tag pattern '{}'", rule.patterns().join(","))
+}
+
+/// An entry of a sync. Quay's metadata keys are always all there.
+pub fn sync_entry(kind: LogKind, datetime: Timestamp, repository: &RepositoryName, fields: SyncFields) -> LogEntry {
+    let metadata = [
+        ("verb", Some(fields.verb.to_owned())),
+        ("namespace", Some(repository.namespace().to_string())),
+        ("repo", Some(repository.name().to_owned())),
+        ("message", Some(fields.message)),
+        ("tag", fields.tag),
+        ("tags", fields.tags),
+        ("stdout", fields.stdout),
+        ("stderr", fields.stderr),
+    ];
+    let metadata =
+        metadata.into_iter().map(|(key, value)| (key.to_owned(), value.map_or(Value::Null, Value::String))).collect();
+    LogEntry { kind, datetime, metadata, performer: None, ip: None }
+}
+
+/// The parts of a sync's entry that differ by kind.
+#[derive(Debug, Default)]
+pub struct SyncFields {
+    /// Quay's verb: `start`, `finish`, `end`, `lost` or `Cancelled`.
+    pub verb: &'static str,
+    /// Quay's message.
+    pub message: String,
+    /// The tag, in entries of one tag.
+    pub tag: Option<String>,
+    /// The tags, in the entry that ends a sync.
+    pub tags: Option<String>,
+    /// What was done: Quay keeps skopeo's output here.
+    pub stdout: Option<String>,
+    /// What went wrong: Quay keeps skopeo's errors here.
+    pub stderr: Option<String>,
+}
