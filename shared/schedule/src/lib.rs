@@ -1,1 +1,23 @@
+#![doc = include_str!("../README.md")]
 
+mod invoke;
+mod plan;
+mod scheduler;
+
+pub use invoke::Invoker;
+pub use plan::SchedulePlan;
+pub use scheduler::{Scheduler, SchedulerSettings};
+
+/// Scheduler or Lambda refused or did not answer; the SDK's own retries are used up.
+#[derive(Debug, thiserror::Error)]
+#[error("{service} failed: {message}")]
+pub struct ScheduleError {
+    service: &'static str,
+    message: String,
+}
+
+impl ScheduleError {
+    pub(crate) fn new<E: std::error::Error>(service: &'static str, error: E) -> Self {
+        Self { service, message: aws_sdk_scheduler::error::DisplayErrorContext(error).to_string() }
+    }
+}

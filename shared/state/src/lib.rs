@@ -1,1 +1,23 @@
+#![doc = include_str!("../README.md")]
 
+mod error;
+mod key;
+mod mirror;
+mod organization;
+mod repository;
+mod robot;
+mod run;
+mod secret;
+mod table;
+mod tag;
+mod usage_log;
+
+pub use error::StateError;
+pub use mirror::{Mirror, NewMirror, TransitionError};
+pub use organization::Organization;
+pub use repository::{Repository, Role};
+pub use robot::{Robot, RobotToken};
+pub use run::RunPage;
+pub use secret::{Ciphertext, MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError};
+pub use table::Table;
+pub use usage_log::LogPage;

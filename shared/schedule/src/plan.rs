@@ -1,0 +1,94 @@
+//! What a mirror's schedule says, as data.
+
+use std::time::Duration;
+
+use moorage_domain::{RepositoryName, Timestamp, grid::next_start};
+use sha2::{Digest as _, Sha256};
+
+/// The widest flexible window, in minutes. It spreads the starts of many mirrors of one registry.
+const MAX_WINDOW: u64 = 15;
+/// The part of the interval that the window may take.
+const WINDOW_SHARE: u64 = 4;
+/// The shortest and longest time for which Scheduler goes on trying to deliver, in seconds: its own limits.
+const EVENT_AGE: std::ops::RangeInclusive<u64> = 60..=86_400;
+/// Hexadecimal characters of a schedule's name that come from the repository's name: 128 bits.
+const NAME_LENGTH: usize = 32;
+
+/// A mirror's schedule, computed from its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchedulePlan {
+    /// `rate(N minutes)`, the interval rounded up: Scheduler knows no seconds.
+    pub expression: String,
+    /// The first occurrence: the first point of the mirror's grid that lies ahead. Scheduler refuses dates that lie
+    /// more than five minutes back.
+    pub start: Timestamp,
+    /// Minutes by which an occurrence may be late; 0 for none.
+    pub window: u64,
+    /// Seconds for which an occurrence is worth delivering.
+    pub event_age: u64,
+    /// Whether it fires.
+    pub is_enabled: bool,
+}
+
+impl SchedulePlan {
+    /// The plan for a mirror that starts at `start` and then every `interval` seconds.
+    pub fn new(start: Timestamp, interval: u64, is_enabled: bool, now: Timestamp) -> Self {
+        let minutes = interval.div_ceil(60).max(1);
+        Self {
+            expression: format!("rate({minutes} minute{})", if minutes == 1 { "" } else { "s" }),
+            start: if start > now { start } else { next_start(start, interval, now) },
+            window: (minutes / WINDOW_SHARE).min(MAX_WINDOW),
+            event_age: interval.clamp(*EVENT_AGE.start(), *EVENT_AGE.end()),
+            is_enabled,
+        }
+    }
+}
+
+/// A schedule's name: kind and a hash of the repository's name, which may hold characters that names may not.
+pub(crate) fn schedule_name(kind: &str, repository: &RepositoryName) -> String {
+    let hash = hex::encode(Sha256::digest(repository.as_str()));
+    format!("{kind}-{}", &hash[..NAME_LENGTH])
+}
+
+/// The `at()` expression for `delay` from now, in UTC.
+pub(crate) fn at_expression(now: Timestamp, delay: Duration) -> String {
+    format!("at({})", now.plus(delay).at_expression())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_become_minutes_and_windows() {
+        let now = Timestamp::from_unix(1_000_000);
+        for (interval, expression, window, age) in [
+            (60, "rate(1 minute)", 0, 60),
+            (90, "rate(2 minutes)", 0, 90),
+            (600, "rate(10 minutes)", 2, 600),
+            (86_400, "rate(1440 minutes)", 15, 86_400),
+            (1_000_000, "rate(16667 minutes)", 15, 86_400),
+        ] {
+            let plan = SchedulePlan::new(now, interval, true, now);
+            assert_eq!((plan.expression.as_str(), plan.window, plan.event_age), (expression, window, age));
+            assert!(plan.start > now, "a start that has come is followed by the next");
+        }
+    }
+
+    #[test]
+    fn a_start_ahead_is_kept_and_a_past_one_moves_along_the_grid() {
+        let now = Timestamp::parse_iso("2026-01-10T12:00:00Z").unwrap();
+        let start = |text: &str| SchedulePlan::new(Timestamp::parse_iso(text).unwrap(), 86_400, true, now).start.iso();
+        assert_eq!(start("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
+        assert_eq!(start("2020-01-01T06:00:00Z"), "2026-01-11T06:00:00Z");
+    }
+
+    #[test]
+    fn names_fit_scheduler() {
+        let name = schedule_name("mirror", &"acme/tools/app".parse().unwrap());
+        assert!(name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
+        assert_ne!(name, schedule_name("mirror", &"acme/tools/app2".parse().unwrap()));
+        let at = at_expression(Timestamp::from_unix(0), Duration::from_secs(61));
+        assert_eq!(at, "at(1970-01-01T00:01:01)");
+    }
+}

@@ -1,0 +1,147 @@
+//! EventBridge Scheduler: a mirror's schedule, and one-time schedules.
+
+use std::time::Duration;
+
+use aws_sdk_scheduler::{
+    Client,
+    error::SdkError,
+    operation::create_schedule::CreateScheduleError,
+    primitives::DateTime,
+    types::{
+        ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy,
+        ScheduleState, Target,
+    },
+};
+use moorage_domain::{
+    RepositoryName, Timestamp,
+    run::{SyncRequest, Trigger},
+};
+
+use crate::{
+    ScheduleError, SchedulePlan,
+    plan::{at_expression, schedule_name},
+};
+
+/// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
+const DELIVERY_RETRIES: i32 = 2;
+/// How long a one-time occurrence is worth delivering, in seconds.
+const ONCE_EVENT_AGE: i32 = 3_600;
+
+/// Where schedules live and what they start.
+#[derive(Debug, Clone)]
+pub struct SchedulerSettings {
+    /// The stack's schedule group.
+    pub group: String,
+    /// The role that Scheduler takes on to deliver.
+    pub role_arn: String,
+    /// The sync function.
+    pub target_arn: String,
+    /// The queue for what cannot be delivered.
+    pub dead_letter_arn: String,
+}
+
+/// Creates, changes and removes schedules.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    client: Client,
+    settings: SchedulerSettings,
+}
+
+/// All of a schedule that differs between schedules.
+struct Schedule {
+    name: String,
+    expression: String,
+    start: Option<Timestamp>,
+    window: u64,
+    state: ScheduleState,
+    after: ActionAfterCompletion,
+    event_age: i32,
+    input: SyncRequest,
+}
+
+impl Scheduler {
+    /// With the stack's settings.
+    pub fn new(client: Client, settings: SchedulerSettings) -> Self {
+        Self { client, settings }
+    }
+
+    /// Makes the mirror's schedule what `plan` says, whether or not there is one.
+    pub async fn ensure(&self, repository: &RepositoryName, plan: &SchedulePlan) -> Result<(), ScheduleError> {
+        self.put(Schedule {
+            name: schedule_name("mirror", repository),
+            expression: plan.expression.clone(),
+            start: Some(plan.start),
+            window: plan.window,
+            state: if plan.is_enabled { ScheduleState::Enabled } else { ScheduleState::Disabled },
+            after: ActionAfterCompletion::None,
+            event_age: i32::try_from(plan.event_age).unwrap_or(ONCE_EVENT_AGE),
+            input: SyncRequest { repository: repository.clone(), trigger: Trigger::Schedule },
+        })
+        .await
+    }
+
+    /// Starts a sync once, `delay` from now; Scheduler may be up to a minute late. A later call for the same
+    /// repository and trigger replaces an earlier one that has not fired.
+    pub async fn once(&self, request: SyncRequest, now: Timestamp, delay: Duration) -> Result<(), ScheduleError> {
+        self.put(Schedule {
+            name: schedule_name(request.trigger.as_str(), &request.repository),
+            expression: at_expression(now, delay),
+            start: None,
+            window: 0,
+            state: ScheduleState::Enabled,
+            after: ActionAfterCompletion::Delete,
+            event_age: ONCE_EVENT_AGE,
+            input: request,
+        })
+        .await
+    }
+
+    async fn put(&self, schedule: Schedule) -> Result<(), ScheduleError> {
+        let failed = |message: String| ScheduleError { service: "EventBridge Scheduler", message };
+        let input = serde_json::to_string(&schedule.input).map_err(|error| failed(error.to_string()))?;
+        let retry = RetryPolicy::builder().maximum_retry_attempts(DELIVERY_RETRIES);
+        let target = Target::builder()
+            .arn(&self.settings.target_arn)
+            .role_arn(&self.settings.role_arn)
+            .dead_letter_config(DeadLetterConfig::builder().arn(&self.settings.dead_letter_arn).build())
+            .retry_policy(retry.maximum_event_age_in_seconds(schedule.event_age).build())
+            .input(input)
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
+        let window = FlexibleTimeWindow::builder();
+        let window = match i32::try_from(schedule.window) {
+            Ok(minutes @ 1..) => window.mode(FlexibleTimeWindowMode::Flexible).maximum_window_in_minutes(minutes),
+            _ => window.mode(FlexibleTimeWindowMode::Off),
+        };
+        let window = window.build().map_err(|error| failed(error.to_string()))?;
+        let start = schedule.start.map(|start| DateTime::from_secs(start.unix()));
+        let create = self.client.create_schedule().name(&schedule.name).group_name(&self.settings.group);
+        let created = create
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone("UTC")
+            .set_start_date(start)
+            .flexible_time_window(window.clone())
+            .state(schedule.state.clone())
+            .action_after_completion(schedule.after.clone())
+            .target(target.clone())
+            .send()
+            .await;
+        match created {
+            Ok(_) => return Ok(()),
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), CreateScheduleError::ConflictException(_)) => {}
+            Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", error)),
+        }
+        let update = self.client.update_schedule().name(&schedule.name).group_name(&self.settings.group);
+        let updated = update
+            .schedule_expression(&schedule.expression)
+            .schedule_expression_timezone("UTC")
+            .set_start_date(start)
+            .flexible_time_window(window)
+            .state(schedule.state)
+            .action_after_completion(schedule.after)
+            .target(target)
+            .send()
+            .await;
+        updated.map(|_| ()).map_err(|error| ScheduleError::new("EventBridge Scheduler", error))
+    }
+}

@@ -1,0 +1,29 @@
+//! How the table can fail.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+
+/// A failure of the table.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Somebody else changed the item first, or it exists already.
+    #[error("the item was changed by somebody else")]
+    Conflict,
+    /// What was asked for is not there.
+    #[error("there is no such item")]
+    NotFound,
+    /// An item does not have the form that this version writes.
+    #[error("an item of the table cannot be read: {0}")]
+    Corrupt(#[from] serde_dynamo::Error),
+    /// DynamoDB refused or did not answer; the SDK's own retries are used up.
+    #[error("DynamoDB failed: {0}")]
+    Unavailable(String),
+}
+
+/// Everything but a failed condition, which each call handles itself.
+pub(crate) fn unavailable<E, R>(error: SdkError<E, R>) -> StateError
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    StateError::Unavailable(DisplayErrorContext(error).to_string())
+}

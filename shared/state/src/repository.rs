@@ -1,0 +1,81 @@
+//! Repositories and who may use them.
+
+use moorage_domain::{RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
+use serde::{Deserialize, Serialize};
+
+use crate::{StateError, Table, error::unavailable, key::Key};
+
+/// A repository of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repository {
+    /// Its full name.
+    pub repository: RepositoryName,
+    /// What it is for.
+    pub state: RepositoryState,
+    /// Whether everybody may pull.
+    pub is_public: bool,
+    /// Free text.
+    pub description: String,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// What a robot may do with a repository. Each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Pull.
+    Read,
+    /// Pull and push; on a mirror, be its robot.
+    Write,
+    /// Everything.
+    Admin,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Permission {
+    role: Role,
+}
+
+impl Table {
+    /// Creates a repository; [`StateError::Conflict`] if the name is taken.
+    pub async fn create_repository(&self, repository: &Repository) -> Result<(), StateError> {
+        self.create(Key::Repository(&repository.repository), repository).await
+    }
+
+    /// Reads a repository.
+    pub async fn repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
+        self.get(Key::Repository(name)).await
+    }
+
+    /// Changes what a repository is for; [`StateError::NotFound`] if there is none.
+    pub async fn set_repository_state(&self, name: &RepositoryName, state: RepositoryState) -> Result<(), StateError> {
+        use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
+
+        let request = self.client.update_item().table_name(&self.name);
+        let request = request.set_key(Some(Key::Repository(name).attributes()));
+        let request = request.update_expression("SET #state = :state").condition_expression("attribute_exists(#state)");
+        let request = request.expression_attribute_names("#state", "state");
+        let request = request.expression_attribute_values(":state", serde_dynamo::to_attribute_value(state)?);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(StateError::NotFound)
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The robot's role on the repository.
+    pub async fn role(&self, repository: &RepositoryName, robot: &RobotName) -> Result<Option<Role>, StateError> {
+        let permission: Option<Permission> = self.get(Key::Permission(repository, robot)).await?;
+        Ok(permission.map(|permission| permission.role))
+    }
+
+    /// Gives the robot a role on the repository.
+    pub async fn grant(&self, repository: &RepositoryName, robot: &RobotName, role: Role) -> Result<(), StateError> {
+        self.put(Key::Permission(repository, robot), &Permission { role }).await
+    }
+}

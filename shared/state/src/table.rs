@@ -1,0 +1,166 @@
+//! The table's primitives: typed get, put, delete, query.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::SdkError,
+    operation::{delete_item::DeleteItemError, put_item::PutItemError},
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{StateError, unavailable},
+    key::{Key, PK, SK},
+};
+
+/// Writes in one `BatchWriteItem`: DynamoDB's limit.
+const BATCH_SIZE: usize = 25;
+/// Rounds for what a batch leaves unprocessed. With the pause doubling from [`BATCH_PAUSE`] that is about six seconds.
+const BATCH_ROUNDS: u32 = 8;
+/// The first pause before unprocessed items are sent again.
+const BATCH_PAUSE: Duration = Duration::from_millis(25);
+
+/// The table. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+}
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A page of a query: its items, and the sort key to go on from.
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<String>,
+}
+
+impl Table {
+    /// The table `name`.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// Reads an item, strongly consistent: every read here is followed by a decision.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: Key<'_>) -> Result<Option<T>, StateError> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key.attributes()));
+        let answer = request.consistent_read(true).send().await.map_err(unavailable)?;
+        answer.item.map(serde_dynamo::from_item).transpose().map_err(StateError::Corrupt)
+    }
+
+    /// Writes an item, whatever was there.
+    pub(crate) async fn put<T: Serialize>(&self, key: Key<'_>, value: &T) -> Result<(), StateError> {
+        let item = item(key, value)?;
+        self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Writes an item where there is none; [`StateError::Conflict`] where there is one.
+    pub(crate) async fn create<T: Serialize>(&self, key: Key<'_>, value: &T) -> Result<(), StateError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(item(key, value)?));
+        let written = request.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK);
+        match written.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(StateError::Conflict)
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Deletes an item; [`StateError::NotFound`] where there is none.
+    pub(crate) async fn delete(&self, key: Key<'_>) -> Result<(), StateError> {
+        let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
+        let deleted = request.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
+        match deleted.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
+            {
+                Err(StateError::NotFound)
+            }
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Writes many items, whatever was there.
+    pub(crate) async fn put_all(&self, items: Vec<Item>) -> Result<(), StateError> {
+        let request = |item| {
+            let put = PutRequest::builder().set_item(Some(item)).build();
+            put.map(|put| WriteRequest::builder().put_request(put).build())
+        };
+        let requests = items.into_iter().map(request).collect::<Result<Vec<_>, _>>();
+        let requests = requests.map_err(|error| StateError::Unavailable(error.to_string()))?;
+        for batch in requests.chunks(BATCH_SIZE) {
+            self.put_batch(batch.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
+        for round in 0..BATCH_ROUNDS {
+            let request = self.client.batch_write_item().request_items(&self.name, batch);
+            let answer = request.send().await.map_err(unavailable)?;
+            batch = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(BATCH_PAUSE * 2u32.pow(round)).await;
+        }
+        Err(StateError::Unavailable(format!("{} items stayed unprocessed", batch.len())))
+    }
+
+    /// Reads one page of a partition's items whose sort key begins with `prefix`.
+    pub(crate) async fn page<T: DeserializeOwned>(&self, query: Query<'_>) -> Result<Page<T>, StateError> {
+        let Query { pk, prefix, newest_first, limit, after } = query;
+        let start = after.map(|sk| {
+            let start = [(PK, pk.clone()), (SK, sk)];
+            start.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).collect()
+        });
+        let request = self.client.query().table_name(&self.name);
+        let request = request.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
+        let request = request.expression_attribute_names("#pk", PK).expression_attribute_names("#sk", SK);
+        let request = request.expression_attribute_values(":pk", AttributeValue::S(pk));
+        let request = request.expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()));
+        let request = request.scan_index_forward(!newest_first).set_limit(limit).set_exclusive_start_key(start);
+        let answer = request.consistent_read(true).send().await.map_err(unavailable)?;
+        let next = answer.last_evaluated_key.and_then(|mut key| key.remove(SK));
+        let next = next.and_then(|sk| sk.as_s().ok().cloned());
+        Ok(Page { items: serde_dynamo::from_items(answer.items.unwrap_or_default())?, next })
+    }
+
+    /// Reads all of a partition's items whose sort key begins with `prefix`.
+    pub(crate) async fn all<T: DeserializeOwned>(&self, pk: String, prefix: &str) -> Result<Vec<T>, StateError> {
+        let mut items = Vec::new();
+        let mut after = None;
+        loop {
+            let query = Query { pk: pk.clone(), prefix, newest_first: false, limit: None, after };
+            let page = self.page(query).await?;
+            items.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+/// What [`Table::page`] asks for.
+pub(crate) struct Query<'a> {
+    pub(crate) pk: String,
+    pub(crate) prefix: &'a str,
+    pub(crate) newest_first: bool,
+    pub(crate) limit: Option<i32>,
+    pub(crate) after: Option<String>,
+}
+
+/// A value with its key's attributes.
+pub(crate) fn item<T: Serialize>(key: Key<'_>, value: &T) -> Result<Item, StateError> {
+    let mut item: Item = serde_dynamo::to_item(value)?;
+    item.extend(key.attributes());
+    Ok(item)
+}

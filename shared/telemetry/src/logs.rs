@@ -1,0 +1,24 @@
+//! JSON logs in the form that Lambda's level filter understands.
+
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+/// Lambda's own variable for the level (its `LoggingConfig`).
+const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
+
+/// Starts logging: top-level `timestamp` (RFC 3339), `level` and `message`, as Lambda's level filter needs them for
+/// runtimes without its own logger, and the event's fields beside them. Our own crates log at the level that
+/// [`LEVEL_VARIABLE`] names (INFO if none), all others at WARN.
+pub fn init() {
+    let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let ours = ["api", "domain", "engine", "schedule", "state", "storage", "sync", "upstream"];
+    let ours = ours.iter().filter_map(|name| format!("moorage_{name}={level}").parse().ok());
+    let filter = ours.fold(EnvFilter::default().add_directive(LevelFilter::WARN.into()), EnvFilter::add_directive);
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .init();
+}
