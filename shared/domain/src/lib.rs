@@ -4,6 +4,7 @@ pub mod digest;
 pub mod failure;
 pub mod fnmatch;
 pub mod grid;
+pub mod guard;
 pub mod manifest;
 pub mod media_type;
 pub mod mirror;
@@ -18,6 +19,7 @@ pub mod usage_log;
 
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use failure::FailureReason;
+pub use guard::{Guard, GuardError};
 pub use media_type::MediaType;
 pub use name::{NameError, Namespace, RepositoryName, RobotName, TagName};
 pub use reference::{ExternalReference, ReferenceError};

@@ -1,1 +1,15 @@
+#![doc = include_str!("../README.md")]
 
+mod blobs;
+mod claim;
+mod clock;
+mod copy;
+mod error;
+mod once;
+mod progress;
+mod report;
+mod source;
+mod sync;
+
+pub use error::SyncError;
+pub use sync::{Ended, Engine, Settings};

@@ -1,0 +1,87 @@
+//! The function's settings, and the clients that they lead to.
+
+use std::{str::FromStr, time::Duration};
+
+use aws_config::timeout::TimeoutConfig;
+use moorage_engine::{Engine, Settings};
+use moorage_schedule::{Scheduler, SchedulerSettings};
+use moorage_state::{SecretBox, Table};
+use moorage_storage::{Storage, StorageRoot};
+use moorage_upstream::{Guard, GuardError};
+
+/// Bytes of blobs in memory at any time: eight full parts. With manifests, buffers of the clients and the program
+/// itself a sync stays under 128 MiB.
+const MEMORY_BUDGET: u64 = 64 * 1024 * 1024;
+/// The longest attempt of one S3 or DynamoDB request: a part of 8 MiB over a very slow network. Longer than that it is
+/// stuck, and the SDK tries again.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A variable that is missing or cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    #[error("the environment variable {0} is not a whole number")]
+    Number(&'static str),
+    #[error("the environment variable SSRF_ALLOWED_HOSTS is malformed: {0}")]
+    Guard(#[from] GuardError),
+}
+
+/// The environment variables that the template sets.
+pub(crate) struct Config {
+    table: String,
+    bucket: String,
+    storage_root: String,
+    scheduler: SchedulerSettings,
+    settings: Settings,
+}
+
+impl Config {
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: required("TABLE")?,
+            bucket: required("BUCKET")?,
+            storage_root: optional("STORAGE_ROOT"),
+            scheduler: SchedulerSettings {
+                group: required("SCHEDULE_GROUP")?,
+                role_arn: required("SCHEDULE_ROLE_ARN")?,
+                target_arn: required("SYNC_FUNCTION_ARN")?,
+                dead_letter_arn: required("SCHEDULE_DEAD_LETTER_ARN")?,
+            },
+            settings: Settings {
+                claim: seconds("CLAIM_SECONDS")?,
+                retry_backoff: seconds("RETRY_BACKOFF_SECONDS")?,
+                guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
+            },
+        })
+    }
+
+    /// Builds the clients. They connect when they are first used.
+    pub(crate) async fn engine(self) -> Engine {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+        let aws = aws_config::from_env().timeout_config(timeouts).load().await;
+        // An endpoint of one's own has no host name per bucket.
+        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        Engine {
+            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
+            storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), MEMORY_BUDGET),
+            scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
+            // This function's role can only decrypt, for which no key has to be named.
+            secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),
+            settings: self.settings,
+        }
+    }
+}
+
+fn required(name: &'static str) -> Result<String, ConfigError> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+}
+
+fn optional(name: &'static str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
+    u64::from_str(&required(name)?).map(Duration::from_secs).map_err(|_| ConfigError::Number(name))
+}

@@ -1,0 +1,41 @@
+//! One invocation: run the sync, and say in one line how it ended.
+
+use lambda_runtime::{Diagnostic, Error};
+use moorage_domain::run::SyncRequest;
+use moorage_engine::{Ended, Engine, SyncError};
+
+/// Runs the sync that `request` asks for. A failed sync is reported in its run and is no error of the function: it has
+/// been handled. An error means that nothing could be reported, and makes the function's error metric.
+pub(crate) async fn handle(engine: &Engine, request: SyncRequest) -> Result<(), Diagnostic> {
+    let (repository, trigger) = (&request.repository, request.trigger.as_str());
+    match engine.sync(&request).await {
+        Ok(Ended::Ran(run)) => {
+            let counts = run.progress;
+            let reason = run.failure.as_ref().map(|failure| failure.reason.as_str());
+            let error = run.failure.as_ref().map(|failure| failure.message.as_str());
+            tracing::info!(
+                %repository, trigger, run.id = %run.run_id, run.status = ?run.status, reason, error,
+                tags.total = counts.tags_total, tags.copied = counts.tags_copied,
+                tags.unchanged = counts.tags_unchanged, tags.failed = counts.tags_failed,
+                tags.pruned = counts.tags_pruned, bytes.copied = counts.bytes_copied, "sync ended"
+            );
+            Ok(())
+        }
+        Ok(Ended::NotEligible(reason)) => {
+            tracing::info!(%repository, trigger, %reason, "nothing to sync");
+            Ok(())
+        }
+        Ok(Ended::NoMirror) => {
+            tracing::info!(%repository, trigger, "there is no such mirror");
+            Ok(())
+        }
+        Err(error) => {
+            tracing::error!(%repository, trigger, %error, "sync could not be reported");
+            let error_type = match &error {
+                SyncError::State(_) => "StateError",
+                SyncError::Schedule(_) => "ScheduleError",
+            };
+            Err(Diagnostic { error_type: error_type.to_owned(), error_message: Error::from(error).to_string() })
+        }
+    }
+}

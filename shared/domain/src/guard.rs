@@ -1,0 +1,223 @@
+//! The guard against server-side request forgery: which hosts a user-supplied name may lead to.
+//!
+//! Pure: it judges names and addresses. Whoever connects asks it for every address that a name resolves to, and
+//! connects to exactly what was judged.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Names that lead into a cluster, a cloud's metadata service or this machine, whatever they resolve to.
+const PRIVATE_NAMES: [&str; 3] = ["localhost", "metadata", "kubernetes"];
+/// Endings of names that only private networks resolve.
+const PRIVATE_SUFFIXES: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
+
+/// Public addresses and whatever the stack allows besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guard {
+    names: Vec<Box<str>>,
+    networks: Vec<Network>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Network {
+    address: u128,
+    prefix: u32,
+}
+
+/// An entry of the allow-list that is neither a host name nor a network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither a host name, an address nor a network in CIDR notation")]
+pub struct GuardError(String);
+
+impl Guard {
+    /// With an allow-list: host names, addresses and CIDR networks, separated by commas.
+    pub fn new(allowed: &str) -> Result<Self, GuardError> {
+        let mut guard = Self::default();
+        for entry in allowed.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            if let Some(network) = Network::parse(entry) {
+                guard.networks.push(network);
+            } else if entry.contains(['/', ':']) || entry.parse::<IpAddr>().is_ok() {
+                return Err(GuardError(entry.to_owned()));
+            } else {
+                guard.names.push(entry.to_ascii_lowercase().into());
+            }
+        }
+        Ok(guard)
+    }
+
+    /// Whether a host, as a URL has it, may be spoken to. The addresses of a name are still to be judged.
+    pub fn allows_host(&self, host: &str) -> bool {
+        let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+        if let Ok(address) = host.parse() {
+            return self.allows_address(address);
+        }
+        let private = |name: &str| {
+            let label = name.split('.').next().unwrap_or(name);
+            PRIVATE_NAMES.contains(&label) || PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+        };
+        self.lists(&host) || !private(&host)
+    }
+
+    /// Whether `address`, to which `name` resolved, may be connected to.
+    pub fn allows_resolved(&self, name: &str, address: IpAddr) -> bool {
+        self.lists(&name.trim_end_matches('.').to_ascii_lowercase()) || self.allows_address(address)
+    }
+
+    /// Whether an address is public, or allowed by the list.
+    pub fn allows_address(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address)) || is_public(address)
+    }
+
+    fn lists(&self, name: &str) -> bool {
+        self.names.iter().any(|listed| **listed == *name)
+    }
+}
+
+impl Network {
+    fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        // IPv4 networks are kept as IPv4-mapped ones.
+        let (width, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
+        let prefix = prefix.unwrap_or(width);
+        (prefix <= width).then(|| Self { address: bits(address), prefix: prefix + offset })
+    }
+
+    fn contains(self, address: IpAddr) -> bool {
+        let shift = 128 - self.prefix;
+        let network = |bits: u128| bits.checked_shr(shift).unwrap_or(0);
+        network(bits(address)) == network(self.address)
+    }
+}
+
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+/// Global unicast, by IANA's special-purpose registries for IPv4 and IPv6.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || a == 0 // "this network"
+        || a >= 224 // multicast, reserved, broadcast
+        || (a == 100 && (64..128).contains(&b)) // carrier-grade NAT
+        || (a == 192 && b == 0 && c == 0) // protocol assignments
+        || (a == 192 && b == 88 && c == 99) // 6to4 relays
+        || (a == 198 && (18..20).contains(&b))) // benchmarking
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(address) = address.to_ipv4_mapped() {
+        return is_public_v4(address);
+    }
+    let segments = address.segments();
+    // Only 2000::/3 is global unicast. That leaves out loopback, unspecified, unique local, link-local, site-local,
+    // multicast, IPv4-compatible addresses and NAT64's 64:ff9b::/96.
+    segments[0] & 0xe000 == 0x2000
+        && segments[0] != 0x2002 // 6to4, which embeds an IPv4 address
+        && !(segments[0] == 0x2001 && segments[1] < 0x200) // protocol assignments, Teredo among them
+        && !(segments[0] == 0x2001 && segments[1] == 0xdb8) // documentation
+        && segments[0] != 0x3fff // documentation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_addresses() {
+        let guard = Guard::default();
+        for address in ["8.8.8.8", "93.184.216.34", "172.15.0.1", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
+            assert!(guard.allows_address(address.parse().unwrap()), "{address}");
+        }
+        for address in [
+            "0.0.0.0",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "fc00::1",
+            "fd00::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            assert!(!guard.allows_address(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn private_names() {
+        let guard = Guard::default();
+        for host in ["quay.io", "registry.example.com", "8.8.8.8", "mylocalhost.com", "metadatahub.io"] {
+            assert!(guard.allows_host(host), "{host}");
+        }
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "a.localhost",
+            "metadata.google.internal",
+            "metadata",
+            "kubernetes.default.svc",
+            "x.local",
+            "x.local.",
+            "127.0.0.1",
+            "[::1]",
+            "169.254.169.254",
+        ] {
+            assert!(!guard.allows_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_list_allows_names_and_networks() {
+        let guard = Guard::new("localhost, 127.0.0.0/8,::1 ,registry.internal,10.1.2.3").unwrap();
+        for host in ["localhost", "127.9.9.9", "[::1]", "registry.internal", "10.1.2.3"] {
+            assert!(guard.allows_host(host), "{host}");
+        }
+        for host in ["10.1.2.4", "other.internal", "128.0.0.1.local", "::2"] {
+            assert!(!guard.allows_host(host), "{host}");
+        }
+        let private = "10.9.9.9".parse().unwrap();
+        assert!(guard.allows_resolved("registry.internal", private), "a listed name may resolve to anything");
+        assert!(!guard.allows_resolved("quay.io", private), "DNS must not lead inside");
+        for entry in ["10.0.0.0/33", "::1/129", "1.2.3.4/x", "http://a"] {
+            assert!(Guard::new(entry).is_err(), "{entry}");
+        }
+        assert!(Guard::new("0.0.0.0/0,::/0").unwrap().allows_host("10.0.0.1"));
+    }
+}

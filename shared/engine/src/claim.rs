@@ -1,0 +1,101 @@
+//! The claim: the right to write to a repository, for a while.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use moorage_domain::{
+    RepositoryName, Timestamp,
+    run::SyncRequest,
+    status::{NotEligible, SyncEnd},
+};
+use moorage_state::{Mirror, StateError, Table, TransitionError};
+use uuid::Uuid;
+
+use crate::{clock::now, error::WorkError};
+
+/// A claim that this sync holds.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    table: Table,
+    repository: RepositoryName,
+    transaction: Uuid,
+    duration: Duration,
+    /// Unix seconds of the expiration that the table has.
+    expiration: AtomicI64,
+}
+
+/// What came of trying to claim a mirror.
+pub(crate) enum Claimed {
+    /// It is ours; the mirror is as it was when it was claimed.
+    Ours(Claim, Box<Mirror>),
+    /// A sync may not run now. That is no failure.
+    NotEligible(NotEligible),
+    /// There is no such mirror (any more).
+    NoMirror,
+}
+
+impl Claim {
+    /// Claims the requested mirror for `duration`.
+    pub(crate) async fn take(table: &Table, request: &SyncRequest, duration: Duration) -> Result<Claimed, StateError> {
+        let (transaction, expiration) = (Uuid::new_v4(), now().plus(duration));
+        let claimed = table.transition(&request.repository, |mirror| {
+            let enabled = mirror.config.is_enabled;
+            Ok(mirror.state.claim(enabled, request.trigger, now(), expiration, transaction)?)
+        });
+        let mirror = match claimed.await {
+            Ok(mirror) => mirror,
+            Err(TransitionError::NotEligible(reason)) => return Ok(Claimed::NotEligible(reason)),
+            Err(TransitionError::NotFound) => return Ok(Claimed::NoMirror),
+            // Whoever won the race holds the claim.
+            Err(TransitionError::ClaimLost | TransitionError::State(StateError::Conflict)) => {
+                return Ok(Claimed::NotEligible(NotEligible::Running));
+            }
+            Err(TransitionError::State(error)) => return Err(error),
+        };
+        let claim = Self {
+            table: table.clone(),
+            repository: request.repository.clone(),
+            transaction,
+            duration,
+            expiration: AtomicI64::new(expiration.unix()),
+        };
+        Ok(Claimed::Ours(claim, Box::new(mirror)))
+    }
+
+    /// How often to renew: a few times before the claim expires, and often enough that a cancel is noticed soon.
+    pub(crate) fn renewal_interval(&self) -> Duration {
+        const SOON: Duration = Duration::from_secs(3);
+        (self.duration / 4).min(SOON)
+    }
+
+    /// Renews the claim, or learns that it is lost.
+    pub(crate) async fn renew(&self) -> Result<(), WorkError> {
+        let expiration = now().plus(self.duration);
+        self.table.renew_claim(&self.repository, self.transaction, expiration).await?;
+        self.expiration.store(expiration.unix(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Fails once the claim may have been taken over. Whatever changes what readers see asks here first.
+    pub(crate) fn check(&self) -> Result<(), WorkError> {
+        let expiration = Timestamp::from_unix(self.expiration.load(Ordering::Relaxed));
+        if now() < expiration { Ok(()) } else { Err(WorkError::ClaimLost) }
+    }
+
+    /// Gives the claim up and moves the mirror to its next state. `None` if the claim was lost before.
+    pub(crate) async fn release(&self, end: SyncEnd) -> Result<Option<Mirror>, StateError> {
+        let released = self.table.transition(&self.repository, |mirror| {
+            if mirror.state.sync_transaction_id != self.transaction {
+                return Err(TransitionError::ClaimLost);
+            }
+            Ok(mirror.state.release(end, mirror.config.sync_interval, now(), Uuid::new_v4()))
+        });
+        match released.await {
+            Ok(mirror) => Ok(Some(mirror)),
+            Err(TransitionError::State(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}

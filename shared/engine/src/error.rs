@@ -1,0 +1,94 @@
+//! Failures: of a sync as a function, and of the work that it reports.
+
+use moorage_domain::{FailureReason, failure::Failure, manifest::Refusal};
+use moorage_schedule::ScheduleError;
+use moorage_state::{SecretError, StateError, TransitionError};
+use moorage_storage::{StorageError, StoreError};
+use moorage_upstream::UpstreamError;
+
+/// A sync that could not even report its failure: the table or the scheduler failed. The claim expires, and the next
+/// sync takes over.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The table failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The next attempt could not be scheduled. The mirror's own schedule goes on.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}
+
+/// The longest message that a run keeps of one failure, in bytes. Some hundreds of outcomes share an item.
+const MESSAGE_LENGTH: usize = 400;
+
+/// What stops a piece of work.
+#[derive(Debug, Clone)]
+pub(crate) enum WorkError {
+    /// It failed; others may go on.
+    Failed(Failure),
+    /// The claim was lost; nothing may go on.
+    ClaimLost,
+}
+
+fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
+    let mut message = error.to_string();
+    if message.len() > MESSAGE_LENGTH {
+        let end = (0..=MESSAGE_LENGTH).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    WorkError::Failed(Failure { reason, message })
+}
+
+impl From<UpstreamError> for WorkError {
+    fn from(error: UpstreamError) -> Self {
+        failed(error.reason(), &error)
+    }
+}
+
+impl From<StorageError> for WorkError {
+    fn from(error: StorageError) -> Self {
+        let reason = match error {
+            StorageError::DigestMismatch(_) | StorageError::LengthMismatch { .. } => FailureReason::DigestMismatch,
+            StorageError::TooLarge { .. } => FailureReason::ContentRefused,
+            StorageError::Unavailable(_) => FailureReason::StorageError,
+        };
+        failed(reason, &error)
+    }
+}
+
+impl From<StoreError<UpstreamError>> for WorkError {
+    fn from(error: StoreError<UpstreamError>) -> Self {
+        match error {
+            StoreError::Source(error) => error.into(),
+            StoreError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for WorkError {
+    fn from(refusal: Refusal) -> Self {
+        failed(FailureReason::ContentRefused, &refusal)
+    }
+}
+
+impl From<StateError> for WorkError {
+    fn from(error: StateError) -> Self {
+        failed(FailureReason::StorageError, &error)
+    }
+}
+
+impl From<SecretError> for WorkError {
+    fn from(error: SecretError) -> Self {
+        failed(FailureReason::DecryptionFailed, &error)
+    }
+}
+
+impl From<TransitionError> for WorkError {
+    fn from(error: TransitionError) -> Self {
+        match error {
+            TransitionError::State(error) => error.into(),
+            TransitionError::NotFound | TransitionError::NotEligible(_) | TransitionError::ClaimLost => Self::ClaimLost,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What a run counts, and how that reaches the table while it goes on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use moorage_domain::{
+    Digest, FailureReason, RepositoryName, TagName,
+    failure::Failure,
+    run::{Outcome, Progress as Counts, Run, TagOutcome},
+};
+use moorage_state::{StateError, Table};
+use tokio_util::sync::CancellationToken;
+
+use crate::{claim::Claim, error::WorkError};
+
+/// The counters and outcomes of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    counts: Counts,
+    /// Outcomes that the table does not have yet.
+    fresh: Vec<TagOutcome>,
+    failure: Option<Failure>,
+    failed: Vec<TagName>,
+}
+
+impl Progress {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Counters stay usable after a panic elsewhere.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the selected tags.
+    pub(crate) fn selected(&self, tags: usize) {
+        self.lock().counts.tags_total = tags as u64;
+    }
+
+    /// Counts bytes that are wanted.
+    pub(crate) fn want(&self, bytes: u64) {
+        self.lock().counts.bytes_total += bytes;
+    }
+
+    /// Counts wanted bytes that the bucket had.
+    pub(crate) fn done(&self, bytes: u64) {
+        self.lock().counts.bytes_done += bytes;
+    }
+
+    /// Counts wanted bytes that came from the registry.
+    pub(crate) fn received(&self, bytes: u64) {
+        let mut inner = self.lock();
+        inner.counts.bytes_done += bytes;
+        inner.counts.bytes_copied += bytes;
+    }
+
+    /// Takes back bytes that came and were of no use.
+    pub(crate) fn lost(&self, bytes: u64) {
+        self.lock().counts.bytes_done -= bytes;
+    }
+
+    /// Records what became of a tag.
+    pub(crate) fn outcome(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>) {
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None });
+    }
+
+    /// Records that a tag failed, or that its content was refused.
+    pub(crate) fn failure(&self, tag: &TagName, failure: Failure) {
+        let refused = failure.reason == FailureReason::ContentRefused;
+        let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure) });
+    }
+
+    fn record(&self, outcome: TagOutcome) {
+        let mut inner = self.lock();
+        inner.counts.count(outcome.outcome);
+        if let Some(failure) = &outcome.failure {
+            inner.failure.get_or_insert_with(|| failure.clone());
+            inner.failed.push(outcome.tag.clone());
+        }
+        inner.fresh.push(outcome);
+    }
+
+    /// The counters now.
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// The first failure, and the tags that failed.
+    pub(crate) fn failures(&self) -> (Option<Failure>, Vec<TagName>) {
+        let inner = self.lock();
+        (inner.failure.clone(), inner.failed.clone())
+    }
+
+    fn take_fresh(&self) -> Vec<TagOutcome> {
+        std::mem::take(&mut self.lock().fresh)
+    }
+}
+
+/// Writes a run's progress to the table.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    pub(crate) table: Table,
+    pub(crate) repository: RepositoryName,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) run: Run,
+    /// The number of the next item of outcomes.
+    pub(crate) outcomes: u32,
+}
+
+impl Pump {
+    /// Writes what has changed since the last call.
+    pub(crate) async fn flush(&mut self) -> Result<(), StateError> {
+        let (fresh, counts) = (self.progress.take_fresh(), self.progress.counts());
+        self.outcomes = self.table.add_outcomes(&self.repository, &self.run, self.outcomes, &fresh).await?;
+        if counts != self.run.progress {
+            self.run.progress = counts;
+            self.table.put_run(&self.repository, &self.run).await?;
+        }
+        Ok(())
+    }
+
+    /// Renews the claim and flushes, until `stop` is called or the claim is lost, which calls `stop` itself. A table that fails is
+    /// tried again each time: the claim's own expiration bounds that.
+    pub(crate) async fn run(mut self, claim: Arc<Claim>, stop: CancellationToken) -> Self {
+        let mut ticks = tokio::time::interval(claim.renewal_interval());
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return self,
+                _ = ticks.tick() => {}
+            }
+            if matches!(claim.renew().await, Err(WorkError::ClaimLost)) || claim.check().is_err() {
+                stop.cancel();
+                return self;
+            }
+            if let Err(error) = self.flush().await {
+                tracing::warn!(%error, "could not write the run's progress");
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a sync tells: the usage log, in Quay's words, and metrics, by Quay's names.
+
+use moorage_domain::{
+    RepositoryName, TagName,
+    failure::Failure,
+    mirror::MirrorConfig,
+    run::{Run, RunStatus},
+    usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
+};
+use moorage_telemetry::{Metric, Unit, emit};
+
+use crate::clock::now;
+
+/// The longest list of tags in a log entry, in bytes: the entry must fit an item.
+const TAGS_LENGTH: usize = 64 * 1024;
+
+/// A sync began.
+pub(crate) fn started(config: &MirrorConfig) -> LogEntry {
+    entry(config, LogKind::RepoMirrorSyncStarted, SyncFields { verb: "start", ..SyncFields::default() })
+}
+
+/// A tag was copied.
+pub(crate) fn tag_copied(config: &MirrorConfig, tag: &TagName, digest: &str) -> LogEntry {
+    let message = format!("Source 'docker://{}:{tag}' successful sync", config.external_reference);
+    let stdout = Some(format!("copied {digest}"));
+    let fields = SyncFields { verb: "finish", message, tag: Some(tag.to_string()), stdout, ..SyncFields::default() };
+    sync_entry(LogKind::RepoMirrorSyncTagSuccess, now(), &config.repository, fields)
+}
+
+/// A tag could not be copied.
+pub(crate) fn tag_failed(config: &MirrorConfig, tag: &TagName, failure: &Failure) -> LogEntry {
+    let message = format!("Source 'docker://{}:{tag}' failed to sync", config.external_reference);
+    let stderr = Some(explain(failure));
+    let fields = SyncFields { verb: "finish", message, tag: Some(tag.to_string()), stderr, ..SyncFields::default() };
+    sync_entry(LogKind::RepoMirrorSyncTagFailed, now(), &config.repository, fields)
+}
+
+/// Everything was mirrored.
+pub(crate) fn succeeded(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
+    let tags = if tags.is_empty() { "No tags matched".to_owned() } else { names(tags, &[]) };
+    let fields = SyncFields { verb: "end", tags: Some(tags), ..SyncFields::default() };
+    entry(config, LogKind::RepoMirrorSyncSuccess, fields)
+}
+
+/// Some tags failed.
+pub(crate) fn failed_in_part(config: &MirrorConfig, tags: &[TagName], failed: &[TagName]) -> LogEntry {
+    let message = format!("{}: PARTIAL SYNC", pattern_message(&config.external_reference, &config.root_rule));
+    let fields = SyncFields { verb: "lost", message, tags: Some(names(tags, failed)), ..SyncFields::default() };
+    sync_entry(LogKind::RepoMirrorSyncFailed, now(), &config.repository, fields)
+}
+
+/// The sync failed before any tag was tried.
+pub(crate) fn failed_as_a_whole(config: &MirrorConfig, failure: &Failure) -> LogEntry {
+    let pattern = pattern_message(&config.external_reference, &config.root_rule);
+    let message = format!("{pattern}: {}", failure.message);
+    let fields = SyncFields { verb: "end", message, stderr: Some(explain(failure)), ..SyncFields::default() };
+    sync_entry(LogKind::RepoMirrorSyncFailed, now(), &config.repository, fields)
+}
+
+/// The sync was cancelled.
+pub(crate) fn cancelled(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
+    let fields = SyncFields { verb: "Cancelled", tags: Some(names(tags, &[])), ..SyncFields::default() };
+    entry(config, LogKind::RepoMirrorSyncFailed, fields)
+}
+
+fn entry(config: &MirrorConfig, kind: LogKind, fields: SyncFields) -> LogEntry {
+    let message = pattern_message(&config.external_reference, &config.root_rule);
+    sync_entry(kind, now(), &config.repository, SyncFields { message, ..fields })
+}
+
+fn explain(failure: &Failure) -> String {
+    format!("{}: {} ({})", failure.reason.as_str(), failure.message, failure.reason.advice())
+}
+
+/// Quay's list of tags: `a, b(FAILED)`.
+fn names(tags: &[TagName], failed: &[TagName]) -> String {
+    let failed: std::collections::BTreeSet<_> = failed.iter().collect();
+    let mut text = String::new();
+    for tag in tags {
+        if text.len() > TAGS_LENGTH {
+            text.push_str(", …");
+            break;
+        }
+        let separator = if text.is_empty() { "" } else { ", " };
+        let suffix = if failed.contains(tag) { "(FAILED)" } else { "" };
+        text.extend([separator, tag.as_str(), suffix]);
+    }
+    text
+}
+
+/// The metrics of a run that has ended.
+pub(crate) fn metrics(repository: &RepositoryName, run: &Run) {
+    let namespace = repository.namespace();
+    let succeeded = run.status == RunStatus::Success;
+    let duration = run.ended_at.map_or(0, |ended| ended.unix() - run.started_at.unix());
+    let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
+    let metric = |name, unit, value| Metric { name, unit, value };
+    #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
+    let counts = [
+        metric("quay_repository_mirror_last_sync_status", Unit::None, f64::from(u8::from(succeeded))),
+        metric("quay_repository_mirror_sync_complete", Unit::None, f64::from(u8::from(succeeded))),
+        metric("quay_repository_mirror_last_sync_timestamp", Unit::Seconds, run.started_at.unix() as f64),
+        metric("quay_repository_mirror_sync_duration_seconds", Unit::Seconds, duration as f64),
+        metric("quay_repository_mirror_pending_tags", Unit::Count, run.progress.tags_failed as f64),
+        metric("bytes_copied", Unit::Bytes, run.progress.bytes_copied as f64),
+    ];
+    emit(&[("namespace", namespace.as_str()), ("repository", repository.name())], &counts);
+    if !succeeded {
+        let failures = [metric("quay_repository_mirror_sync_failures_total", Unit::Count, 1.0)];
+        emit(&[("namespace", namespace.as_str()), ("reason", reason)], &failures);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_tags_are_marked_as_quay_does() {
+        let tags: Vec<TagName> = ["a", "b", "c"].iter().map(|tag| tag.parse().unwrap()).collect();
+        assert_eq!(names(&tags, &tags[1..2]), "a, b(FAILED), c");
+    }
+}

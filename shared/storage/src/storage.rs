@@ -1,0 +1,82 @@
+//! The bucket, and the memory that streaming into it may take.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::head_object::HeadObjectError,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    StorageError,
+    error::{Refused, refused, unavailable},
+    key::{StorageKey, StorageRoot},
+};
+
+/// The unit in which memory is budgeted: small blobs take little, so that many of them flow at once.
+const MEMORY_UNIT: u64 = 64 * 1024;
+
+/// The bucket. Cheap to clone; clones share the memory budget.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    pub(crate) client: Client,
+    pub(crate) bucket: Arc<str>,
+    pub(crate) root: Arc<StorageRoot>,
+    memory: Arc<Semaphore>,
+    budget: u64,
+}
+
+impl Storage {
+    /// The bucket `bucket`, with at most `budget` bytes of blobs held in memory at any time.
+    pub fn new(client: Client, bucket: &str, root: StorageRoot, budget: u64) -> Self {
+        let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(Semaphore::MAX_PERMITS);
+        let memory = Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS)));
+        Self { client, bucket: bucket.into(), root: Arc::new(root), memory, budget }
+    }
+
+    /// Whether a buffer of `size` bytes fits the budget at all.
+    pub(crate) fn fits(&self, size: u64) -> bool {
+        size <= self.budget
+    }
+
+    /// Waits for room for a buffer of `size` bytes, which must fit the budget. Whoever waits must hold no other buffer
+    /// that only its own progress would free; then somebody can always go on.
+    pub(crate) async fn reserve(&self, size: u64) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(size.div_ceil(MEMORY_UNIT)).ok()?;
+        Arc::clone(&self.memory).acquire_many_owned(units).await.ok()
+    }
+
+    pub(crate) fn key(&self, key: StorageKey<'_>) -> String {
+        key.under(&self.root)
+    }
+
+    /// The length of an object, if there is one.
+    pub(crate) async fn length(&self, key: &str) -> Result<Option<u64>, StorageError> {
+        match self.client.head_object().bucket(&*self.bucket).key(key).send().await {
+            Ok(object) => Ok(object.content_length().and_then(|length| u64::try_from(length).ok())),
+            Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// The result of writing an object "unless it is there": its content is given by its key, so whose bytes are there
+    /// does not matter. Tells whether they are ours.
+    pub(crate) async fn settle<T, E, R>(
+        &self,
+        key: &str,
+        result: Result<T, SdkError<E, R>>,
+    ) -> Result<bool, StorageError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        let Err(error) = result else { return Ok(true) };
+        match refused(&error) {
+            Refused::Exists => Ok(false),
+            Refused::Conflict if self.length(key).await?.is_some() => Ok(false),
+            Refused::Conflict | Refused::Failed => Err(unavailable(error)),
+        }
+    }
+}

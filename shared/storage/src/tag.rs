@@ -1,0 +1,55 @@
+//! Tags: the commit point of an image.
+
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
+use moorage_domain::{Digest, RepositoryName, TagName};
+
+use crate::{
+    Storage, StorageError,
+    error::unavailable,
+    key::{StorageKey, tag_index_prefix},
+};
+
+impl Storage {
+    /// Points a tag to a manifest whose whole content is in the repository. One `PutObject` decides; the entry of the
+    /// tag's history follows, because a tag that has only a history would be listed without being found.
+    pub async fn publish_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        digest: &Digest,
+    ) -> Result<(), StorageError> {
+        let body = ByteStream::from(digest.to_string().into_bytes());
+        let put = self.client.put_object().bucket(&*self.bucket).key(self.key(StorageKey::TagLink(repository, tag)));
+        put.body(body).send().await.map_err(unavailable)?;
+        self.link_once(StorageKey::TagIndexLink(repository, tag, digest), digest).await
+    }
+
+    /// Deletes a tag: its history first and what it points to last, so that there is no half state. Deleting a tag
+    /// that is not there is no error. The bucket's versions keep what was deleted for the retention time.
+    pub async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StorageError> {
+        let prefix = tag_index_prefix(&self.root, repository, tag);
+        loop {
+            let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&prefix);
+            let listed = list.send().await.map_err(unavailable)?;
+            let keys = listed.contents().iter().filter_map(|object| object.key());
+            let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
+            let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            if keys.is_empty() {
+                break;
+            }
+            let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
+            let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
+            if let Some(error) = deleted.map_err(unavailable)?.errors().first() {
+                let code = error.code().unwrap_or("unknown");
+                return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
+            }
+        }
+        let key = self.key(StorageKey::TagLink(repository, tag));
+        self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(unavailable)?;
+        Ok(())
+    }
+}

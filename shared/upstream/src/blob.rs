@@ -1,0 +1,144 @@
+//! A blob's stream, which survives broken connections.
+
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use moorage_domain::Digest;
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE},
+};
+use url::Url;
+
+use crate::{
+    UpstreamError,
+    error::transport_error,
+    request::{Requests, Streaming},
+    retry::Backoff,
+    transport::display,
+};
+
+/// How often in a row a stream may break without a byte arriving in between.
+const MAX_BREAKS: u32 = 5;
+
+/// Reads the bytes from an offset to the end of a blob, in order, each once. Where the connection breaks, it goes on
+/// from there. It does not hash.
+#[derive(Debug)]
+pub struct BlobReader {
+    requests: Arc<Requests>,
+    url: Url,
+    digest: Digest,
+    size: u64,
+    /// The next byte to deliver.
+    offset: u64,
+    stream: Option<Streaming>,
+    /// Bytes to pass over: a server that ignores `Range` begins at the start.
+    skip: u64,
+    breaks: u32,
+    backoff: Backoff,
+}
+
+impl BlobReader {
+    pub(crate) async fn open(
+        requests: Arc<Requests>,
+        url: Url,
+        digest: Digest,
+        size: u64,
+        offset: u64,
+    ) -> Result<Self, UpstreamError> {
+        let (stream, skip, breaks, backoff) = (None, 0, 0, Backoff::new());
+        let mut reader = Self { requests, url, digest, size, offset, stream, skip, breaks, backoff };
+        reader.connect().await?;
+        Ok(reader)
+    }
+
+    /// The next bytes; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        loop {
+            let Some(stream) = &mut self.stream else {
+                self.reconnect().await?;
+                continue;
+            };
+            // After the last byte the stream is read to its end, so that a longer one is found out.
+            match stream.response.chunk().await {
+                Ok(Some(chunk)) => {
+                    self.requests.http.read(chunk.len());
+                    if let Some(chunk) = self.accept(chunk)? {
+                        return Ok(Some(chunk));
+                    }
+                }
+                Ok(None) | Err(_) if self.offset == self.size => return Ok(None),
+                Ok(None) => self.broke(None)?,
+                Err(error) => self.broke(Some(transport_error(&error, &display(&self.url))))?,
+            }
+        }
+    }
+
+    fn accept(&mut self, mut chunk: Bytes) -> Result<Option<Bytes>, UpstreamError> {
+        let skipped = self.skip.min(chunk.len() as u64);
+        self.skip -= skipped;
+        chunk.advance(usize::try_from(skipped).unwrap_or(chunk.len()));
+        if chunk.is_empty() {
+            return Ok(None);
+        }
+        self.offset += chunk.len() as u64;
+        if self.offset > self.size {
+            return Err(self.wrong_length(self.offset));
+        }
+        self.breaks = 0;
+        Ok(Some(chunk))
+    }
+
+    /// Gives the broken stream up; fails where it broke too often.
+    fn broke(&mut self, error: Option<UpstreamError>) -> Result<(), UpstreamError> {
+        self.stream = None;
+        self.breaks += 1;
+        if self.breaks < MAX_BREAKS {
+            return Ok(());
+        }
+        let (digest, received, size) = (self.digest.clone(), self.offset, self.size);
+        Err(error.unwrap_or(UpstreamError::Truncated { digest, received, size }))
+    }
+
+    async fn reconnect(&mut self) -> Result<(), UpstreamError> {
+        let pause = self.backoff.next(&mut rand::rng());
+        tokio::time::sleep(pause).await;
+        self.connect().await
+    }
+
+    async fn connect(&mut self) -> Result<(), UpstreamError> {
+        let mut headers = HeaderMap::new();
+        if self.offset > 0 {
+            let range = HeaderValue::from_str(&format!("bytes={}-", self.offset));
+            headers.extend(range.ok().map(|range| (RANGE, range)));
+        }
+        let stream = self.requests.open(&self.url, headers).await?;
+        let partial = stream.response.status() == StatusCode::PARTIAL_CONTENT;
+        let answer = stream.response.headers();
+        let begins_at = if partial { range_start(answer) } else { Some(0) };
+        self.skip = match begins_at {
+            Some(begins_at) if begins_at <= self.offset => self.offset - begins_at,
+            _ => return Err(UpstreamError::Protocol(format!("{} sent another range", display(&self.url)))),
+        };
+        if let (false, Some(length)) = (partial, number(answer, CONTENT_LENGTH))
+            && length != self.size
+        {
+            return Err(self.wrong_length(length));
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    fn wrong_length(&self, actual: u64) -> UpstreamError {
+        UpstreamError::LengthMismatch { digest: self.digest.clone(), expected: self.size, actual }
+    }
+}
+
+fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.parse().ok()
+}
+
+/// Where a `Content-Range: bytes 5-9/10` begins.
+fn range_start(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}

@@ -1,0 +1,157 @@
+//! How an external registry can fail us.
+
+use std::{error::Error, io, time::Duration};
+
+use moorage_domain::{Digest, FailureReason};
+
+/// A failure, as a decision: what the caller can do differs by variant. Messages hold neither secrets nor the query of
+/// any URL: a redirect's may be a signature.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The registry or its token server refused the credentials, or asks for some.
+    #[error("{0}")]
+    Auth(String),
+    /// The registry does not have it.
+    #[error("{0} was not found")]
+    NotFound(String),
+    /// The registry asks to be left alone for longer than we wait.
+    #[error("the registry limits the rate of requests{}", .retry_after.map(|wait| format!(", for {} s", wait.as_secs())).unwrap_or_default())]
+    RateLimited {
+        /// For how long, if it says so.
+        retry_after: Option<Duration>,
+    },
+    /// No answer in time.
+    #[error("{0} did not answer in time")]
+    Timeout(String),
+    /// No connection, or one that broke.
+    #[error("the connection to {url} failed: {message}")]
+    Connection {
+        /// Where to.
+        url: String,
+        /// What the system says.
+        message: String,
+    },
+    /// The certificate was not accepted, or the handshake failed.
+    #[error("TLS with {url} failed: {message}")]
+    Tls {
+        /// With whom.
+        url: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The host, or an address that it resolved to, may not be spoken to.
+    #[error("{0} is not an allowed address")]
+    NotAllowed(String),
+    /// The registry failed, or answered with an unexpected status.
+    #[error("{url} answered with status {status}{}", .code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// Of which request.
+        url: String,
+        /// The first code of the registry's error body.
+        code: Option<String>,
+    },
+    /// The registry answered what the protocol does not allow.
+    #[error("{0}")]
+    Protocol(String),
+    /// A manifest is larger than registries serve.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What it is.
+        what: String,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// A manifest does not have its digest.
+    #[error("the registry's {0} does not match its digest")]
+    DigestMismatch(Digest),
+    /// A blob does not have the length that its descriptor gives.
+    #[error("the registry has {actual} bytes of {digest}, but the manifest says {expected}")]
+    LengthMismatch {
+        /// The blob.
+        digest: Digest,
+        /// The descriptor's length.
+        expected: u64,
+        /// The registry's length.
+        actual: u64,
+    },
+    /// A blob ended early, again and again.
+    #[error("{digest} ended after {received} of {size} bytes, repeatedly")]
+    Truncated {
+        /// The blob.
+        digest: Digest,
+        /// Bytes that came.
+        received: u64,
+        /// The descriptor's length.
+        size: u64,
+    },
+    /// The mirror's settings make no client: a malformed proxy.
+    #[error("the mirror's proxy settings are not usable")]
+    Settings,
+}
+
+impl UpstreamError {
+    /// The class of the failure, in Quay's vocabulary where it has a word.
+    pub fn reason(&self) -> FailureReason {
+        match self {
+            Self::Auth(_) => FailureReason::AuthFailed,
+            Self::NotFound(_) => FailureReason::NotFound,
+            Self::RateLimited { .. } => FailureReason::RateLimited,
+            Self::Timeout(_) => FailureReason::NetworkTimeout,
+            Self::Connection { .. } | Self::Truncated { .. } => FailureReason::ConnectionError,
+            Self::Tls { .. } => FailureReason::TlsError,
+            Self::NotAllowed(_) => FailureReason::InvalidSourceRegistry,
+            Self::Status { .. } | Self::Protocol(_) => FailureReason::RegistryError,
+            Self::TooLarge { .. } => FailureReason::ContentRefused,
+            Self::DigestMismatch(_) | Self::LengthMismatch { .. } => FailureReason::DigestMismatch,
+            Self::Settings => FailureReason::UnknownError,
+        }
+    }
+
+    /// How long the registry asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the same exchange may well succeed in a moment.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Connection { .. })
+    }
+}
+
+/// An address or host that the guard refuses; travels inside reqwest's errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not an allowed address")]
+pub(crate) struct NotAllowed(pub(crate) String);
+
+/// Sorts a transport failure by the types in its chain.
+pub(crate) fn transport_error(error: &reqwest::Error, url: &str) -> UpstreamError {
+    let url = url.to_owned();
+    let mut message = String::from("the connection broke");
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        // An I/O error's own source skips what it wraps.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let wrapped: Option<&(dyn Error + 'static)> = wrapped.map(|error| error as _);
+        for error in [Some(error), wrapped].into_iter().flatten() {
+            if let Some(NotAllowed(host)) = error.downcast_ref() {
+                return UpstreamError::NotAllowed(host.clone());
+            }
+            if let Some(error) = error.downcast_ref::<rustls::Error>() {
+                return UpstreamError::Tls { url, message: error.to_string() };
+            }
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            if error.kind() == io::ErrorKind::TimedOut {
+                return UpstreamError::Timeout(url);
+            }
+            message = error.to_string();
+        }
+        next = wrapped.or_else(|| error.source());
+    }
+    if error.is_timeout() { UpstreamError::Timeout(url) } else { UpstreamError::Connection { url, message } }
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod auth;
+mod blob;
+mod challenge;
+mod error;
+mod link;
+mod registry;
+mod request;
+mod retry;
+mod settings;
+mod tags;
+mod transport;
+
+pub use blob::BlobReader;
+pub use error::UpstreamError;
+pub use moorage_domain::{Guard, GuardError};
+pub use registry::{Registry, Resolved};
+pub use request::Counts;
+pub use settings::{Credentials, Limits, Proxy, Settings};
+pub use tags::Listing;

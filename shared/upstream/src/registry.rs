@@ -1,0 +1,141 @@
+//! What can be asked of the external registry.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moorage_domain::{Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE};
+use reqwest::{
+    Method,
+    header::{ACCEPT, HeaderMap, HeaderName, HeaderValue},
+};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::{
+    BlobReader, Counts, Listing, Settings, UpstreamError,
+    auth::Auth,
+    request::{Answer, Http, Requests},
+    tags,
+    transport::{Request, Transport},
+};
+
+/// The digest of a manifest (distribution-spec v1.1.1).
+const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// What is read of the answer to `/v2/`, which says only whether https is spoken.
+const MAX_PING_BODY: usize = 16 * 1024;
+
+/// One repository of an external registry. Clones share connections, tokens and limits.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    requests: Arc<Requests>,
+    reference: Arc<ExternalReference>,
+    verify_tls: bool,
+    /// The registry's address with its scheme; found out once where plain http is allowed.
+    base: Arc<OnceCell<Url>>,
+}
+
+/// What a tag points to.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The manifest's digest.
+    pub digest: Digest,
+    /// The manifest, where the digest could not be had without it.
+    pub manifest: Option<Bytes>,
+}
+
+impl Registry {
+    /// Opens a registry. Nothing is sent yet.
+    pub fn new(settings: Settings) -> Result<Self, UpstreamError> {
+        let transport = Transport::new(&settings)?;
+        let auth = Auth::new(settings.credentials, settings.reference.path());
+        let requests = Arc::new(Requests::new(Http::new(transport, settings.limits), auth));
+        let (reference, base) = (Arc::new(settings.reference), Arc::new(OnceCell::new()));
+        Ok(Self { requests, reference, verify_tls: settings.verify_tls, base })
+    }
+
+    /// All tags, from all pages.
+    pub async fn tags(&self) -> Result<Listing, UpstreamError> {
+        tags::list(&self.requests, self.url("tags/list").await?).await
+    }
+
+    /// What a tag points to, by HEAD, which no registry counts as a pull. Where the answer lacks the digest, or HEAD
+    /// is not known, by GET.
+    pub async fn resolve(&self, tag: &TagName) -> Result<Resolved, UpstreamError> {
+        let url = self.url(&format!("manifests/{tag}")).await?;
+        let head = self.requests.fetch(Method::HEAD, &url, accept(), MAX_MANIFEST_SIZE, "a manifest").await?;
+        if head.status.is_success() {
+            if let Some(digest) = digest_header(&head) {
+                return Ok(Resolved { digest, manifest: None });
+            }
+        } else if !matches!(head.status.as_u16(), 405 | 501) {
+            return Err(head.into_error(&url));
+        }
+        let bytes = self.get_manifest(&url).await?;
+        Ok(Resolved { digest: Digest::sha256(&bytes), manifest: Some(bytes) })
+    }
+
+    /// A manifest, exactly as the registry has it, checked against its digest.
+    pub async fn manifest(&self, digest: &Digest) -> Result<Bytes, UpstreamError> {
+        let bytes = self.get_manifest(&self.url(&format!("manifests/{digest}")).await?).await?;
+        if Digest::of(digest.algorithm(), &bytes) == *digest {
+            Ok(bytes)
+        } else {
+            Err(UpstreamError::DigestMismatch(digest.clone()))
+        }
+    }
+
+    /// A blob of `size` bytes, from `offset` on.
+    pub async fn blob(&self, digest: &Digest, size: u64, offset: u64) -> Result<BlobReader, UpstreamError> {
+        let url = self.url(&format!("blobs/{digest}")).await?;
+        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, offset).await
+    }
+
+    /// What has been asked so far.
+    pub fn counts(&self) -> Counts {
+        self.requests.counts()
+    }
+
+    async fn get_manifest(&self, url: &Url) -> Result<Bytes, UpstreamError> {
+        self.requests.count_manifest();
+        let answer = self.requests.fetch(Method::GET, url, accept(), MAX_MANIFEST_SIZE, "the manifest").await?;
+        if answer.status.is_success() { Ok(answer.body) } else { Err(answer.into_error(url)) }
+    }
+
+    async fn url(&self, what: &str) -> Result<Url, UpstreamError> {
+        let base = self.base.get_or_try_init(|| self.find_base()).await?;
+        let malformed = |_| UpstreamError::Protocol(format!("{} makes no URL", self.reference));
+        base.join(&format!("/v2/{}/{what}", self.reference.path())).map_err(malformed)
+    }
+
+    /// https; and where certificates are not verified, http if https cannot be spoken, as skopeo does it.
+    async fn find_base(&self) -> Result<Url, UpstreamError> {
+        let base = |scheme: &str| {
+            let malformed = |_| UpstreamError::Protocol(format!("{} makes no URL", self.reference));
+            Url::parse(&format!("{scheme}://{}/", self.reference.authority())).map_err(malformed)
+        };
+        let https = base("https")?;
+        if self.verify_tls {
+            return Ok(https);
+        }
+        let ping = |base: &Url| {
+            let malformed = |_| UpstreamError::Protocol(format!("{} makes no URL", self.reference));
+            let url = base.join("/v2/").map_err(malformed)?;
+            Ok::<_, UpstreamError>(Request { method: Method::GET, url, headers: HeaderMap::new(), body: None })
+        };
+        match self.requests.http.fetch_once(&ping(&https)?, MAX_PING_BODY).await {
+            Ok(()) => Ok(https),
+            Err(UpstreamError::Tls { .. } | UpstreamError::Connection { .. }) => base("http"),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// All manifests that we can store. Registries choose by it, and some convert where it is missing.
+fn accept() -> HeaderMap {
+    let accept = MediaType::ALL.map(MediaType::as_str).join(", ");
+    HeaderMap::from_iter(HeaderValue::from_str(&accept).ok().map(|accept| (ACCEPT, accept)))
+}
+
+fn digest_header(answer: &Answer) -> Option<Digest> {
+    answer.headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.parse().ok()
+}

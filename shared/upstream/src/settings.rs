@@ -1,0 +1,60 @@
+//! How a registry is spoken to.
+
+use std::time::Duration;
+
+use moorage_domain::{ExternalReference, Guard, SecretString};
+
+/// Everything a sync knows of its source.
+#[derive(Debug)]
+pub struct Settings {
+    /// The repository.
+    pub reference: ExternalReference,
+    /// The mirror's identity there; anonymous without.
+    pub credentials: Option<Credentials>,
+    /// Whether https with a valid certificate is required. If not, any certificate will do, and plain http where the
+    /// registry does not speak https.
+    pub verify_tls: bool,
+    /// The mirror's proxies. Those of the environment are never used.
+    pub proxy: Proxy,
+    /// Which addresses may be connected to.
+    pub guard: Guard,
+    /// How much at once, and how long to wait.
+    pub limits: Limits,
+}
+
+/// A user name and password at the registry.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password, or a token in its place.
+    pub password: SecretString,
+}
+
+/// Proxies, as in Quay's `external_registry_config.proxy`.
+#[derive(Debug, Clone, Default)]
+pub struct Proxy {
+    /// For plain http.
+    pub http: Option<String>,
+    /// For https.
+    pub https: Option<String>,
+    /// Hosts that are reached directly, separated by commas.
+    pub no_proxy: Option<String>,
+}
+
+/// Limits of one registry in one sync.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Requests at once, streaming blobs included.
+    pub concurrent_requests: usize,
+    /// How often one request is tried.
+    pub attempts: u32,
+    /// The longest `Retry-After` that is waited for. A longer one ends the request: waiting in a function costs money.
+    pub max_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrent_requests: 32, attempts: 5, max_wait: Duration::from_secs(30) }
+    }
+}

@@ -1,0 +1,162 @@
+//! One exchange with a host: TLS, proxy, redirects, and the guard at the moment of connecting.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use moorage_domain::Guard;
+use reqwest::{
+    Client, Method, NoProxy, Response,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
+    redirect,
+};
+use url::Url;
+
+use crate::{
+    UpstreamError,
+    error::{NotAllowed, transport_error},
+    settings::{Proxy, Settings},
+};
+
+/// A registry that needs longer to accept a connection is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection on which nothing arrives for so long is dead.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Redirects of one request. Registries send one, to their storage; some send two.
+const MAX_REDIRECTS: usize = 5;
+/// Who we are, for the registry's logs.
+const USER_AGENT: &str = concat!("moorage/", env!("CARGO_PKG_VERSION"));
+
+/// Sends requests.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    client: Client,
+    guard: Arc<Guard>,
+    verify_tls: bool,
+}
+
+/// A request that can be sent again.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    /// A form, for token servers.
+    pub(crate) body: Option<String>,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, UpstreamError> {
+        let guard = Arc::new(settings.guard.clone());
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(IDLE_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&guard))))
+            .tls_danger_accept_invalid_certs(!settings.verify_tls)
+            .no_proxy();
+        let builder = proxies(&settings.proxy, &guard)?.into_iter().fold(builder, reqwest::ClientBuilder::proxy);
+        let client = builder.build().map_err(|_| UpstreamError::Settings)?;
+        Ok(Self { client, guard, verify_tls: settings.verify_tls })
+    }
+
+    /// Sends a request and follows its redirects. `Authorization` goes to the first origin only.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Response, UpstreamError> {
+        let mut request = request.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send_once(&request).await?;
+            let location = response.headers().get(LOCATION).filter(|_| is_redirect(&response));
+            let Some(location) = location else { return Ok(response) };
+            let target = location.to_str().ok().and_then(|location| request.url.join(location).ok());
+            let from = display(&request.url);
+            let target =
+                target.ok_or_else(|| UpstreamError::Protocol(format!("{from} redirects to a malformed URL")))?;
+            if target.origin() != request.url.origin() {
+                request.headers.remove(AUTHORIZATION);
+            }
+            request.url = target;
+        }
+        Err(UpstreamError::Protocol(format!("{} redirects more than {MAX_REDIRECTS} times", display(&request.url))))
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<Response, UpstreamError> {
+        self.check(&request.url)?;
+        let builder = self.client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
+        let builder = match &request.body {
+            Some(body) => builder.body(body.clone()),
+            None => builder,
+        };
+        builder.send().await.map_err(|error| transport_error(&error, &display(&request.url)))
+    }
+
+    /// Judges a URL before anything is sent to it. Addresses that its name resolves to are judged by the resolver.
+    fn check(&self, url: &Url) -> Result<(), UpstreamError> {
+        let encrypted = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            scheme => return Err(UpstreamError::Protocol(format!("a URL has the scheme {scheme:?}"))),
+        };
+        if self.verify_tls && !encrypted {
+            let (url, message) = (display(url), "plain http, but verify_tls requires https".to_owned());
+            return Err(UpstreamError::Tls { url, message });
+        }
+        let host = url.host_str().unwrap_or_default();
+        if self.guard.allows_host(host) { Ok(()) } else { Err(UpstreamError::NotAllowed(host.to_owned())) }
+    }
+}
+
+fn is_redirect(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// A URL for people: no user, no query, no fragment.
+pub(crate) fn display(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}
+
+/// The mirror's proxies. A proxy is a host like any other, and judged as one.
+fn proxies(proxy: &Proxy, guard: &Guard) -> Result<Vec<reqwest::Proxy>, UpstreamError> {
+    let except = proxy.no_proxy.as_deref().and_then(NoProxy::from_string);
+    let build = |url: &Option<String>, make: fn(Url) -> reqwest::Result<reqwest::Proxy>| {
+        let Some(url) = url else { return Ok(None) };
+        let url = if url.contains("://") { url.clone() } else { format!("http://{url}") };
+        let url = Url::parse(&url).map_err(|_| UpstreamError::Settings)?;
+        let host = url.host_str().ok_or(UpstreamError::Settings)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(UpstreamError::Settings);
+        }
+        if !guard.allows_host(host) {
+            return Err(UpstreamError::NotAllowed(host.to_owned()));
+        }
+        let proxy = make(url).map_err(|_| UpstreamError::Settings)?;
+        Ok(Some(proxy.no_proxy(except.clone())))
+    };
+    let proxies = [build(&proxy.http, reqwest::Proxy::http)?, build(&proxy.https, reqwest::Proxy::https)?];
+    Ok(proxies.into_iter().flatten().collect())
+}
+
+/// Resolves names to addresses that the guard allows, so that what was judged is what is connected to.
+struct GuardedResolver(Arc<Guard>);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = Arc::clone(&self.0);
+        Box::pin(async move {
+            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed = |address: &SocketAddr| guard.allows_resolved(name.as_str(), address.ip());
+            let allowed: Vec<_> = resolved.into_iter().filter(allowed).collect();
+            if allowed.is_empty() {
+                return Err(NotAllowed(name.as_str().to_owned()).into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A header's value; secrets in it are marked, so that no debug output shows them.
+pub(crate) fn sensitive(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
