@@ -62,7 +62,7 @@ impl Blobs {
             received += chunk.len() as u64;
             self.progress.received(chunk.len() as u64);
         });
-        let stored = self.storage.store_blob(&blob.digest, blob.size, chunks).await;
+        let stored = Box::pin(self.storage.store_blob(&blob.digest, blob.size, chunks)).await;
         if stored.is_err() {
             self.progress.lost(received);
         }

@@ -1,0 +1,131 @@
+"""The servers of a local stack: started on loopback, remembered by process id, ended with their children."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+# Every process of a stack carries this variable, also the functions that the emulator starts: that finds them all.
+MARK = "MOORAGE_LOCAL_STACK"
+START_SECONDS = 30
+STOP_SECONDS = 5
+
+
+class Problem(Exception):
+    """Something that the user can mend; the message says how."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def port(variable, default):
+    """The port that an environment variable asks for; 0 or auto take a free one."""
+    text = os.environ.get(variable, str(default))
+    if text in ("0", "auto"):
+        return free_port()
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise Problem(f"{variable}={text} is not a port")
+    number = int(text)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError:
+            raise Problem(f"port {number} is taken: stop what listens there, or set {variable} to another port") from None
+    return number
+
+
+def start(folder, name, command, env=None, mark=None):
+    """Starts a server in a session of its own and remembers it in the folder."""
+    log = folder / f"{name}.log"
+    env = {**os.environ, **(env or {}), MARK: mark or str(folder)}
+    # A CA bundle of the machine's is not for loopback, and docker-registry panics at the sight of it.
+    env.pop("AWS_CA_BUNDLE", None)
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log.open("ab"), stderr=subprocess.STDOUT, env=env,
+            cwd=folder, start_new_session=True)
+    except FileNotFoundError:
+        raise Problem(f"{command[0]} is missing: run `make setup`") from None
+    return process
+
+
+def wait(process, name, url, folder):
+    """Waits until the server answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    log = (folder / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
+    raise Problem(f"{name} did not start. The end of {folder / name}.log:\n  " + "\n  ".join(log))
+
+
+def marked(mark):
+    """The processes that carry a stack's mark."""
+    wanted = f"{MARK}={mark}".encode()
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+            except OSError:
+                pass
+
+
+def alive(pids):
+    def runs(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+    return [pid for pid in pids if runs(pid)]
+
+
+def stop(mark):
+    """Ends all processes of a stack: politely first, then for good."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_SECONDS
+        while pids := alive(marked(mark)):
+            for pid in pids:
+                try:
+                    os.kill(pid, kind)
+                except ProcessLookupError:
+                    pass
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+
+
+def registry(folder, name, port_number, storage, env=None, mark=None, read_only=False):
+    """Starts a stock registry over `storage`, its configuration's storage section."""
+    storage = {**storage, "delete": {"enabled": not read_only}, "cache": {}}
+    if read_only:
+        storage["maintenance"] = {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}}
+    else:
+        storage["cache"] = {"blobdescriptor": "inmemory"}
+    if not storage["cache"]:
+        del storage["cache"]
+    config = {
+        "version": 0.1, "log": {"level": "warn"}, "storage": storage,
+        "http": {"addr": f"127.0.0.1:{port_number}", "secret": "of no use to anybody"},
+    }
+    # JSON is YAML.
+    path = folder / f"{name}.yml"
+    path.write_text(json.dumps(config, indent=2))
+    process = start(folder, name, ["docker-registry", "serve", str(path)], env, mark)
+    wait(process, name, f"http://127.0.0.1:{port_number}/v2/", folder)
+    return process

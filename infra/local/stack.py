@@ -1,0 +1,186 @@
+"""The local stack: the template and the functions on this machine.
+
+    stack.py up | down
+
+Environment: MOORAGE_LOCAL (folder, target/local), MOORAGE_PORT (8080), MOORAGE_AWS_PORT (4566),
+MOORAGE_UPSTREAM_PORT (5100), MOORAGE_ZIPS (target/lambda), MOORAGE_PARAMETERS (Name=value,... of the template).
+"""
+import os
+import pathlib
+import shlex
+import shutil
+import signal
+import sys
+
+import servers
+from servers import Problem
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = pathlib.Path(os.environ.get("MOORAGE_LOCAL", ROOT / "target" / "local")).resolve()
+ZIPS = pathlib.Path(os.environ.get("MOORAGE_ZIPS", ROOT / "target" / "lambda")).resolve()
+STACK = "moorage"
+CODE_BUCKET = "moorage-code"
+REGION = "us-east-1"
+# The emulator takes any credentials.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+# API Gateway's limit on bodies.
+MAX_BODY = "10m"
+
+
+def up():
+    if list(servers.marked(str(FOLDER))):
+        raise Problem(f"a stack runs in {FOLDER} already: `make down` stops it")
+    ports = {
+        "api": servers.port("MOORAGE_PORT", 8080),
+        "aws": servers.port("MOORAGE_AWS_PORT", 4566),
+        "upstream": servers.port("MOORAGE_UPSTREAM_PORT", 5100),
+    }
+    if not ZIPS.is_dir():
+        raise Problem(f"there is no code in {ZIPS}: `make build` makes it")
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    try:
+        start(ports)
+    except BaseException:
+        servers.stop(str(FOLDER))
+        raise
+
+
+def start(ports):
+    endpoint = f"http://127.0.0.1:{ports['aws']}"
+    emulator = emulate(ports["aws"], endpoint)
+    storage = {"filesystem": {"rootdirectory": str(FOLDER / "upstream")}}
+    servers.registry(FOLDER, "upstream", ports["upstream"], storage)
+    servers.wait(emulator, "emulator", f"{endpoint}/_localstack/health", FOLDER)
+
+    os.environ.update(CREDENTIALS, AWS_ENDPOINT_URL=endpoint)
+    os.environ.pop("AWS_CA_BUNDLE", None)
+    outputs = deploy(f"http://localhost:{ports['api']}")
+    proxy(ports["api"], ports["aws"], outputs["ApiId"])
+    write_env(ports, endpoint, outputs)
+
+
+def emulate(port, endpoint):
+    env = {
+        **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1",
+        # Else it listens on further ports, and one of them on all interfaces.
+        "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
+    }
+    return servers.start(FOLDER, "emulator", [str(pathlib.Path(sys.executable).parent / "ministack")], env)
+
+
+def deploy(public_url):
+    import boto3
+
+    sys.path.insert(0, str(ROOT / "infra"))
+    from deploy import deploy as deploy_template
+
+    boto3.client("s3").create_bucket(Bucket=CODE_BUCKET)
+    given = os.environ.get("MOORAGE_PARAMETERS", "")
+    parameters = {
+        "Architecture": "arm64" if os.uname().machine == "aarch64" else "x86_64",
+        "SsrfAllowedHosts": "localhost,127.0.0.0/8,::1",
+        "PublicUrl": public_url,
+        **dict(pair.split("=", 1) for pair in given.split(",") if pair),
+    }
+    outputs = deploy_template(STACK, CODE_BUCKET, ZIPS, parameters)
+    check(outputs)
+    return outputs
+
+
+def check(outputs):
+    """Looks at what the emulator made of the template: it passes over what it does not know."""
+    import boto3
+
+    functions = boto3.client("lambda")
+    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"]):
+        functions.get_function(FunctionName=name)
+    dynamodb = boto3.client("dynamodb")
+    live = dynamodb.describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
+    if live["TimeToLiveStatus"] != "ENABLED":
+        dynamodb.update_time_to_live(
+            TableName=outputs["TableName"], TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"})
+    boto3.client("scheduler").get_schedule_group(Name=outputs["ScheduleGroupName"])
+    if boto3.client("s3").get_bucket_versioning(Bucket=outputs["BucketName"]).get("Status") != "Enabled":
+        raise Problem("the emulator did not turn the bucket's versioning on")
+    if not boto3.client("apigatewayv2").get_routes(ApiId=outputs["ApiId"])["Items"]:
+        raise Problem("the emulator made no routes")
+
+
+def proxy(port, aws_port, api_id):
+    """Makes http://localhost:PORT the API Gateway: the emulator has it below a path."""
+    (FOLDER / "nginx.conf").write_text(f"""
+daemon off;
+worker_processes 1;
+pid {FOLDER}/nginx.pid;
+error_log {FOLDER}/proxy.log warn;
+events {{}}
+http {{
+  access_log off;
+  client_max_body_size {MAX_BODY};
+  client_body_temp_path {FOLDER}/nginx;
+  proxy_temp_path {FOLDER}/nginx;
+  fastcgi_temp_path {FOLDER}/nginx;
+  uwsgi_temp_path {FOLDER}/nginx;
+  scgi_temp_path {FOLDER}/nginx;
+  # The stage's name begins with what nginx takes for a variable.
+  geo $dollar {{ default "$"; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      # $request_uri is the path as the client wrote it, percent-encoding included.
+      proxy_pass http://127.0.0.1:{aws_port}/_aws/execute-api/{api_id}/${{dollar}}default$request_uri;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_buffering off;
+    }}
+  }}
+}}
+""")
+    nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or "nginx"
+    command = [nginx, "-p", str(FOLDER), "-c", str(FOLDER / "nginx.conf"), "-e", str(FOLDER / "proxy.log")]
+    servers.wait(servers.start(FOLDER, "proxy", command), "proxy", f"http://127.0.0.1:{port}/", FOLDER)
+
+
+def write_env(ports, endpoint, outputs):
+    import boto3
+
+    token = boto3.client("secretsmanager").get_secret_value(SecretId=outputs["AdminTokenSecretArn"])["SecretString"]
+    variables = {
+        "MOORAGE_URL": f"http://localhost:{ports['api']}",
+        "MOORAGE_TOKEN": token,
+        "MOORAGE_BUCKET": outputs["BucketName"],
+        "MOORAGE_TABLE": outputs["TableName"],
+        "MOORAGE_SYNC_FUNCTION": outputs["SyncFunctionName"],
+        "MOORAGE_API_FUNCTION": outputs["ApiFunctionName"],
+        "MOORAGE_SCHEDULE_GROUP": outputs["ScheduleGroupName"],
+        "MOORAGE_UPSTREAM": f"127.0.0.1:{ports['upstream']}",
+        "AWS_ENDPOINT_URL": endpoint,
+        **{name: value for name, value in CREDENTIALS.items() if name != "AWS_DEFAULT_REGION"},
+    }
+    if "GcFunctionName" in outputs:
+        variables["MOORAGE_GC_FUNCTION"] = outputs["GcFunctionName"]
+    file = FOLDER / "env"
+    file.touch(mode=0o600)
+    file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
+    print(f"The stack is up: {variables['MOORAGE_URL']}, external registry {variables['MOORAGE_UPSTREAM']}.")
+    print(f"Settings and token: {file}")
+
+
+def down():
+    servers.stop(str(FOLDER))
+    if left := servers.alive(servers.marked(str(FOLDER))):
+        raise Problem(f"these processes would not end: {left}")
+    (FOLDER / "env").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    # A stack that is given up while it starts must not leave servers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        {"up": up, "down": down}[sys.argv[1]]()
+    except (KeyError, IndexError):
+        raise SystemExit(__doc__)
+    except Problem as problem:
+        raise SystemExit(f"stack: {problem}")
