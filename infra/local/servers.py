@@ -42,10 +42,10 @@ def port(variable, default):
     return number
 
 
-def start(folder, name, command, env=None, mark=None):
+def start(folder, name, command, env=None):
     """Starts a server in a session of its own and remembers it in the folder."""
     log = folder / f"{name}.log"
-    env = {**os.environ, **(env or {}), MARK: mark or str(folder)}
+    env = {**os.environ, **(env or {}), MARK: str(folder)}
     # A CA bundle of the machine's is not for loopback, and docker-registry panics at the sight of it.
     env.pop("AWS_CA_BUNDLE", None)
     try:
@@ -54,6 +54,8 @@ def start(folder, name, command, env=None, mark=None):
             cwd=folder, start_new_session=True)
     except FileNotFoundError:
         raise Problem(f"{command[0]} is missing: run `make setup`") from None
+    with (folder / "sessions").open("a") as sessions:
+        sessions.write(f"{process.pid} {session_of(pathlib.Path(f'/proc/{process.pid}'))[1]}\n")
     return process
 
 
@@ -74,16 +76,33 @@ def wait(process, name, url, folder):
     raise Problem(f"{name} did not start. The end of {folder / name}.log:\n  " + "\n  ".join(log))
 
 
-def marked(mark):
-    """The processes that carry a stack's mark."""
-    wanted = f"{MARK}={mark}".encode()
+def marked(folder):
+    """The processes of a stack: those that carry its mark, and those of the sessions that it started. Functions leave
+    the emulator's session, and nginx writes its title over its environment: neither sign alone finds all."""
+    wanted = f"{MARK}={folder}".encode()
+    sessions = {int(pid): int(began) for pid, began in recorded(folder)}
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                session, began = session_of(entry)
+                in_session = session in sessions and began >= sessions[session]
+                if in_session or wanted in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
             except OSError:
                 pass
+
+
+def recorded(folder):
+    """Leader and starting time of each session that the stack started; the time tells a reused process id."""
+    try:
+        return [line.split() for line in (pathlib.Path(folder) / "sessions").read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+def session_of(process):
+    fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+    return int(fields[3]), int(fields[19])
 
 
 def alive(pids):
@@ -95,11 +114,11 @@ def alive(pids):
     return [pid for pid in pids if runs(pid)]
 
 
-def stop(mark):
+def stop(folder):
     """Ends all processes of a stack: politely first, then for good."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + STOP_SECONDS
-        while pids := alive(marked(mark)):
+        while pids := alive(marked(folder)):
             for pid in pids:
                 try:
                     os.kill(pid, kind)
@@ -110,15 +129,11 @@ def stop(mark):
             time.sleep(0.2)
 
 
-def registry(folder, name, port_number, storage, env=None, mark=None, read_only=False):
+def registry(folder, name, port_number, storage, env=None, read_only=False):
     """Starts a stock registry over `storage`, its configuration's storage section."""
-    storage = {**storage, "delete": {"enabled": not read_only}, "cache": {}}
+    storage = {**storage, "delete": {"enabled": not read_only}}
     if read_only:
         storage["maintenance"] = {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}}
-    else:
-        storage["cache"] = {"blobdescriptor": "inmemory"}
-    if not storage["cache"]:
-        del storage["cache"]
     config = {
         "version": 0.1, "log": {"level": "warn"}, "storage": storage,
         "http": {"addr": f"127.0.0.1:{port_number}", "secret": "of no use to anybody"},
@@ -126,6 +141,6 @@ def registry(folder, name, port_number, storage, env=None, mark=None, read_only=
     # JSON is YAML.
     path = folder / f"{name}.yml"
     path.write_text(json.dumps(config, indent=2))
-    process = start(folder, name, ["docker-registry", "serve", str(path)], env, mark)
+    process = start(folder, name, ["docker-registry", "serve", str(path)], env)
     wait(process, name, f"http://127.0.0.1:{port_number}/v2/", folder)
     return process

@@ -28,7 +28,7 @@ MAX_BODY = "10m"
 
 
 def up():
-    if list(servers.marked(str(FOLDER))):
+    if servers.alive(servers.marked(FOLDER)):
         raise Problem(f"a stack runs in {FOLDER} already: `make down` stops it")
     ports = {
         "api": servers.port("MOORAGE_PORT", 8080),
@@ -42,7 +42,7 @@ def up():
     try:
         start(ports)
     except BaseException:
-        servers.stop(str(FOLDER))
+        servers.stop(FOLDER)
         raise
 
 
@@ -169,8 +169,8 @@ def write_env(ports, endpoint, outputs):
 
 
 def down():
-    servers.stop(str(FOLDER))
-    if left := servers.alive(servers.marked(str(FOLDER))):
+    servers.stop(FOLDER)
+    if left := servers.alive(servers.marked(FOLDER)):
         raise Problem(f"these processes would not end: {left}")
     (FOLDER / "env").unlink(missing_ok=True)
 

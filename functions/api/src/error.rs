@@ -1,0 +1,142 @@
+//! Failures, and the one table that turns them into Quay's answers.
+//!
+//! Quay's errors come in four shapes, and its clients read all of them: `detail` with `error_type` and more (A),
+//! `detail` alone (B), `message` of a broken rule of the data (C), and `message` of the framework (D).
+
+use moorage_schedule::ScheduleError;
+use moorage_state::{SecretError, StateError, TransitionError};
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+
+/// Why a call fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No token, or one that is not known. 401, A.
+    #[error("Requires authentication")]
+    Unauthorized,
+    /// It does not exist. 404, A.
+    #[error("Not Found")]
+    NotFound,
+    /// The path exists, but not with this method. 405, D.
+    #[error("The method is not allowed for the requested URL.")]
+    MethodNotAllowed,
+    /// The body breaks the schema, or a rule that Quay reports like it. 400, A.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// The body is too large. 413, A.
+    #[error("The body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// A check of the endpoint's own. 400, B.
+    #[error("{0}")]
+    Refused(String),
+    /// It exists already. 409, B.
+    #[error("{0}")]
+    Exists(String),
+    /// A rule of the data. 400, C.
+    #[error("{0}")]
+    BrokenRule(String),
+    /// A service that we need failed. 503, D; the reason is for the log only.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl ApiError {
+    /// The answer's status and body. `host` is the URL of the API, for the links of shape A.
+    pub(crate) fn answer(&self, host: &str) -> Answer {
+        let detail = self.to_string();
+        let problem = |status: u16, kind: &str| {
+            let url = format!("{host}/api/v1/error/{kind}");
+            let body = json!({
+                "detail": detail, "error_message": detail, "error_type": kind,
+                "title": kind, "type": url, "status": status,
+            });
+            Answer::Json(status, body)
+        };
+        match self {
+            Self::Unauthorized => problem(401, "invalid_token"),
+            Self::NotFound => problem(404, "not_found"),
+            Self::InvalidRequest(_) => problem(400, "invalid_request"),
+            Self::TooLarge(_) => problem(413, "invalid_request"),
+            Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
+            Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
+            Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
+            Self::MethodNotAllowed => Answer::Json(405, json!({ "message": detail })),
+            Self::Unavailable(_) => {
+                Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
+            }
+        }
+    }
+}
+
+/// The kinds of shape A, as `error/<kind>` describes them.
+pub(crate) fn describe(kind: &str) -> Option<Value> {
+    let (title, description) = match kind {
+        "invalid_request" => {
+            ("invalid_request", "The request was invalid: its body, a parameter, or their combination.")
+        }
+        "invalid_token" => ("invalid_token", "The access token is missing or not known."),
+        "insufficient_scope" => ("insufficient_scope", "The access token does not allow this."),
+        "not_found" => ("not_found", "The resource was not found."),
+        _ => return None,
+    };
+    Some(json!({"type": kind, "title": title, "description": description}))
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::NotFound => Self::NotFound,
+            StateError::Conflict | StateError::Corrupt(_) | StateError::Unavailable(_) => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<TransitionError> for ApiError {
+    fn from(error: TransitionError) -> Self {
+        match error {
+            // Quay answers so to Sync Now of a running sync, and to a cancel of none.
+            TransitionError::NotFound | TransitionError::NotEligible(_) => Self::NotFound,
+            TransitionError::ClaimLost => Self::Unavailable(error.to_string()),
+            TransitionError::State(error) => error.into(),
+        }
+    }
+}
+
+impl From<ScheduleError> for ApiError {
+    fn from(error: ScheduleError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quays_shapes() {
+        let host = "https://h";
+        let not_found = json!({
+            "detail": "Not Found", "error_message": "Not Found", "error_type": "not_found", "title": "not_found",
+            "type": "https://h/api/v1/error/not_found", "status": 404,
+        });
+        assert_eq!(ApiError::NotFound.answer(host), Answer::Json(404, not_found));
+        for (error, status, body) in [
+            (ApiError::Refused("x".into()), 400, json!({"detail": "x"})),
+            (ApiError::Exists("x".into()), 409, json!({"detail": "x"})),
+            (ApiError::BrokenRule("x".into()), 400, json!({"message": "x"})),
+        ] {
+            assert_eq!(error.answer(host), Answer::Json(status, body));
+        }
+        let Answer::Json(503, body) = ApiError::Unavailable("secret".into()).answer(host) else { panic!() };
+        assert!(!body.to_string().contains("secret"), "reasons of failing services stay in the log");
+    }
+}

@@ -1,0 +1,291 @@
+//! Mirrors: create, show, change, Sync Now, cancel.
+
+use std::time::Duration;
+
+use moorage_domain::{
+    ExposeSecret as _, RepositoryName, RobotName, SecretString,
+    mirror::{MirrorConfig, RegistryConfig, RepositoryState},
+    run::{SyncRequest, Trigger},
+    status::SyncStatus,
+    usage_log::LogKind,
+};
+use moorage_schedule::SchedulePlan;
+use moorage_state::{Ciphertext, Mirror, NewMirror, Purpose, Role, StateError};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{
+    answer::Answer,
+    api::{Api, Call, now},
+    error::ApiError,
+    mirror_body::{self, MirrorBody},
+    repository,
+};
+
+/// How often a change is made again after losing a race against another one.
+const MAX_RACES: u32 = 5;
+/// The delay of a first sync whose start has come: long enough for a Sync Now right behind to go first.
+const FIRST_SYNC_DELAY: Duration = Duration::from_secs(5);
+
+/// `GET …/mirror`.
+pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
+    Ok(Answer::ok(view(&find(api, repository).await?)))
+}
+
+/// `POST …/mirror`.
+pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let unchecked = mirror_body::parse_new(&body)?;
+    repository::find(api, repository).await?;
+    if api.table.mirror(repository).await?.is_some() {
+        return Err(exists(repository));
+    }
+    let body = unchecked.check(&api.guard)?;
+    let robot = robot(api, repository, body.robot_username.as_deref()).await?;
+    let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
+    let mirror = new_mirror(repository, body, robot, password.flatten())?;
+    grant(api, repository, &mirror.config.robot).await?;
+    let mirror = match api.table.create_mirror(mirror, now()).await {
+        Ok(mirror) => mirror,
+        Err(StateError::Conflict) => return Err(exists(repository)),
+        Err(error) => return Err(error.into()),
+    };
+    api.table.set_repository_state(repository, RepositoryState::Mirror).await?;
+    schedule(api, &mirror, true).await?;
+    let reference = mirror.config.external_reference.as_str().into();
+    api.log(call, repository, vec![changed("external_reference", reference)]).await;
+    Ok(Answer::created())
+}
+
+/// `PUT …/mirror`: all or nothing.
+pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let unchecked = mirror_body::parse(&body)?;
+    find(api, repository).await?;
+    let body = unchecked.check(&api.guard)?;
+    let robot = match &body.robot_username {
+        Some(username) => Some(robot(api, repository, Some(username)).await?),
+        None => None,
+    };
+    let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
+    for _ in 0..MAX_RACES {
+        let before = find(api, repository).await?;
+        let after = apply(&before, &body, robot.as_ref(), password.as_ref());
+        match api.table.change_mirror(&after).await {
+            Ok(()) => {}
+            Err(StateError::Conflict) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(robot) = &robot {
+            grant(api, repository, robot).await?;
+        }
+        let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
+        schedule(api, &after, restarted).await?;
+        api.log(call, repository, changes(&body)).await;
+        return Ok(Answer::created());
+    }
+    Err(StateError::Conflict.into())
+}
+
+/// `POST …/mirror/sync-now`.
+pub(crate) async fn sync_now(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await?;
+    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::SyncNow }).await?;
+    api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
+    Ok(Answer::NoContent)
+}
+
+/// `POST …/mirror/sync-cancel`.
+pub(crate) async fn sync_cancel(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    api.table.transition(repository, |mirror| Ok(mirror.state.cancel(Uuid::new_v4())?)).await?;
+    api.log(call, repository, vec![changed("sync_status", "SYNC_CANCEL".into())]).await;
+    Ok(Answer::NoContent)
+}
+
+/// The mirror of a repository, or 404.
+pub(crate) async fn find(api: &Api, repository: &RepositoryName) -> Result<Mirror, ApiError> {
+    api.table.mirror(repository).await?.ok_or(ApiError::NotFound)
+}
+
+/// The robot of a mirror: it exists, and belongs to the repository's namespace.
+async fn robot(api: &Api, repository: &RepositoryName, username: Option<&str>) -> Result<RobotName, ApiError> {
+    let unknown = || ApiError::BrokenRule("Could not find robot with specified username".into());
+    let name: RobotName = username.unwrap_or_default().parse().map_err(|_| unknown())?;
+    api.table.robot(&name).await?.ok_or_else(unknown)?;
+    if name.namespace() != repository.namespace() {
+        return Err(ApiError::BrokenRule("Invalid robot".into()));
+    }
+    Ok(name)
+}
+
+/// Makes sure that a mirror's robot may write.
+async fn grant(api: &Api, repository: &RepositoryName, robot: &RobotName) -> Result<(), ApiError> {
+    if api.table.role(repository, robot).await?.is_none_or(|role| role < Role::Write) {
+        api.table.grant(repository, robot, Role::Write).await?;
+    }
+    Ok(())
+}
+
+/// A password as it is stored; an empty one is none. `None` where none was sent.
+async fn encrypted(
+    api: &Api,
+    repository: &RepositoryName,
+    password: Option<&Option<SecretString>>,
+) -> Result<Option<Option<Ciphertext>>, ApiError> {
+    let Some(password) = password else { return Ok(None) };
+    let Some(password) = password.as_ref().filter(|password| !password.expose_secret().is_empty()) else {
+        return Ok(Some(None));
+    };
+    Ok(Some(Some(api.secrets.encrypt(Purpose::Upstream(repository), password).await?)))
+}
+
+/// Makes the mirror's schedule what its configuration says. A start that has come gets a sync of its own, because the
+/// schedule's next point may be a whole interval away. If this fails the mirror stays without, until the next PUT.
+async fn schedule(api: &Api, mirror: &Mirror, started: bool) -> Result<(), ApiError> {
+    let (config, state, now) = (&mirror.config, &mirror.state, now());
+    let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
+    api.scheduler.ensure(&config.repository, &plan).await?;
+    let idle = !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel);
+    if started && config.is_enabled && idle && state.sync_start_date <= now {
+        let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Schedule };
+        api.scheduler.once(request, now, FIRST_SYNC_DELAY).await?;
+    }
+    Ok(())
+}
+
+fn exists(repository: &RepositoryName) -> ApiError {
+    // Quay's own spelling.
+    ApiError::Exists(format!("Mirror configuration already exits for repository {repository}"))
+}
+
+fn new_mirror(
+    repository: &RepositoryName,
+    body: MirrorBody,
+    robot: RobotName,
+    password: Option<Ciphertext>,
+) -> Result<NewMirror, ApiError> {
+    let missing = || ApiError::InvalidRequest("a required property is missing".into());
+    let config = MirrorConfig {
+        repository: repository.clone(),
+        is_enabled: body.is_enabled.unwrap_or(true),
+        external_reference: body.external_reference.ok_or_else(missing)?,
+        external_registry_username: body.external_registry_username.flatten(),
+        external_registry_config: RegistryConfig::new(body.external_registry_config.unwrap_or_default()),
+        root_rule: body.root_rule.ok_or_else(missing)?,
+        sync_interval: body.sync_interval.ok_or_else(missing)?,
+        robot,
+        skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
+        architecture_filter: body.architecture_filter.unwrap_or_default(),
+    };
+    let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
+    Ok(NewMirror { config, external_registry_password: password, sync_start_date })
+}
+
+/// The mirror with what the body gives.
+fn apply(
+    before: &Mirror,
+    body: &MirrorBody,
+    robot: Option<&RobotName>,
+    password: Option<&Option<Ciphertext>>,
+) -> Mirror {
+    let mut after = before.clone();
+    let config = &mut after.config;
+    set(&mut config.is_enabled, body.is_enabled.as_ref());
+    set(&mut config.external_reference, body.external_reference.as_ref());
+    set(&mut config.external_registry_username, body.external_registry_username.as_ref());
+    if let Some(sent) = &body.external_registry_config {
+        config.external_registry_config.merge(sent);
+    }
+    set(&mut config.root_rule, body.root_rule.as_ref());
+    set(&mut config.sync_interval, body.sync_interval.as_ref());
+    set(&mut config.robot, robot);
+    set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
+    set(&mut config.architecture_filter, body.architecture_filter.as_ref());
+    set(&mut after.external_registry_password, password);
+    set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
+    after
+}
+
+fn set<T: Clone>(field: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
+/// Quay's entry of one changed setting.
+fn changed(what: &str, to: Value) -> (LogKind, Map<String, Value>) {
+    let metadata = [("changed", what.into()), ("to", to)];
+    (LogKind::RepoMirrorConfigChanged, metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+/// Quay's entries of a PUT: one for each setting that it gives.
+fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
+    let password = body.external_registry_password.as_ref();
+    let config = body.external_registry_config.as_ref();
+    let flags = config.into_iter().flatten().filter(|(key, _)| *key != "proxy");
+    let proxies = config.and_then(|config| config.get("proxy")?.as_object()).into_iter().flatten();
+    let settings = [
+        ("is_enabled", body.is_enabled.map(Value::from)),
+        ("external_reference", body.external_reference.as_ref().map(|reference| reference.as_str().into())),
+        ("sync_start_date", body.sync_start_date.map(|date| date.iso().into())),
+        ("sync_interval", body.sync_interval.map(Value::from)),
+        ("skopeo_timeout_interval", body.skopeo_timeout_interval.map(Value::from)),
+        ("robot_username", body.robot_username.clone().map(Value::from)),
+        ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
+        ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
+        ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
+        ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
+    ];
+    let settings = settings.into_iter().filter_map(|(name, value)| Some(changed(name, value?)));
+    // A proxy's URL may hold a password.
+    let proxies = proxies.map(|(key, value)| changed(key, value.as_str().map(without_user).into()));
+    settings.chain(flags.map(|(key, value)| changed(key, value.clone()))).chain(proxies).collect()
+}
+
+fn without_user(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
+}
+
+/// Quay's view of a mirror. The password is not part of it.
+fn view(mirror: &Mirror) -> Value {
+    let (config, state) = (&mirror.config, &mirror.state);
+    json!({
+        "is_enabled": config.is_enabled,
+        "mirror_type": "PULL",
+        "external_reference": config.external_reference,
+        "external_registry_username": config.external_registry_username,
+        "external_registry_config": config.external_registry_config,
+        "sync_interval": config.sync_interval,
+        "sync_start_date": state.sync_start_date.iso(),
+        "sync_expiration_date": state.sync_expiration_date.map(moorage_domain::Timestamp::iso),
+        "sync_retries_remaining": state.sync_retries_remaining,
+        "sync_status": state.sync_status.as_str(),
+        "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": config.root_rule.patterns()},
+        "robot_username": config.robot,
+        "skopeo_timeout_interval": config.skopeo_timeout_interval,
+        "architecture_filter": config.architecture_filter,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logged_changes_hold_no_secrets() {
+        let body = MirrorBody {
+            external_registry_username: Some(Some("user".into())),
+            external_registry_password: Some(Some("hunter2".into())),
+            external_registry_config: json!({"verify_tls": true, "proxy": {"https_proxy": "http://u:hunter2@p:1"}})
+                .as_object()
+                .cloned(),
+            ..MirrorBody::default()
+        };
+        let text = format!("{:?}", changes(&body));
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("********") && text.contains("http://p:1"), "{text}");
+        assert_eq!(changes(&body).len(), 4);
+    }
+}

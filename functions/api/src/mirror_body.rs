@@ -1,0 +1,245 @@
+//! The body of a mirror's POST and PUT: parsed and checked whole, before anything is written.
+
+use moorage_domain::{
+    ExternalReference, Guard, RootRule, SecretString, Timestamp,
+    grid::MIN_SYNC_INTERVAL,
+    mirror::{FLAG_KEYS, MIN_SYNC_TIMEOUT, PROXY_KEYS},
+};
+use moorage_state::MAX_SECRET_LENGTH;
+use serde_json::{Map, Value};
+
+use crate::{error::ApiError, field::Fields};
+
+/// What POST cannot do without. Quay's schema leaves `robot_username` out, and fails without it.
+const REQUIRED: [&str; 6] = [
+    "external_reference",
+    "sync_interval",
+    "sync_start_date",
+    "root_rule",
+    "skopeo_timeout_interval",
+    "robot_username",
+];
+/// The longest user name, as in Quay.
+const USERNAME_LENGTH: usize = 4_096;
+/// The longest proxy setting: a `no_proxy` list of some hundred hosts.
+const PROXY_LENGTH: usize = 8_192;
+/// The most that the patterns of a rule may take together: the mirror must fit the table's item.
+const RULE_LENGTH: usize = 64 * 1024;
+
+/// The settings that a body gives; `None` where it does not.
+#[derive(Debug, Default)]
+pub(crate) struct MirrorBody {
+    pub(crate) is_enabled: Option<bool>,
+    pub(crate) external_reference: Option<ExternalReference>,
+    pub(crate) external_registry_username: Option<Option<String>>,
+    pub(crate) external_registry_password: Option<Option<SecretString>>,
+    pub(crate) external_registry_config: Option<Map<String, Value>>,
+    pub(crate) root_rule: Option<RootRule>,
+    pub(crate) sync_interval: Option<u64>,
+    pub(crate) sync_start_date: Option<Timestamp>,
+    pub(crate) skopeo_timeout_interval: Option<u64>,
+    pub(crate) robot_username: Option<String>,
+    pub(crate) architecture_filter: Option<Vec<String>>,
+}
+
+/// A body that satisfies the schema; its values are still to be checked.
+pub(crate) struct Unchecked<'a> {
+    fields: Fields<'a>,
+    body: MirrorBody,
+    external_reference: Option<&'a str>,
+    sync_start_date: Option<&'a str>,
+    root_rule: Option<Vec<String>>,
+}
+
+/// Checks what Quay's schema for POST checks.
+pub(crate) fn parse_new(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError> {
+    Fields(body).require(&REQUIRED)?;
+    parse(body)
+}
+
+/// Checks what Quay's schema for PUT checks.
+pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError> {
+    let fields = Fields(body);
+    let root_rule = fields.object("root_rule")?.map(|rule| rule_value(Fields(rule))).transpose()?;
+    let filter = match body.get("architecture_filter") {
+        Some(Value::Null) => Some(Vec::new()),
+        _ => fields.strings("architecture_filter")?,
+    };
+    let text = |value: Option<Option<&str>>| value.map(|value| value.map(str::to_owned));
+    Ok(Unchecked {
+        external_reference: fields.string("external_reference")?,
+        sync_start_date: fields.string("sync_start_date")?,
+        root_rule,
+        body: MirrorBody {
+            is_enabled: fields.boolean("is_enabled")?,
+            external_registry_username: text(fields.nullable_string("external_registry_username")?),
+            external_registry_password: text(fields.nullable_string("external_registry_password")?)
+                .map(|password| password.map(SecretString::from)),
+            external_registry_config: fields.object("external_registry_config")?.map(registry_config).transpose()?,
+            sync_interval: fields.integer("sync_interval", MIN_SYNC_INTERVAL)?,
+            skopeo_timeout_interval: fields.integer("skopeo_timeout_interval", MIN_SYNC_TIMEOUT)?,
+            robot_username: fields.string("robot_username")?.map(str::to_owned),
+            architecture_filter: filter,
+            ..MirrorBody::default()
+        },
+        fields,
+    })
+}
+
+fn rule_value(rule: Fields<'_>) -> Result<Vec<String>, ApiError> {
+    rule.require(&["rule_kind", "rule_value"])?;
+    rule.one_of("rule_kind", &["tag_glob_csv"])?;
+    Ok(rule.strings("rule_value")?.unwrap_or_default())
+}
+
+/// Keeps the known settings exactly as they were sent.
+fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
+    let fields = Fields(sent);
+    let mut kept = Map::new();
+    for key in FLAG_KEYS {
+        kept.extend(fields.boolean(key)?.map(|value| (key.to_owned(), value.into())));
+    }
+    if let Some(proxy) = fields.object("proxy")? {
+        let mut kept_proxy = Map::new();
+        for key in PROXY_KEYS {
+            let Some(value) = Fields(proxy).nullable_string(key)? else { continue };
+            if value.is_some_and(|value| value.len() > PROXY_LENGTH) {
+                return Err(ApiError::InvalidRequest(format!("{key} is longer than {PROXY_LENGTH} bytes")));
+            }
+            kept_proxy.insert(key.to_owned(), value.into());
+        }
+        kept.insert("proxy".to_owned(), Value::Object(kept_proxy));
+    }
+    Ok(kept)
+}
+
+impl Unchecked<'_> {
+    /// Checks the values, in Quay's order.
+    pub(crate) fn check(self, guard: &Guard) -> Result<MirrorBody, ApiError> {
+        let mut body = self.body;
+        if let Some(text) = self.external_reference {
+            let reference: ExternalReference =
+                text.parse().map_err(|error: moorage_domain::ReferenceError| ApiError::Refused(error.to_string()))?;
+            // What its name resolves to is judged when a sync connects.
+            if !guard.allows_host(reference.host()) {
+                return Err(ApiError::Refused("The provided registry location is not allowed".into()));
+            }
+            body.external_reference = Some(reference);
+        }
+        if body.architecture_filter.as_ref().is_some_and(|filter| !filter.is_empty()) {
+            let detail = "Architecture filtering requires FEATURE_SPARSE_INDEX to be enabled.";
+            return Err(ApiError::Refused(detail.into()));
+        }
+        if let Some(text) = self.sync_start_date {
+            let date = Timestamp::parse_iso(text);
+            let wrong = || ApiError::Refused("Incorrect DateTime format for sync_start_date.".into());
+            body.sync_start_date = Some(date.ok_or_else(wrong)?);
+        }
+        if let Some(patterns) = self.root_rule {
+            if patterns.iter().map(String::len).sum::<usize>() > RULE_LENGTH {
+                return Err(ApiError::InvalidRequest(format!("rule_value is longer than {RULE_LENGTH} bytes")));
+            }
+            let rule = RootRule::new(patterns).map_err(|error| ApiError::InvalidRequest(error.to_string()))?;
+            body.root_rule = Some(rule);
+        }
+        credentials(self.fields, &body)?;
+        Ok(body)
+    }
+}
+
+/// Quay's rules on setting one of user name and password without the other.
+fn credentials(fields: Fields<'_>, body: &MirrorBody) -> Result<(), ApiError> {
+    use moorage_domain::ExposeSecret as _;
+
+    let length = |limit: usize, what: &str| ApiError::InvalidRequest(format!("{what} is longer than {limit} bytes"));
+    if body.external_registry_username.iter().flatten().any(|name| name.len() > USERNAME_LENGTH) {
+        return Err(length(USERNAME_LENGTH, "external_registry_username"));
+    }
+    let password = body.external_registry_password.iter().flatten().next();
+    if password.is_some_and(|password| password.expose_secret().len() > MAX_SECRET_LENGTH) {
+        return Err(length(MAX_SECRET_LENGTH, "external_registry_password"));
+    }
+    if !fields.0.contains_key("external_registry_password") {
+        return Ok(());
+    }
+    match (&body.external_registry_username, password) {
+        (None, _) => Err(ApiError::Refused("Unable to set a new password without also specifying a username.".into())),
+        (Some(None), Some(_)) => Err(ApiError::Refused("Unable to delete username while setting a password.".into())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(body: &Value) -> Result<MirrorBody, String> {
+        let guard = Guard::default();
+        parse(body.as_object().unwrap()).and_then(|body| body.check(&guard)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let whole = json!({
+            "external_reference": "quay.io/a/b", "sync_interval": 86400, "sync_start_date": "2026-01-01T00:00:00Z",
+            "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "skopeo_timeout_interval": 300,
+            "robot_username": "a+bot",
+        });
+        let whole = whole.as_object().unwrap();
+        assert!(parse_new(whole).is_ok());
+        for name in REQUIRED {
+            let mut body = whole.clone();
+            body.remove(name);
+            let error = parse_new(&body).err().unwrap().to_string();
+            assert_eq!(error, format!("'{name}' is a required property"));
+        }
+    }
+
+    #[test]
+    fn wrong_values_are_explained() {
+        for (body, message) in [
+            (json!({"is_enabled": null}), "None is not of type 'boolean'"),
+            (json!({"is_enabled": "foo"}), "'foo' is not of type 'boolean'"),
+            (json!({"sync_interval": 59}), "59 is less than the minimum of 60"),
+            (json!({"sync_interval": "1"}), "'1' is not of type 'integer'"),
+            (json!({"skopeo_timeout_interval": 299}), "299 is less than the minimum of 300"),
+            (json!({"root_rule": {"rule_kind": "x", "rule_value": []}}), "'x' is not one of ['tag_glob_csv']"),
+            (json!({"root_rule": {"rule_value": []}}), "'rule_kind' is a required property"),
+            (
+                json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": []}}),
+                "validation failed: rule_value for TAG_GLOB_CSV must be a list with at least one rule",
+            ),
+            (json!({"sync_start_date": "tomorrow"}), "Incorrect DateTime format for sync_start_date."),
+            (json!({"external_reference": ""}), "Empty string is an invalid repository location."),
+            (json!({"external_reference": "127.0.0.1/a"}), "The provided registry location is not allowed"),
+            (json!({"external_registry_config": {"verify_tls": 1}}), "1 is not of type 'boolean'"),
+            (json!({"external_registry_config": {"proxy": {"no_proxy": 1}}}), "1 is not of type 'string', 'null'"),
+            (
+                json!({"external_registry_password": null}),
+                "Unable to set a new password without also specifying a username.",
+            ),
+            (
+                json!({"external_registry_username": null, "external_registry_password": "x"}),
+                "Unable to delete username while setting a password.",
+            ),
+            (
+                json!({"architecture_filter": ["amd64"]}),
+                "Architecture filtering requires FEATURE_SPARSE_INDEX to be enabled.",
+            ),
+        ] {
+            assert_eq!(check(&body).unwrap_err(), message, "{body}");
+        }
+    }
+
+    #[test]
+    fn configs_are_kept_as_they_were_sent() {
+        let sent = json!({"verify_tls": false, "proxy": {"http_proxy": null, "no_proxy": ""}, "unknown": [1]});
+        let body = check(&json!({"external_registry_config": sent})).unwrap();
+        let kept = json!({"verify_tls": false, "proxy": {"http_proxy": null, "no_proxy": ""}});
+        assert_eq!(Value::Object(body.external_registry_config.unwrap()), kept);
+        let both = json!({"external_registry_username": "", "external_registry_password": ""});
+        assert!(check(&both).is_ok());
+    }
+}
