@@ -1,0 +1,107 @@
+//! The bucket, looked at with nobody's help: every key and link of a repository against the registry's layout.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use moorage_domain::{
+    Digest, RepositoryName,
+    manifest::{Content, Manifest},
+};
+
+use crate::stack::Stack;
+
+const ROOT: &str = "docker/registry/v2";
+
+/// What a repository holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Tags and what they point to.
+    pub tags: BTreeMap<String, Digest>,
+    /// Manifests that belong to it.
+    pub revisions: BTreeSet<Digest>,
+    /// Blobs that belong to it.
+    pub layers: BTreeSet<Digest>,
+}
+
+/// Walks a repository and checks that every key is one of the layout's, that every link holds exactly its digest, that
+/// what is linked is there and has its digest, and that everything below every tag is part of the repository.
+pub async fn check(stack: &Stack, repository: &RepositoryName) -> Held {
+    let prefix = format!("{ROOT}/repositories/{repository}/");
+    let mut held = Held::default();
+    for key in keys(stack, &prefix).await {
+        let parts: Vec<&str> = key[prefix.len()..].split('/').collect();
+        let link = String::from_utf8(get(stack, &key).await.expect("a listed key is there")).unwrap();
+        let digest: Digest = link.parse().unwrap_or_else(|error| panic!("{key} holds {link:?}: {error}"));
+        match parts[..] {
+            ["_layers", "sha256", hex, "link"] => {
+                assert_eq!(digest.hex(), hex, "{key}");
+                held.layers.insert(digest);
+            }
+            ["_manifests", "revisions", "sha256", hex, "link"] => {
+                assert_eq!(digest.hex(), hex, "{key}");
+                held.revisions.insert(digest);
+            }
+            ["_manifests", "tags", tag, "current", "link"] => drop(held.tags.insert(tag.to_owned(), digest)),
+            ["_manifests", "tags", _, "index", "sha256", hex, "link"] => assert_eq!(digest.hex(), hex, "{key}"),
+            _ => panic!("{key} is no key of the layout"),
+        }
+    }
+    for layer in &held.layers {
+        blob(stack, layer).await.unwrap_or_else(|| panic!("{layer} is linked, but has no data"));
+    }
+    for tag in held.tags.values() {
+        check_closure(stack, &held, tag).await;
+    }
+    held
+}
+
+async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest) {
+    assert!(held.revisions.contains(manifest), "{manifest} is not part of the repository");
+    let bytes = blob(stack, manifest).await.unwrap_or_else(|| panic!("{manifest} has no data"));
+    match Manifest::parse(&bytes).unwrap().content {
+        Content::Image(blobs) => {
+            for blob in blobs {
+                assert!(held.layers.contains(&blob.digest), "{} is not part of the repository", blob.digest);
+            }
+        }
+        Content::Index(children) => {
+            for child in children {
+                Box::pin(check_closure(stack, held, &child.digest)).await;
+            }
+        }
+    }
+}
+
+/// The key of a blob or manifest.
+pub fn blob_key(digest: &Digest) -> String {
+    format!("{ROOT}/blobs/sha256/{}/{}/data", &digest.hex()[..2], digest.hex())
+}
+
+/// A blob's bytes, if it is there; they have its digest.
+pub async fn blob(stack: &Stack, digest: &Digest) -> Option<Vec<u8>> {
+    let bytes = get(stack, &blob_key(digest)).await?;
+    assert_eq!(Digest::sha256(&bytes), *digest, "the bytes of {digest} are others");
+    Some(bytes)
+}
+
+/// Every version of every object below a prefix: what changes when anything is written or deleted.
+pub async fn versions(stack: &Stack, repository: &RepositoryName) -> BTreeSet<String> {
+    let prefix = format!("{ROOT}/repositories/{repository}/");
+    let listed = stack.s3().list_object_versions().bucket(&stack.bucket).prefix(prefix).send().await.unwrap();
+    let name = |key: Option<&str>, version: Option<&str>| format!("{} {}", key.unwrap(), version.unwrap());
+    let versions = listed.versions().iter().map(|version| name(version.key(), version.version_id()));
+    versions.chain(listed.delete_markers().iter().map(|marker| name(marker.key(), marker.version_id()))).collect()
+}
+
+async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
+    let mut pages = stack.s3().list_objects_v2().bucket(&stack.bucket).prefix(prefix).into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        keys.extend(page.unwrap().contents().iter().map(|object| object.key().unwrap().to_owned()));
+    }
+    keys
+}
+
+async fn get(stack: &Stack, key: &str) -> Option<Vec<u8>> {
+    let object = stack.s3().get_object().bucket(&stack.bucket).key(key).send().await.ok()?;
+    Some(object.body.collect().await.unwrap().to_vec())
+}

@@ -1,0 +1,39 @@
+//! What the integration tests share: the deployed stack as its users see it, real registries and clients, and an
+//! upstream that misbehaves on demand.
+//!
+//! Everything here runs against the stack that `make test` starts, and on loopback only.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on fails"
+)]
+
+pub mod bucket;
+pub mod image;
+pub mod process;
+pub mod proxy;
+pub mod registry;
+pub mod skopeo;
+pub mod stack;
+pub mod world;
+
+use std::time::{Duration, Instant};
+
+/// Asks again and again until there is an answer; panics with `what` if there is none in time.
+pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// A client that takes nothing from the environment and follows no redirects.
+pub fn http() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    builder.tls_danger_accept_invalid_certs(true).build().unwrap()
+}

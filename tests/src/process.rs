@@ -1,0 +1,66 @@
+//! Processes of the test's own, and of the functions under test.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A child that ends with its owner.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// Starts a command and waits until `port` accepts connections.
+    pub fn start(command: &mut Command, port: u16) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let server = Self { child: child.unwrap_or_else(|error| panic!("{command:?}: {error}; run `make setup`")) };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "{command:?} did not open its port");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Kills the functions (processes called `bootstrap`) that are connected to `port`, as a crash would. Returns how many.
+pub fn kill_functions_connected_to(port: u16) -> usize {
+    let sockets = sockets_connected_to(port);
+    let mut killed = 0;
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else { continue };
+        if fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == "bootstrap") {
+            let files = fs::read_dir(path.join("fd")).into_iter().flatten().flatten();
+            let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+            if links.any(|link| sockets.iter().any(|socket| link.to_str() == Some(socket))) {
+                killed += usize::from(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+            }
+        }
+    }
+    killed
+}
+
+/// The sockets with an established connection to a port of this machine, as `/proc/<pid>/fd` names them.
+fn sockets_connected_to(port: u16) -> Vec<String> {
+    let remote = format!(":{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let fields = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    fields.filter(|fields| fields[2].ends_with(&remote)).map(|fields| format!("socket:[{}]", fields[9])).collect()
+}

@@ -1,0 +1,168 @@
+//! One test's world: an organization, a robot, a repository and its mirror, through the API as a user would.
+
+use std::time::Duration;
+
+use moorage_domain::{
+    RepositoryName,
+    run::{SyncRequest, Trigger},
+};
+use rand::Rng;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{eventually, http, stack::Stack};
+
+/// How long a sync may take before a test gives up: generous, because many tests share two cores.
+pub const SYNC_LIMIT: Duration = Duration::from_secs(90);
+
+/// A test's own corner of the stack.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The stack.
+    pub stack: Stack,
+    /// The organization: the test's name and something random.
+    pub namespace: String,
+    /// The mirrored repository.
+    pub repository: RepositoryName,
+    /// The repository's path at the external registry, of the same name.
+    pub path: String,
+}
+
+impl World {
+    /// An organization with a robot `bot` and a repository `app`.
+    pub async fn new(name: &str) -> Self {
+        let stack = Stack::from_env().await;
+        let namespace = format!("{name}-{:08x}", rand::rng().random::<u32>());
+        let repository = RepositoryName::new(&namespace, "app").unwrap();
+        let world = Self { stack, path: format!("{namespace}/app"), namespace, repository };
+        let created = world.call(Method::POST, "organization/", Some(json!({"name": world.namespace}))).await;
+        assert_eq!(created, (201, json!("Created")));
+        let robots = format!("organization/{}/robots/bot", world.namespace);
+        assert_eq!(world.call(Method::PUT, &robots, None).await.0, 201);
+        let repository = json!({
+            "namespace": world.namespace, "repository": "app", "visibility": "private", "description": "", "repo_kind": "image",
+        });
+        assert_eq!(world.call(Method::POST, "repository", Some(repository)).await.0, 201);
+        world
+    }
+
+    /// Calls the API with the admin token.
+    pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let body = body.map(|body| body.to_string().into_bytes());
+        self.send(method, path, Some(&self.stack.token), body).await
+    }
+
+    /// Calls the API with any token and body.
+    pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Vec<u8>>) -> (u16, Value) {
+        let request = http().request(method, format!("{}/api/v1/{path}", self.stack.url));
+        let request = request.header("content-type", "application/json");
+        let request = match token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        let response = request.body(body.unwrap_or_default()).send().await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.unwrap();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("{status} {}", String::from_utf8_lossy(&bytes)))
+        };
+        (status, body)
+    }
+
+    /// The path of something below the mirror.
+    pub fn mirror_path(&self, what: &str) -> String {
+        format!("repository/{}/mirror{what}", self.repository)
+    }
+
+    /// What a mirror of this world is made of; it starts far ahead, so that only Sync Now starts it.
+    pub fn mirror_body(&self, registry: &str) -> Value {
+        json!({
+            "external_reference": format!("{registry}/{}", self.path),
+            "external_registry_config": {"verify_tls": false},
+            "sync_interval": 86_400,
+            "sync_start_date": "2099-01-01T00:00:00Z",
+            "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]},
+            "skopeo_timeout_interval": 300,
+            "robot_username": format!("{}+bot", self.namespace),
+        })
+    }
+
+    /// Creates a mirror of `registry`, with `changes` to [`Self::mirror_body`].
+    pub async fn create_mirror(&self, registry: &str, changes: Value) {
+        let mut body = self.mirror_body(registry);
+        body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let created = self.call(Method::POST, &self.mirror_path(""), Some(body)).await;
+        assert_eq!(created, (201, json!("")));
+    }
+
+    /// Changes the mirror.
+    pub async fn change_mirror(&self, changes: Value) {
+        assert_eq!(self.call(Method::PUT, &self.mirror_path(""), Some(changes)).await, (201, json!("")));
+    }
+
+    /// The mirror as the API shows it.
+    pub async fn mirror(&self) -> Value {
+        let (status, mirror) = self.call(Method::GET, &self.mirror_path(""), None).await;
+        assert_eq!(status, 200, "{mirror}");
+        mirror
+    }
+
+    /// Asks for a sync.
+    pub async fn sync_now(&self) {
+        assert_eq!(self.call(Method::POST, &self.mirror_path("/sync-now"), Some(json!({}))).await.0, 204);
+    }
+
+    /// Waits until the mirror has one of these statuses.
+    pub async fn wait_for(&self, statuses: &[&str]) -> String {
+        eventually(&format!("{} gets {statuses:?}", self.repository), SYNC_LIMIT, async || {
+            let status = self.mirror().await["sync_status"].as_str().unwrap().to_owned();
+            statuses.contains(&status.as_str()).then_some(status)
+        })
+        .await
+    }
+
+    /// Syncs, and returns the run with its tags.
+    pub async fn sync(&self) -> Value {
+        self.sync_now().await;
+        self.wait_for(&["SUCCESS", "FAIL", "CANCEL"]).await;
+        self.last_run().await
+    }
+
+    /// The runs, newest first.
+    pub async fn runs(&self) -> Vec<Value> {
+        let (status, runs) = self.call(Method::GET, &self.mirror_path("/runs?limit=100"), None).await;
+        assert_eq!(status, 200, "{runs}");
+        runs["runs"].as_array().unwrap().clone()
+    }
+
+    /// The newest run with its tags.
+    pub async fn last_run(&self) -> Value {
+        let id = self.runs().await.first().expect("there is a run")["run_id"].as_str().unwrap().to_owned();
+        let (status, run) = self.call(Method::GET, &self.mirror_path(&format!("/runs/{id}")), None).await;
+        assert_eq!(status, 200, "{run}");
+        run
+    }
+
+    /// The usage log, newest first.
+    pub async fn log(&self) -> Vec<Value> {
+        let (status, log) = self.call(Method::GET, &format!("repository/{}/logs", self.repository), None).await;
+        assert_eq!(status, 200, "{log}");
+        log["logs"].as_array().unwrap().clone()
+    }
+
+    /// Invokes the sync function as Scheduler and Sync Now do.
+    pub async fn invoke(&self, trigger: Trigger) {
+        let request = SyncRequest { repository: self.repository.clone(), trigger };
+        let payload = aws_sdk_lambda::primitives::Blob::new(serde_json::to_vec(&request).unwrap());
+        let invoke = aws_sdk_lambda::Client::new(&self.stack.aws).invoke().function_name(&self.stack.sync_function);
+        invoke.invocation_type("Event".into()).payload(payload).send().await.unwrap();
+    }
+}
+
+/// What became of one tag in a run.
+pub fn outcome<'a>(run: &'a Value, tag: &str) -> &'a Value {
+    let tags = run["tags"].as_array().unwrap();
+    tags.iter().find(|outcome| outcome["tag"] == tag).unwrap_or_else(|| panic!("no outcome of {tag} in {run}"))
+}

@@ -1,0 +1,181 @@
+//! The API on the wire: Quay's statuses and bodies, for good input and bad.
+
+use moorage_tests::world::World;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Quay's shape A.
+fn problem(world: &World, status: u16, kind: &str, detail: &str) -> (u16, Value) {
+    let url = format!("{}/api/v1/error/{kind}", world.stack.url);
+    let body = json!({
+        "detail": detail, "error_message": detail, "error_type": kind, "title": kind, "type": url, "status": status,
+    });
+    (status, body)
+}
+
+#[tokio::test]
+async fn a_mirror_is_shown_as_it_was_sent() {
+    let world = World::new("echo").await;
+    let not_found = problem(&world, 404, "not_found", "Not Found");
+    assert_eq!(world.call(Method::GET, &world.mirror_path(""), None).await, not_found);
+    let config = json!({
+        "verify_tls": false, "unsigned_images": true, "proxy": {"http_proxy": null, "https_proxy": null, "no_proxy": null},
+    });
+    let rule = json!({"rule_kind": "tag_glob_csv", "rule_value": ["z*", "a", "latest"]});
+    let sent = json!({"external_registry_config": config, "root_rule": rule, "external_registry_username": null});
+    world.create_mirror("quay.io", sent).await;
+    let expected = json!({
+        "is_enabled": true,
+        "mirror_type": "PULL",
+        "external_reference": format!("quay.io/{}", world.path),
+        "external_registry_username": null,
+        "external_registry_config": config,
+        "sync_interval": 86_400,
+        "sync_start_date": "2099-01-01T00:00:00Z",
+        "sync_expiration_date": null,
+        "sync_retries_remaining": 3,
+        "sync_status": "NEVER_RUN",
+        "root_rule": rule,
+        "robot_username": format!("{}+bot", world.namespace),
+        "skopeo_timeout_interval": 300,
+        "architecture_filter": [],
+    });
+    assert_eq!(world.mirror().await, expected);
+    let (_, repository) = world.call(Method::GET, &format!("repository/{}", world.repository), None).await;
+    assert_eq!((&repository["state"], &repository["can_write"]), (&json!("MIRROR"), &json!(false)));
+
+    let again = world.call(Method::POST, &world.mirror_path(""), Some(world.mirror_body("quay.io"))).await;
+    let detail = format!("Mirror configuration already exits for repository {}", world.repository);
+    assert_eq!(again, (409, json!({"detail": detail})));
+
+    // A change changes what it names, and all of it or nothing.
+    world.change_mirror(json!({"external_registry_config": {"proxy": {"https_proxy": "http://p:1"}}})).await;
+    let bad = json!({"sync_interval": 3_600, "sync_start_date": "x"});
+    let bad = world.call(Method::PUT, &world.mirror_path(""), Some(bad)).await;
+    assert_eq!(bad, (400, json!({"detail": "Incorrect DateTime format for sync_start_date."})));
+    let mirror = world.mirror().await;
+    assert_eq!(mirror["sync_interval"], 86_400);
+    let proxy = json!({"http_proxy": null, "https_proxy": "http://p:1", "no_proxy": null});
+    assert_eq!(
+        mirror["external_registry_config"],
+        json!({"verify_tls": false, "unsigned_images": true, "proxy": proxy})
+    );
+}
+
+#[tokio::test]
+async fn bad_mirrors_are_refused_as_quay_does() {
+    let (world, other) = (World::new("bad").await, World::new("bad-other").await);
+    let invalid = |detail: &str| problem(&world, 400, "invalid_request", detail);
+    let cases: Vec<(Value, (u16, Value))> = vec![
+        (json!({"sync_interval": 59}), invalid("59 is less than the minimum of 60")),
+        (json!({"sync_interval": "1"}), invalid("'1' is not of type 'integer'")),
+        (json!({"skopeo_timeout_interval": 299}), invalid("299 is less than the minimum of 300")),
+        (json!({"is_enabled": null}), invalid("None is not of type 'boolean'")),
+        (
+            json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": []}}),
+            invalid("validation failed: rule_value for TAG_GLOB_CSV must be a list with at least one rule"),
+        ),
+        (
+            json!({"sync_start_date": "2020-01-01"}),
+            (400, json!({"detail": "Incorrect DateTime format for sync_start_date."})),
+        ),
+        (
+            json!({"external_reference": ""}),
+            (400, json!({"detail": "Empty string is an invalid repository location."})),
+        ),
+        (
+            json!({"external_reference": "example.com"}),
+            (400, json!({"detail": "External registry reference must include a repository path"})),
+        ),
+        (
+            json!({"external_reference": "169.254.169.254/a/b"}),
+            (400, json!({"detail": "The provided registry location is not allowed"})),
+        ),
+        (
+            json!({"robot_username": format!("{}+nobody", world.namespace)}),
+            (400, json!({"message": "Could not find robot with specified username"})),
+        ),
+        (json!({"robot_username": format!("{}+bot", other.namespace)}), (400, json!({"message": "Invalid robot"}))),
+    ];
+    for (change, expected) in cases {
+        let mut body = world.mirror_body("quay.io");
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let answer = world.call(Method::POST, &world.mirror_path(""), Some(body)).await;
+        assert_eq!(answer, expected, "{change}");
+    }
+    let mut body = world.mirror_body("quay.io");
+    body.as_object_mut().unwrap().remove("root_rule");
+    let answer = world.call(Method::POST, &world.mirror_path(""), Some(body)).await;
+    assert_eq!(answer, invalid("'root_rule' is a required property"));
+    let none = problem(&world, 404, "not_found", "Not Found");
+    assert_eq!(world.call(Method::GET, &world.mirror_path(""), None).await, none, "nothing was written");
+}
+
+#[tokio::test]
+async fn callers_without_the_token_get_nothing() {
+    let world = World::new("callers").await;
+    let refused = problem(&world, 401, "invalid_token", "Requires authentication");
+    for token in [None, Some(""), Some("wrong"), Some(&world.stack.token[1..])] {
+        for (method, path) in [(Method::GET, "user/".to_owned()), (Method::PUT, world.mirror_path(""))] {
+            assert_eq!(world.send(method, &path, token, None).await, refused, "{token:?}");
+        }
+    }
+    let (status, user) = world.call(Method::GET, "user/", None).await;
+    assert_eq!((status, &user["username"]), (200, &json!("admin")));
+}
+
+#[tokio::test]
+async fn unreadable_requests_are_the_callers_fault() {
+    let world = World::new("unreadable").await;
+    let token = Some(world.stack.token.as_str());
+    let missing = problem(&world, 400, "invalid_request", "Missing JSON body");
+    assert_eq!(world.send(Method::POST, &world.mirror_path(""), token, None).await, missing);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for body in [&b"{"[..], b"[]", b"null", b"\xff\xfe", b"{\"a\":\"\xff\"}", deep.as_bytes(), &vec![b' '; 300_000]] {
+        let (status, answer) = world.send(Method::POST, &world.mirror_path(""), token, Some(body.to_vec())).await;
+        assert!((400..500).contains(&status), "{status} {answer}");
+    }
+    for path in [
+        "repository/a%2fb/mirror",
+        "repository/../../user",
+        "repository/A/b/mirror",
+        "nothing",
+        "repository/%ff/b/mirror",
+        "repository/a/b/mirror/runs/not-an-id",
+        "organization/no%00pe",
+        "repository/x/y",
+        "error/unknown",
+    ] {
+        assert_eq!(world.send(Method::GET, path, token, None).await.0, 404, "{path}");
+    }
+    assert_eq!(world.send(Method::PATCH, "user/", token, None).await.0, 405);
+    let runs = format!("{}?limit=0", world.mirror_path("/runs"));
+    assert_eq!(world.send(Method::GET, &runs, token, None).await.0, 400);
+    let query = format!("{}?{}", world.mirror_path(""), "a=b&".repeat(1_000));
+    assert_eq!(world.send(Method::GET, &query, token, None).await.0, 404);
+}
+
+#[tokio::test]
+async fn organizations_robots_and_repositories_are_made_once() {
+    let world = World::new("once").await;
+    let name = &world.namespace;
+    let exists = problem(&world, 400, "invalid_request", "A user or organization with this name already exists");
+    assert_eq!(world.call(Method::POST, "organization/", Some(json!({"name": name}))).await, exists);
+    let (status, organization) = world.call(Method::GET, &format!("organization/{name}"), None).await;
+    assert_eq!((status, &organization["name"], &organization["teams"]), (200, &json!(name), &json!({})));
+    let robot = format!("organization/{name}/robots/bot");
+    let exists = format!("Existing robot with name: {name}+bot");
+    assert_eq!(world.call(Method::PUT, &robot, None).await, (400, json!({"message": exists})));
+    let (status, shown) = world.call(Method::GET, &robot, None).await;
+    assert_eq!((status, shown["token"].as_str().unwrap().len()), (200, 64));
+    let unknown = world.call(Method::GET, &format!("organization/{name}/robots/nobody"), None).await;
+    assert_eq!(unknown, (400, json!({"message": "Could not find robot with specified username"})));
+    assert_eq!(world.call(Method::PUT, &format!("organization/{name}/robots/Bad"), None).await.0, 400);
+    let body = json!({"namespace": name, "repository": "app", "visibility": "private", "description": ""});
+    let exists = problem(&world, 400, "invalid_request", "Repository already exists");
+    assert_eq!(world.call(Method::POST, "repository", Some(body)).await, exists);
+    let state = format!("repository/{}/changestate", world.repository);
+    let changed = world.call(Method::PUT, &state, Some(json!({"state": "READ_ONLY"}))).await;
+    assert_eq!(changed, (200, json!({"success": true})));
+    assert_eq!(world.call(Method::PUT, &state, Some(json!({"state": "GONE"}))).await.0, 400);
+}

@@ -1,0 +1,102 @@
+//! One sync at a time, whatever happens to it.
+
+use std::time::Duration;
+
+use moorage_domain::run::Trigger;
+use moorage_tests::{
+    bucket, eventually,
+    image::{Image, layer},
+    process::kill_functions_connected_to,
+    proxy::{Fault, Proxy, count},
+    world::World,
+};
+use serde_json::json;
+
+#[tokio::test]
+async fn of_two_syncs_at_once_one_runs() {
+    let world = World::new("twice").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", "tags/list", 1, Fault::Delay(Duration::from_secs(3)));
+    world.create_mirror(&proxy.address, json!({})).await;
+    world.sync_now().await;
+    for trigger in [Trigger::SyncNow, Trigger::Schedule, Trigger::SyncNow] {
+        world.invoke(trigger).await;
+    }
+    world.wait_for(&["SYNCING"]).await;
+    let refused = world.call(reqwest::Method::POST, &world.mirror_path("/sync-now"), None).await;
+    assert_eq!(refused.0, 404, "as in Quay");
+    world.wait_for(&["SUCCESS"]).await;
+    // Late deliveries find nothing to do either.
+    world.invoke(Trigger::SyncNow).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.runs().await.len(), 1);
+    assert_eq!(count(&proxy.take_seen())["GET tags"], 1);
+}
+
+#[tokio::test]
+async fn a_killed_sync_is_taken_over_and_nothing_is_copied_twice() {
+    let world = World::new("killed").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let (first, second) = (layer(rand::random(), 900_000), layer(rand::random(), 900_000));
+    let finished = Image::oci("amd64", std::slice::from_ref(&first));
+    finished.push(&upstream, &world.path, "a").await;
+    Image::oci("amd64", &[first, second.clone()]).push(&upstream, &world.path, "b").await;
+    let proxy = Proxy::start(&upstream).await;
+    let stalled = moorage_domain::Digest::sha256(&second);
+    proxy.fault("GET", &format!("blobs/{stalled}"), 1, Fault::Stall);
+    world.create_mirror(&proxy.address, json!({})).await;
+    world.sync_now().await;
+    eventually("the first tag is there", Duration::from_secs(30), async || {
+        let held = bucket::check(&world.stack, &world.repository).await;
+        (held.tags.get("a") == Some(&finished.digest())).then_some(())
+    })
+    .await;
+    assert_eq!(kill_functions_connected_to(proxy.port), 1, "the sync runs in one process");
+    assert_eq!(world.mirror().await["sync_status"], "SYNCING", "nobody could say that it ended");
+    proxy.take_seen();
+
+    eventually("the claim expires", Duration::from_secs(60), async || {
+        let sync_now = world.call(reqwest::Method::POST, &world.mirror_path("/sync-now"), None).await;
+        (sync_now.0 == 204).then_some(())
+    })
+    .await;
+    world.wait_for(&["SUCCESS"]).await;
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags.len(), 2);
+    let blobs: Vec<_> = proxy.take_seen().into_iter().filter(|seen| seen.path.contains("/blobs/")).collect();
+    let config = blobs.iter().filter(|seen| !seen.path.contains(&stalled.to_string())).count();
+    assert!(blobs.len() - config == 1 && config <= 1, "only what was not finished is fetched: {blobs:?}");
+}
+
+#[tokio::test]
+async fn cancel_stops_a_running_sync_and_sync_now_starts_again() {
+    let world = World::new("cancel").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let slow = layer(rand::random(), 100_000);
+    Image::oci("amd64", std::slice::from_ref(&slow)).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", &format!("blobs/{}", moorage_domain::Digest::sha256(&slow)), 1, Fault::Stall);
+    world.create_mirror(&proxy.address, json!({})).await;
+    let idle = world.call(reqwest::Method::POST, &world.mirror_path("/sync-cancel"), None).await;
+    assert_eq!(idle.0, 404);
+    world.sync_now().await;
+    world.wait_for(&["SYNCING"]).await;
+    let cancelled = world.call(reqwest::Method::POST, &world.mirror_path("/sync-cancel"), None).await;
+    assert_eq!(cancelled.0, 204);
+    let mirror = world.mirror().await;
+    assert_eq!((&mirror["sync_status"], &mirror["sync_retries_remaining"]), (&json!("CANCEL"), &json!(0)));
+    eventually("the run notices", Duration::from_secs(20), async || {
+        (world.last_run().await["status"] == "CANCEL").then_some(())
+    })
+    .await;
+    assert!(bucket::check(&world.stack, &world.repository).await.tags.is_empty());
+    // The schedule does not start a cancelled mirror.
+    world.invoke(Trigger::Schedule).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.mirror().await["sync_status"], "CANCEL");
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    let ended = world.log().await.into_iter().filter(|entry| entry["metadata"]["verb"] == "Cancelled").count();
+    assert_eq!(ended, 1);
+}

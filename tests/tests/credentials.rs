@@ -1,0 +1,101 @@
+//! Credentials of the external registry: they work, and they stay secret.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_tests::{
+    image::{Image, layer},
+    proxy::Proxy,
+    registry::{PASSWORD, Registry, USER},
+    world::World,
+};
+use serde_json::{Value, json};
+
+async fn assert_nothing_holds_the_password(world: &World) {
+    let mirror = world.mirror().await;
+    assert_eq!(mirror["external_registry_username"], USER);
+    assert!(!mirror.as_object().unwrap().contains_key("external_registry_password"));
+    let said = format!("{mirror}{:?}{:?}", world.runs().await, world.log().await);
+    let query = aws_sdk_dynamodb::Client::new(&world.stack.aws).query().table_name(&world.stack.table);
+    let query = query.key_condition_expression("pk = :pk");
+    let items = query.expression_attribute_values(":pk", AttributeValue::S(format!("REPO#{}", world.repository)));
+    let stored = format!("{:?}", items.send().await.unwrap().items);
+    let secret = serde_json::to_string(PASSWORD).unwrap();
+    for text in [said, stored] {
+        assert!(!text.contains(PASSWORD) && !text.contains(secret.trim_matches('"')) && !text.contains("ss %w"));
+    }
+}
+
+#[tokio::test]
+async fn basic() {
+    let world = World::new("basic").await;
+    let registry = Registry::with_password();
+    Image::oci("amd64", &[layer(1, 100)]).push(&registry.url, &world.path, "v1").await;
+    world.create_mirror(&registry.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("auth_failed")), "{run}");
+
+    let credentials =
+        |password: &str| json!({"external_registry_username": USER, "external_registry_password": password});
+    world.change_mirror(credentials("wrong")).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("auth_failed")), "{run}");
+
+    world.change_mirror(credentials(PASSWORD)).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    assert_nothing_holds_the_password(&world).await;
+
+    // A change of something else keeps the password; both null delete it.
+    world.change_mirror(json!({"external_registry_username": USER, "is_enabled": true})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    world.change_mirror(json!({"external_registry_username": null, "external_registry_password": null})).await;
+    assert_eq!(world.mirror().await["external_registry_username"], Value::Null);
+    assert_eq!(world.sync().await["failure"]["reason"], "auth_failed");
+}
+
+#[tokio::test]
+async fn bearer() {
+    let world = World::new("bearer").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    for tag in 0..10 {
+        Image::oci("amd64", &[layer(tag, 100)]).push(&upstream, &world.path, &format!("v{tag}")).await;
+    }
+    let proxy = Proxy::start(&upstream).await;
+    proxy.require_token(USER, PASSWORD);
+    let credentials = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
+    world.create_mirror(&proxy.address, credentials).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(10)), "{run}");
+    assert_nothing_holds_the_password(&world).await;
+    let seen = proxy.take_seen();
+    let tokens: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/token")).collect();
+    assert_eq!(tokens.len(), 1, "one token for the whole sync");
+    assert!(tokens[0].path.contains("account=x") && tokens[0].path.contains("service=test"), "{}", tokens[0].path);
+    let basic =
+        |seen: &&moorage_tests::proxy::Seen| seen.authorization.as_ref().is_some_and(|it| it.starts_with("Basic"));
+    assert_eq!(seen.iter().filter(basic).count(), 1, "the password goes to the token server only");
+
+    world.change_mirror(json!({"external_registry_username": USER, "external_registry_password": "wrong"})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("auth_failed")), "{run}");
+}
+
+#[tokio::test]
+async fn a_ciphertext_is_of_no_use_to_another_repository() {
+    let (one, two) = (World::new("bound-a").await, World::new("bound-b").await);
+    let registry = Registry::with_password();
+    Image::oci("amd64", &[layer(1, 100)]).push(&registry.url, &two.path, "v1").await;
+    let credentials =
+        |password: &str| json!({"external_registry_username": USER, "external_registry_password": password});
+    one.create_mirror(&registry.address, credentials(PASSWORD)).await;
+    two.create_mirror(&registry.address, credentials("other")).await;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&one.stack.aws);
+    let key = |world: &World| AttributeValue::S(format!("REPO#{}", world.repository));
+    let mirror = AttributeValue::S("MIRROR".into());
+    let read = dynamodb.get_item().table_name(&one.stack.table).key("pk", key(&one)).key("sk", mirror.clone());
+    let stolen = read.send().await.unwrap().item.unwrap()["external_registry_password"].clone();
+    let write = dynamodb.update_item().table_name(&two.stack.table).key("pk", key(&two)).key("sk", mirror);
+    let write =
+        write.update_expression("SET external_registry_password = :it").expression_attribute_values(":it", stolen);
+    write.send().await.unwrap();
+    let run = two.sync().await;
+    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("decryption_failed")), "{run}");
+}

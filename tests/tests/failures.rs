@@ -1,0 +1,146 @@
+//! What goes wrong at the registry: classified, reported, and without a trace in what readers see.
+
+use moorage_tests::{
+    bucket,
+    image::{self, Image, layer},
+    process::free_port,
+    proxy::{Fault, Proxy},
+    registry::Registry,
+    world::{World, outcome},
+};
+use serde_json::{Value, json};
+
+/// So often that no number of retries gets through.
+const ALWAYS: usize = 1_000_000;
+
+fn reason(run: &Value) -> &str {
+    run["failure"]["reason"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn failures_of_the_whole_sync_are_classified() {
+    let world = World::new("whole").await;
+    let nobody = format!("127.0.0.1:{}", free_port());
+    world.create_mirror(&nobody, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "connection_error"), "{run}");
+    let failed = world.log().await.into_iter().find(|entry| entry["kind"] == "repo_mirror_sync_failed").unwrap();
+    assert_eq!(failed["metadata"]["verb"], "end");
+
+    let reference = |address: &str| json!({"external_reference": format!("{address}/{}", world.path)});
+    world.change_mirror(reference(&world.stack.upstream)).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "not_found"), "{run}");
+
+    let tls = Registry::with_tls();
+    Image::oci("amd64", &[layer(1, 9)]).push(&tls.url, &world.path, "v1").await;
+    world.change_mirror(reference(&tls.address)).await;
+    world.change_mirror(json!({"external_registry_config": {"verify_tls": true}})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "tls_error"), "{run}");
+    world.change_mirror(json!({"external_registry_config": {"verify_tls": false}})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(1)), "{run}");
+
+    // Plain http is not spoken where certificates are to be verified.
+    world.change_mirror(reference(&world.stack.upstream)).await;
+    world.change_mirror(json!({"external_registry_config": {"verify_tls": true}})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "tls_error"), "{run}");
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags.len(), 1, "what was good before stays");
+}
+
+#[tokio::test]
+async fn one_bad_tag_does_not_stop_the_others() {
+    let world = World::new("onebad").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let (good, bad) = (Image::oci("amd64", &[layer(1, 500)]), Image::oci("amd64", &[layer(2, 500)]));
+    good.push(&upstream, &world.path, "good").await;
+    bad.push(&upstream, &world.path, "foreign").await;
+    // A manifest whose layer may not be distributed.
+    let mut manifest: Value = serde_json::from_slice(&bad.manifest).unwrap();
+    manifest["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");
+    image::put_manifest(&upstream, &world.path, "foreign", bad.media_type, manifest.to_string().into_bytes()).await;
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "content_refused"), "{run}");
+    assert_eq!(outcome(&run, "good")["outcome"], "copied");
+    assert_eq!(outcome(&run, "foreign")["outcome"], "refused");
+    assert_eq!((&run["tags_done"], &run["tags_failed"]), (&json!(2), &json!(1)));
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags.into_keys().collect::<Vec<_>>(), ["good"]);
+    let log = world.log().await;
+    let end = log.iter().find(|entry| entry["kind"] == "repo_mirror_sync_failed").unwrap();
+    assert_eq!((&end["metadata"]["verb"], &end["metadata"]["tags"]), (&json!("lost"), &json!("foreign(FAILED), good")));
+    assert!(log.iter().any(|entry| entry["kind"] == "repo_mirror_sync_tag_failed"));
+}
+
+#[tokio::test]
+async fn damaged_blobs_leave_no_trace_and_the_next_sync_recovers() {
+    let world = World::new("damaged").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let before = Image::oci("amd64", &[layer(rand::random(), 700)]);
+    before.push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    world.create_mirror(&proxy.address, json!({})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+
+    // A small layer, and one that takes several parts.
+    for size in [5_000, 17_000_000] {
+        let after = Image::oci("amd64", &[layer(rand::random(), size)]);
+        after.push(&upstream, &world.path, "v1").await;
+        let damaged = moorage_domain::Digest::sha256(&after.blobs[1]);
+        for (fault, expected) in [(Fault::Corrupt, "digest_mismatch"), (Fault::Cut(4_000), "connection_error")] {
+            proxy.fault("GET", &format!("blobs/{damaged}"), ALWAYS, fault.clone());
+            let held = bucket::check(&world.stack, &world.repository).await;
+            let run = world.sync().await;
+            assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), expected), "{fault:?}: {run}");
+            assert!(bucket::blob(&world.stack, &damaged).await.is_none(), "{fault:?} left a blob");
+            assert_eq!(bucket::check(&world.stack, &world.repository).await.tags, held.tags, "v1 stays as it was");
+            proxy.heal();
+        }
+        let run = world.sync().await;
+        assert_eq!(run["status"], "SUCCESS", "{run}");
+        assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], after.digest());
+    }
+}
+
+#[tokio::test]
+async fn passing_faults_are_overcome() {
+    let world = World::new("passing").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = Image::oci("amd64", &[layer(rand::random(), 3_000_000)]);
+    image.push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", "tags/list", 2, Fault::Status(503, vec![]));
+    proxy.fault("HEAD", "manifests/", 1, Fault::Status(429, vec![("retry-after", "1".into())]));
+    proxy.fault("HEAD", "manifests/", 1, Fault::Without("docker-content-digest"));
+    let layer = moorage_domain::Digest::sha256(&image.blobs[1]);
+    proxy.fault("GET", &format!("blobs/{layer}"), 2, Fault::Cut(1_000_000));
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(1)), "{run}");
+    let ranges: Vec<_> = proxy.take_seen().into_iter().filter_map(|seen| seen.range).collect();
+    assert_eq!(ranges, ["bytes=1000000-", "bytes=2000000-"], "a broken stream goes on where it broke");
+    bucket::check(&world.stack, &world.repository).await;
+}
+
+#[tokio::test]
+async fn failed_syncs_are_tried_again_by_themselves() {
+    let world = World::new("retries").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", "tags/list", 1, Fault::Status(403, vec![]));
+    // The start has come, so the first sync and its retries are the schedule's.
+    world.create_mirror(&proxy.address, json!({"sync_start_date": "2020-01-01T00:00:00Z"})).await;
+    world.wait_for(&["SUCCESS"]).await;
+    let runs = world.runs().await;
+    let summary: Vec<_> = runs.iter().rev().map(|run| (&run["trigger"], &run["status"])).collect();
+    assert_eq!(summary, [(&json!("schedule"), &json!("FAIL")), (&json!("retry"), &json!("SUCCESS"))]);
+    let mirror = world.mirror().await;
+    assert_eq!(mirror["sync_retries_remaining"], 3);
+    assert_ne!(mirror["sync_start_date"], "2020-01-01T00:00:00Z", "the next start lies on the grid ahead");
+    assert!(mirror["sync_start_date"].as_str().unwrap().ends_with("T00:00:00Z"));
+}

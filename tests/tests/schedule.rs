@@ -1,0 +1,104 @@
+//! Schedules: made from the mirror's configuration, and really firing.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sdk_scheduler::types::ScheduleState;
+use moorage_domain::Timestamp;
+use moorage_tests::{
+    image::{Image, layer},
+    world::World,
+};
+use serde_json::json;
+
+fn in_seconds(seconds: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    Timestamp::from_unix(i64::try_from(now).unwrap() + seconds).iso()
+}
+
+/// The mirror's schedule: expression, state and input.
+async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value) {
+    let scheduler = aws_sdk_scheduler::Client::new(&world.stack.aws);
+    let mut pages = scheduler
+        .list_schedules()
+        .group_name(&world.stack.schedule_group)
+        .name_prefix("mirror-")
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        for summary in page.unwrap().schedules() {
+            let get = scheduler.get_schedule().group_name(&world.stack.schedule_group).name(summary.name().unwrap());
+            let schedule = get.send().await.unwrap();
+            let input: serde_json::Value = serde_json::from_str(schedule.target().unwrap().input().unwrap()).unwrap();
+            if input["repository"] == world.repository.as_str() {
+                return (schedule.schedule_expression().unwrap().to_owned(), schedule.state().unwrap().clone(), input);
+            }
+        }
+    }
+    panic!("{} has no schedule", world.repository);
+}
+
+#[tokio::test]
+async fn the_schedule_fires_at_the_start_date() {
+    let world = World::new("fires").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    let start = in_seconds(5);
+    world.create_mirror(&world.stack.upstream, json!({"sync_start_date": start})).await;
+    assert_eq!(world.mirror().await["sync_status"], "NEVER_RUN");
+    world.wait_for(&["SUCCESS"]).await;
+    assert_eq!(world.last_run().await["trigger"], "schedule");
+    let mirror = world.mirror().await;
+    let (start, next) = (start.parse_iso(), mirror["sync_start_date"].as_str().unwrap().to_owned().parse_iso());
+    assert_eq!(next - start, 86_400, "the next start is the grid's next point");
+}
+
+#[tokio::test]
+async fn a_start_in_the_past_syncs_soon_and_a_disabled_mirror_does_not() {
+    let (past, off) = (World::new("past").await, World::new("off").await);
+    let upstream = format!("http://{}", past.stack.upstream);
+    for world in [&past, &off] {
+        Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    }
+    let start = json!({"sync_start_date": "2024-05-05T05:05:05Z", "sync_interval": 3_600});
+    let mut disabled = start.clone();
+    disabled["is_enabled"] = json!(false);
+    off.create_mirror(&off.stack.upstream, disabled).await;
+    past.create_mirror(&past.stack.upstream, start).await;
+    past.wait_for(&["SUCCESS"]).await;
+    assert!(past.mirror().await["sync_start_date"].as_str().unwrap().ends_with(":05:05Z"), "the grid is kept");
+
+    assert_eq!(schedule(&off).await.1, ScheduleState::Disabled);
+    assert_eq!(off.mirror().await["sync_status"], "NEVER_RUN");
+    assert_eq!(off.sync().await["status"], "SUCCESS", "Sync Now works all the same");
+}
+
+#[tokio::test]
+async fn changes_of_the_mirror_reach_the_schedule() {
+    let world = World::new("reach").await;
+    world.create_mirror(&world.stack.upstream, json!({"sync_interval": 90})).await;
+    let (expression, state, input) = schedule(&world).await;
+    assert_eq!((expression.as_str(), state), ("rate(2 minutes)", ScheduleState::Enabled), "Scheduler knows no seconds");
+    assert_eq!(input["trigger"], "schedule");
+    world.change_mirror(json!({"sync_interval": 7_200})).await;
+    assert_eq!(schedule(&world).await.0, "rate(120 minutes)");
+    world.change_mirror(json!({"is_enabled": false})).await;
+    let (expression, state, _) = schedule(&world).await;
+    assert_eq!(
+        (expression.as_str(), state),
+        ("rate(120 minutes)", ScheduleState::Disabled),
+        "an update keeps the rest"
+    );
+    world.change_mirror(json!({"is_enabled": true})).await;
+    assert_eq!(schedule(&world).await.1, ScheduleState::Enabled);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+trait ParseIso {
+    fn parse_iso(&self) -> i64;
+}
+
+impl ParseIso for String {
+    fn parse_iso(&self) -> i64 {
+        Timestamp::parse_iso(self).unwrap().unix()
+    }
+}
