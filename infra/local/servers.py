@@ -119,6 +119,7 @@ def stop(folder):
     for kind in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + STOP_SECONDS
         while pids := alive(marked(folder)):
+            reap()
             for pid in pids:
                 try:
                     os.kill(pid, kind)
@@ -127,6 +128,16 @@ def stop(folder):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.2)
+    reap()
+
+
+def reap():
+    """Collects children of this process that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 def registry(folder, name, port_number, storage, env=None, read_only=False):

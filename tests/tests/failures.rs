@@ -91,7 +91,12 @@ async fn damaged_blobs_leave_no_trace_and_the_next_sync_recovers() {
         let after = Image::oci("amd64", &[layer(rand::random(), size)]);
         after.push(&upstream, &world.path, "v1").await;
         let damaged = moorage_domain::Digest::sha256(&after.blobs[1]);
-        for (fault, expected) in [(Fault::Corrupt, "digest_mismatch"), (Fault::Cut(4_000), "connection_error")] {
+        let faults = [
+            (Fault::Corrupt, "digest_mismatch"),
+            (Fault::Shorten, "digest_mismatch"),
+            (Fault::Cut(0), "connection_error"),
+        ];
+        for (fault, expected) in faults {
             proxy.fault("GET", &format!("blobs/{damaged}"), ALWAYS, fault.clone());
             let held = bucket::check(&world.stack, &world.repository).await;
             let run = world.sync().await;

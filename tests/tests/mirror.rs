@@ -50,8 +50,6 @@ async fn every_kind_of_image_arrives_byte_for_byte() {
     let mirror = world.mirror().await;
     assert_eq!(mirror["sync_status"], "SUCCESS");
     assert_eq!(mirror["sync_expiration_date"], json!(null));
-    assert_eq!(mirror["sync_start_date"], "2099-01-01T00:00:00Z", "Sync Now does not move a start that lies ahead");
-
     let held = bucket::check(&world.stack, &world.repository).await;
     let stock = Registry::over_bucket(&world.stack);
     let repository = world.repository.as_str();

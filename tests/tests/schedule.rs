@@ -1,6 +1,6 @@
 //! Schedules: made from the mirror's configuration, and really firing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_scheduler::types::ScheduleState;
 use moorage_domain::Timestamp;
@@ -15,8 +15,8 @@ fn in_seconds(seconds: i64) -> String {
     Timestamp::from_unix(i64::try_from(now).unwrap() + seconds).iso()
 }
 
-/// The mirror's schedule: expression, state and input.
-async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value) {
+/// The mirror's schedule: expression, state, input and start.
+async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value, Option<i64>) {
     let scheduler = aws_sdk_scheduler::Client::new(&world.stack.aws);
     let mut pages = scheduler
         .list_schedules()
@@ -30,7 +30,9 @@ async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value) {
             let schedule = get.send().await.unwrap();
             let input: serde_json::Value = serde_json::from_str(schedule.target().unwrap().input().unwrap()).unwrap();
             if input["repository"] == world.repository.as_str() {
-                return (schedule.schedule_expression().unwrap().to_owned(), schedule.state().unwrap().clone(), input);
+                let expression = schedule.schedule_expression().unwrap().to_owned();
+                let start = schedule.start_date().map(aws_sdk_scheduler::primitives::DateTime::secs);
+                return (expression, schedule.state().unwrap().clone(), input, start);
             }
         }
     }
@@ -73,16 +75,28 @@ async fn a_start_in_the_past_syncs_soon_and_a_disabled_mirror_does_not() {
 }
 
 #[tokio::test]
+async fn sync_now_before_a_far_start_moves_it_along_the_grid_as_in_quay() {
+    let world = World::new("ahead").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    world.create_mirror(&world.stack.upstream, json!({"sync_start_date": "2099-01-01T00:30:00Z"})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    let next = world.mirror().await["sync_start_date"].as_str().unwrap().to_owned();
+    assert!(next.ends_with("T00:30:00Z") && next.parse_iso() - in_seconds(0).parse_iso() <= 86_400, "{next}");
+    assert_eq!(schedule(&world).await.3, Some(next.parse_iso()), "the schedule goes with it");
+}
+
+#[tokio::test]
 async fn changes_of_the_mirror_reach_the_schedule() {
     let world = World::new("reach").await;
     world.create_mirror(&world.stack.upstream, json!({"sync_interval": 90})).await;
-    let (expression, state, input) = schedule(&world).await;
+    let (expression, state, input, _) = schedule(&world).await;
     assert_eq!((expression.as_str(), state), ("rate(2 minutes)", ScheduleState::Enabled), "Scheduler knows no seconds");
     assert_eq!(input["trigger"], "schedule");
     world.change_mirror(json!({"sync_interval": 7_200})).await;
     assert_eq!(schedule(&world).await.0, "rate(120 minutes)");
     world.change_mirror(json!({"is_enabled": false})).await;
-    let (expression, state, _) = schedule(&world).await;
+    let (expression, state, ..) = schedule(&world).await;
     assert_eq!(
         (expression.as_str(), state),
         ("rate(120 minutes)", ScheduleState::Disabled),
@@ -90,7 +104,6 @@ async fn changes_of_the_mirror_reach_the_schedule() {
     );
     world.change_mirror(json!({"is_enabled": true})).await;
     assert_eq!(schedule(&world).await.1, ScheduleState::Enabled);
-    tokio::time::sleep(Duration::from_millis(10)).await;
 }
 
 trait ParseIso {

@@ -139,16 +139,17 @@ async fn encrypted(
     Ok(Some(Some(api.secrets.encrypt(Purpose::Upstream(repository), password).await?)))
 }
 
-/// Makes the mirror's schedule what its configuration says. A start that has come gets a sync of its own, because the
-/// schedule's next point may be a whole interval away. If this fails the mirror stays without, until the next PUT.
+/// Makes the mirror's schedule what its configuration says. A new start is served by a one-time schedule, so that one
+/// that has come already does not wait a whole interval; where both deliver, the claim lets one pass. If this fails the
+/// mirror stays without, until the next PUT.
 async fn schedule(api: &Api, mirror: &Mirror, started: bool) -> Result<(), ApiError> {
     let (config, state, now) = (&mirror.config, &mirror.state, now());
     let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
     api.scheduler.ensure(&config.repository, &plan).await?;
     let idle = !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel);
-    if started && config.is_enabled && idle && state.sync_start_date <= now {
+    if started && config.is_enabled && idle {
         let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Schedule };
-        api.scheduler.once(request, now, FIRST_SYNC_DELAY).await?;
+        api.scheduler.once(request, state.sync_start_date.max(now.plus(FIRST_SYNC_DELAY))).await?;
     }
     Ok(())
 }

@@ -115,16 +115,16 @@ mod tests {
 
     use super::*;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     #[test]
     fn merging_changes_only_what_was_sent() {
         let mut config = RegistryConfig::new(map(
-            json!({"verify_tls": true, "proxy": {"http_proxy": "http://a", "no_proxy": null}}),
+            &json!({"verify_tls": true, "proxy": {"http_proxy": "http://a", "no_proxy": null}}),
         ));
-        config.merge(&map(json!({"verify_tls": false, "other": 1, "proxy": {"https_proxy": "http://b", "x": 1}})));
+        config.merge(&map(&json!({"verify_tls": false, "other": 1, "proxy": {"https_proxy": "http://b", "x": 1}})));
         let expected = json!({"verify_tls": false, "proxy": {"http_proxy": "http://a", "https_proxy": "http://b", "no_proxy": null}});
         assert_eq!(Value::Object(config.as_map().clone()), expected);
         assert!(!config.verify_tls());
@@ -135,7 +135,7 @@ mod tests {
     fn the_first_proxy_key_is_not_dropped() {
         let mut config = RegistryConfig::default();
         assert!(config.verify_tls());
-        config.merge(&map(json!({"proxy": {"http_proxy": "http://a"}})));
+        config.merge(&map(&json!({"proxy": {"http_proxy": "http://a"}})));
         assert_eq!(config.proxy("http_proxy"), Some("http://a"));
     }
 }

@@ -11,7 +11,7 @@ use moorage_domain::{
     status::{NotEligible, SyncEnd, SyncStatus},
     usage_log::LogEntry,
 };
-use moorage_schedule::Scheduler;
+use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{Mirror, SecretBox, Table};
 use moorage_storage::Storage;
 use moorage_upstream::{Guard, Registry};
@@ -267,11 +267,19 @@ impl Sync<'_> {
         Ok((RunStatus::Fail, Some(Failure { reason: FailureReason::Preempted, message }), Vec::new()))
     }
 
+    /// Gives the claim up, and sees to what follows from the mirror's new state.
     async fn release(&self, end: SyncEnd) -> Result<(), SyncError> {
+        let (scheduler, now) = (&self.engine.scheduler, now());
         let Some(mirror) = self.claim.release(end).await? else { return Ok(()) };
-        if let Some(delay) = mirror.state.retry_delay(now(), self.engine.settings.retry_backoff) {
-            let request = SyncRequest { repository: mirror.config.repository, trigger: Trigger::Retry };
-            self.engine.scheduler.once(request, now(), delay).await?;
+        let (config, state) = (&mirror.config, &mirror.state);
+        if state.sync_start_date < self.mirror.state.sync_start_date {
+            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
+            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
+            scheduler.ensure(&config.repository, &plan).await?;
+        }
+        if let Some(delay) = state.retry_delay(now, self.engine.settings.retry_backoff) {
+            let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Retry };
+            scheduler.once(request, now.plus(delay)).await?;
         }
         Ok(())
     }

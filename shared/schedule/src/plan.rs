@@ -1,7 +1,5 @@
 //! What a mirror's schedule says, as data.
 
-use std::time::Duration;
-
 use moorage_domain::{RepositoryName, Timestamp, grid::next_start};
 use sha2::{Digest as _, Sha256};
 
@@ -50,11 +48,6 @@ pub(crate) fn schedule_name(kind: &str, repository: &RepositoryName) -> String {
     format!("{kind}-{}", &hash[..NAME_LENGTH])
 }
 
-/// The `at()` expression for `delay` from now, in UTC.
-pub(crate) fn at_expression(now: Timestamp, delay: Duration) -> String {
-    format!("at({})", now.plus(delay).at_expression())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,7 +81,5 @@ mod tests {
         let name = schedule_name("mirror", &"acme/tools/app".parse().unwrap());
         assert!(name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
         assert_ne!(name, schedule_name("mirror", &"acme/tools/app2".parse().unwrap()));
-        let at = at_expression(Timestamp::from_unix(0), Duration::from_secs(61));
-        assert_eq!(at, "at(1970-01-01T00:01:01)");
     }
 }

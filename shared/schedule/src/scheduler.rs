@@ -1,7 +1,5 @@
 //! EventBridge Scheduler: a mirror's schedule, and one-time schedules.
 
-use std::time::Duration;
-
 use aws_sdk_scheduler::{
     Client,
     error::SdkError,
@@ -17,10 +15,7 @@ use moorage_domain::{
     run::{SyncRequest, Trigger},
 };
 
-use crate::{
-    ScheduleError, SchedulePlan,
-    plan::{at_expression, schedule_name},
-};
+use crate::{ScheduleError, SchedulePlan, plan::schedule_name};
 
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
@@ -80,12 +75,12 @@ impl Scheduler {
         .await
     }
 
-    /// Starts a sync once, `delay` from now; Scheduler may be up to a minute late. A later call for the same
+    /// Starts a sync once, at a moment that lies ahead; Scheduler may be up to a minute late. A later call for the same
     /// repository and trigger replaces an earlier one that has not fired.
-    pub async fn once(&self, request: SyncRequest, now: Timestamp, delay: Duration) -> Result<(), ScheduleError> {
+    pub async fn once(&self, request: SyncRequest, at: Timestamp) -> Result<(), ScheduleError> {
         self.put(Schedule {
             name: schedule_name(request.trigger.as_str(), &request.repository),
-            expression: at_expression(now, delay),
+            expression: format!("at({})", at.at_expression()),
             start: None,
             window: 0,
             state: ScheduleState::Enabled,

@@ -1,0 +1,35 @@
+# What can be done here. Each recipe is a script or a tool; `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup build up down demo test lint deploy clean
+
+PYTHON := target/venv/bin/python
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: ## install what is missing: Debian packages, the emulator
+	@infra/local/setup.sh
+
+build: setup ## build the functions for this machine
+	@infra/local/package.sh
+
+up: build ## start the local stack; target/local/env tells where it is
+	@$(PYTHON) infra/local/stack.py up
+
+down: ## stop the local stack
+	@test ! -x $(PYTHON) || $(PYTHON) infra/local/stack.py down
+
+demo: build ## mirror sample images and pull them back
+	@$(PYTHON) infra/local/demo.py
+
+test: build ## run every test against a stack of its own
+	@tests/run.sh
+
+lint: ## formatting, clippy, dependencies, template
+	@.ci/lint
+
+deploy: ## deploy to a real account: STACK, CODE_BUCKET, PARAMETERS
+	@infra/deploy.sh
+
+clean: down ## remove everything that was built
+	rm -rf target
