@@ -5,6 +5,7 @@
 Environment: MOORAGE_LOCAL (folder, target/local), MOORAGE_PORT (8080), MOORAGE_AWS_PORT (4566),
 MOORAGE_UPSTREAM_PORT (5100), MOORAGE_ZIPS (target/lambda), MOORAGE_PARAMETERS (Name=value,... of the template).
 """
+import json
 import os
 import pathlib
 import shlex
@@ -65,6 +66,8 @@ def emulate(port, endpoint):
         **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1",
         # Else it listens on further ports, and one of them on all interfaces.
         "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
+        # The functions get the credentials of their roles, and their policies are enforced.
+        "AUTH": "true",
     }
     return servers.start(FOLDER, "emulator", [str(pathlib.Path(sys.executable).parent / "ministack")], env)
 
@@ -84,8 +87,26 @@ def deploy(public_url):
         **dict(pair.split("=", 1) for pair in given.split(",") if pair),
     }
     outputs = deploy_template(STACK, CODE_BUCKET, ZIPS, parameters)
+    adapt(outputs)
     check(outputs)
     return outputs
+
+
+def adapt(outputs):
+    """The emulator enforces the template's policies. Two cannot hold here: it takes every schedule for one of the
+    default group, and it speaks plain http, which the bucket's policy denies."""
+    import boto3
+
+    resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    roles = {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in resources}
+    statement = {
+        "Effect": "Allow", "Action": ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
+        "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    for role in ("SyncRole", "ApiRole"):
+        boto3.client("iam").put_role_policy(RoleName=roles[role], PolicyName="emulator", PolicyDocument=policy)
+    boto3.client("s3").delete_bucket_policy(Bucket=outputs["BucketName"])
 
 
 def check(outputs):
@@ -157,7 +178,7 @@ def write_env(ports, endpoint, outputs):
         "MOORAGE_SCHEDULE_GROUP": outputs["ScheduleGroupName"],
         "MOORAGE_UPSTREAM": f"127.0.0.1:{ports['upstream']}",
         "AWS_ENDPOINT_URL": endpoint,
-        **{name: value for name, value in CREDENTIALS.items() if name != "AWS_DEFAULT_REGION"},
+        **CREDENTIALS,
     }
     if "GcFunctionName" in outputs:
         variables["MOORAGE_GC_FUNCTION"] = outputs["GcFunctionName"]

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use aws_sdk_secretsmanager::Client;
 use lambda_http::http::{HeaderMap, header::AUTHORIZATION};
+use moorage_domain::cause::chain;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
@@ -42,7 +43,7 @@ impl AdminToken {
         }
         let failed = |message: String| ApiError::Unavailable(format!("the admin token cannot be read: {message}"));
         let secret = self.client.get_secret_value().secret_id(&self.secret).send().await;
-        let secret = secret.map_err(|error| failed(DisplayErrorContext(error).to_string()))?;
+        let secret = secret.map_err(|error| failed(chain(&error)))?;
         let token =
             secret.secret_string.filter(|token| !token.is_empty()).ok_or_else(|| failed("it is empty".into()))?;
         let hash = Sha256::digest(token).into();

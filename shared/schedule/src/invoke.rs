@@ -20,9 +20,9 @@ impl Invoker {
 
     /// Queues a sync; Lambda starts it in about a second.
     pub async fn start(&self, request: &SyncRequest) -> Result<(), ScheduleError> {
-        let payload = serde_json::to_vec(request).map_err(|error| ScheduleError::new("Lambda", error))?;
+        let payload = serde_json::to_vec(request).map_err(|error| ScheduleError::new("Lambda", &error))?;
         let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
         let invoked = request.payload(Blob::new(payload)).send().await;
-        invoked.map(|_| ()).map_err(|error| ScheduleError::new("Lambda", error))
+        invoked.map(|_| ()).map_err(|error| ScheduleError::new("Lambda", &error))
     }
 }

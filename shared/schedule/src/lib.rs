@@ -17,7 +17,7 @@ pub struct ScheduleError {
 }
 
 impl ScheduleError {
-    pub(crate) fn new<E: std::error::Error>(service: &'static str, error: E) -> Self {
-        Self { service, message: aws_sdk_scheduler::error::DisplayErrorContext(error).to_string() }
+    pub(crate) fn new(service: &'static str, error: &dyn std::error::Error) -> Self {
+        Self { service, message: moorage_domain::cause::chain(error) }
     }
 }

@@ -124,7 +124,7 @@ impl Scheduler {
         match created {
             Ok(_) => return Ok(()),
             Err(SdkError::ServiceError(error)) if matches!(error.err(), CreateScheduleError::ConflictException(_)) => {}
-            Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", error)),
+            Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
         }
         let update = self.client.update_schedule().name(&schedule.name).group_name(&self.settings.group);
         let updated = update
@@ -137,6 +137,6 @@ impl Scheduler {
             .target(target)
             .send()
             .await;
-        updated.map(|_| ()).map_err(|error| ScheduleError::new("EventBridge Scheduler", error))
+        updated.map(|_| ()).map_err(|error| ScheduleError::new("EventBridge Scheduler", &error))
     }
 }

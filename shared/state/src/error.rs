@@ -1,6 +1,7 @@
 //! How the table can fail.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
+use moorage_domain::cause::chain;
 
 /// A failure of the table.
 #[derive(Debug, thiserror::Error)]
@@ -20,10 +21,10 @@ pub enum StateError {
 }
 
 /// Everything but a failed condition, which each call handles itself.
-pub(crate) fn unavailable<E, R>(error: SdkError<E, R>) -> StateError
+pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StateError
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    StateError::Unavailable(DisplayErrorContext(error).to_string())
+    StateError::Unavailable(chain(error))
 }

@@ -176,6 +176,6 @@ async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), StateError> 
         {
             Err(StateError::Conflict)
         }
-        Err(error) => Err(unavailable(error)),
+        Err(error) => Err(unavailable(&error)),
     }
 }

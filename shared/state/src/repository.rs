@@ -64,7 +64,7 @@ impl Table {
             {
                 Err(StateError::NotFound)
             }
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(unavailable(&error)),
         }
     }
 

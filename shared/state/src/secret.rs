@@ -1,8 +1,8 @@
 //! The envelope of the secrets in the table: KMS, bound to what they belong to.
 
-use aws_sdk_kms::{Client, error::DisplayErrorContext, primitives::Blob};
+use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{ExposeSecret as _, RepositoryName, RobotName, SecretString};
+use moorage_domain::{ExposeSecret as _, RepositoryName, RobotName, SecretString, cause::chain};
 use serde::{Deserialize, Serialize};
 
 /// The longest secret, in bytes: KMS encrypts no more directly.
@@ -61,8 +61,7 @@ impl SecretBox {
         let (name, value) = purpose.context();
         let plaintext = Blob::new(secret.expose_secret().as_bytes());
         let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext).encryption_context(name, value);
-        let answer =
-            request.send().await.map_err(|error| SecretError::Unavailable(DisplayErrorContext(error).to_string()))?;
+        let answer = request.send().await.map_err(|error| SecretError::Unavailable(chain(&error)))?;
         let ciphertext = answer.ciphertext_blob.ok_or_else(|| SecretError::Unavailable("no ciphertext".into()))?;
         Ok(Ciphertext(BASE64.encode(ciphertext)))
     }
@@ -78,7 +77,7 @@ impl SecretBox {
                 Some(E::InvalidCiphertextException(_) | E::IncorrectKeyException(_) | E::NotFoundException(_)) => {
                     SecretError::Undecryptable
                 }
-                _ => SecretError::Unavailable(DisplayErrorContext(error).to_string()),
+                _ => SecretError::Unavailable(chain(&error)),
             }
         })?;
         let plaintext = answer.plaintext.ok_or(SecretError::Undecryptable)?;

@@ -46,14 +46,20 @@ impl Table {
     /// Reads an item, strongly consistent: every read here is followed by a decision.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: Key<'_>) -> Result<Option<T>, StateError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.attributes()));
-        let answer = request.consistent_read(true).send().await.map_err(unavailable)?;
+        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
         answer.item.map(serde_dynamo::from_item).transpose().map_err(StateError::Corrupt)
     }
 
     /// Writes an item, whatever was there.
     pub(crate) async fn put<T: Serialize>(&self, key: Key<'_>, value: &T) -> Result<(), StateError> {
         let item = item(key, value)?;
-        self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await.map_err(unavailable)?;
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
         Ok(())
     }
 
@@ -68,7 +74,7 @@ impl Table {
             {
                 Err(StateError::Conflict)
             }
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(unavailable(&error)),
         }
     }
 
@@ -83,7 +89,7 @@ impl Table {
             {
                 Err(StateError::NotFound)
             }
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(unavailable(&error)),
         }
     }
 
@@ -104,7 +110,7 @@ impl Table {
     async fn put_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
         for round in 0..BATCH_ROUNDS {
             let request = self.client.batch_write_item().request_items(&self.name, batch);
-            let answer = request.send().await.map_err(unavailable)?;
+            let answer = request.send().await.map_err(|error| unavailable(&error))?;
             batch = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
             if batch.is_empty() {
                 return Ok(());
@@ -127,7 +133,7 @@ impl Table {
         let request = request.expression_attribute_values(":pk", AttributeValue::S(pk));
         let request = request.expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()));
         let request = request.scan_index_forward(!newest_first).set_limit(limit).set_exclusive_start_key(start);
-        let answer = request.consistent_read(true).send().await.map_err(unavailable)?;
+        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
         let next = answer.last_evaluated_key.and_then(|mut key| key.remove(SK));
         let next = next.and_then(|sk| sk.as_s().ok().cloned());
         Ok(Page { items: serde_dynamo::from_items(answer.items.unwrap_or_default())?, next })

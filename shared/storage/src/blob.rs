@@ -74,7 +74,8 @@ impl Storage {
         let create =
             self.client.create_multipart_upload().bucket(&*self.bucket).key(self.key(StorageKey::Blob(digest)));
         // S3 refuses parts with a checksum that the upload was not created with.
-        let created = create.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await.map_err(unavailable)?;
+        let created =
+            create.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await.map_err(|error| unavailable(&error))?;
         let upload = created.upload_id.ok_or_else(|| StorageError::Unavailable("no upload id".into()))?;
         let result = match self.upload_parts(digest, size, reader, &upload).await {
             Ok(parts) => self.complete(digest, size, &upload, parts).await.map_err(StoreError::from),
@@ -135,7 +136,8 @@ impl Storage {
     ) -> Result<CompletedPart, StorageError> {
         let request = self.client.upload_part().bucket(&*self.bucket).key(key).upload_id(upload).part_number(number);
         let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32).body(ByteStream::from(bytes));
-        let uploaded = request.customize().disable_payload_signing().send().await.map_err(unavailable)?;
+        let uploaded =
+            request.customize().disable_payload_signing().send().await.map_err(|error| unavailable(&error))?;
         drop(room);
         let part = CompletedPart::builder().part_number(number).set_e_tag(uploaded.e_tag);
         Ok(part.set_checksum_crc32(uploaded.checksum_crc32).build())
@@ -161,7 +163,7 @@ impl Storage {
         let request = self.client.abort_multipart_upload().bucket(&*self.bucket);
         let aborted = request.key(self.key(StorageKey::Blob(digest))).upload_id(upload).send().await;
         if let Err(error) = aborted {
-            tracing::warn!(blob = %digest, error = %unavailable(error), "could not abort a multipart upload");
+            tracing::warn!(blob = %digest, error = %unavailable(&error), "could not abort a multipart upload");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How the bucket can fail, or refuse what it is given.
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use moorage_domain::Digest;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use moorage_domain::{Digest, cause::chain};
 
 /// A failure to store or read.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +32,12 @@ pub enum StorageError {
     Unavailable(String),
 }
 
-pub(crate) fn unavailable<E, R>(error: SdkError<E, R>) -> StorageError
+pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StorageError
 where
     E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    StorageError::Unavailable(DisplayErrorContext(error).to_string())
+    StorageError::Unavailable(chain(error))
 }
 
 /// What a conditional write that was refused says of the object.

@@ -13,7 +13,7 @@ impl Storage {
         let object = match get.send().await {
             Ok(object) => object,
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
-            Err(error) => return Err(unavailable(error)),
+            Err(error) => return Err(unavailable(&error)),
         };
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         if length.is_none_or(|length| length > MAX_MANIFEST_SIZE) {

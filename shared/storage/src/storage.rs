@@ -57,7 +57,7 @@ impl Storage {
         match self.client.head_object().bucket(&*self.bucket).key(key).send().await {
             Ok(object) => Ok(object.content_length().and_then(|length| u64::try_from(length).ok())),
             Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(None),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(unavailable(&error)),
         }
     }
 
@@ -76,7 +76,7 @@ impl Storage {
         match refused(&error) {
             Refused::Exists => Ok(false),
             Refused::Conflict if self.length(key).await?.is_some() => Ok(false),
-            Refused::Conflict | Refused::Failed => Err(unavailable(error)),
+            Refused::Conflict | Refused::Failed => Err(unavailable(&error)),
         }
     }
 }

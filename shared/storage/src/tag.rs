@@ -23,7 +23,7 @@ impl Storage {
     ) -> Result<(), StorageError> {
         let body = ByteStream::from(digest.to_string().into_bytes());
         let put = self.client.put_object().bucket(&*self.bucket).key(self.key(StorageKey::TagLink(repository, tag)));
-        put.body(body).send().await.map_err(unavailable)?;
+        put.body(body).send().await.map_err(|error| unavailable(&error))?;
         self.link_once(StorageKey::TagIndexLink(repository, tag, digest), digest).await
     }
 
@@ -33,7 +33,7 @@ impl Storage {
         let prefix = tag_index_prefix(&self.root, repository, tag);
         loop {
             let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&prefix);
-            let listed = list.send().await.map_err(unavailable)?;
+            let listed = list.send().await.map_err(|error| unavailable(&error))?;
             let keys = listed.contents().iter().filter_map(|object| object.key());
             let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
             let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
@@ -43,13 +43,13 @@ impl Storage {
             let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
             let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
             let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
-            if let Some(error) = deleted.map_err(unavailable)?.errors().first() {
+            if let Some(error) = deleted.map_err(|error| unavailable(&error))?.errors().first() {
                 let code = error.code().unwrap_or("unknown");
                 return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
             }
         }
         let key = self.key(StorageKey::TagLink(repository, tag));
-        self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(unavailable)?;
+        self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(|error| unavailable(&error))?;
         Ok(())
     }
 }
