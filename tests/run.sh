@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 
 export MOORAGE_LOCAL="$PWD/target/test-stack"
 export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto
-# Short, so that a test need not wait minutes for a claim to expire or for a retry.
-export MOORAGE_PARAMETERS="ClaimSeconds=6,RetryBackoffSeconds=2"
+# Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end.
+export MOORAGE_PARAMETERS="ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20"
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 python=target/venv/bin/python

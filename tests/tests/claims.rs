@@ -65,9 +65,52 @@ async fn a_killed_sync_is_taken_over_and_nothing_is_copied_twice() {
     world.wait_for(&["SUCCESS"]).await;
     let held = bucket::check(&world.stack, &world.repository).await;
     assert_eq!(held.tags.len(), 2);
+    let run = world.last_run().await;
+    assert_eq!((world.runs().await.len(), &run["invocations"]), (1, &json!(2)), "it is the same run");
     let blobs: Vec<_> = proxy.take_seen().into_iter().filter(|seen| seen.path.contains("/blobs/")).collect();
     let config = blobs.iter().filter(|seen| !seen.path.contains(&stalled.to_string())).count();
     assert!(blobs.len() - config == 1 && config <= 1, "only what was not finished is fetched: {blobs:?}");
+}
+
+#[tokio::test]
+async fn a_sync_that_outlasts_its_function_goes_on_in_the_next_invocation() {
+    let world = World::new("long").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    for tag in 0..64 {
+        Image::oci("amd64", &[layer(rand::random(), 5_000)]).push(&upstream, &world.path, &format!("t{tag}")).await;
+    }
+    let proxy = Proxy::start(&upstream).await;
+    // Eight tags at a time, four seconds each: 32 seconds for a function that is ended after 20.
+    proxy.fault("GET", "/blobs/", 1_000, Fault::Delay(Duration::from_secs(4)));
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(64)), "{run}");
+    assert!(run["invocations"].as_u64().unwrap() >= 2, "{run}");
+    assert_eq!(run["bytes_total"], run["bytes_done"]);
+    assert_eq!(run["tags"].as_array().unwrap().len(), 64, "each tag has one outcome");
+    assert_eq!(world.runs().await.len(), 1, "it is one run");
+    let requests = count(&proxy.take_seen());
+    assert_eq!(requests["GET blobs"], 128, "nothing is fetched twice: {requests:?}");
+    assert_eq!(requests["GET manifests"], 64, "{requests:?}");
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 64);
+    let started = world.log().await.into_iter().filter(|entry| entry["kind"] == "repo_mirror_sync_started").count();
+    assert!(started <= 1, "a run is logged once");
+}
+
+#[tokio::test]
+async fn a_sync_that_gets_nowhere_ends() {
+    let world = World::new("nowhere").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = Image::oci("amd64", &[layer(rand::random(), 5_000)]);
+    image.push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    let blob = moorage_domain::Digest::sha256(&image.blobs[1]);
+    proxy.fault("GET", &format!("blobs/{blob}"), 1_000, Fault::Stall);
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("network_timeout")), "{run}");
+    assert!(run["invocations"].as_u64().unwrap() <= 3, "{run}");
+    assert!(bucket::check(&world.stack, &world.repository).await.tags.is_empty());
 }
 
 #[tokio::test]

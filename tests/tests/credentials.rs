@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_tests::{
     image::{Image, layer},
-    proxy::Proxy,
+    proxy::{Fault, Proxy},
     registry::{PASSWORD, Registry, USER},
     world::World,
 };
@@ -76,6 +76,26 @@ async fn bearer() {
     world.change_mirror(json!({"external_registry_username": USER, "external_registry_password": "wrong"})).await;
     let run = world.sync().await;
     assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("auth_failed")), "{run}");
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_a_redirect_to_another_host() {
+    let world = World::new("redirect").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = Image::oci("amd64", &[layer(rand::random(), 5_000)]);
+    image.push(&upstream, &world.path, "v1").await;
+    let (registry, storage) = (Proxy::start(&upstream).await, Proxy::start(&upstream).await);
+    registry.require_token(USER, PASSWORD);
+    let blob = format!("/v2/{}/blobs/{}", world.path, moorage_domain::Digest::sha256(&image.blobs[1]));
+    let location = format!("http://{}{blob}?signature=secret", storage.address);
+    registry.fault("GET", &blob, 1, Fault::Status(307, vec![("location", location)]));
+    let credentials = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
+    world.create_mirror(&registry.address, credentials).await;
+    let run = world.sync().await;
+    assert_eq!(run["status"], "SUCCESS", "{run}");
+    let seen = storage.take_seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].authorization, None, "neither password nor token reach the storage");
 }
 
 #[tokio::test]

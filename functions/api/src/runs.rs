@@ -38,7 +38,7 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
 pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Result<Answer, ApiError> {
     let id = run_id(run).ok_or(ApiError::NotFound)?;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
-    let outcomes = api.table.outcomes(repository, id).await?;
+    let (outcomes, _) = api.table.outcomes(repository, id).await?;
     let mut body = view(&run);
     body["tags"] = serde_json::to_value(outcomes).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     Ok(Answer::ok(body))
@@ -58,6 +58,6 @@ fn view(run: &Run) -> Value {
         "ended_at": run.ended_at.map(moorage_domain::Timestamp::iso), "failure": failure,
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
-        "tags_unchanged": counts.tags_unchanged, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned,
+        "tags_unchanged": counts.tags_unchanged, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned, "invocations": run.invocations,
     })
 }

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
 use moorage_engine::{Engine, Settings};
-use moorage_schedule::{Scheduler, SchedulerSettings};
+use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::{Storage, StorageRoot};
 use moorage_upstream::{Guard, GuardError};
@@ -66,6 +66,7 @@ impl Config {
         Engine {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), MEMORY_BUDGET),
+            invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             // This function's role can only decrypt, for which no key has to be named.
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),

@@ -1,14 +1,18 @@
 //! One invocation: run the sync, and say in one line how it ended.
 
-use lambda_runtime::{Diagnostic, Error};
-use moorage_domain::run::SyncRequest;
+use std::time::{Instant, SystemTime};
+
+use lambda_runtime::{Diagnostic, Error, LambdaEvent};
+use moorage_domain::run::{RunStatus, SyncRequest};
 use moorage_engine::{Ended, Engine, SyncError};
 
 /// Runs the sync that `request` asks for. A failed sync is reported in its run and is no error of the function: it has
 /// been handled. An error means that nothing could be reported, and makes the function's error metric.
-pub(crate) async fn handle(engine: &Engine, request: SyncRequest) -> Result<(), Diagnostic> {
+pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> Result<(), Diagnostic> {
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let (deadline, request) = (Instant::now() + left, event.payload);
     let (repository, trigger) = (&request.repository, request.trigger.as_str());
-    match engine.sync(&request).await {
+    match engine.sync(&request, deadline).await {
         Ok(Ended::Ran(run)) => {
             let counts = run.progress;
             let reason = run.failure.as_ref().map(|failure| failure.reason.as_str());
@@ -17,7 +21,8 @@ pub(crate) async fn handle(engine: &Engine, request: SyncRequest) -> Result<(), 
                 %repository, trigger, run.id = %run.run_id, run.status = ?run.status, reason, error,
                 tags.total = counts.tags_total, tags.copied = counts.tags_copied,
                 tags.unchanged = counts.tags_unchanged, tags.failed = counts.tags_failed,
-                tags.pruned = counts.tags_pruned, bytes.copied = counts.bytes_copied, "sync ended"
+                tags.pruned = counts.tags_pruned, bytes.copied = counts.bytes_copied, run.invocations = run.invocations,
+                "{}", if run.status == RunStatus::Syncing { "sync goes on in another invocation" } else { "sync ended" }
             );
             Ok(())
         }

@@ -89,6 +89,8 @@ fn matcher(patterns: &[String]) -> Result<GlobSet, RuleError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn select(patterns: &[&str], tags: &str) -> String {
@@ -144,5 +146,31 @@ mod tests {
         assert_eq!(RootRule::new(vec![]), Err(RuleError::Empty));
         assert_eq!(RootRule::new(vec!["a".into(); MAX_PATTERNS + 1]), Err(RuleError::TooMany));
         assert_eq!(RootRule::new(vec!["a".repeat(MAX_PATTERN_LENGTH + 1)]), Err(RuleError::TooLong));
+    }
+
+    /// fnmatch without classes, as it is defined: `*` is any run, `?` any one character, the rest themselves.
+    fn matches(pattern: &[u8], tag: &[u8]) -> bool {
+        match pattern {
+            [] => tag.is_empty(),
+            [b'*', rest @ ..] => (0..=tag.len()).any(|taken| matches(rest, &tag[taken..])),
+            [b'?', rest @ ..] => !tag.is_empty() && matches(rest, &tag[1..]),
+            [one, rest @ ..] => tag.first() == Some(one) && matches(rest, &tag[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn stars_and_question_marks(pattern in "[a-c*?.]{0,6}", tag in "[a-c][a-c.]{0,5}") {
+            let expected = matches(pattern.as_bytes(), tag.as_bytes());
+            prop_assert_eq!(select(&[&pattern], &tag) == tag, expected);
+        }
+
+        #[test]
+        fn any_text_is_a_pattern_and_selects_from_the_listed(patterns in proptest::collection::vec(".{0,20}", 1..5), tags in proptest::collection::btree_set("[a-z]{1,3}", 0..20)) {
+            let rule = RootRule::new(patterns).unwrap();
+            let tags: std::collections::BTreeSet<TagName> = tags.iter().map(|tag| tag.parse().unwrap()).collect();
+            let selected = rule.select(tags.clone()).unwrap();
+            prop_assert!(selected.is_sorted() && selected.iter().all(|tag| tags.contains(tag)));
+        }
     }
 }

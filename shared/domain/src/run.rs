@@ -86,6 +86,8 @@ pub struct Progress {
     pub tags_failed: u64,
     /// Tags that were deleted.
     pub tags_pruned: u64,
+    /// Blobs and manifests that this run stored: what tells whether it gets anywhere.
+    pub objects_stored: u64,
 }
 
 /// One run.
@@ -101,6 +103,8 @@ pub struct Run {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// How many invocations it has taken so far.
+    pub invocations: u32,
     /// What it counted.
     #[serde(flatten)]
     pub progress: Progress,

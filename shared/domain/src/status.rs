@@ -13,13 +13,20 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Timestamp, grid::next_start, run::Trigger};
+use crate::{
+    Timestamp,
+    grid::next_start,
+    run::{RunId, Trigger},
+};
 
 /// Attempts before a failing sync waits for its next start, as in Quay.
 pub const MAX_SYNC_RETRIES: u32 = 3;
 /// How far ahead of its start a scheduled sync may run: EventBridge Scheduler's precision. Without it a clock that is
 /// a little slow would skip a whole interval.
 pub const START_SLACK: Duration = Duration::from_secs(60);
+/// How long after its claim ended a run is gone on with. Later its outcomes say too little of the registry as it is now,
+/// and a new run begins.
+pub const RESUME_WINDOW: Duration = Duration::from_secs(3600);
 
 /// Quay's `sync_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,6 +73,19 @@ pub struct SyncState {
     pub sync_retries_remaining: u32,
     /// The next start, and by it the grid of all starts.
     pub sync_start_date: Timestamp,
+    /// The run that the claim is for; kept when a sync goes on in another invocation, or is taken over.
+    pub sync_run_id: Option<RunId>,
+}
+
+/// What a new claim is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct NewClaim {
+    /// Its transaction id.
+    pub transaction: Uuid,
+    /// When it ends unless it is renewed.
+    pub expiration: Timestamp,
+    /// The run, if there is none to go on with.
+    pub run: RunId,
 }
 
 /// Why a sync does not start, or a call is refused. None is a failure.
@@ -112,6 +132,7 @@ impl SyncState {
             sync_expiration_date: None,
             sync_retries_remaining: MAX_SYNC_RETRIES,
             sync_start_date: start,
+            sync_run_id: None,
         }
     }
 
@@ -125,14 +146,13 @@ impl SyncState {
         self.sync_start_date <= now.plus(START_SLACK)
     }
 
-    /// Claims the mirror for a sync until `expiration`.
+    /// Claims the mirror for a sync.
     pub fn claim(
         &self,
         is_enabled: bool,
         trigger: Trigger,
         now: Timestamp,
-        expiration: Timestamp,
-        id: Uuid,
+        claim: NewClaim,
     ) -> Result<Self, NotEligible> {
         if self.is_running(now) {
             return Err(NotEligible::Running);
@@ -159,12 +179,20 @@ impl SyncState {
                 }
             }
         }
+        let recent = self.sync_expiration_date.is_none_or(|expiration| now <= expiration.plus(RESUME_WINDOW));
         Ok(Self {
             sync_status: SyncStatus::Syncing,
-            sync_transaction_id: id,
-            sync_expiration_date: Some(expiration),
+            sync_transaction_id: claim.transaction,
+            sync_expiration_date: Some(claim.expiration),
+            sync_run_id: self.sync_run_id.filter(|_| recent).or(Some(claim.run)),
             ..self.clone()
         })
+    }
+
+    /// The state between two invocations of one sync: still running, but anybody may take over at once.
+    #[must_use]
+    pub fn hand_over(&self, now: Timestamp, id: Uuid) -> Self {
+        Self { sync_transaction_id: id, sync_expiration_date: Some(now), ..self.clone() }
     }
 
     /// The state after a sync that ended by itself.
@@ -187,6 +215,7 @@ impl SyncState {
             } else {
                 next_start(self.sync_start_date, interval, served)
             },
+            sync_run_id: None,
         }
     }
 
@@ -221,6 +250,7 @@ impl SyncState {
             sync_transaction_id: id,
             sync_expiration_date: None,
             sync_retries_remaining: 0,
+            sync_run_id: None,
             ..self.clone()
         })
     }
@@ -241,7 +271,12 @@ mod tests {
     }
 
     fn claim(state: &SyncState, enabled: bool, trigger: Trigger, now: &str) -> Result<SyncState, NotEligible> {
-        state.claim(enabled, trigger, at(now), at(now).plus(Duration::from_secs(120)), Uuid::max())
+        let claim = NewClaim {
+            transaction: Uuid::max(),
+            expiration: at(now).plus(Duration::from_secs(120)),
+            run: RunId(Uuid::from_u128(u128::from(at(now).unix().unsigned_abs()))),
+        };
+        state.claim(enabled, trigger, at(now), claim)
     }
 
     #[test]
@@ -277,6 +312,22 @@ mod tests {
             assert!(claim(&claimed, false, trigger, "2026-01-10T00:02:00Z").is_ok());
         }
         assert!(claimed.sync_now(at("2026-01-10T00:02:00Z"), Uuid::max()).is_ok());
+    }
+
+    #[test]
+    fn a_run_goes_on_in_the_next_claim_but_not_for_ever() {
+        let start = "2026-01-10T00:00:00Z";
+        let first = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
+        let handed = first.hand_over(at("2026-01-10T00:01:00Z"), Uuid::nil());
+        let next = claim(&handed, true, Trigger::Continuation, "2026-01-10T00:01:00Z").unwrap();
+        assert_eq!(next.sync_run_id, first.sync_run_id, "handed over");
+        let sync_now = first.sync_now(at("2026-01-10T00:30:00Z"), Uuid::nil()).unwrap();
+        let next = claim(&sync_now, true, Trigger::SyncNow, "2026-01-10T00:30:00Z").unwrap();
+        assert_eq!(next.sync_run_id, first.sync_run_id, "killed, and taken over by Sync Now");
+        let next = claim(&first, true, Trigger::Schedule, "2026-01-11T00:00:00Z").unwrap();
+        assert_ne!(next.sync_run_id, first.sync_run_id, "a day later");
+        assert_eq!(first.release(SyncEnd::Success, DAY, at(start), Uuid::nil()).sync_run_id, None);
+        assert_eq!(first.cancel(Uuid::nil()).unwrap().sync_run_id, None);
     }
 
     #[test]

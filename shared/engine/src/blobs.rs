@@ -63,8 +63,9 @@ impl Blobs {
             self.progress.received(chunk.len() as u64);
         });
         let stored = Box::pin(self.storage.store_blob(&blob.digest, blob.size, chunks)).await;
-        if stored.is_err() {
-            self.progress.lost(received);
+        match stored {
+            Ok(()) => self.progress.stored(),
+            Err(_) => self.progress.lost(received),
         }
         Ok(stored?)
     }

@@ -7,8 +7,8 @@ use std::{
 
 use moorage_domain::{
     RepositoryName, Timestamp,
-    run::SyncRequest,
-    status::{NotEligible, SyncEnd},
+    run::{RunId, SyncRequest},
+    status::{NewClaim, NotEligible, SyncEnd, SyncState},
 };
 use moorage_state::{Mirror, StateError, Table, TransitionError};
 use uuid::Uuid;
@@ -22,6 +22,7 @@ pub(crate) struct Claim {
     repository: RepositoryName,
     transaction: Uuid,
     duration: Duration,
+    run: RunId,
     /// Unix seconds of the expiration that the table has.
     expiration: AtomicI64,
 }
@@ -40,9 +41,9 @@ impl Claim {
     /// Claims the requested mirror for `duration`.
     pub(crate) async fn take(table: &Table, request: &SyncRequest, duration: Duration) -> Result<Claimed, StateError> {
         let (transaction, expiration) = (Uuid::new_v4(), now().plus(duration));
+        let new = NewClaim { transaction, expiration, run: RunId(Uuid::now_v7()) };
         let claimed = table.transition(&request.repository, |mirror| {
-            let enabled = mirror.config.is_enabled;
-            Ok(mirror.state.claim(enabled, request.trigger, now(), expiration, transaction)?)
+            Ok(mirror.state.claim(mirror.config.is_enabled, request.trigger, now(), new)?)
         });
         let mirror = match claimed.await {
             Ok(mirror) => mirror,
@@ -59,9 +60,15 @@ impl Claim {
             repository: request.repository.clone(),
             transaction,
             duration,
+            run: new.run,
             expiration: AtomicI64::new(expiration.unix()),
         };
         Ok(Claimed::Ours(claim, Box::new(mirror)))
+    }
+
+    /// The run that begins with this claim, unless an earlier one goes on.
+    pub(crate) fn run(&self) -> RunId {
+        self.run
     }
 
     /// How often to renew: a few times before the claim expires, and often enough that a cancel is noticed soon.
@@ -86,13 +93,22 @@ impl Claim {
 
     /// Gives the claim up and moves the mirror to its next state. `None` if the claim was lost before.
     pub(crate) async fn release(&self, end: SyncEnd) -> Result<Option<Mirror>, StateError> {
-        let released = self.table.transition(&self.repository, |mirror| {
+        self.give_up(|mirror| mirror.state.release(end, mirror.config.sync_interval, now(), Uuid::new_v4())).await
+    }
+
+    /// Gives the claim up for the next invocation of the same sync. `None` if the claim was lost before.
+    pub(crate) async fn hand_over(&self) -> Result<Option<Mirror>, StateError> {
+        self.give_up(|mirror| mirror.state.hand_over(now(), Uuid::new_v4())).await
+    }
+
+    async fn give_up(&self, next: impl Fn(&Mirror) -> SyncState) -> Result<Option<Mirror>, StateError> {
+        let given = self.table.transition(&self.repository, |mirror| {
             if mirror.state.sync_transaction_id != self.transaction {
                 return Err(TransitionError::ClaimLost);
             }
-            Ok(mirror.state.release(end, mirror.config.sync_interval, now(), Uuid::new_v4()))
+            Ok(next(mirror))
         });
-        match released.await {
+        match given.await {
             Ok(mirror) => Ok(Some(mirror)),
             Err(TransitionError::State(error)) => Err(error),
             Err(_) => Ok(None),

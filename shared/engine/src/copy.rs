@@ -95,7 +95,9 @@ impl Copier {
                 }
             }
         }
-        self.storage.put_manifest(digest, manifest.media_type, bytes).await?;
+        if self.storage.put_manifest(digest, manifest.media_type, bytes).await? {
+            self.progress.stored();
+        }
         self.storage.link_manifest(&self.repository, digest).await?;
         Ok(Arc::new(Tree { media_type: manifest.media_type, sizes }))
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod blobs;
+mod budget;
 mod claim;
 mod clock;
 mod copy;
@@ -9,6 +10,7 @@ mod once;
 mod progress;
 mod report;
 mod source;
+mod steps;
 mod sync;
 
 pub use error::SyncError;

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorage_domain::{
-    Digest, FailureReason, RepositoryName, TagName,
+    Digest, FailureReason, TagName,
     failure::Failure,
+    mirror::MirrorConfig,
     run::{Outcome, Progress as Counts, Run, TagOutcome},
 };
 use moorage_state::{StateError, Table};
 use tokio_util::sync::CancellationToken;
 
-use crate::{claim::Claim, error::WorkError};
+use crate::{claim::Claim, error::WorkError, report};
 
 /// The counters and outcomes of one run.
 #[derive(Debug, Default)]
@@ -28,6 +29,18 @@ struct Inner {
 }
 
 impl Progress {
+    /// The counters of a run that goes on. Bytes of what was not finished are wanted anew.
+    pub(crate) fn resume(counts: Counts, outcomes: &[TagOutcome]) -> Self {
+        let failed = || outcomes.iter().filter(|outcome| outcome.failure.is_some());
+        let inner = Inner {
+            counts: Counts { bytes_total: counts.bytes_done, ..counts },
+            fresh: Vec::new(),
+            failure: failed().find_map(|outcome| outcome.failure.clone()),
+            failed: failed().map(|outcome| outcome.tag.clone()).collect(),
+        };
+        Self { inner: Mutex::new(inner) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Counters stay usable after a panic elsewhere.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,6 +66,11 @@ impl Progress {
         let mut inner = self.lock();
         inner.counts.bytes_done += bytes;
         inner.counts.bytes_copied += bytes;
+    }
+
+    /// Counts a blob or manifest that was not in the bucket before.
+    pub(crate) fn stored(&self) {
+        self.lock().counts.objects_stored += 1;
     }
 
     /// Takes back bytes that came and were of no use.
@@ -102,7 +120,7 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Pump {
     pub(crate) table: Table,
-    pub(crate) repository: RepositoryName,
+    pub(crate) config: MirrorConfig,
     pub(crate) progress: Arc<Progress>,
     pub(crate) run: Run,
     /// The number of the next item of outcomes.
@@ -110,13 +128,16 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    /// Writes what has changed since the last call.
+    /// Writes what has changed since the last call: the run, its tags, and the usage log.
     pub(crate) async fn flush(&mut self) -> Result<(), StateError> {
         let (fresh, counts) = (self.progress.take_fresh(), self.progress.counts());
-        self.outcomes = self.table.add_outcomes(&self.repository, &self.run, self.outcomes, &fresh).await?;
+        let repository = &self.config.repository;
+        self.outcomes = self.table.add_outcomes(repository, &self.run, self.outcomes, &fresh).await?;
+        let log: Vec<_> = fresh.iter().filter_map(|outcome| report::tag(&self.config, outcome)).collect();
+        self.table.add_log(repository, &log).await?;
         if counts != self.run.progress {
             self.run.progress = counts;
-            self.table.put_run(&self.repository, &self.run).await?;
+            self.table.put_run(repository, &self.run).await?;
         }
         Ok(())
     }

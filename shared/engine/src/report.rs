@@ -4,7 +4,7 @@ use moorage_domain::{
     RepositoryName, TagName,
     failure::Failure,
     mirror::MirrorConfig,
-    run::{Run, RunStatus},
+    run::{Outcome, Run, RunStatus, TagOutcome},
     usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
 };
 use moorage_telemetry::{Metric, Unit, emit};
@@ -19,20 +19,22 @@ pub(crate) fn started(config: &MirrorConfig) -> LogEntry {
     entry(config, LogKind::RepoMirrorSyncStarted, SyncFields { verb: "start", ..SyncFields::default() })
 }
 
-/// A tag was copied.
-pub(crate) fn tag_copied(config: &MirrorConfig, tag: &TagName, digest: &str) -> LogEntry {
-    let message = format!("Source 'docker://{}:{tag}' successful sync", config.external_reference);
-    let stdout = Some(format!("copied {digest}"));
-    let fields = SyncFields { verb: "finish", message, tag: Some(tag.to_string()), stdout, ..SyncFields::default() };
-    sync_entry(LogKind::RepoMirrorSyncTagSuccess, now(), &config.repository, fields)
-}
-
-/// A tag could not be copied.
-pub(crate) fn tag_failed(config: &MirrorConfig, tag: &TagName, failure: &Failure) -> LogEntry {
-    let message = format!("Source 'docker://{}:{tag}' failed to sync", config.external_reference);
-    let stderr = Some(explain(failure));
-    let fields = SyncFields { verb: "finish", message, tag: Some(tag.to_string()), stderr, ..SyncFields::default() };
-    sync_entry(LogKind::RepoMirrorSyncTagFailed, now(), &config.repository, fields)
+/// What became of a tag, if it was tried: Quay logs neither what is left alone nor what is deleted.
+pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntry> {
+    let (kind, ended) = match outcome.outcome {
+        Outcome::Copied => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
+        Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
+        Outcome::Unchanged | Outcome::Pruned => return None,
+    };
+    let fields = SyncFields {
+        verb: "finish",
+        message: format!("Source 'docker://{}:{}' {ended}", config.external_reference, outcome.tag),
+        tag: Some(outcome.tag.to_string()),
+        stdout: outcome.digest.as_ref().map(|digest| format!("copied {digest}")),
+        stderr: outcome.failure.as_ref().map(explain),
+        ..SyncFields::default()
+    };
+    Some(sync_entry(kind, now(), &config.repository, fields))
 }
 
 /// Everything was mirrored.
@@ -58,9 +60,8 @@ pub(crate) fn failed_as_a_whole(config: &MirrorConfig, failure: &Failure) -> Log
 }
 
 /// The sync was cancelled.
-pub(crate) fn cancelled(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
-    let fields = SyncFields { verb: "Cancelled", tags: Some(names(tags, &[])), ..SyncFields::default() };
-    entry(config, LogKind::RepoMirrorSyncFailed, fields)
+pub(crate) fn cancelled(config: &MirrorConfig) -> LogEntry {
+    entry(config, LogKind::RepoMirrorSyncFailed, SyncFields { verb: "Cancelled", ..SyncFields::default() })
 }
 
 fn entry(config: &MirrorConfig, kind: LogKind, fields: SyncFields) -> LogEntry {

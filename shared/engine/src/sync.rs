@@ -1,36 +1,35 @@
-//! The steps of one sync, in their order.
+//! One sync: claim, run the steps as long as there is time, report, release or hand over.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    FailureReason, Guard, TagName,
     failure::Failure,
-    plan::{self, HeldTag, TagAction},
-    run::{Outcome, Run, RunId, RunStatus, SyncRequest, Trigger},
+    run::{Outcome, Progress as Counts, Run, RunId, RunStatus, SyncRequest, TagOutcome, Trigger},
     status::{NotEligible, SyncEnd, SyncStatus},
     usage_log::LogEntry,
 };
-use moorage_schedule::{SchedulePlan, Scheduler};
-use moorage_state::{Mirror, SecretBox, Table};
+use moorage_schedule::{Invoker, SchedulePlan, Scheduler};
+use moorage_state::{Mirror, SecretBox, StateError, Table};
 use moorage_storage::Storage;
-use moorage_upstream::{Guard, Registry};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::{
+    budget::Budget,
     claim::{Claim, Claimed},
     clock::now,
-    copy::Copier,
-    error::{SyncError, WorkError},
+    error::SyncError,
     progress::{Progress, Pump},
-    report, source,
+    report,
+    steps::{Steps, Work},
 };
 
-/// Tags whose digests are asked for at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant one.
-const HEADS_IN_FLIGHT: usize = 32;
-/// Tags that are copied at once.
-const TAGS_IN_FLIGHT: usize = 8;
+/// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
+const MAX_INVOCATIONS: u32 = 1_000;
 
 /// What a sync needs to know of its stack.
 #[derive(Debug, Clone)]
@@ -52,16 +51,19 @@ pub struct Engine {
     pub storage: Storage,
     /// For the next attempt after a failure.
     pub scheduler: Scheduler,
+    /// For the next invocation of a sync that needs more time.
+    pub invoker: Invoker,
     /// For the credentials of the registry.
     pub secrets: SecretBox,
     /// The stack's settings.
     pub settings: Settings,
 }
 
-/// How a sync ended, for the function's log.
+/// How an invocation ended, for the function's log.
 #[derive(Debug)]
 pub enum Ended {
-    /// It ran to its end; the run says how that was.
+    /// The sync ran to its end; the run says how that was. Or it goes on in another invocation: then the run's status
+    /// is `SYNCING`.
     Ran(Box<Run>),
     /// It had nothing to do: another sync runs, or the mirror is not due.
     NotEligible(NotEligible),
@@ -69,183 +71,111 @@ pub enum Ended {
     NoMirror,
 }
 
-/// A claimed mirror and everything that one run needs.
+/// A claimed mirror and its run, in one invocation.
 struct Sync<'a> {
     engine: &'a Engine,
     mirror: Mirror,
     claim: Arc<Claim>,
     progress: Arc<Progress>,
-    stop: CancellationToken,
-}
-
-/// What the work came to.
-enum Work {
-    /// Every selected tag has an outcome.
-    Done { selected: Vec<TagName>, log: Vec<LogEntry> },
-    /// It failed before any tag was tried.
-    Failed(Failure),
-    /// The claim was lost.
-    Stopped,
+    /// The counters when this invocation began.
+    begun: Counts,
 }
 
 impl Engine {
-    /// Runs the sync that `request` asks for, if it may run now.
-    pub async fn sync(&self, request: &SyncRequest) -> Result<Ended, SyncError> {
+    /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near.
+    pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
+        let budget = Budget::until(deadline);
         let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim).await? {
             Claimed::Ours(claim, mirror) => (Arc::new(claim), *mirror),
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
-        let progress = Arc::new(Progress::default());
-        let run = Run {
-            run_id: RunId(Uuid::now_v7()),
-            trigger: request.trigger,
-            status: RunStatus::Syncing,
-            started_at: now(),
-            ended_at: None,
-            progress: progress.counts(),
-            failure: None,
+        let (run, earlier, outcomes) = self.begin(request, &claim, &mirror).await?;
+        let begun = run.progress;
+        let progress = Arc::new(Progress::resume(begun, &earlier));
+        let stop = CancellationToken::new();
+        let (table, config) = (self.table.clone(), mirror.config.clone());
+        let pump = Pump { table, config, progress: Arc::clone(&progress), run, outcomes };
+        let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
+        let steps =
+            Steps { engine: self, mirror: &mirror, claim: &claim, progress: &progress, budget, done: done(earlier) };
+        let work = tokio::select! {
+            work = steps.run() => work,
+            () = stop.cancelled() => Work::Stopped,
+            () = budget.spent() => Work::Suspended,
         };
+        stop.cancel();
+        let pump = pumping
+            .await
+            .map_err(|error| StateError::Unavailable(format!("the run's progress was not written: {error}")))?;
+        Sync { engine: self, mirror, claim, progress, begun }.end(work, pump).await
+    }
+
+    /// Begins a run, or goes on with the one that the claim was taken over with. Returns its outcomes so far, too.
+    async fn begin(
+        &self,
+        request: &SyncRequest,
+        claim: &Claim,
+        mirror: &Mirror,
+    ) -> Result<(Run, Vec<TagOutcome>, u32), SyncError> {
+        let id = mirror.state.sync_run_id.unwrap_or(claim.run());
+        let known = if id == claim.run() { None } else { self.table.run(&request.repository, id).await? };
+        if let Some(run) = known {
+            let run = Run { status: RunStatus::Syncing, ended_at: None, invocations: run.invocations + 1, ..run };
+            self.table.put_run(&request.repository, &run).await?;
+            let (earlier, next) = self.table.outcomes(&request.repository, id).await?;
+            return Ok((run, earlier, next));
+        }
+        let run = new_run(id, request.trigger);
         self.table.put_run(&request.repository, &run).await?;
         self.table.add_log(&request.repository, &[report::started(&mirror.config)]).await?;
-        let stop = CancellationToken::new();
-        let (table, repository) = (self.table.clone(), request.repository.clone());
-        let pump = Pump { table, repository, progress: Arc::clone(&progress), run, outcomes: 0 };
-        let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
-        let sync = Sync { engine: self, mirror, claim, progress, stop };
-        let work = tokio::select! {
-            work = sync.work() => work,
-            () = sync.stop.cancelled() => Work::Stopped,
-        };
-        sync.stop.cancel();
-        let pump = pumping.await.map_err(|error| {
-            moorage_state::StateError::Unavailable(format!("the run's progress was not written: {error}"))
-        })?;
-        sync.end(work, pump).await
+        Ok((run, Vec::new(), 0))
     }
 }
 
+fn new_run(run_id: RunId, trigger: Trigger) -> Run {
+    Run {
+        run_id,
+        trigger,
+        status: RunStatus::Syncing,
+        started_at: now(),
+        ended_at: None,
+        invocations: 1,
+        progress: Counts::default(),
+        failure: None,
+    }
+}
+
+/// The tags that earlier invocations of the run have dealt with.
+fn done(outcomes: Vec<TagOutcome>) -> BTreeSet<TagName> {
+    let selected = outcomes.into_iter().filter(|outcome| outcome.outcome != Outcome::Pruned);
+    selected.map(|outcome| outcome.tag).collect()
+}
+
 impl Sync<'_> {
-    async fn work(&self) -> Work {
-        match self.try_work().await {
-            Ok(work) => work,
-            Err(WorkError::Failed(failure)) => Work::Failed(failure),
-            Err(WorkError::ClaimLost) => Work::Stopped,
-        }
-    }
-
-    async fn try_work(&self) -> Result<Work, WorkError> {
-        let (engine, config) = (self.engine, &self.mirror.config);
-        let registry = source::open(&self.mirror, &engine.secrets, &engine.settings.guard).await?;
-        let listed = registry.tags().await?.tags;
-        let held = engine.table.tags(&config.repository).await?;
-        let count = listed.len();
-        let selected = config.root_rule.select(listed).map_err(|error| {
-            let (reason, message) = (FailureReason::UnknownError, error.to_string());
-            WorkError::Failed(Failure { reason, message })
-        })?;
-        self.progress.selected(selected.len());
-        let wanted = self.plan(&registry, &held, &selected).await?;
-        let log = self.copy(registry, wanted).await?;
-        self.prune(&plan::prune(&held, count, &selected)).await?;
-        Ok(Work::Done { selected, log })
-    }
-
-    /// Asks the registry for the digests of the selected tags. Returns the tags to copy; the others have an outcome.
-    async fn plan(
-        &self,
-        registry: &Registry,
-        held: &BTreeMap<TagName, HeldTag>,
-        selected: &[TagName],
-    ) -> Result<Vec<(TagName, Digest)>, WorkError> {
-        let resolve = async |tag| (tag, registry.resolve(tag).await);
-        let mut resolved = stream::iter(selected).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
-        let mut wanted = Vec::new();
-        while let Some((tag, resolved)) = resolved.next().await {
-            match resolved {
-                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest) {
-                    TagAction::Keep => self.progress.outcome(tag, Outcome::Unchanged, None),
-                    TagAction::Copy => wanted.push((tag.clone(), upstream.digest)),
-                },
-                Err(error) => match error.into() {
-                    WorkError::Failed(failure) => self.progress.failure(tag, failure),
-                    WorkError::ClaimLost => return Err(WorkError::ClaimLost),
-                },
-            }
-        }
-        wanted.sort_unstable();
-        Ok(wanted)
-    }
-
-    /// Copies tags, some at a time. Only a lost claim stops it. Returns what the usage log says of them.
-    async fn copy(&self, registry: Registry, wanted: Vec<(TagName, Digest)>) -> Result<Vec<LogEntry>, WorkError> {
-        let (engine, config) = (self.engine, &self.mirror.config);
-        let copier = Copier::new(
-            registry,
-            engine.storage.clone(),
-            engine.table.clone(),
-            Arc::clone(&self.claim),
-            Arc::clone(&self.progress),
-            config.repository.clone(),
-            Duration::from_secs(config.skopeo_timeout_interval),
-        );
-        let copy = async |(tag, digest): (TagName, Digest)| {
-            let result = copier.tag(&tag, &digest).await;
-            (tag, digest, result)
-        };
-        let mut results = stream::iter(wanted).map(copy).buffer_unordered(TAGS_IN_FLIGHT);
-        let mut log = Vec::new();
-        while let Some((tag, digest, result)) = results.next().await {
-            match result {
-                Ok(()) => {
-                    log.push(report::tag_copied(config, &tag, &digest.to_string()));
-                    self.progress.outcome(&tag, Outcome::Copied, Some(digest));
-                }
-                Err(WorkError::Failed(failure)) => {
-                    log.push(report::tag_failed(config, &tag, &failure));
-                    self.progress.failure(&tag, failure);
-                }
-                Err(WorkError::ClaimLost) => return Err(WorkError::ClaimLost),
-            }
-        }
-        Ok(log)
-    }
-
-    /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
-    async fn prune(&self, tags: &[TagName]) -> Result<(), WorkError> {
-        for tag in tags {
-            self.claim.check()?;
-            self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.engine.table.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.progress.outcome(tag, Outcome::Pruned, None);
-        }
-        Ok(())
-    }
-
     /// Reports, and gives the claim up last: whoever sees the mirror's new status finds the run complete.
     async fn end(&self, work: Work, mut pump: Pump) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
+        pump.flush().await?;
         let (tag_failure, failed) = self.progress.failures();
-        let (status, failure, log) = match work {
-            Work::Done { selected, mut log } if tag_failure.is_none() => {
-                log.push(report::succeeded(config, &selected));
-                (RunStatus::Success, None, log)
+        let (status, failure, log) = match self.checked(work, &pump.run) {
+            Work::Suspended => return self.hand_over(pump.run).await,
+            Work::Done { selected } if tag_failure.is_none() => {
+                (RunStatus::Success, None, Some(report::succeeded(config, &selected)))
             }
-            Work::Done { selected, mut log } => {
-                log.push(report::failed_in_part(config, &selected, &failed));
-                (RunStatus::Fail, tag_failure, log)
+            Work::Done { selected } => {
+                (RunStatus::Fail, tag_failure, Some(report::failed_in_part(config, &selected, &failed)))
             }
             Work::Failed(failure) => {
-                let log = vec![report::failed_as_a_whole(config, &failure)];
-                (RunStatus::Fail, Some(failure), log)
+                let log = report::failed_as_a_whole(config, &failure);
+                (RunStatus::Fail, Some(failure), Some(log))
             }
             Work::Stopped => self.stopped().await?,
         };
         pump.run.status = status;
         pump.run.ended_at = Some(now());
         pump.run.failure = failure;
-        engine.table.add_log(&config.repository, &log).await?;
-        pump.flush().await?;
+        engine.table.add_log(&config.repository, log.as_slice()).await?;
         engine.table.put_run(&config.repository, &pump.run).await?;
         report::metrics(&config.repository, &pump.run);
         match status {
@@ -256,15 +186,38 @@ impl Sync<'_> {
         Ok(Ended::Ran(Box::new(pump.run)))
     }
 
+    /// Lets a sync go on only if it gets anywhere.
+    fn checked(&self, work: Work, run: &Run) -> Work {
+        let moved = |counts: &Counts| (counts.tags_done, counts.tags_pruned, counts.objects_stored);
+        let message = match work {
+            Work::Suspended if moved(&self.begun) == moved(&run.progress) => {
+                "a whole invocation finished neither a tag nor a blob: one of them needs more time than there is"
+            }
+            Work::Suspended if run.invocations >= MAX_INVOCATIONS => "the sync took too many invocations",
+            work => return work,
+        };
+        Work::Failed(Failure { reason: FailureReason::NetworkTimeout, message: message.to_owned() })
+    }
+
+    /// Leaves the rest to another invocation, which starts in about a second. If it cannot be started, the mirror's
+    /// next trigger goes on.
+    async fn hand_over(&self, run: Run) -> Result<Ended, SyncError> {
+        if self.claim.hand_over().await?.is_some() {
+            let repository = self.mirror.config.repository.clone();
+            self.engine.invoker.start(&SyncRequest { repository, trigger: Trigger::Continuation }).await?;
+        }
+        Ok(Ended::Ran(Box::new(run)))
+    }
+
     /// How a run ended whose claim was lost: it was cancelled, or another sync took over.
-    async fn stopped(&self) -> Result<(RunStatus, Option<Failure>, Vec<LogEntry>), SyncError> {
+    async fn stopped(&self) -> Result<(RunStatus, Option<Failure>, Option<LogEntry>), SyncError> {
         let config = &self.mirror.config;
         let mirror = self.engine.table.mirror(&config.repository).await?;
         if mirror.is_some_and(|mirror| mirror.state.sync_status == SyncStatus::Cancel) {
-            return Ok((RunStatus::Cancel, None, vec![report::cancelled(config, &[])]));
+            return Ok((RunStatus::Cancel, None, Some(report::cancelled(config))));
         }
         let message = "another sync of the repository took over".to_owned();
-        Ok((RunStatus::Fail, Some(Failure { reason: FailureReason::Preempted, message }), Vec::new()))
+        Ok((RunStatus::Fail, Some(Failure { reason: FailureReason::Preempted, message }), None))
     }
 
     /// Gives the claim up, and sees to what follows from the mirror's new state.

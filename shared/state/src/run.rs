@@ -71,10 +71,15 @@ impl Table {
         Ok(item.map(|item| item.run))
     }
 
-    /// The outcomes of a run so far.
-    pub async fn outcomes(&self, repository: &RepositoryName, run: RunId) -> Result<Vec<TagOutcome>, StateError> {
+    /// The outcomes of a run so far, and the number for the next [`Table::add_outcomes`].
+    pub async fn outcomes(
+        &self,
+        repository: &RepositoryName,
+        run: RunId,
+    ) -> Result<(Vec<TagOutcome>, u32), StateError> {
         let items: Vec<OutcomesItem> = self.all(repository_pk(repository), &outcomes_prefix(run)).await?;
-        Ok(items.into_iter().flat_map(|item| item.outcomes).collect())
+        let next = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        Ok((items.into_iter().flat_map(|item| item.outcomes).collect(), next))
     }
 
     /// The runs of a repository, newest first, from behind `after`.

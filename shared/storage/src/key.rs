@@ -63,6 +63,8 @@ fn path(digest: &Digest) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -101,6 +103,39 @@ mod tests {
         for (directory, start) in [("", "docker/"), ("/", "docker/"), ("/pfx", "pfx/docker/"), ("a/b/", "a/b/docker/")]
         {
             assert!(StorageKey::Blob(&digest).under(&StorageRoot::new(directory)).starts_with(start), "{directory}");
+        }
+    }
+
+    proptest! {
+        /// The stock driver takes only such paths; and no key is the folder of another, which it would take for absent.
+        #[test]
+        fn keys_are_paths_and_none_is_below_another(
+            names in proptest::collection::vec("[a-z0-9][a-z0-9._-]{0,9}/[a-z0-9][a-z0-9._-]{0,9}(/[a-z0-9][a-z0-9._-]{0,3})?", 2),
+            tags in proptest::collection::vec("[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", 2),
+            contents in proptest::collection::vec(any::<u64>(), 2),
+            root in "(/?[a-z0-9]{1,5}/?)?",
+        ) {
+            let root = StorageRoot::new(&root);
+            let mut keys = std::collections::BTreeSet::new();
+            for (name, (tag, content)) in names.iter().zip(tags.iter().zip(&contents)) {
+                let (name, tag) = (name.parse().unwrap(), tag.parse().unwrap());
+                let digest = Digest::sha256(&content.to_be_bytes());
+                for key in [
+                    StorageKey::Blob(&digest),
+                    StorageKey::LayerLink(&name, &digest),
+                    StorageKey::RevisionLink(&name, &digest),
+                    StorageKey::TagLink(&name, &tag),
+                    StorageKey::TagIndexLink(&name, &tag, &digest),
+                ] {
+                    keys.insert(key.under(&root));
+                }
+            }
+            for key in &keys {
+                let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+                prop_assert!(key.split('/').all(|part| !part.is_empty() && part.bytes().all(legal)), "{}", key);
+                let folder = format!("{key}/");
+                prop_assert!(!keys.iter().any(|other| other.starts_with(&folder)), "{}", key);
+            }
         }
     }
 }

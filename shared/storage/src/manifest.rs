@@ -24,14 +24,20 @@ impl Storage {
         Ok((Digest::of(digest.algorithm(), &bytes) == *digest).then_some(bytes))
     }
 
-    /// Stores a manifest's bytes, unless they are there. Its media type becomes the object's `Content-Type`.
-    pub async fn put_manifest(&self, digest: &Digest, media_type: MediaType, bytes: Bytes) -> Result<(), StorageError> {
+    /// Stores a manifest's bytes, unless they are there; tells whether they were not. Its media type becomes the
+    /// object's `Content-Type`.
+    pub async fn put_manifest(
+        &self,
+        digest: &Digest,
+        media_type: MediaType,
+        bytes: Bytes,
+    ) -> Result<bool, StorageError> {
         if Digest::of(digest.algorithm(), &bytes) != *digest {
             return Err(StorageError::DigestMismatch(digest.clone()));
         }
         let key = self.key(StorageKey::Blob(digest));
         let put = self.client.put_object().bucket(&*self.bucket).key(&key).content_type(media_type.as_str());
         let written = put.if_none_match("*").body(ByteStream::from(bytes)).send().await;
-        self.settle(&key, written).await.map(|_| ())
+        self.settle(&key, written).await
     }
 }

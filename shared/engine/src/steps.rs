@@ -1,0 +1,153 @@
+//! The steps of one sync, in their order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, future, stream};
+use moorage_domain::{
+    Digest, FailureReason, TagName,
+    failure::Failure,
+    plan::{self, HeldTag, TagAction},
+    run::Outcome,
+};
+use moorage_state::Mirror;
+use moorage_upstream::Registry;
+
+use crate::{budget::Budget, claim::Claim, copy::Copier, error::WorkError, progress::Progress, source, sync::Engine};
+
+/// Tags whose digests are asked for at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant one.
+const HEADS_IN_FLIGHT: usize = 32;
+/// Tags that are copied at once.
+const TAGS_IN_FLIGHT: usize = 8;
+
+/// Everything that the steps need.
+pub(crate) struct Steps<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) mirror: &'a Mirror,
+    pub(crate) claim: &'a Arc<Claim>,
+    pub(crate) progress: &'a Arc<Progress>,
+    pub(crate) budget: Budget,
+    /// The tags that earlier invocations of the run have dealt with.
+    pub(crate) done: BTreeSet<TagName>,
+}
+
+/// What the steps came to.
+pub(crate) enum Work {
+    /// Every selected tag has an outcome.
+    Done { selected: Vec<TagName> },
+    /// The sync failed as a whole.
+    Failed(Failure),
+    /// The claim was lost.
+    Stopped,
+    /// The invocation's time is up.
+    Suspended,
+}
+
+impl Steps<'_> {
+    /// Runs all steps.
+    pub(crate) async fn run(&self) -> Work {
+        match self.try_run().await {
+            Ok(work) => work,
+            Err(WorkError::Failed(failure)) => Work::Failed(failure),
+            Err(WorkError::ClaimLost) => Work::Stopped,
+        }
+    }
+
+    async fn try_run(&self) -> Result<Work, WorkError> {
+        let (engine, config) = (self.engine, &self.mirror.config);
+        let registry = source::open(self.mirror, &engine.secrets, &engine.settings.guard).await?;
+        let listed = registry.tags().await?.tags;
+        let held = engine.table.tags(&config.repository).await?;
+        let count = listed.len();
+        let selected = config.root_rule.select(listed).map_err(|error| {
+            let (reason, message) = (FailureReason::UnknownError, error.to_string());
+            WorkError::Failed(Failure { reason, message })
+        })?;
+        self.progress.selected(selected.len());
+        let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
+        let wanted = self.plan(&registry, &held, &open).await?;
+        if !self.copy(registry, wanted).await? {
+            return Ok(Work::Suspended);
+        }
+        self.prune(&plan::prune(&held, count, &selected)).await?;
+        Ok(Work::Done { selected })
+    }
+
+    /// Asks the registry for the digests of the tags that are still open. Returns the tags to copy; the others have an outcome.
+    async fn plan(
+        &self,
+        registry: &Registry,
+        held: &BTreeMap<TagName, HeldTag>,
+        open: &[&TagName],
+    ) -> Result<Vec<(TagName, Digest)>, WorkError> {
+        let resolve = async |tag| (tag, registry.resolve(tag).await);
+        let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
+        let mut wanted = Vec::new();
+        while let Some((tag, resolved)) = resolved.next().await {
+            match resolved {
+                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest) {
+                    TagAction::Keep => self.progress.outcome(tag, Outcome::Unchanged, None),
+                    TagAction::Copy => wanted.push((tag.clone(), upstream.digest)),
+                },
+                Err(error) => self.failed(tag, error.into())?,
+            }
+        }
+        wanted.sort_unstable();
+        Ok(wanted)
+    }
+
+    /// Copies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.
+    async fn copy(&self, registry: Registry, wanted: Vec<(TagName, Digest)>) -> Result<bool, WorkError> {
+        let (engine, config) = (self.engine, &self.mirror.config);
+        let copier = Copier::new(
+            registry,
+            engine.storage.clone(),
+            engine.table.clone(),
+            Arc::clone(self.claim),
+            Arc::clone(self.progress),
+            config.repository.clone(),
+            Duration::from_secs(config.skopeo_timeout_interval),
+        );
+        let copy = async |(tag, digest): (TagName, Digest)| {
+            let result = copier.tag(&tag, &digest).await;
+            (tag, digest, result)
+        };
+        let (all, mut tried) = (wanted.len(), 0);
+        let begun = stream::iter(wanted).take_while(|_| future::ready(self.budget.may_begin()));
+        let mut results = begun.map(copy).buffer_unordered(TAGS_IN_FLIGHT);
+        while let Some((tag, digest, result)) = results.next().await {
+            tried += 1;
+            match result {
+                Ok(()) => self.progress.outcome(&tag, Outcome::Copied, Some(digest)),
+                Err(error) => self.failed(&tag, error)?,
+            }
+        }
+        Ok(tried == all)
+    }
+
+    /// Records a tag's failure; passes on what ends the whole sync: a lost claim, and a registry that asks to be left
+    /// alone, which asking for the other tags would not make any calmer.
+    fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
+        match error {
+            WorkError::Failed(failure) if failure.reason != FailureReason::RateLimited => {
+                self.progress.failure(tag, failure);
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
+    async fn prune(&self, tags: &[TagName]) -> Result<(), WorkError> {
+        for tag in tags {
+            self.claim.check()?;
+            self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
+            self.engine.table.delete_tag(&self.mirror.config.repository, tag).await?;
+            self.progress.outcome(tag, Outcome::Pruned, None);
+        }
+        Ok(())
+    }
+}
