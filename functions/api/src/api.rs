@@ -62,6 +62,12 @@ impl Call {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// A parameter that is on or off, read as Quay does.
+    pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
+        let off = |value: &str| matches!(value, "false" | "False" | "FALSE" | "0" | "" | "null");
+        self.query(name).map_or(default, |value| !off(value))
+    }
+
     /// `limit`, between 1 and `most`.
     pub(crate) fn limit(&self, default: i32, most: i32) -> Result<i32, ApiError> {
         let Some(text) = self.query("limit") else { return Ok(default) };

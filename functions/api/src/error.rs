@@ -129,10 +129,22 @@ mod tests {
             "type": "https://h/api/v1/error/not_found", "status": 404,
         });
         assert_eq!(ApiError::NotFound.answer(host), Answer::Json(404, not_found));
+        for (error, status, kind) in [
+            (ApiError::Unauthorized, 401, "invalid_token"),
+            (ApiError::InvalidRequest("x".into()), 400, "invalid_request"),
+            (ApiError::TooLarge(7), 413, "invalid_request"),
+        ] {
+            let Answer::Json(answered, body) = error.answer(host) else { panic!("{error}") };
+            let detail = error.to_string();
+            assert_eq!((answered, &body["status"], &body["title"]), (status, &json!(status), &json!(kind)));
+            assert_eq!((&body["detail"], &body["error_message"]), (&json!(detail), &json!(detail)));
+            assert!(describe(kind).is_some(), "the link of {kind} leads somewhere");
+        }
         for (error, status, body) in [
             (ApiError::Refused("x".into()), 400, json!({"detail": "x"})),
             (ApiError::Exists("x".into()), 409, json!({"detail": "x"})),
             (ApiError::BrokenRule("x".into()), 400, json!({"message": "x"})),
+            (ApiError::MethodNotAllowed, 405, json!({"message": "The method is not allowed for the requested URL."})),
         ] {
             assert_eq!(error.answer(host), Answer::Json(status, body));
         }

@@ -10,6 +10,7 @@ mod handler;
 mod mirror;
 mod mirror_body;
 mod organization;
+mod permission;
 mod repository;
 mod robot;
 mod route;

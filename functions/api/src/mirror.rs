@@ -44,13 +44,15 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     let robot = robot(api, repository, body.robot_username.as_deref()).await?;
     let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
     let mirror = new_mirror(repository, body, robot, password.flatten())?;
+    // Before the mirror, so that the same POST can be sent again if one of these fails. Once there is a mirror it is
+    // refused, and a PUT makes up for a schedule that is missing.
     grant(api, repository, &mirror.config.robot).await?;
+    api.table.set_repository_state(repository, RepositoryState::Mirror).await?;
     let mirror = match api.table.create_mirror(mirror, now()).await {
         Ok(mirror) => mirror,
         Err(StateError::Conflict) => return Err(exists(repository)),
         Err(error) => return Err(error.into()),
     };
-    api.table.set_repository_state(repository, RepositoryState::Mirror).await?;
     schedule(api, &mirror, true).await?;
     let reference = mirror.config.external_reference.as_str().into();
     api.log(call, repository, vec![changed("external_reference", reference)]).await;
@@ -62,7 +64,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
     let body = call.object()?;
     let unchecked = mirror_body::parse(&body)?;
     find(api, repository).await?;
-    let body = unchecked.check(&api.guard)?;
+    let body = unchecked.check_change(&api.guard)?;
     let robot = match &body.robot_username {
         Some(username) => Some(robot(api, repository, Some(username)).await?),
         None => None,

@@ -44,7 +44,6 @@ pub(crate) struct MirrorBody {
 
 /// A body that satisfies the schema; its values are still to be checked.
 pub(crate) struct Unchecked<'a> {
-    fields: Fields<'a>,
     body: MirrorBody,
     external_reference: Option<&'a str>,
     sync_start_date: Option<&'a str>,
@@ -82,7 +81,6 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             architecture_filter: filter,
             ..MirrorBody::default()
         },
-        fields,
     })
 }
 
@@ -114,7 +112,7 @@ fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, Value>, ApiE
 }
 
 impl Unchecked<'_> {
-    /// Checks the values, in Quay's order.
+    /// Checks the values, in Quay's order: all that POST checks.
     pub(crate) fn check(self, guard: &Guard) -> Result<MirrorBody, ApiError> {
         let mut body = self.body;
         if let Some(text) = self.external_reference {
@@ -142,13 +140,19 @@ impl Unchecked<'_> {
             let rule = RootRule::new(patterns).map_err(|error| ApiError::InvalidRequest(error.to_string()))?;
             body.root_rule = Some(rule);
         }
-        credentials(self.fields, &body)?;
+        lengths(&body)?;
+        Ok(body)
+    }
+
+    /// As [`Self::check`], and what only PUT checks.
+    pub(crate) fn check_change(self, guard: &Guard) -> Result<MirrorBody, ApiError> {
+        let body = self.check(guard)?;
+        credentials(&body)?;
         Ok(body)
     }
 }
 
-/// Quay's rules on setting one of user name and password without the other.
-fn credentials(fields: Fields<'_>, body: &MirrorBody) -> Result<(), ApiError> {
+fn lengths(body: &MirrorBody) -> Result<(), ApiError> {
     use moorage_domain::ExposeSecret as _;
 
     let length = |limit: usize, what: &str| ApiError::InvalidRequest(format!("{what} is longer than {limit} bytes"));
@@ -159,12 +163,18 @@ fn credentials(fields: Fields<'_>, body: &MirrorBody) -> Result<(), ApiError> {
     if password.is_some_and(|password| password.expose_secret().len() > MAX_SECRET_LENGTH) {
         return Err(length(MAX_SECRET_LENGTH, "external_registry_password"));
     }
-    if !fields.0.contains_key("external_registry_password") {
-        return Ok(());
-    }
-    match (&body.external_registry_username, password) {
-        (None, _) => Err(ApiError::Refused("Unable to set a new password without also specifying a username.".into())),
-        (Some(None), Some(_)) => Err(ApiError::Refused("Unable to delete username while setting a password.".into())),
+    Ok(())
+}
+
+/// Quay's rules on changing one of user name and password without the other.
+fn credentials(body: &MirrorBody) -> Result<(), ApiError> {
+    match (&body.external_registry_username, &body.external_registry_password) {
+        (None, Some(_)) => {
+            Err(ApiError::Refused("Unable to set a new password without also specifying a username.".into()))
+        }
+        (Some(None), Some(Some(_))) => {
+            Err(ApiError::Refused("Unable to delete username while setting a password.".into()))
+        }
         _ => Ok(()),
     }
 }
@@ -177,7 +187,7 @@ mod tests {
 
     fn check(body: &Value) -> Result<MirrorBody, String> {
         let guard = Guard::default();
-        parse(body.as_object().unwrap()).and_then(|body| body.check(&guard)).map_err(|error| error.to_string())
+        parse(body.as_object().unwrap()).and_then(|body| body.check_change(&guard)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -231,6 +241,22 @@ mod tests {
         ] {
             assert_eq!(check(&body).unwrap_err(), message, "{body}");
         }
+    }
+
+    #[test]
+    fn a_new_mirror_may_have_a_password_alone() {
+        for body in [
+            json!({"external_registry_password": null}),
+            json!({"external_registry_password": "x"}),
+            json!({"external_registry_username": null, "external_registry_password": "x"}),
+        ] {
+            assert!(parse(body.as_object().unwrap()).unwrap().check(&Guard::default()).is_ok(), "{body}");
+        }
+        let long = "x".repeat(MAX_SECRET_LENGTH + 1);
+        assert_eq!(
+            check(&json!({"external_registry_username": "u", "external_registry_password": long})).unwrap_err(),
+            "external_registry_password is longer than 4096 bytes"
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let name = fields.string("name")?.unwrap_or_default();
     let email = email(fields)?.flatten();
     let name: Namespace =
-        name.parse().map_err(|_| ApiError::BrokenRule(format!("Invalid organization name {name:.100}")))?;
+        name.parse().map_err(|_| ApiError::InvalidRequest(format!("Invalid organization name {name:.100}")))?;
     match api.table.create_organization(&Organization { name, email, created: now() }).await {
         Ok(()) => Ok(Answer::Json(201, "Created".into())),
         Err(StateError::Conflict) => {
@@ -80,6 +80,7 @@ fn view(organization: &Organization) -> Value {
     })
 }
 
-fn avatar(name: &str, kind: &str) -> Value {
+/// Quay's picture of a user or an organization; ours have none.
+pub(crate) fn avatar(name: &str, kind: &str) -> Value {
     json!({"name": name, "hash": "", "color": "#969696", "kind": kind})
 }

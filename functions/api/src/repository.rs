@@ -61,7 +61,7 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, call: &Call) -> Result
     let repository = find(api, name).await?;
     let mut view = view(&repository);
     // Quay sends the tags unless they are not asked for.
-    if !call.query("includeTags").is_some_and(|value| value.eq_ignore_ascii_case("false")) {
+    if call.flag("includeTags", true) {
         let tags = api.table.tags(name).await?.into_iter().map(|(tag, held)| {
             let entry = json!({
                 "name": tag, "size": held.size, "last_modified": held.since.rfc2822(), "manifest_digest": held.digest,

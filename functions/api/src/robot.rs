@@ -1,5 +1,6 @@
 //! Robot accounts.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{ExposeSecret as _, RobotName, SecretString};
 use moorage_state::{Purpose, Robot, RobotToken, StateError};
 use serde_json::{Value, json};
@@ -16,6 +17,32 @@ use crate::{
 const DESCRIPTION_LENGTH: usize = 255;
 /// The most that a robot's metadata may hold, in bytes of JSON.
 const METADATA_LENGTH: usize = 16 * 1024;
+
+/// How many tokens are decrypted at once, for a list of robots.
+const DECRYPTIONS: usize = 16;
+
+/// `GET /organization/{organization}/robots`.
+pub(crate) async fn list(api: &Api, organization: &str, call: &Call) -> Result<Answer, ApiError> {
+    let limit = call.limit(i32::MAX, i32::MAX)?;
+    if call.flag("permissions", false) {
+        // An empty list would say that they have none.
+        let detail = "permissions are listed by repository: GET /repository/{repository}/permissions/user/";
+        return Err(ApiError::InvalidRequest(detail.into()));
+    }
+    let organization = organization::find(api, organization).await?;
+    let mut robots = api.table.robots(&organization.name).await?;
+    robots.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let entries = if call.flag("token", true) {
+        let entry = async |robot: Robot| -> Result<Value, ApiError> {
+            let token = api.secrets.decrypt(Purpose::Robot(&robot.name), &robot.token).await?;
+            Ok(entry(&robot, Some(&token)))
+        };
+        stream::iter(robots).map(entry).buffered(DECRYPTIONS).try_collect().await?
+    } else {
+        robots.iter().map(|robot| entry(robot, None)).collect::<Vec<_>>()
+    };
+    Ok(Answer::ok(json!({ "robots": entries })))
+}
 
 /// `GET /organization/{organization}/robots/{short}`.
 pub(crate) async fn get(api: &Api, organization: &str, short: &str) -> Result<Answer, ApiError> {
@@ -67,4 +94,16 @@ fn view(robot: &Robot, token: &SecretString) -> Value {
         "description": robot.description, "token": token.expose_secret(),
         "unstructured_metadata": robot.unstructured_metadata,
     })
+}
+
+/// Quay's entry of a list, which differs from the view of one robot.
+fn entry(robot: &Robot, token: Option<&SecretString>) -> Value {
+    let mut entry = json!({
+        "name": robot.name, "created": robot.created.rfc2822(), "last_accessed": null,
+        "description": robot.description, "teams": [], "repositories": [],
+    });
+    if let Some(token) = token {
+        entry["token"] = token.expose_secret().into();
+    }
+    entry
 }

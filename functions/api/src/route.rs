@@ -17,11 +17,16 @@ pub(crate) enum Route {
     CreateOrganization,
     Organization(String),
     ChangeOrganization(String),
+    Robots(String),
     Robot(String, String),
     CreateRobot(String, String),
     CreateRepository,
     Repository(RepositoryName),
     ChangeState(RepositoryName),
+    TeamPermissions(RepositoryName),
+    Permissions(RepositoryName),
+    Permission(RepositoryName, String),
+    ChangePermission(RepositoryName, String),
     Mirror(RepositoryName),
     CreateMirror(RepositoryName),
     ChangeMirror(RepositoryName),
@@ -52,6 +57,7 @@ impl Route {
             ("POST", ["organization"]) => Ok(Self::CreateOrganization),
             ("GET", ["organization", name]) => Ok(Self::Organization((*name).to_owned())),
             ("PUT", ["organization", name]) => Ok(Self::ChangeOrganization((*name).to_owned())),
+            ("GET", ["organization", name, "robots"]) => Ok(Self::Robots((*name).to_owned())),
             ("GET", ["organization", name, "robots", short]) => {
                 Ok(Self::Robot((*name).to_owned(), (*short).to_owned()))
             }
@@ -60,21 +66,27 @@ impl Route {
             }
             ("POST", ["repository"]) => Ok(Self::CreateRepository),
             (method, ["repository", rest @ ..]) => Self::of_repository(method, rest),
-            (_, ["error" | "organization", _] | ["user" | "organization"] | ["organization", _, "robots", _]) => {
-                Err(ApiError::MethodNotAllowed)
-            }
+            (
+                _,
+                ["error" | "organization", _]
+                | ["user" | "organization"]
+                | ["organization", _, "robots"]
+                | ["organization", _, "robots", _],
+            ) => Err(ApiError::MethodNotAllowed),
             _ => Err(ApiError::NotFound),
         }
     }
 
     /// What follows `repository/`: a name, which may hold slashes, and what is asked of it. So the end decides.
     fn of_repository(method: &str, segments: &[&str]) -> Result<Self, ApiError> {
-        let known: [(&[&str], &[Endpoint]); 7] = [
+        let known: [(&[&str], &[Endpoint]); 9] = [
             (&["mirror", "sync-now"], &[("POST", Self::SyncNow)]),
             (&["mirror", "sync-cancel"], &[("POST", Self::SyncCancel)]),
             (&["mirror", "runs"], &[("GET", Self::Runs)]),
             (&["mirror"], &[("GET", Self::Mirror), ("POST", Self::CreateMirror), ("PUT", Self::ChangeMirror)]),
             (&["changestate"], &[("PUT", Self::ChangeState)]),
+            (&["permissions", "team"], &[("GET", Self::TeamPermissions)]),
+            (&["permissions", "user"], &[("GET", Self::Permissions)]),
             (&["logs"], &[("GET", Self::Logs)]),
             (&[], &[("GET", Self::Repository)]),
         ];
@@ -87,6 +99,15 @@ impl Route {
         {
             let get = method == "GET";
             return if get { Ok(Self::Run(repository, (*run).to_owned())) } else { Err(ApiError::MethodNotAllowed) };
+        }
+        if let [rest @ .., "permissions", "user", user] = segments
+            && let Some(repository) = name(rest)
+        {
+            return match method {
+                "GET" => Ok(Self::Permission(repository, (*user).to_owned())),
+                "PUT" => Ok(Self::ChangePermission(repository, (*user).to_owned())),
+                _ => Err(ApiError::MethodNotAllowed),
+            };
         }
         for (end, methods) in known {
             // A repository may be called like an endpoint: then the shorter reading has no name left.
@@ -112,6 +133,7 @@ mod tests {
             ("POST", "/api/v1/organization", Route::CreateOrganization),
             ("GET", "/api/v1/organization/a%2Db", Route::Organization("a-b".into())),
             ("PUT", "/api/v1/organization/a/robots/r", Route::CreateRobot("a".into(), "r".into())),
+            ("GET", "/api/v1/organization/a/robots", Route::Robots("a".into())),
             ("POST", "/api/v1/repository", Route::CreateRepository),
             ("GET", "/api/v1/repository/a/b", Route::Repository(repository("a/b"))),
             ("GET", "/api/v1/repository/a/b/c", Route::Repository(repository("a/b/c"))),
@@ -123,6 +145,15 @@ mod tests {
             ("GET", "/api/v1/repository/a/b/mirror/runs", Route::Runs(repository("a/b"))),
             ("GET", "/api/v1/repository/a/b/mirror/runs/x", Route::Run(repository("a/b"), "x".into())),
             ("PUT", "/api/v1/repository/a/b/changestate", Route::ChangeState(repository("a/b"))),
+            ("GET", "/api/v1/repository/a/b/permissions/team/", Route::TeamPermissions(repository("a/b"))),
+            ("GET", "/api/v1/repository/a/b/permissions/user/", Route::Permissions(repository("a/b"))),
+            ("GET", "/api/v1/repository/a/b/permissions/user/a+r", Route::Permission(repository("a/b"), "a+r".into())),
+            (
+                "PUT",
+                "/api/v1/repository/a/b/permissions/user/a%2Br",
+                Route::ChangePermission(repository("a/b"), "a+r".into()),
+            ),
+            ("GET", "/api/v1/repository/a/b/logs", Route::Logs(repository("a/b"))),
         ] {
             let method: Method = method.parse().unwrap();
             assert_eq!(Route::parse(&method, path).unwrap(), route, "{method} {path}");
@@ -144,6 +175,9 @@ mod tests {
             ("DELETE", "/api/v1/user/", 405),
             ("PATCH", "/api/v1/repository/a/b/mirror", 405),
             ("GET", "/api/v1/repository/a/b/mirror/sync-now", 405),
+            ("POST", "/api/v1/organization/a/robots", 405),
+            ("POST", "/api/v1/repository/a/b/permissions/user/a+r", 405),
+            ("GET", "/api/v1/organization/a/robots/r/other", 404),
         ] {
             let method: Method = method.parse().unwrap();
             let error = Route::parse(&method, path).unwrap_err();

@@ -1,8 +1,10 @@
 //! Runs: what syncs did, and how far a running one is.
 
 use moorage_domain::{
-    RepositoryName,
-    run::{Run, RunId},
+    FailureReason, RepositoryName,
+    failure::Failure,
+    run::{Run, RunId, RunStatus},
+    status::{SyncState, SyncStatus},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -25,9 +27,9 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
     let after = call.query("next_page").map(run_id);
     let after = after.map(|after| after.ok_or_else(|| ApiError::InvalidRequest("next_page is not a page".into())));
     let after = after.transpose()?;
-    mirror::find(api, repository).await?;
+    let state = mirror::find(api, repository).await?.state;
     let page = api.table.runs(repository, limit, after, now()).await?;
-    let mut body = json!({"runs": page.runs.iter().map(view).collect::<Vec<_>>()});
+    let mut body = json!({"runs": page.runs.iter().map(|run| view(run, &state)).collect::<Vec<_>>()});
     if let Some(next) = page.next {
         body["next_page"] = next.into();
     }
@@ -37,9 +39,10 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
 /// `GET …/mirror/runs/{run_id}`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Result<Answer, ApiError> {
     let id = run_id(run).ok_or(ApiError::NotFound)?;
+    let state = mirror::find(api, repository).await?.state;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
     let (outcomes, _) = api.table.outcomes(repository, id).await?;
-    let mut body = view(&run);
+    let mut body = view(&run, &state);
     body["tags"] = serde_json::to_value(outcomes).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     Ok(Answer::ok(body))
 }
@@ -48,16 +51,60 @@ fn run_id(text: &str) -> Option<RunId> {
     text.parse::<Uuid>().ok().map(RunId)
 }
 
-fn view(run: &Run) -> Value {
-    let failure = run.failure.as_ref().map(
+/// A run as it is shown. One that says it runs, but is not the mirror's current one, was cancelled a moment ago, or was
+/// killed and not taken over.
+fn view(run: &Run, state: &SyncState) -> Value {
+    let lost = run.status == RunStatus::Syncing && state.sync_run_id != Some(run.run_id);
+    let (status, killed) = match state.sync_status {
+        _ if !lost => (run.status, None),
+        SyncStatus::Cancel => (RunStatus::Cancel, None),
+        _ => {
+            let message = "the sync was killed, and its run was not gone on with".to_owned();
+            (RunStatus::Fail, Some(Failure { reason: FailureReason::UnknownError, message }))
+        }
+    };
+    let failure = run.failure.as_ref().or(killed.as_ref()).map(
         |failure| json!({"reason": failure.reason, "message": failure.message, "advice": failure.reason.advice()}),
     );
     let counts = &run.progress;
     json!({
-        "run_id": run.run_id, "trigger": run.trigger, "status": run.status, "started_at": run.started_at.iso(),
+        "run_id": run.run_id, "trigger": run.trigger, "status": status, "started_at": run.started_at.iso(),
         "ended_at": run.ended_at.map(moorage_domain::Timestamp::iso), "failure": failure,
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
         "tags_unchanged": counts.tags_unchanged, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned, "invocations": run.invocations,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::{Timestamp, run::Trigger};
+
+    use super::*;
+
+    #[test]
+    fn only_the_mirrors_current_run_runs() {
+        let run = Run {
+            run_id: RunId(Uuid::nil()),
+            trigger: Trigger::SyncNow,
+            status: RunStatus::Syncing,
+            started_at: Timestamp::from_unix(0),
+            ended_at: None,
+            invocations: 1,
+            progress: moorage_domain::run::Progress::default(),
+            failure: None,
+        };
+        let mut state = SyncState::new(Timestamp::from_unix(0), Uuid::nil());
+        state.sync_run_id = Some(run.run_id);
+        assert_eq!(view(&run, &state)["status"], "SYNCING");
+        for (current, status, shown) in [
+            (None, SyncStatus::Success, "FAIL"),
+            (Some(RunId(Uuid::max())), SyncStatus::Syncing, "FAIL"),
+            (None, SyncStatus::Cancel, "CANCEL"),
+        ] {
+            state.sync_run_id = current;
+            state.sync_status = status;
+            assert_eq!(view(&run, &state)["status"], shown);
+        }
+    }
 }

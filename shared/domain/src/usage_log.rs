@@ -25,6 +25,8 @@ pub enum LogKind {
     CreateRepo,
     /// A repository's state was changed.
     ChangeRepoState,
+    /// A robot's role on a repository was changed.
+    ChangeRepoPermission,
     /// A robot account was created.
     CreateRobot,
 }

@@ -111,8 +111,13 @@ impl Progress {
         (inner.failure.clone(), inner.failed.clone())
     }
 
-    fn take_fresh(&self) -> Vec<TagOutcome> {
-        std::mem::take(&mut self.lock().fresh)
+    fn fresh(&self) -> Vec<TagOutcome> {
+        self.lock().fresh.clone()
+    }
+
+    /// Forgets the first `count` fresh outcomes: the table has them.
+    fn written(&self, count: usize) {
+        self.lock().fresh.drain(..count);
     }
 }
 
@@ -130,9 +135,10 @@ pub(crate) struct Pump {
 impl Pump {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
     pub(crate) async fn flush(&mut self) -> Result<(), StateError> {
-        let (fresh, counts) = (self.progress.take_fresh(), self.progress.counts());
+        let (fresh, counts) = (self.progress.fresh(), self.progress.counts());
         let repository = &self.config.repository;
         self.outcomes = self.table.add_outcomes(repository, &self.run, self.outcomes, &fresh).await?;
+        self.progress.written(fresh.len());
         let log: Vec<_> = fresh.iter().filter_map(|outcome| report::tag(&self.config, outcome)).collect();
         self.table.add_log(repository, &log).await?;
         if counts != self.run.progress {
@@ -142,8 +148,8 @@ impl Pump {
         Ok(())
     }
 
-    /// Renews the claim and flushes, until `stop` is called or the claim is lost, which calls `stop` itself. A table that fails is
-    /// tried again each time: the claim's own expiration bounds that.
+    /// Renews the claim and flushes, until `stop` is called, or the claim is lost, which calls it. A table that fails
+    /// is tried again each time: the claim's own expiration bounds that.
     pub(crate) async fn run(mut self, claim: Arc<Claim>, stop: CancellationToken) -> Self {
         let mut ticks = tokio::time::interval(claim.renewal_interval());
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

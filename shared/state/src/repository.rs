@@ -3,7 +3,11 @@
 use moorage_domain::{RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
 use serde::{Deserialize, Serialize};
 
-use crate::{StateError, Table, error::unavailable, key::Key};
+use crate::{
+    StateError, Table,
+    error::unavailable,
+    key::{Key, prefix, repository_pk},
+};
 
 /// A repository of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,13 @@ pub enum Role {
 
 #[derive(Serialize, Deserialize)]
 struct Permission {
+    role: Role,
+}
+
+/// A permission with its sort key, which names the robot.
+#[derive(Deserialize)]
+struct PermissionItem {
+    sk: String,
     role: Role,
 }
 
@@ -72,6 +83,13 @@ impl Table {
     pub async fn role(&self, repository: &RepositoryName, robot: &RobotName) -> Result<Option<Role>, StateError> {
         let permission: Option<Permission> = self.get(Key::Permission(repository, robot)).await?;
         Ok(permission.map(|permission| permission.role))
+    }
+
+    /// The robots that have a role on the repository, by name.
+    pub async fn roles(&self, repository: &RepositoryName) -> Result<Vec<(RobotName, Role)>, StateError> {
+        let items: Vec<PermissionItem> = self.all(repository_pk(repository), prefix::PERMISSION).await?;
+        let robot = |item: &PermissionItem| item.sk.strip_prefix(prefix::PERMISSION)?.parse().ok();
+        Ok(items.iter().filter_map(|item| Some((robot(item)?, item.role))).collect())
     }
 
     /// Gives the robot a role on the repository.

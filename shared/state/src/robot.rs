@@ -1,12 +1,15 @@
 //! Robot accounts and their tokens.
 
-use moorage_domain::{RobotName, SecretString, Timestamp};
+use moorage_domain::{Namespace, RobotName, SecretString, Timestamp};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Ciphertext, StateError, Table, key::Key};
+use crate::{
+    Ciphertext, StateError, Table,
+    key::{Key, namespace_pk, prefix},
+};
 
 /// The length of a token, as in Quay.
 const TOKEN_LENGTH: usize = 64;
@@ -60,5 +63,10 @@ impl Table {
     /// Reads a robot.
     pub async fn robot(&self, name: &RobotName) -> Result<Option<Robot>, StateError> {
         self.get(Key::Robot(name)).await
+    }
+
+    /// The robots of a namespace, by name.
+    pub async fn robots(&self, namespace: &Namespace) -> Result<Vec<Robot>, StateError> {
+        self.all(namespace_pk(namespace), prefix::ROBOT).await
     }
 }
