@@ -31,6 +31,8 @@ pub enum Fault {
     Stall,
     /// A pause before the answer.
     Delay(Duration),
+    /// The whole body, although a part was asked for.
+    IgnoreRange,
     /// The answer lacks this header.
     Without(&'static str),
 }
@@ -189,8 +191,9 @@ async fn answer(
         _ => {}
     }
     let mut forward = http().request(request.method().clone(), format!("{target}{path}"));
-    for name in ["accept", "range"] {
-        forward = request.headers().get(name).into_iter().fold(forward, |forward, value| forward.header(name, value));
+    let names: &[&str] = if matches!(fault, Some(Fault::IgnoreRange)) { &["accept"] } else { &["accept", "range"] };
+    for name in names {
+        forward = request.headers().get(*name).into_iter().fold(forward, |forward, value| forward.header(*name, value));
     }
     let response = forward.send().await.map_err(std::io::Error::other)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -3,7 +3,7 @@
 use moorage_tests::{
     bucket,
     image::{self, Image, layer},
-    proxy::{Proxy, count},
+    proxy::{Fault, Proxy, count},
     registry::Registry,
     skopeo,
     world::{World, outcome},
@@ -114,6 +114,35 @@ async fn an_unchanged_sync_costs_one_head_per_tag_and_touches_nothing() {
 }
 
 #[tokio::test]
+async fn large_blobs_come_in_parts_each_byte_once() {
+    let world = World::new("parts").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let size = 30 * MIB + 12_345;
+    let proxy = Proxy::start(&upstream).await;
+    world.create_mirror(&proxy.address, json!({})).await;
+    for ignored in [false, true] {
+        let image = Image::oci("amd64", &[layer(rand::random(), size)]);
+        image.push(&upstream, &world.path, "v1").await;
+        let blob = moorage_domain::Digest::sha256(&image.blobs[1]);
+        if ignored {
+            proxy.fault("GET", &format!("blobs/{blob}"), 1_000, Fault::IgnoreRange);
+        }
+        let run = world.sync().await;
+        assert_eq!(run["status"], "SUCCESS", "{run}");
+        assert_eq!(run["bytes_copied"], run["bytes_total"]);
+        let seen = proxy.take_seen().into_iter().filter(|seen| seen.path.contains(&blob.to_string()));
+        let ranges: Vec<_> = seen.filter_map(|seen| seen.range).collect();
+        if ignored {
+            assert_eq!(ranges.len(), 1, "one part shows that there are none: {ranges:?}");
+        } else {
+            assert_eq!(ranges.len(), 8, "{ranges:?}");
+            assert!(ranges.contains(&"bytes=0-4194303".to_owned()) && ranges.contains(&"bytes=29360128-".to_owned()));
+        }
+        assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], image.digest());
+    }
+}
+
+#[tokio::test]
 async fn blobs_that_the_bucket_has_are_not_fetched_again() {
     let (one, two) = (World::new("reuse-a").await, World::new("reuse-b").await);
     let upstream = format!("http://{}", one.stack.upstream);
@@ -184,7 +213,7 @@ async fn a_registry_that_lists_nothing_or_fails_deletes_nothing() {
     assert_eq!(count(&proxy.take_seen())["GET tags"], 3);
 
     // The second page fails for good: what the first one lists is not all.
-    proxy.fault("GET", "last=b", 1_000, moorage_tests::proxy::Fault::Status(403, vec![]));
+    proxy.fault("GET", "last=b", 1_000, Fault::Status(403, vec![]));
     let run = world.sync().await;
     assert_eq!((&run["status"], &run["tags_pruned"]), (&json!("FAIL"), &json!(0)), "{run}");
     proxy.heal();

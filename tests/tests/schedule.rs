@@ -72,6 +72,14 @@ async fn a_start_in_the_past_syncs_soon_and_a_disabled_mirror_does_not() {
     assert_eq!(schedule(&off).await.1, ScheduleState::Disabled);
     assert_eq!(off.mirror().await["sync_status"], "NEVER_RUN");
     assert_eq!(off.sync().await["status"], "SUCCESS", "Sync Now works all the same");
+
+    // A repository that is something else for a while is left alone.
+    let state = format!("repository/{}/changestate", past.repository);
+    let normal = past.call(reqwest::Method::PUT, &state, Some(json!({"state": "NORMAL"}))).await;
+    assert_eq!(normal.0, 200);
+    past.sync_now().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!((past.mirror().await["sync_status"].as_str(), past.runs().await.len()), (Some("SYNC_NOW"), 1));
 }
 
 #[tokio::test]

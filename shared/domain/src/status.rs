@@ -109,6 +109,9 @@ pub enum NotEligible {
     /// Sync Now was not asked for, or has been served.
     #[error("no Sync Now is pending")]
     NotRequested,
+    /// The repository is not in the state MIRROR.
+    #[error("the repository is not a mirror at present")]
+    NotMirror,
     /// There is nothing to cancel.
     #[error("no sync is running or pending")]
     NotRunning,

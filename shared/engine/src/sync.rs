@@ -9,6 +9,7 @@ use std::{
 use moorage_domain::{
     FailureReason, Guard, TagName,
     failure::Failure,
+    mirror::RepositoryState,
     run::{Outcome, Progress as Counts, Run, RunId, RunStatus, SyncRequest, TagOutcome, Trigger},
     status::{NotEligible, SyncEnd, SyncStatus},
     usage_log::LogEntry,
@@ -85,6 +86,10 @@ impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
+        let repository = self.table.repository(&request.repository).await?;
+        if repository.is_some_and(|repository| repository.state != RepositoryState::Mirror) {
+            return Ok(Ended::NotEligible(NotEligible::NotMirror));
+        }
         let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim).await? {
             Claimed::Ours(claim, mirror) => (Arc::new(claim), *mirror),
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),

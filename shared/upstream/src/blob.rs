@@ -1,8 +1,8 @@
 //! A blob's stream, which survives broken connections.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use moorage_domain::Digest;
 use reqwest::{
     StatusCode,
@@ -31,6 +31,10 @@ pub struct BlobReader {
     size: u64,
     /// The next byte to deliver.
     offset: u64,
+    /// Where to end.
+    end: u64,
+    /// Whether the last answer was the whole blob although a part was asked for.
+    range_ignored: bool,
     stream: Option<Streaming>,
     /// Bytes to pass over: a server that ignores `Range` begins at the start.
     skip: u64,
@@ -44,17 +48,34 @@ impl BlobReader {
         url: Url,
         digest: Digest,
         size: u64,
-        offset: u64,
+        range: Range<u64>,
     ) -> Result<Self, UpstreamError> {
-        let (stream, skip, breaks, backoff) = (None, 0, 0, Backoff::new());
-        let mut reader = Self { requests, url, digest, size, offset, stream, skip, breaks, backoff };
+        let (Range { start: offset, end }, backoff) = (range, Backoff::new());
+        let (stream, range_ignored, skip, breaks) = (None, false, 0, 0);
+        let mut reader =
+            Self { requests, url, digest, size, offset, end, range_ignored, stream, skip, breaks, backoff };
         reader.connect().await?;
         Ok(reader)
+    }
+
+    /// Reads all of a part into memory; nothing if the server does not know parts.
+    pub(crate) async fn part(mut self) -> Result<Option<Bytes>, UpstreamError> {
+        let mut bytes = BytesMut::with_capacity(usize::try_from(self.end - self.offset).unwrap_or_default());
+        while !self.range_ignored {
+            match self.next().await? {
+                Some(chunk) => bytes.extend_from_slice(&chunk),
+                None => return Ok(Some(bytes.freeze())),
+            }
+        }
+        Ok(None)
     }
 
     /// The next bytes; `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
+            if self.offset == self.end && self.end < self.size {
+                return Ok(None);
+            }
             let Some(stream) = &mut self.stream else {
                 self.reconnect().await?;
                 continue;
@@ -67,7 +88,7 @@ impl BlobReader {
                         return Ok(Some(chunk));
                     }
                 }
-                Ok(None) | Err(_) if self.offset == self.size => return Ok(None),
+                Ok(None) | Err(_) if self.offset == self.end => return Ok(None),
                 Ok(None) => self.broke(None)?,
                 Err(error) => self.broke(Some(transport_error(&error, &display(&self.url))))?,
             }
@@ -78,6 +99,9 @@ impl BlobReader {
         let skipped = self.skip.min(chunk.len() as u64);
         self.skip -= skipped;
         chunk.advance(usize::try_from(skipped).unwrap_or(chunk.len()));
+        if self.end < self.size {
+            chunk.truncate(usize::try_from(self.end - self.offset).unwrap_or(usize::MAX));
+        }
         if chunk.is_empty() {
             return Ok(None);
         }
@@ -108,13 +132,15 @@ impl BlobReader {
 
     async fn connect(&mut self) -> Result<(), UpstreamError> {
         let mut headers = HeaderMap::new();
-        if self.offset > 0 {
-            let range = HeaderValue::from_str(&format!("bytes={}-", self.offset));
+        if self.offset > 0 || self.end < self.size {
+            let last = if self.end < self.size { (self.end - 1).to_string() } else { String::new() };
+            let range = HeaderValue::from_str(&format!("bytes={}-{last}", self.offset));
             headers.extend(range.ok().map(|range| (RANGE, range)));
         }
         let stream = self.requests.open(&self.url, headers).await?;
         let partial = stream.response.status() == StatusCode::PARTIAL_CONTENT;
         let answer = stream.response.headers();
+        self.range_ignored = !partial && (self.offset > 0 || self.end < self.size);
         let begins_at = if partial { range_start(answer) } else { Some(0) };
         self.skip = match begins_at {
             Some(begins_at) if begins_at <= self.offset => self.offset - begins_at,

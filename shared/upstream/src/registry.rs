@@ -1,6 +1,6 @@
 //! What can be asked of the external registry.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use moorage_domain::{Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE};
@@ -87,7 +87,18 @@ impl Registry {
     /// A blob of `size` bytes, from `offset` on.
     pub async fn blob(&self, digest: &Digest, size: u64, offset: u64) -> Result<BlobReader, UpstreamError> {
         let url = self.url(&format!("blobs/{digest}")).await?;
-        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, offset).await
+        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, offset..size).await
+    }
+
+    /// A part of a blob of `size` bytes, whole in memory; nothing if the registry does not know parts.
+    pub async fn blob_part(
+        &self,
+        digest: &Digest,
+        size: u64,
+        range: Range<u64>,
+    ) -> Result<Option<Bytes>, UpstreamError> {
+        let url = self.url(&format!("blobs/{digest}")).await?;
+        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, range).await?.part().await
     }
 
     /// What has been asked so far.
