@@ -1,9 +1,13 @@
-"""Sample images, made from a few bytes and pushed to a registry over HTTP."""
+"""Sample images, made from a few bytes and pushed to a registry over HTTP.
+
+    images.py REGISTRY_URL REPOSITORY
+"""
 import gzip
 import hashlib
 import io
 import json
 import random
+import sys
 import tarfile
 import urllib.parse
 import urllib.request
@@ -100,3 +104,9 @@ def push_samples(url, repository):
     registry.push_list(repository, platforms, kind="docker", tag="v4")
     registry.push_image(repository, [base, layer("one", 2_000_000)], tag="latest")
     registry.push_image(repository, [layer("nightly", 1_000_000)], tag="nightly")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    push_samples(*sys.argv[1:])

@@ -179,3 +179,26 @@ async fn organizations_robots_and_repositories_are_made_once() {
     assert_eq!(changed, (200, json!({"success": true})));
     assert_eq!(world.call(Method::PUT, &state, Some(json!({"state": "GONE"}))).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_mirrors_robot_may_write_and_roles_can_be_changed() {
+    let world = World::new("roles").await;
+    let permissions = format!("repository/{}/permissions", world.repository);
+    let robot = format!("{}+bot", world.namespace);
+    let path = format!("{permissions}/user/{}", robot.replace('+', "%2B"));
+    assert_eq!(world.call(Method::GET, &path, None).await.0, 400, "no role yet, as in Quay");
+    world.create_mirror("quay.io", json!({})).await;
+    for path in [path.clone(), format!("{permissions}/user/{robot}")] {
+        let (status, entry) = world.call(Method::GET, &path, None).await;
+        assert_eq!((status, &entry["role"], &entry["is_robot"]), (200, &json!("write"), &json!(true)), "{path}");
+    }
+    let (status, changed) = world.call(Method::PUT, &path, Some(json!({"role": "admin"}))).await;
+    assert_eq!((status, &changed["role"]), (200, &json!("admin")));
+    let (status, all) = world.call(Method::GET, &format!("{permissions}/user/"), None).await;
+    assert_eq!((status, &all["permissions"][&robot]["role"]), (200, &json!("admin")));
+    let (status, teams) = world.call(Method::GET, &format!("{permissions}/team/"), None).await;
+    assert_eq!((status, teams), (200, json!({"permissions": {}})));
+    assert_eq!(world.call(Method::PUT, &path, Some(json!({"role": "owner"}))).await.0, 400);
+    let (status, robots) = world.call(Method::GET, &format!("organization/{}/robots", world.namespace), None).await;
+    assert_eq!((status, &robots["robots"][0]["name"]), (200, &json!(robot)));
+}
