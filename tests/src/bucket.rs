@@ -23,10 +23,11 @@ pub struct Held {
 }
 
 /// Walks a repository and checks that every key is one of the layout's, that every link holds exactly its digest, that
-/// what is linked is there and has its digest, and that everything below every tag is part of the repository.
+/// what is linked is there and has its digest, that no tag has only a history (a stock registry would list it without
+/// finding it), and that everything below every tag is part of the repository.
 pub async fn check(stack: &Stack, repository: &RepositoryName) -> Held {
     let prefix = format!("{ROOT}/repositories/{repository}/");
-    let mut held = Held::default();
+    let (mut held, mut histories) = (Held::default(), BTreeSet::new());
     for key in keys(stack, &prefix).await {
         let parts: Vec<&str> = key[prefix.len()..].split('/').collect();
         let link = String::from_utf8(get(stack, &key).await.expect("a listed key is there")).unwrap();
@@ -41,12 +42,18 @@ pub async fn check(stack: &Stack, repository: &RepositoryName) -> Held {
                 held.revisions.insert(digest);
             }
             ["_manifests", "tags", tag, "current", "link"] => drop(held.tags.insert(tag.to_owned(), digest)),
-            ["_manifests", "tags", _, "index", "sha256", hex, "link"] => assert_eq!(digest.hex(), hex, "{key}"),
+            ["_manifests", "tags", tag, "index", "sha256", hex, "link"] => {
+                assert_eq!(digest.hex(), hex, "{key}");
+                histories.insert(tag.to_owned());
+            }
             _ => panic!("{key} is no key of the layout"),
         }
     }
-    for layer in &held.layers {
-        blob(stack, layer).await.unwrap_or_else(|| panic!("{layer} is linked, but has no data"));
+    for linked in held.layers.iter().chain(&held.revisions) {
+        blob(stack, linked).await.unwrap_or_else(|| panic!("{linked} is linked, but has no data"));
+    }
+    for tag in histories {
+        assert!(held.tags.contains_key(&tag), "{tag} has a history, but points to nothing");
     }
     for tag in held.tags.values() {
         check_closure(stack, &held, tag).await;

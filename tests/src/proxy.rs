@@ -35,6 +35,8 @@ pub enum Fault {
     IgnoreRange,
     /// The answer lacks this header.
     Without(&'static str),
+    /// Success, with another body.
+    Body(Bytes),
 }
 
 /// When it goes wrong: in requests of this method whose path holds this text, so many times.
@@ -187,6 +189,7 @@ async fn answer(
     }
     match &fault {
         Some(Fault::Status(status, headers)) => return Ok(plain(*status, headers, Bytes::new())),
+        Some(Fault::Body(body)) => return Ok(plain(200, &[], body.clone())),
         Some(Fault::Delay(delay)) => tokio::time::sleep(*delay).await,
         _ => {}
     }

@@ -142,11 +142,18 @@ impl World {
         run
     }
 
-    /// The usage log, newest first.
+    /// The usage log, newest first, from all of its pages.
     pub async fn log(&self) -> Vec<Value> {
-        let (status, log) = self.call(Method::GET, &format!("repository/{}/logs", self.repository), None).await;
-        assert_eq!(status, 200, "{log}");
-        log["logs"].as_array().unwrap().clone()
+        let path = format!("repository/{}/logs", self.repository);
+        let (mut entries, mut query) = (Vec::new(), String::new());
+        loop {
+            let (status, page) = self.call(Method::GET, &format!("{path}{query}"), None).await;
+            assert_eq!(status, 200, "{page}");
+            entries.extend(page["logs"].as_array().unwrap().clone());
+            let Some(next) = page["next_page"].as_str() else { return entries };
+            let url = reqwest::Url::parse_with_params(&self.stack.url, [("next_page", next)]).unwrap();
+            query = format!("?{}", url.query().unwrap());
+        }
     }
 
     /// Invokes the sync function as Scheduler and Sync Now do.

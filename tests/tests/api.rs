@@ -112,6 +112,86 @@ async fn bad_mirrors_are_refused_as_quay_does() {
 }
 
 #[tokio::test]
+async fn bad_changes_are_refused_and_change_nothing() {
+    let (world, other) = (World::new("change").await, World::new("change-other").await);
+    world.create_mirror("quay.io", json!({"external_registry_username": "user"})).await;
+    let before = world.mirror().await;
+    let invalid = |detail: &str| problem(&world, 400, "invalid_request", detail);
+    let refused = |detail: &str| (400, json!({"detail": detail}));
+    let broken = |message: &str| (400, json!({"message": message}));
+    let alone = refused("Unable to set a new password without also specifying a username.");
+    let cases: Vec<(Value, (u16, Value))> = vec![
+        (json!({"external_registry_password": "secret"}), alone.clone()),
+        (json!({"external_registry_password": null}), alone),
+        (
+            json!({"external_registry_username": null, "external_registry_password": "secret"}),
+            refused("Unable to delete username while setting a password."),
+        ),
+        (json!({"is_enabled": "yes"}), invalid("'yes' is not of type 'boolean'")),
+        (json!({"sync_interval": 59}), invalid("59 is less than the minimum of 60")),
+        (json!({"skopeo_timeout_interval": 299}), invalid("299 is less than the minimum of 300")),
+        (json!({"external_registry_config": {"verify_tls": 1}}), invalid("1 is not of type 'boolean'")),
+        (json!({"root_rule": {"rule_value": ["*"]}}), invalid("'rule_kind' is a required property")),
+        (json!({"root_rule": {"rule_kind": "tag_glob_csv"}}), invalid("'rule_value' is a required property")),
+        (
+            json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": []}}),
+            invalid("validation failed: rule_value for TAG_GLOB_CSV must be a list with at least one rule"),
+        ),
+        (
+            json!({"sync_start_date": "2099-01-01T00:00:00.5Z"}),
+            refused("Incorrect DateTime format for sync_start_date."),
+        ),
+        (json!({"external_reference": ""}), refused("Empty string is an invalid repository location.")),
+        (json!({"external_reference": "10.0.0.1/a/b"}), refused("The provided registry location is not allowed")),
+        (
+            json!({"architecture_filter": ["amd64"]}),
+            refused("Architecture filtering requires FEATURE_SPARSE_INDEX to be enabled."),
+        ),
+        (
+            json!({"robot_username": format!("{}+nobody", world.namespace)}),
+            broken("Could not find robot with specified username"),
+        ),
+        (json!({"robot_username": format!("{}+bot", other.namespace)}), broken("Invalid robot")),
+    ];
+    for (mut change, expected) in cases {
+        // What is right beside it does not arrive either.
+        if change.get("sync_interval").is_none() {
+            change["sync_interval"] = json!(7_200);
+        }
+        let answer = world.call(Method::PUT, &world.mirror_path(""), Some(change.clone())).await;
+        assert_eq!(answer, expected, "{change}");
+        assert_eq!(world.mirror().await, before, "{change}");
+    }
+    world.change_mirror(json!({"no_such_field": true})).await;
+    assert_eq!(world.mirror().await, before, "Quay's schemas allow what they do not know");
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found() {
+    let world = World::new("absent").await;
+    let not_found = problem(&world, 404, "not_found", "Not Found");
+    let unknown = format!("repository/{}/none", world.namespace);
+    let run = "00000000-0000-7000-8000-000000000000";
+    for mirror in [world.mirror_path(""), format!("{unknown}/mirror")] {
+        for (method, path, body) in [
+            (Method::GET, mirror.clone(), None),
+            (Method::PUT, mirror.clone(), Some(json!({"is_enabled": true}))),
+            (Method::POST, format!("{mirror}/sync-now"), Some(json!({}))),
+            (Method::POST, format!("{mirror}/sync-cancel"), Some(json!({}))),
+            (Method::GET, format!("{mirror}/runs"), None),
+            (Method::GET, format!("{mirror}/runs/{run}"), None),
+        ] {
+            assert_eq!(world.call(method.clone(), &path, body).await, not_found, "{method} {path}");
+        }
+    }
+    let created = world.call(Method::POST, &format!("{unknown}/mirror"), Some(world.mirror_body("quay.io"))).await;
+    assert_eq!(created, not_found, "there is no such repository");
+    for path in [unknown.clone(), format!("{unknown}/logs")] {
+        assert_eq!(world.call(Method::GET, &path, None).await, not_found, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn callers_without_the_token_get_nothing() {
     let world = World::new("callers").await;
     let refused = problem(&world, 401, "invalid_token", "Requires authentication");

@@ -1,12 +1,13 @@
 //! What goes wrong at the registry: classified, reported, and without a trace in what readers see.
 
+use moorage_domain::{Digest, manifest::MAX_MANIFEST_SIZE};
 use moorage_tests::{
-    bucket,
+    bucket, eventually,
     image::{self, Image, layer},
     process::free_port,
     proxy::{Fault, Proxy},
     registry::Registry,
-    world::{World, outcome},
+    world::{SYNC_LIMIT, World, outcome},
 };
 use serde_json::{Value, json};
 
@@ -77,11 +78,87 @@ async fn one_bad_tag_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn what_stock_registries_cannot_serve_never_arrives() {
+    let world = World::new("unserved").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let good = Image::oci("amd64", &[layer(rand::random(), 500)]);
+    good.push(&upstream, &world.path, "good").await;
+    let with = |key: &str, value: Value| {
+        let mut manifest: Value = serde_json::from_slice(&good.manifest).unwrap();
+        manifest[key] = value;
+        manifest.to_string().into_bytes()
+    };
+    let schema1 = json!({"schemaVersion": 1, "name": world.path, "tag": "schema1", "fsLayers": [], "history": []});
+    let refused = [
+        ("schema1", schema1.to_string().into_bytes()),
+        ("mediatype", with("mediaType", json!("application/vnd.oci.artifact.manifest.v1+json"))),
+        ("mistyped", with("annotations", json!({"note": 1}))),
+        ("ambiguous", with("manifests", json!([]))),
+        ("nojson", b"not json".to_vec()),
+        ("large", vec![b' '; MAX_MANIFEST_SIZE + 1]),
+    ];
+    let proxy = Proxy::start(&upstream).await;
+    for (tag, manifest) in &refused {
+        // The registry would not take them, so the proxy gives them out.
+        good.push(&upstream, &world.path, tag).await;
+        let digest = Digest::sha256(manifest);
+        let announced = vec![("docker-content-digest", digest.to_string())];
+        proxy.fault("HEAD", &format!("manifests/{tag}"), ALWAYS, Fault::Status(200, announced));
+        proxy.fault("GET", &format!("manifests/{digest}"), ALWAYS, Fault::Body(manifest.clone().into()));
+    }
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "content_refused"), "{run}");
+    assert_eq!((&run["tags_done"], &run["tags_failed"]), (&json!(refused.len() + 1), &json!(refused.len())), "{run}");
+    for (tag, manifest) in &refused {
+        let outcome = outcome(&run, tag);
+        assert_eq!(
+            (&outcome["outcome"], &outcome["failure"]["reason"]),
+            (&json!("refused"), &json!("content_refused")),
+            "{outcome}"
+        );
+        assert!(!outcome["failure"]["message"].as_str().unwrap().is_empty(), "{outcome}");
+        assert!(bucket::blob(&world.stack, &Digest::sha256(manifest)).await.is_none(), "{tag} reached the bucket");
+    }
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags, [("good".to_owned(), good.digest())].into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_damaged_manifest_costs_only_its_tag() {
+    let world = World::new("badmanifest").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = || Image::oci("amd64", &[layer(rand::random(), 500)]);
+    let (good, bad) = (image(), image());
+    good.push(&upstream, &world.path, "good").await;
+    bad.push(&upstream, &world.path, "bad").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", &format!("manifests/{}", bad.digest()), ALWAYS, Fault::Corrupt);
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "digest_mismatch"), "{run}");
+    assert_eq!(outcome(&run, "good")["outcome"], "copied");
+    assert_eq!(outcome(&run, "bad")["outcome"], "failed");
+    assert!(bucket::blob(&world.stack, &bad.digest()).await.is_none(), "a damaged manifest was stored");
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags.into_keys().collect::<Vec<_>>(), ["good"]);
+
+    proxy.heal();
+    let run = world.sync().await;
+    assert_eq!(
+        (&run["status"], &run["tags_copied"], &run["tags_unchanged"]),
+        (&json!("SUCCESS"), &json!(1), &json!(1))
+    );
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["bad"], bad.digest());
+}
+
+#[tokio::test]
 async fn damaged_blobs_leave_no_trace_and_the_next_sync_recovers() {
     let world = World::new("damaged").await;
     let upstream = format!("http://{}", world.stack.upstream);
-    let before = Image::oci("amd64", &[layer(rand::random(), 700)]);
-    before.push(&upstream, &world.path, "v1").await;
+    let mut good = Image::oci("amd64", &[layer(rand::random(), 700)]);
+    good.push(&upstream, &world.path, "v1").await;
+    let stock = Registry::over_bucket(&world.stack);
     let proxy = Proxy::start(&upstream).await;
     world.create_mirror(&proxy.address, json!({})).await;
     assert_eq!(world.sync().await["status"], "SUCCESS");
@@ -90,7 +167,7 @@ async fn damaged_blobs_leave_no_trace_and_the_next_sync_recovers() {
     for size in [5_000, 17_000_000] {
         let after = Image::oci("amd64", &[layer(rand::random(), size)]);
         after.push(&upstream, &world.path, "v1").await;
-        let damaged = moorage_domain::Digest::sha256(&after.blobs[1]);
+        let damaged = Digest::sha256(&after.blobs[1]);
         let faults = [
             (Fault::Corrupt, "digest_mismatch"),
             (Fault::Shorten, "digest_mismatch"),
@@ -103,11 +180,14 @@ async fn damaged_blobs_leave_no_trace_and_the_next_sync_recovers() {
             assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), expected), "{fault:?}: {run}");
             assert!(bucket::blob(&world.stack, &damaged).await.is_none(), "{fault:?} left a blob");
             assert_eq!(bucket::check(&world.stack, &world.repository).await.tags, held.tags, "v1 stays as it was");
+            let pulled = image::get_manifest(&stock.url, world.repository.as_str(), "v1").await;
+            assert_eq!((pulled.0, pulled.2), (200, good.manifest.clone()), "v1 stays pullable");
             proxy.heal();
         }
         let run = world.sync().await;
         assert_eq!(run["status"], "SUCCESS", "{run}");
         assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], after.digest());
+        good = after;
     }
 }
 
@@ -121,7 +201,7 @@ async fn passing_faults_are_overcome() {
     proxy.fault("GET", "tags/list", 2, Fault::Status(503, vec![]));
     proxy.fault("HEAD", "manifests/", 1, Fault::Status(429, vec![("retry-after", "1".into())]));
     proxy.fault("HEAD", "manifests/", 1, Fault::Without("docker-content-digest"));
-    let layer = moorage_domain::Digest::sha256(&image.blobs[1]);
+    let layer = Digest::sha256(&image.blobs[1]);
     proxy.fault("GET", &format!("blobs/{layer}"), 2, Fault::Cut(1_000_000));
     world.create_mirror(&proxy.address, json!({})).await;
     let run = world.sync().await;
@@ -165,4 +245,33 @@ async fn failed_syncs_are_tried_again_by_themselves() {
     assert_eq!(mirror["sync_retries_remaining"], 3);
     assert_ne!(mirror["sync_start_date"], "2020-01-01T00:00:00Z", "the next start lies on the grid ahead");
     assert!(mirror["sync_start_date"].as_str().unwrap().ends_with("T00:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_three_times_waits_for_its_next_start() {
+    let world = World::new("exhausted").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", "tags/list", ALWAYS, Fault::Status(403, vec![]));
+    let start = "2020-01-01T00:00:00Z";
+    world.create_mirror(&proxy.address, json!({"sync_start_date": start})).await;
+    let mirror = eventually("the last attempt fails", SYNC_LIMIT, async || {
+        let mirror = world.mirror().await;
+        (mirror["sync_start_date"] != start).then_some(mirror)
+    })
+    .await;
+    assert_eq!((&mirror["sync_status"], &mirror["sync_retries_remaining"]), (&json!("FAIL"), &json!(3)), "{mirror}");
+    assert!(mirror["sync_start_date"].as_str().unwrap().ends_with("T00:00:00Z"), "{mirror}");
+    let runs = world.runs().await;
+    let triggers: Vec<_> = runs.iter().rev().map(|run| run["trigger"].as_str().unwrap()).collect();
+    assert_eq!(triggers, ["schedule", "retry", "retry"]);
+    assert!(runs.iter().all(|run| run["status"] == "FAIL" && reason(run) == "auth_failed"), "{runs:?}");
+    let log = world.log().await;
+    let count = |kind: &str| log.iter().filter(|entry| entry["kind"] == kind).count();
+    assert_eq!((count("repo_mirror_sync_started"), count("repo_mirror_sync_failed")), (3, 3));
+
+    // The owner need not wait.
+    proxy.heal();
+    assert_eq!(world.sync().await["status"], "SUCCESS");
 }
