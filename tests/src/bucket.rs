@@ -112,3 +112,27 @@ async fn get(stack: &Stack, key: &str) -> Option<Vec<u8>> {
     let object = stack.s3().get_object().bucket(&stack.bucket).key(key).send().await.ok()?;
     Some(object.body.collect().await.unwrap().to_vec())
 }
+
+/// How many uploads of a blob are unfinished.
+pub async fn uploads(stack: &Stack, digest: &Digest) -> usize {
+    upload_ids(stack, digest).await.len()
+}
+
+/// How many parts the unfinished uploads of a blob have.
+pub async fn uploaded_parts(stack: &Stack, digest: &Digest) -> usize {
+    let mut parts = 0;
+    for (key, id) in upload_ids(stack, digest).await {
+        let list = stack.s3().list_parts().bucket(&stack.bucket).key(key).upload_id(id);
+        // It may have been finished meanwhile.
+        parts += list.send().await.map_or(0, |list| list.parts().len());
+    }
+    parts
+}
+
+async fn upload_ids(stack: &Stack, digest: &Digest) -> Vec<(String, String)> {
+    let list = stack.s3().list_multipart_uploads().bucket(&stack.bucket).send().await.unwrap();
+    assert_ne!(list.is_truncated, Some(true));
+    let uploads = list.uploads.unwrap_or_default().into_iter();
+    let named = uploads.filter_map(|upload| Some((upload.key?, upload.upload_id?)));
+    named.filter(|(key, _)| key.contains(digest.hex())).collect()
+}

@@ -39,7 +39,7 @@ pub enum Fault {
     Body(Bytes),
 }
 
-/// When it goes wrong: in requests of this method whose path holds this text, so many times.
+/// When it goes wrong: in requests of this method whose path, a space and range hold this text, so many times.
 #[derive(Debug, Clone)]
 struct Rule {
     method: &'static str,
@@ -166,9 +166,10 @@ async fn answer(
     let (fault, target, user, page) = {
         let mut state = state.lock().unwrap();
         let (authorization, range) = (authorization.clone(), header("range"));
+        let line = format!("{path} {}", range.as_deref().unwrap_or_default());
         state.seen.push(Seen { method: method.clone(), path: path.clone(), authorization, range });
         let rule =
-            state.rules.iter_mut().find(|rule| rule.times > 0 && rule.method == method && path.contains(&rule.path));
+            state.rules.iter_mut().find(|rule| rule.times > 0 && rule.method == method && line.contains(&rule.path));
         let fault = rule.map(|rule| {
             rule.times -= 1;
             rule.fault.clone()

@@ -9,9 +9,9 @@ use moorage_state::{SecretBox, Table};
 use moorage_storage::{Storage, StorageRoot};
 use moorage_upstream::{Guard, GuardError};
 
-/// Bytes of blobs on their way into the bucket at any time: six full parts. With as much on the way from the registry,
-/// manifests, and the program itself a sync stays under 128 MiB.
-const MEMORY_BUDGET: u64 = 48 * 1024 * 1024;
+/// Bytes of blobs in memory at any time, from the request to the registry until S3 has them: twelve parts. With
+/// manifests and the program itself a sync stays under 128 MiB.
+const MEMORY_BUDGET: u64 = 96 * 1024 * 1024;
 /// The longest attempt of one S3 or DynamoDB request: a part of 8 MiB over a very slow network. Longer than that it is
 /// stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);

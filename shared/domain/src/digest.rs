@@ -3,7 +3,10 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{
+    Digest as _, Sha256, Sha512,
+    digest::common::hazmat::{SerializableState, SerializedState},
+};
 
 /// The registered digest algorithms (image-spec, `descriptor.md`). Others are refused: nobody can verify them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -118,8 +121,21 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// The version of `sha2` by whose format states are written: only its own minor versions read each other's.
+const HASH_STATE_VERSION: &str = "sha2-0.11";
+
+/// The state of a [`Hasher`] in the middle of a stream, as text. It reveals nothing that the content's digest would not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashState(String);
+
+fn deserialize<T: SerializableState>(bytes: &[u8]) -> Option<T> {
+    let state = SerializedState::<T>::try_from(bytes).ok()?;
+    T::deserialize(&state).ok()
+}
+
 /// Hashes content as it streams by.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Hasher {
     /// For [`Algorithm::Sha256`].
     Sha256(Sha256),
@@ -144,6 +160,26 @@ impl Hasher {
         }
     }
 
+    /// The state after everything added, to go on from elsewhere.
+    pub fn state(&self) -> HashState {
+        let (algorithm, state) = match self {
+            Self::Sha256(hasher) => (Algorithm::Sha256, hex::encode(hasher.serialize())),
+            Self::Sha512(hasher) => (Algorithm::Sha512, hex::encode(hasher.serialize())),
+        };
+        HashState(format!("{HASH_STATE_VERSION}:{}:{state}", algorithm.as_str()))
+    }
+
+    /// A hasher of `algorithm` that goes on from `state`; nothing if the state is another algorithm's or was written by
+    /// an incompatible version.
+    pub fn resume(algorithm: Algorithm, state: &HashState) -> Option<Self> {
+        let state = state.0.strip_prefix(HASH_STATE_VERSION)?.strip_prefix(':')?;
+        let state = hex::decode(state.strip_prefix(algorithm.as_str())?.strip_prefix(':')?).ok()?;
+        match algorithm {
+            Algorithm::Sha256 => deserialize(&state).map(Self::Sha256),
+            Algorithm::Sha512 => deserialize(&state).map(Self::Sha512),
+        }
+    }
+
     /// The digest of everything added.
     pub fn finish(self) -> Digest {
         let (algorithm, hex) = match self {
@@ -165,6 +201,26 @@ mod tests {
         assert_eq!(empty.parse(), Ok(Digest::sha256(b"")));
         let long = Digest::of(Algorithm::Sha512, b"x");
         assert_eq!(long.to_string().parse(), Ok(long));
+    }
+
+    #[test]
+    fn hashing_goes_on_from_a_state() {
+        let content: Vec<u8> = (0..1_000_u32).flat_map(u32::to_le_bytes).collect();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            for cut in [0, 1, 63, 64, 65, 127, 128, 129, 3_999, 4_000] {
+                let mut hasher = Hasher::new(algorithm);
+                hasher.update(&content[..cut]);
+                let mut resumed = Hasher::resume(algorithm, &hasher.state()).unwrap();
+                resumed.update(&content[cut..]);
+                assert_eq!(resumed.finish(), Digest::of(algorithm, &content), "{algorithm:?} {cut}");
+            }
+        }
+        let state = Hasher::new(Algorithm::Sha256).state();
+        assert!(Hasher::resume(Algorithm::Sha512, &state).is_none());
+        for damaged in ["", "sha2-0.11:sha256:", "sha2-0.11:sha256:00", "sha2-0.10:sha256:00"] {
+            assert!(Hasher::resume(Algorithm::Sha256, &HashState(damaged.into())).is_none(), "{damaged}");
+        }
+        assert!(Hasher::resume(Algorithm::Sha256, &HashState(state.0.replace("sha2-0.11", "sha2-0.12"))).is_none());
     }
 
     #[test]

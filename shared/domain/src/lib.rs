@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod cause;
+pub mod checkpoint;
 pub mod digest;
 pub mod failure;
 pub mod fnmatch;
@@ -18,6 +19,7 @@ pub mod status;
 pub mod timestamp;
 pub mod usage_log;
 
+pub use checkpoint::Checkpoint;
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use failure::FailureReason;
 pub use guard::{Guard, GuardError};

@@ -86,7 +86,7 @@ pub struct Progress {
     pub tags_failed: u64,
     /// Tags that were deleted.
     pub tags_pruned: u64,
-    /// Blobs and manifests that this run stored: what tells whether it gets anywhere.
+    /// Blobs, parts of large blobs, and manifests that this run stored: what tells whether it gets anywhere.
     pub objects_stored: u64,
 }
 

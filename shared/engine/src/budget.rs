@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 const LAST_SHARE: u32 = 4;
 /// The most of it: an image takes seconds, and a long invocation should not end early for it.
 const LAST_MOST: Duration = Duration::from_secs(60);
+/// The share of an invocation's time in which large blobs are left at the next part, so that what is on its way arrives.
+const LEAVE_SHARE: u32 = 5;
+/// The most of it: a part takes a second or two, and is recorded then.
+const LEAVE_MOST: Duration = Duration::from_secs(20);
 /// The share of an invocation's time that is kept for handing over.
 const HANDOVER_SHARE: u32 = 10;
 /// The most of it: a few writes to the table and one invocation.
@@ -15,6 +19,7 @@ const HANDOVER_MOST: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     last_begin: Instant,
+    leave: Instant,
     stop: Instant,
 }
 
@@ -23,12 +28,21 @@ impl Budget {
     pub(crate) fn until(deadline: Instant) -> Self {
         let left = deadline.saturating_duration_since(Instant::now());
         let before = |share: u32, most: Duration| deadline.checked_sub((left / share).min(most)).unwrap_or(deadline);
-        Self { last_begin: before(LAST_SHARE, LAST_MOST), stop: before(HANDOVER_SHARE, HANDOVER_MOST) }
+        Self {
+            last_begin: before(LAST_SHARE, LAST_MOST),
+            leave: before(LEAVE_SHARE, LEAVE_MOST),
+            stop: before(HANDOVER_SHARE, HANDOVER_MOST),
+        }
     }
 
     /// Whether there is time to begin another tag.
     pub(crate) fn may_begin(self) -> bool {
         Instant::now() < self.last_begin
+    }
+
+    /// Returns when it is time to leave what can be taken up again.
+    pub(crate) async fn ending(self) {
+        tokio::time::sleep_until(self.leave.into()).await;
     }
 
     /// Returns when it is time to hand over.

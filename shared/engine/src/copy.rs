@@ -2,19 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
-    Digest, FailureReason, MediaType, RepositoryName, TagName,
+    Digest, FailureReason, MediaType, TagName,
     failure::Failure,
     manifest::{Content, MAX_INDEX_DEPTH, Manifest, Refusal},
     plan::HeldTag,
 };
-use moorage_state::Table;
-use moorage_storage::Storage;
-use moorage_upstream::Registry;
 
-use crate::{blobs::Blobs, claim::Claim, clock::now, error::WorkError, once::Once, progress::Progress};
+use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once};
 
 /// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.
 const DESCRIPTORS_IN_FLIGHT: usize = 8;
@@ -22,12 +18,6 @@ const DESCRIPTORS_IN_FLIGHT: usize = 8;
 /// Copies images into one repository.
 #[derive(Debug)]
 pub(crate) struct Copier {
-    registry: Registry,
-    storage: Storage,
-    table: Table,
-    repository: RepositoryName,
-    claim: Arc<Claim>,
-    progress: Arc<Progress>,
     blobs: Blobs,
     manifests: Once<Result<Arc<Tree>, WorkError>>,
     timeout: Duration,
@@ -42,33 +32,42 @@ struct Tree {
 }
 
 impl Copier {
-    pub(crate) fn new(
-        registry: Registry,
-        storage: Storage,
-        table: Table,
-        claim: Arc<Claim>,
-        progress: Arc<Progress>,
-        repository: RepositoryName,
-        timeout: Duration,
-    ) -> Self {
-        let blobs = Blobs::new(registry.clone(), storage.clone(), repository.clone(), Arc::clone(&progress));
-        let manifests = Once::new();
-        Self { registry, storage, table, repository, claim, progress, blobs, manifests, timeout }
+    pub(crate) fn new(blobs: Blobs, timeout: Duration) -> Self {
+        Self { blobs, manifests: Once::new(), timeout }
+    }
+
+    /// Ends a run's copying: what no tag wanted is given up.
+    pub(crate) async fn finish(&self) -> Result<(), WorkError> {
+        self.blobs.give_up_others().await
     }
 
     /// Copies what `digest` names and points the tag to it.
     pub(crate) async fn tag(&self, tag: &TagName, digest: &Digest) -> Result<(), WorkError> {
-        let copied = tokio::time::timeout(self.timeout, self.manifest(digest, 0)).await;
-        let tree = copied.map_err(|_| {
-            let message = format!("the tag took longer than {} s", self.timeout.as_secs());
-            WorkError::Failed(Failure { reason: FailureReason::NetworkTimeout, message })
-        })??;
-        self.claim.check()?;
-        self.storage.publish_tag(&self.repository, tag, digest).await?;
+        let Blobs { storage, table, repository, claim, .. } = &self.blobs;
+        let tree = self.in_time(self.manifest(digest, 0)).await?;
+        claim.check()?;
+        storage.publish_tag(repository, tag, digest).await?;
         let size = tree.sizes.values().sum();
         let held = HeldTag { digest: digest.clone(), media_type: tree.media_type, size, since: now() };
-        self.table.put_tag(&self.repository, tag, held).await?;
+        table.put_tag(repository, tag, held).await?;
         Ok(())
+    }
+
+    /// Lets work go on as long as the run stores something at least once in the timeout: an image may be of any size,
+    /// but a sync may not hang.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
+        let mut work = std::pin::pin!(work);
+        let mut stored = self.blobs.progress.counts().objects_stored;
+        loop {
+            if let Ok(result) = tokio::time::timeout(self.timeout, &mut work).await {
+                return result;
+            }
+            let before = std::mem::replace(&mut stored, self.blobs.progress.counts().objects_stored);
+            if stored == before {
+                let message = format!("nothing was stored for {} s", self.timeout.as_secs());
+                return Err(WorkError::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
+            }
+        }
     }
 
     /// Copies a manifest and everything below it, once per run.
@@ -80,9 +79,8 @@ impl Copier {
         if depth > MAX_INDEX_DEPTH {
             return Err(Refusal::TooDeep.into());
         }
-        let bytes = self.fetch(digest).await?;
-        let manifest = Manifest::parse(&bytes)?;
-        let mut sizes = BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
+        let (manifest, size) = self.fetch(digest).await?;
+        let mut sizes = BTreeMap::from([(digest.clone(), size)]);
         match &manifest.content {
             Content::Image(blobs) => {
                 follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
@@ -95,24 +93,29 @@ impl Copier {
                 }
             }
         }
-        if self.storage.put_manifest(digest, manifest.media_type, bytes).await? {
-            self.progress.stored();
-        }
-        self.storage.link_manifest(&self.repository, digest).await?;
+        // The link makes it part of the repository, so it comes after everything below it.
+        self.blobs.storage.link_manifest(&self.blobs.repository, digest).await?;
         Ok(Arc::new(Tree { media_type: manifest.media_type, sizes }))
     }
 
-    /// A manifest's bytes: the bucket's, if an earlier sync or another repository stored them, else the registry's.
-    async fn fetch(&self, digest: &Digest) -> Result<Bytes, WorkError> {
-        if let Some(bytes) = self.storage.manifest(digest).await? {
-            self.progress.want(bytes.len() as u64);
-            self.progress.done(bytes.len() as u64);
-            return Ok(bytes);
+    /// A manifest and its length: the bucket's, if an earlier sync or another repository stored it, else the
+    /// registry's. Its bytes are stored at once: many registries count how often a manifest is fetched, so it should not
+    /// be fetched again if its blobs take several attempts.
+    async fn fetch(&self, digest: &Digest) -> Result<(Manifest, u64), WorkError> {
+        let Blobs { registry, storage, progress, .. } = &self.blobs;
+        if let Some(bytes) = storage.manifest(digest).await? {
+            progress.want(bytes.len() as u64);
+            progress.done(bytes.len() as u64);
+            return Ok((Manifest::parse(&bytes)?, bytes.len() as u64));
         }
-        let bytes = self.registry.manifest(digest).await?;
-        self.progress.want(bytes.len() as u64);
-        self.progress.received(bytes.len() as u64);
-        Ok(bytes)
+        let bytes = registry.manifest(digest).await?;
+        let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
+        progress.want(size);
+        progress.received(size);
+        if storage.put_manifest(digest, manifest.media_type, bytes).await? {
+            progress.stored();
+        }
+        Ok((manifest, size))
     }
 }
 

@@ -3,7 +3,7 @@
 use moorage_domain::{FailureReason, failure::Failure, manifest::Refusal};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
-use moorage_storage::{StorageError, StoreError};
+use moorage_storage::StorageError;
 use moorage_upstream::UpstreamError;
 
 /// A sync that could not even report its failure: the table or the scheduler failed. The claim expires, and the next
@@ -28,6 +28,8 @@ pub(crate) enum WorkError {
     Failed(Failure),
     /// The claim was lost; nothing may go on.
     ClaimLost,
+    /// The invocation's time is up; another one goes on from here.
+    Suspended,
 }
 
 fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
@@ -54,15 +56,6 @@ impl From<StorageError> for WorkError {
             StorageError::Unavailable(_) => FailureReason::StorageError,
         };
         failed(reason, &error)
-    }
-}
-
-impl From<StoreError<UpstreamError>> for WorkError {
-    fn from(error: StoreError<UpstreamError>) -> Self {
-        match error {
-            StoreError::Source(error) => error.into(),
-            StoreError::Storage(error) => error.into(),
-        }
     }
 }
 

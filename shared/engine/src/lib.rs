@@ -12,6 +12,7 @@ mod report;
 mod source;
 mod steps;
 mod sync;
+mod upload;
 
 pub use error::SyncError;
 pub use sync::{Ended, Engine, Settings};

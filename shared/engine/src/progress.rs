@@ -61,6 +61,11 @@ impl Progress {
         self.lock().counts.bytes_done += bytes;
     }
 
+    /// Takes back wanted bytes that an earlier invocation of the run has counted.
+    pub(crate) fn counted(&self, bytes: u64) {
+        self.lock().counts.bytes_total -= bytes;
+    }
+
     /// Counts wanted bytes that came from the registry.
     pub(crate) fn received(&self, bytes: u64) {
         let mut inner = self.lock();
@@ -68,7 +73,7 @@ impl Progress {
         inner.counts.bytes_copied += bytes;
     }
 
-    /// Counts a blob or manifest that was not in the bucket before.
+    /// Counts a blob, part of a blob, or manifest that was not in the bucket before.
     pub(crate) fn stored(&self) {
         self.lock().counts.objects_stored += 1;
     }

@@ -11,12 +11,21 @@ use moorage_domain::{
     Digest, FailureReason, TagName,
     failure::Failure,
     plan::{self, HeldTag, TagAction},
-    run::Outcome,
+    run::{Outcome, RunId},
 };
 use moorage_state::Mirror;
 use moorage_upstream::Registry;
 
-use crate::{budget::Budget, claim::Claim, copy::Copier, error::WorkError, progress::Progress, source, sync::Engine};
+use crate::{
+    blobs::{Blobs, Flow},
+    budget::Budget,
+    claim::Claim,
+    copy::Copier,
+    error::WorkError,
+    progress::Progress,
+    source,
+    sync::Engine,
+};
 
 /// Tags whose digests are asked for at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant one.
 const HEADS_IN_FLIGHT: usize = 32;
@@ -30,6 +39,8 @@ pub(crate) struct Steps<'a> {
     pub(crate) claim: &'a Arc<Claim>,
     pub(crate) progress: &'a Arc<Progress>,
     pub(crate) budget: Budget,
+    /// The run.
+    pub(crate) run: RunId,
     /// The tags that earlier invocations of the run have dealt with.
     pub(crate) done: BTreeSet<TagName>,
 }
@@ -48,15 +59,16 @@ pub(crate) enum Work {
 
 impl Steps<'_> {
     /// Runs all steps.
-    pub(crate) async fn run(&self) -> Work {
-        match self.try_run().await {
+    pub(crate) async fn all(&self) -> Work {
+        match self.try_all().await {
             Ok(work) => work,
             Err(WorkError::Failed(failure)) => Work::Failed(failure),
             Err(WorkError::ClaimLost) => Work::Stopped,
+            Err(WorkError::Suspended) => Work::Suspended,
         }
     }
 
-    async fn try_run(&self) -> Result<Work, WorkError> {
+    async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(self.mirror, &engine.secrets, &engine.settings.guard).await?;
         let listed = registry.tags().await?.tags;
@@ -69,9 +81,22 @@ impl Steps<'_> {
         self.progress.selected(selected.len());
         let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
         let wanted = self.plan(&registry, &held, &open).await?;
-        if !self.copy(registry, wanted).await? {
+        let blobs = Blobs {
+            registry,
+            storage: engine.storage.clone(),
+            table: engine.table.clone(),
+            repository: config.repository.clone(),
+            run: self.run,
+            claim: Arc::clone(self.claim),
+            progress: Arc::clone(self.progress),
+            budget: self.budget,
+            flow: Flow::new(),
+        };
+        let copier = Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval));
+        if !self.copy(&copier, wanted).await? {
             return Ok(Work::Suspended);
         }
+        copier.finish().await?;
         self.prune(&plan::prune(&held, count, &selected)).await?;
         Ok(Work::Done { selected })
     }
@@ -100,17 +125,7 @@ impl Steps<'_> {
     }
 
     /// Copies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.
-    async fn copy(&self, registry: Registry, wanted: Vec<(TagName, Digest)>) -> Result<bool, WorkError> {
-        let (engine, config) = (self.engine, &self.mirror.config);
-        let copier = Copier::new(
-            registry,
-            engine.storage.clone(),
-            engine.table.clone(),
-            Arc::clone(self.claim),
-            Arc::clone(self.progress),
-            config.repository.clone(),
-            Duration::from_secs(config.skopeo_timeout_interval),
-        );
+    async fn copy(&self, copier: &Copier, wanted: Vec<(TagName, Digest)>) -> Result<bool, WorkError> {
         let copy = async |(tag, digest): (TagName, Digest)| {
             let result = copier.tag(&tag, &digest).await;
             (tag, digest, result)
@@ -119,6 +134,9 @@ impl Steps<'_> {
         let begun = stream::iter(wanted).take_while(|_| future::ready(self.budget.may_begin()));
         let mut results = begun.map(copy).buffer_unordered(TAGS_IN_FLIGHT);
         while let Some((tag, digest, result)) = results.next().await {
+            if matches!(result, Err(WorkError::Suspended)) {
+                continue;
+            }
             tried += 1;
             match result {
                 Ok(()) => self.progress.outcome(&tag, Outcome::Copied, Some(digest)),

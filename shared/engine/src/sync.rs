@@ -96,16 +96,17 @@ impl Engine {
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
         let (run, earlier, outcomes) = self.begin(request, &claim, &mirror).await?;
-        let begun = run.progress;
+        let (begun, run_id) = (run.progress, run.run_id);
         let progress = Arc::new(Progress::resume(begun, &earlier));
         let stop = CancellationToken::new();
         let (table, config) = (self.table.clone(), mirror.config.clone());
         let pump = Pump { table, config, progress: Arc::clone(&progress), run, outcomes };
         let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
+        let done = done(earlier);
         let steps =
-            Steps { engine: self, mirror: &mirror, claim: &claim, progress: &progress, budget, done: done(earlier) };
+            Steps { engine: self, mirror: &mirror, claim: &claim, progress: &progress, budget, run: run_id, done };
         let work = tokio::select! {
-            work = steps.run() => work,
+            work = steps.all() => work,
             () = stop.cancelled() => Work::Stopped,
             () = budget.spent() => Work::Suspended,
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Namespace, RepositoryName, RobotName, TagName, Timestamp, run::RunId};
+use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, Timestamp, run::RunId};
 use uuid::Uuid;
 
 /// The partition key's attribute.
@@ -20,6 +20,7 @@ pub(crate) enum Key<'a> {
     Mirror(&'a RepositoryName),
     Permission(&'a RepositoryName, &'a RobotName),
     Tag(&'a RepositoryName, &'a TagName),
+    Upload(&'a RepositoryName, &'a Digest),
     Run(&'a RepositoryName, RunId),
     Outcomes(&'a RepositoryName, RunId, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
@@ -34,6 +35,7 @@ impl Key<'_> {
             Self::Mirror(repository)
             | Self::Permission(repository, _)
             | Self::Tag(repository, _)
+            | Self::Upload(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
             | Self::Log(repository, ..) => repository_pk(repository),
@@ -48,6 +50,7 @@ impl Key<'_> {
             Self::Mirror(_) => "MIRROR".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
+            Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, number) => format!("{}{number:010}", outcomes_prefix(*run)),
@@ -67,6 +70,7 @@ pub(crate) mod prefix {
     pub(crate) const REPOSITORY: &str = "REPOSITORY#";
     pub(crate) const PERMISSION: &str = "PERMISSION#";
     pub(crate) const TAG: &str = "TAG#";
+    pub(crate) const UPLOAD: &str = "UPLOAD#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
     pub(crate) const LOG: &str = "LOG#";

@@ -10,6 +10,7 @@ mod run;
 mod secret;
 mod table;
 mod tag;
+mod upload;
 mod usage_log;
 
 pub use error::StateError;
@@ -20,4 +21,5 @@ pub use robot::{Robot, RobotToken};
 pub use run::RunPage;
 pub use secret::{Ciphertext, MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError};
 pub use table::Table;
+pub use upload::PendingUpload;
 pub use usage_log::LogPage;

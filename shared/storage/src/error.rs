@@ -19,12 +19,10 @@ pub enum StorageError {
         /// The length that came; where there was too much, up to the first byte too many.
         actual: u64,
     },
-    /// The blob needs parts that are larger than the memory budget.
-    #[error("{digest} has {size} bytes, more than can be stored in the memory allowed")]
+    /// A blob, or a part of one, is larger than the memory budget.
+    #[error("{size} bytes are more than can be stored in the memory allowed")]
     TooLarge {
-        /// What was to be stored.
-        digest: Digest,
-        /// Its length.
+        /// The length.
         size: u64,
     },
     /// S3 refused or did not answer; the SDK's own retries are used up.

@@ -6,10 +6,13 @@ mod key;
 mod link;
 mod manifest;
 mod part;
+mod room;
 mod storage;
 mod tag;
+mod upload;
 
-pub use blob::StoreError;
 pub use error::StorageError;
 pub use key::{StorageKey, StorageRoot};
+pub use room::Room;
 pub use storage::Storage;
+pub use upload::Upload;

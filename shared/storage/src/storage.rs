@@ -7,16 +7,14 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectError,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{
     StorageError,
     error::{Refused, refused, unavailable},
     key::{StorageKey, StorageRoot},
+    room::MEMORY_UNIT,
 };
-
-/// The unit in which memory is budgeted: small blobs take little, so that many of them flow at once.
-const MEMORY_UNIT: u64 = 64 * 1024;
 
 /// The bucket. Cheap to clone; clones share the memory budget.
 #[derive(Debug, Clone)]
@@ -24,8 +22,8 @@ pub struct Storage {
     pub(crate) client: Client,
     pub(crate) bucket: Arc<str>,
     pub(crate) root: Arc<StorageRoot>,
-    memory: Arc<Semaphore>,
-    budget: u64,
+    pub(crate) memory: Arc<Semaphore>,
+    pub(crate) budget: u64,
 }
 
 impl Storage {
@@ -34,18 +32,6 @@ impl Storage {
         let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(Semaphore::MAX_PERMITS);
         let memory = Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS)));
         Self { client, bucket: bucket.into(), root: Arc::new(root), memory, budget }
-    }
-
-    /// Whether a buffer of `size` bytes fits the budget at all.
-    pub(crate) fn fits(&self, size: u64) -> bool {
-        size <= self.budget
-    }
-
-    /// Waits for room for a buffer of `size` bytes, which must fit the budget. Whoever waits must hold no other buffer
-    /// that only its own progress would free; then somebody can always go on.
-    pub(crate) async fn reserve(&self, size: u64) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(size.div_ceil(MEMORY_UNIT)).ok()?;
-        Arc::clone(&self.memory).acquire_many_owned(units).await.ok()
     }
 
     pub(crate) fn key(&self, key: StorageKey<'_>) -> String {

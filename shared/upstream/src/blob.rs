@@ -36,6 +36,8 @@ pub struct BlobReader {
     /// Whether the last answer was the whole blob although a part was asked for.
     range_ignored: bool,
     stream: Option<Streaming>,
+    /// What [`Self::take`] has not delivered yet.
+    chunk: Bytes,
     /// Bytes to pass over: a server that ignores `Range` begins at the start.
     skip: u64,
     breaks: u32,
@@ -51,27 +53,42 @@ impl BlobReader {
         range: Range<u64>,
     ) -> Result<Self, UpstreamError> {
         let (Range { start: offset, end }, backoff) = (range, Backoff::new());
-        let (stream, range_ignored, skip, breaks) = (None, false, 0, 0);
+        let (stream, chunk, range_ignored, skip, breaks) = (None, Bytes::new(), false, 0, 0);
         let mut reader =
-            Self { requests, url, digest, size, offset, end, range_ignored, stream, skip, breaks, backoff };
+            Self { requests, url, digest, size, offset, end, range_ignored, stream, chunk, skip, breaks, backoff };
         reader.connect().await?;
         Ok(reader)
     }
 
-    /// Reads all of a part into memory; nothing if the server does not know parts.
-    pub(crate) async fn part(mut self) -> Result<Option<Bytes>, UpstreamError> {
-        let mut bytes = BytesMut::with_capacity(usize::try_from(self.end - self.offset).unwrap_or_default());
-        while !self.range_ignored {
-            match self.next().await? {
-                Some(chunk) => bytes.extend_from_slice(&chunk),
-                None => return Ok(Some(bytes.freeze())),
+    /// Whether the server sends the part that was asked for, rather than everything.
+    pub(crate) fn is_part(&self) -> bool {
+        !self.range_ignored
+    }
+
+    /// Reads everything that is left into memory.
+    pub async fn rest(mut self) -> Result<Bytes, UpstreamError> {
+        let bytes = self.take(self.end - self.offset).await?;
+        // Nothing comes after it, or the registry's blob is a longer one.
+        self.next().await?;
+        Ok(bytes)
+    }
+
+    /// Reads the next `length` bytes into memory.
+    pub async fn take(&mut self, length: u64) -> Result<Bytes, UpstreamError> {
+        let wanted = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut bytes = BytesMut::with_capacity(wanted);
+        while bytes.len() < wanted {
+            if self.chunk.is_empty() {
+                let Some(chunk) = self.next().await? else { return Err(self.truncated()) };
+                self.chunk = chunk;
             }
+            bytes.extend_from_slice(&self.chunk.split_to(self.chunk.len().min(wanted - bytes.len())));
         }
-        Ok(None)
+        Ok(bytes.freeze())
     }
 
     /// The next bytes; `None` after the last one.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+    async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
             if self.offset == self.end && self.end < self.size {
                 return Ok(None);
@@ -120,8 +137,11 @@ impl BlobReader {
         if self.breaks < MAX_BREAKS {
             return Ok(());
         }
-        let (digest, received, size) = (self.digest.clone(), self.offset, self.size);
-        Err(error.unwrap_or(UpstreamError::Truncated { digest, received, size }))
+        Err(error.unwrap_or_else(|| self.truncated()))
+    }
+
+    fn truncated(&self) -> UpstreamError {
+        UpstreamError::Truncated { digest: self.digest.clone(), received: self.offset, size: self.size }
     }
 
     async fn reconnect(&mut self) -> Result<(), UpstreamError> {

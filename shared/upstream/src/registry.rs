@@ -90,15 +90,16 @@ impl Registry {
         BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, offset..size).await
     }
 
-    /// A part of a blob of `size` bytes, whole in memory; nothing if the registry does not know parts.
+    /// A part of a blob of `size` bytes; nothing if the registry does not know parts.
     pub async fn blob_part(
         &self,
         digest: &Digest,
         size: u64,
         range: Range<u64>,
-    ) -> Result<Option<Bytes>, UpstreamError> {
+    ) -> Result<Option<BlobReader>, UpstreamError> {
         let url = self.url(&format!("blobs/{digest}")).await?;
-        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, range).await?.part().await
+        let reader = BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, range).await?;
+        Ok(Some(reader).filter(BlobReader::is_part))
     }
 
     /// What has been asked so far.
