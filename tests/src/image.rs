@@ -83,6 +83,31 @@ impl Image {
         Self { media_type: OCI_MANIFEST, manifest, blobs: vec![config, blob], children: Vec::new() }
     }
 
+    /// An OCI artifact that refers to an image: a signature or SBOM.
+    pub fn referrer(subject: &Image, blob: Vec<u8>) -> Self {
+        let mut artifact = Self::artifact(blob);
+        let mut manifest: Value = serde_json::from_slice(&artifact.manifest).unwrap();
+        manifest["subject"] = descriptor(subject.media_type, &subject.manifest);
+        artifact.manifest = manifest.to_string().into_bytes();
+        artifact
+    }
+
+    /// The entry of a list of referrers that stands for this artifact.
+    pub fn referrer_descriptor(&self) -> Value {
+        let mut descriptor = descriptor(self.media_type, &self.manifest);
+        descriptor["artifactType"] = json!("application/vnd.example.sbom");
+        descriptor["annotations"] = json!({"org.example.note": "kept"});
+        descriptor
+    }
+
+    /// An OCI index of referrers, as clients keep it where a registry has no referrers API.
+    pub fn referrers(referrers: Vec<Image>) -> Self {
+        let manifests: Vec<_> = referrers.iter().map(Self::referrer_descriptor).collect();
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests});
+        let manifest = manifest.to_string().into_bytes();
+        Self { media_type: OCI_INDEX, manifest, blobs: Vec::new(), children: referrers }
+    }
+
     /// An OCI index.
     pub fn index(children: Vec<Image>) -> Self {
         Self::list_of(OCI_INDEX, children)

@@ -51,6 +51,7 @@ impl Config {
             settings: Settings {
                 claim: seconds("CLAIM_SECONDS")?,
                 retry_backoff: seconds("RETRY_BACKOFF_SECONDS")?,
+                referrers_refresh: seconds("REFERRERS_REFRESH_SECONDS")?,
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
             },
         })

@@ -13,6 +13,7 @@ pub mod mirror;
 pub mod name;
 pub mod plan;
 pub mod reference;
+pub mod referrers;
 pub mod rule;
 pub mod run;
 pub mod status;

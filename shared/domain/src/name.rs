@@ -4,8 +4,12 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Digest;
+
 /// The longest tag (distribution-spec v1.1.1, "Pulling manifests").
 const TAG_LENGTH: usize = 128;
+/// How much of a digest's value a referrers tag holds (distribution-spec v1.1.1, "Referrers Tag Schema").
+const ATTACHED_LENGTH: usize = 64;
 /// The longest namespace or path component, and the longest whole repository path, as Quay has them.
 const PATH_LENGTH: usize = 255;
 /// A robot's short name, as Quay has it.
@@ -64,6 +68,15 @@ name!(
     /// A tag: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}` (distribution-spec v1.1.1).
     TagName, "tag", is_tag
 );
+impl TagName {
+    /// The tag of what is attached to `subject`: algorithm and value, each cut as the distribution-spec says, and a
+    /// suffix of ours.
+    pub(crate) fn attached(subject: &Digest, suffix: &'static str) -> Self {
+        let (algorithm, hex) = (subject.algorithm().as_str(), subject.hex());
+        Self(format!("{algorithm}-{}{suffix}", &hex[..hex.len().min(ATTACHED_LENGTH)]).into())
+    }
+}
+
 name!(
     /// A namespace (an organization): `[a-z0-9][a-z0-9._-]{0,254}`, as Quay has it.
     Namespace, "namespace", is_component

@@ -17,7 +17,17 @@ pub struct HeldTag {
     pub size: u64,
     /// When this tag first pointed to this digest here.
     pub since: Timestamp,
+    /// The registry's digest, where ours is another one: an index of referrers that was merged from several sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Digest>,
+    /// The manifests below it, up to [`MAX_MANIFESTS`]: what referrers may refer to.
+    #[serde(default)]
+    pub manifests: Vec<Digest>,
 }
+
+/// The most manifests that are remembered of one tag, so that its item stays small. What refers to the children of a
+/// larger index than that is not looked for.
+pub const MAX_MANIFESTS: usize = 1_000;
 
 /// What to do with a tag that the rule selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +41,7 @@ pub enum TagAction {
 /// Compares what we hold with the digest that the registry announced.
 pub fn action(held: Option<&HeldTag>, upstream: &Digest) -> TagAction {
     match held {
-        Some(held) if held.digest == *upstream => TagAction::Keep,
+        Some(held) if held.source.as_ref().unwrap_or(&held.digest) == upstream => TagAction::Keep,
         _ => TagAction::Copy,
     }
 }
@@ -64,6 +74,8 @@ mod tests {
             media_type: MediaType::OciManifest,
             size: 1,
             since: Timestamp::from_unix(0),
+            source: None,
+            manifests: Vec::new(),
         };
         tags.iter().map(|n| (tag(*n), held(n))).collect()
     }

@@ -1,13 +1,17 @@
 //! One tag: its manifests and blobs, children before parents, the tag itself last.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
     Digest, FailureReason, MediaType, TagName,
     failure::Failure,
     manifest::{Content, MAX_INDEX_DEPTH, Manifest, Refusal},
-    plan::HeldTag,
+    plan::{HeldTag, MAX_MANIFESTS},
 };
 
 use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once};
@@ -20,6 +24,8 @@ const DESCRIPTORS_IN_FLIGHT: usize = 8;
 pub(crate) struct Copier {
     blobs: Blobs,
     manifests: Once<Result<Arc<Tree>, WorkError>>,
+    /// The tags that were copied since the last [`Copier::update`].
+    copied: Mutex<BTreeMap<TagName, HeldTag>>,
     timeout: Duration,
 }
 
@@ -29,11 +35,13 @@ struct Tree {
     media_type: MediaType,
     /// The length of everything below it and of itself, by digest.
     sizes: BTreeMap<Digest, u64>,
+    /// The manifests among them, but for itself.
+    manifests: BTreeSet<Digest>,
 }
 
 impl Copier {
     pub(crate) fn new(blobs: Blobs, timeout: Duration) -> Self {
-        Self { blobs, manifests: Once::new(), timeout }
+        Self { blobs, manifests: Once::new(), copied: Mutex::default(), timeout }
     }
 
     /// Ends a run's copying: what no tag wanted is given up.
@@ -41,16 +49,30 @@ impl Copier {
         self.blobs.give_up_others().await
     }
 
-    /// Copies what `digest` names and points the tag to it.
-    pub(crate) async fn tag(&self, tag: &TagName, digest: &Digest) -> Result<(), WorkError> {
+    /// Copies what `digest` names and points the tag to it. `source` is the registry's digest, where that is another
+    /// one.
+    pub(crate) async fn tag(&self, tag: &TagName, digest: &Digest, source: Option<Digest>) -> Result<(), WorkError> {
         let Blobs { storage, table, repository, claim, .. } = &self.blobs;
         let tree = self.in_time(self.manifest(digest, 0)).await?;
         claim.check()?;
         storage.publish_tag(repository, tag, digest).await?;
         let size = tree.sizes.values().sum();
-        let held = HeldTag { digest: digest.clone(), media_type: tree.media_type, size, since: now() };
-        table.put_tag(repository, tag, held).await?;
+        let manifests = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
+        let (digest, media_type) = (digest.clone(), tree.media_type);
+        let held = HeldTag { digest, media_type, size, since: now(), source, manifests };
+        table.put_tag(repository, tag, held.clone()).await?;
+        self.lock().insert(tag.clone(), held);
         Ok(())
+    }
+
+    /// Adds to `held` what was copied.
+    pub(crate) fn update(&self, held: &mut BTreeMap<TagName, HeldTag>) {
+        held.append(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TagName, HeldTag>> {
+        // What was copied stays true after a panic elsewhere.
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets work go on as long as the run stores something at least once in the timeout: an image may be of any size,
@@ -80,22 +102,24 @@ impl Copier {
             return Err(Refusal::TooDeep.into());
         }
         let (manifest, size) = self.fetch(digest).await?;
-        let mut sizes = BTreeMap::from([(digest.clone(), size)]);
+        let (mut sizes, mut manifests) = (BTreeMap::from([(digest.clone(), size)]), BTreeSet::new());
         match &manifest.content {
             Content::Image(blobs) => {
                 follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
                 sizes.extend(blobs.iter().map(|blob| (blob.digest.clone(), blob.size)));
             }
             Content::Index(children) => {
+                manifests.extend(children.iter().map(|child| child.digest.clone()));
                 let child = |index: usize| self.manifest(&children[index].digest, depth + 1);
                 for tree in follow(children.len(), child).await? {
                     sizes.extend(tree.sizes.iter().map(|(digest, size)| (digest.clone(), *size)));
+                    manifests.extend(tree.manifests.iter().cloned());
                 }
             }
         }
         // The link makes it part of the repository, so it comes after everything below it.
         self.blobs.storage.link_manifest(&self.blobs.repository, digest).await?;
-        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes }))
+        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests }))
     }
 
     /// A manifest and its length: the bucket's, if an earlier sync or another repository stored it, else the

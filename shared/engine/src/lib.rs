@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod once;
 mod progress;
+mod referrers;
 mod report;
 mod source;
 mod steps;

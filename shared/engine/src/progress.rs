@@ -51,6 +51,11 @@ impl Progress {
         self.lock().counts.tags_total = tags as u64;
     }
 
+    /// Counts tags of what is attached to the selected ones.
+    pub(crate) fn attached(&self, tags: usize) {
+        self.lock().counts.tags_total += tags as u64;
+    }
+
     /// Counts bytes that are wanted.
     pub(crate) fn want(&self, bytes: u64) {
         self.lock().counts.bytes_total += bytes;

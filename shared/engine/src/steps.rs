@@ -8,9 +8,10 @@ use std::{
 
 use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, TagName, Timestamp,
     failure::Failure,
     plan::{self, HeldTag, TagAction},
+    referrers::is_attached_tag,
     run::{Outcome, RunId},
 };
 use moorage_state::Mirror;
@@ -23,6 +24,7 @@ use crate::{
     copy::Copier,
     error::WorkError,
     progress::Progress,
+    referrers::Attached,
     source,
     sync::Engine,
 };
@@ -41,6 +43,8 @@ pub(crate) struct Steps<'a> {
     pub(crate) budget: Budget,
     /// The run.
     pub(crate) run: RunId,
+    /// When it began.
+    pub(crate) started_at: Timestamp,
     /// The tags that earlier invocations of the run have dealt with.
     pub(crate) done: BTreeSet<TagName>,
 }
@@ -72,9 +76,10 @@ impl Steps<'_> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(self.mirror, &engine.secrets, &engine.settings.guard).await?;
         let listed = registry.tags().await?.tags;
-        let held = engine.table.tags(&config.repository).await?;
+        let attachments: BTreeSet<_> = listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect();
+        let mut held = engine.table.tags(&config.repository).await?;
         let count = listed.len();
-        let selected = config.root_rule.select(listed).map_err(|error| {
+        let mut selected = config.root_rule.select(listed).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());
             WorkError::Failed(Failure { reason, message })
         })?;
@@ -82,7 +87,7 @@ impl Steps<'_> {
         let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
         let wanted = self.plan(&registry, &held, &open).await?;
         let blobs = Blobs {
-            registry,
+            registry: registry.clone(),
             storage: engine.storage.clone(),
             table: engine.table.clone(),
             repository: config.repository.clone(),
@@ -96,13 +101,30 @@ impl Steps<'_> {
         if !self.copy(&copier, wanted).await? {
             return Ok(Work::Suspended);
         }
+        copier.update(&mut held);
+        let chosen: BTreeSet<_> = selected.iter().cloned().collect();
+        let refresh = self.referrers_due().await?;
+        let attached = Attached {
+            steps: self,
+            registry: &registry,
+            copier: &copier,
+            listed: &attachments,
+            selected: &chosen,
+            refresh,
+            started_at: self.started_at,
+        };
+        let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
         copier.finish().await?;
+        selected.extend(attached);
         self.prune(&plan::prune(&held, count, &selected)).await?;
+        if refresh {
+            engine.table.put_referrers_checked(&config.repository, self.started_at).await?;
+        }
         Ok(Work::Done { selected })
     }
 
     /// Asks the registry for the digests of the tags that are still open. Returns the tags to copy; the others have an outcome.
-    async fn plan(
+    pub(crate) async fn plan(
         &self,
         registry: &Registry,
         held: &BTreeMap<TagName, HeldTag>,
@@ -125,9 +147,9 @@ impl Steps<'_> {
     }
 
     /// Copies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.
-    async fn copy(&self, copier: &Copier, wanted: Vec<(TagName, Digest)>) -> Result<bool, WorkError> {
+    pub(crate) async fn copy(&self, copier: &Copier, wanted: Vec<(TagName, Digest)>) -> Result<bool, WorkError> {
         let copy = async |(tag, digest): (TagName, Digest)| {
-            let result = copier.tag(&tag, &digest).await;
+            let result = copier.tag(&tag, &digest, None).await;
             (tag, digest, result)
         };
         let (all, mut tried) = (wanted.len(), 0);
@@ -148,7 +170,7 @@ impl Steps<'_> {
 
     /// Records a tag's failure; passes on what ends the whole sync: a lost claim, and a registry that asks to be left
     /// alone, which asking for the other tags would not make any calmer.
-    fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
+    pub(crate) fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
         match error {
             WorkError::Failed(failure) if failure.reason != FailureReason::RateLimited => {
                 self.progress.failure(tag, failure);

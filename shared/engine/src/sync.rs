@@ -39,6 +39,8 @@ pub struct Settings {
     pub claim: Duration,
     /// The pause before the second attempt; it doubles before the third.
     pub retry_backoff: Duration,
+    /// How often the registry is asked what refers to images that have not changed.
+    pub referrers_refresh: Duration,
     /// Which addresses a registry may have.
     pub guard: Guard,
 }
@@ -96,15 +98,23 @@ impl Engine {
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
         let (run, earlier, outcomes) = self.begin(request, &claim, &mirror).await?;
-        let (begun, run_id) = (run.progress, run.run_id);
+        let (begun, run_id, started_at) = (run.progress, run.run_id, run.started_at);
         let progress = Arc::new(Progress::resume(begun, &earlier));
         let stop = CancellationToken::new();
         let (table, config) = (self.table.clone(), mirror.config.clone());
         let pump = Pump { table, config, progress: Arc::clone(&progress), run, outcomes };
         let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
         let done = done(earlier);
-        let steps =
-            Steps { engine: self, mirror: &mirror, claim: &claim, progress: &progress, budget, run: run_id, done };
+        let steps = Steps {
+            engine: self,
+            mirror: &mirror,
+            claim: &claim,
+            progress: &progress,
+            budget,
+            run: run_id,
+            started_at,
+            done,
+        };
         let work = tokio::select! {
             work = steps.all() => work,
             () = stop.cancelled() => Work::Stopped,

@@ -18,6 +18,7 @@ pub(crate) enum Key<'a> {
     Robot(&'a RobotName),
     Repository(&'a RepositoryName),
     Mirror(&'a RepositoryName),
+    Referrers(&'a RepositoryName),
     Permission(&'a RepositoryName, &'a RobotName),
     Tag(&'a RepositoryName, &'a TagName),
     Upload(&'a RepositoryName, &'a Digest),
@@ -33,6 +34,7 @@ impl Key<'_> {
             Self::Robot(robot) => namespace_pk(&robot.namespace()),
             Self::Repository(repository) => namespace_pk(&repository.namespace()),
             Self::Mirror(repository)
+            | Self::Referrers(repository)
             | Self::Permission(repository, _)
             | Self::Tag(repository, _)
             | Self::Upload(repository, _)
@@ -48,6 +50,7 @@ impl Key<'_> {
             Self::Robot(robot) => format!("{}{}", prefix::ROBOT, robot.short()),
             Self::Repository(repository) => format!("{}{}", prefix::REPOSITORY, repository.name()),
             Self::Mirror(_) => "MIRROR".to_owned(),
+            Self::Referrers(_) => "REFERRERS".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),

@@ -4,6 +4,7 @@ mod error;
 mod key;
 mod mirror;
 mod organization;
+mod referrers;
 mod repository;
 mod robot;
 mod run;

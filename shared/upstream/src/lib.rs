@@ -5,6 +5,7 @@ mod blob;
 mod challenge;
 mod error;
 mod link;
+mod referrers;
 mod registry;
 mod request;
 mod retry;

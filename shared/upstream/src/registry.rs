@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use moorage_domain::{Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE};
+use moorage_domain::{Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE, referrers::Referrer};
 use reqwest::{
     Method,
     header::{ACCEPT, HeaderMap, HeaderName, HeaderValue},
@@ -14,6 +14,7 @@ use url::Url;
 use crate::{
     BlobReader, Counts, Listing, Settings, UpstreamError,
     auth::Auth,
+    referrers,
     request::{Answer, Http, Requests},
     tags,
     transport::{Request, Transport},
@@ -72,6 +73,11 @@ impl Registry {
         }
         let bytes = self.get_manifest(&url).await?;
         Ok(Resolved { digest: Digest::sha256(&bytes), manifest: Some(bytes) })
+    }
+
+    /// What refers to a manifest; nothing if the registry has no referrers API.
+    pub async fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Referrer>>, UpstreamError> {
+        referrers::list(&self.requests, self.url(&format!("referrers/{subject}")).await?).await
     }
 
     /// A manifest, exactly as the registry has it, checked against its digest.

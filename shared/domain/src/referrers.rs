@@ -1,0 +1,128 @@
+//! Referrers: signatures, SBOMs and attestations, and the tags under which clients look for them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, MediaType, TagName,
+    manifest::{MAX_MANIFEST_SIZE, Refusal},
+};
+
+/// The most referrers of one subject. Their index has to stay a manifest that registries serve.
+pub const MAX_REFERRERS: usize = 1_000;
+/// How deep referrers of referrers are followed: a signature of an SBOM of an image, and one more.
+pub const MAX_REFERRER_DEPTH: usize = 4;
+
+/// What cosign appends to the referrers tag for signatures, attestations and SBOMs.
+const COSIGN_SUFFIXES: [&str; 3] = [".sig", ".att", ".sbom"];
+
+/// A manifest that refers to another one: an entry of the list of referrers (distribution-spec v1.1.1, "Listing
+/// Referrers").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Referrer {
+    /// Its manifest's media type.
+    pub media_type: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its manifest's length in bytes.
+    pub size: u64,
+    /// What kind of artifact it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// Its annotations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u8,
+    #[serde(default)]
+    media_type: String,
+    #[serde(default)]
+    manifests: Option<Vec<Referrer>>,
+}
+
+/// The tag that holds the index of what refers to `subject` where a registry has no referrers API (distribution-spec
+/// v1.1.1, "Referrers Tag Schema").
+pub fn referrers_tag(subject: &Digest) -> TagName {
+    TagName::attached(subject, "")
+}
+
+/// All tags under which clients look for what is attached to `subject`: the referrers tag, and cosign's.
+pub fn attached_tags(subject: &Digest) -> impl Iterator<Item = TagName> {
+    let cosign = COSIGN_SUFFIXES.into_iter().map(|suffix| TagName::attached(subject, suffix));
+    std::iter::once(referrers_tag(subject)).chain(cosign)
+}
+
+/// Whether a tag looks like one of [`attached_tags`].
+pub fn is_attached_tag(tag: &TagName) -> bool {
+    tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-")
+}
+
+/// Parses a list of referrers, or an index as one.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Referrer>, Refusal> {
+    let index: Index = serde_json::from_slice(bytes).map_err(|_| Refusal::Malformed("no list of referrers".into()))?;
+    Ok(index.manifests.unwrap_or_default())
+}
+
+/// The index that a mirror keeps under the referrers tag: the same bytes for the same referrers, in whatever order and
+/// however often a registry names them. Those of which a stock registry could not serve the manifest are left out.
+pub fn index(referrers: impl IntoIterator<Item = Referrer>) -> Result<Vec<u8>, Refusal> {
+    let servable = referrers.into_iter().filter(|referrer| referrer.media_type.parse::<MediaType>().is_ok());
+    let by_digest: BTreeMap<Digest, Referrer> = servable.map(|referrer| (referrer.digest.clone(), referrer)).collect();
+    let index = Index {
+        schema_version: 2,
+        media_type: MediaType::OciIndex.as_str().to_owned(),
+        manifests: Some(by_digest.into_values().collect()),
+    };
+    let bytes = serde_json::to_vec(&index).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    if bytes.len() > MAX_MANIFEST_SIZE { Err(Refusal::TooLarge) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Algorithm,
+        manifest::{Content, Manifest},
+    };
+
+    fn referrer(content: &[u8], media_type: &str) -> Referrer {
+        Referrer {
+            media_type: media_type.to_owned(),
+            digest: Digest::sha256(content),
+            size: 1,
+            artifact_type: Some("application/spdx+json".to_owned()),
+            annotations: Some(BTreeMap::from([("a".to_owned(), "b".to_owned())])),
+        }
+    }
+
+    #[test]
+    fn tags_of_a_subject() {
+        let tags: Vec<_> = attached_tags(&Digest::sha256(b"")).map(|tag| tag.to_string()).collect();
+        let tag = "sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(tags, [tag.to_owned(), format!("{tag}.sig"), format!("{tag}.att"), format!("{tag}.sbom")]);
+        let long = referrers_tag(&Digest::of(Algorithm::Sha512, b""));
+        assert_eq!(long.as_str().len(), "sha512-".len() + 64, "the spec cuts it there");
+        assert!(is_attached_tag(&long) && !is_attached_tag(&"v1".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_index_is_the_same_for_the_same_referrers_and_can_be_served() {
+        let (a, b) = (referrer(b"a", MediaType::OciManifest.as_str()), referrer(b"b", MediaType::OciIndex.as_str()));
+        let old = referrer(b"c", "application/vnd.oci.artifact.manifest.v1+json");
+        let bytes = index([a.clone(), old, b.clone()]).unwrap();
+        assert_eq!(bytes, index([b.clone(), a.clone(), b.clone()]).unwrap());
+        let mut parsed = parse(&bytes).unwrap();
+        parsed.sort_by_key(|referrer| referrer.artifact_type != a.artifact_type || referrer.digest != a.digest);
+        assert_eq!(parsed, [a, b], "artifact type and annotations stay");
+        let Content::Index(manifests) = Manifest::parse(&bytes).unwrap().content else { panic!("no index") };
+        assert_eq!(manifests.len(), 2);
+        assert!(parse(b"<html>").is_err());
+        assert_eq!(parse(br#"{"schemaVersion":2,"manifests":null}"#), Ok(vec![]));
+    }
+}
