@@ -26,6 +26,11 @@ pub struct Held {
 /// what is linked is there and has its digest, that no tag has only a history (a stock registry would list it without
 /// finding it), and that everything below every tag is part of the repository.
 pub async fn check(stack: &Stack, repository: &RepositoryName) -> Held {
+    check_sparse(stack, repository, &[]).await
+}
+
+/// As [`check`], where these manifests were left out of their indexes: neither they nor what is below them is there.
+pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: &[Digest]) -> Held {
     let prefix = format!("{ROOT}/repositories/{repository}/");
     let (mut held, mut histories) = (Held::default(), BTreeSet::new());
     for key in keys(stack, &prefix).await {
@@ -56,12 +61,16 @@ pub async fn check(stack: &Stack, repository: &RepositoryName) -> Held {
         assert!(held.tags.contains_key(&tag), "{tag} has a history, but points to nothing");
     }
     for tag in held.tags.values() {
-        check_closure(stack, &held, tag).await;
+        check_closure(stack, &held, tag, left_out).await;
     }
     held
 }
 
-async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest) {
+async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: &[Digest]) {
+    if left_out.contains(manifest) {
+        assert!(!held.revisions.contains(manifest), "{manifest} was not left out");
+        return;
+    }
     assert!(held.revisions.contains(manifest), "{manifest} is not part of the repository");
     let bytes = blob(stack, manifest).await.unwrap_or_else(|| panic!("{manifest} has no data"));
     match Manifest::parse(&bytes).unwrap().content {
@@ -72,7 +81,7 @@ async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest) {
         }
         Content::Index(children) => {
             for child in children {
-                Box::pin(check_closure(stack, held, &child.digest)).await;
+                Box::pin(check_closure(stack, held, &child.digest, left_out)).await;
             }
         }
     }

@@ -144,8 +144,8 @@ async fn bad_changes_are_refused_and_change_nothing() {
         (json!({"external_reference": ""}), refused("Empty string is an invalid repository location.")),
         (json!({"external_reference": "10.0.0.1/a/b"}), refused("The provided registry location is not allowed")),
         (
-            json!({"architecture_filter": ["amd64"]}),
-            refused("Architecture filtering requires FEATURE_SPARSE_INDEX to be enabled."),
+            json!({"architecture_filter": ["amd64", "riscv64", "AMD64"]}),
+            refused("Invalid architectures: riscv64, AMD64"),
         ),
         (
             json!({"robot_username": format!("{}+nobody", world.namespace)}),

@@ -2,6 +2,7 @@
 
 use moorage_domain::{
     ExternalReference, Guard, RootRule, SecretString, Timestamp,
+    architecture::ARCHITECTURES,
     grid::MIN_SYNC_INTERVAL,
     mirror::{FLAG_KEYS, MIN_SYNC_TIMEOUT, PROXY_KEYS},
 };
@@ -124,9 +125,10 @@ impl Unchecked<'_> {
             }
             body.external_reference = Some(reference);
         }
-        if body.architecture_filter.as_ref().is_some_and(|filter| !filter.is_empty()) {
-            let detail = "Architecture filtering requires FEATURE_SPARSE_INDEX to be enabled.";
-            return Err(ApiError::Refused(detail.into()));
+        let unknown = |architecture: &&String| !ARCHITECTURES.contains(&architecture.as_str());
+        let unknown: Vec<_> = body.architecture_filter.iter().flatten().filter(unknown).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            return Err(ApiError::Refused(format!("Invalid architectures: {}", unknown.join(", "))));
         }
         if let Some(text) = self.sync_start_date {
             let date = Timestamp::parse_iso(text);
@@ -234,10 +236,7 @@ mod tests {
                 json!({"external_registry_username": null, "external_registry_password": "x"}),
                 "Unable to delete username while setting a password.",
             ),
-            (
-                json!({"architecture_filter": ["amd64"]}),
-                "Architecture filtering requires FEATURE_SPARSE_INDEX to be enabled.",
-            ),
+            (json!({"architecture_filter": ["amd64", "riscv64", "AMD64"]}), "Invalid architectures: riscv64, AMD64"),
         ] {
             assert_eq!(check(&body).unwrap_err(), message, "{body}");
         }

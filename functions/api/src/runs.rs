@@ -72,7 +72,7 @@ fn view(run: &Run, state: &SyncState) -> Value {
         "ended_at": run.ended_at.map(moorage_domain::Timestamp::iso), "failure": failure,
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
-        "tags_unchanged": counts.tags_unchanged, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned, "invocations": run.invocations,
+        "tags_unchanged": counts.tags_unchanged, "tags_skipped": counts.tags_skipped, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned, "invocations": run.invocations,
     })
 }
 

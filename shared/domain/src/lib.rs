@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod architecture;
 pub mod cause;
 pub mod checkpoint;
 pub mod digest;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{Digest, MediaType};
+use crate::{Digest, MediaType, architecture::REFERENCE_DIGEST};
 
 /// The largest manifest, in bytes: stock registries and most clients read no more.
 pub const MAX_MANIFEST_SIZE: usize = 4 * 1024 * 1024;
@@ -42,9 +42,29 @@ pub struct Descriptor {
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
-    // Parsed only so that a wrong type is refused, as a stock registry would.
+    platform: Option<Platform>,
     annotations: Option<BTreeMap<String, String>>,
+    // Parsed only so that a wrong type is refused, as a stock registry would.
     urls: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Platform {
+    #[serde(default)]
+    architecture: String,
+}
+
+impl Descriptor {
+    /// The architecture that an index gives for it.
+    pub fn architecture(&self) -> Option<&str> {
+        let platform = self.platform.as_ref()?;
+        Some(platform.architecture.as_str()).filter(|architecture| !architecture.is_empty())
+    }
+
+    /// The image that it is about, if an index ties it to one.
+    pub(crate) fn reference(&self) -> Option<Digest> {
+        self.annotations.as_ref()?.get(REFERENCE_DIGEST)?.parse().ok()
+    }
 }
 
 /// Why content is refused; each is a reason that the run reports for the tag.
@@ -68,6 +88,14 @@ pub enum Refusal {
     /// A layer whose media type says that it must not be distributed.
     #[error("layer {0} is non-distributable (foreign)")]
     NonDistributable(Digest),
+    /// An index none of whose architectures the mirror keeps. Quay's words.
+    #[error("No matching architectures. Requested: {requested}, Available: {available}", requested = quoted(requested), available = quoted(available))]
+    NoArchitecture {
+        /// The mirror's filter.
+        requested: Vec<String>,
+        /// What the index has.
+        available: Vec<String>,
+    },
     /// More levels of indexes than [`MAX_INDEX_DEPTH`].
     #[error("indexes nest deeper than {MAX_INDEX_DEPTH} levels")]
     TooDeep,
@@ -75,6 +103,8 @@ pub enum Refusal {
 
 /// How many characters of foreign text an error may repeat.
 const QUOTE_LENGTH: usize = 120;
+/// How many foreign texts an error may repeat.
+const QUOTE_COUNT: usize = 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -148,6 +178,12 @@ fn image(body: Body) -> Result<Content, Refusal> {
         return Err(Refusal::NonDistributable(layer.digest.clone()));
     }
     Ok(Content::Image(unique(std::iter::once(config).chain(layers).collect())))
+}
+
+/// A list as Python prints it; no more of it than an error may repeat.
+fn quoted(texts: &[String]) -> String {
+    let texts = texts.iter().map(|text| format!("'{}'", text.chars().take(QUOTE_LENGTH).collect::<String>()));
+    format!("[{}]", texts.take(QUOTE_COUNT).collect::<Vec<_>>().join(", "))
 }
 
 fn missing(field: &str) -> Refusal {

@@ -20,9 +20,20 @@ pub struct HeldTag {
     /// The registry's digest, where ours is another one: an index of referrers that was merged from several sources.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,
+    /// The architectures that were copied, where others were left out; empty if it is whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub architectures: Vec<String>,
     /// The manifests below it, up to [`MAX_MANIFESTS`]: what referrers may refer to.
     #[serde(default)]
     pub manifests: Vec<Digest>,
+}
+
+impl HeldTag {
+    /// Whether nothing of the wanted architectures was left out.
+    fn covers(&self, wanted: &[String]) -> bool {
+        let has = |wanted: &String| self.architectures.contains(wanted);
+        self.architectures.is_empty() || (!wanted.is_empty() && wanted.iter().all(has))
+    }
 }
 
 /// The most manifests that are remembered of one tag, so that its item stays small. What refers to the children of a
@@ -38,10 +49,13 @@ pub enum TagAction {
     Copy,
 }
 
-/// Compares what we hold with the digest that the registry announced.
-pub fn action(held: Option<&HeldTag>, upstream: &Digest) -> TagAction {
+/// Compares what we hold with the digest that the registry announced, and with the architectures that the mirror keeps:
+/// all, if `wanted` is empty.
+pub fn action(held: Option<&HeldTag>, upstream: &Digest, wanted: &[String]) -> TagAction {
     match held {
-        Some(held) if held.source.as_ref().unwrap_or(&held.digest) == upstream => TagAction::Keep,
+        Some(held) if held.source.as_ref().unwrap_or(&held.digest) == upstream && held.covers(wanted) => {
+            TagAction::Keep
+        }
         _ => TagAction::Copy,
     }
 }
@@ -75,18 +89,35 @@ mod tests {
             size: 1,
             since: Timestamp::from_unix(0),
             source: None,
+            architectures: Vec::new(),
             manifests: Vec::new(),
         };
         tags.iter().map(|n| (tag(*n), held(n))).collect()
     }
 
     #[test]
+    fn what_a_filter_left_out_is_copied_when_it_is_wanted() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let whole = &held(&BTreeSet::from([1]))[&tag(1)];
+        let sparse = HeldTag { architectures: names(&["amd64", "arm64"]), ..whole.clone() };
+        for (held, wanted, expected) in [
+            (whole, &["amd64"][..], TagAction::Keep),
+            (&sparse, &["amd64"], TagAction::Keep),
+            (&sparse, &["arm64", "amd64"], TagAction::Keep),
+            (&sparse, &["arm64", "s390x"], TagAction::Copy),
+            (&sparse, &[], TagAction::Copy),
+        ] {
+            assert_eq!(action(Some(held), &Digest::sha256(&[1]), &names(wanted)), expected, "{wanted:?}");
+        }
+    }
+
+    #[test]
     fn only_a_changed_digest_is_copied() {
         let held = held(&BTreeSet::from([1]));
         let held = held.get(&tag(1));
-        assert_eq!(action(held, &Digest::sha256(&[1])), TagAction::Keep);
-        assert_eq!(action(held, &Digest::sha256(&[2])), TagAction::Copy);
-        assert_eq!(action(None, &Digest::sha256(&[1])), TagAction::Copy);
+        assert_eq!(action(held, &Digest::sha256(&[1]), &[]), TagAction::Keep);
+        assert_eq!(action(held, &Digest::sha256(&[2]), &[]), TagAction::Copy);
+        assert_eq!(action(None, &Digest::sha256(&[1]), &[]), TagAction::Copy);
     }
 
     proptest! {

@@ -82,6 +82,9 @@ pub struct Progress {
     pub tags_copied: u64,
     /// Tags that were as they should be.
     pub tags_unchanged: u64,
+    /// Tags whose image is of an architecture that the mirror does not keep.
+    #[serde(default)]
+    pub tags_skipped: u64,
     /// Tags that failed or were refused.
     pub tags_failed: u64,
     /// Tags that were deleted.
@@ -141,6 +144,8 @@ pub enum Outcome {
     Failed,
     /// It was deleted, because the rule does not select it.
     Pruned,
+    /// It was left as it is: its image is of an architecture that the mirror does not keep.
+    Skipped,
 }
 
 impl Progress {
@@ -150,6 +155,7 @@ impl Progress {
             Outcome::Copied => self.tags_copied += 1,
             Outcome::Unchanged => self.tags_unchanged += 1,
             Outcome::Refused | Outcome::Failed => self.tags_failed += 1,
+            Outcome::Skipped => self.tags_skipped += 1,
             // Pruned tags are not among the selected ones.
             Outcome::Pruned => {
                 self.tags_pruned += 1;

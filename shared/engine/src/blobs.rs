@@ -1,8 +1,12 @@
 //! Blobs: each one once per run.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use moorage_domain::{FailureReason, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
+use bytes::Bytes;
+use moorage_domain::{Digest, FailureReason, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
 use moorage_state::Table;
 use moorage_storage::Storage;
 use moorage_upstream::Registry;
@@ -33,11 +37,24 @@ pub(crate) struct Blobs {
 pub(crate) struct Flow {
     copied: Once<Result<(), WorkError>>,
     places: Semaphore,
+    /// Content that had to be fetched to decide something, and is still to be copied: a few small pieces for each tag
+    /// that is copied at once.
+    known: Mutex<HashMap<Digest, Bytes>>,
 }
 
 impl Flow {
     pub(crate) fn new() -> Self {
-        Self { copied: Once::new(), places: Semaphore::new(BLOBS_IN_FLIGHT) }
+        Self { copied: Once::new(), places: Semaphore::new(BLOBS_IN_FLIGHT), known: Mutex::default() }
+    }
+
+    /// Keeps verified content until it is copied.
+    pub(crate) fn keep(&self, digest: &Digest, bytes: Bytes) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(digest.clone(), bytes);
+    }
+
+    /// Takes content that was kept.
+    pub(crate) fn take(&self, digest: &Digest) -> Option<Bytes> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(digest)
     }
 }
 
@@ -65,7 +82,10 @@ impl Blobs {
     async fn put(&self, blob: &Descriptor) -> Result<(), WorkError> {
         // Room comes before the request: who waits for room must not keep the registry's connections from others.
         let room = self.storage.room(blob.size).await?;
-        let bytes = self.registry.blob(&blob.digest, blob.size, 0).await?.rest().await?;
+        let bytes = match self.flow.take(&blob.digest) {
+            Some(bytes) => bytes,
+            None => self.registry.blob(&blob.digest, blob.size, 0).await?.rest().await?,
+        };
         self.progress.received(blob.size);
         match self.storage.put_blob(&blob.digest, bytes, room).await {
             Ok(()) => self.progress.stored(),

@@ -8,11 +8,14 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
-    Digest, FailureReason, MediaType, TagName,
+    Digest, FailureReason, MediaType, TagName, architecture,
     failure::Failure,
-    manifest::{Content, MAX_INDEX_DEPTH, Manifest, Refusal},
+    manifest::{Content, MAX_INDEX_DEPTH, MAX_MANIFEST_SIZE, Manifest, Refusal},
     plan::{HeldTag, MAX_MANIFESTS},
+    run::Outcome,
 };
+use moorage_state::SkippedTag;
+use moorage_upstream::UpstreamError;
 
 use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once};
 
@@ -24,9 +27,12 @@ const DESCRIPTORS_IN_FLIGHT: usize = 8;
 pub(crate) struct Copier {
     blobs: Blobs,
     manifests: Once<Result<Arc<Tree>, WorkError>>,
-    /// The tags that were copied since the last [`Copier::update`].
+    left_out: Once<Result<bool, WorkError>>,
+    /// The tags that were copied.
     copied: Mutex<BTreeMap<TagName, HeldTag>>,
     timeout: Duration,
+    /// The architectures to keep; empty for all.
+    architectures: Vec<String>,
 }
 
 /// A manifest whose whole content is in the repository.
@@ -37,11 +43,14 @@ struct Tree {
     sizes: BTreeMap<Digest, u64>,
     /// The manifests among them, but for itself.
     manifests: BTreeSet<Digest>,
+    /// Whether something below it was left out.
+    is_sparse: bool,
 }
 
 impl Copier {
-    pub(crate) fn new(blobs: Blobs, timeout: Duration) -> Self {
-        Self { blobs, manifests: Once::new(), copied: Mutex::default(), timeout }
+    pub(crate) fn new(blobs: Blobs, timeout: Duration, architectures: Vec<String>) -> Self {
+        let (manifests, left_out, copied) = (Once::new(), Once::new(), Mutex::default());
+        Self { blobs, manifests, left_out, copied, timeout, architectures }
     }
 
     /// Ends a run's copying: what no tag wanted is given up.
@@ -50,24 +59,72 @@ impl Copier {
     }
 
     /// Copies what `digest` names and points the tag to it. `source` is the registry's digest, where that is another
-    /// one.
-    pub(crate) async fn tag(&self, tag: &TagName, digest: &Digest, source: Option<Digest>) -> Result<(), WorkError> {
+    /// one. Tells what became of it: an image of another architecture than the mirror keeps is skipped, and an earlier
+    /// one of the tag stays, as in Quay.
+    pub(crate) async fn tag(
+        &self,
+        tag: &TagName,
+        digest: &Digest,
+        source: Option<Digest>,
+    ) -> Result<Outcome, WorkError> {
         let Blobs { storage, table, repository, claim, .. } = &self.blobs;
+        if self.in_time(self.is_left_out(digest)).await? {
+            let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
+            table.put_skipped(repository, tag, skipped).await?;
+            return Ok(Outcome::Skipped);
+        }
         let tree = self.in_time(self.manifest(digest, 0)).await?;
         claim.check()?;
         storage.publish_tag(repository, tag, digest).await?;
         let size = tree.sizes.values().sum();
         let manifests = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
         let (digest, media_type) = (digest.clone(), tree.media_type);
-        let held = HeldTag { digest, media_type, size, since: now(), source, manifests };
+        let architectures = if tree.is_sparse { self.architectures.clone() } else { Vec::new() };
+        let held = HeldTag { digest, media_type, size, since: now(), source, architectures, manifests };
         table.put_tag(repository, tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
-        Ok(())
+        Ok(Outcome::Copied)
+    }
+
+    /// Whether a tag's image is one of another architecture than the mirror keeps. What has to be fetched to know it is
+    /// kept for copying.
+    async fn is_left_out(&self, digest: &Digest) -> Result<bool, WorkError> {
+        if self.architectures.is_empty() {
+            return Ok(false);
+        }
+        self.left_out.get(digest, || self.look(digest)).await
+    }
+
+    async fn look(&self, digest: &Digest) -> Result<bool, WorkError> {
+        let Blobs { registry, flow, .. } = &self.blobs;
+        let bytes = registry.manifest(digest).await?;
+        let manifest = Manifest::parse(&bytes)?;
+        flow.keep(digest, bytes);
+        let Content::Image(blobs) = manifest.content else { return Ok(false) };
+        let Some(config) = blobs.first().filter(|config| config.size <= MAX_MANIFEST_SIZE as u64) else {
+            return Ok(false);
+        };
+        let bytes = registry.blob(&config.digest, config.size, 0).await?.rest().await?;
+        if Digest::of(config.digest.algorithm(), &bytes) != config.digest {
+            return Err(UpstreamError::DigestMismatch(config.digest.clone()).into());
+        }
+        let is_left_out = architecture::leaves_out(&bytes, &self.architectures);
+        if is_left_out {
+            flow.take(digest);
+        } else {
+            flow.keep(&config.digest, bytes);
+        }
+        Ok(is_left_out)
     }
 
     /// Adds to `held` what was copied.
     pub(crate) fn update(&self, held: &mut BTreeMap<TagName, HeldTag>) {
-        held.append(&mut self.lock());
+        held.extend(self.lock().iter().map(|(tag, copied)| (tag.clone(), copied.clone())));
+    }
+
+    /// Whether a tag was copied.
+    pub(crate) fn has_copied(&self, tag: &TagName) -> bool {
+        self.lock().contains_key(tag)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TagName, HeldTag>> {
@@ -103,36 +160,44 @@ impl Copier {
         }
         let (manifest, size) = self.fetch(digest).await?;
         let (mut sizes, mut manifests) = (BTreeMap::from([(digest.clone(), size)]), BTreeSet::new());
+        let mut is_sparse = false;
         match &manifest.content {
             Content::Image(blobs) => {
                 follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
                 sizes.extend(blobs.iter().map(|blob| (blob.digest.clone(), blob.size)));
             }
             Content::Index(children) => {
+                let kept = architecture::select(children, &self.architectures)?;
+                is_sparse = kept.len() < children.len();
+                let children = kept;
                 manifests.extend(children.iter().map(|child| child.digest.clone()));
                 let child = |index: usize| self.manifest(&children[index].digest, depth + 1);
                 for tree in follow(children.len(), child).await? {
                     sizes.extend(tree.sizes.iter().map(|(digest, size)| (digest.clone(), *size)));
                     manifests.extend(tree.manifests.iter().cloned());
+                    is_sparse |= tree.is_sparse;
                 }
             }
         }
         // The link makes it part of the repository, so it comes after everything below it.
         self.blobs.storage.link_manifest(&self.blobs.repository, digest).await?;
-        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests }))
+        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests, is_sparse }))
     }
 
     /// A manifest and its length: the bucket's, if an earlier sync or another repository stored it, else the
     /// registry's. Its bytes are stored at once: many registries count how often a manifest is fetched, so it should not
     /// be fetched again if its blobs take several attempts.
     async fn fetch(&self, digest: &Digest) -> Result<(Manifest, u64), WorkError> {
-        let Blobs { registry, storage, progress, .. } = &self.blobs;
+        let Blobs { registry, storage, progress, flow, .. } = &self.blobs;
         if let Some(bytes) = storage.manifest(digest).await? {
             progress.want(bytes.len() as u64);
             progress.done(bytes.len() as u64);
             return Ok((Manifest::parse(&bytes)?, bytes.len() as u64));
         }
-        let bytes = registry.manifest(digest).await?;
+        let bytes = match flow.take(digest) {
+            Some(bytes) => bytes,
+            None => registry.manifest(digest).await?,
+        };
         let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
         progress.want(size);
         progress.received(size);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, MediaType, TagName, Timestamp,
+    Digest, MediaType, TagName,
     plan::HeldTag,
     referrers::{MAX_REFERRER_DEPTH, Referrer, attached_tags, index, parse, referrers_tag},
     run::Outcome,
@@ -32,8 +32,6 @@ pub(crate) struct Attached<'a> {
     pub(crate) selected: &'a BTreeSet<TagName>,
     /// Whether what refers to unchanged images is asked for, too.
     pub(crate) refresh: bool,
-    /// When the run began: what is younger was copied by it.
-    pub(crate) started_at: Timestamp,
 }
 
 /// What one round came to.
@@ -54,7 +52,7 @@ impl Attached<'_> {
         let (mut kept, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let (mut round, mut has_api) = (self.selected.clone(), None);
         for _ in 0..MAX_REFERRER_DEPTH {
-            let subjects = subjects(held, &round, &mut seen);
+            let subjects = self.subjects(held, &round, &mut seen);
             let listed = self.listed_tags(held, &subjects, &kept).await?;
             self.copier.update(held);
             if !listed.is_whole {
@@ -74,11 +72,34 @@ impl Attached<'_> {
         Ok(Some(kept))
     }
 
+    /// The manifests of some tags that were not seen before, and whether this run has copied them.
+    fn subjects(
+        &self,
+        held: &BTreeMap<TagName, HeldTag>,
+        tags: &BTreeSet<TagName>,
+        seen: &mut BTreeSet<Digest>,
+    ) -> BTreeMap<Digest, bool> {
+        let mut subjects = BTreeMap::new();
+        for (tag, held) in tags.iter().filter_map(|tag| Some((tag, held.get(tag)?))) {
+            for digest in std::iter::once(&held.digest).chain(&held.manifests) {
+                if seen.insert(digest.clone()) {
+                    subjects.insert(digest.clone(), self.is_new(tag));
+                }
+            }
+        }
+        subjects
+    }
+
+    /// Whether this run has copied a tag.
+    fn is_new(&self, tag: &TagName) -> bool {
+        self.steps.copied.contains(tag) || self.copier.has_copied(tag)
+    }
+
     /// Copies the attachments that the registry lists as tags, like any other tag.
     async fn listed_tags(
         &self,
         held: &BTreeMap<TagName, HeldTag>,
-        subjects: &BTreeMap<Digest, Timestamp>,
+        subjects: &BTreeMap<Digest, bool>,
         kept: &BTreeSet<TagName>,
     ) -> Result<Round, WorkError> {
         let is_new = |tag: &TagName| self.listed.contains(tag) && !self.selected.contains(tag) && !kept.contains(tag);
@@ -95,19 +116,17 @@ impl Attached<'_> {
     async fn referrers(
         &self,
         held: &BTreeMap<TagName, HeldTag>,
-        subjects: &BTreeMap<Digest, Timestamp>,
+        subjects: &BTreeMap<Digest, bool>,
         has_api: &mut Option<bool>,
     ) -> Result<Round, WorkError> {
         let (mut tags, mut due) = (BTreeSet::new(), Vec::new());
-        for (subject, since) in subjects {
+        for (subject, is_new) in subjects {
             let tag = referrers_tag(subject);
-            let own = held.get(&tag);
-            let changed = own.map_or(*since, |own| own.since.max(*since)) >= self.started_at;
             // What is held stays, unless the registry says that it is gone.
-            if own.is_some() {
+            if held.contains_key(&tag) {
                 tags.insert(tag.clone());
             }
-            if (self.refresh || changed) && !self.steps.done.contains(&tag) {
+            if (self.refresh || *is_new || self.is_new(&tag)) && !self.steps.done.contains(&tag) {
                 due.push((subject, tag));
             }
         }
@@ -172,27 +191,10 @@ impl Attached<'_> {
         }
         self.steps.engine.storage.put_manifest(&digest, MediaType::OciIndex, bytes.into()).await?;
         let source = own.map(|own| own.source.clone().unwrap_or_else(|| own.digest.clone()));
-        self.copier.tag(tag, &digest, source).await?;
-        self.steps.progress.outcome(tag, Outcome::Copied, Some(digest));
+        let outcome = self.copier.tag(tag, &digest, source).await?;
+        self.steps.progress.outcome(tag, outcome, Some(digest));
         Ok(true)
     }
-}
-
-/// The manifests of some tags that were not seen before, and since when they are held.
-fn subjects(
-    held: &BTreeMap<TagName, HeldTag>,
-    tags: &BTreeSet<TagName>,
-    seen: &mut BTreeSet<Digest>,
-) -> BTreeMap<Digest, Timestamp> {
-    let mut subjects = BTreeMap::new();
-    for held in tags.iter().filter_map(|tag| held.get(tag)) {
-        for digest in std::iter::once(&held.digest).chain(&held.manifests) {
-            if seen.insert(digest.clone()) {
-                subjects.insert(digest.clone(), held.since);
-            }
-        }
-    }
-    subjects
 }
 
 /// The referrers in an index of ours.

@@ -24,7 +24,7 @@ pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntr
     let (kind, ended) = match outcome.outcome {
         Outcome::Copied => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
         Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
-        Outcome::Unchanged | Outcome::Pruned => return None,
+        Outcome::Unchanged | Outcome::Pruned | Outcome::Skipped => return None,
     };
     let fields = SyncFields {
         verb: "finish",

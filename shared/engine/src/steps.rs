@@ -14,7 +14,7 @@ use moorage_domain::{
     referrers::is_attached_tag,
     run::{Outcome, RunId},
 };
-use moorage_state::Mirror;
+use moorage_state::{Mirror, SkippedTag};
 use moorage_upstream::Registry;
 
 use crate::{
@@ -47,6 +47,10 @@ pub(crate) struct Steps<'a> {
     pub(crate) started_at: Timestamp,
     /// The tags that earlier invocations of the run have dealt with.
     pub(crate) done: BTreeSet<TagName>,
+    /// Those of them that were copied.
+    pub(crate) copied: BTreeSet<TagName>,
+    /// The tags that the architecture filter has left out before.
+    pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
 }
 
 /// What the steps came to.
@@ -97,7 +101,8 @@ impl Steps<'_> {
             budget: self.budget,
             flow: Flow::new(),
         };
-        let copier = Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval));
+        let copier =
+            Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval), config.architecture_filter.clone());
         if !self.copy(&copier, wanted).await? {
             return Ok(Work::Suspended);
         }
@@ -111,11 +116,13 @@ impl Steps<'_> {
             listed: &attachments,
             selected: &chosen,
             refresh,
-            started_at: self.started_at,
         };
         let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
         copier.finish().await?;
         selected.extend(attached);
+        for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
+            engine.table.delete_skipped(&config.repository, tag).await?;
+        }
         self.prune(&plan::prune(&held, count, &selected)).await?;
         if refresh {
             engine.table.put_referrers_checked(&config.repository, self.started_at).await?;
@@ -132,10 +139,13 @@ impl Steps<'_> {
     ) -> Result<Vec<(TagName, Digest)>, WorkError> {
         let resolve = async |tag| (tag, registry.resolve(tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
-        let mut wanted = Vec::new();
+        let (mut wanted, wanted_architectures) = (Vec::new(), &self.mirror.config.architecture_filter);
         while let Some((tag, resolved)) = resolved.next().await {
             match resolved {
-                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest) {
+                Ok(upstream) if self.is_skipped(tag, &upstream.digest) => {
+                    self.progress.outcome(tag, Outcome::Skipped, None);
+                }
+                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest, wanted_architectures) {
                     TagAction::Keep => self.progress.outcome(tag, Outcome::Unchanged, None),
                     TagAction::Copy => wanted.push((tag.clone(), upstream.digest)),
                 },
@@ -161,11 +171,18 @@ impl Steps<'_> {
             }
             tried += 1;
             match result {
-                Ok(()) => self.progress.outcome(&tag, Outcome::Copied, Some(digest)),
+                Ok(Outcome::Skipped) => self.progress.outcome(&tag, Outcome::Skipped, None),
+                Ok(outcome) => self.progress.outcome(&tag, outcome, Some(digest)),
                 Err(error) => self.failed(&tag, error)?,
             }
         }
         Ok(tried == all)
+    }
+
+    /// Whether the architecture filter, as it is, has left out this very image before.
+    fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
+        let filter = &self.mirror.config.architecture_filter;
+        self.skipped.get(tag).is_some_and(|skipped| skipped.digest == *upstream && skipped.architectures == *filter)
     }
 
     /// Records a tag's failure; passes on what ends the whole sync: a lost claim, and a registry that asks to be left

@@ -1,7 +1,7 @@
 //! One sync: claim, run the steps as long as there is time, report, release or hand over.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -104,7 +104,9 @@ impl Engine {
         let (table, config) = (self.table.clone(), mirror.config.clone());
         let pump = Pump { table, config, progress: Arc::clone(&progress), run, outcomes };
         let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
-        let done = done(earlier);
+        let (done, copied) = done(earlier);
+        let has_filter = !mirror.config.architecture_filter.is_empty();
+        let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let steps = Steps {
             engine: self,
             mirror: &mirror,
@@ -114,6 +116,8 @@ impl Engine {
             run: run_id,
             started_at,
             done,
+            copied,
+            skipped,
         };
         let work = tokio::select! {
             work = steps.all() => work,
@@ -162,10 +166,12 @@ fn new_run(run_id: RunId, trigger: Trigger) -> Run {
     }
 }
 
-/// The tags that earlier invocations of the run have dealt with.
-fn done(outcomes: Vec<TagOutcome>) -> BTreeSet<TagName> {
+/// The tags that earlier invocations of the run have dealt with, and those of them that were copied.
+fn done(outcomes: Vec<TagOutcome>) -> (BTreeSet<TagName>, BTreeSet<TagName>) {
+    let copied = outcomes.iter().filter(|outcome| outcome.outcome == Outcome::Copied);
+    let copied = copied.map(|outcome| outcome.tag.clone()).collect();
     let selected = outcomes.into_iter().filter(|outcome| outcome.outcome != Outcome::Pruned);
-    selected.map(|outcome| outcome.tag).collect()
+    (selected.map(|outcome| outcome.tag).collect(), copied)
 }
 
 impl Sync<'_> {

@@ -21,6 +21,7 @@ pub(crate) enum Key<'a> {
     Referrers(&'a RepositoryName),
     Permission(&'a RepositoryName, &'a RobotName),
     Tag(&'a RepositoryName, &'a TagName),
+    Skipped(&'a RepositoryName, &'a TagName),
     Upload(&'a RepositoryName, &'a Digest),
     Run(&'a RepositoryName, RunId),
     Outcomes(&'a RepositoryName, RunId, u32),
@@ -37,6 +38,7 @@ impl Key<'_> {
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
             | Self::Tag(repository, _)
+            | Self::Skipped(repository, _)
             | Self::Upload(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
@@ -53,6 +55,7 @@ impl Key<'_> {
             Self::Referrers(_) => "REFERRERS".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
+            Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
@@ -73,6 +76,7 @@ pub(crate) mod prefix {
     pub(crate) const REPOSITORY: &str = "REPOSITORY#";
     pub(crate) const PERMISSION: &str = "PERMISSION#";
     pub(crate) const TAG: &str = "TAG#";
+    pub(crate) const SKIPPED: &str = "SKIPPED#";
     pub(crate) const UPLOAD: &str = "UPLOAD#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";

@@ -1,0 +1,53 @@
+//! Tags that a mirror's architecture filter leaves out, so that nobody has to look at their images again.
+
+use std::collections::BTreeMap;
+
+use moorage_domain::{Digest, RepositoryName, TagName};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StateError, Table,
+    key::{Key, prefix, repository_pk},
+};
+
+/// What a tag was skipped for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedTag {
+    /// The registry's digest of it.
+    pub digest: Digest,
+    /// The filter that left it out.
+    pub architectures: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SkippedItem {
+    tag: TagName,
+    #[serde(flatten)]
+    skipped: SkippedTag,
+}
+
+impl Table {
+    /// All tags of a repository that were skipped.
+    pub async fn skipped(&self, repository: &RepositoryName) -> Result<BTreeMap<TagName, SkippedTag>, StateError> {
+        let items: Vec<SkippedItem> = self.all(repository_pk(repository), prefix::SKIPPED).await?;
+        Ok(items.into_iter().map(|item| (item.tag, item.skipped)).collect())
+    }
+
+    /// Records that a tag was skipped.
+    pub async fn put_skipped(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        skipped: SkippedTag,
+    ) -> Result<(), StateError> {
+        self.put(Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped }).await
+    }
+
+    /// Forgets a tag that is not there to be skipped any more.
+    pub async fn delete_skipped(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StateError> {
+        match self.delete(Key::Skipped(repository, tag)).await {
+            Err(StateError::NotFound) => Ok(()),
+            result => result,
+        }
+    }
+}
