@@ -54,6 +54,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number of at least `minimum` or null, if it is there.
+    pub(crate) fn nullable_integer(self, name: &str, minimum: u64) -> Result<Option<Option<u64>>, ApiError> {
+        if self.0.get(name).is_some_and(Value::is_null) {
+            return Ok(Some(None));
+        }
+        Ok(self.integer(name, minimum)?.map(Some))
+    }
+
     /// An object, if it is there.
     pub(crate) fn object(self, name: &str) -> Result<Option<&'a Map<String, Value>>, ApiError> {
         self.typed(name, "'object'", Value::as_object)
@@ -141,6 +149,10 @@ mod tests {
         assert_eq!(message(fields.one_of("b", &["y", "z"]).unwrap_err()), "'x' is not one of ['y', 'z']");
         assert!(fields.string("nothing").unwrap().is_none());
         assert_eq!(fields.nullable_string("c").unwrap(), Some(None));
+        assert_eq!(fields.nullable_integer("a", 0).unwrap(), Some(Some(1)));
+        assert_eq!(fields.nullable_integer("c", 0).unwrap(), Some(None));
+        assert_eq!(fields.nullable_integer("nothing", 0).unwrap(), None);
+        assert_eq!(message(fields.nullable_integer("b", 0).unwrap_err()), "'x' is not of type 'integer'");
     }
 
     #[test]

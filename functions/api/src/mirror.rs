@@ -19,7 +19,7 @@ use crate::{
     api::{Api, Call, now},
     error::ApiError,
     mirror_body::{self, MirrorBody},
-    repository,
+    repository, runs,
 };
 
 /// How often a change is made again after losing a race against another one.
@@ -179,6 +179,7 @@ fn new_mirror(
         robot,
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
         architecture_filter: body.architecture_filter.unwrap_or_default(),
+        deletion_limit: body.deletion_limit.flatten(),
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
     Ok(NewMirror { config, external_registry_password: password, sync_start_date })
@@ -204,6 +205,7 @@ fn apply(
     set(&mut config.robot, robot);
     set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
+    set(&mut config.deletion_limit, body.deletion_limit.as_ref());
     set(&mut after.external_registry_password, password);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
     after
@@ -235,6 +237,7 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("skopeo_timeout_interval", body.skopeo_timeout_interval.map(Value::from)),
         ("robot_username", body.robot_username.clone().map(Value::from)),
         ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
+        ("deletion_limit", body.deletion_limit.map(Value::from)),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
@@ -251,10 +254,11 @@ fn without_user(url: &str) -> String {
     if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
-/// Quay's view of a mirror. The password is not part of it.
+/// Quay's view of a mirror. The password is not part of it. What Quay does not have is there only where it says
+/// something: clients compare what they get key by key.
 fn view(mirror: &Mirror) -> Value {
     let (config, state) = (&mirror.config, &mirror.state);
-    json!({
+    let mut view = json!({
         "is_enabled": config.is_enabled,
         "mirror_type": "PULL",
         "external_reference": config.external_reference,
@@ -269,7 +273,14 @@ fn view(mirror: &Mirror) -> Value {
         "robot_username": config.robot,
         "skopeo_timeout_interval": config.skopeo_timeout_interval,
         "architecture_filter": config.architecture_filter,
-    })
+    });
+    if let Some(limit) = config.deletion_limit {
+        view["deletion_limit"] = limit.into();
+    }
+    if let Some(warning) = state.sync_warning {
+        view["sync_warning"] = runs::warning(warning);
+    }
+    view
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ pub(crate) struct MirrorBody {
     pub(crate) skopeo_timeout_interval: Option<u64>,
     pub(crate) robot_username: Option<String>,
     pub(crate) architecture_filter: Option<Vec<String>>,
+    pub(crate) deletion_limit: Option<Option<u64>>,
 }
 
 /// A body that satisfies the schema; its values are still to be checked.
@@ -80,6 +81,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             skopeo_timeout_interval: fields.integer("skopeo_timeout_interval", MIN_SYNC_TIMEOUT)?,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             architecture_filter: filter,
+            deletion_limit: fields.nullable_integer("deletion_limit", 0)?,
             ..MirrorBody::default()
         },
     })
@@ -223,6 +225,8 @@ mod tests {
                 json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": []}}),
                 "validation failed: rule_value for TAG_GLOB_CSV must be a list with at least one rule",
             ),
+            (json!({"deletion_limit": -1}), "-1 is less than the minimum of 0"),
+            (json!({"deletion_limit": "1"}), "'1' is not of type 'integer'"),
             (json!({"sync_start_date": "tomorrow"}), "Incorrect DateTime format for sync_start_date."),
             (json!({"external_reference": ""}), "Empty string is an invalid repository location."),
             (json!({"external_reference": "127.0.0.1/a"}), "The provided registry location is not allowed"),

@@ -62,9 +62,12 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, call: &Call) -> Result
     let mut view = view(&repository);
     // Quay sends the tags unless they are not asked for.
     if call.flag("includeTags", true) {
+        let mirror = api.table.mirror(name).await?;
+        let last_complete = mirror.and_then(|mirror| mirror.state.last_complete);
         let tags = api.table.tags(name).await?.into_iter().map(|(tag, held)| {
             let entry = json!({
-                "name": tag, "size": held.size, "last_modified": held.since.rfc2822(), "manifest_digest": held.digest,
+                "name": tag, "size": held.size, "last_modified": held.first_seen.rfc2822(), "manifest_digest": held.digest,
+                "first_seen": held.first_seen.iso(), "last_seen": held.seen(last_complete).iso(),
             });
             (tag.to_string(), entry)
         });

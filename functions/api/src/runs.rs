@@ -1,7 +1,7 @@
 //! Runs: what syncs did, and how far a running one is.
 
 use moorage_domain::{
-    FailureReason, RepositoryName,
+    FailureReason, RepositoryName, Warning,
     failure::Failure,
     run::{Run, RunId, RunStatus},
     status::{SyncState, SyncStatus},
@@ -67,13 +67,29 @@ fn view(run: &Run, state: &SyncState) -> Value {
         |failure| json!({"reason": failure.reason, "message": failure.message, "advice": failure.reason.advice()}),
     );
     let counts = &run.progress;
-    json!({
+    let mut view = json!({
         "run_id": run.run_id, "trigger": run.trigger, "status": status, "started_at": run.started_at.iso(),
         "ended_at": run.ended_at.map(moorage_domain::Timestamp::iso), "failure": failure,
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
         "tags_unchanged": counts.tags_unchanged, "tags_skipped": counts.tags_skipped, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned, "invocations": run.invocations,
-    })
+    });
+    if let Some(sent) = run.warning {
+        view["warning"] = warning(sent);
+    }
+    view
+}
+
+/// A warning, of a run or of the mirror as its last run left it.
+pub(crate) fn warning(warning: Warning) -> Value {
+    let mut view = json!({"reason": warning.reason(), "message": warning.message()});
+    match warning {
+        Warning::DeletionsHeld { tags, limit } => {
+            view["tags"] = tags.into();
+            view["limit"] = limit.into();
+        }
+    }
+    view
 }
 
 #[cfg(test)]
@@ -93,6 +109,7 @@ mod tests {
             invocations: 1,
             progress: moorage_domain::run::Progress::default(),
             failure: None,
+            warning: None,
         };
         let mut state = SyncState::new(Timestamp::from_unix(0), Uuid::nil());
         state.sync_run_id = Some(run.run_id);

@@ -20,6 +20,7 @@ pub mod run;
 pub mod status;
 pub mod timestamp;
 pub mod usage_log;
+pub mod warning;
 
 pub use checkpoint::Checkpoint;
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
@@ -30,6 +31,7 @@ pub use name::{NameError, Namespace, RepositoryName, RobotName, TagName};
 pub use reference::{ExternalReference, ReferenceError};
 pub use rule::RootRule;
 pub use timestamp::Timestamp;
+pub use warning::Warning;
 
 /// Passwords and tokens: never printed, wiped when dropped.
 pub use secrecy::{ExposeSecret, SecretString};

@@ -31,6 +31,9 @@ pub struct MirrorConfig {
     pub skopeo_timeout_interval: u64,
     /// Architectures to keep; empty for all.
     pub architecture_filter: Vec<String>,
+    /// How many tags one run may delete: 0 for any number, nothing for the default (`plan::deletion_limit`). Ours,
+    /// not Quay's.
+    pub deletion_limit: Option<u64>,
 }
 
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with

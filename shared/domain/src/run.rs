@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Digest, RepositoryName, TagName, Timestamp, failure::Failure};
+use crate::{Digest, RepositoryName, TagName, Timestamp, Warning, failure::Failure};
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,8 @@ pub struct Run {
     pub progress: Progress,
     /// Why it failed as a whole, or the first tag's failure.
     pub failure: Option<Failure>,
+    /// What it left undone on purpose.
+    pub warning: Option<Warning>,
 }
 
 /// What became of one tag.
@@ -146,6 +148,8 @@ pub enum Outcome {
     Pruned,
     /// It was left as it is: its image is of an architecture that the mirror does not keep.
     Skipped,
+    /// It is to be deleted, but the run may not delete so many.
+    Held,
 }
 
 impl Progress {
@@ -156,11 +160,12 @@ impl Progress {
             Outcome::Unchanged => self.tags_unchanged += 1,
             Outcome::Refused | Outcome::Failed => self.tags_failed += 1,
             Outcome::Skipped => self.tags_skipped += 1,
-            // Pruned tags are not among the selected ones.
+            // The others are not among the selected ones.
             Outcome::Pruned => {
                 self.tags_pruned += 1;
                 return;
             }
+            Outcome::Held => return,
         }
         self.tags_done += 1;
     }

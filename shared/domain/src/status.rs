@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Timestamp,
+    Timestamp, Warning,
     grid::next_start,
     run::{RunId, Trigger},
 };
@@ -75,6 +75,10 @@ pub struct SyncState {
     pub sync_start_date: Timestamp,
     /// The run that the claim is for; kept when a sync goes on in another invocation, or is taken over.
     pub sync_run_id: Option<RunId>,
+    /// When the last sync began that came to its end, whatever became of single tags: it looked at every tag.
+    pub last_complete: Option<Timestamp>,
+    /// What that sync left undone on purpose.
+    pub sync_warning: Option<Warning>,
 }
 
 /// What a new claim is made of.
@@ -126,6 +130,15 @@ pub enum SyncEnd {
     Fail,
 }
 
+/// What a sync found that came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Findings {
+    /// When it began.
+    pub began: Timestamp,
+    /// What it left undone on purpose.
+    pub warning: Option<Warning>,
+}
+
 impl SyncState {
     /// The state of a new mirror.
     pub fn new(start: Timestamp, transaction_id: Uuid) -> Self {
@@ -136,6 +149,8 @@ impl SyncState {
             sync_retries_remaining: MAX_SYNC_RETRIES,
             sync_start_date: start,
             sync_run_id: None,
+            last_complete: None,
+            sync_warning: None,
         }
     }
 
@@ -219,7 +234,14 @@ impl SyncState {
                 next_start(self.sync_start_date, interval, served)
             },
             sync_run_id: None,
+            ..self.clone()
         }
+    }
+
+    /// The state with what a sync found that came to its end. One that did not says nothing new.
+    #[must_use]
+    pub fn with(self, findings: Findings) -> Self {
+        Self { last_complete: Some(findings.began), sync_warning: findings.warning, ..self }
     }
 
     /// When to try again after a failure, if attempts are left and the start has come: `backoff`, doubled each time.

@@ -15,6 +15,8 @@ pub enum LogKind {
     RepoMirrorSyncSuccess,
     /// A sync failed, in part or as a whole, or was cancelled.
     RepoMirrorSyncFailed,
+    /// A sync left something undone on purpose. Ours, not Quay's.
+    RepoMirrorSyncWarning,
     /// A tag was copied.
     RepoMirrorSyncTagSuccess,
     /// A tag could not be copied.
@@ -71,7 +73,7 @@ pub fn sync_entry(kind: LogKind, datetime: Timestamp, repository: &RepositoryNam
 /// The parts of a sync's entry that differ by kind.
 #[derive(Debug, Default)]
 pub struct SyncFields {
-    /// Quay's verb: `start`, `finish`, `end`, `lost` or `Cancelled`.
+    /// Quay's verb, `start`, `finish`, `end`, `lost` or `Cancelled`; or our `warn`.
     pub verb: &'static str,
     /// Quay's message.
     pub message: String,

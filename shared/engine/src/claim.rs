@@ -8,7 +8,7 @@ use std::{
 use moorage_domain::{
     RepositoryName, Timestamp,
     run::{RunId, SyncRequest},
-    status::{NewClaim, NotEligible, SyncEnd, SyncState},
+    status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
 };
 use moorage_state::{Mirror, StateError, Table, TransitionError};
 use uuid::Uuid;
@@ -92,8 +92,12 @@ impl Claim {
     }
 
     /// Gives the claim up and moves the mirror to its next state. `None` if the claim was lost before.
-    pub(crate) async fn release(&self, end: SyncEnd) -> Result<Option<Mirror>, StateError> {
-        self.give_up(|mirror| mirror.state.release(end, mirror.config.sync_interval, now(), Uuid::new_v4())).await
+    pub(crate) async fn release(&self, end: SyncEnd, findings: Option<Findings>) -> Result<Option<Mirror>, StateError> {
+        self.give_up(|mirror| {
+            let state = mirror.state.release(end, mirror.config.sync_interval, now(), Uuid::new_v4());
+            findings.map_or(state.clone(), |findings| state.with(findings))
+        })
+        .await
     }
 
     /// Gives the claim up for the next invocation of the same sync. `None` if the claim was lost before.

@@ -80,7 +80,8 @@ impl Copier {
         let manifests = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
         let (digest, media_type) = (digest.clone(), tree.media_type);
         let architectures = if tree.is_sparse { self.architectures.clone() } else { Vec::new() };
-        let held = HeldTag { digest, media_type, size, since: now(), source, architectures, manifests };
+        let held =
+            HeldTag { digest, media_type, size, first_seen: now(), last_seen: None, source, architectures, manifests };
         table.put_tag(repository, tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
         Ok(Outcome::Copied)

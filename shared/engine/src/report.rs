@@ -1,7 +1,7 @@
 //! What a sync tells: the usage log, in Quay's words, and metrics, by Quay's names.
 
 use moorage_domain::{
-    RepositoryName, TagName,
+    RepositoryName, TagName, Warning,
     failure::Failure,
     mirror::MirrorConfig,
     run::{Outcome, Run, RunStatus, TagOutcome},
@@ -24,7 +24,7 @@ pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntr
     let (kind, ended) = match outcome.outcome {
         Outcome::Copied => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
         Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
-        Outcome::Unchanged | Outcome::Pruned | Outcome::Skipped => return None,
+        Outcome::Unchanged | Outcome::Pruned | Outcome::Held | Outcome::Skipped => return None,
     };
     let fields = SyncFields {
         verb: "finish",
@@ -42,6 +42,12 @@ pub(crate) fn succeeded(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
     let tags = if tags.is_empty() { "No tags matched".to_owned() } else { names(tags, &[]) };
     let fields = SyncFields { verb: "end", tags: Some(tags), ..SyncFields::default() };
     entry(config, LogKind::RepoMirrorSyncSuccess, fields)
+}
+
+/// Something was left undone on purpose. Quay has no such entry.
+pub(crate) fn warned(config: &MirrorConfig, warning: Warning) -> LogEntry {
+    let fields = SyncFields { verb: "warn", stderr: Some(warning.message()), ..SyncFields::default() };
+    entry(config, LogKind::RepoMirrorSyncWarning, fields)
 }
 
 /// Some tags failed.
@@ -95,6 +101,7 @@ pub(crate) fn metrics(repository: &RepositoryName, run: &Run) {
     let succeeded = run.status == RunStatus::Success;
     let duration = run.ended_at.map_or(0, |ended| ended.unix() - run.started_at.unix());
     let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
+    let held = run.warning.map_or(0, |Warning::DeletionsHeld { tags, .. }| tags);
     let metric = |name, unit, value| Metric { name, unit, value };
     #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
     let counts = [
@@ -104,6 +111,7 @@ pub(crate) fn metrics(repository: &RepositoryName, run: &Run) {
         metric("quay_repository_mirror_sync_duration_seconds", Unit::Seconds, duration as f64),
         metric("quay_repository_mirror_pending_tags", Unit::Count, run.progress.tags_failed as f64),
         metric("bytes_copied", Unit::Bytes, run.progress.bytes_copied as f64),
+        metric("deletions_held", Unit::Count, held as f64),
     ];
     emit(&[("namespace", namespace.as_str()), ("repository", repository.name())], &counts);
     if !succeeded {

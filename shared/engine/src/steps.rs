@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, future, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use moorage_domain::{
-    Digest, FailureReason, TagName, Timestamp,
+    Digest, FailureReason, TagName, Timestamp, Warning,
     failure::Failure,
-    plan::{self, HeldTag, TagAction},
+    plan::{self, HeldTag, Prune, TagAction},
     referrers::is_attached_tag,
     run::{Outcome, RunId},
 };
@@ -33,6 +33,8 @@ use crate::{
 const HEADS_IN_FLIGHT: usize = 32;
 /// Tags that are copied at once.
 const TAGS_IN_FLIGHT: usize = 8;
+/// Items of the table that are written at once.
+const WRITES_IN_FLIGHT: usize = 16;
 
 /// Everything that the steps need.
 pub(crate) struct Steps<'a> {
@@ -55,8 +57,8 @@ pub(crate) struct Steps<'a> {
 
 /// What the steps came to.
 pub(crate) enum Work {
-    /// Every selected tag has an outcome.
-    Done { selected: Vec<TagName> },
+    /// Every selected tag has an outcome, and the others are dealt with.
+    Done { selected: Vec<TagName>, warning: Option<Warning> },
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.
@@ -123,11 +125,22 @@ impl Steps<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             engine.table.delete_skipped(&config.repository, tag).await?;
         }
-        self.prune(&plan::prune(&held, count, &selected)).await?;
+        let (deleted, warning) = match plan::prune(&held, count, &selected, config.deletion_limit) {
+            Prune::Delete(tags) => (tags, None),
+            Prune::Hold { tags, limit } => {
+                for tag in &tags {
+                    self.progress.outcome(tag, Outcome::Held, None);
+                }
+                (Vec::new(), Some(Warning::DeletionsHeld { tags: tags.len() as u64, limit: limit as u64 }))
+            }
+        };
+        self.prune(&deleted).await?;
+        let (_, failed) = self.progress.failures();
+        self.record_missed(&held, &selected, &deleted, &failed).await?;
         if refresh {
             engine.table.put_referrers_checked(&config.repository, self.started_at).await?;
         }
-        Ok(Work::Done { selected })
+        Ok(Work::Done { selected, warning })
     }
 
     /// Asks the registry for the digests of the tags that are still open. Returns the tags to copy; the others have an outcome.
@@ -139,21 +152,54 @@ impl Steps<'_> {
     ) -> Result<Vec<(TagName, Digest)>, WorkError> {
         let resolve = async |tag| (tag, registry.resolve(tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
-        let (mut wanted, wanted_architectures) = (Vec::new(), &self.mirror.config.architecture_filter);
+        let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
+        let architectures = &self.mirror.config.architecture_filter;
         while let Some((tag, resolved)) = resolved.next().await {
             match resolved {
                 Ok(upstream) if self.is_skipped(tag, &upstream.digest) => {
                     self.progress.outcome(tag, Outcome::Skipped, None);
                 }
-                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest, wanted_architectures) {
-                    TagAction::Keep => self.progress.outcome(tag, Outcome::Unchanged, None),
+                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest, architectures) {
+                    TagAction::Keep => {
+                        self.progress.outcome(tag, Outcome::Unchanged, None);
+                        if held.get(tag).is_some_and(|held| held.last_seen.is_some()) {
+                            seen_again.push((tag, None));
+                        }
+                    }
                     TagAction::Copy => wanted.push((tag.clone(), upstream.digest)),
                 },
                 Err(error) => self.failed(tag, error.into())?,
             }
         }
+        self.set_seen(seen_again).await?;
         wanted.sort_unstable();
         Ok(wanted)
+    }
+
+    /// Records of the tags that stay although this run did not see them when they were last seen. Those that an earlier
+    /// run missed, too, have it.
+    async fn record_missed(
+        &self,
+        held: &BTreeMap<TagName, HeldTag>,
+        selected: &[TagName],
+        deleted: &[TagName],
+        failed: &[TagName],
+    ) -> Result<(), WorkError> {
+        let [selected, deleted, failed] = [selected, deleted, failed].map(|tags| tags.iter().collect::<BTreeSet<_>>());
+        let missed = |tag: &TagName| !deleted.contains(tag) && (!selected.contains(tag) || failed.contains(tag));
+        let missed = held.iter().filter(|(tag, held)| held.last_seen.is_none() && missed(tag));
+        let last_complete = self.mirror.state.last_complete;
+        self.set_seen(missed.map(|(tag, held)| (tag, Some(held.seen(last_complete))))).await
+    }
+
+    async fn set_seen<'t>(
+        &self,
+        tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>)>,
+    ) -> Result<(), WorkError> {
+        let (table, repository) = (&self.engine.table, &self.mirror.config.repository);
+        let set = async |(tag, seen)| table.set_tag_seen(repository, tag, seen).await;
+        stream::iter(tags).map(set).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
+        Ok(())
     }
 
     /// Copies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.

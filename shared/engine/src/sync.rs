@@ -11,7 +11,7 @@ use moorage_domain::{
     failure::Failure,
     mirror::RepositoryState,
     run::{Outcome, Progress as Counts, Run, RunId, RunStatus, SyncRequest, TagOutcome, Trigger},
-    status::{NotEligible, SyncEnd, SyncStatus},
+    status::{Findings, NotEligible, SyncEnd, SyncStatus},
     usage_log::LogEntry,
 };
 use moorage_schedule::{Invoker, SchedulePlan, Scheduler};
@@ -163,6 +163,7 @@ fn new_run(run_id: RunId, trigger: Trigger) -> Run {
         invocations: 1,
         progress: Counts::default(),
         failure: None,
+        warning: None,
     }
 }
 
@@ -170,7 +171,7 @@ fn new_run(run_id: RunId, trigger: Trigger) -> Run {
 fn done(outcomes: Vec<TagOutcome>) -> (BTreeSet<TagName>, BTreeSet<TagName>) {
     let copied = outcomes.iter().filter(|outcome| outcome.outcome == Outcome::Copied);
     let copied = copied.map(|outcome| outcome.tag.clone()).collect();
-    let selected = outcomes.into_iter().filter(|outcome| outcome.outcome != Outcome::Pruned);
+    let selected = outcomes.into_iter().filter(|outcome| !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held));
     (selected.map(|outcome| outcome.tag).collect(), copied)
 }
 
@@ -180,12 +181,19 @@ impl Sync<'_> {
         let (engine, config) = (self.engine, &self.mirror.config);
         pump.flush().await?;
         let (tag_failure, failed) = self.progress.failures();
-        let (status, failure, log) = match self.checked(work, &pump.run) {
+        let began = pump.run.started_at;
+        let mut findings = None;
+        let work = self.checked(work, &pump.run);
+        if let Work::Done { warning, .. } = work {
+            pump.run.warning = warning;
+            findings = Some(Findings { began, warning });
+        }
+        let (status, failure, log) = match work {
             Work::Suspended => return self.hand_over(pump.run).await,
-            Work::Done { selected } if tag_failure.is_none() => {
+            Work::Done { selected, .. } if tag_failure.is_none() => {
                 (RunStatus::Success, None, Some(report::succeeded(config, &selected)))
             }
-            Work::Done { selected } => {
+            Work::Done { selected, .. } => {
                 (RunStatus::Fail, tag_failure, Some(report::failed_in_part(config, &selected, &failed)))
             }
             Work::Failed(failure) => {
@@ -197,12 +205,14 @@ impl Sync<'_> {
         pump.run.status = status;
         pump.run.ended_at = Some(now());
         pump.run.failure = failure;
-        engine.table.add_log(&config.repository, log.as_slice()).await?;
+        let warned = pump.run.warning.map(|warning| report::warned(config, warning));
+        let log: Vec<_> = warned.into_iter().chain(log).collect();
+        engine.table.add_log(&config.repository, &log).await?;
         engine.table.put_run(&config.repository, &pump.run).await?;
         report::metrics(&config.repository, &pump.run);
         match status {
-            RunStatus::Success => self.release(SyncEnd::Success).await?,
-            RunStatus::Fail => self.release(SyncEnd::Fail).await?,
+            RunStatus::Success => self.release(SyncEnd::Success, findings).await?,
+            RunStatus::Fail => self.release(SyncEnd::Fail, findings).await?,
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
         Ok(Ended::Ran(Box::new(pump.run)))
@@ -243,9 +253,9 @@ impl Sync<'_> {
     }
 
     /// Gives the claim up, and sees to what follows from the mirror's new state.
-    async fn release(&self, end: SyncEnd) -> Result<(), SyncError> {
+    async fn release(&self, end: SyncEnd, findings: Option<Findings>) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
-        let Some(mirror) = self.claim.release(end).await? else { return Ok(()) };
+        let Some(mirror) = self.claim.release(end, findings).await? else { return Ok(()) };
         let (config, state) = (&mirror.config, &mirror.state);
         if state.sync_start_date < self.mirror.state.sync_start_date {
             // Sync Now came before a start that lay far ahead: the grid begins earlier now.

@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue};
 use moorage_domain::{
     RepositoryName, Timestamp,
     mirror::MirrorConfig,
@@ -15,7 +11,11 @@ use moorage_domain::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Ciphertext, StateError, Table, error::unavailable, key::Key, table::Item};
+use crate::{
+    Ciphertext, StateError, Table,
+    key::Key,
+    table::{Item, conditional},
+};
 
 /// How often a transition or a change is tried again after losing a race. Each loss means that somebody else got
 /// through, so a handful is plenty.
@@ -165,17 +165,5 @@ impl Table {
                 .expression_attribute_values(format!(":{name}"), value);
         }
         update.update_expression(format!("SET {}", assignments.join(", ")))
-    }
-}
-
-async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), StateError> {
-    match update.send().await {
-        Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(error))
-            if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-        {
-            Err(StateError::Conflict)
-        }
-        Err(error) => Err(unavailable(&error)),
     }
 }

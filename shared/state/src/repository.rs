@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    error::unavailable,
     key::{Key, prefix, repository_pk},
+    table::conditional,
 };
 
 /// A repository of ours.
@@ -61,21 +61,14 @@ impl Table {
 
     /// Changes what a repository is for; [`StateError::NotFound`] if there is none.
     pub async fn set_repository_state(&self, name: &RepositoryName, state: RepositoryState) -> Result<(), StateError> {
-        use aws_sdk_dynamodb::{error::SdkError, operation::update_item::UpdateItemError};
-
         let request = self.client.update_item().table_name(&self.name);
         let request = request.set_key(Some(Key::Repository(name).attributes()));
         let request = request.update_expression("SET #state = :state").condition_expression("attribute_exists(#state)");
         let request = request.expression_attribute_names("#state", "state");
         let request = request.expression_attribute_values(":state", serde_dynamo::to_attribute_value(state)?);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(StateError::NotFound)
-            }
-            Err(error) => Err(unavailable(&error)),
+        match conditional(request).await {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
         }
     }
 

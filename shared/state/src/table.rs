@@ -5,7 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
-    operation::{delete_item::DeleteItemError, put_item::PutItemError},
+    operation::{
+        delete_item::DeleteItemError,
+        put_item::PutItemError,
+        update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    },
     types::{AttributeValue, PutRequest, WriteRequest},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -169,4 +173,17 @@ pub(crate) fn item<T: Serialize>(key: Key<'_>, value: &T) -> Result<Item, StateE
     let mut item: Item = serde_dynamo::to_item(value)?;
     item.extend(key.attributes());
     Ok(item)
+}
+
+/// Sends an update with a condition; [`StateError::Conflict`] where that does not hold.
+pub(crate) async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), StateError> {
+    match update.send().await {
+        Ok(_) => Ok(()),
+        Err(SdkError::ServiceError(error))
+            if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+        {
+            Err(StateError::Conflict)
+        }
+        Err(error) => Err(unavailable(&error)),
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use moorage_domain::{RepositoryName, TagName, plan::HeldTag};
+use moorage_domain::{RepositoryName, TagName, Timestamp, plan::HeldTag};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
     key::{Key, prefix, repository_pk},
+    table::conditional,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +28,25 @@ impl Table {
     /// Records what a tag points to, after the bucket says so.
     pub async fn put_tag(&self, repository: &RepositoryName, tag: &TagName, held: HeldTag) -> Result<(), StateError> {
         self.put(Key::Tag(repository, tag), &TagItem { tag: tag.clone(), held }).await
+    }
+
+    /// Records when a tag was last seen upstream, or that the last complete sync saw it (`None`). One that is gone stays
+    /// gone.
+    pub async fn set_tag_seen(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        last_seen: Option<Timestamp>,
+    ) -> Result<(), StateError> {
+        let update = self.client.update_item().table_name(&self.name);
+        let update = update.set_key(Some(Key::Tag(repository, tag).attributes()));
+        let update = update.update_expression("SET #seen = :seen").condition_expression("attribute_exists(#tag)");
+        let update = update.expression_attribute_names("#seen", "last_seen").expression_attribute_names("#tag", "tag");
+        let update = update.expression_attribute_values(":seen", serde_dynamo::to_attribute_value(last_seen)?);
+        match conditional(update).await {
+            Err(StateError::Conflict) => Ok(()),
+            result => result,
+        }
     }
 
     /// Forgets a tag, after the bucket has.

@@ -1,0 +1,122 @@
+//! Deleting tags: how many at once.
+
+use std::time::Duration;
+
+use moorage_tests::{
+    bucket, eventually,
+    image::{self, Image, layer},
+    world::{World, outcome},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+fn rule(patterns: &[&str]) -> Value {
+    json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": patterns}})
+}
+
+/// A tag as the repository shows it.
+async fn tag(world: &World, name: &str) -> Value {
+    let (status, repository) = world.call(Method::GET, &format!("repository/{}", world.repository), None).await;
+    assert_eq!(status, 200, "{repository}");
+    repository["tags"][name].clone()
+}
+
+async fn warnings(world: &World) -> Vec<Value> {
+    let log = world.log().await;
+    log.into_iter().filter(|entry| entry["kind"] == "repo_mirror_sync_warning").collect()
+}
+
+#[tokio::test]
+async fn more_deletions_than_one_sync_may_make_are_held_back() {
+    let world = World::new("cap").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = Image::oci("amd64", &[layer(1, 99)]);
+    let old: Vec<_> = (0..12).map(|n| format!("old-{n}")).collect();
+    for name in old.iter().map(String::as_str).chain(["v1", "v2"]) {
+        image.push(&upstream, &world.path, name).await;
+    }
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    assert!(world.mirror().await.get("deletion_limit").is_none(), "clients of Quay's see none of it");
+    let first = world.sync().await;
+    assert_eq!(first["tags_copied"], 14);
+
+    // A slip in the rule: 12 of 14 tags would go, and 10 may.
+    world.change_mirror(rule(&["v*"])).await;
+    let run = world.sync().await;
+    let tags = ["status", "tags_total", "tags_done", "tags_pruned"].map(|key| run[key].clone());
+    assert_eq!(tags, [json!("SUCCESS"), json!(2), json!(2), json!(0)], "{run}");
+    assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("deletions_held"), &json!(12)), "{run}");
+    assert_eq!(run["warning"]["limit"], 10);
+    for name in &old {
+        assert_eq!(outcome(&run, name)["outcome"], "held");
+    }
+    let mirror = world.mirror().await;
+    assert_eq!((&mirror["sync_status"], &mirror["sync_warning"]), (&json!("SUCCESS"), &run["warning"]));
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 14);
+    let logged = warnings(&world).await;
+    assert_eq!(logged.len(), 1);
+    assert_eq!(logged[0]["metadata"]["stderr"], run["warning"]["message"]);
+
+    // It stands while nobody does anything about it, and is gone with its cause.
+    assert_eq!(world.sync().await["warning"], run["warning"]);
+    world.change_mirror(rule(&["v*", "old-1*", "old-2"])).await;
+    let run = world.sync().await;
+    assert_eq!((&run["tags_pruned"], run.get("warning")), (&json!(8), None), "{run}");
+    assert!(world.mirror().await.get("sync_warning").is_none());
+
+    // The mirror's own limit, and none.
+    world.change_mirror(rule(&["v1"])).await;
+    world.change_mirror(json!({"deletion_limit": 4})).await;
+    assert_eq!(world.mirror().await["deletion_limit"], 4);
+    let run = world.sync().await;
+    assert_eq!((&run["warning"]["tags"], &run["warning"]["limit"]), (&json!(5), &json!(4)), "{run}");
+    world.change_mirror(json!({"deletion_limit": 0})).await;
+    assert_eq!(world.sync().await["tags_pruned"], 5);
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags.into_keys().collect::<Vec<_>>(), ["v1"]);
+    world.change_mirror(json!({"deletion_limit": null})).await;
+    assert!(world.mirror().await.get("deletion_limit").is_none());
+}
+
+#[tokio::test]
+async fn tags_tell_when_they_were_seen() {
+    let world = World::new("seen").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let (one, two) = (Image::oci("amd64", &[layer(1, 99)]), Image::oci("amd64", &[layer(2, 99)]));
+    one.push(&upstream, &world.path, "stays").await;
+    two.push(&upstream, &world.path, "leaves").await;
+    // Nothing is deleted: the limit holds one of two back.
+    world.create_mirror(&world.stack.upstream, json!({"deletion_limit": 1})).await;
+    two.push(&upstream, &world.path, "leaves-too").await;
+    assert_eq!(world.sync().await["tags_copied"], 3);
+    let (stays, leaves) = (tag(&world, "stays").await, tag(&world, "leaves").await);
+    assert_eq!(stays["first_seen"], stays["last_seen"]);
+
+    // Times are whole seconds: a later sync is one that begins in another.
+    let started = |run: &Value| run["started_at"].as_str().unwrap().to_owned();
+    let first = stays["last_seen"].as_str().unwrap().to_owned();
+    let later = async |than: &str| {
+        eventually("a sync begins in a later second", Duration::from_secs(30), async || {
+            let run = world.sync().await;
+            (started(&run).as_str() > than).then_some(run)
+        })
+        .await
+    };
+    let second = started(&later(&first).await);
+    let seen = tag(&world, "stays").await;
+    assert_eq!((&seen["first_seen"], &seen["last_seen"]), (&stays["first_seen"], &json!(second)));
+    assert_eq!(tag(&world, "leaves").await["last_seen"], json!(second));
+
+    image::delete(&upstream, &world.path, &two.digest()).await;
+    let third = started(&later(&second).await);
+    assert_eq!(tag(&world, "stays").await["last_seen"], json!(third));
+    let missed = tag(&world, "leaves").await;
+    assert_eq!((&missed["first_seen"], &missed["last_seen"]), (&leaves["first_seen"], &json!(second)));
+
+    // What comes back has been there from the start.
+    two.push(&upstream, &world.path, "leaves").await;
+    two.push(&upstream, &world.path, "leaves-too").await;
+    let fourth = started(&later(&third).await);
+    let back = tag(&world, "leaves").await;
+    assert_eq!((&back["first_seen"], &back["last_seen"]), (&leaves["first_seen"], &json!(fourth)));
+}
