@@ -6,6 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, Timestamp, run::RunId};
 use uuid::Uuid;
 
+use crate::Account;
+
 /// The partition key's attribute.
 pub(crate) const PK: &str = "pk";
 /// The sort key's attribute.
@@ -26,6 +28,7 @@ pub(crate) enum Key<'a> {
     Run(&'a RepositoryName, RunId),
     Outcomes(&'a RepositoryName, RunId, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
+    RateLimit(&'a Account),
 }
 
 impl Key<'_> {
@@ -34,6 +37,7 @@ impl Key<'_> {
             Self::Organization(namespace) => namespace_pk(namespace),
             Self::Robot(robot) => namespace_pk(&robot.namespace()),
             Self::Repository(repository) => namespace_pk(&repository.namespace()),
+            Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Mirror(repository)
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
@@ -57,6 +61,7 @@ impl Key<'_> {
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
             Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
+            Self::RateLimit(account) => format!("LIMIT#{}", account.identity),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, number) => format!("{}{number:010}", outcomes_prefix(*run)),

@@ -156,7 +156,7 @@ impl Table {
 
     /// An update that sets `attributes`, each under its own name as placeholder.
     fn set(&self, key: Key<'_>, attributes: Item) -> UpdateItemFluentBuilder {
-        let mut update = self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()));
+        let mut update = self.update(key);
         let mut assignments = Vec::with_capacity(attributes.len());
         for (name, value) in attributes {
             assignments.push(format!("#{name} = :{name}"));

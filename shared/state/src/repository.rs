@@ -61,8 +61,7 @@ impl Table {
 
     /// Changes what a repository is for; [`StateError::NotFound`] if there is none.
     pub async fn set_repository_state(&self, name: &RepositoryName, state: RepositoryState) -> Result<(), StateError> {
-        let request = self.client.update_item().table_name(&self.name);
-        let request = request.set_key(Some(Key::Repository(name).attributes()));
+        let request = self.update(Key::Repository(name));
         let request = request.update_expression("SET #state = :state").condition_expression("attribute_exists(#state)");
         let request = request.expression_attribute_names("#state", "state");
         let request = request.expression_attribute_values(":state", serde_dynamo::to_attribute_value(state)?);

@@ -82,6 +82,11 @@ impl Table {
         }
     }
 
+    /// An update of an item, still to be told what.
+    pub(crate) fn update(&self, key: Key<'_>) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()))
+    }
+
     /// Deletes an item; [`StateError::NotFound`] where there is none.
     pub(crate) async fn delete(&self, key: Key<'_>) -> Result<(), StateError> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));

@@ -38,8 +38,7 @@ impl Table {
         tag: &TagName,
         last_seen: Option<Timestamp>,
     ) -> Result<(), StateError> {
-        let update = self.client.update_item().table_name(&self.name);
-        let update = update.set_key(Some(Key::Tag(repository, tag).attributes()));
+        let update = self.update(Key::Tag(repository, tag));
         let update = update.update_expression("SET #seen = :seen").condition_expression("attribute_exists(#tag)");
         let update = update.expression_attribute_names("#seen", "last_seen").expression_attribute_names("#tag", "tag");
         let update = update.expression_attribute_values(":seen", serde_dynamo::to_attribute_value(last_seen)?);
