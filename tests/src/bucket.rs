@@ -38,8 +38,8 @@ pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: 
         let link = String::from_utf8(get(stack, &key).await.expect("a listed key is there")).unwrap();
         let digest: Digest = link.parse().unwrap_or_else(|error| panic!("{key} holds {link:?}: {error}"));
         match parts[..] {
-            ["_layers", "sha256", hex, "link"] => {
-                assert_eq!(digest.hex(), hex, "{key}");
+            ["_layers", algorithm, hex, "link"] => {
+                assert_eq!((digest.algorithm().as_str(), digest.hex()), (algorithm, hex), "{key}");
                 held.layers.insert(digest);
             }
             ["_manifests", "revisions", "sha256", hex, "link"] => {
@@ -89,13 +89,13 @@ async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: 
 
 /// The key of a blob or manifest.
 pub fn blob_key(digest: &Digest) -> String {
-    format!("{ROOT}/blobs/sha256/{}/{}/data", &digest.hex()[..2], digest.hex())
+    format!("{ROOT}/blobs/{}/{}/{}/data", digest.algorithm().as_str(), &digest.hex()[..2], digest.hex())
 }
 
 /// A blob's bytes, if it is there; they have its digest.
 pub async fn blob(stack: &Stack, digest: &Digest) -> Option<Vec<u8>> {
     let bytes = get(stack, &blob_key(digest)).await?;
-    assert_eq!(Digest::sha256(&bytes), *digest, "the bytes of {digest} are others");
+    assert_eq!(Digest::of(digest.algorithm(), &bytes), *digest, "the bytes of {digest} are others");
     Some(bytes)
 }
 
@@ -108,7 +108,8 @@ pub async fn versions(stack: &Stack, repository: &RepositoryName) -> BTreeSet<St
     versions.chain(listed.delete_markers().iter().map(|marker| name(marker.key(), marker.version_id()))).collect()
 }
 
-async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
+/// All keys below a prefix.
+pub async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
     let mut pages = stack.s3().list_objects_v2().bucket(&stack.bucket).prefix(prefix).into_paginator().send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
@@ -117,7 +118,8 @@ async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
     keys
 }
 
-async fn get(stack: &Stack, key: &str) -> Option<Vec<u8>> {
+/// An object's bytes, if it is there.
+pub async fn get(stack: &Stack, key: &str) -> Option<Vec<u8>> {
     let object = stack.s3().get_object().bucket(&stack.bucket).key(key).send().await.ok()?;
     Some(object.body.collect().await.unwrap().to_vec())
 }

@@ -11,6 +11,7 @@
 
 pub mod bucket;
 pub mod image;
+pub mod logs;
 pub mod process;
 pub mod proxy;
 pub mod registry;

@@ -65,6 +65,7 @@ async fn answer(api: &Api, route: &Route, request: Request) -> Result<Answer, Ap
         Route::ChangeMirror(repository) => mirror::change(api, repository, &call).await,
         Route::SyncNow(repository) => mirror::sync_now(api, repository, &call).await,
         Route::SyncCancel(repository) => mirror::sync_cancel(api, repository, &call).await,
+        Route::Verify(repository) => mirror::verify(api, repository, &call).await,
         Route::Runs(repository) => runs::list(api, repository, &call).await,
         Route::Run(repository, run) => runs::get(api, repository, run).await,
         Route::Logs(repository) => usage_log::list(api, repository, &call).await,

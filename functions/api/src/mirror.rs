@@ -5,7 +5,7 @@ use std::time::Duration;
 use moorage_domain::{
     ExposeSecret as _, RepositoryName, RobotName, SecretString,
     mirror::{MirrorConfig, RegistryConfig, RepositoryState},
-    run::{SyncRequest, Trigger},
+    run::{RunId, SyncRequest, Trigger},
     status::SyncStatus,
     usage_log::LogKind,
 };
@@ -104,6 +104,15 @@ pub(crate) async fn sync_cancel(api: &Api, repository: &RepositoryName, call: &C
     Ok(Answer::NoContent)
 }
 
+/// `POST …/mirror/verify`: a sync that looks at everything that the tags reference.
+pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let run = RunId(Uuid::now_v7());
+    api.table.transition(repository, |mirror| Ok(mirror.state.verify(now(), Uuid::new_v4(), run)?)).await?;
+    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Verify }).await?;
+    api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
+    Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
 /// The mirror of a repository, or 404.
 pub(crate) async fn find(api: &Api, repository: &RepositoryName) -> Result<Mirror, ApiError> {
     api.table.mirror(repository).await?.ok_or(ApiError::NotFound)
@@ -180,6 +189,7 @@ fn new_mirror(
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
         architecture_filter: body.architecture_filter.unwrap_or_default(),
         deletion_limit: body.deletion_limit.flatten(),
+        rate_limit_floor: body.rate_limit_floor.flatten(),
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
     Ok(NewMirror { config, external_registry_password: password, sync_start_date })
@@ -206,6 +216,7 @@ fn apply(
     set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
     set(&mut config.deletion_limit, body.deletion_limit.as_ref());
+    set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
     set(&mut after.external_registry_password, password);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
     after
@@ -238,6 +249,7 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("robot_username", body.robot_username.clone().map(Value::from)),
         ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
         ("deletion_limit", body.deletion_limit.map(Value::from)),
+        ("rate_limit_floor", body.rate_limit_floor.map(Value::from)),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
@@ -276,6 +288,12 @@ fn view(mirror: &Mirror) -> Value {
     });
     if let Some(limit) = config.deletion_limit {
         view["deletion_limit"] = limit.into();
+    }
+    if let Some(floor) = config.rate_limit_floor {
+        view["rate_limit_floor"] = floor.into();
+    }
+    if let Some(until) = state.sync_waiting_until {
+        view["sync_waiting_until"] = until.iso().into();
     }
     if let Some(warning) = state.sync_warning {
         view["sync_warning"] = runs::warning(warning);

@@ -42,6 +42,7 @@ pub(crate) struct MirrorBody {
     pub(crate) robot_username: Option<String>,
     pub(crate) architecture_filter: Option<Vec<String>>,
     pub(crate) deletion_limit: Option<Option<u64>>,
+    pub(crate) rate_limit_floor: Option<Option<u64>>,
 }
 
 /// A body that satisfies the schema; its values are still to be checked.
@@ -82,6 +83,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             architecture_filter: filter,
             deletion_limit: fields.nullable_integer("deletion_limit", 0)?,
+            rate_limit_floor: fields.nullable_integer("rate_limit_floor", 0)?,
             ..MirrorBody::default()
         },
     })

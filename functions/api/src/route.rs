@@ -32,6 +32,7 @@ pub(crate) enum Route {
     ChangeMirror(RepositoryName),
     SyncNow(RepositoryName),
     SyncCancel(RepositoryName),
+    Verify(RepositoryName),
     Runs(RepositoryName),
     Run(RepositoryName, String),
     Logs(RepositoryName),
@@ -79,9 +80,10 @@ impl Route {
 
     /// What follows `repository/`: a name, which may hold slashes, and what is asked of it. So the end decides.
     fn of_repository(method: &str, segments: &[&str]) -> Result<Self, ApiError> {
-        let known: [(&[&str], &[Endpoint]); 9] = [
+        let known: [(&[&str], &[Endpoint]); 10] = [
             (&["mirror", "sync-now"], &[("POST", Self::SyncNow)]),
             (&["mirror", "sync-cancel"], &[("POST", Self::SyncCancel)]),
+            (&["mirror", "verify"], &[("POST", Self::Verify)]),
             (&["mirror", "runs"], &[("GET", Self::Runs)]),
             (&["mirror"], &[("GET", Self::Mirror), ("POST", Self::CreateMirror), ("PUT", Self::ChangeMirror)]),
             (&["changestate"], &[("PUT", Self::ChangeState)]),
@@ -142,6 +144,7 @@ mod tests {
             ("GET", "/api/v1/repository/a/b/mirror", Route::Mirror(repository("a/b"))),
             ("POST", "/api/v1/repository/a/b/mirror/sync-now", Route::SyncNow(repository("a/b"))),
             ("POST", "/api/v1/repository/a/b/c/mirror/sync-cancel/", Route::SyncCancel(repository("a/b/c"))),
+            ("POST", "/api/v1/repository/a/b/mirror/verify", Route::Verify(repository("a/b"))),
             ("GET", "/api/v1/repository/a/b/mirror/runs", Route::Runs(repository("a/b"))),
             ("GET", "/api/v1/repository/a/b/mirror/runs/x", Route::Run(repository("a/b"), "x".into())),
             ("PUT", "/api/v1/repository/a/b/changestate", Route::ChangeState(repository("a/b"))),

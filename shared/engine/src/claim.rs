@@ -105,6 +105,11 @@ impl Claim {
         self.give_up(|mirror| mirror.state.hand_over(now(), Uuid::new_v4())).await
     }
 
+    /// Keeps everybody away until a moment, and then lets anybody go on. `None` if the claim was lost before.
+    pub(crate) async fn wait(&self, until: Timestamp) -> Result<Option<Mirror>, StateError> {
+        self.give_up(|mirror| mirror.state.wait(until, Uuid::new_v4())).await
+    }
+
     async fn give_up(&self, next: impl Fn(&Mirror) -> SyncState) -> Result<Option<Mirror>, StateError> {
         let given = self.table.transition(&self.repository, |mirror| {
             if mirror.state.sync_transaction_id != self.transaction {

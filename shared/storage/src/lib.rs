@@ -11,8 +11,10 @@ mod storage;
 mod tag;
 mod upload;
 
+pub use blob::Present;
 pub use error::StorageError;
 pub use key::{StorageKey, StorageRoot};
+pub use manifest::Stored;
 pub use room::Room;
 pub use storage::Storage;
 pub use upload::Upload;

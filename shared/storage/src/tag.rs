@@ -27,6 +27,17 @@ impl Storage {
         self.link_once(StorageKey::TagIndexLink(repository, tag, digest), digest).await
     }
 
+    /// Points a tag to a manifest as [`Self::publish_tag`] does, looking at what is there; tells whether it did not.
+    pub async fn mend_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        digest: &Digest,
+    ) -> Result<bool, StorageError> {
+        let current = self.mend_link(StorageKey::TagLink(repository, tag), digest).await?;
+        Ok(self.mend_link(StorageKey::TagIndexLink(repository, tag, digest), digest).await? || current)
+    }
+
     /// Deletes a tag: its history first and what it points to last, so that there is no half state. Deleting a tag
     /// that is not there is no error. The bucket's versions keep what was deleted for the retention time.
     pub async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StorageError> {
