@@ -88,6 +88,9 @@ pub struct SyncState {
     /// Whether the next sync is to look at everything that the tags reference.
     #[serde(default)]
     pub verify_requested: bool,
+    /// Until when a collector prunes the repository; no sync begins meanwhile.
+    #[serde(default)]
+    pub pruning_until: Option<Timestamp>,
     /// Until when a running sync waits for its registry's rate limit.
     #[serde(default)]
     pub sync_waiting_until: Option<Timestamp>,
@@ -109,6 +112,7 @@ impl SyncState {
             last_verified: None,
             verify_requested: false,
             sync_waiting_until: None,
+            pruning_until: None,
         }
     }
 

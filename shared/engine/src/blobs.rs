@@ -1,7 +1,7 @@
 //! Blobs: each one once per run.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -43,11 +43,22 @@ pub(crate) struct Flow {
     places: Semaphore,
     /// Content that had to be fetched to decide something, and is still to be copied; at most [`MAX_KNOWN`] bytes.
     known: Mutex<HashMap<Digest, Bytes>>,
+    /// Blobs that are linked and protected.
+    linked: Mutex<HashSet<Digest>>,
 }
 
 impl Flow {
     pub(crate) fn new() -> Self {
-        Self { copied: Once::new(), places: Semaphore::new(BLOBS_IN_FLIGHT), known: Mutex::default() }
+        let (known, linked) = (Mutex::default(), Mutex::default());
+        Self { copied: Once::new(), places: Semaphore::new(BLOBS_IN_FLIGHT), known, linked }
+    }
+
+    pub(crate) fn is_linked(&self, digest: &Digest) -> bool {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    pub(crate) fn linked(&self, digests: Vec<&Digest>) {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(digests.into_iter().cloned());
     }
 
     /// Keeps verified content until it is copied, if there is room.
@@ -65,7 +76,7 @@ impl Flow {
 }
 
 impl Blobs {
-    /// Makes sure that the bucket has the blob and that it belongs to the repository. Tells whether it did not.
+    /// Makes sure that the bucket has a blob that is linked and protected ([`Self::link`]). Tells whether it did not.
     pub(crate) async fn ensure(&self, blob: &Descriptor) -> Result<bool, WorkError> {
         self.flow.copied.get(&blob.digest, || self.copy(blob)).await
     }
@@ -87,10 +98,8 @@ impl Blobs {
             // Boxed: what streams a blob is large, and most blobs of most runs are there already.
             Some(present) if Storage::is_large(blob.size) => Box::pin(self.upload(blob, present)).await?,
             Some(present) => Box::pin(self.put(blob, present)).await?,
-            None if self.verifies => return Ok(self.storage.mend_blob_link(&self.repository, &blob.digest).await?),
             None => {}
         }
-        self.storage.link_blob(&self.repository, &blob.digest).await?;
         Ok(missing.is_some())
     }
 

@@ -19,7 +19,7 @@ use moorage_state::SkippedTag;
 use moorage_storage::{Present, Stored};
 use moorage_upstream::UpstreamError;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once};
+use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once, protect::protect};
 
 /// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.
 const DESCRIPTORS_IN_FLIGHT: usize = 8;
@@ -185,6 +185,7 @@ impl Copier {
         let mut is_sparse = false;
         match &manifest.content {
             Content::Image(blobs) => {
+                is_new |= self.blobs.link(blobs).await?;
                 let copied = follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
                 is_new |= copied.contains(&true);
                 sizes.extend(blobs.iter().map(|blob| (blob.digest.clone(), blob.size)));
@@ -204,11 +205,16 @@ impl Copier {
             }
         }
         // The link makes it part of the repository, so it comes after everything below it.
-        let Blobs { storage, repository, verifies, .. } = &self.blobs;
+        let Blobs { storage, repository, table, verifies, .. } = &self.blobs;
         if *verifies {
             is_new |= storage.mend_manifest_link(repository, digest).await?;
         } else {
             storage.link_manifest(repository, digest).await?;
+        }
+        protect(table, &[digest]).await?;
+        // A collector may have been at it before there was the link.
+        if storage.blob_size(digest).await?.is_none() {
+            self.fetch(digest).await?;
         }
         Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests, is_sparse, is_new }))
     }
@@ -242,7 +248,7 @@ impl Copier {
 }
 
 /// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails.
-async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
+pub(crate) async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
 where
     F: Future<Output = Result<T, WorkError>>,
 {

@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod once;
 mod progress;
+mod protect;
 mod prune;
 mod referrers;
 mod report;

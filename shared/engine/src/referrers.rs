@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
     Digest, MediaType, TagName,
@@ -192,7 +193,10 @@ impl Attached<'_> {
             return Ok(true);
         }
         let storage = &self.steps.engine.storage;
-        storage.put_manifest(&digest, MediaType::OciIndex, bytes.into(), Present::Keep).await?;
+        let bytes = Bytes::from(bytes);
+        storage.put_manifest(&digest, MediaType::OciIndex, bytes.clone(), Present::Keep).await?;
+        // Should a collector take it before it is linked: the registry does not have it.
+        self.copier.keep(&digest, bytes);
         let source = own.map(|own| own.source.clone().unwrap_or_else(|| own.digest.clone()));
         let outcome = self.copier.tag(tag, &digest, source).await?;
         self.steps.progress.outcome(tag, outcome, Some(digest));

@@ -29,6 +29,7 @@ pub(crate) enum Key<'a> {
     Outcomes(&'a RepositoryName, RunId, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
     RateLimit(&'a Account),
+    Sentence(&'a Digest),
 }
 
 impl Key<'_> {
@@ -38,6 +39,7 @@ impl Key<'_> {
             Self::Robot(robot) => namespace_pk(&robot.namespace()),
             Self::Repository(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
+            Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::Mirror(repository)
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
@@ -62,6 +64,7 @@ impl Key<'_> {
             Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
             Self::RateLimit(account) => format!("LIMIT#{}", account.identity),
+            Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, number) => format!("{}{number:010}", outcomes_prefix(*run)),
@@ -86,6 +89,7 @@ pub(crate) mod prefix {
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
     pub(crate) const LOG: &str = "LOG#";
+    pub(crate) const SENTENCE: &str = "SENTENCE#";
 }
 
 pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
@@ -94,6 +98,11 @@ pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
 
 pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
     format!("REPO#{repository}")
+}
+
+/// Blobs are spread over partitions by the first two digits of their value.
+pub(crate) fn garbage_pk(shard: &str) -> String {
+    format!("GARBAGE#{shard}")
 }
 
 pub(crate) fn outcomes_prefix(run: RunId) -> String {

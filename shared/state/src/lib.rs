@@ -10,6 +10,7 @@ mod repository;
 mod robot;
 mod run;
 mod secret;
+mod sentence;
 mod skipped;
 mod table;
 mod tag;

@@ -22,9 +22,9 @@ use crate::{
 /// Writes in one `BatchWriteItem`: DynamoDB's limit.
 const BATCH_SIZE: usize = 25;
 /// Rounds for what a batch leaves unprocessed. With the pause doubling from [`BATCH_PAUSE`] that is about six seconds.
-const BATCH_ROUNDS: u32 = 8;
+pub(crate) const BATCH_ROUNDS: u32 = 8;
 /// The first pause before unprocessed items are sent again.
-const BATCH_PAUSE: Duration = Duration::from_millis(25);
+pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(25);
 
 /// The table. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -91,15 +91,22 @@ impl Table {
     pub(crate) async fn delete(&self, key: Key<'_>) -> Result<(), StateError> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
         let deleted = request.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
-        match deleted.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(StateError::NotFound)
-            }
-            Err(error) => Err(unavailable(&error)),
+        match settle_delete(deleted.send().await) {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
         }
+    }
+
+    /// Deletes an item of which a condition holds; [`StateError::Conflict`] where it does not.
+    pub(crate) async fn delete_if(
+        &self,
+        key: Key<'_>,
+        condition: &str,
+        (name, value): (&str, AttributeValue),
+    ) -> Result<(), StateError> {
+        let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
+        let deleted = request.condition_expression(condition).expression_attribute_values(name, value);
+        settle_delete(deleted.send().await)
     }
 
     /// Writes many items, whatever was there.
@@ -186,6 +193,21 @@ pub(crate) async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), S
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(error))
             if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+        {
+            Err(StateError::Conflict)
+        }
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+fn settle_delete<T, R>(result: Result<T, SdkError<DeleteItemError, R>>) -> Result<(), StateError>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match result {
+        Ok(_) => Ok(()),
+        Err(SdkError::ServiceError(error))
+            if matches!(error.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
         {
             Err(StateError::Conflict)
         }

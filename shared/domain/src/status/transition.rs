@@ -46,6 +46,9 @@ pub enum NotEligible {
     /// The repository is not in the state MIRROR.
     #[error("the repository is not a mirror at present")]
     NotMirror,
+    /// A collector prunes the repository, for some seconds.
+    #[error("the repository is being pruned")]
+    Pruning,
     /// There is nothing to cancel.
     #[error("no sync is running or pending")]
     NotRunning,
@@ -83,6 +86,9 @@ impl SyncState {
         if self.is_running(now) {
             return Err(NotEligible::Running);
         }
+        if self.pruning_until.is_some_and(|until| until > now) {
+            return Err(NotEligible::Pruning);
+        }
         let expired = self.sync_status == SyncStatus::Syncing;
         match trigger {
             // Sync Now ignores the schedule; and whatever comes first may serve a pending Sync Now.
@@ -112,8 +118,26 @@ impl SyncState {
             sync_expiration_date: Some(claim.expiration),
             sync_run_id: self.sync_run_id.filter(|_| recent).or(Some(claim.run)),
             sync_waiting_until: None,
+            pruning_until: None,
             ..self.clone()
         })
+    }
+
+    /// Keeps syncs away while a collector prunes the repository; refused while one runs, or another collector prunes.
+    pub fn prune(&self, until: Timestamp, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
+        if self.is_running(now) {
+            return Err(NotEligible::Running);
+        }
+        if self.pruning_until.is_some_and(|until| until > now) {
+            return Err(NotEligible::Pruning);
+        }
+        Ok(Self { sync_transaction_id: id, pruning_until: Some(until), ..self.clone() })
+    }
+
+    /// Lets syncs in again.
+    #[must_use]
+    pub fn pruned(&self, id: Uuid) -> Self {
+        Self { sync_transaction_id: id, pruning_until: None, ..self.clone() }
     }
 
     /// The state between two invocations of one sync: still running, but anybody may take over at once.
@@ -311,6 +335,22 @@ mod tests {
         let next = claim(&waiting, true, Trigger::Continuation, until).unwrap();
         assert_eq!((next.sync_run_id, next.sync_waiting_until), (claimed.sync_run_id, None), "the run goes on");
         assert_eq!(waiting.cancel(id).unwrap().sync_waiting_until, None);
+    }
+
+    #[test]
+    fn syncs_and_pruning_keep_out_of_each_others_way() {
+        let (start, until) = ("2026-01-10T00:00:00Z", "2026-01-10T00:01:00Z");
+        let idle = state(SyncStatus::Success, start);
+        let pruning = idle.prune(at(until), at(start), Uuid::nil()).unwrap();
+        assert_eq!(pruning.sync_status, SyncStatus::Success, "nobody sees it");
+        assert_eq!(claim(&pruning, true, Trigger::Schedule, start), Err(NotEligible::Pruning));
+        assert_eq!(pruning.prune(at(until), at(start), Uuid::nil()), Err(NotEligible::Pruning));
+        assert!(
+            claim(&pruning, true, Trigger::Schedule, until).is_ok(),
+            "a collector that was killed keeps nobody out"
+        );
+        let claimed = claim(&pruning.pruned(Uuid::nil()), true, Trigger::Schedule, start).unwrap();
+        assert_eq!(claimed.prune(at(until), at(start), Uuid::nil()), Err(NotEligible::Running));
     }
 
     #[test]
