@@ -7,12 +7,17 @@ mod clock;
 mod copy;
 mod error;
 mod once;
+mod preview;
 mod progress;
+mod purge;
+mod reconcile;
 mod referrers;
 mod report;
 mod source;
 mod steps;
 mod sync;
+mod tags;
+mod tasks;
 mod upload;
 
 pub use error::SyncError;

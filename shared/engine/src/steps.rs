@@ -80,7 +80,7 @@ impl Steps<'_> {
 
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let registry = source::open(self.mirror, &engine.secrets, &engine.settings.guard).await?;
+        let registry = source::open(engine, self.mirror).await?;
         let listed = registry.tags().await?.tags;
         let attachments: BTreeSet<_> = listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect();
         let mut held = engine.table.tags(&config.repository).await?;
