@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{
     Digest, RepositoryName,
-    manifest::{Content, Manifest},
+    manifest::{Content, Descriptor, Manifest},
 };
 
 use crate::stack::Stack;
@@ -54,19 +54,30 @@ pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: 
             _ => panic!("{key} is no key of the layout"),
         }
     }
-    for linked in held.layers.iter().chain(&held.revisions) {
+    // A blob's link comes before the blob; a manifest's after everything.
+    for linked in &held.revisions {
         blob(stack, linked).await.unwrap_or_else(|| panic!("{linked} is linked, but has no data"));
     }
     for tag in histories {
         assert!(held.tags.contains_key(&tag), "{tag} has a history, but points to nothing");
     }
+    let mut seen = BTreeSet::new();
     for tag in held.tags.values() {
-        check_closure(stack, &held, tag, left_out).await;
+        check_closure(stack, &held, tag, left_out, &mut seen).await;
     }
     held
 }
 
-async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: &[Digest]) {
+async fn check_closure(
+    stack: &Stack,
+    held: &Held,
+    manifest: &Digest,
+    left_out: &[Digest],
+    seen: &mut BTreeSet<Digest>,
+) {
+    if !seen.insert(manifest.clone()) {
+        return;
+    }
     if left_out.contains(manifest) {
         assert!(!held.revisions.contains(manifest), "{manifest} was not left out");
         return;
@@ -75,13 +86,16 @@ async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: 
     let bytes = blob(stack, manifest).await.unwrap_or_else(|| panic!("{manifest} has no data"));
     match Manifest::parse(&bytes).unwrap().content {
         Content::Image(blobs) => {
-            for blob in blobs {
-                assert!(held.layers.contains(&blob.digest), "{} is not part of the repository", blob.digest);
+            for Descriptor { digest, .. } in blobs {
+                assert!(held.layers.contains(&digest), "{digest} is not part of the repository");
+                if seen.insert(digest.clone()) {
+                    blob(stack, &digest).await.unwrap_or_else(|| panic!("{digest} has no data"));
+                }
             }
         }
         Content::Index(children) => {
             for child in children {
-                Box::pin(check_closure(stack, held, &child.digest, left_out)).await;
+                Box::pin(check_closure(stack, held, &child.digest, left_out, seen)).await;
             }
         }
     }

@@ -34,6 +34,7 @@ pub(crate) struct Config {
     /// Bytes of blobs in memory at any time, from the request to the registry until S3 has them.
     blob_memory: u64,
     scheduler: SchedulerSettings,
+    tag_retention: Duration,
     settings: Settings,
 }
 
@@ -50,6 +51,7 @@ impl Config {
                 target_arn: required("SYNC_FUNCTION_ARN")?,
                 dead_letter_arn: required("SCHEDULE_DEAD_LETTER_ARN")?,
             },
+            tag_retention: seconds("RETENTION_SECONDS")?,
             settings: Settings {
                 claim: seconds("CLAIM_SECONDS")?,
                 retry_backoff: seconds("RETRY_BACKOFF_SECONDS")?,
@@ -69,7 +71,7 @@ impl Config {
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         Engine {
-            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
+            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),

@@ -92,8 +92,7 @@ impl World {
         let step = self.sync.step;
         self.sync.step += 1;
         match (step, without) {
-            (0, Without::LinkFirst) => {}
-            (0, _) => self.link = true,
+            (0, _) => self.link = without != Without::LinkFirst,
             // Reading the sentence and lifting it are two steps for the table; what is read is kept in the step.
             (1, _) => match rescue(self.sentence.map(Sentence::real).as_ref()) {
                 Rescue::Wait if without != Without::WaitForDeletion => return Vec::new(),
@@ -112,8 +111,7 @@ impl World {
             }
             (2, _) => self.sync.has_blob = self.blob,
             (3, _) => self.blob = true,
-            (4, Without::LinkFirst) => self.link = true,
-            (4, _) => {}
+            (4, _) => self.link = true,
             (5, _) => self.published = true,
             _ => return Vec::new(),
         }

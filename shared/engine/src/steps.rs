@@ -29,7 +29,7 @@ use crate::{
     progress::Progress,
     referrers::Attached,
     source,
-    sync::{Engine, Settings},
+    sync::Engine,
 };
 
 /// Tags whose digests are asked for at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant one.
@@ -96,8 +96,7 @@ impl Steps<'_> {
 
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let Settings { guard, limits, .. } = &engine.settings;
-        let registry = source::open(self.mirror, &engine.secrets, guard, limits, self.meter.clone()).await?;
+        let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         let listed = registry.tags().await?.tags;
         let mut held = engine.table.tags(&config.repository).await?;
         let mut selected = config.root_rule.select(listed.clone()).map_err(|error| {

@@ -107,7 +107,7 @@ impl Engine {
         };
         let (run, earlier, outcomes) = self.begin(request, &claim, &mirror).await?;
         let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
-        let account = source::account(&mirror);
+        let account = source::account(self, &mirror).await?;
         let limit = self.table.rate_limit(&account).await?;
         let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
         let progress = Arc::new(Progress::resume(begun, &earlier));

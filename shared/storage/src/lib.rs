@@ -6,6 +6,7 @@ mod key;
 mod link;
 mod manifest;
 mod part;
+mod repository;
 mod room;
 mod storage;
 mod tag;

@@ -1,9 +1,6 @@
 //! Tags: the commit point of an image.
 
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{Delete, ObjectIdentifier},
-};
+use aws_sdk_s3::primitives::ByteStream;
 use moorage_domain::{Digest, RepositoryName, TagName};
 
 use crate::{
@@ -42,23 +39,7 @@ impl Storage {
     /// that is not there is no error. The bucket's versions keep what was deleted for the retention time.
     pub async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StorageError> {
         let prefix = tag_index_prefix(&self.root, repository, tag);
-        loop {
-            let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&prefix);
-            let listed = list.send().await.map_err(|error| unavailable(&error))?;
-            let keys = listed.contents().iter().filter_map(|object| object.key());
-            let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
-            let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            if keys.is_empty() {
-                break;
-            }
-            let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
-            let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
-            if let Some(error) = deleted.map_err(|error| unavailable(&error))?.errors().first() {
-                let code = error.code().unwrap_or("unknown");
-                return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
-            }
-        }
+        self.delete_below(&prefix).await?;
         let key = self.key(StorageKey::TagLink(repository, tag));
         self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(|error| unavailable(&error))?;
         Ok(())
