@@ -7,14 +7,28 @@ cd "$(dirname "$0")/.."
 export MOORAGE_LOCAL="$PWD/target/test-stack"
 export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto
 # Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end.
-export MOORAGE_PARAMETERS="ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20"
+short="ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20"
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 python=target/venv/bin/python
-"$python" infra/local/stack.py down
 trap '"$python" infra/local/stack.py down' EXIT
-"$python" infra/local/stack.py up
-# shellcheck source=/dev/null
-source "$MOORAGE_LOCAL/env"
-# Integration tests mostly wait, for syncs and for the emulator; more than four at once only wait for each other.
-cargo nextest run --workspace --no-fail-fast --test-threads 4 "$@"
+
+# on_stack PARAMETERS ARGUMENTS...: runs what nextest makes of the arguments against a new stack.
+on_stack() {
+  "$python" infra/local/stack.py down
+  MOORAGE_PARAMETERS="$short,$1" "$python" infra/local/stack.py up
+  # shellcheck source=/dev/null
+  source "$MOORAGE_LOCAL/env"
+  # Integration tests mostly wait, for syncs and for the emulator; more than four at once only wait for each other.
+  cargo nextest run --workspace --no-fail-fast --test-threads 4 "${@:2}"
+}
+
+# A collector with a grace of seconds takes what other tests leave lying about, so its tests have a stack of their own.
+patient=GcGraceSeconds=86400
+impatient=GcGraceSeconds=2,RetentionSeconds=18
+if [ $# -gt 0 ]; then
+  if [[ "$*" == *garbage* ]]; then on_stack "$impatient" "$@"; else on_stack "$patient" "$@"; fi
+else
+  on_stack "$impatient" -E 'binary(garbage)'
+  on_stack "$patient" -E 'not binary(garbage)'
+fi

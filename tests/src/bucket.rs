@@ -35,7 +35,9 @@ pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: 
     let (mut held, mut histories) = (Held::default(), BTreeSet::new());
     for key in keys(stack, &prefix).await {
         let parts: Vec<&str> = key[prefix.len()..].split('/').collect();
-        let link = String::from_utf8(get(stack, &key).await.expect("a listed key is there")).unwrap();
+        // A collector may have taken it meanwhile.
+        let Some(link) = get(stack, &key).await else { continue };
+        let link = String::from_utf8(link).unwrap();
         let digest: Digest = link.parse().unwrap_or_else(|error| panic!("{key} holds {link:?}: {error}"));
         match parts[..] {
             ["_layers", algorithm, hex, "link"] => {

@@ -15,6 +15,8 @@ pub struct Stack {
     pub table: String,
     /// The sync function.
     pub sync_function: String,
+    /// The garbage collector's function.
+    pub gc_function: String,
     /// The API's function.
     pub api_function: String,
     /// The mirrors' schedules.
@@ -38,6 +40,7 @@ impl Stack {
             bucket: variable("MOORAGE_BUCKET"),
             table: variable("MOORAGE_TABLE"),
             sync_function: variable("MOORAGE_SYNC_FUNCTION"),
+            gc_function: variable("MOORAGE_GC_FUNCTION"),
             api_function: variable("MOORAGE_API_FUNCTION"),
             schedule_group: variable("MOORAGE_SCHEDULE_GROUP"),
             upstream: variable("MOORAGE_UPSTREAM"),

@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod cause;
 pub mod checkpoint;
+pub mod collection;
 pub mod condemned;
 pub mod digest;
 pub mod failure;

@@ -88,12 +88,21 @@ pub struct SyncState {
     /// Whether the next sync is to look at everything that the tags reference.
     #[serde(default)]
     pub verify_requested: bool,
-    /// Until when a collector prunes the repository; no sync begins meanwhile.
+    /// The collector that prunes the repository; no sync begins meanwhile.
     #[serde(default)]
-    pub pruning_until: Option<Timestamp>,
+    pub pruning: Option<Pruning>,
     /// Until when a running sync waits for its registry's rate limit.
     #[serde(default)]
     pub sync_waiting_until: Option<Timestamp>,
+}
+
+/// A collector's right to a repository, for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruning {
+    /// Who has it.
+    pub by: Uuid,
+    /// When it ends, whatever became of them.
+    pub until: Timestamp,
 }
 
 impl SyncState {
@@ -112,7 +121,7 @@ impl SyncState {
             last_verified: None,
             verify_requested: false,
             sync_waiting_until: None,
-            pruning_until: None,
+            pruning: None,
         }
     }
 

@@ -13,12 +13,10 @@ use moorage_domain::{
 use moorage_state::{Mirror, StateError, Table, TransitionError};
 use uuid::Uuid;
 
-use crate::{clock::now, error::WorkError};
+use crate::{budget::Budget, clock::now, error::WorkError};
 
-/// How long to wait before asking whether a collector is done with the repository, and how often: it takes seconds, and
-/// gives up after a minute.
-const PRUNING_PAUSE: Duration = Duration::from_secs(1);
-const PRUNING_ROUNDS: u32 = 90;
+/// How long to wait before asking again whether a collector is done with the repository: it takes seconds.
+const PRUNING_PAUSE: Duration = Duration::from_millis(500);
 
 /// A claim that this sync holds.
 #[derive(Debug)]
@@ -43,8 +41,14 @@ pub(crate) enum Claimed {
 }
 
 impl Claim {
-    /// Claims the requested mirror for `duration`.
-    pub(crate) async fn take(table: &Table, request: &SyncRequest, duration: Duration) -> Result<Claimed, StateError> {
+    /// Claims the requested mirror for `duration`. While a collector prunes it, that is waited for as long as there is time
+    /// to begin.
+    pub(crate) async fn take(
+        table: &Table,
+        request: &SyncRequest,
+        duration: Duration,
+        budget: Budget,
+    ) -> Result<Claimed, StateError> {
         let (transaction, expiration) = (Uuid::new_v4(), now().plus(duration));
         let new = NewClaim { transaction, expiration, run: RunId(Uuid::now_v7()) };
         let claim = async || {
@@ -54,11 +58,7 @@ impl Claim {
             claimed.await
         };
         let mut claimed = claim().await;
-        // A trigger that is let go does not come again before the next start.
-        for _ in 0..PRUNING_ROUNDS {
-            if !matches!(claimed, Err(TransitionError::NotEligible(NotEligible::Pruning))) {
-                break;
-            }
+        while matches!(claimed, Err(TransitionError::NotEligible(NotEligible::Pruning))) && budget.may_begin() {
             tokio::time::sleep(PRUNING_PAUSE).await;
             claimed = claim().await;
         }

@@ -33,6 +33,8 @@ use crate::{
 
 /// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
 const MAX_INVOCATIONS: u32 = 1_000;
+/// When a sync comes again that a collector kept out for a whole invocation.
+const AFTER_PRUNING: Duration = Duration::from_secs(60);
 /// How often in a row a run waits for its registry and then gets nothing before it is told to wait again.
 const MAX_IDLE_WAITS: u32 = 8;
 
@@ -100,8 +102,13 @@ impl Engine {
         if repository.is_some_and(|repository| repository.state != RepositoryState::Mirror) {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
-        let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim).await? {
+        let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim, budget).await? {
             Claimed::Ours(claim, mirror) => (Arc::new(claim), *mirror),
+            Claimed::NotEligible(NotEligible::Pruning) => {
+                // A trigger that is let go does not come again before the mirror's next start.
+                self.scheduler.once(request.clone(), now().plus(AFTER_PRUNING)).await?;
+                return Ok(Ended::NotEligible(NotEligible::Pruning));
+            }
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_lambda::{Client, config::timeout::TimeoutConfig, primitives::Blob, types::InvocationType};
 use moorage_domain::{
+    collection::CollectRequest,
     run::SyncRequest,
     task::{Task, TaskAnswer},
 };
@@ -13,7 +14,7 @@ use crate::ScheduleError;
 /// How long the answer to a task is waited for. Tasks end themselves before that, and API Gateway waits 30 s.
 const TASK_TIMEOUT: Duration = Duration::from_secs(27);
 
-/// Invokes the sync function.
+/// Invokes a function: the sync function, or the collector's.
 #[derive(Debug, Clone)]
 pub struct Invoker {
     client: Client,
@@ -34,6 +35,11 @@ impl Invoker {
     /// Queues a task whose answer nobody waits for.
     pub async fn order(&self, task: &Task) -> Result<(), ScheduleError> {
         self.queue(serde_json::to_vec(task)).await
+    }
+
+    /// Queues the rest of a garbage collection.
+    pub async fn collect(&self, request: CollectRequest) -> Result<(), ScheduleError> {
+        self.queue(serde_json::to_vec(&request)).await
     }
 
     /// Has a task done, and waits for what comes of it.

@@ -44,6 +44,8 @@ pub(crate) enum Key<'a> {
     Log(&'a RepositoryName, Timestamp, Uuid),
     RateLimit(&'a Account),
     Sentence(&'a Digest),
+    CollectorLease,
+    Collection(Timestamp, Uuid),
 }
 
 impl Key<'_> {
@@ -58,6 +60,7 @@ impl Key<'_> {
             Self::Repository(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
+            Self::CollectorLease | Self::Collection(..) => collections_pk(),
             Self::Mirror(repository)
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
@@ -91,6 +94,8 @@ impl Key<'_> {
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
             Self::RateLimit(account) => format!("LIMIT#{}", account.identity),
             Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
+            Self::CollectorLease => "LEASE".to_owned(),
+            Self::Collection(started_at, id) => format!("{}{:012}#{id}", prefix::COLLECTION, started_at.unix()),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, number) => format!("{}{number:010}", outcomes_prefix(*run)),
@@ -124,6 +129,7 @@ pub(crate) mod prefix {
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
     pub(crate) const LOG: &str = "LOG#";
     pub(crate) const SENTENCE: &str = "SENTENCE#";
+    pub(crate) const COLLECTION: &str = "COLLECTION#";
 }
 
 pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
@@ -132,6 +138,10 @@ pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
 
 pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
     format!("REPO#{repository}")
+}
+
+pub(crate) fn collections_pk() -> String {
+    "GARBAGE".to_owned()
 }
 
 /// Blobs are spread over partitions by the first two digits of their value.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api_token;
+mod collection;
 mod error;
 mod key;
 mod mirror;

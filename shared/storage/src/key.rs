@@ -1,6 +1,6 @@
 //! The keys of the bucket: every object's is a variant of one enum.
 
-use moorage_domain::{Digest, RepositoryName, TagName};
+use moorage_domain::{Algorithm, Digest, RepositoryName, TagName};
 
 /// The registry's `rootdirectory`, as the start of every key: empty, or ending in a slash, and never beginning with one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,22 @@ pub(crate) fn repository_prefixes(root: &StorageRoot, repository: &RepositoryNam
 /// What all keys of a tag's history begin with.
 pub(crate) fn tag_index_prefix(root: &StorageRoot, repository: &RepositoryName, tag: &TagName) -> String {
     format!("{}docker/registry/v2/repositories/{repository}/_manifests/tags/{tag}/index/", root.0)
+}
+
+/// What the keys of all repositories begin with.
+pub(crate) fn repositories_prefix(root: &StorageRoot) -> String {
+    format!("{}docker/registry/v2/repositories/", root.0)
+}
+
+/// What the keys of all blobs begin with.
+pub(crate) fn blobs_prefix(root: &StorageRoot) -> String {
+    format!("{}docker/registry/v2/blobs/", root.0)
+}
+
+/// What the keys of the blobs begin with whose hexadecimal value begins with this byte, by algorithm.
+pub(crate) fn shard_prefixes(root: &StorageRoot, shard: u8) -> [(Algorithm, String); 2] {
+    [Algorithm::Sha256, Algorithm::Sha512]
+        .map(|algorithm| (algorithm, format!("{}{}/{shard:02x}/", blobs_prefix(root), algorithm.as_str())))
 }
 
 fn path(digest: &Digest) -> String {

@@ -11,6 +11,7 @@ mod room;
 mod storage;
 mod tag;
 mod upload;
+mod walk;
 
 pub use blob::Present;
 pub use error::StorageError;
@@ -19,3 +20,4 @@ pub use manifest::Stored;
 pub use room::Room;
 pub use storage::Storage;
 pub use upload::Upload;
+pub use walk::{Links, StoredBlob};

@@ -90,7 +90,11 @@ impl Storage {
 
     /// Gives an upload up, if it is still there.
     pub async fn abort_upload(&self, digest: &Digest, upload_id: &str) -> Result<(), StorageError> {
-        let abort = self.client.abort_multipart_upload().bucket(&*self.bucket).key(self.key(StorageKey::Blob(digest)));
+        self.abort_key(&self.key(StorageKey::Blob(digest)), upload_id).await
+    }
+
+    pub(crate) async fn abort_key(&self, key: &str, upload_id: &str) -> Result<(), StorageError> {
+        let abort = self.client.abort_multipart_upload().bucket(&*self.bucket).key(key);
         match abort.upload_id(upload_id).send().await {
             Err(error) if !is_gone(&error) => Err(unavailable(&error)),
             _ => Ok(()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{MAX_SYNC_RETRIES, RESUME_WINDOW, SyncState, SyncStatus};
+use super::{MAX_SYNC_RETRIES, Pruning, RESUME_WINDOW, SyncState, SyncStatus};
 use crate::{
     Timestamp, Warning,
     grid::next_start,
@@ -86,7 +86,7 @@ impl SyncState {
         if self.is_running(now) {
             return Err(NotEligible::Running);
         }
-        if self.pruning_until.is_some_and(|until| until > now) {
+        if self.is_pruned(now) {
             return Err(NotEligible::Pruning);
         }
         let expired = self.sync_status == SyncStatus::Syncing;
@@ -118,26 +118,31 @@ impl SyncState {
             sync_expiration_date: Some(claim.expiration),
             sync_run_id: self.sync_run_id.filter(|_| recent).or(Some(claim.run)),
             sync_waiting_until: None,
-            pruning_until: None,
+            pruning: None,
             ..self.clone()
         })
     }
 
     /// Keeps syncs away while a collector prunes the repository; refused while one runs, or another collector prunes.
-    pub fn prune(&self, until: Timestamp, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
+    pub fn prune(&self, pruning: Pruning, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
         if self.is_running(now) {
             return Err(NotEligible::Running);
         }
-        if self.pruning_until.is_some_and(|until| until > now) {
+        if self.is_pruned(now) {
             return Err(NotEligible::Pruning);
         }
-        Ok(Self { sync_transaction_id: id, pruning_until: Some(until), ..self.clone() })
+        Ok(Self { sync_transaction_id: id, pruning: Some(pruning), ..self.clone() })
     }
 
-    /// Lets syncs in again.
+    /// Lets syncs in again, if `by` keeps them away.
     #[must_use]
-    pub fn pruned(&self, id: Uuid) -> Self {
-        Self { sync_transaction_id: id, pruning_until: None, ..self.clone() }
+    pub fn pruned(&self, by: Uuid, id: Uuid) -> Self {
+        let pruning = self.pruning.filter(|pruning| pruning.by != by);
+        Self { sync_transaction_id: id, pruning, ..self.clone() }
+    }
+
+    fn is_pruned(&self, now: Timestamp) -> bool {
+        self.pruning.is_some_and(|pruning| pruning.until > now)
     }
 
     /// The state between two invocations of one sync: still running, but anybody may take over at once.
@@ -341,16 +346,21 @@ mod tests {
     fn syncs_and_pruning_keep_out_of_each_others_way() {
         let (start, until) = ("2026-01-10T00:00:00Z", "2026-01-10T00:01:00Z");
         let idle = state(SyncStatus::Success, start);
-        let pruning = idle.prune(at(until), at(start), Uuid::nil()).unwrap();
+        let lock = Pruning { by: Uuid::max(), until: at(until) };
+        let pruning = idle.prune(lock, at(start), Uuid::nil()).unwrap();
         assert_eq!(pruning.sync_status, SyncStatus::Success, "nobody sees it");
         assert_eq!(claim(&pruning, true, Trigger::Schedule, start), Err(NotEligible::Pruning));
-        assert_eq!(pruning.prune(at(until), at(start), Uuid::nil()), Err(NotEligible::Pruning));
+        assert_eq!(pruning.prune(lock, at(start), Uuid::nil()), Err(NotEligible::Pruning));
         assert!(
             claim(&pruning, true, Trigger::Schedule, until).is_ok(),
             "a collector that was killed keeps nobody out"
         );
-        let claimed = claim(&pruning.pruned(Uuid::nil()), true, Trigger::Schedule, start).unwrap();
-        assert_eq!(claimed.prune(at(until), at(start), Uuid::nil()), Err(NotEligible::Running));
+        // Sync Now comes in between: the lock stays, and its owner can still give it up.
+        let asked = pruning.sync_now(at(start), Uuid::from_u128(7)).unwrap();
+        assert_eq!(claim(&asked, true, Trigger::SyncNow, start), Err(NotEligible::Pruning));
+        assert_eq!(asked.pruned(Uuid::nil(), Uuid::nil()).pruning, Some(lock), "only its owner");
+        let claimed = claim(&asked.pruned(lock.by, Uuid::nil()), true, Trigger::SyncNow, start).unwrap();
+        assert_eq!(claimed.prune(lock, at(start), Uuid::nil()), Err(NotEligible::Running));
     }
 
     #[test]

@@ -1,0 +1,14 @@
+//! The garbage collector's function: its schedule, people, and collections that go on invoke it with a `CollectRequest`.
+
+mod config;
+mod handler;
+
+use config::Config;
+use lambda_runtime::{Error, run, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    moorage_telemetry::init();
+    let function = Config::from_env()?.function().await;
+    run(service_fn(|event| handler::handle(&function, event))).await
+}

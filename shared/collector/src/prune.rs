@@ -1,0 +1,113 @@
+//! One repository: links that no tag needs, and no tag of the retention time.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use moorage_domain::{
+    Digest, RepositoryName,
+    manifest::{Content, Manifest},
+    status::Pruning,
+};
+use moorage_state::{Mirror, TransitionError};
+use moorage_storage::{Links, Storage, StorageError, Stored};
+use uuid::Uuid;
+
+use crate::{
+    collect::{CollectError, Collector, now},
+    live::{LiveError, live},
+};
+
+/// How long syncs are kept away at most: a repository takes seconds, and a collector that was killed keeps nobody out for
+/// longer.
+const LOCK: Duration = Duration::from_secs(60);
+/// The most past tags of one repository that are read. A repository with more of them keeps everything until there are
+/// fewer.
+const MAX_PAST_TAGS: usize = 200_000;
+
+/// What was taken out of a repository.
+#[derive(Debug, Default)]
+pub(crate) struct Pruned {
+    pub(crate) manifests: u64,
+    pub(crate) blobs: u64,
+}
+
+impl Collector {
+    /// Prunes a repository; nothing where it is left alone.
+    pub(crate) async fn prune(&self, repository: &RepositoryName, dry: bool) -> Result<Option<Pruned>, CollectError> {
+        let lock = Pruning { by: Uuid::new_v4(), until: now().plus(LOCK) };
+        let locked = self.table.transition(repository, |mirror| Ok(mirror.state.prune(lock, now(), Uuid::new_v4())?));
+        let is_mirror = match locked.await {
+            Ok(_) => true,
+            // Without a mirror there are no syncs.
+            Err(TransitionError::NotFound) => false,
+            Err(TransitionError::NotEligible(_) | TransitionError::ClaimLost) => return Ok(None),
+            Err(TransitionError::State(error)) => return Err(error.into()),
+        };
+        let pruned = match tokio::time::timeout(LOCK / 2, self.prune_locked(repository, dry)).await {
+            Ok(pruned) => pruned,
+            Err(_) => Ok(None),
+        };
+        if is_mirror {
+            let unlock = |mirror: &Mirror| Ok(mirror.state.pruned(lock.by, Uuid::new_v4()));
+            // Deleted meanwhile: then the lock is gone with what it locked.
+            if let Err(TransitionError::State(error)) = self.table.transition(repository, unlock).await {
+                return Err(error.into());
+            }
+        }
+        pruned
+    }
+
+    async fn prune_locked(&self, repository: &RepositoryName, dry: bool) -> Result<Option<Pruned>, CollectError> {
+        let links = self.storage.links(repository).await?;
+        let mut roots: BTreeSet<Digest> = links.tags.values().cloned().collect();
+        if self.table.repository(repository).await?.is_some() {
+            let past = self.table.past_tags(repository, MAX_PAST_TAGS, now(), |_| true).await?;
+            if past.len() == MAX_PAST_TAGS {
+                return Ok(None);
+            }
+            // One whose content is gone already cannot be restored any more, and needs nothing.
+            roots.extend(past.into_iter().map(|past| past.digest).filter(|digest| links.manifests.contains(digest)));
+        } else if !self.is_stray(&links) {
+            return Ok(None);
+        }
+        let live = match live(&self.storage, roots, &links.manifests).await {
+            Ok(live) => live,
+            Err(LiveError::Unreadable(digest)) => {
+                tracing::warn!(%repository, %digest, "a manifest that is needed cannot be read: nothing is pruned");
+                return Ok(None);
+            }
+            Err(LiveError::Storage(error)) => return Err(error.into()),
+        };
+        let dead: Vec<Digest> = links.manifests.difference(&live.manifests).cloned().collect();
+        let blobs: Vec<Digest> = links.blobs.difference(&live.blobs).cloned().collect();
+        let pruned = Pruned { manifests: dead.len() as u64, blobs: blobs.len() as u64 };
+        if !dry {
+            let manifests = parents_first(&self.storage, dead).await?;
+            self.storage.unlink_manifests(repository, &manifests).await?;
+            self.storage.unlink_blobs(repository, &blobs).await?;
+        }
+        Ok(Some(pruned))
+    }
+
+    /// Whether what the bucket has of a repository that the table does not know was left by a sync that did not notice
+    /// its end. With tags it may be somebody else's.
+    fn is_stray(&self, links: &Links) -> bool {
+        links.tags.is_empty() && links.newest.is_none_or(|newest| newest.plus(self.settings.grace) < now())
+    }
+}
+
+/// Indexes before images: nobody finds an index whose images are gone.
+async fn parents_first(storage: &Storage, manifests: Vec<Digest>) -> Result<Vec<Digest>, StorageError> {
+    let (mut indexes, mut images) = (Vec::new(), Vec::new());
+    for digest in manifests {
+        let content = match storage.manifest(&digest).await? {
+            Stored::Sound(bytes) => Manifest::parse(&bytes).ok().map(|manifest| manifest.content),
+            Stored::Damaged | Stored::Missing => None,
+        };
+        match content {
+            Some(Content::Image(_)) => images.push(digest),
+            Some(Content::Index(_)) | None => indexes.push(digest),
+        }
+    }
+    indexes.append(&mut images);
+    Ok(indexes)
+}
