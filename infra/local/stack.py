@@ -114,7 +114,7 @@ def check(outputs):
     import boto3
 
     functions = boto3.client("lambda")
-    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"]):
+    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"], outputs["RegistryFunctionName"]):
         functions.get_function(FunctionName=name)
     dynamodb = boto3.client("dynamodb")
     live = dynamodb.describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
@@ -135,7 +135,8 @@ daemon off;
 worker_processes 1;
 pid {FOLDER}/nginx.pid;
 error_log {FOLDER}/proxy.log warn;
-events {{}}
+# Two for each client: theirs and the emulator's.
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   client_max_body_size {MAX_BODY};
@@ -175,6 +176,7 @@ def write_env(ports, endpoint, outputs):
         "MOORAGE_TABLE": outputs["TableName"],
         "MOORAGE_SYNC_FUNCTION": outputs["SyncFunctionName"],
         "MOORAGE_API_FUNCTION": outputs["ApiFunctionName"],
+        "MOORAGE_REGISTRY_FUNCTION": outputs["RegistryFunctionName"],
         "MOORAGE_SCHEDULE_GROUP": outputs["ScheduleGroupName"],
         "MOORAGE_UPSTREAM": f"127.0.0.1:{ports['upstream']}",
         "AWS_ENDPOINT_URL": endpoint,

@@ -1,0 +1,283 @@
+//! Who may pull what. Everybody from public repositories; robots also from those on which they have a role; the holder
+//! of the stack's admin token from all.
+//!
+//! Every request is judged by the robots and permissions of at most [`KEPT`] seconds ago, whatever its token was given
+//! for: a token narrows what a caller may, and never widens it.
+
+use lambda_http::http::HeaderMap;
+use moorage_domain::{RepositoryName, RobotName, SecretString, Timestamp};
+use moorage_state::{RobotToken, Role, Table};
+use subtle::ConstantTimeEq as _;
+
+use crate::{
+    cache::Cache,
+    credentials::Credentials,
+    error::PullError,
+    scope::Scope,
+    secret::StackSecret,
+    token::{self, Claims},
+};
+
+/// How long robots, roles and visibilities are kept, in seconds: how long something revoked still works.
+const KEPT: i64 = 30;
+/// How many of each are kept.
+const CAPACITY: usize = 1_000;
+/// The user name that goes with the admin token, as Quay has it for tokens of its API.
+const ADMIN: &str = "$oauthtoken";
+/// How much of a secret's hash a token names it by, in characters.
+const CREDENTIAL_LENGTH: usize = 16;
+/// What an unknown robot's token is compared with, so that the answer takes as long as for a known one.
+const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Anonymous,
+    Robot(RobotName),
+    Admin,
+}
+
+impl Caller {
+    /// The name: empty for nobody.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Anonymous => "",
+            Self::Robot(robot) => robot.as_str(),
+            Self::Admin => ADMIN,
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "" => Some(Self::Anonymous),
+            ADMIN => Some(Self::Admin),
+            robot => robot.parse().ok().map(Self::Robot),
+        }
+    }
+}
+
+/// A caller, and what the request may use of their rights.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) caller: Caller,
+    /// The scopes of the token that was shown; `None` if it was none.
+    scopes: Option<Vec<Scope>>,
+    credential: String,
+}
+
+impl Session {
+    fn anonymous() -> Self {
+        Self { caller: Caller::Anonymous, scopes: None, credential: String::new() }
+    }
+
+    /// Whether nothing at all was shown.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.caller == Caller::Anonymous && self.scopes.is_none()
+    }
+
+    fn covers(&self, scope: &Scope) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
+    }
+}
+
+/// What a caller may with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    /// Pull, as everybody.
+    Public,
+    /// Pull.
+    Granted,
+    /// Nothing.
+    Refused,
+    /// There is no such repository.
+    Missing,
+}
+
+/// The table and the stack's secrets.
+pub(crate) struct Access {
+    pub(crate) table: Table,
+    key: StackSecret,
+    admin: StackSecret,
+    robots: Cache<RobotName, String>,
+    roles: Cache<(RepositoryName, RobotName), Role>,
+    public: Cache<RepositoryName, bool>,
+}
+
+impl Access {
+    /// `key` signs tokens.
+    pub(crate) fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
+        let (robots, roles) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
+        Self { table, key, admin, robots, roles, public: Cache::new(CAPACITY, KEPT) }
+    }
+
+    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Session, PullError> {
+        match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
+            Credentials::Anonymous => Ok(Session::anonymous()),
+            Credentials::Basic(user, password) => {
+                let caller = Caller::parse(&user).filter(|caller| *caller != Caller::Anonymous);
+                let caller = caller.ok_or(PullError::LoginFailed)?;
+                let known = self.hash(&caller, now).await?;
+                let given = RobotToken(password).hash();
+                let matches = bool::from(given.as_bytes().ct_eq(known.as_deref().unwrap_or(NO_HASH).as_bytes()));
+                if !matches || known.is_none() {
+                    return Err(PullError::LoginFailed);
+                }
+                Ok(Session { caller, scopes: None, credential: credential(&given) })
+            }
+            Credentials::Bearer(token) => {
+                let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
+                let claims = token::verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
+                let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
+                // A robot that is gone, or got a new token, takes the old one's tokens with it.
+                let known = self.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
+                if known != claims.credential {
+                    return Err(invalid());
+                }
+                Ok(Session { caller, scopes: Some(claims.access), credential: claims.credential })
+            }
+        }
+    }
+
+    /// A token for what the session's caller may of `scopes`. Asking for more is no error: clients look at what they
+    /// get.
+    pub(crate) async fn token(
+        &self,
+        session: &Session,
+        scopes: Vec<Scope>,
+        now: Timestamp,
+    ) -> Result<SecretString, PullError> {
+        // Else a token could be renewed for ever by itself.
+        if session.scopes.is_some() {
+            return Err(PullError::LoginFailed);
+        }
+        let mut access = Vec::new();
+        for scope in scopes {
+            let granted = match &scope {
+                Scope::Pull(repository) => {
+                    matches!(self.permit(&session.caller, repository, now).await?, Permit::Public | Permit::Granted)
+                }
+                Scope::Catalog => session.caller != Caller::Anonymous,
+            };
+            access.extend(granted.then_some(scope));
+        }
+        let claims = Claims {
+            caller: session.caller.name().to_owned(),
+            credential: session.credential.clone(),
+            issued: now,
+            expires: Timestamp::from_unix(now.unix() + token::LIFETIME),
+            access,
+        };
+        token::sign(&self.key.get(now).await?, &claims)
+            .map_err(|_| PullError::Unavailable("a token cannot be signed".into()))
+    }
+
+    /// Lets those pass who may pull from the repository. To everybody else it is the same whether there is one.
+    pub(crate) async fn pull(
+        &self,
+        session: &Session,
+        repository: &RepositoryName,
+        now: Timestamp,
+    ) -> Result<(), PullError> {
+        let scope = Scope::Pull(repository.clone());
+        let permit = self.permit(&session.caller, repository, now).await?;
+        match (permit, session.covers(&scope)) {
+            (Permit::Public, _) | (Permit::Granted, true) => Ok(()),
+            (_, false) => Err(PullError::Unauthorized { scope: Some(scope), problem: Some("insufficient_scope") }),
+            (Permit::Missing, true) if session.caller == Caller::Admin => {
+                Err(PullError::NameUnknown(repository.clone()))
+            }
+            (Permit::Missing | Permit::Refused, true) if session.caller == Caller::Anonymous => {
+                Err(PullError::Unauthorized { scope: Some(scope), problem: None })
+            }
+            (Permit::Missing | Permit::Refused, true) => Err(PullError::Denied(repository.clone())),
+        }
+    }
+
+    /// Lets those pass who may list repositories: everybody who is somebody.
+    pub(crate) fn catalog(session: &Session) -> Result<(), PullError> {
+        let problem = if session.caller == Caller::Anonymous { None } else { Some("insufficient_scope") };
+        if session.caller != Caller::Anonymous && session.covers(&Scope::Catalog) {
+            return Ok(());
+        }
+        Err(PullError::Unauthorized { scope: Some(Scope::Catalog), problem })
+    }
+
+    /// Whether the caller may pull from a repository of which it is known whether it is public.
+    pub(crate) async fn sees(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        is_public: bool,
+        now: Timestamp,
+    ) -> Result<bool, PullError> {
+        Ok(match caller {
+            _ if is_public => true,
+            Caller::Anonymous => false,
+            Caller::Admin => true,
+            Caller::Robot(robot) => self.role(repository, robot, now).await?.is_some(),
+        })
+    }
+
+    async fn permit(&self, caller: &Caller, repository: &RepositoryName, now: Timestamp) -> Result<Permit, PullError> {
+        // The same reads whatever there is, so that time tells nothing.
+        let role = async {
+            match caller {
+                Caller::Robot(robot) => self.role(repository, robot, now).await,
+                Caller::Anonymous | Caller::Admin => Ok(None),
+            }
+        };
+        let (is_public, role) = tokio::try_join!(self.is_public(repository, now), role)?;
+        Ok(match is_public {
+            None => Permit::Missing,
+            Some(true) => Permit::Public,
+            // Every role includes to pull.
+            Some(false) if role.is_some() || *caller == Caller::Admin => Permit::Granted,
+            Some(false) => Permit::Refused,
+        })
+    }
+
+    /// The hash of the caller's secret, if there is such a caller.
+    async fn hash(&self, caller: &Caller, now: Timestamp) -> Result<Option<String>, PullError> {
+        match caller {
+            Caller::Anonymous => Ok(None),
+            Caller::Admin => Ok(Some(RobotToken(self.admin.get(now).await?).hash())),
+            Caller::Robot(robot) => {
+                if let Some(hash) = self.robots.get(robot, now) {
+                    return Ok(Some(hash));
+                }
+                let hash = self.table.robot(robot).await?.map(|robot| robot.token_hash);
+                Ok(self.robots.found(robot.clone(), hash, now))
+            }
+        }
+    }
+
+    async fn role(
+        &self,
+        repository: &RepositoryName,
+        robot: &RobotName,
+        now: Timestamp,
+    ) -> Result<Option<Role>, PullError> {
+        let key = (repository.clone(), robot.clone());
+        if let Some(role) = self.roles.get(&key, now) {
+            return Ok(Some(role));
+        }
+        let role = self.table.role(repository, robot).await?;
+        Ok(self.roles.found(key, role, now))
+    }
+
+    /// Whether everybody may pull; nothing if there is no such repository.
+    async fn is_public(&self, repository: &RepositoryName, now: Timestamp) -> Result<Option<bool>, PullError> {
+        if let Some(is_public) = self.public.get(repository, now) {
+            return Ok(Some(is_public));
+        }
+        let is_public = self.table.repository(repository).await?.map(|repository| repository.is_public);
+        Ok(self.public.found(repository.clone(), is_public, now))
+    }
+}
+
+/// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has
+/// the token.
+fn credential(hash: &str) -> String {
+    hash.chars().take(CREDENTIAL_LENGTH).collect()
+}
