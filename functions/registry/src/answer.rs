@@ -40,7 +40,8 @@ impl Answer {
 
     /// A redirect to a URL that nobody else may see or keep.
     pub(crate) fn redirect(url: &SecretString) -> Self {
-        let mut answer = Self::empty(307).with(CACHE_CONTROL, "no-store");
+        let mut answer =
+            Self::empty(307).with(CACHE_CONTROL, "no-store").with(CONTENT_TYPE, "application/octet-stream");
         if let Ok(mut location) = HeaderValue::from_str(url.expose_secret()) {
             location.set_sensitive(true);
             answer.headers.push((LOCATION, location));
