@@ -10,10 +10,12 @@
 )]
 
 pub mod bucket;
+pub mod client;
 pub mod image;
 pub mod process;
 pub mod proxy;
 pub mod registry;
+pub mod seed;
 pub mod skopeo;
 pub mod stack;
 pub mod world;

@@ -64,11 +64,12 @@ impl Content {
         if self.revisions.get(&key, now).is_some() {
             return self.manifest(digest, now).await;
         }
-        let belongs = async { self.storage.has_manifest(repository, digest).await.map_err(PullError::from) };
-        let (belongs, stored) = tokio::try_join!(belongs, self.manifest(digest, now))?;
-        if !belongs {
+        let (belongs, stored) = tokio::join!(self.storage.has_manifest(repository, digest), self.manifest(digest, now));
+        // First: that another repository's content is no manifest is nobody's business.
+        if !belongs? {
             return Ok(None);
         }
+        let stored = stored?;
         self.revisions.insert(key, (), now);
         Ok(stored)
     }
@@ -264,5 +265,6 @@ mod tests {
         bucket.put(StorageKey::Blob(&digest), unknown);
         let served = content.tagged(&repository, &tag, now).await;
         assert!(matches!(served, Err(PullError::Unservable(_))));
+        assert!(content.revision(&repository, &digest, now).await.unwrap().is_none(), "not of this repository");
     }
 }
