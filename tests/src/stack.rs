@@ -15,6 +15,8 @@ pub struct Stack {
     pub table: String,
     /// The sync function.
     pub sync_function: String,
+    /// The registry's function.
+    pub registry_function: String,
     /// The mirrors' schedules.
     pub schedule_group: String,
     /// Host and port of the external registry.
@@ -36,6 +38,7 @@ impl Stack {
             bucket: variable("MOORAGE_BUCKET"),
             table: variable("MOORAGE_TABLE"),
             sync_function: variable("MOORAGE_SYNC_FUNCTION"),
+            registry_function: variable("MOORAGE_REGISTRY_FUNCTION"),
             schedule_group: variable("MOORAGE_SCHEDULE_GROUP"),
             upstream: variable("MOORAGE_UPSTREAM"),
             aws: aws_config::from_env().load().await,

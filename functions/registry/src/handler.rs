@@ -44,11 +44,17 @@ async fn respond(registry: &Registry, request: &Request) -> (Caller, Result<Answ
             let result = answer(registry, &route, &session, request, now).await;
             (session.caller, result)
         }
-        Err(PullError::LoginFailed) if route != Route::Token => {
-            let scope = route.repository().cloned().map(Scope::Pull);
-            (Caller::Anonymous, Err(PullError::Unauthorized { scope, problem: None }))
-        }
-        Err(error) => (Caller::Anonymous, Err(error)),
+        Err(error) => (Caller::Anonymous, Err(challenged(error, &route))),
+    }
+}
+
+/// What a client whose credentials do not hold is told: to get a token for what it asked, but where tokens are made.
+fn challenged(error: PullError, route: &Route) -> PullError {
+    let scope = route.repository().cloned().map(Scope::Pull);
+    match error {
+        PullError::LoginFailed if *route != Route::Token => PullError::Unauthorized { scope, problem: None },
+        PullError::Unauthorized { problem, .. } => PullError::Unauthorized { scope, problem },
+        error => error,
     }
 }
 
