@@ -17,4 +17,4 @@ trap '"$python" infra/local/stack.py down' EXIT
 # shellcheck source=/dev/null
 source "$MOORAGE_LOCAL/env"
 # Integration tests mostly wait, for syncs and for the emulator; more than four at once only wait for each other.
-cargo nextest run --workspace --no-fail-fast --test-threads 4 "$@"
+cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "$@"

@@ -24,6 +24,7 @@ CODE_BUCKET = "moorage-code"
 REGION = "us-east-1"
 # The emulator takes any credentials.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+REGISTRY_CONCURRENCY = 16
 # API Gateway's limit on bodies.
 MAX_BODY = "10m"
 
@@ -107,6 +108,9 @@ def adapt(outputs):
     for role in ("SyncRole", "ApiRole"):
         boto3.client("iam").put_role_policy(RoleName=roles[role], PolicyName="emulator", PolicyDocument=policy)
     boto3.client("s3").delete_bucket_policy(Bucket=outputs["BucketName"])
+    # The emulator would run hundreds of environments at once, which then wait for its S3 until they give up.
+    boto3.client("lambda").put_function_concurrency(
+        FunctionName=outputs["RegistryFunctionName"], ReservedConcurrentExecutions=REGISTRY_CONCURRENCY)
 
 
 def check(outputs):

@@ -1,12 +1,18 @@
 //! A client of our registry, as plain as can be: every header is the test's.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
 use crate::{http, stack::Stack, world::World};
+
+/// How long a client that the emulator turned away comes again.
+const THROTTLED: Duration = Duration::from_secs(60);
 
 /// An answer, whole.
 #[derive(Debug, Clone)]
@@ -73,8 +79,21 @@ impl Client {
         Self { authorization: Some(authorization.to_owned()), ..self.clone() }
     }
 
-    /// Sends a request; redirects are not followed. `path` is a path or a URL.
+    /// Sends a request; redirects are not followed. `path` is a path or a URL. The emulator runs a few functions at once
+    /// and turns everybody else away, so that they have to come again.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let deadline = Instant::now() + THROTTLED;
+        loop {
+            let reply = self.try_send(method.clone(), path, headers).await;
+            let is_ours = reply.headers.contains_key("docker-distribution-api-version");
+            if is_ours || !matches!(reply.status, 429 | 503) || Instant::now() > deadline {
+                return reply;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn try_send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url) };
         let request = self.http.request(method, url);
         let authorization = self.authorization.as_ref().map(|value| ("authorization", value.as_str()));
