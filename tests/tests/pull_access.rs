@@ -220,12 +220,19 @@ async fn wrong_logins_are_refused_where_tokens_are_made() {
 #[tokio::test]
 async fn what_is_revoked_is_refused_within_a_minute() {
     let mut cases = Vec::new();
-    for case in ["permission", "robot", "token"] {
+    for case in ["permission", "robot", "token", "visibility"] {
         let world = World::new(&format!("revoked-{case}")).await;
         world.grant("read").await;
         seed::image(&world.stack, &world.repository, "v1", &Image::oci("amd64", &[layer(1, 10)])).await;
         let robot = world.robot().await;
-        let bearer = Client::of(&world.stack).bearer(&robot.token(&[&pull(&world.repository)]).await);
+        let anonymous = Client::of(&world.stack);
+        let bearer = anonymous.bearer(&robot.token(&[&pull(&world.repository)]).await);
+        if case == "visibility" {
+            set_public(&world, true).await;
+            let bearer = anonymous.bearer(&anonymous.token(&[&pull(&world.repository)]).await);
+            cases.push((case, world, [anonymous, bearer]));
+            continue;
+        }
         cases.push((case, world, [robot, bearer]));
     }
     let manifest = |world: &World| format!("/v2/{}/manifests/v1", world.repository);
@@ -252,8 +259,20 @@ async fn what_is_revoked_is_refused_within_a_minute() {
     assert_eq!(robot.get(&manifest(world)).await.status, 200);
 }
 
-/// Takes away a permission, a robot, or a robot's token.
+/// Lets everybody pull from the world's repository, or not.
+async fn set_public(world: &World, is_public: bool) {
+    let text = |text: String| AttributeValue::S(text);
+    let update = aws_sdk_dynamodb::Client::new(&world.stack.aws).update_item().table_name(&world.stack.table);
+    let update = update.key("pk", text(format!("NS#{}", world.namespace))).key("sk", text("REPOSITORY#app".into()));
+    let update = update.update_expression("SET is_public = :it");
+    update.expression_attribute_values(":it", AttributeValue::Bool(is_public)).send().await.unwrap();
+}
+
+/// Takes away a permission, a robot, a robot's token, or everybody's right.
 async fn revoke(what: &str, world: &World) {
+    if what == "visibility" {
+        return set_public(world, false).await;
+    }
     let table = aws_sdk_dynamodb::Client::new(&world.stack.aws);
     let text = |text: String| AttributeValue::S(text);
     let robot = (format!("NS#{}", world.namespace), "ROBOT#bot".to_owned());
