@@ -12,6 +12,7 @@
 pub mod bucket;
 pub mod client;
 pub mod image;
+pub mod invoke;
 pub mod process;
 pub mod proxy;
 pub mod registry;

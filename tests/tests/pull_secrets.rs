@@ -1,37 +1,14 @@
 //! What the registry's log and its errors say: nothing that would let anybody in.
 
-use aws_sdk_lambda::{
-    primitives::Blob,
-    types::{InvocationType, LogType},
-};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use moorage_domain::Digest;
 use moorage_tests::{
     image::{Image, layer},
+    invoke::{gateway_event, invoke},
     seed,
     world::World,
 };
 use serde_json::{Value, json};
-
-/// Invokes the registry's function as API Gateway does, and returns its answer and what it wrote to its log.
-async fn invoke(world: &World, path: &str, query: &str, authorization: &str) -> (Value, String) {
-    let event = json!({
-        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query,
-        "headers": {"host": "localhost", "authorization": authorization, "x-forwarded-proto": "https"},
-        "requestContext": {
-            "accountId": "000000000000", "apiId": "x", "domainName": "localhost", "domainPrefix": "x", "requestId": "x",
-            "routeKey": "$default", "stage": "$default", "time": "25/Nov/2026:00:00:00 +0000", "timeEpoch": 1,
-            "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "test"},
-        },
-        "isBase64Encoded": false,
-    });
-    let function = world.stack.registry_function.as_str();
-    let invoke = aws_sdk_lambda::Client::new(&world.stack.aws).invoke().function_name(function);
-    let invoke = invoke.invocation_type(InvocationType::RequestResponse).log_type(LogType::Tail);
-    let answer = invoke.payload(Blob::new(event.to_string())).send().await.unwrap();
-    let log = STANDARD.decode(answer.log_result.expect("the end of the log")).unwrap();
-    (serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap(), String::from_utf8(log).unwrap())
-}
 
 #[tokio::test]
 async fn neither_log_nor_errors_hold_what_lets_anybody_in() {
@@ -58,7 +35,7 @@ async fn neither_log_nor_errors_hold_what_lets_anybody_in() {
         ("/v2/token", &query, format!("Bearer {token}"), 401),
         ("/v2/x/y/manifests/sha256:zz", "", format!("Basic {pair}"), 400),
     ] {
-        let (answer, log) = invoke(&world, path, query, &authorization).await;
+        let (answer, log) = invoke(&world.stack, &gateway_event(path, query, &authorization)).await;
         assert_eq!(answer["statusCode"], status, "{path} {answer}");
         let line = log.lines().find(|line| line.contains("\"answered\"")).unwrap_or_else(|| panic!("no line: {log}"));
         let line: Value = serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap();

@@ -69,16 +69,13 @@ async fn answer(
         registry.access.pull(session, repository, now).await?;
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let (method, headers) = (request.method(), request.headers());
     match route {
         Route::Base => base(session),
         Route::Token => make_token(registry, session, &query, now).await,
         Route::Catalog => catalog::list(registry, session, &query, now).await,
         Route::Tags(repository) => tags::list(registry, repository, &query).await,
-        Route::Manifest(repository, reference) => {
-            pull::manifest(registry, repository, reference, method, headers, now).await
-        }
-        Route::Blob(repository, digest) => pull::blob(registry, repository, digest, method, now).await,
+        Route::Manifest(repository, reference) => pull::manifest(registry, repository, reference, request, now).await,
+        Route::Blob(repository, digest) => pull::blob(registry, repository, digest, request.method(), now).await,
         Route::Referrers(repository, subject) => referrers::list(registry, repository, subject, &query, now).await,
     }
 }

@@ -1,8 +1,12 @@
 //! Manifests and blobs.
 
-use lambda_http::http::{
-    HeaderMap, Method as HttpMethod,
-    header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+use lambda_http::{
+    Request, RequestExt as _,
+    http::{
+        HeaderMap, Method as HttpMethod,
+        header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    request::RequestContext,
 };
 use moorage_domain::{Digest, RepositoryName, Timestamp};
 use moorage_storage::Method;
@@ -18,14 +22,15 @@ use crate::{
 /// The largest manifest that is answered here, in bytes; larger ones come from S3. An answer of Lambda has 6 MB at most,
 /// in which each byte may take two.
 const MAX_ANSWERED: usize = 3_000_000;
+/// The same behind an Application Load Balancer, whose answers have 1 MB at most.
+const MAX_BALANCED: usize = 500_000;
 
 /// `GET` and `HEAD …/manifests/<reference>`. What the client accepts does not matter: it gets what is stored.
 pub(crate) async fn manifest(
     registry: &Registry,
     repository: &RepositoryName,
     reference: &Reference,
-    method: &HttpMethod,
-    headers: &HeaderMap,
+    request: &Request,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
     let stored = match reference {
@@ -39,12 +44,16 @@ pub(crate) async fn manifest(
         })
     })?;
     let Stored { digest, media_type, bytes } = stored;
-    if is_held(headers, &digest) {
+    if is_held(request.headers(), &digest) {
         return Ok(content(Answer::empty(304), &digest));
     }
-    // API Gateway answers text; what is none comes from S3, as it is.
-    if bytes.len() > MAX_ANSWERED || std::str::from_utf8(&bytes).is_err() {
-        let url = registry.content.url(&digest, presigned(method), Some(media_type)).await?;
+    let most = match request.request_context_ref() {
+        Some(RequestContext::Alb(_)) => MAX_BALANCED,
+        _ => MAX_ANSWERED,
+    };
+    // Lambda answers text; what is none comes from S3, as it is.
+    if bytes.len() > most || std::str::from_utf8(&bytes).is_err() {
+        let url = registry.content.url(&digest, presigned(request.method()), Some(media_type)).await?;
         return Ok(Answer::redirect(&url).with(CONTENT_DIGEST, &digest.to_string()));
     }
     Ok(content(Answer::empty(200), &digest).with(CONTENT_TYPE, media_type.as_str()).body(bytes))
