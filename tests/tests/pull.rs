@@ -268,6 +268,23 @@ async fn what_refers_to_an_image_is_listed_and_filtered() {
     assert_eq!((filtered.json(), applied), (index(json!(expected)), "artifactType"));
     let others = client.get(&list("?artifactType=application/other")).await;
     assert_eq!((others.json(), others.header("oci-filters-applied")), (index(json!([])), "artifactType"));
+    // An index that a client wrote carelessly, and one entry that belongs to somebody else.
+    let config = Digest::sha256(&image.blobs[0]);
+    let plain =
+        |image: &Image| json!({"mediaType": image.media_type, "digest": image.digest(), "size": image.manifest.len()});
+    let foreign = Image::artifact(layer(9, 90));
+    seed::image(&world.stack, &seed::repository(&world, "other", "private").await, "v1", &foreign).await;
+    let bare = index(json!([plain(&image), plain(&referrers[0]), plain(&foreign)])).to_string().into_bytes();
+    let bare = seed::manifest(&world.stack, &repository, bare).await;
+    seed::tag(&world.stack, &repository, &format!("sha256-{}", config.hex()), &bare).await;
+    let completed = client.get(&format!("/v2/{repository}/referrers/{config}")).await.json();
+    let find = |image: &Image| {
+        let manifests = completed["manifests"].as_array().unwrap();
+        manifests.iter().find(|entry| entry["digest"] == json!(image.digest())).unwrap()
+    };
+    assert_eq!(find(&image)["artifactType"], "application/vnd.oci.image.config.v1+json", "the config's media type");
+    assert_eq!(*find(&referrers[0]), referrers[0].referrer_descriptor());
+    assert_eq!(*find(&foreign), plain(&foreign), "nothing of another repository's");
     // They can be pulled.
     for referrer in &referrers {
         let pulled = client.get(&format!("/v2/{repository}/manifests/{}", referrer.digest())).await;

@@ -224,16 +224,15 @@ async fn what_is_revoked_is_refused_within_a_minute() {
         let world = World::new(&format!("revoked-{case}")).await;
         world.grant("read").await;
         seed::image(&world.stack, &world.repository, "v1", &Image::oci("amd64", &[layer(1, 10)])).await;
-        let robot = world.robot().await;
         let anonymous = Client::of(&world.stack);
-        let bearer = anonymous.bearer(&robot.token(&[&pull(&world.repository)]).await);
-        if case == "visibility" {
+        let client = if case == "visibility" {
             set_public(&world, true).await;
-            let bearer = anonymous.bearer(&anonymous.token(&[&pull(&world.repository)]).await);
-            cases.push((case, world, [anonymous, bearer]));
-            continue;
-        }
-        cases.push((case, world, [robot, bearer]));
+            anonymous.clone()
+        } else {
+            world.robot().await
+        };
+        let bearer = anonymous.bearer(&client.token(&[&pull(&world.repository)]).await);
+        cases.push((case, world, [client, bearer]));
     }
     let manifest = |world: &World| format!("/v2/{}/manifests/v1", world.repository);
     for (case, world, clients) in &cases {

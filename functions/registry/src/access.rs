@@ -98,9 +98,11 @@ pub(crate) struct Access {
     pub(crate) table: Table,
     key: StackSecret,
     admin: StackSecret,
-    robots: Cache<RobotName, String>,
+    /// The hashes of their tokens, and which robots and repositories there are not: what is unknown must not take longer
+    /// to refuse than what is known.
+    robots: Cache<RobotName, Option<String>>,
+    public: Cache<RepositoryName, Option<bool>>,
     roles: Cache<(RepositoryName, RobotName), Role>,
-    public: Cache<RepositoryName, bool>,
 }
 
 impl Access {
@@ -244,10 +246,11 @@ impl Access {
             Caller::Admin => Ok(Some(RobotToken(self.admin.get(now).await?).hash())),
             Caller::Robot(robot) => {
                 if let Some(hash) = self.robots.get(robot, now) {
-                    return Ok(Some(hash));
+                    return Ok(hash);
                 }
                 let hash = self.table.robot(robot).await?.map(|robot| robot.token_hash);
-                Ok(self.robots.found(robot.clone(), hash, now))
+                self.robots.insert(robot.clone(), hash.clone(), now);
+                Ok(hash)
             }
         }
     }
@@ -269,10 +272,11 @@ impl Access {
     /// Whether everybody may pull; nothing if there is no such repository.
     async fn is_public(&self, repository: &RepositoryName, now: Timestamp) -> Result<Option<bool>, PullError> {
         if let Some(is_public) = self.public.get(repository, now) {
-            return Ok(Some(is_public));
+            return Ok(is_public);
         }
         let is_public = self.table.repository(repository).await?.map(|repository| repository.is_public);
-        Ok(self.public.found(repository.clone(), is_public, now))
+        self.public.insert(repository.clone(), is_public, now);
+        Ok(is_public)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was read a moment ago. Only what is there is kept: what is added is seen at once.
+//! What was read a moment ago.
 
 use std::{
     hash::Hash,
@@ -38,7 +38,7 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.lock().put(key, (value, now));
     }
 
-    /// Keeps what was found, if anything.
+    /// Keeps what was found, if anything: what is added later is then seen at once.
     pub(crate) fn found(&self, key: K, value: Option<V>, now: Timestamp) -> Option<V> {
         let value = value?;
         self.insert(key, value.clone(), now);

@@ -23,8 +23,10 @@ use crate::{
 pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
     let started = Instant::now();
     let (caller, result) = respond(registry, &request).await;
-    if let Err(PullError::Unavailable(error)) = &result {
-        tracing::error!(error, "a service that is needed failed");
+    match &result {
+        Err(PullError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
+        Err(PullError::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),
+        _ => {}
     }
     let answer = result.unwrap_or_else(|error| error.answer(&url(registry, &request)));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

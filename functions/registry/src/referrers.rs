@@ -1,6 +1,7 @@
 //! What refers to a manifest: signatures, SBOMs, attestations. Syncs keep the list as an index under a tag, as registries
 //! without this endpoint have it.
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK};
 use moorage_domain::{
     Digest, MediaType, RepositoryName, Timestamp,
@@ -17,6 +18,10 @@ use crate::{
 
 /// By which filters the answer was narrowed.
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+/// How many entries without a kind are looked up: clients that write the index by hand are to name it themselves.
+const MAX_LOOKUPS: usize = 64;
+/// How many of them at once.
+const LOOKUPS: usize = 8;
 /// How many bytes of descriptors a page has, but for its last one: annotations may be long.
 const PAGE_LENGTH: usize = 2_000_000;
 
@@ -29,10 +34,17 @@ pub(crate) async fn list(
     now: Timestamp,
 ) -> Result<Answer, PullError> {
     let stored = registry.content.tagged(repository, &referrers_tag(subject), now).await?;
-    let mut referrers = match stored {
+    let referrers = match stored {
         Some(stored) => parse(&stored.bytes).map_err(|_| PullError::Unservable(stored.digest))?,
         None => Vec::new(),
     };
+    let mut lookups = 0..MAX_LOOKUPS;
+    let entries: Vec<_> = referrers
+        .into_iter()
+        .map(|referrer| (referrer.artifact_type.is_none() && lookups.next().is_some(), referrer))
+        .collect();
+    let complete = |(incomplete, referrer)| complete(registry, repository, referrer, incomplete, now);
+    let mut referrers: Vec<Referrer> = stream::iter(entries).map(complete).buffered(LOOKUPS).try_collect().await?;
     let artifact_type = query.get("artifactType");
     if let Some(wanted) = artifact_type {
         referrers.retain(|referrer| referrer.artifact_type.as_deref() == Some(wanted));
@@ -51,6 +63,21 @@ pub(crate) async fn list(
         }
         None => answer,
     })
+}
+
+/// An entry with what it lacks, if anything, from its manifest.
+async fn complete(
+    registry: &Registry,
+    repository: &RepositoryName,
+    mut referrer: Referrer,
+    incomplete: bool,
+    now: Timestamp,
+) -> Result<Referrer, PullError> {
+    // Only the repository's own: an index may name whatever it wants.
+    if incomplete && let Some(stored) = registry.content.revision(repository, &referrer.digest, now).await? {
+        referrer.complete(&stored.bytes);
+    }
+    Ok(referrer)
 }
 
 /// The descriptors behind `last`, in the order of their digests, and the last one if there are more.
