@@ -101,7 +101,8 @@ def adapt(outputs):
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
     roles = {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in resources}
     statement = {
-        "Effect": "Allow", "Action": ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
+        "Effect": "Allow",
+        "Action": [f"scheduler:{what}Schedule" for what in ("Create", "Update", "Get", "Delete")],
         "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/*",
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

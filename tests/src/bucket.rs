@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{
     Digest, RepositoryName,
-    manifest::{Content, Manifest},
+    manifest::{Content, Descriptor, Manifest},
 };
 
 use crate::stack::Stack;
@@ -39,8 +39,8 @@ pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: 
         let link = String::from_utf8(get(stack, &key).await.expect("a listed key is there")).unwrap();
         let digest: Digest = link.parse().unwrap_or_else(|error| panic!("{key} holds {link:?}: {error}"));
         match parts[..] {
-            ["_layers", "sha256", hex, "link"] => {
-                assert_eq!(digest.hex(), hex, "{key}");
+            ["_layers", algorithm, hex, "link"] => {
+                assert_eq!((digest.algorithm().as_str(), digest.hex()), (algorithm, hex), "{key}");
                 held.layers.insert(digest);
             }
             ["_manifests", "revisions", "sha256", hex, "link"] => {
@@ -55,19 +55,30 @@ pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: 
             _ => panic!("{key} is no key of the layout"),
         }
     }
-    for linked in held.layers.iter().chain(&held.revisions) {
+    // A blob's link comes before the blob; a manifest's after everything.
+    for linked in &held.revisions {
         blob(stack, linked).await.unwrap_or_else(|| panic!("{linked} is linked, but has no data"));
     }
     for tag in histories {
         assert!(held.tags.contains_key(&tag), "{tag} has a history, but points to nothing");
     }
+    let mut seen = BTreeSet::new();
     for tag in held.tags.values() {
-        check_closure(stack, &held, tag, left_out).await;
+        check_closure(stack, &held, tag, left_out, &mut seen).await;
     }
     held
 }
 
-async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: &[Digest]) {
+async fn check_closure(
+    stack: &Stack,
+    held: &Held,
+    manifest: &Digest,
+    left_out: &[Digest],
+    seen: &mut BTreeSet<Digest>,
+) {
+    if !seen.insert(manifest.clone()) {
+        return;
+    }
     if left_out.contains(manifest) {
         assert!(!held.revisions.contains(manifest), "{manifest} was not left out");
         return;
@@ -76,13 +87,16 @@ async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: 
     let bytes = blob(stack, manifest).await.unwrap_or_else(|| panic!("{manifest} has no data"));
     match Manifest::parse(&bytes).unwrap().content {
         Content::Image(blobs) => {
-            for blob in blobs {
-                assert!(held.layers.contains(&blob.digest), "{} is not part of the repository", blob.digest);
+            for Descriptor { digest, .. } in blobs {
+                assert!(held.layers.contains(&digest), "{digest} is not part of the repository");
+                if seen.insert(digest.clone()) {
+                    blob(stack, &digest).await.unwrap_or_else(|| panic!("{digest} has no data"));
+                }
             }
         }
         Content::Index(children) => {
             for child in children {
-                Box::pin(check_closure(stack, held, &child.digest, left_out)).await;
+                Box::pin(check_closure(stack, held, &child.digest, left_out, seen)).await;
             }
         }
     }
@@ -90,13 +104,13 @@ async fn check_closure(stack: &Stack, held: &Held, manifest: &Digest, left_out: 
 
 /// The key of a blob or manifest.
 pub fn blob_key(digest: &Digest) -> String {
-    format!("{ROOT}/blobs/sha256/{}/{}/data", &digest.hex()[..2], digest.hex())
+    format!("{ROOT}/blobs/{}/{}/{}/data", digest.algorithm().as_str(), &digest.hex()[..2], digest.hex())
 }
 
 /// A blob's bytes, if it is there; they have its digest.
 pub async fn blob(stack: &Stack, digest: &Digest) -> Option<Vec<u8>> {
     let bytes = get(stack, &blob_key(digest)).await?;
-    assert_eq!(Digest::sha256(&bytes), *digest, "the bytes of {digest} are others");
+    assert_eq!(Digest::of(digest.algorithm(), &bytes), *digest, "the bytes of {digest} are others");
     Some(bytes)
 }
 
@@ -109,7 +123,8 @@ pub async fn versions(stack: &Stack, repository: &RepositoryName) -> BTreeSet<St
     versions.chain(listed.delete_markers().iter().map(|marker| name(marker.key(), marker.version_id()))).collect()
 }
 
-async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
+/// All keys below a prefix.
+pub async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
     let mut pages = stack.s3().list_objects_v2().bucket(&stack.bucket).prefix(prefix).into_paginator().send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
@@ -118,7 +133,8 @@ async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
     keys
 }
 
-async fn get(stack: &Stack, key: &str) -> Option<Vec<u8>> {
+/// An object's bytes, if it is there.
+pub async fn get(stack: &Stack, key: &str) -> Option<Vec<u8>> {
     let object = stack.s3().get_object().bucket(&stack.bucket).key(key).send().await.ok()?;
     Some(object.body.collect().await.unwrap().to_vec())
 }

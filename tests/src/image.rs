@@ -177,6 +177,11 @@ impl Image {
 
 /// Pushes a blob.
 pub async fn push_blob(registry: &str, path: &str, blob: &[u8]) {
+    push_blob_as(registry, path, blob, &Digest::sha256(blob)).await;
+}
+
+/// Pushes a blob under a digest of another algorithm.
+pub async fn push_blob_as(registry: &str, path: &str, blob: &[u8], digest: &Digest) {
     let client = http();
     let started = client.post(format!("{registry}/v2/{path}/blobs/uploads/")).send().await.unwrap();
     assert_eq!(started.status().as_u16(), 202, "{registry} {path}");
@@ -186,7 +191,7 @@ pub async fn push_blob(registry: &str, path: &str, blob: &[u8]) {
     let base: reqwest::Url = registry.parse().unwrap();
     url.set_username(base.username()).unwrap();
     url.set_password(base.password()).unwrap();
-    url.query_pairs_mut().append_pair("digest", &Digest::sha256(blob).to_string());
+    url.query_pairs_mut().append_pair("digest", &digest.to_string());
     let put =
         client.put(url).header("content-type", "application/octet-stream").body(blob.to_vec()).send().await.unwrap();
     assert_eq!(put.status().as_u16(), 201);

@@ -13,6 +13,7 @@ pub mod bucket;
 pub mod client;
 pub mod image;
 pub mod invoke;
+pub mod logs;
 pub mod process;
 pub mod proxy;
 pub mod registry;

@@ -1,19 +1,29 @@
 //! A registry in front of the registry: it counts requests, and misbehaves as it is told.
 
+mod body;
+mod page;
+pub(crate) mod tls;
+
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::{Request, Response, body::Frame, body::Incoming, service::service_fn};
+use http_body_util::BodyExt as _;
+use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 
+use self::{
+    body::{Body, broken, dripping, full, plain},
+    page::paged,
+};
 use crate::http;
 
 /// What goes wrong.
@@ -37,6 +47,12 @@ pub enum Fault {
     Without(&'static str),
     /// Success, with another body.
     Body(Bytes),
+    /// Another answer altogether.
+    Answer(u16, Vec<(&'static str, String)>, Bytes),
+    /// A byte of the body each time.
+    Drip(Duration),
+    /// The answer has this header, too.
+    With(&'static str, String),
 }
 
 /// When it goes wrong: in requests of this method whose path, a space and range hold this text, so many times.
@@ -68,6 +84,12 @@ struct State {
     seen: Vec<Seen>,
     /// The user that the token server knows, if a token is needed.
     user: Option<(String, String)>,
+    /// How many requests one token is good for.
+    token_uses: usize,
+    tokens: usize,
+    used: usize,
+    /// How many more manifests may be fetched, if that is limited.
+    allowance: Option<usize>,
     /// Tags on a page, if the list is paged.
     page: Option<usize>,
     served: u64,
@@ -83,27 +105,40 @@ pub struct Proxy {
     state: Arc<Mutex<State>>,
 }
 
-type Body = UnsyncBoxBody<Bytes, std::io::Error>;
-/// The token that the token server gives.
+/// What the tokens that the token server gives begin with.
 const TOKEN: &str = "a-token-of-the-tests";
 
 impl Proxy {
     /// In front of the registry at `target`, a URL.
     pub async fn start(target: &str) -> Self {
+        Self::listen(target, None).await
+    }
+
+    /// As [`Self::start`], with TLS and a certificate that nobody vouches for.
+    pub async fn start_tls(target: &str) -> Self {
+        Self::listen(target, Some(tls::acceptor())).await
+    }
+
+    async fn listen(target: &str, tls: Option<tokio_rustls::TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let state = Arc::new(Mutex::new(State { target: target.to_owned(), ..State::default() }));
+        let state = State { target: target.to_owned(), token_uses: usize::MAX, ..State::default() };
+        let state = Arc::new(Mutex::new(state));
         let proxy = Self { address: format!("127.0.0.1:{port}"), port, state: Arc::clone(&state) };
-        let address = proxy.address.clone();
+        let url = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, proxy.address);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (state, address) = (Arc::clone(&state), address.clone());
+                let (state, url, tls) = (Arc::clone(&state), url.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(|request| answer(Arc::clone(&state), address.clone(), request));
-                    let server = hyper::server::conn::http1::Builder::new();
-                    // A broken connection is what some tests ask for.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                    match tls {
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, state, url).await;
+                            }
+                        }
+                        None => serve(stream, state, url).await,
+                    }
                 });
             }
         });
@@ -123,6 +158,16 @@ impl Proxy {
     /// Asks for a Bearer token, which its own token server gives to this user.
     pub fn require_token(&self, user: &str, password: &str) {
         self.state.lock().unwrap().user = Some((user.to_owned(), password.to_owned()));
+    }
+
+    /// Lets each token end after so many requests.
+    pub fn end_tokens_after(&self, uses: usize) {
+        self.state.lock().unwrap().token_uses = uses;
+    }
+
+    /// Lets so many more manifests be fetched, and says in each answer how many are left.
+    pub fn allow_manifests(&self, allowance: usize) {
+        self.state.lock().unwrap().allowance = Some(allowance);
     }
 
     /// Pages the list of tags.
@@ -153,10 +198,16 @@ pub fn count(seen: &[Seen]) -> BTreeMap<String, usize> {
     counts
 }
 
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>, url: String) {
+    let service = service_fn(|request| answer(Arc::clone(&state), url.clone(), request));
+    // A broken connection is what some tests ask for.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
 async fn answer(
     state: Arc<Mutex<State>>,
-    address: String,
-    request: Request<Incoming>,
+    url: String,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Body>, std::io::Error> {
     let path = request.uri().path_and_query().unwrap().as_str().to_owned();
     let header =
@@ -176,21 +227,29 @@ async fn answer(
         });
         (fault, state.target.clone(), state.user.clone(), state.page)
     };
-    if let Some((user, password)) = user {
-        if path.starts_with("/token") {
-            let expected = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-            let known = authorization == Some(expected);
-            let body = if known { format!(r#"{{"token":"{TOKEN}","expires_in":300}}"#) } else { "{}".into() };
-            return Ok(plain(if known { 200 } else { 401 }, &[], body.into()));
-        }
-        if authorization != Some(format!("Bearer {TOKEN}")) {
-            let challenge = format!(r#"Bearer realm="http://{address}/token?account=x",service="test""#);
-            return Ok(plain(401, &[("www-authenticate", challenge)], Bytes::from_static(b"{}")));
-        }
+    // A fault of the token server comes before its answer.
+    let user = user.filter(|_| fault.is_none() || !path.starts_with("/token"));
+    let form = if method == "POST" { body_of(request.body_mut()).await } else { String::new() };
+    if let Some(refused) =
+        user.and_then(|user| authenticate(&state, &url, &user, (&path, &form), authorization.as_deref()))
+    {
+        return Ok(refused);
     }
+    let is_manifest = path.contains("/manifests/");
+    let left = {
+        let mut state = state.lock().unwrap();
+        if let Some(left) = state.allowance.filter(|_| is_manifest && method == "GET") {
+            if left == 0 {
+                return Ok(plain(429, &[("ratelimit-remaining", "0;w=21600".into())], Bytes::new()));
+            }
+            state.allowance = Some(left - 1);
+        }
+        state.allowance.filter(|_| is_manifest)
+    };
     match &fault {
         Some(Fault::Status(status, headers)) => return Ok(plain(*status, headers, Bytes::new())),
         Some(Fault::Body(body)) => return Ok(plain(200, &[], body.clone())),
+        Some(Fault::Answer(status, headers, body)) => return Ok(plain(*status, headers, body.clone())),
         Some(Fault::Delay(delay)) => tokio::time::sleep(*delay).await,
         _ => {}
     }
@@ -208,6 +267,12 @@ async fn answer(
         if !dropped && !matches!(name.as_str(), "connection" | "transfer-encoding") {
             builder = builder.header(name, value);
         }
+    }
+    if let Some(Fault::With(name, value)) = &fault {
+        builder = builder.header(*name, value);
+    }
+    if let Some(left) = left {
+        builder = builder.header("ratelimit-remaining", format!("{left};w=21600"));
     }
     if let (Some(page), true) = (page, path.contains("/tags/list")) {
         let (paged, link) = paged(&body, &path, page);
@@ -231,6 +296,7 @@ async fn answer(
             let shorter = body.slice(..body.len().saturating_sub(1));
             return Ok(plain(200, &[], shorter));
         }
+        Some(Fault::Drip(every)) => return Ok(builder.body(dripping(body, every)).unwrap()),
         Some(Fault::Cut(after)) => Some((body.slice(..after.min(body.len())), false)),
         Some(Fault::Stall) => Some((body.slice(..body.len() / 2), true)),
         _ => None,
@@ -241,51 +307,38 @@ async fn answer(
     })
 }
 
-fn plain(status: u16, headers: &[(&'static str, String)], body: Bytes) -> Response<Body> {
-    let builder = Response::builder().status(status);
-    headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, value)).body(full(body)).unwrap()
+async fn body_of(body: &mut Incoming) -> String {
+    String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never: Infallible| match never {}).boxed_unsync()
-}
-
-/// A body that ends in a broken connection, or does not end.
-fn broken(part: Bytes, stall: bool) -> Body {
-    let (sender, receiver) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(async move {
-        let _ = sender.send(Ok(Frame::data(part))).await;
-        // Long enough for the part to leave before the connection breaks.
-        let pause = if stall { Duration::from_secs(600) } else { Duration::from_millis(50) };
-        tokio::time::sleep(pause).await;
-        let _ = sender.send(Err(std::io::Error::other("broken on purpose"))).await;
-    });
-    StreamBody::new(Receiver(receiver)).boxed_unsync()
-}
-
-struct Receiver(tokio::sync::mpsc::Receiver<Result<Frame<Bytes>, std::io::Error>>);
-
-impl futures_core::Stream for Receiver {
-    type Item = Result<Frame<Bytes>, std::io::Error>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
+/// The token server's answer, or the refusal of a request that lacks a token.
+fn authenticate(
+    state: &Mutex<State>,
+    url: &str,
+    (user, password): &(String, String),
+    (path, form): (&str, &str),
+    authorization: Option<&str>,
+) -> Option<Response<Body>> {
+    let mut state = state.lock().unwrap();
+    if path.starts_with("/token") {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let form: BTreeMap<String, String> =
+            reqwest::Url::parse(&format!("http://x/?{form}")).unwrap().query_pairs().into_owned().collect();
+        let by_form = form.get("username") == Some(user) && form.get("password") == Some(password);
+        let anonymous = user.is_empty() && authorization.is_none();
+        if authorization != Some(&basic) && !by_form && !anonymous {
+            return Some(plain(401, &[], "{}".into()));
+        }
+        state.tokens += 1;
+        state.used = 0;
+        // The distribution's name of the field, and OAuth2's.
+        let field = if by_form { "access_token" } else { "token" };
+        return Some(plain(200, &[], format!(r#"{{"{field}":"{TOKEN}-{}","expires_in":300}}"#, state.tokens).into()));
     }
-}
-
-/// A page of a list of tags, behind `last` of the query, and the link to the next one.
-fn paged(body: &Bytes, path: &str, page: usize) -> (Bytes, Option<String>) {
-    let mut list: serde_json::Value = serde_json::from_slice(body).unwrap();
-    let tags: Option<Vec<String>> = serde_json::from_value(list["tags"].clone()).unwrap();
-    let mut tags = tags.unwrap_or_default();
-    tags.sort();
-    let after = path.split_once("last=").map(|(_, after)| after.to_owned());
-    let rest: Vec<_> = tags.into_iter().filter(|tag| after.as_ref().is_none_or(|after| tag > after)).collect();
-    let next =
-        rest.get(page).map(|_| format!("<{}?last={}>; rel=\"next\"", path.split('?').next().unwrap(), rest[page - 1]));
-    list["tags"] = rest.into_iter().take(page).collect();
-    (list.to_string().into(), next)
+    state.used += 1;
+    if state.used <= state.token_uses && authorization == Some(&format!("Bearer {TOKEN}-{}", state.tokens)) {
+        return None;
+    }
+    let challenge = format!(r#"Bearer realm="{url}/token?account=x",service="test""#);
+    Some(plain(401, &[("www-authenticate", challenge)], Bytes::from_static(b"{}")))
 }

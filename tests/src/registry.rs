@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::{
     process::{Server, free_port},
+    proxy::tls,
     stack::Stack,
 };
 
@@ -44,17 +45,8 @@ impl Registry {
     /// One with a certificate that nobody vouches for.
     pub fn with_tls() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        tls::certify(folder.path());
         let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"])
-            .arg("-keyout")
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let tls = format!("  tls: {{certificate: {}, key: {}}}\n", certificate.display(), key.display());
         Self::start(folder, &filesystem(), &tls, "https")
     }

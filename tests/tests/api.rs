@@ -242,7 +242,10 @@ async fn organizations_robots_and_repositories_are_made_once() {
     let exists = problem(&world, 400, "invalid_request", "A user or organization with this name already exists");
     assert_eq!(world.call(Method::POST, "organization/", Some(json!({"name": name}))).await, exists);
     let (status, organization) = world.call(Method::GET, &format!("organization/{name}"), None).await;
-    assert_eq!((status, &organization["name"], &organization["teams"]), (200, &json!(name), &json!({})));
+    assert_eq!(
+        (status, &organization["name"], &organization["ordered_teams"]),
+        (200, &json!(name), &json!(["owners"]))
+    );
     let robot = format!("organization/{name}/robots/bot");
     let exists = format!("Existing robot with name: {name}+bot");
     assert_eq!(world.call(Method::PUT, &robot, None).await, (400, json!({"message": exists})));

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_tests::{
     image::{Image, layer},
+    logs,
     proxy::{Fault, Proxy},
     registry::{PASSWORD, Registry, USER},
     world::World,
@@ -19,7 +20,10 @@ async fn assert_nothing_holds_the_password(world: &World) {
     let items = query.expression_attribute_values(":pk", AttributeValue::S(format!("REPO#{}", world.repository)));
     let stored = format!("{:?}", items.send().await.unwrap().items);
     let secret = serde_json::to_string(PASSWORD).unwrap();
-    for text in [said, stored] {
+    let logged = [&world.stack.sync_function, &world.stack.api_function];
+    let logged = [logs::lines(&world.stack, logged[0], "").await, logs::lines(&world.stack, logged[1], "").await];
+    assert!(logged.iter().all(|lines| !lines.is_empty()));
+    for text in [said, stored, format!("{logged:?}")] {
         assert!(!text.contains(PASSWORD) && !text.contains(secret.trim_matches('"')) && !text.contains("ss %w"));
     }
 }
@@ -79,23 +83,71 @@ async fn bearer() {
 }
 
 #[tokio::test]
+async fn token_servers_that_know_only_oauth2_or_nobody() {
+    let world = World::new("oauth2").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.require_token(USER, PASSWORD);
+    proxy.fault("GET", "/token", 1_000, Fault::Status(405, vec![]));
+    let credentials = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
+    world.create_mirror(&proxy.address, credentials).await;
+    let run = world.sync().await;
+    assert_eq!(run["status"], "SUCCESS", "{run}");
+    let tokens: Vec<_> = proxy.take_seen().into_iter().filter(|seen| seen.path.starts_with("/token")).collect();
+    let methods: Vec<_> = tokens.iter().map(|seen| seen.method.as_str()).collect();
+    assert_eq!(methods, ["GET", "POST"]);
+
+    // A token for whoever asks.
+    proxy.heal();
+    proxy.require_token("", "");
+    world.change_mirror(json!({"external_registry_username": null, "external_registry_password": null})).await;
+    let run = world.sync().await;
+    assert_eq!(run["status"], "SUCCESS", "{run}");
+    let seen = proxy.take_seen();
+    let token = seen.iter().find(|seen| seen.path.starts_with("/token")).unwrap();
+    assert_eq!((token.method.as_str(), &token.authorization), ("GET", &None));
+}
+
+#[tokio::test]
+async fn a_token_server_may_not_be_inside() {
+    let world = World::new("realm").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    let credentials = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
+    world.create_mirror(&proxy.address, credentials).await;
+    for realm in ["http://169.254.169.254/latest", "http://10.0.0.1/token", "http://metadata.google.internal/"] {
+        let challenge = format!("Bearer realm=\"{realm}\"");
+        proxy.fault("GET", "tags/list", 1, Fault::Status(401, vec![("www-authenticate", challenge)]));
+        let run = world.sync().await;
+        assert_eq!(run["failure"]["reason"], "invalid_source_registry", "{realm}: {run}");
+    }
+    assert!(proxy.take_seen().iter().all(|seen| seen.authorization.is_none()));
+}
+
+#[tokio::test]
 async fn credentials_do_not_follow_a_redirect_to_another_host() {
     let world = World::new("redirect").await;
     let upstream = format!("http://{}", world.stack.upstream);
-    let image = Image::oci("amd64", &[layer(rand::random(), 5_000)]);
+    // One blob that comes whole, and one in three parts, each by a redirect of its own.
+    let image = Image::oci("amd64", &[layer(rand::random(), 5_000), layer(rand::random(), 20_000_000)]);
     image.push(&upstream, &world.path, "v1").await;
     let (registry, storage) = (Proxy::start(&upstream).await, Proxy::start(&upstream).await);
     registry.require_token(USER, PASSWORD);
-    let blob = format!("/v2/{}/blobs/{}", world.path, moorage_domain::Digest::sha256(&image.blobs[1]));
-    let location = format!("http://{}{blob}?signature=secret", storage.address);
-    registry.fault("GET", &blob, 1, Fault::Status(307, vec![("location", location)]));
+    for layer in &image.blobs[1..] {
+        let blob = format!("/v2/{}/blobs/{}", world.path, moorage_domain::Digest::sha256(layer));
+        let location = format!("http://{}{blob}?signature=secret", storage.address);
+        registry.fault("GET", &blob, 3, Fault::Status(307, vec![("location", location)]));
+    }
     let credentials = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
     world.create_mirror(&registry.address, credentials).await;
     let run = world.sync().await;
     assert_eq!(run["status"], "SUCCESS", "{run}");
     let seen = storage.take_seen();
-    assert_eq!(seen.len(), 1);
-    assert_eq!(seen[0].authorization, None, "neither password nor token reach the storage");
+    assert_eq!(seen.len(), 4);
+    assert_eq!(seen.iter().filter(|seen| seen.range.is_some()).count(), 3, "parts stay parts: {seen:?}");
+    assert!(seen.iter().all(|seen| seen.authorization.is_none()), "neither password nor token reach the storage");
 }
 
 #[tokio::test]

@@ -212,23 +212,6 @@ async fn passing_faults_are_overcome() {
 }
 
 #[tokio::test]
-async fn a_registry_that_asks_for_patience_is_left_alone() {
-    let world = World::new("patience").await;
-    let upstream = format!("http://{}", world.stack.upstream);
-    for tag in 0..100 {
-        Image::oci("amd64", &[layer(1, 10)]).push(&upstream, &world.path, &format!("t{tag}")).await;
-    }
-    let proxy = Proxy::start(&upstream).await;
-    proxy.fault("HEAD", "manifests/", ALWAYS, Fault::Status(429, vec![("retry-after", "3600".into())]));
-    world.create_mirror(&proxy.address, json!({})).await;
-    let run = world.sync().await;
-    assert_eq!((&run["status"], reason(&run)), (&json!("FAIL"), "rate_limited"), "{run}");
-    assert!(run["failure"]["message"].as_str().unwrap().contains("3600 s"), "{run}");
-    let heads = proxy.take_seen().into_iter().filter(|seen| seen.method == "HEAD").count();
-    assert!(heads < 50, "{heads} requests after the first refusal");
-}
-
-#[tokio::test]
 async fn failed_syncs_are_tried_again_by_themselves() {
     let world = World::new("retries").await;
     let upstream = format!("http://{}", world.stack.upstream);

@@ -1,5 +1,6 @@
 //! The main job: what the registry has arrives, byte for byte, and nothing is done twice.
 
+use moorage_domain::{Algorithm, Digest};
 use moorage_tests::{
     bucket,
     image::{self, Image, layer},
@@ -8,7 +9,7 @@ use moorage_tests::{
     skopeo,
     world::{World, outcome},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MIB: usize = 1024 * 1024;
 
@@ -125,7 +126,7 @@ async fn large_blobs_come_in_parts_each_byte_once() {
     for ignored in [false, true] {
         let image = Image::oci("amd64", &[layer(rand::random(), size)]);
         image.push(&upstream, &world.path, "v1").await;
-        let blob = moorage_domain::Digest::sha256(&image.blobs[1]);
+        let blob = Digest::sha256(&image.blobs[1]);
         if ignored {
             proxy.fault("GET", &format!("blobs/{blob}"), 1_000, Fault::IgnoreRange);
         }
@@ -141,6 +142,35 @@ async fn large_blobs_come_in_parts_each_byte_once() {
             assert!(ranges.contains(&"bytes=0-8388607".to_owned()) && ranges.contains(&"bytes=25165824-".to_owned()));
         }
         assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], image.digest());
+    }
+}
+
+#[tokio::test]
+async fn blobs_named_by_sha512_arrive_as_such() {
+    let world = World::new("sha512").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let (small, large) = (layer(rand::random(), 1_000), layer(rand::random(), 17 * MIB));
+    let image = Image::oci("amd64", &[small.clone(), large.clone()]);
+    let mut manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
+    image::push_blob(&upstream, &world.path, &image.blobs[0]).await;
+    for (index, layer) in [&small, &large].into_iter().enumerate() {
+        let digest = Digest::of(Algorithm::Sha512, layer);
+        image::push_blob_as(&upstream, &world.path, layer, &digest).await;
+        manifest["layers"][index]["digest"] = json!(digest);
+    }
+    let manifest = manifest.to_string().into_bytes();
+    image::put_manifest(&upstream, &world.path, "v1", image.media_type, manifest.clone()).await;
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.layers.iter().filter(|layer| layer.algorithm() == Algorithm::Sha512).count(), 2);
+    let stock = Registry::over_bucket(&world.stack);
+    assert_eq!(image::get_manifest(&stock.url, world.repository.as_str(), "v1").await.2, manifest);
+    for layer in [small, large] {
+        let digest = Digest::of(Algorithm::Sha512, &layer);
+        let blob = format!("{}/v2/{}/blobs/{digest}", stock.url, world.repository);
+        let served = moorage_tests::http().get(blob).send().await.unwrap().bytes().await.unwrap();
+        assert!(served == layer, "{digest} is served as it is");
     }
 }
 
@@ -189,7 +219,7 @@ async fn tags_follow_the_registry_and_the_rule() {
     let expected = [("latest".to_owned(), new.digest()), ("v1".to_owned(), old.digest())];
     assert_eq!(held.tags, expected.into_iter().collect());
     for content in std::iter::once(&gone.manifest).chain(&gone.blobs) {
-        let digest = moorage_domain::Digest::sha256(content);
+        let digest = Digest::sha256(content);
         assert!(bucket::blob(&world.stack, &digest).await.is_some(), "a deleted tag's content can be restored");
     }
 

@@ -51,6 +51,45 @@ async fn a_blob_larger_than_an_invocation_arrives_and_no_stored_byte_is_fetched_
 }
 
 #[tokio::test]
+async fn a_repository_many_times_larger_than_an_invocation_arrives_each_byte_once() {
+    let world = World::new("many").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let huge = Image::oci("amd64", &[layer(rand::random(), 6 * PART)]);
+    huge.push(&upstream, &world.path, "huge").await;
+    for tag in 0..160 {
+        let image = Image::oci("amd64", &[layer(rand::random(), 5_000)]);
+        image.push(&upstream, &world.path, &format!("t{tag:03}")).await;
+    }
+    let proxy = Proxy::start(&upstream).await;
+    let blob = Digest::sha256(&huge.blobs[1]);
+    // The huge blob's parts come over two invocations, and the small images eight at a time, two seconds each.
+    for n in 3..6 {
+        proxy.fault("GET", &part(&blob, n), 1, Fault::Stall);
+    }
+    proxy.fault("GET", &format!("{}/blobs/", world.path), 1_000, Fault::Delay(Duration::from_secs(2)));
+    world.create_mirror(&proxy.address, json!({})).await;
+    world.sync_now().await;
+    eventually("the sync ends", Duration::from_secs(240), async || {
+        (world.mirror().await["sync_status"] == "SUCCESS").then_some(())
+    })
+    .await;
+    let run = world.last_run().await;
+    assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(161)), "{run}");
+    assert!(run["invocations"].as_u64().unwrap() >= 4, "{run}");
+    assert_eq!(run["bytes_done"], run["bytes_total"], "{run}");
+    let seen = proxy.take_seen();
+    let small = seen.iter().filter(|seen| seen.path.contains("/blobs/") && !seen.path.contains(&blob.to_string()));
+    // Layers and configs, each once; and what was on its way to eight tags when an invocation ended.
+    let (small, handovers) = (small.count(), usize::try_from(run["invocations"].as_u64().unwrap() - 1).unwrap());
+    assert!((321..=321 + 16 * handovers).contains(&small), "{small} requests, {handovers} handovers");
+    let parts = seen.iter().filter(|seen| seen.path.contains(&blob.to_string())).count();
+    assert_eq!(parts, 6 + 3, "only the parts that were not stored came again");
+    let manifests = seen.iter().filter(|seen| seen.method == "GET" && seen.path.contains("/manifests/"));
+    assert_eq!(manifests.count(), 161);
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 161);
+}
+
+#[tokio::test]
 async fn a_killed_upload_is_taken_up_and_one_that_nobody_wants_is_given_up() {
     let world = World::new("midway").await;
     let upstream = format!("http://{}", world.stack.upstream);

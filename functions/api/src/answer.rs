@@ -1,15 +1,33 @@
 //! Answers.
 
-use lambda_http::{Body, Response, http::header::CONTENT_TYPE};
+use lambda_http::{
+    Body, Response,
+    http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+};
 use serde_json::Value;
 
-/// What a call comes to. Quay answers with JSON or with nothing.
+/// What a call comes to. Quay answers with JSON or with nothing; files are credentials in a tool's own format.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Answer {
     /// A status with a JSON body.
     Json(u16, Value),
     /// 204.
     NoContent,
+    /// 200 with something else than JSON.
+    File(File),
+    /// 405 with a JSON body and the methods that are allowed.
+    NotAllowed(String, Value),
+}
+
+/// A body that is not JSON, or not the API's own.
+#[derive(Debug, PartialEq)]
+pub(crate) struct File {
+    /// Its media type.
+    pub(crate) content_type: &'static str,
+    /// What it is to be called, if it is to be kept.
+    pub(crate) name: Option<String>,
+    /// Its content.
+    pub(crate) content: Vec<u8>,
 }
 
 impl Answer {
@@ -27,20 +45,33 @@ impl Answer {
         match self {
             Self::Json(status, _) => *status,
             Self::NoContent => 204,
+            Self::File(_) => 200,
+            Self::NotAllowed(..) => 405,
         }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let status = self.status();
-        let body = match self {
-            Self::Json(_, body) => Body::Text(body.to_string()),
-            Self::NoContent => Body::Empty,
+        let response = Response::builder().status(self.status());
+        let response = response.header(CACHE_CONTROL, "no-cache, no-store, must-revalidate");
+        let json = |body: &Value| Body::Text(body.to_string());
+        let response = match self {
+            Self::Json(_, body) => response.header(CONTENT_TYPE, "application/json").body(json(&body)),
+            Self::NoContent => response.body(Body::Empty),
+            Self::NotAllowed(methods, body) => {
+                response.header(CONTENT_TYPE, "application/json").header(ALLOW, methods).body(json(&body))
+            }
+            Self::File(file) => {
+                let response = response.header(CONTENT_TYPE, file.content_type);
+                let response = match file.name {
+                    // A file's name holds only letters, digits, hyphens and points.
+                    Some(name) => response.header(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+                    None => response,
+                };
+                let body =
+                    String::from_utf8(file.content).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text);
+                response.body(body)
+            }
         };
-        let response = Response::builder().status(status).header("cache-control", "no-store");
-        let response = match body {
-            Body::Empty => response,
-            _ => response.header(CONTENT_TYPE, "application/json"),
-        };
-        response.body(body).unwrap_or_default()
+        response.unwrap_or_default()
     }
 }

@@ -1,15 +1,16 @@
-//! Who calls: the holder of the stack's admin token, so far.
+//! Who calls: the holder of the stack's admin token, of another token, or anybody.
 
 use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::Client;
 use lambda_http::http::{HeaderMap, header::AUTHORIZATION};
-use moorage_domain::cause::chain;
+use moorage_domain::{ExposeSecret as _, SecretString, cause::chain};
+use moorage_state::{ApiToken, Table};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
-use crate::error::ApiError;
+use crate::{api::now, caller::Caller, error::ApiError};
 
 /// How long the token is kept before it is read again: how long a replaced one still works.
 const CACHE: Duration = Duration::from_secs(300);
@@ -18,38 +19,50 @@ const CACHE: Duration = Duration::from_secs(300);
 pub(crate) struct AdminToken {
     client: Client,
     secret: String,
-    hash: Mutex<Option<([u8; 32], Instant)>>,
+    cached: Mutex<Option<(SecretString, Instant)>>,
 }
 
 impl AdminToken {
     pub(crate) fn new(client: Client, secret: String) -> Self {
-        Self { client, secret, hash: Mutex::new(None) }
+        Self { client, secret, cached: Mutex::new(None) }
     }
 
-    /// Lets the holder of the token pass.
-    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let given = bearer(headers).ok_or(ApiError::Unauthorized)?;
+    /// The token, if `given` is it.
+    pub(crate) async fn if_is(&self, given: &str) -> Result<Option<SecretString>, ApiError> {
+        let token = self.token().await?;
         // Hashes have one length, so that comparing takes the same time whatever was given.
-        let given: [u8; 32] = Sha256::digest(given).into();
-        if bool::from(given.ct_eq(&self.hash().await?)) { Ok(()) } else { Err(ApiError::Unauthorized) }
+        let [given, expected]: [[u8; 32]; 2] = [given, token.expose_secret()].map(|it| Sha256::digest(it).into());
+        Ok(bool::from(given.ct_eq(&expected)).then_some(token))
     }
 
-    async fn hash(&self) -> Result<[u8; 32], ApiError> {
-        let mut cached = self.hash.lock().await;
-        if let Some((hash, since)) = *cached
+    async fn token(&self) -> Result<SecretString, ApiError> {
+        let mut cached = self.cached.lock().await;
+        if let Some((token, since)) = &*cached
             && since.elapsed() < CACHE
         {
-            return Ok(hash);
+            return Ok(token.clone());
         }
         let failed = |message: String| ApiError::Unavailable(format!("the admin token cannot be read: {message}"));
         let secret = self.client.get_secret_value().secret_id(&self.secret).send().await;
         let secret = secret.map_err(|error| failed(chain(&error)))?;
         let token =
             secret.secret_string.filter(|token| !token.is_empty()).ok_or_else(|| failed("it is empty".into()))?;
-        let hash = Sha256::digest(token).into();
-        *cached = Some((hash, Instant::now()));
-        Ok(hash)
+        let token = SecretString::from(token);
+        *cached = Some((token.clone(), Instant::now()));
+        Ok(token)
     }
+}
+
+/// Finds out who calls. A token that is not known makes the caller anybody, as in Quay.
+pub(crate) async fn identify(admin: &AdminToken, table: &Table, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let Some(given) = bearer(headers) else { return Ok(Caller::Anonymous) };
+    if admin.if_is(given).await?.is_some() {
+        return Ok(Caller::Admin);
+    }
+    let Some(id) = ApiToken::id_of(given) else { return Ok(Caller::Anonymous) };
+    let Some(token) = table.api_token(id, now()).await? else { return Ok(Caller::Anonymous) };
+    let is_it = ApiToken::hash_of(given).as_bytes().ct_eq(token.secret_hash().as_bytes());
+    Ok(if bool::from(is_it) { Caller::Token(Box::new(token)) } else { Caller::Anonymous })
 }
 
 /// The token of `Authorization: Bearer <token>`; nothing if there are several headers.
@@ -76,5 +89,9 @@ mod tests {
             assert_eq!(token(value), None, "{value}");
         }
         assert_eq!(bearer(&HeaderMap::new()), None);
+        let mut twice = HeaderMap::new();
+        twice.append(AUTHORIZATION, "Bearer a".parse().unwrap());
+        twice.append(AUTHORIZATION, "Bearer b".parse().unwrap());
+        assert_eq!(bearer(&twice), None);
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum ConfigError {
     Missing(&'static str),
     #[error("the environment variable SSRF_ALLOWED_HOSTS is malformed: {0}")]
     Guard(#[from] GuardError),
+    #[error("the environment variable {0} is not a whole number")]
+    Number(&'static str),
 }
 
 /// The environment variables that the template sets.
@@ -27,6 +29,7 @@ pub(crate) struct Config {
     key_id: String,
     admin_token: String,
     public_url: String,
+    tag_retention: Duration,
     guard: Guard,
     scheduler: SchedulerSettings,
 }
@@ -39,6 +42,7 @@ impl Config {
             key_id: required("KMS_KEY_ID")?,
             admin_token: required("ADMIN_TOKEN_SECRET_ARN")?,
             public_url: optional("PUBLIC_URL").trim_end_matches('/').to_owned(),
+            tag_retention: seconds("RETENTION_SECONDS")?,
             guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
             scheduler: SchedulerSettings {
                 group: required("SCHEDULE_GROUP")?,
@@ -61,10 +65,15 @@ impl Config {
             admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(&aws), self.admin_token),
             public_url: self.public_url,
             guard: self.guard,
+            tag_retention: self.tag_retention,
         }
     }
 }
 
 fn required(name: &'static str) -> Result<String, ConfigError> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+}
+
+fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
+    required(name)?.parse().map(Duration::from_secs).map_err(|_| ConfigError::Number(name))
 }

@@ -3,6 +3,7 @@
 //! Quay's errors come in four shapes, and its clients read all of them: `detail` with `error_type` and more (A),
 //! `detail` alone (B), `message` of a broken rule of the data (C), and `message` of the framework (D).
 
+use moorage_domain::RepositoryName;
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
@@ -15,12 +16,15 @@ pub(crate) enum ApiError {
     /// No token, or one that is not known. 401, A.
     #[error("Requires authentication")]
     Unauthorized,
+    /// The token does not go that far. 403, A.
+    #[error("Unauthorized")]
+    Forbidden,
     /// It does not exist. 404, A.
     #[error("Not Found")]
     NotFound,
-    /// The path exists, but not with this method. 405, D.
+    /// The path exists, but not with this method; with these. 405, D.
     #[error("The method is not allowed for the requested URL.")]
-    MethodNotAllowed,
+    MethodNotAllowed(String),
     /// The body breaks the schema, or a rule that Quay reports like it. 400, A.
     #[error("{0}")]
     InvalidRequest(String),
@@ -36,6 +40,12 @@ pub(crate) enum ApiError {
     /// A rule of the data. 400, C.
     #[error("{0}")]
     BrokenRule(String),
+    /// Tags of a repository that is not an ordinary one. 503, D.
+    #[error("Repository is in read only or mirror mode: {0}")]
+    NotNormal(RepositoryName),
+    /// Not everything could be done in time; the same call goes on. 503, D.
+    #[error("{0}")]
+    Unfinished(String),
     /// A service that we need failed. 503, D; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
@@ -55,13 +65,15 @@ impl ApiError {
         };
         match self {
             Self::Unauthorized => problem(401, "invalid_token"),
+            Self::Forbidden => problem(403, "insufficient_scope"),
             Self::NotFound => problem(404, "not_found"),
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
             Self::TooLarge(_) => problem(413, "invalid_request"),
             Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
             Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
-            Self::MethodNotAllowed => Answer::Json(405, json!({ "message": detail })),
+            Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
+            Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => {
                 Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
             }
@@ -69,18 +81,27 @@ impl ApiError {
     }
 }
 
-/// The kinds of shape A, as `error/<kind>` describes them.
+/// The kinds of shape A, as `error/<kind>` describes them: all of Quay's, so that a link from its documentation leads
+/// somewhere.
+const KINDS: [(&str, &str); 12] = [
+    ("invalid_request", "The request was invalid: its body, a parameter, or their combination."),
+    ("invalid_response", "The answer could not be made from what is stored."),
+    ("invalid_token", "The access token is missing or not known."),
+    ("expired_token", "The access token has ended."),
+    ("fresh_login_required", "This needs a login that is not old."),
+    ("exceeds_license", "The license does not allow this."),
+    ("insufficient_scope", "The access token does not allow this."),
+    ("not_found", "The resource was not found."),
+    ("tag_immutable", "The tag cannot be changed or deleted."),
+    ("token_rotation_failed", "The token could not be replaced."),
+    ("external_service_timeout", "Another service did not answer in time."),
+    ("downstream_issue", "Another service failed."),
+];
+
+/// What a kind of error means.
 pub(crate) fn describe(kind: &str) -> Option<Value> {
-    let (title, description) = match kind {
-        "invalid_request" => {
-            ("invalid_request", "The request was invalid: its body, a parameter, or their combination.")
-        }
-        "invalid_token" => ("invalid_token", "The access token is missing or not known."),
-        "insufficient_scope" => ("insufficient_scope", "The access token does not allow this."),
-        "not_found" => ("not_found", "The resource was not found."),
-        _ => return None,
-    };
-    Some(json!({"type": kind, "title": title, "description": description}))
+    let (_, description) = KINDS.iter().find(|(known, _)| *known == kind)?;
+    Some(json!({"type": kind, "title": kind, "description": description}))
 }
 
 impl From<StateError> for ApiError {
@@ -131,6 +152,7 @@ mod tests {
         assert_eq!(ApiError::NotFound.answer(host), Answer::Json(404, not_found));
         for (error, status, kind) in [
             (ApiError::Unauthorized, 401, "invalid_token"),
+            (ApiError::Forbidden, 403, "insufficient_scope"),
             (ApiError::InvalidRequest("x".into()), 400, "invalid_request"),
             (ApiError::TooLarge(7), 413, "invalid_request"),
         ] {
@@ -144,10 +166,16 @@ mod tests {
             (ApiError::Refused("x".into()), 400, json!({"detail": "x"})),
             (ApiError::Exists("x".into()), 409, json!({"detail": "x"})),
             (ApiError::BrokenRule("x".into()), 400, json!({"message": "x"})),
-            (ApiError::MethodNotAllowed, 405, json!({"message": "The method is not allowed for the requested URL."})),
+            (
+                ApiError::NotNormal("a/b".parse().unwrap()),
+                503,
+                json!({"message": "Repository is in read only or mirror mode: a/b"}),
+            ),
         ] {
             assert_eq!(error.answer(host), Answer::Json(status, body));
         }
+        let body = json!({"message": "The method is not allowed for the requested URL."});
+        assert_eq!(ApiError::MethodNotAllowed("GET".into()).answer(host), Answer::NotAllowed("GET".into(), body));
         let Answer::Json(503, body) = ApiError::Unavailable("secret".into()).answer(host) else { panic!() };
         assert!(!body.to_string().contains("secret"), "reasons of failing services stay in the log");
     }

@@ -8,10 +8,11 @@ use url::form_urlencoded;
 use crate::{
     answer::Answer,
     api::{Api, Call, MAX_BODY},
-    error::{ApiError, describe},
-    mirror, organization, permission, repository, robot,
-    route::Route,
-    runs, usage_log,
+    auth,
+    caller::Access,
+    endpoint::{Context, Endpoint, Parameters},
+    error::ApiError,
+    route,
 };
 
 /// The longest user agent that the usage log keeps, in characters.
@@ -23,12 +24,10 @@ pub(crate) async fn handle(api: &Api, request: Request) -> Result<Response<Body>
     let method = request.method().clone();
     let path = request.raw_http_path().to_owned();
     let host = host(api, &request);
-    let route = Route::parse(&method, &path);
-    let result = match &route {
-        Ok(route) => answer(api, route, request).await,
+    let result = match route::find(&method, &path) {
+        Ok((endpoint, parameters)) => answer(api, endpoint, &parameters, request, &host).await,
         // Whether a path exists is no secret: the API's description says so.
-        Err(ApiError::MethodNotAllowed) => Err(ApiError::MethodNotAllowed),
-        Err(_) => Err(ApiError::NotFound),
+        Err(error) => Err(error),
     };
     if let Err(ApiError::Unavailable(error)) = &result {
         tracing::error!(error, "a service that is needed failed");
@@ -39,36 +38,24 @@ pub(crate) async fn handle(api: &Api, request: Request) -> Result<Response<Body>
     Ok(answer.into_response())
 }
 
-async fn answer(api: &Api, route: &Route, request: Request) -> Result<Answer, ApiError> {
-    if !route.is_public() {
-        api.admin_token.check(request.headers()).await?;
+async fn answer(
+    api: &Api,
+    endpoint: &Endpoint,
+    parameters: &Parameters,
+    request: Request,
+    host: &str,
+) -> Result<Answer, ApiError> {
+    let caller = auth::identify(&api.admin_token, &api.table, request.headers()).await?;
+    match endpoint.access {
+        Access::Anyone => {}
+        Access::Known if caller.is_known() => {}
+        Access::Known => return Err(caller.refused()),
+        Access::Repository(role) => caller.require_on(api, parameters.repository()?, role).await?,
+        Access::Namespace(role) => caller.require(&parameters.namespace()?, role)?,
+        Access::Superuser => caller.require_superuser()?,
     }
-    let call = call(request)?;
-    match route {
-        Route::DescribeError(kind) => describe(kind).map(Answer::ok).ok_or(ApiError::NotFound),
-        Route::User => Ok(organization::user()),
-        Route::CreateOrganization => organization::create(api, &call).await,
-        Route::Organization(name) => organization::get(api, name).await,
-        Route::ChangeOrganization(name) => organization::change(api, name, &call).await,
-        Route::Robots(organization) => robot::list(api, organization, &call).await,
-        Route::Robot(organization, short) => robot::get(api, organization, short).await,
-        Route::CreateRobot(organization, short) => robot::create(api, organization, short, &call).await,
-        Route::CreateRepository => repository::create(api, &call).await,
-        Route::Repository(name) => repository::get(api, name, &call).await,
-        Route::ChangeState(name) => repository::change_state(api, name, &call).await,
-        Route::TeamPermissions(repository) => permission::teams(api, repository).await,
-        Route::Permissions(repository) => permission::list(api, repository).await,
-        Route::Permission(repository, user) => permission::get(api, repository, user).await,
-        Route::ChangePermission(repository, user) => permission::change(api, repository, user, &call).await,
-        Route::Mirror(repository) => mirror::get(api, repository).await,
-        Route::CreateMirror(repository) => mirror::create(api, repository, &call).await,
-        Route::ChangeMirror(repository) => mirror::change(api, repository, &call).await,
-        Route::SyncNow(repository) => mirror::sync_now(api, repository, &call).await,
-        Route::SyncCancel(repository) => mirror::sync_cancel(api, repository, &call).await,
-        Route::Runs(repository) => runs::list(api, repository, &call).await,
-        Route::Run(repository, run) => runs::get(api, repository, run).await,
-        Route::Logs(repository) => usage_log::list(api, repository, &call).await,
-    }
+    let call = Call { caller, host: host.to_owned(), ..call(request)? };
+    (endpoint.run)(&Context { api, call: &call, parameters }).await
 }
 
 /// Reduces a request to what endpoints use.
@@ -89,7 +76,7 @@ fn call(request: Request) -> Result<Call, ApiError> {
     if body.len() > MAX_BODY {
         return Err(ApiError::TooLarge(MAX_BODY));
     }
-    Ok(Call { body, query, ip, user_agent })
+    Ok(Call { body, query, ip, user_agent, ..Call::default() })
 }
 
 /// The API's URL, for links: as it is set, else as it was called.

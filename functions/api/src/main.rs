@@ -1,21 +1,43 @@
 //! The management API: Quay's, below `/api/v1`.
 
+mod about;
 mod answer;
 mod api;
 mod auth;
+mod caller;
+mod capabilities;
 mod config;
+mod endpoint;
+mod endpoints;
+mod entity;
 mod error;
 mod field;
 mod handler;
+mod health;
 mod mirror;
 mod mirror_body;
+mod mirror_end;
+mod mirror_schedule;
+mod openapi;
 mod organization;
+mod organization_end;
 mod permission;
+mod preview;
 mod repository;
+mod repository_end;
+mod repository_list;
 mod robot;
+mod robot_credentials;
+mod robot_registry;
 mod route;
 mod runs;
+mod tag;
+mod tag_change;
+mod team;
+mod team_permission;
+mod token;
 mod usage_log;
+mod user;
 
 use config::Config;
 use lambda_http::{Error, Request, run, service_fn};

@@ -1,16 +1,12 @@
 //! Mirrors: create, show, change, Sync Now, cancel.
 
-use std::time::Duration;
-
 use moorage_domain::{
     ExposeSecret as _, RepositoryName, RobotName, SecretString,
-    mirror::{MirrorConfig, RegistryConfig, RepositoryState},
-    run::{SyncRequest, Trigger},
-    status::SyncStatus,
+    mirror::{MirrorConfig, RegistryConfig},
+    run::{RunId, SyncRequest, Trigger},
     usage_log::LogKind,
 };
-use moorage_schedule::SchedulePlan;
-use moorage_state::{Ciphertext, Mirror, NewMirror, Purpose, Role, StateError};
+use moorage_state::{Ciphertext, CreateMirrorError, Mirror, NewMirror, Purpose, Role, StateError};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -19,13 +15,11 @@ use crate::{
     api::{Api, Call, now},
     error::ApiError,
     mirror_body::{self, MirrorBody},
-    repository, runs,
+    mirror_schedule, repository, runs,
 };
 
 /// How often a change is made again after losing a race against another one.
 const MAX_RACES: u32 = 5;
-/// The delay of a first sync whose start has come: long enough for a Sync Now right behind to go first.
-const FIRST_SYNC_DELAY: Duration = Duration::from_secs(5);
 
 /// `GET …/mirror`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
@@ -43,17 +37,16 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     let body = unchecked.check(&api.guard)?;
     let robot = robot(api, repository, body.robot_username.as_deref()).await?;
     let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
-    let mirror = new_mirror(repository, body, robot, password.flatten())?;
-    // Before the mirror, so that the same POST can be sent again if one of these fails. Once there is a mirror it is
-    // refused, and a PUT makes up for a schedule that is missing.
-    grant(api, repository, &mirror.config.robot).await?;
-    api.table.set_repository_state(repository, RepositoryState::Mirror).await?;
+    let mut mirror = new_mirror(repository, body, robot, password.flatten())?;
+    mirror.grant = grant(api, repository, &mirror.config.robot).await?;
     let mirror = match api.table.create_mirror(mirror, now()).await {
         Ok(mirror) => mirror,
-        Err(StateError::Conflict) => return Err(exists(repository)),
-        Err(error) => return Err(error.into()),
+        Err(CreateMirrorError::Exists) => return Err(exists(repository)),
+        Err(CreateMirrorError::NoRepository) => return Err(ApiError::NotFound),
+        Err(CreateMirrorError::NoRobot) => return Err(unknown_robot()),
+        Err(CreateMirrorError::State(error)) => return Err(error.into()),
     };
-    schedule(api, &mirror, true).await?;
+    mirror_schedule::follow(api, mirror.clone(), true).await?;
     let reference = mirror.config.external_reference.as_str().into();
     api.log(call, repository, vec![changed("external_reference", reference)]).await;
     Ok(Answer::created())
@@ -72,17 +65,26 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
     let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
     for _ in 0..MAX_RACES {
         let before = find(api, repository).await?;
-        let after = apply(&before, &body, robot.as_ref(), password.as_ref());
-        match api.table.change_mirror(&after).await {
+        let mut after = apply(&before, &body, robot.as_ref(), password.as_ref());
+        let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
+        let is_scheduled = !restarted && before.scheduled_revision == before.config_revision && is_as(&before, &after);
+        if is_scheduled {
+            after.scheduled_revision = before.config_revision + 1;
+        }
+        let role = match &robot {
+            Some(robot) => grant(api, repository, robot).await?,
+            None => None,
+        };
+        match api.table.change_mirror(&after, &before.config.robot, role).await {
             Ok(()) => {}
             Err(StateError::Conflict) => continue,
+            Err(StateError::NotFound) => return Err(unknown_robot()),
             Err(error) => return Err(error.into()),
         }
-        if let Some(robot) = &robot {
-            grant(api, repository, robot).await?;
+        if !is_scheduled {
+            after.config_revision += 1;
+            mirror_schedule::follow(api, after, restarted).await?;
         }
-        let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
-        schedule(api, &after, restarted).await?;
         api.log(call, repository, changes(&body)).await;
         return Ok(Answer::created());
     }
@@ -104,6 +106,15 @@ pub(crate) async fn sync_cancel(api: &Api, repository: &RepositoryName, call: &C
     Ok(Answer::NoContent)
 }
 
+/// `POST …/mirror/verify`: a sync that looks at everything that the tags reference.
+pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let run = RunId(Uuid::now_v7());
+    api.table.transition(repository, |mirror| Ok(mirror.state.verify(now(), Uuid::new_v4(), run)?)).await?;
+    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Verify }).await?;
+    api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
+    Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
 /// The mirror of a repository, or 404.
 pub(crate) async fn find(api: &Api, repository: &RepositoryName) -> Result<Mirror, ApiError> {
     api.table.mirror(repository).await?.ok_or(ApiError::NotFound)
@@ -111,21 +122,28 @@ pub(crate) async fn find(api: &Api, repository: &RepositoryName) -> Result<Mirro
 
 /// The robot of a mirror: it exists, and belongs to the repository's namespace.
 async fn robot(api: &Api, repository: &RepositoryName, username: Option<&str>) -> Result<RobotName, ApiError> {
-    let unknown = || ApiError::BrokenRule("Could not find robot with specified username".into());
-    let name: RobotName = username.unwrap_or_default().parse().map_err(|_| unknown())?;
-    api.table.robot(&name).await?.ok_or_else(unknown)?;
+    let name: RobotName = username.unwrap_or_default().parse().map_err(|_| unknown_robot())?;
+    api.table.robot(&name).await?.ok_or_else(unknown_robot)?;
     if name.namespace() != repository.namespace() {
         return Err(ApiError::BrokenRule("Invalid robot".into()));
     }
     Ok(name)
 }
 
-/// Makes sure that a mirror's robot may write.
-async fn grant(api: &Api, repository: &RepositoryName, robot: &RobotName) -> Result<(), ApiError> {
-    if api.table.role(repository, robot).await?.is_none_or(|role| role < Role::Write) {
-        api.table.grant(repository, robot, Role::Write).await?;
-    }
-    Ok(())
+fn unknown_robot() -> ApiError {
+    ApiError::BrokenRule("Could not find robot with specified username".into())
+}
+
+/// The role that a mirror's robot still needs: it must be allowed to write.
+async fn grant(api: &Api, repository: &RepositoryName, robot: &RobotName) -> Result<Option<Role>, ApiError> {
+    let role = api.table.role(repository, robot).await?;
+    Ok(role.is_none_or(|role| role < Role::Write).then_some(Role::Write))
+}
+
+/// Whether both have the same schedule.
+fn is_as(before: &Mirror, after: &Mirror) -> bool {
+    let of = |mirror: &Mirror| (mirror.config.sync_interval, mirror.config.is_enabled, mirror.state.sync_start_date);
+    of(before) == of(after)
 }
 
 /// A password as it is stored; an empty one is none. `None` where none was sent.
@@ -139,21 +157,6 @@ async fn encrypted(
         return Ok(Some(None));
     };
     Ok(Some(Some(api.secrets.encrypt(Purpose::Upstream(repository), password).await?)))
-}
-
-/// Makes the mirror's schedule what its configuration says. A new start is served by a one-time schedule, so that one
-/// that has come already does not wait a whole interval; where both deliver, the claim lets one pass. If this fails the
-/// mirror stays without, until the next PUT.
-async fn schedule(api: &Api, mirror: &Mirror, started: bool) -> Result<(), ApiError> {
-    let (config, state, now) = (&mirror.config, &mirror.state, now());
-    let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
-    api.scheduler.ensure(&config.repository, &plan).await?;
-    let idle = !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel);
-    if started && config.is_enabled && idle {
-        let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Schedule };
-        api.scheduler.once(request, state.sync_start_date.max(now.plus(FIRST_SYNC_DELAY))).await?;
-    }
-    Ok(())
 }
 
 fn exists(repository: &RepositoryName) -> ApiError {
@@ -180,9 +183,10 @@ fn new_mirror(
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
         architecture_filter: body.architecture_filter.unwrap_or_default(),
         deletion_limit: body.deletion_limit.flatten(),
+        rate_limit_floor: body.rate_limit_floor.flatten(),
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
-    Ok(NewMirror { config, external_registry_password: password, sync_start_date })
+    Ok(NewMirror { config, external_registry_password: password, sync_start_date, grant: None })
 }
 
 /// The mirror with what the body gives.
@@ -206,6 +210,7 @@ fn apply(
     set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
     set(&mut config.deletion_limit, body.deletion_limit.as_ref());
+    set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
     set(&mut after.external_registry_password, password);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
     after
@@ -238,6 +243,7 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("robot_username", body.robot_username.clone().map(Value::from)),
         ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
         ("deletion_limit", body.deletion_limit.map(Value::from)),
+        ("rate_limit_floor", body.rate_limit_floor.map(Value::from)),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
@@ -276,6 +282,12 @@ fn view(mirror: &Mirror) -> Value {
     });
     if let Some(limit) = config.deletion_limit {
         view["deletion_limit"] = limit.into();
+    }
+    if let Some(floor) = config.rate_limit_floor {
+        view["rate_limit_floor"] = floor.into();
+    }
+    if let Some(until) = state.sync_waiting_until {
+        view["sync_waiting_until"] = until.iso().into();
     }
     if let Some(warning) = state.sync_warning {
         view["sync_warning"] = runs::warning(warning);

@@ -42,6 +42,7 @@ pub(crate) struct MirrorBody {
     pub(crate) robot_username: Option<String>,
     pub(crate) architecture_filter: Option<Vec<String>>,
     pub(crate) deletion_limit: Option<Option<u64>>,
+    pub(crate) rate_limit_floor: Option<Option<u64>>,
 }
 
 /// A body that satisfies the schema; its values are still to be checked.
@@ -82,6 +83,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             architecture_filter: filter,
             deletion_limit: fields.nullable_integer("deletion_limit", 0)?,
+            rate_limit_floor: fields.nullable_integer("rate_limit_floor", 0)?,
             ..MirrorBody::default()
         },
     })
@@ -146,6 +148,11 @@ impl Unchecked<'_> {
         }
         lengths(&body)?;
         Ok(body)
+    }
+
+    /// Checks what selects tags, for a preview; the rest is of no use there, and not looked at.
+    pub(crate) fn check_selection(self) -> Result<MirrorBody, ApiError> {
+        Self { external_reference: None, sync_start_date: None, ..self }.check(&Guard::default())
     }
 
     /// As [`Self::check`], and what only PUT checks.

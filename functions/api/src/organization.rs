@@ -1,28 +1,21 @@
-//! Organizations, and the user that the admin token stands for.
+//! Organizations.
 
-use moorage_domain::Namespace;
-use moorage_state::{Organization, StateError};
-use serde_json::{Value, json};
+use moorage_domain::{Namespace, usage_log::LogKind};
+use moorage_state::{ADMIN, Organization, Role, StateError};
+use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Answer,
-    api::{ADMIN, Api, Call, now},
+    api::{Api, Call, now},
     error::ApiError,
     field::Fields,
+    team,
 };
 
 /// The longest address, as in mail (RFC 5321, 4.5.3.1.3).
 const EMAIL_LENGTH: usize = 256;
 
-/// `GET /user/`.
-pub(crate) fn user() -> Answer {
-    Answer::ok(json!({
-        "anonymous": false, "username": ADMIN, "verified": true, "email": null, "organizations": [], "logins": [],
-        "can_create_repo": true, "super_user": true, "avatar": avatar(ADMIN, "user"),
-    }))
-}
-
-/// `POST /organization/`.
+/// `POST organization/`.
 pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let fields = Fields(&body);
@@ -31,36 +24,63 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let email = email(fields)?.flatten();
     let name: Namespace =
         name.parse().map_err(|_| ApiError::InvalidRequest(format!("Invalid organization name {name:.100}")))?;
-    match api.table.create_organization(&Organization { name, email, created: now() }).await {
-        Ok(()) => Ok(Answer::Json(201, "Created".into())),
-        Err(StateError::Conflict) => {
-            Err(ApiError::InvalidRequest("A user or organization with this name already exists".into()))
-        }
-        Err(error) => Err(error.into()),
+    let exists = || ApiError::InvalidRequest("A user or organization with this name already exists".into());
+    if name.as_str() == ADMIN {
+        return Err(exists());
     }
+    let organization = Organization { name, email, created: now() };
+    match api.table.create_organization(&organization).await {
+        Ok(()) => {}
+        Err(StateError::Conflict) => return Err(exists()),
+        Err(error) => return Err(error.into()),
+    }
+    let metadata = [("email", organization.email.clone().into())];
+    api.log_namespace(call, &organization.name, LogKind::OrgCreate, metadata).await;
+    Ok(Answer::Json(201, "Created".into()))
 }
 
-/// `GET /organization/{name}`.
-pub(crate) async fn get(api: &Api, name: &str) -> Result<Answer, ApiError> {
-    find(api, name).await.map(|organization| Answer::ok(view(&organization)))
+/// `GET organization/{orgname}`.
+pub(crate) async fn get(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
+    let organization = find(api, name).await?;
+    view(api, call, &organization).await
 }
 
-/// `PUT /organization/{name}`.
+/// `PUT organization/{orgname}`.
 pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
-    let email = email(Fields(&body))?;
-    let mut organization = find(api, name).await?;
-    if let Some(email) = email {
-        organization.email = email;
-        api.table.put_organization(&organization).await?;
+    let fields = Fields(&body);
+    let email = email(fields)?;
+    fields.boolean("invoice_email")?;
+    fields.nullable_string("invoice_email_address")?;
+    // One retention time holds for the whole bucket.
+    let retention = fields.integer("tag_expiration_s", 0)?;
+    if retention.is_some_and(|seconds| seconds != api.tag_retention.as_secs()) {
+        let detail = format!("tag_expiration_s is {} for the whole deployment", api.tag_retention.as_secs());
+        return Err(ApiError::InvalidRequest(detail));
     }
-    Ok(Answer::ok(view(&organization)))
+    let mut organization = find(api, name).await?;
+    if let Some(email) = email.filter(|email| *email != organization.email) {
+        let before = std::mem::replace(&mut organization.email, email.clone());
+        api.table.put_organization(&organization).await?;
+        let metadata = [("email", email.into()), ("old_email", before.into())];
+        api.log_namespace(call, &organization.name, LogKind::OrgChangeEmail, metadata).await;
+    }
+    view(api, call, &organization).await
 }
 
 /// The organization `name`, or 404.
 pub(crate) async fn find(api: &Api, name: &str) -> Result<Organization, ApiError> {
     let name: Namespace = name.parse().map_err(|_| ApiError::NotFound)?;
     api.table.organization(&name).await?.ok_or(ApiError::NotFound)
+}
+
+/// The namespace `name`, an organization's or the admin's own, or 404.
+pub(crate) async fn find_namespace(api: &Api, name: &str) -> Result<Namespace, ApiError> {
+    let name: Namespace = name.parse().map_err(|_| ApiError::NotFound)?;
+    if name.as_str() == ADMIN {
+        return Ok(name);
+    }
+    Ok(api.table.organization(&name).await?.ok_or(ApiError::NotFound)?.name)
 }
 
 fn email(fields: Fields<'_>) -> Result<Option<Option<String>>, ApiError> {
@@ -71,13 +91,29 @@ fn email(fields: Fields<'_>) -> Result<Option<Option<String>>, ApiError> {
     Ok(email.map(|email| email.map(str::to_owned)))
 }
 
-fn view(organization: &Organization) -> Value {
+/// Quay's view: the less, the less the caller may do.
+async fn view(api: &Api, call: &Call, organization: &Organization) -> Result<Answer, ApiError> {
     let name = organization.name.as_str();
-    json!({
-        "name": name, "email": organization.email.as_deref().unwrap_or_default(), "avatar": avatar(name, "org"),
-        "is_admin": true, "is_member": true, "teams": {}, "ordered_teams": [], "invoice_email": false,
-        "invoice_email_address": null, "tag_expiration_s": 1_209_600, "is_free_account": false,
-    })
+    let role = call.caller.role_in(&organization.name);
+    let (is_member, is_admin) = (role.is_some(), role == Some(Role::Admin));
+    let email = organization.email.as_deref().filter(|_| is_admin).unwrap_or_default();
+    let mut view = json!({
+        "name": name, "email": email, "avatar": avatar(name, "org"), "is_admin": is_admin, "is_member": is_member,
+    });
+    if is_member {
+        let teams = api.table.teams(&organization.name).await?;
+        let names: Vec<_> = teams.iter().map(|team| team.name.as_str()).collect();
+        view["ordered_teams"] = names.into();
+        let teams: Map<_, _> = teams.iter().map(|it| (it.name.to_string(), team::entry(it))).collect();
+        view["teams"] = Value::Object(teams);
+    }
+    if is_admin {
+        view["invoice_email"] = false.into();
+        view["invoice_email_address"] = Value::Null;
+        view["tag_expiration_s"] = api.tag_retention.as_secs().into();
+        view["is_free_account"] = false.into();
+    }
+    Ok(Answer::ok(view))
 }
 
 /// Quay's picture of a user or an organization; ours have none.

@@ -1,24 +1,20 @@
-//! Who may do what with a repository. Only robots have roles so far: the admin token may do everything, and there are
-//! no teams.
+//! The roles of robots on a repository.
 
 use moorage_domain::{RepositoryName, RobotName, usage_log::LogKind};
-use moorage_state::Role;
+use moorage_state::{Role, StateError};
 use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Answer,
-    api::{Api, Call},
+    api::{Api, Call, object},
     error::ApiError,
     field::Fields,
     organization::avatar,
     repository,
 };
 
-/// `GET …/permissions/team/`.
-pub(crate) async fn teams(api: &Api, name: &RepositoryName) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
-    Ok(Answer::ok(json!({"permissions": {}})))
-}
+/// Quay's words where there is no role.
+const NO_ROLE: &str = "User does not have permission for repo.";
 
 /// `GET …/permissions/user/`.
 pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, ApiError> {
@@ -28,53 +24,68 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, Api
     Ok(Answer::ok(json!({ "permissions": permissions })))
 }
 
-/// `GET …/permissions/user/{user}`.
+/// `GET …/permissions/user/{username}`.
 pub(crate) async fn get(api: &Api, name: &RepositoryName, user: &str) -> Result<Answer, ApiError> {
     repository::find(api, name).await?;
-    let none = || ApiError::BrokenRule("User does not have permission for repo.".into());
+    let none = || ApiError::BrokenRule(NO_ROLE.into());
     let robot: RobotName = user.parse().map_err(|_| none())?;
     let role = api.table.role(name, &robot).await?.ok_or_else(none)?;
     Ok(Answer::ok(view(&robot, role)))
 }
 
-/// `PUT …/permissions/user/{user}`.
+/// `GET …/permissions/user/{username}/transitive`. Robots are in no teams, so that they have only roles of their own.
+pub(crate) async fn transitive(api: &Api, name: &RepositoryName, user: &str) -> Result<Answer, ApiError> {
+    repository::find(api, name).await?;
+    let robot: RobotName = user.parse().map_err(|_| ApiError::NotFound)?;
+    let role = api.table.role(name, &robot).await?.ok_or(ApiError::NotFound)?;
+    Ok(Answer::ok(json!({"permissions": [{"role": role.as_str()}]})))
+}
+
+/// `PUT …/permissions/user/{username}`.
 pub(crate) async fn change(api: &Api, name: &RepositoryName, user: &str, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let role = role(Fields(&body))?;
     repository::find(api, name).await?;
     let unknown = || ApiError::InvalidRequest(format!("Invalid username: {user:.100}"));
     let robot: RobotName = user.parse().map_err(|_| unknown())?;
-    api.table.robot(&robot).await?.ok_or_else(unknown)?;
     if robot.namespace() != name.namespace() {
+        api.table.robot(&robot).await?.ok_or_else(unknown)?;
         let detail = format!("Cannot add robot {robot} under namespace {}", name.namespace());
         return Err(ApiError::InvalidRequest(detail));
     }
-    api.table.grant(name, &robot, role).await?;
-    let metadata = [("username", robot.as_str().into()), ("role", word(role).into())];
-    let metadata = metadata.into_iter().map(|(key, value): (_, Value)| (key.to_owned(), value)).collect();
+    match api.table.grant(name, &robot, role).await {
+        Err(StateError::NotFound) => return Err(unknown()),
+        result => result?,
+    }
+    let metadata = object([("username", robot.as_str().into()), ("role", role.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoPermission, metadata)]).await;
     Ok(Answer::ok(view(&robot, role)))
 }
 
-fn role(fields: Fields<'_>) -> Result<Role, ApiError> {
-    fields.require(&["role"])?;
-    let roles = [Role::Read, Role::Write, Role::Admin];
-    let sent = fields.one_of("role", &roles.map(word))?;
-    roles.into_iter().find(|role| Some(word(*role)) == sent).ok_or(ApiError::NotFound)
+/// `DELETE …/permissions/user/{username}`.
+pub(crate) async fn delete(api: &Api, name: &RepositoryName, user: &str, call: &Call) -> Result<Answer, ApiError> {
+    repository::find(api, name).await?;
+    let none = || ApiError::InvalidRequest(NO_ROLE.into());
+    let robot: RobotName = user.parse().map_err(|_| none())?;
+    match api.table.revoke(name, &robot).await {
+        Err(StateError::NotFound) => return Err(none()),
+        result => result?,
+    }
+    let metadata = object([("username", robot.as_str().into())]);
+    api.log(call, name, vec![(LogKind::DeleteRepoPermission, metadata)]).await;
+    Ok(Answer::NoContent)
 }
 
-/// The name on the wire.
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Read => "read",
-        Role::Write => "write",
-        Role::Admin => "admin",
-    }
+/// The role that a body gives.
+pub(crate) fn role(fields: Fields<'_>) -> Result<Role, ApiError> {
+    fields.require(&["role"])?;
+    let sent = fields.one_of("role", &Role::ALL.map(Role::as_str))?;
+    Role::ALL.into_iter().find(|role| Some(role.as_str()) == sent).ok_or(ApiError::NotFound)
 }
 
 fn view(robot: &RobotName, role: Role) -> Value {
     let avatar = avatar(robot.as_str(), "robot");
-    json!({"role": word(role), "name": robot, "is_robot": true, "avatar": avatar, "is_org_member": true})
+    json!({"role": role.as_str(), "name": robot, "is_robot": true, "avatar": avatar, "is_org_member": true})
 }
 
 #[cfg(test)]

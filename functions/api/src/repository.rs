@@ -1,19 +1,21 @@
 //! Repositories.
 
 use moorage_domain::{RepositoryName, mirror::RepositoryState, usage_log::LogKind};
-use moorage_state::{Repository, StateError};
+use moorage_state::{ADMIN, Repository, Role, StateError};
 use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Answer,
-    api::{Api, Call, now},
+    api::{Api, Call, now, object},
     error::ApiError,
     field::Fields,
-    organization,
+    organization, repository_end,
 };
 
 /// The longest description: it is markdown, and must fit the table's item.
 const DESCRIPTION_LENGTH: usize = 64 * 1024;
+/// The most tags in the view of a repository, as in Quay. The list of tags has all.
+const MOST_TAGS: i32 = 500;
 
 /// `POST /repository`.
 pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
@@ -32,12 +34,11 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
             crate::field::repr(&kind.into())
         )));
     }
-    if description.len() > DESCRIPTION_LENGTH {
-        return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
-    }
-    let namespace = namespace.ok_or_else(|| ApiError::InvalidRequest("'namespace' is a required property".into()))?;
-    let organization = organization::find(api, namespace).await?;
-    let repository = RepositoryName::new(organization.name.as_str(), name);
+    check_description(description)?;
+    let namespace = namespace.unwrap_or(ADMIN);
+    call.caller.require(&namespace.parse().map_err(|_| ApiError::NotFound)?, Role::Admin)?;
+    let namespace = organization::find_namespace(api, namespace).await?;
+    let repository = RepositoryName::new(namespace.as_str(), name);
     let repository = repository.map_err(|_| ApiError::InvalidRequest("Invalid repository name".into()))?;
     let created = Repository {
         repository: repository.clone(),
@@ -45,8 +46,9 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         is_public: visibility == Some("public"),
         description: description.to_owned(),
         created: now(),
+        is_deleted: false,
     };
-    match api.table.create_repository(&created).await {
+    match insert(api, &created).await {
         Ok(()) => {}
         Err(StateError::Conflict) => return Err(ApiError::InvalidRequest("Repository already exists".into())),
         Err(error) => return Err(error.into()),
@@ -56,15 +58,26 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     Ok(Answer::Json(201, json!({"namespace": namespace, "name": name, "kind": "image"})))
 }
 
+/// Creates a repository. If there was one of its name, what is left of that goes first.
+async fn insert(api: &Api, created: &Repository) -> Result<(), StateError> {
+    let first = api.table.create_repository(created).await;
+    let is_taken = matches!(first, Err(StateError::Conflict));
+    if is_taken && api.table.is_repository_deleted(&created.repository).await? {
+        repository_end::finish(api, &created.repository).await;
+        return api.table.create_repository(created).await;
+    }
+    first
+}
+
 /// `GET /repository/{repository}`.
 pub(crate) async fn get(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let repository = find(api, name).await?;
-    let mut view = view(&repository);
+    let mut view = view(api, call, &repository);
     // Quay sends the tags unless they are not asked for.
     if call.flag("includeTags", true) {
         let mirror = api.table.mirror(name).await?;
         let last_complete = mirror.and_then(|mirror| mirror.state.last_complete);
-        let tags = api.table.tags(name).await?.into_iter().map(|(tag, held)| {
+        let tags = api.table.first_tags(name, MOST_TAGS).await?.into_iter().map(|(tag, held)| {
             let entry = json!({
                 "name": tag, "size": held.size, "last_modified": held.first_seen.rfc2822(), "manifest_digest": held.digest,
                 "first_seen": held.first_seen.iso(), "last_seen": held.seen(last_complete).iso(),
@@ -73,7 +86,34 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, call: &Call) -> Result
         });
         view["tags"] = Value::Object(tags.collect());
     }
+    if call.flag("includeStats", false) {
+        // Pulls are not counted.
+        view["stats"] = json!([]);
+    }
     Ok(Answer::ok(view))
+}
+
+/// `PUT /repository/{repository}`.
+pub(crate) async fn change(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let fields = Fields(&body);
+    fields.require(&["description"])?;
+    let description = fields.string("description")?.unwrap_or_default();
+    check_description(description)?;
+    api.table.set_repository_description(name, description).await?;
+    api.log(call, name, vec![(LogKind::SetRepoDescription, object([("description", description.into())]))]).await;
+    Ok(Answer::ok(json!({"success": true})))
+}
+
+/// `POST /repository/{repository}/changevisibility`.
+pub(crate) async fn change_visibility(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let fields = Fields(&body);
+    fields.require(&["visibility"])?;
+    let visibility = fields.one_of("visibility", &["public", "private"])?.unwrap_or_default();
+    api.table.set_repository_public(name, visibility == "public").await?;
+    api.log(call, name, vec![(LogKind::ChangeRepoVisibility, object([("visibility", visibility.into())]))]).await;
+    Ok(Answer::ok(json!({"success": true})))
 }
 
 /// `PUT /repository/{repository}/changestate`.
@@ -85,7 +125,7 @@ pub(crate) async fn change_state(api: &Api, name: &RepositoryName, call: &Call) 
     let text = fields.one_of("state", &states.map(RepositoryState::as_str))?;
     let state = states.into_iter().find(|state| Some(state.as_str()) == text).ok_or(ApiError::NotFound)?;
     api.table.set_repository_state(name, state).await?;
-    let metadata = Map::from_iter([("state_changed".to_owned(), state.as_str().into())]);
+    let metadata = object([("state_changed", state.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoState, metadata)]).await;
     Ok(Answer::ok(json!({"success": true})))
 }
@@ -95,12 +135,22 @@ pub(crate) async fn find(api: &Api, name: &RepositoryName) -> Result<Repository,
     api.table.repository(name).await?.ok_or(ApiError::NotFound)
 }
 
-fn view(repository: &Repository) -> Value {
+fn check_description(text: &str) -> Result<(), ApiError> {
+    if text.len() > DESCRIPTION_LENGTH {
+        return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
+    }
+    Ok(())
+}
+
+fn view(api: &Api, call: &Call, repository: &Repository) -> Value {
+    let namespace = repository.repository.namespace();
+    let role = call.caller.role_in(&namespace);
     json!({
-        "namespace": repository.repository.namespace(), "name": repository.repository.name(), "kind": "image",
-        "description": repository.description, "is_public": repository.is_public, "is_organization": true,
-        "is_starred": false, "status_token": "", "trust_enabled": false, "tag_expiration_s": 1_209_600,
-        "is_free_account": false, "state": repository.state, "can_admin": true,
-        "can_write": repository.state == RepositoryState::Normal,
+        "namespace": namespace, "name": repository.repository.name(), "kind": "image",
+        "description": repository.description, "is_public": repository.is_public,
+        "is_organization": namespace.as_str() != ADMIN, "is_starred": false, "status_token": "", "trust_enabled": false,
+        "tag_expiration_s": api.tag_retention.as_secs(), "is_free_account": false, "state": repository.state,
+        "can_admin": role == Some(Role::Admin),
+        "can_write": role >= Some(Role::Write) && repository.state == RepositoryState::Normal,
     })
 }

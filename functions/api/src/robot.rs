@@ -1,61 +1,49 @@
 //! Robot accounts.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{ExposeSecret as _, RobotName, SecretString};
-use moorage_state::{Purpose, Robot, RobotToken, StateError};
+use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use moorage_domain::{ExposeSecret as _, RobotName, SecretString, usage_log::LogKind};
+use moorage_state::{Purpose, Robot, RobotToken, Role, StateError};
 use serde_json::{Value, json};
 
 use crate::{
     answer::Answer,
     api::{Api, Call, now},
+    endpoint::Parameters,
     error::ApiError,
     field::Fields,
-    organization,
+    organization, robot_registry,
 };
 
 /// The longest description, as in Quay.
 const DESCRIPTION_LENGTH: usize = 255;
 /// The most that a robot's metadata may hold, in bytes of JSON.
 const METADATA_LENGTH: usize = 16 * 1024;
+/// How many robots are looked up at once, for a list of them.
+const LOOKS: usize = 16;
 
-/// How many tokens are decrypted at once, for a list of robots.
-const DECRYPTIONS: usize = 16;
-
-/// `GET /organization/{organization}/robots`.
-pub(crate) async fn list(api: &Api, organization: &str, call: &Call) -> Result<Answer, ApiError> {
+/// `GET …/robots`.
+pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let limit = call.limit(i32::MAX, i32::MAX)?;
-    if call.flag("permissions", false) {
-        // An empty list would say that they have none.
-        let detail = "permissions are listed by repository: GET /repository/{repository}/permissions/user/";
-        return Err(ApiError::InvalidRequest(detail.into()));
-    }
-    let organization = organization::find(api, organization).await?;
-    let mut robots = api.table.robots(&organization.name).await?;
+    let namespace = organization::find_namespace(api, path.namespace()?.as_str()).await?;
+    // Members who are not admins see neither, as in Quay.
+    let is_admin = call.caller.role_in(&namespace) == Some(Role::Admin);
+    let (tokens, permissions) = (is_admin && call.flag("token", true), is_admin && call.flag("permissions", false));
+    let mut robots = api.table.robots(&namespace).await?;
     robots.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let entries = if call.flag("token", true) {
-        let entry = async |robot: Robot| -> Result<Value, ApiError> {
-            let token = api.secrets.decrypt(Purpose::Robot(&robot.name), &robot.token).await?;
-            Ok(entry(&robot, Some(&token)))
-        };
-        stream::iter(robots).map(entry).buffered(DECRYPTIONS).try_collect().await?
-    } else {
-        robots.iter().map(|robot| entry(robot, None)).collect::<Vec<_>>()
-    };
+    let entry = |robot: Robot| entry(api, robot, tokens, permissions);
+    let entries = stream::iter(robots).map(entry).buffered(LOOKS).try_collect::<Vec<_>>().await?;
     Ok(Answer::ok(json!({ "robots": entries })))
 }
 
-/// `GET /organization/{organization}/robots/{short}`.
-pub(crate) async fn get(api: &Api, organization: &str, short: &str) -> Result<Answer, ApiError> {
-    let organization = organization::find(api, organization).await?;
-    let unknown = || ApiError::BrokenRule("Could not find robot with specified username".into());
-    let name = RobotName::new(&organization.name, short).map_err(|_| unknown())?;
-    let robot = api.table.robot(&name).await?.ok_or_else(unknown)?;
-    let token = api.secrets.decrypt(Purpose::Robot(&robot.name), &robot.token).await?;
+/// `GET …/robots/{robot_shortname}`.
+pub(crate) async fn get(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
+    let robot = find(api, path).await?;
+    let token = token(api, &robot).await?;
     Ok(Answer::ok(view(&robot, &token)))
 }
 
-/// `PUT /organization/{organization}/robots/{short}`.
-pub(crate) async fn create(api: &Api, organization: &str, short: &str, call: &Call) -> Result<Answer, ApiError> {
+/// `PUT …/robots/{robot_shortname}`.
+pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let body = call.optional_object()?;
     let fields = Fields(&body);
     let description = fields.nullable_string("description")?.flatten().unwrap_or_default();
@@ -66,8 +54,10 @@ pub(crate) async fn create(api: &Api, organization: &str, short: &str, call: &Ca
     if Value::Object(metadata.clone()).to_string().len() > METADATA_LENGTH {
         return Err(ApiError::InvalidRequest(format!("unstructured_metadata is longer than {METADATA_LENGTH} bytes")));
     }
-    let organization = organization::find(api, organization).await?;
-    let name = RobotName::new(&organization.name, short).map_err(|_| {
+    let registry = robot_registry::parse_optional(fields, &api.guard)?;
+    let namespace = organization::find_namespace(api, path.namespace()?.as_str()).await?;
+    let short = path.get("robot_shortname");
+    let name = RobotName::new(&namespace, short).map_err(|_| {
         ApiError::BrokenRule(format!(
             "The name for the robot '{short:.100}' is invalid: it must match ^([a-z0-9]+(?:[._-][a-z0-9]+)*)$"
         ))
@@ -79,31 +69,144 @@ pub(crate) async fn create(api: &Api, organization: &str, short: &str, call: &Ca
         description: description.to_owned(),
         created: now(),
         unstructured_metadata: metadata,
+        external_registry: match registry {
+            Some(registry) => Some(registry.encrypt(api, &name).await?),
+            None => None,
+        },
+        mirrors: 0,
         name,
     };
     match api.table.create_robot(&robot).await {
-        Ok(()) => Ok(Answer::Json(201, view(&robot, &token.0))),
-        Err(StateError::Conflict) => Err(ApiError::BrokenRule(format!("Existing robot with name: {}", robot.name))),
-        Err(error) => Err(error.into()),
+        Ok(()) => {}
+        Err(StateError::Conflict) => {
+            return Err(ApiError::BrokenRule(format!("Existing robot with name: {}", robot.name)));
+        }
+        Err(error) => return Err(error.into()),
     }
+    let metadata = [
+        ("robot", robot.name.short().into()),
+        ("description", robot.description.clone().into()),
+        ("unstructured_metadata", Value::Object(robot.unstructured_metadata.clone())),
+    ];
+    api.log_namespace(call, &namespace, LogKind::CreateRobot, metadata).await;
+    Ok(Answer::Json(201, view(&robot, &token.0)))
 }
 
-fn view(robot: &Robot, token: &SecretString) -> Value {
-    json!({
+/// `DELETE …/robots/{robot_shortname}`.
+pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let name = find(api, path).await?.name;
+    match api.table.delete_robot(&name).await {
+        Err(StateError::Conflict) => {
+            return Err(ApiError::InvalidRequest("Robot is being used by a mirror".into()));
+        }
+        result => result?,
+    }
+    api.log_namespace(call, &name.namespace(), LogKind::DeleteRobot, [("robot", name.short().into())]).await;
+    Ok(Answer::NoContent)
+}
+
+/// `POST …/robots/{robot_shortname}/regenerate`: the token before no longer works.
+pub(crate) async fn regenerate(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let robot = find(api, path).await?;
+    let token = RobotToken::generate();
+    let encrypted = api.secrets.encrypt(Purpose::Robot(&robot.name), &token.0).await?;
+    match api.table.set_robot_token(&robot.name, &token.hash(), &encrypted).await {
+        Err(StateError::NotFound) => return Err(unknown()),
+        result => result?,
+    }
+    let name = &robot.name;
+    api.log_namespace(call, &name.namespace(), LogKind::RegenerateRobotToken, [("robot", name.short().into())]).await;
+    let mut view = view(&robot, &token.0);
+    if let Some(fields) = view.as_object_mut() {
+        // Quay leaves them out here.
+        fields.remove("unstructured_metadata");
+    }
+    Ok(Answer::ok(view))
+}
+
+/// `GET …/robots/{robot_shortname}/permissions`.
+pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
+    let robot = find(api, path).await?;
+    let grants = api.table.grants(&robot.name).await?;
+    let view = async |(repository, role): (moorage_domain::RepositoryName, Role)| -> Result<_, ApiError> {
+        let found = api.table.repository(&repository).await?;
+        Ok(found.map(|it| {
+            let repository = json!({"name": repository.name(), "is_public": it.is_public});
+            json!({"repository": repository, "role": role.as_str()})
+        }))
+    };
+    let views = try_join_all(grants.into_iter().map(view)).await?;
+    Ok(Answer::ok(json!({"permissions": views.into_iter().flatten().collect::<Vec<_>>()})))
+}
+
+/// `GET …/robots/{robot_shortname}/federation`: nobody else may log in as a robot.
+pub(crate) async fn federation(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
+    find(api, path).await?;
+    Ok(Answer::ok(json!([])))
+}
+
+/// `POST …/robots/{robot_shortname}/federation`.
+pub(crate) async fn no_federation(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
+    find(api, path).await?;
+    Err(ApiError::InvalidRequest("Robot federation is not supported".into()))
+}
+
+/// `DELETE …/robots/{robot_shortname}/federation`: there is none to delete.
+pub(crate) async fn no_federation_left(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
+    find(api, path).await?;
+    Ok(Answer::NoContent)
+}
+
+/// The robot that a path is about, or Quay's 400. 404 if there is no such organization.
+pub(crate) async fn find(api: &Api, path: &Parameters) -> Result<Robot, ApiError> {
+    let namespace = path.namespace()?;
+    let robot = match path.robot() {
+        Ok(name) => api.table.robot(&name).await?,
+        Err(_) => None,
+    };
+    if let Some(robot) = robot {
+        return Ok(robot);
+    }
+    organization::find_namespace(api, namespace.as_str()).await?;
+    Err(unknown())
+}
+
+/// A robot's token, decrypted.
+pub(crate) async fn token(api: &Api, robot: &Robot) -> Result<SecretString, ApiError> {
+    Ok(api.secrets.decrypt(Purpose::Robot(&robot.name), &robot.token).await?)
+}
+
+fn unknown() -> ApiError {
+    ApiError::BrokenRule("Could not find robot with specified username".into())
+}
+
+/// Quay's view of a robot. What Quay does not have is there only where it says something.
+pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
+    let mut view = json!({
         "name": robot.name, "created": robot.created.rfc2822(), "last_accessed": null,
         "description": robot.description, "token": token.expose_secret(),
         "unstructured_metadata": robot.unstructured_metadata,
-    })
+    });
+    if let Some(registry) = &robot.external_registry {
+        view["external_registry"] = json!({"host": registry.host, "username": registry.username});
+    }
+    view
 }
 
 /// Quay's entry of a list, which differs from the view of one robot.
-fn entry(robot: &Robot, token: Option<&SecretString>) -> Value {
+async fn entry(api: &Api, robot: Robot, with_token: bool, with_permissions: bool) -> Result<Value, ApiError> {
     let mut entry = json!({
         "name": robot.name, "created": robot.created.rfc2822(), "last_accessed": null,
-        "description": robot.description, "teams": [], "repositories": [],
+        "description": robot.description,
     });
-    if let Some(token) = token {
-        entry["token"] = token.expose_secret().into();
+    if with_token {
+        entry["token"] = token(api, &robot).await?.expose_secret().into();
     }
-    entry
+    if with_permissions {
+        let grants = api.table.grants(&robot.name).await?;
+        let names: Vec<_> = grants.iter().map(|(repository, _)| repository.name()).collect();
+        entry["repositories"] = names.into();
+        entry["teams"] = json!([]);
+    }
+    Ok(entry)
 }

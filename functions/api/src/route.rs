@@ -1,162 +1,138 @@
-//! Paths.
+//! Paths: from a request to its endpoint.
 
 use lambda_http::http::Method;
 use moorage_domain::RepositoryName;
 use percent_encoding::percent_decode_str;
 
-use crate::error::ApiError;
+use crate::{
+    endpoint::{Endpoint, Parameters},
+    endpoints,
+    error::ApiError,
+};
 
-/// A method, and the route that it makes of a repository.
-type Endpoint = (&'static str, fn(RepositoryName) -> Route);
+/// What all paths begin with.
+pub(crate) const BASE: &str = "/api/v1/";
+/// The parameter that takes as many segments as there are.
+const REPOSITORY: &str = "{repository}";
 
-/// What a request asks for. Names are still unchecked, but for those of repositories.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Route {
-    DescribeError(String),
-    User,
-    CreateOrganization,
-    Organization(String),
-    ChangeOrganization(String),
-    Robots(String),
-    Robot(String, String),
-    CreateRobot(String, String),
-    CreateRepository,
-    Repository(RepositoryName),
-    ChangeState(RepositoryName),
-    TeamPermissions(RepositoryName),
-    Permissions(RepositoryName),
-    Permission(RepositoryName, String),
-    ChangePermission(RepositoryName, String),
-    Mirror(RepositoryName),
-    CreateMirror(RepositoryName),
-    ChangeMirror(RepositoryName),
-    SyncNow(RepositoryName),
-    SyncCancel(RepositoryName),
-    Runs(RepositoryName),
-    Run(RepositoryName, String),
-    Logs(RepositoryName),
+/// The endpoint of a request, and what its path says. One slash at the end is no difference, and neither is an encoded
+/// one elsewhere.
+pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Endpoint, Parameters), ApiError> {
+    let path = path.strip_prefix(BASE).ok_or(ApiError::NotFound)?;
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| ApiError::NotFound)?;
+    let path = path.strip_suffix('/').unwrap_or(&path);
+    let segments: Vec<&str> = path.split('/').collect();
+    let matching = |endpoint: &'static Endpoint| Some((endpoint, read(endpoint.path, &segments)?));
+    let mut found: Vec<_> = endpoints::all().filter_map(matching).collect();
+    // A repository may be called like a part of a path: the template that says more is meant.
+    let best = found.iter().map(|(endpoint, _)| precision(endpoint.path)).max().ok_or(ApiError::NotFound)?;
+    found.retain(|(endpoint, _)| precision(endpoint.path) == best);
+    let methods = || found.iter().map(|(endpoint, _)| endpoint.method).collect::<Vec<_>>().join(", ");
+    match found.iter().position(|(endpoint, _)| endpoint.method == method.as_str()) {
+        Some(index) => Ok(found.swap_remove(index)),
+        None => Err(ApiError::MethodNotAllowed(methods())),
+    }
 }
 
-impl Route {
-    /// Whether everybody may ask.
-    pub(crate) fn is_public(&self) -> bool {
-        matches!(self, Self::DescribeError(_))
-    }
+/// The names of a template's parameters.
+pub(crate) fn parameters(template: &'static str) -> impl Iterator<Item = &'static str> {
+    template.split('/').filter_map(parameter)
+}
 
-    /// The route of a request. One slash at the end is no difference.
-    pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, ApiError> {
-        let path = path.strip_prefix("/api/v1/").ok_or(ApiError::NotFound)?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let decode = |segment| percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned);
-        let segments: Vec<String> =
-            path.split('/').map(decode).collect::<Result<_, _>>().map_err(|_| ApiError::NotFound)?;
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match (method.as_str(), segments.as_slice()) {
-            ("GET", ["error", kind]) => Ok(Self::DescribeError((*kind).to_owned())),
-            ("GET", ["user"]) => Ok(Self::User),
-            ("POST", ["organization"]) => Ok(Self::CreateOrganization),
-            ("GET", ["organization", name]) => Ok(Self::Organization((*name).to_owned())),
-            ("PUT", ["organization", name]) => Ok(Self::ChangeOrganization((*name).to_owned())),
-            ("GET", ["organization", name, "robots"]) => Ok(Self::Robots((*name).to_owned())),
-            ("GET", ["organization", name, "robots", short]) => {
-                Ok(Self::Robot((*name).to_owned(), (*short).to_owned()))
-            }
-            ("PUT", ["organization", name, "robots", short]) => {
-                Ok(Self::CreateRobot((*name).to_owned(), (*short).to_owned()))
-            }
-            ("POST", ["repository"]) => Ok(Self::CreateRepository),
-            (method, ["repository", rest @ ..]) => Self::of_repository(method, rest),
-            (
-                _,
-                ["error" | "organization", _]
-                | ["user" | "organization"]
-                | ["organization", _, "robots"]
-                | ["organization", _, "robots", _],
-            ) => Err(ApiError::MethodNotAllowed),
-            _ => Err(ApiError::NotFound),
-        }
-    }
+fn parameter(segment: &'static str) -> Option<&'static str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
 
-    /// What follows `repository/`: a name, which may hold slashes, and what is asked of it. So the end decides.
-    fn of_repository(method: &str, segments: &[&str]) -> Result<Self, ApiError> {
-        let known: [(&[&str], &[Endpoint]); 9] = [
-            (&["mirror", "sync-now"], &[("POST", Self::SyncNow)]),
-            (&["mirror", "sync-cancel"], &[("POST", Self::SyncCancel)]),
-            (&["mirror", "runs"], &[("GET", Self::Runs)]),
-            (&["mirror"], &[("GET", Self::Mirror), ("POST", Self::CreateMirror), ("PUT", Self::ChangeMirror)]),
-            (&["changestate"], &[("PUT", Self::ChangeState)]),
-            (&["permissions", "team"], &[("GET", Self::TeamPermissions)]),
-            (&["permissions", "user"], &[("GET", Self::Permissions)]),
-            (&["logs"], &[("GET", Self::Logs)]),
-            (&[], &[("GET", Self::Repository)]),
-        ];
-        let name = |segments: &[&str]| match segments {
-            [namespace, name @ ..] if !name.is_empty() => RepositoryName::new(namespace, &name.join("/")).ok(),
-            _ => None,
-        };
-        if let [rest @ .., "mirror", "runs", run] = segments
-            && let Some(repository) = name(rest)
-        {
-            let get = method == "GET";
-            return if get { Ok(Self::Run(repository, (*run).to_owned())) } else { Err(ApiError::MethodNotAllowed) };
+/// How much a template says: its segments, and how many of them are fixed.
+fn precision(template: &'static str) -> (usize, usize) {
+    let segments = segments(template);
+    (segments.clone().count(), segments.filter(|segment| parameter(segment).is_none()).count())
+}
+
+fn segments(template: &'static str) -> impl Iterator<Item = &'static str> + Clone {
+    template.strip_suffix('/').unwrap_or(template).split('/')
+}
+
+/// What a path holds in place of a template's parameters, if it is one of its paths.
+fn read(template: &'static str, path: &[&str]) -> Option<Parameters> {
+    let (mut read, mut rest) = (Parameters::default(), path);
+    let mut left = segments(template).count();
+    for segment in segments(template) {
+        left -= 1;
+        if segment == REPOSITORY {
+            // All but what the template still needs; a namespace and a name at least.
+            let length = rest.len().checked_sub(left).filter(|length| *length >= 2)?;
+            let (name, after) = rest.split_at(length);
+            read.repository = Some(name.join("/").parse::<RepositoryName>().ok()?);
+            rest = after;
+            continue;
         }
-        if let [rest @ .., "permissions", "user", user] = segments
-            && let Some(repository) = name(rest)
-        {
-            return match method {
-                "GET" => Ok(Self::Permission(repository, (*user).to_owned())),
-                "PUT" => Ok(Self::ChangePermission(repository, (*user).to_owned())),
-                _ => Err(ApiError::MethodNotAllowed),
-            };
+        let (first, after) = rest.split_first()?;
+        match parameter(segment) {
+            Some(_) if first.is_empty() => return None,
+            Some(name) => read.others.push((name, (*first).to_owned())),
+            None if segment == *first => {}
+            None => return None,
         }
-        for (end, methods) in known {
-            // A repository may be called like an endpoint: then the shorter reading has no name left.
-            if let Some(repository) = segments.strip_suffix(end).and_then(name) {
-                let make = methods.iter().find(|(known, _)| *known == method).map(|(_, make)| make);
-                return make.map(|make| make(repository)).ok_or(ApiError::MethodNotAllowed);
-            }
-        }
-        Err(ApiError::NotFound)
+        rest = after;
     }
+    rest.is_empty().then_some(read)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(method: &str, path: &str) -> Result<(&'static str, Parameters), ApiError> {
+        find(&method.parse().unwrap(), path).map(|(endpoint, parameters)| (endpoint.operation, parameters))
+    }
+
     #[test]
-    fn paths_lead_to_routes() {
-        let repository = |text: &str| text.parse::<RepositoryName>().unwrap();
-        for (method, path, route) in [
-            ("GET", "/api/v1/user/", Route::User),
-            ("POST", "/api/v1/organization/", Route::CreateOrganization),
-            ("POST", "/api/v1/organization", Route::CreateOrganization),
-            ("GET", "/api/v1/organization/a%2Db", Route::Organization("a-b".into())),
-            ("PUT", "/api/v1/organization/a/robots/r", Route::CreateRobot("a".into(), "r".into())),
-            ("GET", "/api/v1/organization/a/robots", Route::Robots("a".into())),
-            ("POST", "/api/v1/repository", Route::CreateRepository),
-            ("GET", "/api/v1/repository/a/b", Route::Repository(repository("a/b"))),
-            ("GET", "/api/v1/repository/a/b/c", Route::Repository(repository("a/b/c"))),
-            ("GET", "/api/v1/repository/a/mirror", Route::Repository(repository("a/mirror"))),
-            ("GET", "/api/v1/repository/a/mirror/mirror", Route::Mirror(repository("a/mirror"))),
-            ("GET", "/api/v1/repository/a/b/mirror", Route::Mirror(repository("a/b"))),
-            ("POST", "/api/v1/repository/a/b/mirror/sync-now", Route::SyncNow(repository("a/b"))),
-            ("POST", "/api/v1/repository/a/b/c/mirror/sync-cancel/", Route::SyncCancel(repository("a/b/c"))),
-            ("GET", "/api/v1/repository/a/b/mirror/runs", Route::Runs(repository("a/b"))),
-            ("GET", "/api/v1/repository/a/b/mirror/runs/x", Route::Run(repository("a/b"), "x".into())),
-            ("PUT", "/api/v1/repository/a/b/changestate", Route::ChangeState(repository("a/b"))),
-            ("GET", "/api/v1/repository/a/b/permissions/team/", Route::TeamPermissions(repository("a/b"))),
-            ("GET", "/api/v1/repository/a/b/permissions/user/", Route::Permissions(repository("a/b"))),
-            ("GET", "/api/v1/repository/a/b/permissions/user/a+r", Route::Permission(repository("a/b"), "a+r".into())),
+    fn paths_lead_to_endpoints() {
+        for (method, path, operation, repository, others) in [
+            ("GET", "/api/v1/user/", "getLoggedInUser", None, &[][..]),
+            ("POST", "/api/v1/organization/", "createOrganization", None, &[]),
+            ("POST", "/api/v1/organization", "createOrganization", None, &[]),
+            ("GET", "/api/v1/organization/a%2Db", "getOrganization", None, &[("orgname", "a-b")]),
+            (
+                "PUT",
+                "/api/v1/organization/a/robots/r",
+                "createOrgRobot",
+                None,
+                &[("orgname", "a"), ("robot_shortname", "r")],
+            ),
+            ("POST", "/api/v1/repository", "createRepo", None, &[]),
+            ("GET", "/api/v1/repository/a/b", "getRepo", Some("a/b"), &[]),
+            ("GET", "/api/v1/repository/a%2Fb/c", "getRepo", Some("a/b/c"), &[]),
+            ("GET", "/api/v1/repository/a/mirror", "getRepo", Some("a/mirror"), &[]),
+            ("GET", "/api/v1/repository/a/mirror/mirror", "getRepoMirrorConfig", Some("a/mirror"), &[]),
+            ("GET", "/api/v1/repository/mirror/health", "getRepositoryMirrorHealth", None, &[]),
+            ("GET", "/api/v1/repository/a/b/mirror", "getRepoMirrorConfig", Some("a/b"), &[]),
+            ("POST", "/api/v1/repository/a/b/c/mirror/sync-cancel/", "syncCancel", Some("a/b/c"), &[]),
+            ("GET", "/api/v1/repository/a/b/mirror/runs", "listMirrorRuns", Some("a/b"), &[]),
+            ("GET", "/api/v1/repository/a/b/mirror/runs/x", "getMirrorRun", Some("a/b"), &[("run_id", "x")]),
+            ("GET", "/api/v1/repository/a/b/permissions/team/", "listRepoTeamPermissions", Some("a/b"), &[]),
             (
                 "PUT",
                 "/api/v1/repository/a/b/permissions/user/a%2Br",
-                Route::ChangePermission(repository("a/b"), "a+r".into()),
+                "changeUserPermissions",
+                Some("a/b"),
+                &[("username", "a+r")],
             ),
-            ("GET", "/api/v1/repository/a/b/logs", Route::Logs(repository("a/b"))),
+            (
+                "GET",
+                "/api/v1/repository/a/b/permissions/user/a+r/transitive",
+                "getUserTransitivePermission",
+                Some("a/b"),
+                &[("username", "a+r")],
+            ),
+            ("DELETE", "/api/v1/repository/a/b/tag/logs", "deleteFullTag", Some("a/b"), &[("tag", "logs")]),
+            ("GET", "/api/v1/repository/a/b/logs", "listRepoLogs", Some("a/b"), &[]),
         ] {
-            let method: Method = method.parse().unwrap();
-            assert_eq!(Route::parse(&method, path).unwrap(), route, "{method} {path}");
+            let (found, parameters) = parse(method, path).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+            let read: Vec<_> = parameters.others.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let name = parameters.repository.as_ref().map(RepositoryName::as_str);
+            assert_eq!((found, name, read.as_slice()), (operation, repository, others), "{method} {path}");
         }
     }
 
@@ -168,6 +144,8 @@ mod tests {
             ("GET", "/api/v2/user/", 404),
             ("GET", "/api/v1/nothing", 404),
             ("GET", "/api/v1/repository/a", 404),
+            ("GET", "/api/v1/repository/a//b", 404),
+            ("GET", "/api/v1/organization//robots", 404),
             ("GET", "/api/v1/repository/A/b/mirror", 404),
             ("GET", "/api/v1/repository/a/..%2Fb/mirror", 404),
             ("GET", "/api/v1/repository/a/b%00/mirror", 404),
@@ -179,9 +157,11 @@ mod tests {
             ("POST", "/api/v1/repository/a/b/permissions/user/a+r", 405),
             ("GET", "/api/v1/organization/a/robots/r/other", 404),
         ] {
-            let method: Method = method.parse().unwrap();
-            let error = Route::parse(&method, path).unwrap_err();
-            assert_eq!(error.answer("").status(), status, "{method} {path}");
+            assert_eq!(parse(method, path).unwrap_err().answer("").status(), status, "{method} {path}");
         }
+        let Err(ApiError::MethodNotAllowed(methods)) = parse("PATCH", "/api/v1/repository/a/b/mirror") else {
+            panic!()
+        };
+        assert_eq!(methods, "GET, POST, PUT, DELETE");
     }
 }

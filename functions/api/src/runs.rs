@@ -72,8 +72,13 @@ fn view(run: &Run, state: &SyncState) -> Value {
         "ended_at": run.ended_at.map(moorage_domain::Timestamp::iso), "failure": failure,
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
-        "tags_unchanged": counts.tags_unchanged, "tags_skipped": counts.tags_skipped, "tags_failed": counts.tags_failed, "tags_pruned": counts.tags_pruned, "invocations": run.invocations,
+        "tags_unchanged": counts.tags_unchanged, "tags_skipped": counts.tags_skipped, "tags_failed": counts.tags_failed,
+        "tags_pruned": counts.tags_pruned, "tags_repaired": counts.tags_repaired, "invocations": run.invocations,
+        "verifies": run.verifies, "waits": run.waits, "upstream": counts.upstream,
     });
+    if let Some(until) = run.waiting_until {
+        view["waiting_until"] = until.iso().into();
+    }
     if let Some(sent) = run.warning {
         view["warning"] = warning(sent);
     }
@@ -82,12 +87,9 @@ fn view(run: &Run, state: &SyncState) -> Value {
 
 /// A warning, of a run or of the mirror as its last run left it.
 pub(crate) fn warning(warning: Warning) -> Value {
-    let mut view = json!({"reason": warning.reason(), "message": warning.message()});
-    match warning {
-        Warning::DeletionsHeld { tags, limit } => {
-            view["tags"] = tags.into();
-            view["limit"] = limit.into();
-        }
+    let mut view = json!({"reason": warning.reason(), "message": warning.message(), "tags": warning.tags()});
+    if let Warning::DeletionsHeld { limit, .. } = warning {
+        view["limit"] = limit.into();
     }
     view
 }
@@ -100,17 +102,7 @@ mod tests {
 
     #[test]
     fn only_the_mirrors_current_run_runs() {
-        let run = Run {
-            run_id: RunId(Uuid::nil()),
-            trigger: Trigger::SyncNow,
-            status: RunStatus::Syncing,
-            started_at: Timestamp::from_unix(0),
-            ended_at: None,
-            invocations: 1,
-            progress: moorage_domain::run::Progress::default(),
-            failure: None,
-            warning: None,
-        };
+        let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false);
         let mut state = SyncState::new(Timestamp::from_unix(0), Uuid::nil());
         state.sync_run_id = Some(run.run_id);
         assert_eq!(view(&run, &state)["status"], "SYNCING");

@@ -3,6 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::header::LINK;
 use moorage_domain::{Namespace, RepositoryName, Timestamp};
+use moorage_state::Repository;
 use serde_json::json;
 
 use crate::{
@@ -15,8 +16,10 @@ use crate::{
 
 /// The most repositories on a page: a robot's permission is looked up for each.
 const MAX_REPOSITORIES: usize = 100;
-/// How many repositories one request looks at; a page may then be short, and the next one goes on.
-const MAX_EXAMINED: usize = 500;
+/// How many repositories are read from the table at once.
+const LIST_SIZE: i32 = 100;
+/// How often, for one request; a page may then be short, and the next one goes on.
+const MAX_LISTS: usize = 5;
 /// Permissions that are looked up at once.
 const LOOKUPS: usize = 16;
 
@@ -55,44 +58,44 @@ struct Page {
 async fn page(
     registry: &Registry,
     caller: &Caller,
-    mut after: Option<RepositoryName>,
+    after: Option<RepositoryName>,
     count: usize,
     now: Timestamp,
 ) -> Result<Page, PullError> {
-    let (mut names, mut examined) = (Vec::new(), 0);
+    let (mut names, mut lists) = (Vec::new(), 0);
+    let begun = after.as_ref().map(RepositoryName::namespace);
     let mut namespace = match caller {
         Caller::Anonymous => None,
-        Caller::Robot(robot) => Some(robot.namespace()).filter(|own| {
-            // Of a page behind another namespace.
-            let start = after.as_ref().map(RepositoryName::namespace);
-            start.is_none_or(|start| format!("{start}/") <= format!("{own}/"))
-        }),
-        Caller::Admin => match &after {
-            Some(after) => Some(after.namespace()),
+        // Unless the page is behind another namespace.
+        Caller::Robot(robot) => Some(robot.namespace())
+            .filter(|own| begun.as_ref().is_none_or(|begun| format!("{begun}/") <= format!("{own}/"))),
+        Caller::Admin => match &begun {
+            Some(begun) => Some(begun.clone()),
             None => following(registry, None).await?,
         },
     };
+    let mut start = after.filter(|_| begun == namespace).map(|after| after.name().to_owned());
     while let Some(current) = namespace {
-        let start = after.as_ref().filter(|after| after.namespace() == current).map(RepositoryName::name);
-        let found = registry.access.table.repositories_after(&current, start, MAX_REPOSITORIES).await?;
-        let is_end = found.len() < MAX_REPOSITORIES;
-        examined += found.len();
-        let sees = async |(name, is_public): (RepositoryName, bool)| -> Result<_, PullError> {
-            Ok((registry.access.sees(caller, &name, is_public, now).await?, name))
+        let listed = registry.access.table.repositories(&current, LIST_SIZE, start.as_deref()).await?;
+        lists += 1;
+        let sees = async |it: Repository| -> Result<_, PullError> {
+            Ok((registry.access.sees(caller, &it.repository, it.is_public, now).await?, it.repository))
         };
-        let found: Vec<_> = stream::iter(found).map(sees).buffered(LOOKUPS).try_collect().await?;
-        for (sees, name) in found {
+        let found: Vec<_> = stream::iter(listed.repositories).map(sees).buffered(LOOKUPS).try_collect().await?;
+        for name in found.into_iter().filter_map(|(sees, name)| sees.then_some(name)) {
             if names.len() == count {
                 return Ok(Page { next: names.last().cloned(), names });
             }
-            names.extend(sees.then(|| name.clone()));
-            after = Some(name);
+            names.push(name);
         }
-        namespace = match caller {
-            _ if !is_end && examined >= MAX_EXAMINED => return Ok(Page { names, next: after }),
-            _ if !is_end => Some(current),
-            Caller::Admin => following(registry, Some(&current)).await?,
-            Caller::Robot(_) | Caller::Anonymous => None,
+        start = listed.next;
+        namespace = match (caller, &start) {
+            (_, Some(next)) if lists >= MAX_LISTS => {
+                return Ok(Page { names, next: RepositoryName::new(current.as_str(), next).ok() });
+            }
+            (_, Some(_)) => Some(current),
+            (Caller::Admin, None) => following(registry, Some(&current)).await?,
+            (Caller::Robot(_) | Caller::Anonymous, None) => None,
         };
     }
     Ok(Page { names, next: None })

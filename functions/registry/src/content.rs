@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use moorage_domain::{Digest, MediaType, RepositoryName, SecretString, TagName, Timestamp, manifest::announced};
-use moorage_storage::{Method, Storage};
+use moorage_storage::{Method, Storage, Stored};
 
 use crate::{cache::Cache, error::PullError};
 
@@ -18,7 +18,7 @@ const MAX_KEPT_MANIFEST: usize = 64 * 1024;
 
 /// A manifest.
 #[derive(Debug, Clone)]
-pub(crate) struct Stored {
+pub(crate) struct Found {
     pub(crate) digest: Digest,
     pub(crate) media_type: MediaType,
     pub(crate) bytes: Bytes,
@@ -27,7 +27,7 @@ pub(crate) struct Stored {
 /// The bucket, and what was found in it.
 pub(crate) struct Content {
     storage: Storage,
-    manifests: Cache<Digest, Stored>,
+    manifests: Cache<Digest, Found>,
     revisions: Cache<(RepositoryName, Digest), ()>,
     /// Their length.
     blobs: Cache<(RepositoryName, Digest), u64>,
@@ -46,7 +46,7 @@ impl Content {
         repository: &RepositoryName,
         tag: &TagName,
         now: Timestamp,
-    ) -> Result<Option<Stored>, PullError> {
+    ) -> Result<Option<Found>, PullError> {
         match self.storage.tag(repository, tag).await? {
             Some(digest) => self.manifest(&digest, now).await,
             None => Ok(None),
@@ -59,12 +59,13 @@ impl Content {
         repository: &RepositoryName,
         digest: &Digest,
         now: Timestamp,
-    ) -> Result<Option<Stored>, PullError> {
+    ) -> Result<Option<Found>, PullError> {
         let key = (repository.clone(), digest.clone());
         if self.revisions.get(&key, now).is_some() {
             return self.manifest(digest, now).await;
         }
-        let (belongs, stored) = tokio::join!(self.storage.has_manifest(repository, digest), self.manifest(digest, now));
+        let (belongs, stored) =
+            tokio::join!(self.storage.links_manifest(repository, digest), self.manifest(digest, now));
         // First: that another repository's content is no manifest is nobody's business.
         if !belongs? {
             return Ok(None);
@@ -75,13 +76,18 @@ impl Content {
     }
 
     /// A manifest, whoever it belongs to.
-    async fn manifest(&self, digest: &Digest, now: Timestamp) -> Result<Option<Stored>, PullError> {
+    async fn manifest(&self, digest: &Digest, now: Timestamp) -> Result<Option<Found>, PullError> {
         if let Some(stored) = self.manifests.get(digest, now) {
             return Ok(Some(stored));
         }
-        let Some(bytes) = self.storage.manifest(digest).await? else { return Ok(None) };
-        let media_type = announced(&bytes).ok_or_else(|| PullError::Unservable(digest.clone()))?;
-        let stored = Stored { digest: digest.clone(), media_type, bytes };
+        let unservable = || PullError::Unservable(digest.clone());
+        let bytes = match self.storage.manifest(digest).await? {
+            Stored::Sound(bytes) => bytes,
+            Stored::Damaged => return Err(unservable()),
+            Stored::Missing => return Ok(None),
+        };
+        let media_type = announced(&bytes).ok_or_else(unservable)?;
+        let stored = Found { digest: digest.clone(), media_type, bytes };
         if stored.bytes.len() <= MAX_KEPT_MANIFEST {
             self.manifests.insert(digest.clone(), stored.clone(), now);
         }
@@ -101,7 +107,7 @@ impl Content {
         }
         // A link without data is a blob that a sync is about to bring.
         let (belongs, size) =
-            tokio::try_join!(self.storage.has_blob(repository, digest), self.storage.blob_size(digest))?;
+            tokio::try_join!(self.storage.links_blob(repository, digest), self.storage.blob_size(digest))?;
         Ok(self.blobs.found(key, size.filter(|_| belongs), now))
     }
 
@@ -211,7 +217,7 @@ mod tests {
         bucket.put(StorageKey::RevisionLink(&repository, &digest), digest.to_string().as_bytes());
         bucket.put(StorageKey::TagLink(&repository, &tag), digest.to_string().as_bytes());
 
-        let found = |stored: Option<Stored>| stored.map(|stored| (stored.digest, stored.media_type, stored.bytes));
+        let found = |stored: Option<Found>| stored.map(|stored| (stored.digest, stored.media_type, stored.bytes));
         let expected = Some((digest.clone(), MediaType::OciIndex, Bytes::from_static(MANIFEST)));
         assert_eq!(found(content.tagged(&repository, &tag, now).await.unwrap()), expected);
         assert_eq!(bucket.asked(), 2, "the tag, the manifest");
@@ -258,7 +264,8 @@ mod tests {
         assert!(content.tagged(&repository, &tag, now).await.is_err(), "a link is a digest and nothing else");
         bucket.put(StorageKey::TagLink(&repository, &tag), digest.to_string().as_bytes());
         bucket.put(StorageKey::Blob(&digest), b"other bytes");
-        assert!(content.tagged(&repository, &tag, now).await.unwrap().is_none());
+        let served = content.tagged(&repository, &tag, now).await;
+        assert!(matches!(served, Err(PullError::Unservable(_))));
         let unknown = br#"{"schemaVersion":2,"mediaType":"application/json"}"#;
         let digest = Digest::sha256(unknown);
         bucket.put(StorageKey::TagLink(&repository, &tag), digest.to_string().as_bytes());

@@ -13,7 +13,7 @@ use moorage_storage::Method;
 
 use crate::{
     answer::{Answer, CONTENT_DIGEST},
-    content::Stored,
+    content::Found,
     error::PullError,
     registry::Registry,
     route::Reference,
@@ -43,7 +43,7 @@ pub(crate) async fn manifest(
             Reference::Digest(digest) => digest.to_string(),
         })
     })?;
-    let Stored { digest, media_type, bytes } = stored;
+    let Found { digest, media_type, bytes } = stored;
     if is_held(request.headers(), &digest) {
         return Ok(content(Answer::empty(304), &digest));
     }

@@ -7,11 +7,10 @@ use moorage_engine::{Engine, Settings};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::{Storage, StorageRoot};
-use moorage_upstream::{Guard, GuardError};
+use moorage_upstream::{Guard, GuardError, Limits};
 
-/// Bytes of blobs in memory at any time, from the request to the registry until S3 has them: twelve parts. With
-/// manifests and the program itself a sync stays under 128 MiB.
-const MEMORY_BUDGET: u64 = 96 * 1024 * 1024;
+/// The unit of `BLOB_MEMORY_MEGABYTES`.
+const MEGABYTE: u64 = 1024 * 1024;
 /// The longest attempt of one S3 or DynamoDB request: a part of 8 MiB over a very slow network. Longer than that it is
 /// stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,7 +31,10 @@ pub(crate) struct Config {
     table: String,
     bucket: String,
     storage_root: String,
+    /// Bytes of blobs in memory at any time, from the request to the registry until S3 has them.
+    blob_memory: u64,
     scheduler: SchedulerSettings,
+    tag_retention: Duration,
     settings: Settings,
 }
 
@@ -42,16 +44,20 @@ impl Config {
             table: required("TABLE")?,
             bucket: required("BUCKET")?,
             storage_root: optional("STORAGE_ROOT"),
+            blob_memory: number::<u64>("BLOB_MEMORY_MEGABYTES")?.saturating_mul(MEGABYTE),
             scheduler: SchedulerSettings {
                 group: required("SCHEDULE_GROUP")?,
                 role_arn: required("SCHEDULE_ROLE_ARN")?,
                 target_arn: required("SYNC_FUNCTION_ARN")?,
                 dead_letter_arn: required("SCHEDULE_DEAD_LETTER_ARN")?,
             },
+            tag_retention: seconds("RETENTION_SECONDS")?,
             settings: Settings {
                 claim: seconds("CLAIM_SECONDS")?,
                 retry_backoff: seconds("RETRY_BACKOFF_SECONDS")?,
                 referrers_refresh: seconds("REFERRERS_REFRESH_SECONDS")?,
+                verify_interval: seconds("VERIFY_SECONDS")?,
+                limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
             },
         })
@@ -65,8 +71,8 @@ impl Config {
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         Engine {
-            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
-            storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), MEMORY_BUDGET),
+            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
+            storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             // This function's role can only decrypt, for which no key has to be named.
@@ -85,5 +91,9 @@ fn optional(name: &'static str) -> String {
 }
 
 fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
-    u64::from_str(&required(name)?).map(Duration::from_secs).map_err(|_| ConfigError::Number(name))
+    number(name).map(Duration::from_secs)
+}
+
+fn number<T: FromStr>(name: &'static str) -> Result<T, ConfigError> {
+    required(name)?.parse().map_err(|_| ConfigError::Number(name))
 }

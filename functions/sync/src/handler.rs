@@ -3,7 +3,10 @@
 use std::time::{Instant, SystemTime};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent};
-use moorage_domain::run::{RunStatus, SyncRequest};
+use moorage_domain::{
+    Timestamp,
+    run::{Run, RunStatus, SyncRequest},
+};
 use moorage_engine::{Ended, Engine, SyncError};
 
 /// Runs the sync that `request` asks for. A failed sync is reported in its run and is no error of the function: it has
@@ -22,7 +25,11 @@ pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> 
                 tags.total = counts.tags_total, tags.copied = counts.tags_copied,
                 tags.unchanged = counts.tags_unchanged, tags.failed = counts.tags_failed,
                 tags.pruned = counts.tags_pruned, bytes.copied = counts.bytes_copied, run.invocations = run.invocations,
-                "{}", if run.status == RunStatus::Syncing { "sync goes on in another invocation" } else { "sync ended" }
+                tags.repaired = counts.tags_repaired, run.verifies = run.verifies,
+                upstream.requests = counts.upstream.requests, upstream.manifest_gets = counts.upstream.manifest_gets,
+                upstream.retries = counts.upstream.retries, upstream.waited_ms = counts.upstream.waited_ms,
+                waiting_until = run.waiting_until.map(Timestamp::iso),
+                "{}", ending(&run)
             );
             Ok(())
         }
@@ -42,5 +49,13 @@ pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> 
             };
             Err(Diagnostic { error_type: error_type.to_owned(), error_message: Error::from(error).to_string() })
         }
+    }
+}
+
+fn ending(run: &Run) -> &'static str {
+    match (run.status, run.waiting_until) {
+        (RunStatus::Syncing, Some(_)) => "sync waits for its registry",
+        (RunStatus::Syncing, None) => "sync goes on in another invocation",
+        _ => "sync ended",
     }
 }

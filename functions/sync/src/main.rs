@@ -1,7 +1,9 @@
-//! The sync function: EventBridge Scheduler, Sync Now and continuations invoke it with a `SyncRequest`.
+//! The sync function: EventBridge Scheduler, Sync Now and continuations invoke it with a `SyncRequest`, the API and a
+//! schedule of the stack with a `Task`.
 
 mod config;
 mod handler;
+mod task;
 
 use config::Config;
 use lambda_runtime::{Error, run, service_fn};
@@ -10,5 +12,5 @@ use lambda_runtime::{Error, run, service_fn};
 async fn main() -> Result<(), Error> {
     moorage_telemetry::init();
     let engine = Config::from_env()?.engine().await;
-    run(service_fn(|event| handler::handle(&engine, event))).await
+    run(service_fn(|event| task::handle(&engine, event))).await
 }

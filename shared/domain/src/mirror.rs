@@ -34,6 +34,10 @@ pub struct MirrorConfig {
     /// How many tags one run may delete: 0 for any number, nothing for the default (`plan::deletion_limit`). Ours,
     /// not Quay's.
     pub deletion_limit: Option<u64>,
+    /// How many manifests the registry is to allow others after a run: one that would leave less waits. Ours, not
+    /// Quay's.
+    #[serde(default)]
+    pub rate_limit_floor: Option<u64>,
 }
 
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with

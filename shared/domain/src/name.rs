@@ -91,6 +91,10 @@ name!(
     /// A robot account's full name, `namespace+shortname`.
     RobotName, "robot name", is_robot
 );
+name!(
+    /// A team of an organization. Quay's rule is the one for robots' short names.
+    TeamName, "team name", is_robot_short
+);
 
 fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -197,5 +201,6 @@ mod tests {
         for text in ["acme", "acme+a", "acme+A1", "acme+a..b", "acme+-ab", "acme+ab+cd"] {
             assert!(text.parse::<RobotName>().is_err(), "{text}");
         }
+        assert!("dev-ops.1".parse::<TeamName>().is_ok() && "Dev".parse::<TeamName>().is_err());
     }
 }

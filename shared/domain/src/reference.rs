@@ -1,6 +1,6 @@
 //! Where a mirror copies from: a repository of an external registry.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{borrow::Cow, fmt, net::Ipv6Addr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,13 @@ const HOST_LENGTH: usize = 253;
 const LABEL_LENGTH: usize = 63;
 /// The longest repository path that registries take (distribution's limit for a whole name).
 const PATH_LENGTH: usize = 255;
+
+/// The names under which Docker Hub's images are known.
+const DOCKER_HUB: [&str; 2] = ["docker.io", "index.docker.io"];
+/// Where Docker Hub's registry is.
+const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
+/// The namespace of its official images.
+const DOCKER_HUB_OFFICIAL: &str = "library";
 
 /// `host[:port]/path`, no scheme, no tag; for example `quay.io/redhat/quay`.
 ///
@@ -52,9 +59,27 @@ pub enum ReferenceError {
 }
 
 impl ExternalReference {
-    /// Host with its port, as written: what credentials and limits belong to.
+    /// Host with its port, as written.
     pub fn authority(&self) -> &str {
         &self.text[..self.path - 1]
+    }
+
+    /// Host and port that speak the registry's protocol: what credentials and limits belong to. Docker Hub is known by
+    /// other names than its registry's.
+    pub fn registry(&self) -> &str {
+        if self.is_docker_hub() { DOCKER_HUB_REGISTRY } else { self.authority() }
+    }
+
+    /// The repository's name there: Docker Hub's official images are in a namespace that nobody writes.
+    pub fn repository(&self) -> Cow<'_, str> {
+        if self.is_docker_hub() && !self.path().contains('/') {
+            return Cow::Owned(format!("{DOCKER_HUB_OFFICIAL}/{}", self.path()));
+        }
+        Cow::Borrowed(self.path())
+    }
+
+    fn is_docker_hub(&self) -> bool {
+        DOCKER_HUB.iter().any(|name| self.authority().eq_ignore_ascii_case(name))
     }
 
     /// Host without port and without the brackets of an IPv6 address.
@@ -63,7 +88,7 @@ impl ExternalReference {
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The repository's path at the registry.
+    /// The repository's path, as written.
     pub fn path(&self) -> &str {
         &self.text[self.path..]
     }
@@ -177,6 +202,21 @@ mod tests {
             let reference: ExternalReference = text.parse().unwrap();
             assert_eq!((reference.authority(), reference.host(), reference.path()), (authority, host, path));
             assert_eq!(reference.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn docker_hub_has_many_names() {
+        for (text, registry, repository) in [
+            ("docker.io/nginx", "registry-1.docker.io", "library/nginx"),
+            ("index.docker.io/library/nginx", "registry-1.docker.io", "library/nginx"),
+            ("docker.io/acme/app", "registry-1.docker.io", "acme/app"),
+            ("registry-1.docker.io/acme/app", "registry-1.docker.io", "acme/app"),
+            ("quay.io/app", "quay.io", "app"),
+        ] {
+            let reference: ExternalReference = text.parse().unwrap();
+            assert_eq!((reference.registry(), &*reference.repository()), (registry, repository), "{text}");
+            assert_eq!(reference.to_string(), text, "it is echoed as it was given");
         }
     }
 

@@ -54,9 +54,17 @@ impl RootRule {
         &self.0
     }
 
+    /// The first pattern that matches each of `tags`, if one does.
+    pub fn explain<'a>(&'a self, tags: &[TagName]) -> Result<Vec<Option<&'a str>>, RuleError> {
+        let (matcher, patterns) = matcher(&self.0)?;
+        let first =
+            |tag: &TagName| matcher.matches(tag.as_str()).first().and_then(|index| patterns.get(*index)).copied();
+        Ok(tags.iter().map(first).collect())
+    }
+
     /// The listed tags that match, sorted and without duplicates.
     pub fn select(&self, listed: impl IntoIterator<Item = TagName>) -> Result<Vec<TagName>, RuleError> {
-        let matcher = matcher(&self.0)?;
+        let (matcher, _) = matcher(&self.0)?;
         let mut selected: Vec<_> = listed.into_iter().filter(|tag| matcher.is_match(tag.as_str())).collect();
         selected.sort_unstable();
         selected.dedup();
@@ -78,13 +86,15 @@ impl From<RootRule> for Vec<String> {
     }
 }
 
-fn matcher(patterns: &[String]) -> Result<GlobSet, RuleError> {
-    let mut set = GlobSetBuilder::new();
-    for glob in patterns.iter().filter_map(|pattern| fnmatch::to_glob(pattern)) {
+/// One matcher of all patterns, and those of them that can match a tag, in the matcher's order.
+fn matcher(patterns: &[String]) -> Result<(GlobSet, Vec<&str>), RuleError> {
+    let (mut set, mut used) = (GlobSetBuilder::new(), Vec::new());
+    for (pattern, glob) in patterns.iter().filter_map(|pattern| Some((pattern, fnmatch::to_glob(pattern)?))) {
         let glob = GlobBuilder::new(&glob).backslash_escape(false).literal_separator(false).build();
         set.add(glob.map_err(|_| RuleError::TooComplex)?);
+        used.push(pattern.as_str());
     }
-    set.build().map_err(|_| RuleError::TooComplex)
+    Ok((set.build().map_err(|_| RuleError::TooComplex)?, used))
 }
 
 #[cfg(test)]
@@ -122,6 +132,15 @@ mod tests {
             assert_eq!(select(&[pattern], tags), selected, "{pattern}");
         }
         assert_eq!(select(&["v3.1", "latest", "v3.?"], tags), "latest v3.1 v3.2 v3.3");
+    }
+
+    #[test]
+    fn the_first_pattern_that_matches_explains_a_tag() {
+        let rule = RootRule::new(["[]", "latest", "v1*", "*"].map(str::to_owned).to_vec()).unwrap();
+        let tags = ["latest", "v1.2", "x"].map(|tag| tag.parse().unwrap());
+        assert_eq!(rule.explain(&tags).unwrap(), [Some("latest"), Some("v1*"), Some("*")]);
+        let rule = RootRule::new(vec!["v2".into()]).unwrap();
+        assert_eq!(rule.explain(&tags[..1]).unwrap(), [None]);
     }
 
     /// Each line: pattern, tag, and 1 or 0 as Python's `fnmatch.fnmatchcase` answered. See `tests/make_fnmatch.py`.

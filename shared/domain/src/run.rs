@@ -22,9 +22,11 @@ pub enum Trigger {
     Schedule,
     /// Sync Now.
     SyncNow,
+    /// Verify.
+    Verify,
     /// The one-time schedule after a failure.
     Retry,
-    /// A sync that ran out of time.
+    /// A sync that ran out of time, or waited for its registry.
     Continuation,
 }
 
@@ -34,6 +36,7 @@ impl Trigger {
         match self {
             Self::Schedule => "schedule",
             Self::SyncNow => "sync_now",
+            Self::Verify => "verify",
             Self::Retry => "retry",
             Self::Continuation => "continuation",
         }
@@ -91,6 +94,42 @@ pub struct Progress {
     pub tags_pruned: u64,
     /// Blobs, parts of large blobs, and manifests that this run stored: what tells whether it gets anywhere.
     pub objects_stored: u64,
+    /// Tags of which something was missing or damaged in the bucket, and was fetched again.
+    #[serde(default)]
+    pub tags_repaired: u64,
+    /// What the registry was asked.
+    #[serde(flatten)]
+    pub upstream: Upstream,
+}
+
+/// What a run asked of its registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Upstream {
+    /// Requests, redirects not counted.
+    pub requests: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Manifests that were fetched: what Docker Hub counts as pulls.
+    pub manifest_gets: u64,
+    /// Bytes of bodies that were read.
+    pub bytes_read: u64,
+    /// Milliseconds that requests waited before they were sent again, one after the other or at once.
+    pub waited_ms: u64,
+}
+
+impl std::ops::Add for Upstream {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            retries: self.retries + other.retries,
+            manifest_gets: self.manifest_gets + other.manifest_gets,
+            bytes_read: self.bytes_read + other.bytes_read,
+            waited_ms: self.waited_ms + other.waited_ms,
+        }
+    }
 }
 
 /// One run.
@@ -115,6 +154,39 @@ pub struct Run {
     pub failure: Option<Failure>,
     /// What it left undone on purpose.
     pub warning: Option<Warning>,
+    /// Whether it looks at everything that the tags reference, whatever the table says.
+    #[serde(default)]
+    pub verifies: bool,
+    /// Until when it waits for the registry.
+    #[serde(default)]
+    pub waiting_until: Option<Timestamp>,
+    /// How often it has waited so.
+    #[serde(default)]
+    pub waits: u32,
+    /// How often in a row it has waited so without getting anywhere in between.
+    #[serde(default)]
+    pub idle_waits: u32,
+}
+
+impl Run {
+    /// A run that begins.
+    pub fn new(run_id: RunId, trigger: Trigger, started_at: Timestamp, verifies: bool) -> Self {
+        Self {
+            run_id,
+            trigger,
+            status: RunStatus::Syncing,
+            started_at,
+            ended_at: None,
+            invocations: 1,
+            progress: Progress::default(),
+            failure: None,
+            warning: None,
+            verifies,
+            waiting_until: None,
+            waits: 0,
+            idle_waits: 0,
+        }
+    }
 }
 
 /// What became of one tag.
@@ -140,6 +212,8 @@ pub enum Outcome {
     Copied,
     /// It was as it should be.
     Unchanged,
+    /// It was as it should be, but something of it was missing or damaged in the bucket, and was fetched again.
+    Repaired,
     /// A stock registry could not serve it.
     Refused,
     /// It could not be copied.
@@ -158,6 +232,7 @@ impl Progress {
         match outcome {
             Outcome::Copied => self.tags_copied += 1,
             Outcome::Unchanged => self.tags_unchanged += 1,
+            Outcome::Repaired => self.tags_repaired += 1,
             Outcome::Refused | Outcome::Failed => self.tags_failed += 1,
             Outcome::Skipped => self.tags_skipped += 1,
             // The others are not among the selected ones.

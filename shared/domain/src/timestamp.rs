@@ -11,11 +11,13 @@ use time::{
 
 /// Quay's mirror dates: `%Y-%m-%dT%H:%M:%SZ`, exactly.
 const ISO: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+/// Days in the queries of Quay's logs: `%m/%d/%Y`.
+const US_DATE: &[BorrowedFormatItem<'_>] = format_description!("[month padding:none]/[day padding:none]/[year]");
 /// What EventBridge Scheduler's `at()` takes.
 const AT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
 /// Seconds since 1970-01-01T00:00:00Z. Whole seconds, because a date with a fraction cannot be sent back to the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -37,6 +39,12 @@ impl Timestamp {
     pub fn parse_iso(text: &str) -> Option<Self> {
         let date = PrimitiveDateTime::parse(text, ISO).ok()?;
         Some(Self::from_unix(date.assume_utc().unix_timestamp()))
+    }
+
+    /// Parses a day, `01/31/2026`, as its beginning.
+    pub fn parse_us_date(text: &str) -> Option<Self> {
+        let date = time::Date::parse(text, US_DATE).ok()?;
+        Some(Self::from_unix(date.midnight().assume_utc().unix_timestamp()))
     }
 
     /// `2026-01-31T23:59:59Z`, as in Quay's mirror answers.
@@ -95,6 +103,16 @@ mod tests {
             " 2020-01-01T00:00:00Z",
         ] {
             assert_eq!(Timestamp::parse_iso(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_american() {
+        for text in ["01/31/2026", "1/31/2026"] {
+            assert_eq!(Timestamp::parse_us_date(text).unwrap().iso(), "2026-01-31T00:00:00Z");
+        }
+        for text in ["31/01/2026", "2026-01-31", "02/30/2026", "", "01/31/26"] {
+            assert_eq!(Timestamp::parse_us_date(text), None, "{text}");
         }
     }
 

@@ -25,12 +25,46 @@ pub enum LogKind {
     RepoMirrorConfigChanged,
     /// A repository was created.
     CreateRepo,
+    /// A repository was deleted.
+    DeleteRepo,
     /// A repository's state was changed.
     ChangeRepoState,
-    /// A robot's role on a repository was changed.
+    /// A repository was made public or private.
+    ChangeRepoVisibility,
+    /// A repository's description was changed.
+    SetRepoDescription,
+    /// The role of a robot or a team on a repository was changed.
     ChangeRepoPermission,
+    /// A robot or a team has no role on a repository any more.
+    DeleteRepoPermission,
+    /// A tag was made by hand.
+    CreateTag,
+    /// A tag was pointed to another image by hand.
+    MoveTag,
+    /// A tag was deleted by hand.
+    DeleteTag,
+    /// A tag was pointed to an earlier image.
+    RevertTag,
     /// A robot account was created.
     CreateRobot,
+    /// A robot account was deleted.
+    DeleteRobot,
+    /// A robot's token was replaced.
+    RegenerateRobotToken,
+    /// An organization was created.
+    OrgCreate,
+    /// An organization was deleted.
+    OrgDelete,
+    /// An organization's address was changed.
+    OrgChangeEmail,
+    /// A team was created.
+    OrgCreateTeam,
+    /// A team was deleted.
+    OrgDeleteTeam,
+    /// A team's role in its organization was changed.
+    OrgSetTeamRole,
+    /// A team's description was changed.
+    OrgSetTeamDescription,
 }
 
 /// One entry.

@@ -13,6 +13,11 @@ pub enum Warning {
         /// How many one run may delete.
         limit: u64,
     },
+    /// The registry did not list tags that it still has, so these were not deleted.
+    ListIncomplete {
+        /// How many tags were kept.
+        tags: u64,
+    },
 }
 
 impl Warning {
@@ -20,6 +25,14 @@ impl Warning {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::DeletionsHeld { .. } => "deletions_held",
+            Self::ListIncomplete { .. } => "list_incomplete",
+        }
+    }
+
+    /// How many tags it is about.
+    pub const fn tags(self) -> u64 {
+        match self {
+            Self::DeletionsHeld { tags, .. } | Self::ListIncomplete { tags } => tags,
         }
     }
 
@@ -30,6 +43,10 @@ impl Warning {
                 "{tags} tags are no longer selected, more than the {limit} that one sync may delete, so none was \
                  deleted: look whether the registry and root_rule are as they should be; if they are, set the mirror's \
                  deletion_limit to {tags} or more (0 for no limit) and sync again"
+            ),
+            Self::ListIncomplete { tags } => format!(
+                "the registry's list lacks {tags} tags that the mirror holds and that the registry still has, or did \
+                 not say that it has not: they were not deleted; if this stays so, look at the registry"
             ),
         }
     }

@@ -15,6 +15,11 @@ use uuid::Uuid;
 
 use crate::{clock::now, error::WorkError};
 
+/// How long to wait before asking whether a collector is done with the repository, and how often: it takes seconds, and
+/// gives up after a minute.
+const PRUNING_PAUSE: Duration = Duration::from_secs(1);
+const PRUNING_ROUNDS: u32 = 90;
+
 /// A claim that this sync holds.
 #[derive(Debug)]
 pub(crate) struct Claim {
@@ -42,10 +47,22 @@ impl Claim {
     pub(crate) async fn take(table: &Table, request: &SyncRequest, duration: Duration) -> Result<Claimed, StateError> {
         let (transaction, expiration) = (Uuid::new_v4(), now().plus(duration));
         let new = NewClaim { transaction, expiration, run: RunId(Uuid::now_v7()) };
-        let claimed = table.transition(&request.repository, |mirror| {
-            Ok(mirror.state.claim(mirror.config.is_enabled, request.trigger, now(), new)?)
-        });
-        let mirror = match claimed.await {
+        let claim = async || {
+            let claimed = table.transition(&request.repository, |mirror| {
+                Ok(mirror.state.claim(mirror.config.is_enabled, request.trigger, now(), new)?)
+            });
+            claimed.await
+        };
+        let mut claimed = claim().await;
+        // A trigger that is let go does not come again before the next start.
+        for _ in 0..PRUNING_ROUNDS {
+            if !matches!(claimed, Err(TransitionError::NotEligible(NotEligible::Pruning))) {
+                break;
+            }
+            tokio::time::sleep(PRUNING_PAUSE).await;
+            claimed = claim().await;
+        }
+        let mirror = match claimed {
             Ok(mirror) => mirror,
             Err(TransitionError::NotEligible(reason)) => return Ok(Claimed::NotEligible(reason)),
             Err(TransitionError::NotFound) => return Ok(Claimed::NoMirror),
@@ -103,6 +120,11 @@ impl Claim {
     /// Gives the claim up for the next invocation of the same sync. `None` if the claim was lost before.
     pub(crate) async fn hand_over(&self) -> Result<Option<Mirror>, StateError> {
         self.give_up(|mirror| mirror.state.hand_over(now(), Uuid::new_v4())).await
+    }
+
+    /// Keeps everybody away until a moment, and then lets anybody go on. `None` if the claim was lost before.
+    pub(crate) async fn wait(&self, until: Timestamp) -> Result<Option<Mirror>, StateError> {
+        self.give_up(|mirror| mirror.state.wait(until, Uuid::new_v4())).await
     }
 
     async fn give_up(&self, next: impl Fn(&Mirror) -> SyncState) -> Result<Option<Mirror>, StateError> {

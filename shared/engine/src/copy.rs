@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
     Digest, FailureReason, MediaType, TagName, architecture,
@@ -15,9 +16,10 @@ use moorage_domain::{
     run::Outcome,
 };
 use moorage_state::SkippedTag;
+use moorage_storage::{Present, Stored};
 use moorage_upstream::UpstreamError;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once};
+use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once, protect::protect};
 
 /// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.
 const DESCRIPTORS_IN_FLIGHT: usize = 8;
@@ -45,6 +47,8 @@ struct Tree {
     manifests: BTreeSet<Digest>,
     /// Whether something below it was left out.
     is_sparse: bool,
+    /// Whether something of it was not there before.
+    is_new: bool,
 }
 
 impl Copier {
@@ -87,6 +91,20 @@ impl Copier {
         Ok(Outcome::Copied)
     }
 
+    /// Makes sure that the bucket has everything that a tag references which the registry still has as it is held.
+    pub(crate) async fn verify(&self, tag: &TagName, held: &HeldTag) -> Result<Outcome, WorkError> {
+        let tree = self.in_time(self.manifest(&held.digest, 0)).await?;
+        let Blobs { storage, repository, claim, .. } = &self.blobs;
+        claim.check()?;
+        let is_new = storage.mend_tag(repository, tag, &held.digest).await? || tree.is_new;
+        Ok(if is_new { Outcome::Repaired } else { Outcome::Unchanged })
+    }
+
+    /// Keeps a manifest that was fetched to learn its digest.
+    pub(crate) fn keep(&self, digest: &Digest, manifest: Bytes) {
+        self.blobs.flow.keep(digest, manifest);
+    }
+
     /// Whether a tag's image is one of another architecture than the mirror keeps. What has to be fetched to know it is
     /// kept for copying.
     async fn is_left_out(&self, digest: &Digest) -> Result<bool, WorkError> {
@@ -98,7 +116,10 @@ impl Copier {
 
     async fn look(&self, digest: &Digest) -> Result<bool, WorkError> {
         let Blobs { registry, flow, .. } = &self.blobs;
-        let bytes = registry.manifest(digest).await?;
+        let bytes = match flow.take(digest) {
+            Some(bytes) => bytes,
+            None => registry.manifest(digest).await?,
+        };
         let manifest = Manifest::parse(&bytes)?;
         flow.keep(digest, bytes);
         let Content::Image(blobs) = manifest.content else { return Ok(false) };
@@ -159,12 +180,14 @@ impl Copier {
         if depth > MAX_INDEX_DEPTH {
             return Err(Refusal::TooDeep.into());
         }
-        let (manifest, size) = self.fetch(digest).await?;
+        let (manifest, size, mut is_new) = self.fetch(digest).await?;
         let (mut sizes, mut manifests) = (BTreeMap::from([(digest.clone(), size)]), BTreeSet::new());
         let mut is_sparse = false;
         match &manifest.content {
             Content::Image(blobs) => {
-                follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
+                is_new |= self.blobs.link(blobs).await?;
+                let copied = follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
+                is_new |= copied.contains(&true);
                 sizes.extend(blobs.iter().map(|blob| (blob.digest.clone(), blob.size)));
             }
             Content::Index(children) => {
@@ -177,24 +200,39 @@ impl Copier {
                     sizes.extend(tree.sizes.iter().map(|(digest, size)| (digest.clone(), *size)));
                     manifests.extend(tree.manifests.iter().cloned());
                     is_sparse |= tree.is_sparse;
+                    is_new |= tree.is_new;
                 }
             }
         }
         // The link makes it part of the repository, so it comes after everything below it.
-        self.blobs.storage.link_manifest(&self.blobs.repository, digest).await?;
-        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests, is_sparse }))
+        let Blobs { storage, repository, table, verifies, .. } = &self.blobs;
+        if *verifies {
+            is_new |= storage.mend_manifest_link(repository, digest).await?;
+        } else {
+            storage.link_manifest(repository, digest).await?;
+        }
+        protect(table, &[digest]).await?;
+        // A collector may have been at it before there was the link.
+        if storage.blob_size(digest).await?.is_none() {
+            self.fetch(digest).await?;
+        }
+        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests, is_sparse, is_new }))
     }
 
-    /// A manifest and its length: the bucket's, if an earlier sync or another repository stored it, else the
-    /// registry's. Its bytes are stored at once: many registries count how often a manifest is fetched, so it should not
-    /// be fetched again if its blobs take several attempts.
-    async fn fetch(&self, digest: &Digest) -> Result<(Manifest, u64), WorkError> {
+    /// A manifest, its length, and whether it is new: the bucket's, if an earlier sync or another repository stored it,
+    /// else the registry's. Its bytes are stored at once: many registries count how often a manifest is fetched, so it
+    /// should not be fetched again if its blobs take several attempts.
+    async fn fetch(&self, digest: &Digest) -> Result<(Manifest, u64, bool), WorkError> {
         let Blobs { registry, storage, progress, flow, .. } = &self.blobs;
-        if let Some(bytes) = storage.manifest(digest).await? {
-            progress.want(bytes.len() as u64);
-            progress.done(bytes.len() as u64);
-            return Ok((Manifest::parse(&bytes)?, bytes.len() as u64));
-        }
+        let present = match storage.manifest(digest).await? {
+            Stored::Sound(bytes) => {
+                progress.want(bytes.len() as u64);
+                progress.done(bytes.len() as u64);
+                return Ok((Manifest::parse(&bytes)?, bytes.len() as u64, false));
+            }
+            Stored::Damaged => Present::Replace,
+            Stored::Missing => Present::Keep,
+        };
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest).await?,
@@ -202,15 +240,15 @@ impl Copier {
         let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
         progress.want(size);
         progress.received(size);
-        if storage.put_manifest(digest, manifest.media_type, bytes).await? {
+        if storage.put_manifest(digest, manifest.media_type, bytes, present).await? {
             progress.stored();
         }
-        Ok((manifest, size))
+        Ok((manifest, size, true))
     }
 }
 
 /// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails.
-async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
+pub(crate) async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
 where
     F: Future<Output = Result<T, WorkError>>,
 {

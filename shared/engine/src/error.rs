@@ -1,6 +1,6 @@
 //! Failures: of a sync as a function, and of the work that it reports.
 
-use moorage_domain::{FailureReason, failure::Failure, manifest::Refusal};
+use moorage_domain::{FailureReason, Timestamp, failure::Failure, manifest::Refusal};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use moorage_storage::StorageError;
@@ -30,6 +30,8 @@ pub(crate) enum WorkError {
     ClaimLost,
     /// The invocation's time is up; another one goes on from here.
     Suspended,
+    /// The registry is to be left alone until this moment; another invocation goes on then.
+    Limited(Timestamp),
 }
 
 fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
@@ -44,7 +46,10 @@ fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
 
 impl From<UpstreamError> for WorkError {
     fn from(error: UpstreamError) -> Self {
-        failed(error.reason(), &error)
+        match error {
+            UpstreamError::RateLimited { until } => Self::Limited(until),
+            error => failed(error.reason(), &error),
+        }
     }
 }
 

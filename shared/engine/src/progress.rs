@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, RateLimit, TagName,
     failure::Failure,
     mirror::MirrorConfig,
-    run::{Outcome, Progress as Counts, Run, TagOutcome},
+    run::{Outcome, Progress as Counts, Run, TagOutcome, Upstream},
 };
-use moorage_state::{StateError, Table};
+use moorage_state::{Account, StateError, Table};
+use moorage_upstream::Meter;
 use tokio_util::sync::CancellationToken;
 
 use crate::{claim::Claim, error::WorkError, report};
@@ -140,12 +141,19 @@ pub(crate) struct Pump {
     pub(crate) run: Run,
     /// The number of the next item of outcomes.
     pub(crate) outcomes: u32,
+    /// What earlier invocations of the run asked of the registry.
+    pub(crate) before: Upstream,
+    pub(crate) meter: Meter,
+    pub(crate) account: Account,
+    /// What the table has of the registry's limit.
+    pub(crate) limit: RateLimit,
 }
 
 impl Pump {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
     pub(crate) async fn flush(&mut self) -> Result<(), StateError> {
-        let (fresh, counts) = (self.progress.fresh(), self.progress.counts());
+        let fresh = self.progress.fresh();
+        let counts = Counts { upstream: self.before + self.meter.counts(), ..self.progress.counts() };
         let repository = &self.config.repository;
         self.outcomes = self.table.add_outcomes(repository, &self.run, self.outcomes, &fresh).await?;
         self.progress.written(fresh.len());
@@ -155,6 +163,20 @@ impl Pump {
             self.run.progress = counts;
             self.table.put_run(repository, &self.run).await?;
         }
+        self.share_limit().await
+    }
+
+    /// Tells other syncs of the same identity what was seen of the registry's limit, and learns what they have seen.
+    async fn share_limit(&mut self) -> Result<(), StateError> {
+        let seen = self.meter.limit();
+        if seen == RateLimit::default() {
+            return Ok(());
+        }
+        if seen != self.limit {
+            self.table.report_rate_limit(&self.account, seen).await?;
+        }
+        self.limit = self.table.rate_limit(&self.account).await?;
+        self.meter.learn(self.limit);
         Ok(())
     }
 

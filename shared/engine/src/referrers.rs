@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
     Digest, MediaType, TagName,
@@ -10,7 +11,7 @@ use moorage_domain::{
     referrers::{MAX_REFERRER_DEPTH, Referrer, attached_tags, index, parse, referrers_tag},
     run::Outcome,
 };
-use moorage_storage::Storage;
+use moorage_storage::{Present, Storage, Stored};
 use moorage_upstream::{Registry, UpstreamError};
 
 use crate::{clock::now, copy::Copier, error::WorkError, steps::Steps};
@@ -106,8 +107,8 @@ impl Attached<'_> {
         let tags: BTreeSet<TagName> = subjects.keys().flat_map(attached_tags).filter(is_new).collect();
         self.steps.progress.attached(tags.len());
         let open: Vec<_> = tags.iter().filter(|tag| !self.steps.done.contains(tag)).collect();
-        let wanted = self.steps.plan(self.registry, held, &open).await?;
-        let is_whole = self.steps.copy(self.copier, wanted).await?;
+        let wanted = self.steps.plan(self.registry, self.copier, held, &open).await?;
+        let is_whole = self.steps.copy(self.registry, self.copier, wanted).await?;
         Ok(Round { tags, is_whole })
     }
 
@@ -185,11 +186,17 @@ impl Attached<'_> {
         let bytes = index(referrers)?;
         let digest = Digest::sha256(&bytes);
         self.steps.progress.attached(usize::from(!self.listed.contains(tag)));
-        if held.is_some_and(|held| held.digest == digest) {
-            self.steps.progress.outcome(tag, Outcome::Unchanged, None);
+        let kept = held.filter(|held| held.digest == digest);
+        if let Some(kept) = kept {
+            let verified = if self.steps.verifies { self.copier.verify(tag, kept).await? } else { Outcome::Unchanged };
+            self.steps.progress.outcome(tag, verified, None);
             return Ok(true);
         }
-        self.steps.engine.storage.put_manifest(&digest, MediaType::OciIndex, bytes.into()).await?;
+        let storage = &self.steps.engine.storage;
+        let bytes = Bytes::from(bytes);
+        storage.put_manifest(&digest, MediaType::OciIndex, bytes.clone(), Present::Keep).await?;
+        // Should a collector take it before it is linked: the registry does not have it.
+        self.copier.keep(&digest, bytes);
         let source = own.map(|own| own.source.clone().unwrap_or_else(|| own.digest.clone()));
         let outcome = self.copier.tag(tag, &digest, source).await?;
         self.steps.progress.outcome(tag, outcome, Some(digest));
@@ -200,14 +207,17 @@ impl Attached<'_> {
 /// The referrers in an index of ours.
 async fn read(storage: &Storage, digest: &Digest) -> Result<Vec<Referrer>, WorkError> {
     Ok(match storage.manifest(digest).await? {
-        Some(bytes) => parse(&bytes)?,
-        None => Vec::new(),
+        Stored::Sound(bytes) => parse(&bytes)?,
+        Stored::Damaged | Stored::Missing => Vec::new(),
     })
 }
 
 impl Steps<'_> {
     /// Whether it is time to ask what refers to images that have not changed.
     pub(crate) async fn referrers_due(&self) -> Result<bool, WorkError> {
+        if self.verifies {
+            return Ok(true);
+        }
         let checked = self.engine.table.referrers_checked(&self.mirror.config.repository).await?;
         Ok(checked.is_none_or(|checked| checked.plus(self.engine.settings.referrers_refresh) <= now()))
     }

@@ -1,7 +1,7 @@
 //! What a sync tells: the usage log, in Quay's words, and metrics, by Quay's names.
 
 use moorage_domain::{
-    RepositoryName, TagName, Warning,
+    RepositoryName, TagName, Timestamp, Warning,
     failure::Failure,
     mirror::MirrorConfig,
     run::{Outcome, Run, RunStatus, TagOutcome},
@@ -22,7 +22,7 @@ pub(crate) fn started(config: &MirrorConfig) -> LogEntry {
 /// What became of a tag, if it was tried: Quay logs neither what is left alone nor what is deleted.
 pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntry> {
     let (kind, ended) = match outcome.outcome {
-        Outcome::Copied => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
+        Outcome::Copied | Outcome::Repaired => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
         Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
         Outcome::Unchanged | Outcome::Pruned | Outcome::Held | Outcome::Skipped => return None,
     };
@@ -48,6 +48,16 @@ pub(crate) fn succeeded(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
 pub(crate) fn warned(config: &MirrorConfig, warning: Warning) -> LogEntry {
     let fields = SyncFields { verb: "warn", stderr: Some(warning.message()), ..SyncFields::default() };
     entry(config, LogKind::RepoMirrorSyncWarning, fields)
+}
+
+/// A sync waits for its registry. Quay has no such entry.
+pub(crate) fn waiting(config: &MirrorConfig, until: Timestamp) -> LogEntry {
+    let message = format!("the registry limits the rate of requests: the sync goes on at {until}");
+    entry(
+        config,
+        LogKind::RepoMirrorSyncWarning,
+        SyncFields { verb: "wait", stderr: Some(message), ..SyncFields::default() },
+    )
 }
 
 /// Some tags failed.
@@ -95,13 +105,16 @@ fn names(tags: &[TagName], failed: &[TagName]) -> String {
     text
 }
 
-/// The metrics of a run that has ended.
-pub(crate) fn metrics(repository: &RepositoryName, run: &Run) {
+/// The metrics of a run that has ended. `current_at` is when the last sync began that mirrored everything: how old what
+/// the repository shows may be.
+pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timestamp) {
     let namespace = repository.namespace();
     let succeeded = run.status == RunStatus::Success;
     let duration = run.ended_at.map_or(0, |ended| ended.unix() - run.started_at.unix());
     let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
-    let held = run.warning.map_or(0, |Warning::DeletionsHeld { tags, .. }| tags);
+    let held = run.warning.map_or(0, Warning::tags);
+    let lag = run.ended_at.map_or(0, |ended| ended.unix() - current_at.unix());
+    let upstream = run.progress.upstream;
     let metric = |name, unit, value| Metric { name, unit, value };
     #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
     let counts = [
@@ -112,6 +125,11 @@ pub(crate) fn metrics(repository: &RepositoryName, run: &Run) {
         metric("quay_repository_mirror_pending_tags", Unit::Count, run.progress.tags_failed as f64),
         metric("bytes_copied", Unit::Bytes, run.progress.bytes_copied as f64),
         metric("deletions_held", Unit::Count, held as f64),
+        metric("mirror_lag_seconds", Unit::Seconds, lag as f64),
+        metric("tags_repaired", Unit::Count, run.progress.tags_repaired as f64),
+        metric("upstream_requests", Unit::Count, upstream.requests as f64),
+        metric("upstream_manifest_gets", Unit::Count, upstream.manifest_gets as f64),
+        metric("upstream_retries", Unit::Count, upstream.retries as f64),
     ];
     emit(&[("namespace", namespace.as_str()), ("repository", repository.name())], &counts);
     if !succeeded {

@@ -2,20 +2,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
+use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{
     Digest, FailureReason, TagName, Timestamp, Warning,
     failure::Failure,
-    plan::{self, HeldTag, Prune, TagAction},
+    plan::{self, HeldTag, TagAction},
     referrers::is_attached_tag,
     run::{Outcome, RunId},
 };
 use moorage_state::{Mirror, SkippedTag};
-use moorage_upstream::Registry;
+use moorage_upstream::{Meter, Registry};
 
 use crate::{
     blobs::{Blobs, Flow},
@@ -33,8 +36,6 @@ use crate::{
 const HEADS_IN_FLIGHT: usize = 32;
 /// Tags that are copied at once.
 const TAGS_IN_FLIGHT: usize = 8;
-/// Items of the table that are written at once.
-const WRITES_IN_FLIGHT: usize = 16;
 
 /// Everything that the steps need.
 pub(crate) struct Steps<'a> {
@@ -53,6 +54,18 @@ pub(crate) struct Steps<'a> {
     pub(crate) copied: BTreeSet<TagName>,
     /// The tags that the architecture filter has left out before.
     pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
+    /// Whether everything that the tags reference is looked at.
+    pub(crate) verifies: bool,
+    pub(crate) meter: Meter,
+}
+
+/// A tag that is to be dealt with.
+pub(crate) struct Wanted {
+    tag: TagName,
+    /// What it is to point to.
+    digest: Digest,
+    /// What is held, if that is what the registry has: then it is only verified.
+    held: Option<HeldTag>,
 }
 
 /// What the steps came to.
@@ -65,6 +78,8 @@ pub(crate) enum Work {
     Stopped,
     /// The invocation's time is up.
     Suspended,
+    /// The registry is to be left alone until then.
+    Limited(Timestamp),
 }
 
 impl Steps<'_> {
@@ -75,23 +90,21 @@ impl Steps<'_> {
             Err(WorkError::Failed(failure)) => Work::Failed(failure),
             Err(WorkError::ClaimLost) => Work::Stopped,
             Err(WorkError::Suspended) => Work::Suspended,
+            Err(WorkError::Limited(until)) => Work::Limited(until),
         }
     }
 
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let registry = source::open(self.mirror, &engine.secrets, &engine.settings.guard).await?;
+        let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         let listed = registry.tags().await?.tags;
-        let attachments: BTreeSet<_> = listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect();
         let mut held = engine.table.tags(&config.repository).await?;
-        let count = listed.len();
-        let mut selected = config.root_rule.select(listed).map_err(|error| {
+        let mut selected = config.root_rule.select(listed.clone()).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());
             WorkError::Failed(Failure { reason, message })
         })?;
+        let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
-        let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
-        let wanted = self.plan(&registry, &held, &open).await?;
         let blobs = Blobs {
             registry: registry.clone(),
             storage: engine.storage.clone(),
@@ -102,10 +115,13 @@ impl Steps<'_> {
             progress: Arc::clone(self.progress),
             budget: self.budget,
             flow: Flow::new(),
+            verifies: self.verifies,
         };
         let copier =
             Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval), config.architecture_filter.clone());
-        if !self.copy(&copier, wanted).await? {
+        let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
+        let wanted = self.plan(&registry, &copier, &held, &open).await?;
+        if !self.copy(&registry, &copier, wanted).await? {
             return Ok(Work::Suspended);
         }
         copier.update(&mut held);
@@ -115,7 +131,7 @@ impl Steps<'_> {
             steps: self,
             registry: &registry,
             copier: &copier,
-            listed: &attachments,
+            listed: &listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect(),
             selected: &chosen,
             refresh,
         };
@@ -125,104 +141,88 @@ impl Steps<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             engine.table.delete_skipped(&config.repository, tag).await?;
         }
-        let (deleted, warning) = match plan::prune(&held, count, &selected, config.deletion_limit) {
-            Prune::Delete(tags) => (tags, None),
-            Prune::Hold { tags, limit } => {
-                for tag in &tags {
-                    self.progress.outcome(tag, Outcome::Held, None);
-                }
-                (Vec::new(), Some(Warning::DeletionsHeld { tags: tags.len() as u64, limit: limit as u64 }))
-            }
-        };
-        self.prune(&deleted).await?;
-        let (_, failed) = self.progress.failures();
-        self.record_missed(&held, &selected, &deleted, &failed).await?;
+        let warning = self.prune(&registry, &held, &listed, &selected).await?;
         if refresh {
             engine.table.put_referrers_checked(&config.repository, self.started_at).await?;
         }
         Ok(Work::Done { selected, warning })
     }
 
-    /// Asks the registry for the digests of the tags that are still open. Returns the tags to copy; the others have an outcome.
+    /// Asks the registry for the digests of the tags that are still open. Returns the tags to deal with; the others have
+    /// an outcome.
     pub(crate) async fn plan(
         &self,
         registry: &Registry,
+        copier: &Copier,
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
-    ) -> Result<Vec<(TagName, Digest)>, WorkError> {
+    ) -> Result<Vec<Wanted>, WorkError> {
         let resolve = async |tag| (tag, registry.resolve(tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
         let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
         let architectures = &self.mirror.config.architecture_filter;
         while let Some((tag, resolved)) = resolved.next().await {
-            match resolved {
-                Ok(upstream) if self.is_skipped(tag, &upstream.digest) => {
-                    self.progress.outcome(tag, Outcome::Skipped, None);
+            let upstream = match resolved {
+                Ok(upstream) => upstream,
+                Err(error) => {
+                    self.failed(tag, error.into())?;
+                    continue;
                 }
-                Ok(upstream) => match plan::action(held.get(tag), &upstream.digest, architectures) {
-                    TagAction::Keep => {
-                        self.progress.outcome(tag, Outcome::Unchanged, None);
-                        if held.get(tag).is_some_and(|held| held.last_seen.is_some()) {
-                            seen_again.push((tag, None));
-                        }
+            };
+            let held = held.get(tag);
+            if self.is_skipped(tag, &upstream.digest) {
+                self.progress.outcome(tag, Outcome::Skipped, None);
+                continue;
+            }
+            let kept = match plan::action(held, &upstream.digest, architectures) {
+                TagAction::Keep => held,
+                TagAction::Copy => None,
+            };
+            if kept.is_some_and(|kept| kept.last_seen.is_some()) {
+                seen_again.push((tag, None));
+            }
+            match kept {
+                Some(_) if !self.verifies => self.progress.outcome(tag, Outcome::Unchanged, None),
+                _ => {
+                    if let Some(manifest) = upstream.manifest {
+                        copier.keep(&upstream.digest, manifest);
                     }
-                    TagAction::Copy => wanted.push((tag.clone(), upstream.digest)),
-                },
-                Err(error) => self.failed(tag, error.into())?,
+                    wanted.push(Wanted { tag: tag.clone(), digest: upstream.digest, held: kept.cloned() });
+                }
             }
         }
         self.set_seen(seen_again).await?;
-        wanted.sort_unstable();
+        wanted.sort_unstable_by(|one, other| one.tag.cmp(&other.tag));
         Ok(wanted)
     }
 
-    /// Records of the tags that stay although this run did not see them when they were last seen. Those that an earlier
-    /// run missed, too, have it.
-    async fn record_missed(
+    /// Copies or verifies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.
+    pub(crate) async fn copy(
         &self,
-        held: &BTreeMap<TagName, HeldTag>,
-        selected: &[TagName],
-        deleted: &[TagName],
-        failed: &[TagName],
-    ) -> Result<(), WorkError> {
-        let [selected, deleted, failed] = [selected, deleted, failed].map(|tags| tags.iter().collect::<BTreeSet<_>>());
-        let missed = |tag: &TagName| !deleted.contains(tag) && (!selected.contains(tag) || failed.contains(tag));
-        let missed = held.iter().filter(|(tag, held)| held.last_seen.is_none() && missed(tag));
-        let last_complete = self.mirror.state.last_complete;
-        self.set_seen(missed.map(|(tag, held)| (tag, Some(held.seen(last_complete))))).await
-    }
-
-    async fn set_seen<'t>(
-        &self,
-        tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>)>,
-    ) -> Result<(), WorkError> {
-        let (table, repository) = (&self.engine.table, &self.mirror.config.repository);
-        let set = async |(tag, seen)| table.set_tag_seen(repository, tag, seen).await;
-        stream::iter(tags).map(set).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
-        Ok(())
-    }
-
-    /// Copies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.
-    pub(crate) async fn copy(&self, copier: &Copier, wanted: Vec<(TagName, Digest)>) -> Result<bool, WorkError> {
-        let copy = async |(tag, digest): (TagName, Digest)| {
-            let result = copier.tag(&tag, &digest, None).await;
-            (tag, digest, result)
-        };
-        let (all, mut tried) = (wanted.len(), 0);
-        let begun = stream::iter(wanted).take_while(|_| future::ready(self.budget.may_begin()));
-        let mut results = begun.map(copy).buffer_unordered(TAGS_IN_FLIGHT);
+        registry: &Registry,
+        copier: &Copier,
+        wanted: Vec<Wanted>,
+    ) -> Result<bool, WorkError> {
+        let (all, mut tried, stopped) = (wanted.len(), 0, AtomicBool::new(false));
+        let may_begin = || self.budget.may_begin() && !stopped.load(Ordering::Relaxed);
+        let begun = stream::iter(wanted).take_while(|_| future::ready(may_begin()));
+        let mut results = begun.map(|wanted| one(registry, copier, wanted)).buffer_unordered(TAGS_IN_FLIGHT);
+        let mut stop = None;
         while let Some((tag, digest, result)) = results.next().await {
-            if matches!(result, Err(WorkError::Suspended)) {
-                continue;
-            }
             tried += 1;
             match result {
-                Ok(Outcome::Skipped) => self.progress.outcome(&tag, Outcome::Skipped, None),
+                Ok(outcome @ (Outcome::Skipped | Outcome::Unchanged)) => self.progress.outcome(&tag, outcome, None),
                 Ok(outcome) => self.progress.outcome(&tag, outcome, Some(digest)),
+                Err(WorkError::Suspended) => tried -= 1,
+                // What is under way comes to its end: its content is often not what is limited.
+                Err(error @ WorkError::Limited(_)) => {
+                    stopped.store(true, Ordering::Relaxed);
+                    stop = Some(error);
+                }
                 Err(error) => self.failed(&tag, error)?,
             }
         }
-        Ok(tried == all)
+        stop.map_or(Ok(tried == all), Err)
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.
@@ -231,26 +231,32 @@ impl Steps<'_> {
         self.skipped.get(tag).is_some_and(|skipped| skipped.digest == *upstream && skipped.architectures == *filter)
     }
 
-    /// Records a tag's failure; passes on what ends the whole sync: a lost claim, and a registry that asks to be left
-    /// alone, which asking for the other tags would not make any calmer.
+    /// Records a tag's failure; passes on what concerns the whole sync.
     pub(crate) fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
         match error {
-            WorkError::Failed(failure) if failure.reason != FailureReason::RateLimited => {
+            WorkError::Failed(failure) => {
                 self.progress.failure(tag, failure);
                 Ok(())
             }
             error => Err(error),
         }
     }
+}
 
-    /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
-    async fn prune(&self, tags: &[TagName]) -> Result<(), WorkError> {
-        for tag in tags {
-            self.claim.check()?;
-            self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.engine.table.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.progress.outcome(tag, Outcome::Pruned, None);
-        }
-        Ok(())
+/// Deals with one tag. One that moved or went while its image was copied is asked for once more.
+async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, Digest, Result<Outcome, WorkError>) {
+    let Wanted { tag, mut digest, held } = wanted;
+    let mut result = match &held {
+        Some(held) => copier.verify(&tag, held).await,
+        None => copier.tag(&tag, &digest, None).await,
+    };
+    let gone = matches!(&result, Err(WorkError::Failed(failure)) if failure.reason == FailureReason::NotFound);
+    if gone
+        && let Ok(upstream) = registry.resolve(&tag).await
+        && upstream.digest != digest
+    {
+        digest = upstream.digest;
+        result = copier.tag(&tag, &digest, None).await;
     }
+    (tag, digest, result)
 }

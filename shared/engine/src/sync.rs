@@ -7,16 +7,18 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Guard, TagName,
+    FailureReason, Guard, TagName, Timestamp,
     failure::Failure,
     mirror::RepositoryState,
-    run::{Outcome, Progress as Counts, Run, RunId, RunStatus, SyncRequest, TagOutcome, Trigger},
+    rate_limit::LONGEST_WAIT,
+    run::{Outcome, Progress as Counts, Run, RunStatus, SyncRequest, TagOutcome, Trigger},
     status::{Findings, NotEligible, SyncEnd, SyncStatus},
     usage_log::LogEntry,
 };
 use moorage_schedule::{Invoker, SchedulePlan, Scheduler};
 use moorage_state::{Mirror, SecretBox, StateError, Table};
 use moorage_storage::Storage;
+use moorage_upstream::{Limits, Meter};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,12 +27,14 @@ use crate::{
     clock::now,
     error::SyncError,
     progress::{Progress, Pump},
-    report,
+    report, source,
     steps::{Steps, Work},
 };
 
 /// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
 const MAX_INVOCATIONS: u32 = 1_000;
+/// How often in a row a run waits for its registry and then gets nothing before it is told to wait again.
+const MAX_IDLE_WAITS: u32 = 8;
 
 /// What a sync needs to know of its stack.
 #[derive(Debug, Clone)]
@@ -41,6 +45,10 @@ pub struct Settings {
     pub retry_backoff: Duration,
     /// How often the registry is asked what refers to images that have not changed.
     pub referrers_refresh: Duration,
+    /// How often a sync looks at everything that the tags reference, instead of trusting the table.
+    pub verify_interval: Duration,
+    /// How much is asked of one registry at once.
+    pub limits: Limits,
     /// Which addresses a registry may have.
     pub guard: Guard,
 }
@@ -98,11 +106,25 @@ impl Engine {
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
         let (run, earlier, outcomes) = self.begin(request, &claim, &mirror).await?;
-        let (begun, run_id, started_at) = (run.progress, run.run_id, run.started_at);
+        let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
+        let account = source::account(self, &mirror).await?;
+        let limit = self.table.rate_limit(&account).await?;
+        let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
         let progress = Arc::new(Progress::resume(begun, &earlier));
         let stop = CancellationToken::new();
         let (table, config) = (self.table.clone(), mirror.config.clone());
-        let pump = Pump { table, config, progress: Arc::clone(&progress), run, outcomes };
+        let before = begun.upstream;
+        let pump = Pump {
+            table,
+            config,
+            progress: Arc::clone(&progress),
+            run,
+            outcomes,
+            before,
+            meter: meter.clone(),
+            account,
+            limit,
+        };
         let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
         let (done, copied) = done(earlier);
         let has_filter = !mirror.config.architecture_filter.is_empty();
@@ -118,9 +140,12 @@ impl Engine {
             done,
             copied,
             skipped,
+            verifies,
+            meter,
         };
         let work = tokio::select! {
-            work = steps.all() => work,
+            // Boxed: it holds the state of every step.
+            work = Box::pin(steps.all()) => work,
             () = stop.cancelled() => Work::Stopped,
             () = budget.spent() => Work::Suspended,
         };
@@ -141,29 +166,18 @@ impl Engine {
         let id = mirror.state.sync_run_id.unwrap_or(claim.run());
         let known = if id == claim.run() { None } else { self.table.run(&request.repository, id).await? };
         if let Some(run) = known {
-            let run = Run { status: RunStatus::Syncing, ended_at: None, invocations: run.invocations + 1, ..run };
+            let invocations = run.invocations + 1;
+            let run = Run { status: RunStatus::Syncing, ended_at: None, invocations, waiting_until: None, ..run };
             self.table.put_run(&request.repository, &run).await?;
             let (earlier, next) = self.table.outcomes(&request.repository, id).await?;
             return Ok((run, earlier, next));
         }
-        let run = new_run(id, request.trigger);
+        let now = now();
+        let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now);
+        let run = Run::new(id, request.trigger, now, verifies);
         self.table.put_run(&request.repository, &run).await?;
         self.table.add_log(&request.repository, &[report::started(&mirror.config)]).await?;
         Ok((run, Vec::new(), 0))
-    }
-}
-
-fn new_run(run_id: RunId, trigger: Trigger) -> Run {
-    Run {
-        run_id,
-        trigger,
-        status: RunStatus::Syncing,
-        started_at: now(),
-        ended_at: None,
-        invocations: 1,
-        progress: Counts::default(),
-        failure: None,
-        warning: None,
     }
 }
 
@@ -173,6 +187,10 @@ fn done(outcomes: Vec<TagOutcome>) -> (BTreeSet<TagName>, BTreeSet<TagName>) {
     let copied = copied.map(|outcome| outcome.tag.clone()).collect();
     let selected = outcomes.into_iter().filter(|outcome| !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held));
     (selected.map(|outcome| outcome.tag).collect(), copied)
+}
+
+fn limited(message: String) -> Work {
+    Work::Failed(Failure { reason: FailureReason::RateLimited, message })
 }
 
 impl Sync<'_> {
@@ -186,10 +204,13 @@ impl Sync<'_> {
         let work = self.checked(work, &pump.run);
         if let Work::Done { warning, .. } = work {
             pump.run.warning = warning;
-            findings = Some(Findings { began, warning });
+            // What failed was not looked at.
+            let verified = pump.run.verifies && tag_failure.is_none();
+            findings = Some(Findings { began, warning, verified });
         }
         let (status, failure, log) = match work {
             Work::Suspended => return self.hand_over(pump.run).await,
+            Work::Limited(until) => return self.wait(pump.run, until).await,
             Work::Done { selected, .. } if tag_failure.is_none() => {
                 (RunStatus::Success, None, Some(report::succeeded(config, &selected)))
             }
@@ -209,7 +230,8 @@ impl Sync<'_> {
         let log: Vec<_> = warned.into_iter().chain(log).collect();
         engine.table.add_log(&config.repository, &log).await?;
         engine.table.put_run(&config.repository, &pump.run).await?;
-        report::metrics(&config.repository, &pump.run);
+        let success = if status == RunStatus::Success { Some(began) } else { self.mirror.state.last_success };
+        report::metrics(&config.repository, &pump.run, success.unwrap_or(self.mirror.created));
         match status {
             RunStatus::Success => self.release(SyncEnd::Success, findings).await?,
             RunStatus::Fail => self.release(SyncEnd::Fail, findings).await?,
@@ -220,15 +242,43 @@ impl Sync<'_> {
 
     /// Lets a sync go on only if it gets anywhere.
     fn checked(&self, work: Work, run: &Run) -> Work {
-        let moved = |counts: &Counts| (counts.tags_done, counts.tags_pruned, counts.objects_stored);
         let message = match work {
-            Work::Suspended if moved(&self.begun) == moved(&run.progress) => {
+            Work::Suspended if !self.has_moved(run) => {
                 "a whole invocation finished neither a tag nor a blob: one of them needs more time than there is"
             }
-            Work::Suspended if run.invocations >= MAX_INVOCATIONS => "the sync took too many invocations",
+            Work::Suspended | Work::Limited(_) if run.invocations >= MAX_INVOCATIONS => {
+                "the sync took too many invocations"
+            }
+            Work::Limited(until) if until > now().plus(LONGEST_WAIT) => {
+                return limited(format!("the registry limits the rate of requests, until {until}: too long to wait"));
+            }
+            Work::Limited(_) if !self.has_moved(run) && run.idle_waits >= MAX_IDLE_WAITS => {
+                return limited("the registry limits the rate of requests, whenever the sync goes on".to_owned());
+            }
             work => return work,
         };
         Work::Failed(Failure { reason: FailureReason::NetworkTimeout, message: message.to_owned() })
+    }
+
+    /// Whether this invocation got anywhere.
+    fn has_moved(&self, run: &Run) -> bool {
+        let moved = |counts: &Counts| (counts.tags_done, counts.tags_pruned, counts.objects_stored);
+        moved(&self.begun) != moved(&run.progress)
+    }
+
+    /// Leaves the rest to another invocation that begins when the registry allows it.
+    async fn wait(&self, run: Run, until: Timestamp) -> Result<Ended, SyncError> {
+        let (engine, config) = (self.engine, &self.mirror.config);
+        let idle_waits = if self.has_moved(&run) { 0 } else { run.idle_waits + 1 };
+        let run = Run { waiting_until: Some(until), waits: run.waits + 1, idle_waits, ..run };
+        engine.table.put_run(&config.repository, &run).await?;
+        engine.table.add_log(&config.repository, &[report::waiting(config, until)]).await?;
+        // If this fails, the mirror's next trigger goes on.
+        let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Continuation };
+        let scheduled = engine.scheduler.once(request, until).await;
+        self.claim.wait(until).await?;
+        scheduled?;
+        Ok(Ended::Ran(Box::new(run)))
     }
 
     /// Leaves the rest to another invocation, which starts in about a second. If it cannot be started, the mirror's

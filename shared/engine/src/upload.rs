@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Digest, FailureReason, manifest::Descriptor};
 use moorage_state::PendingUpload;
-use moorage_storage::{Room, Upload};
+use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::{BlobReader, UpstreamError};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,7 +24,7 @@ type Piece = (Bytes, Option<Room>);
 impl Blobs {
     /// Copies a blob that the bucket does not have, from where an earlier attempt left it. What arrived stays for the
     /// next attempt, unless the content turns out to be wrong.
-    pub(crate) async fn upload(&self, blob: &Descriptor) -> Result<(), WorkError> {
+    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present) -> Result<(), WorkError> {
         let mut upload = self.take_up(blob).await?;
         let begun = upload.checkpoint().offset;
         let filled = self.fill(blob, &mut upload).await;
@@ -42,7 +42,7 @@ impl Blobs {
             return Err(error);
         }
         let id = upload.checkpoint().upload_id.clone();
-        if let Err(error) = upload.complete().await {
+        if let Err(error) = upload.complete(present).await {
             let error = WorkError::from(error);
             if matches!(&error, WorkError::Failed(failure) if failure.reason == FailureReason::DigestMismatch) {
                 self.progress.lost(blob.size);

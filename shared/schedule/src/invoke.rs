@@ -1,11 +1,19 @@
-//! Asynchronous invocations: syncs that start now.
+//! Invocations of the sync function: syncs that start now, and tasks.
 
-use aws_sdk_lambda::{Client, primitives::Blob, types::InvocationType};
-use moorage_domain::run::SyncRequest;
+use std::time::Duration;
+
+use aws_sdk_lambda::{Client, config::timeout::TimeoutConfig, primitives::Blob, types::InvocationType};
+use moorage_domain::{
+    run::SyncRequest,
+    task::{Task, TaskAnswer},
+};
 
 use crate::ScheduleError;
 
-/// Invokes the sync function without waiting for it.
+/// How long the answer to a task is waited for. Tasks end themselves before that, and API Gateway waits 30 s.
+const TASK_TIMEOUT: Duration = Duration::from_secs(27);
+
+/// Invokes the sync function.
 #[derive(Debug, Clone)]
 pub struct Invoker {
     client: Client,
@@ -20,9 +28,36 @@ impl Invoker {
 
     /// Queues a sync; Lambda starts it in about a second.
     pub async fn start(&self, request: &SyncRequest) -> Result<(), ScheduleError> {
-        let payload = serde_json::to_vec(request).map_err(|error| ScheduleError::new("Lambda", &error))?;
+        self.queue(serde_json::to_vec(request)).await
+    }
+
+    /// Queues a task whose answer nobody waits for.
+    pub async fn order(&self, task: &Task) -> Result<(), ScheduleError> {
+        self.queue(serde_json::to_vec(task)).await
+    }
+
+    /// Has a task done, and waits for what comes of it.
+    pub async fn ask(&self, task: &Task) -> Result<TaskAnswer, ScheduleError> {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TASK_TIMEOUT).operation_timeout(TASK_TIMEOUT);
+        let waiting = aws_sdk_lambda::config::Builder::new().timeout_config(timeouts.build());
+        let request =
+            self.client.invoke().function_name(&self.function_arn).payload(payload(serde_json::to_vec(task))?);
+        let answer = request.customize().config_override(waiting).send().await;
+        let answer = answer.map_err(|error| ScheduleError::new("Lambda", &error))?;
+        if let Some(error) = answer.function_error() {
+            return Err(ScheduleError { service: "the sync function", message: error.to_owned() });
+        }
+        let answer = answer.payload.unwrap_or_else(|| Blob::new(Vec::new()));
+        serde_json::from_slice(answer.as_ref()).map_err(|error| ScheduleError::new("the sync function", &error))
+    }
+
+    async fn queue(&self, order: serde_json::Result<Vec<u8>>) -> Result<(), ScheduleError> {
         let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
-        let invoked = request.payload(Blob::new(payload)).send().await;
+        let invoked = request.payload(payload(order)?).send().await;
         invoked.map(|_| ()).map_err(|error| ScheduleError::new("Lambda", &error))
     }
+}
+
+fn payload(order: serde_json::Result<Vec<u8>>) -> Result<Blob, ScheduleError> {
+    order.map(Blob::new).map_err(|error| ScheduleError::new("Lambda", &error))
 }

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod invoke;
+mod list;
 mod plan;
 mod scheduler;
 
 pub use invoke::Invoker;
+pub use list::ListedSchedule;
 pub use plan::SchedulePlan;
 pub use scheduler::{Scheduler, SchedulerSettings};
 

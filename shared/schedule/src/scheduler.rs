@@ -38,8 +38,8 @@ pub struct SchedulerSettings {
 /// Creates, changes and removes schedules.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    client: Client,
-    settings: SchedulerSettings,
+    pub(crate) client: Client,
+    pub(crate) settings: SchedulerSettings,
 }
 
 /// All of a schedule that differs between schedules.
@@ -63,7 +63,7 @@ impl Scheduler {
     /// Makes the mirror's schedule what `plan` says, whether or not there is one.
     pub async fn ensure(&self, repository: &RepositoryName, plan: &SchedulePlan) -> Result<(), ScheduleError> {
         self.put(Schedule {
-            name: schedule_name("mirror", repository),
+            name: Self::name_of(repository),
             expression: plan.expression.clone(),
             start: Some(plan.start),
             window: plan.window,

@@ -3,40 +3,66 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, Timestamp, run::RunId};
+use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId};
 use uuid::Uuid;
+
+use crate::Account;
 
 /// The partition key's attribute.
 pub(crate) const PK: &str = "pk";
 /// The sort key's attribute.
 pub(crate) const SK: &str = "sk";
 
+/// The partition that lists the organizations.
+pub(crate) const ORGANIZATIONS: &str = "ORGANIZATIONS";
+/// The partition of the API's tokens.
+pub(crate) const API_TOKENS: &str = "TOKENS";
+
 /// One item's key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Key<'a> {
     Organization(&'a Namespace),
+    /// That there is an organization: what lists them all.
+    OrganizationEntry(&'a Namespace),
+    Team(&'a Namespace, &'a TeamName),
     Robot(&'a RobotName),
+    /// A permission as its robot sees it.
+    Grant(&'a RobotName, &'a RepositoryName),
+    NamespaceLog(&'a Namespace, Timestamp, Uuid),
+    ApiToken(Uuid),
     Repository(&'a RepositoryName),
     Mirror(&'a RepositoryName),
     Referrers(&'a RepositoryName),
     Permission(&'a RepositoryName, &'a RobotName),
+    TeamPermission(&'a RepositoryName, &'a TeamName),
+    PastTag(&'a RepositoryName, &'a TagName, Timestamp),
     Tag(&'a RepositoryName, &'a TagName),
     Skipped(&'a RepositoryName, &'a TagName),
     Upload(&'a RepositoryName, &'a Digest),
     Run(&'a RepositoryName, RunId),
     Outcomes(&'a RepositoryName, RunId, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
+    RateLimit(&'a Account),
+    Sentence(&'a Digest),
 }
 
 impl Key<'_> {
     pub(crate) fn pk(&self) -> String {
         match self {
-            Self::Organization(namespace) => namespace_pk(namespace),
-            Self::Robot(robot) => namespace_pk(&robot.namespace()),
+            Self::Organization(namespace) | Self::Team(namespace, _) | Self::NamespaceLog(namespace, ..) => {
+                namespace_pk(namespace)
+            }
+            Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
+            Self::ApiToken(_) => API_TOKENS.to_owned(),
+            Self::Robot(robot) | Self::Grant(robot, _) => namespace_pk(&robot.namespace()),
             Self::Repository(repository) => namespace_pk(&repository.namespace()),
+            Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
+            Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::Mirror(repository)
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
+            | Self::TeamPermission(repository, _)
+            | Self::PastTag(repository, ..)
             | Self::Tag(repository, _)
             | Self::Skipped(repository, _)
             | Self::Upload(repository, _)
@@ -49,18 +75,28 @@ impl Key<'_> {
     pub(crate) fn sk(&self) -> String {
         match self {
             Self::Organization(_) => "ORGANIZATION".to_owned(),
+            Self::OrganizationEntry(namespace) => format!("{}{namespace}", prefix::ORGANIZATION),
+            Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
+            Self::ApiToken(id) => format!("{}{id}", prefix::API_TOKEN),
             Self::Robot(robot) => format!("{}{}", prefix::ROBOT, robot.short()),
+            Self::Grant(robot, repository) => format!("{}{}", grants_prefix(robot), repository.name()),
             Self::Repository(repository) => format!("{}{}", prefix::REPOSITORY, repository.name()),
             Self::Mirror(_) => "MIRROR".to_owned(),
             Self::Referrers(_) => "REFERRERS".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
+            Self::TeamPermission(_, team) => format!("{}{team}", prefix::TEAM_PERMISSION),
+            Self::PastTag(_, tag, start) => format!("{}{:012}#{tag}", prefix::PAST_TAG, start.unix()),
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
             Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
+            Self::RateLimit(account) => format!("LIMIT#{}", account.identity),
+            Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, number) => format!("{}{number:010}", outcomes_prefix(*run)),
-            Self::Log(_, datetime, id) => format!("{}{:012}#{id}", prefix::LOG, datetime.unix()),
+            Self::Log(_, datetime, id) | Self::NamespaceLog(_, datetime, id) => {
+                format!("{}{:012}#{id}", prefix::LOG, datetime.unix())
+            }
         }
     }
 
@@ -72,15 +108,22 @@ impl Key<'_> {
 
 /// What the sort keys of one kind of item begin with.
 pub(crate) mod prefix {
+    pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
+    pub(crate) const TEAM: &str = "TEAM#";
+    pub(crate) const API_TOKEN: &str = "TOKEN#";
     pub(crate) const ROBOT: &str = "ROBOT#";
+    pub(crate) const GRANT: &str = "GRANT#";
     pub(crate) const REPOSITORY: &str = "REPOSITORY#";
     pub(crate) const PERMISSION: &str = "PERMISSION#";
+    pub(crate) const TEAM_PERMISSION: &str = "TEAMPERMISSION#";
+    pub(crate) const PAST_TAG: &str = "TAGHISTORY#";
     pub(crate) const TAG: &str = "TAG#";
     pub(crate) const SKIPPED: &str = "SKIPPED#";
     pub(crate) const UPLOAD: &str = "UPLOAD#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
     pub(crate) const LOG: &str = "LOG#";
+    pub(crate) const SENTENCE: &str = "SENTENCE#";
 }
 
 pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
@@ -91,6 +134,15 @@ pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
     format!("REPO#{repository}")
 }
 
+/// Blobs are spread over partitions by the first two digits of their value.
+pub(crate) fn garbage_pk(shard: &str) -> String {
+    format!("GARBAGE#{shard}")
+}
+
 pub(crate) fn outcomes_prefix(run: RunId) -> String {
     format!("{}{run}#", prefix::OUTCOMES)
+}
+
+pub(crate) fn grants_prefix(robot: &RobotName) -> String {
+    format!("{}{}#", prefix::GRANT, robot.short())
 }

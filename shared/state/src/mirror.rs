@@ -2,19 +2,21 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    RepositoryName, Timestamp,
-    mirror::MirrorConfig,
+    RepositoryName, RobotName, Timestamp,
+    mirror::{MirrorConfig, RepositoryState},
     status::{NotEligible, SyncState},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Ciphertext, StateError, Table,
+    Ciphertext, Role, StateError, Table,
     key::Key,
+    permission,
     table::{Item, conditional},
+    transaction::{Change, Committed, Transaction},
 };
 
 /// How often a transition or a change is tried again after losing a race. Each loss means that somebody else got
@@ -36,6 +38,9 @@ pub struct Mirror {
     pub created: Timestamp,
     /// Counts changes of the configuration, so that two at once cannot undo each other.
     pub config_revision: u64,
+    /// The revision that the mirror's schedule was made from. If it is another one, the schedule is to be made again.
+    #[serde(default)]
+    pub scheduled_revision: u64,
 }
 
 /// What a change of a mirror may touch: everything but the sync's own state.
@@ -56,6 +61,25 @@ pub struct NewMirror {
     pub external_registry_password: Option<Ciphertext>,
     /// The first start.
     pub sync_start_date: Timestamp,
+    /// The role that its robot gets, if it has none that suffices.
+    pub grant: Option<Role>,
+}
+
+/// Why a mirror was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateMirrorError {
+    /// The repository has one.
+    #[error("the repository has a mirror")]
+    Exists,
+    /// There is no such repository.
+    #[error("there is no such repository")]
+    NoRepository,
+    /// There is no such robot.
+    #[error("there is no such robot")]
+    NoRobot,
+    /// The table failed.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// Why a transition did not happen.
@@ -76,17 +100,36 @@ pub enum TransitionError {
 }
 
 impl Table {
-    /// Creates a mirror; [`StateError::Conflict`] if the repository has one.
-    pub async fn create_mirror(&self, mirror: NewMirror, now: Timestamp) -> Result<Mirror, StateError> {
+    /// Creates a mirror: the mirror itself, the repository's state, its robot's role and the robot's count of mirrors, all
+    /// or nothing. Its schedule is still to be made.
+    pub async fn create_mirror(&self, mirror: NewMirror, now: Timestamp) -> Result<Mirror, CreateMirrorError> {
+        let grant = mirror.grant;
         let mirror = Mirror {
             state: SyncState::new(mirror.sync_start_date, Uuid::new_v4()),
             config: mirror.config,
             external_registry_password: mirror.external_registry_password,
             created: now,
             config_revision: 1,
+            scheduled_revision: 0,
         };
-        self.create(Key::Mirror(&mirror.config.repository), &mirror).await?;
-        Ok(mirror)
+        let (repository, robot) = (&mirror.config.repository, &mirror.config.robot);
+        let mut transaction = Transaction::new(self);
+        transaction.create(Key::Mirror(repository), &mirror)?;
+        let change =
+            Change { update: "SET #state = :state", condition: "attribute_exists(#state) AND NOT #is_deleted = :true" };
+        let state = serde_dynamo::to_attribute_value(RepositoryState::Mirror).map_err(StateError::from)?;
+        let values = [(":state".to_owned(), state), (":true".to_owned(), AttributeValue::Bool(true))];
+        transaction.update(Key::Repository(repository), change, Item::from(values))?;
+        count_mirrors(&mut transaction, robot, 1)?;
+        if let Some(role) = grant {
+            permission::grant(&mut transaction, repository, robot, role)?;
+        }
+        match transaction.commit().await? {
+            Committed::Yes => Ok(mirror),
+            Committed::Refused(0) => Err(CreateMirrorError::Exists),
+            Committed::Refused(1) => Err(CreateMirrorError::NoRepository),
+            Committed::Refused(_) => Err(CreateMirrorError::NoRobot),
+        }
     }
 
     /// Reads a mirror.
@@ -96,20 +139,88 @@ impl Table {
 
     /// Changes a mirror's configuration, password and next start to what `changed` holds, if the mirror is still at
     /// the revision that `changed` was made from; else [`StateError::Conflict`]. A running sync is not disturbed: it
-    /// goes on with the configuration that it started with.
-    pub async fn change_mirror(&self, changed: &Mirror) -> Result<(), StateError> {
+    /// goes on with the configuration that it started with. `before` is the robot that the mirror had, and `grant` the
+    /// role that its new one gets; [`StateError::NotFound`] if there is no such robot.
+    pub async fn change_mirror(
+        &self,
+        changed: &Mirror,
+        before: &RobotName,
+        grant: Option<Role>,
+    ) -> Result<(), StateError> {
         let configuration = Configuration {
             config: &changed.config,
             external_registry_password: &changed.external_registry_password,
             sync_start_date: changed.state.sync_start_date,
         };
-        let seen = AttributeValue::N(changed.config_revision.to_string());
-        let next = AttributeValue::N((changed.config_revision + 1).to_string());
         let mut attributes: Item = serde_dynamo::to_item(&configuration)?;
-        attributes.insert("config_revision".to_owned(), next);
-        let update = self.set(Key::Mirror(&changed.config.repository), attributes);
-        let update = update.condition_expression("#config_revision = :seen").expression_attribute_values(":seen", seen);
-        conditional(update).await
+        let revision = |revision: u64| AttributeValue::N(revision.to_string());
+        attributes.insert("config_revision".to_owned(), revision(changed.config_revision + 1));
+        attributes.insert("scheduled_revision".to_owned(), revision(changed.scheduled_revision));
+        let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
+        let update = format!("SET {}", assignments.join(", "));
+        let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
+        values.insert(":seen".to_owned(), revision(changed.config_revision));
+        let (repository, robot) = (&changed.config.repository, &changed.config.robot);
+        let mut transaction = Transaction::new(self);
+        let change = Change { update: &update, condition: "#config_revision = :seen" };
+        transaction.update(Key::Mirror(repository), change, values)?;
+        if robot != before {
+            count_mirrors(&mut transaction, robot, 1)?;
+            count_mirrors(&mut transaction, before, -1)?;
+        }
+        if let Some(role) = grant {
+            permission::grant(&mut transaction, repository, robot, role)?;
+        }
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(0) => Err(StateError::Conflict),
+            Committed::Refused(_) => Err(StateError::NotFound),
+        }
+    }
+
+    /// Ends mirroring: deletes the mirror as it was read, and makes its repository an ordinary one. A running sync
+    /// stops. [`StateError::Conflict`] if the mirror was changed.
+    pub async fn delete_mirror(&self, mirror: &Mirror) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        self.unlink_mirror(&mut transaction, mirror)?;
+        let change = Change { update: "SET #state = :state", condition: "attribute_exists(#state)" };
+        let state = serde_dynamo::to_attribute_value(RepositoryState::Normal)?;
+        transaction.update(
+            Key::Repository(&mirror.config.repository),
+            change,
+            Item::from([(":state".to_owned(), state)]),
+        )?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(StateError::Conflict),
+        }
+    }
+
+    /// The deletion of a mirror, as a part of a transaction.
+    #[expect(clippy::unused_self, reason = "a part of the table's interface")]
+    pub(crate) fn unlink_mirror(&self, transaction: &mut Transaction<'_>, mirror: &Mirror) -> Result<(), StateError> {
+        let seen = Item::from([(":seen".to_owned(), AttributeValue::N(mirror.config_revision.to_string()))]);
+        transaction.delete(Key::Mirror(&mirror.config.repository), Some(("#config_revision = :seen", seen)))?;
+        count_mirrors(transaction, &mirror.config.robot, -1)
+    }
+
+    /// Records that a mirror's schedule was made from `revision` of its configuration. If there is a later one by now, or
+    /// no mirror, nothing is recorded, and the answer is no: the schedule is to be made again.
+    pub async fn set_scheduled(&self, repository: &RepositoryName, revision: u64) -> Result<bool, StateError> {
+        let revision = AttributeValue::N(revision.to_string());
+        let update = self.set(Key::Mirror(repository), HashMap::from([("scheduled_revision".into(), revision)]));
+        let update = update.condition_expression("#config_revision = :scheduled_revision");
+        match conditional(update.expression_attribute_names("#config_revision", "config_revision")).await {
+            Ok(()) => Ok(true),
+            Err(StateError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The mirrors of these repositories, in no order; those that have none are left out.
+    pub async fn mirrors_of(&self, repositories: &[RepositoryName]) -> Result<Vec<Mirror>, StateError> {
+        let keys = repositories.iter().map(|repository| Key::Mirror(repository).attributes()).collect();
+        self.get_all(keys).await
     }
 
     /// Moves a mirror to the state that `decide` gives for it, atomically: where somebody else got in between,
@@ -153,17 +264,11 @@ impl Table {
             result => Ok(result?),
         }
     }
+}
 
-    /// An update that sets `attributes`, each under its own name as placeholder.
-    fn set(&self, key: Key<'_>, attributes: Item) -> UpdateItemFluentBuilder {
-        let mut update = self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()));
-        let mut assignments = Vec::with_capacity(attributes.len());
-        for (name, value) in attributes {
-            assignments.push(format!("#{name} = :{name}"));
-            update = update
-                .expression_attribute_names(format!("#{name}"), &name)
-                .expression_attribute_values(format!(":{name}"), value);
-        }
-        update.update_expression(format!("SET {}", assignments.join(", ")))
-    }
+/// Counts a mirror of a robot, up or down. The robot must exist where it gets one more.
+fn count_mirrors(transaction: &mut Transaction<'_>, robot: &RobotName, by: i8) -> Result<(), StateError> {
+    let change = Change { update: "ADD #mirrors :by", condition: "attribute_exists(#pk)" };
+    let values = Item::from([(":by".to_owned(), AttributeValue::N(by.to_string()))]);
+    transaction.update(Key::Robot(robot), change, values)
 }

@@ -3,7 +3,16 @@
 use moorage_domain::{Namespace, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{StateError, Table, key::Key};
+use crate::{
+    StateError, Table,
+    key::{Key, ORGANIZATIONS, namespace_pk, prefix},
+    table::Query,
+    team::{OWNERS, Team, TeamRole},
+    transaction::{Committed, Transaction},
+};
+
+/// The only user: whom the stack's first token stands for. Their name is a namespace, too.
+pub const ADMIN: &str = "admin";
 
 /// An organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +25,26 @@ pub struct Organization {
     pub created: Timestamp,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    name: Namespace,
+}
+
 impl Table {
-    /// Creates an organization; [`StateError::Conflict`] if the name is taken.
+    /// Creates an organization with its team of owners; [`StateError::Conflict`] if the name is taken.
     pub async fn create_organization(&self, organization: &Organization) -> Result<(), StateError> {
-        self.create(Key::Organization(&organization.name), organization).await
+        let name = &organization.name;
+        let mut transaction = Transaction::new(self);
+        transaction.create(Key::Organization(name), organization)?;
+        transaction.put(Key::OrganizationEntry(name), &Entry { name: name.clone() })?;
+        if let Ok(owners) = OWNERS.parse() {
+            let team = Team { name: owners, role: TeamRole::Admin, description: String::new() };
+            transaction.put(Key::Team(name, &team.name), &team)?;
+        }
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(StateError::Conflict),
+        }
     }
 
     /// Reads an organization.
@@ -30,5 +55,39 @@ impl Table {
     /// Replaces an organization.
     pub async fn put_organization(&self, organization: &Organization) -> Result<(), StateError> {
         self.put(Key::Organization(&organization.name), organization).await
+    }
+
+    /// Deletes an organization, its teams and its log. Its repositories and robots must be gone.
+    pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
+        for prefix in [prefix::TEAM, prefix::LOG] {
+            self.delete_all(&namespace_pk(name), prefix).await?;
+        }
+        let mut transaction = Transaction::new(self);
+        transaction.delete(Key::Organization(name), None)?;
+        transaction.delete(Key::OrganizationEntry(name), None)?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// All namespaces: the organizations', and the admin's own.
+    pub async fn namespaces(&self) -> Result<Vec<Namespace>, StateError> {
+        let mut names = self.organizations("", None).await?;
+        names.extend(ADMIN.parse());
+        Ok(names)
+    }
+
+    /// The names of organizations that begin with `start`, by name, at most `limit` of them.
+    pub async fn organizations(&self, start: &str, limit: Option<i32>) -> Result<Vec<Namespace>, StateError> {
+        let prefix = format!("{}{start}", prefix::ORGANIZATION);
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let query = Query { pk: ORGANIZATIONS.to_owned(), prefix: &prefix, newest_first: false, limit, after };
+            let page = self.page::<Entry>(query).await?;
+            names.extend(page.items.into_iter().map(|entry| entry.name));
+            after = page.next;
+            if after.is_none() || limit.is_some() {
+                return Ok(names);
+            }
+        }
     }
 }

@@ -1,12 +1,13 @@
-//! Repositories and who may use them.
+//! Repositories.
 
-use moorage_domain::{RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
+use moorage_domain::{Namespace, RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StateError, Table,
-    key::{Key, prefix, repository_pk},
-    table::conditional,
+    Mirror, StateError, Table,
+    key::{Key, namespace_pk, prefix, repository_pk},
+    table::{Item, Query, conditional},
+    transaction::{Change, Committed, Transaction},
 };
 
 /// A repository of ours.
@@ -22,30 +23,18 @@ pub struct Repository {
     pub description: String,
     /// When it was created.
     pub created: Timestamp,
+    /// Whether it was deleted. Its name is taken until nothing of it is left.
+    #[serde(default)]
+    pub is_deleted: bool,
 }
 
-/// What a robot may do with a repository. Each role includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Pull.
-    Read,
-    /// Pull and push; on a mirror, be its robot.
-    Write,
-    /// Everything.
-    Admin,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Permission {
-    role: Role,
-}
-
-/// A permission with its sort key, which names the robot.
-#[derive(Deserialize)]
-struct PermissionItem {
-    sk: String,
-    role: Role,
+/// Some repositories, by name, and where the next page begins.
+#[derive(Debug)]
+pub struct RepositoryPage {
+    /// The repositories.
+    pub repositories: Vec<Repository>,
+    /// What to pass to [`Table::repositories`] for the next page.
+    pub next: Option<String>,
 }
 
 impl Table {
@@ -56,37 +45,105 @@ impl Table {
 
     /// Reads a repository.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
-        self.get(Key::Repository(name)).await
+        let repository: Option<Repository> = self.get(Key::Repository(name)).await?;
+        Ok(repository.filter(|repository| !repository.is_deleted))
+    }
+
+    /// Repositories of a namespace, by name, from behind `after`.
+    pub async fn repositories(
+        &self,
+        namespace: &Namespace,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<RepositoryPage, StateError> {
+        let query = Query {
+            pk: namespace_pk(namespace),
+            prefix: prefix::REPOSITORY,
+            newest_first: false,
+            limit: Some(limit),
+            after: after.map(|after| format!("{}{after}", prefix::REPOSITORY)),
+        };
+        let page = self.page::<Repository>(query).await?;
+        let repositories = page.items.into_iter().filter(|repository| !repository.is_deleted).collect();
+        let next = page.next.and_then(|sk| sk.strip_prefix(prefix::REPOSITORY).map(str::to_owned));
+        Ok(RepositoryPage { repositories, next })
     }
 
     /// Changes what a repository is for; [`StateError::NotFound`] if there is none.
     pub async fn set_repository_state(&self, name: &RepositoryName, state: RepositoryState) -> Result<(), StateError> {
-        let request = self.client.update_item().table_name(&self.name);
-        let request = request.set_key(Some(Key::Repository(name).attributes()));
-        let request = request.update_expression("SET #state = :state").condition_expression("attribute_exists(#state)");
+        self.set_repository(name, "state", serde_dynamo::to_attribute_value(state)?).await
+    }
+
+    /// Makes a repository public or private; [`StateError::NotFound`] if there is none.
+    pub async fn set_repository_public(&self, name: &RepositoryName, is_public: bool) -> Result<(), StateError> {
+        self.set_repository(name, "is_public", serde_dynamo::to_attribute_value(is_public)?).await
+    }
+
+    /// Changes a repository's description; [`StateError::NotFound`] if there is none.
+    pub async fn set_repository_description(&self, name: &RepositoryName, text: &str) -> Result<(), StateError> {
+        self.set_repository(name, "description", serde_dynamo::to_attribute_value(text)?).await
+    }
+
+    async fn set_repository(
+        &self,
+        name: &RepositoryName,
+        attribute: &str,
+        value: aws_sdk_dynamodb::types::AttributeValue,
+    ) -> Result<(), StateError> {
+        let request = self.update(Key::Repository(name));
+        let request = request.update_expression("SET #attribute = :value");
+        let request = request.condition_expression("attribute_exists(#state) AND NOT #deleted = :true");
+        let request = request.expression_attribute_names("#attribute", attribute);
         let request = request.expression_attribute_names("#state", "state");
-        let request = request.expression_attribute_values(":state", serde_dynamo::to_attribute_value(state)?);
+        let request = request.expression_attribute_names("#deleted", "is_deleted");
+        let request = request.expression_attribute_values(":value", value);
+        let request = request.expression_attribute_values(":true", serde_dynamo::to_attribute_value(true)?);
         match conditional(request).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
         }
     }
 
-    /// The robot's role on the repository.
-    pub async fn role(&self, repository: &RepositoryName, robot: &RobotName) -> Result<Option<Role>, StateError> {
-        let permission: Option<Permission> = self.get(Key::Permission(repository, robot)).await?;
-        Ok(permission.map(|permission| permission.role))
+    /// Marks a repository as deleted, and deletes its mirror with it, which ends a running sync. The rest is left to
+    /// [`Table::purge_repository`]. `mirror` is the mirror as it was read; [`StateError::Conflict`] if there is another
+    /// one or none by now, [`StateError::NotFound`] if there is no repository.
+    pub async fn mark_repository_deleted(
+        &self,
+        name: &RepositoryName,
+        mirror: Option<&Mirror>,
+    ) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        let change = Change { update: "SET #is_deleted = :true", condition: "attribute_exists(#state)" };
+        let values = Item::from([(":true".to_owned(), serde_dynamo::to_attribute_value(true)?)]);
+        transaction.update(Key::Repository(name), change, values)?;
+        match mirror {
+            Some(mirror) => self.unlink_mirror(&mut transaction, mirror)?,
+            None => transaction.delete(Key::Mirror(name), Some(("attribute_not_exists(#pk)", Item::new())))?,
+        }
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(0) => Err(StateError::NotFound),
+            Committed::Refused(_) => Err(StateError::Conflict),
+        }
     }
 
-    /// The robots that have a role on the repository, by name.
-    pub async fn roles(&self, repository: &RepositoryName) -> Result<Vec<(RobotName, Role)>, StateError> {
-        let items: Vec<PermissionItem> = self.all(repository_pk(repository), prefix::PERMISSION).await?;
-        let robot = |item: &PermissionItem| item.sk.strip_prefix(prefix::PERMISSION)?.parse().ok();
-        Ok(items.iter().filter_map(|item| Some((robot(item)?, item.role))).collect())
+    /// Whether a repository was deleted, and something of it is left.
+    pub async fn is_repository_deleted(&self, name: &RepositoryName) -> Result<bool, StateError> {
+        let repository: Option<Repository> = self.get(Key::Repository(name)).await?;
+        Ok(repository.is_some_and(|repository| repository.is_deleted))
     }
 
-    /// Gives the robot a role on the repository.
-    pub async fn grant(&self, repository: &RepositoryName, robot: &RobotName, role: Role) -> Result<(), StateError> {
-        self.put(Key::Permission(repository, robot), &Permission { role }).await
+    /// Deletes every item of a deleted repository, and last the one that keeps its name taken.
+    pub async fn purge_repository(&self, name: &RepositoryName) -> Result<(), StateError> {
+        let roles: Vec<(RobotName, _)> = self.roles(name).await?;
+        for (robot, _) in roles {
+            self.revoke(name, &robot).await?;
+        }
+        self.delete_all(&repository_pk(name), "").await?;
+        let mut transaction = Transaction::new(self);
+        let deleted = Item::from([(":true".to_owned(), serde_dynamo::to_attribute_value(true)?)]);
+        transaction.delete(Key::Repository(name), Some(("#is_deleted = :true", deleted)))?;
+        transaction.commit().await?;
+        Ok(())
     }
 }

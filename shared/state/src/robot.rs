@@ -1,5 +1,6 @@
 //! Robot accounts and their tokens.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Namespace, RobotName, SecretString, Timestamp};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Ciphertext, StateError, Table,
-    key::{Key, namespace_pk, prefix},
+    key::{Key, PK, namespace_pk, prefix},
+    table::{Item, conditional},
+    transaction::{Committed, Transaction},
 };
 
 /// The length of a token, as in Quay.
@@ -31,6 +34,23 @@ pub struct Robot {
     pub token_hash: String,
     /// The token for showing it to its owner.
     pub token: Ciphertext,
+    /// Its credentials at an external registry, for mirrors that have none of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_registry: Option<RobotRegistry>,
+    /// How many mirrors use it; kept by their transactions.
+    #[serde(default)]
+    pub mirrors: u64,
+}
+
+/// A robot's credentials at an external registry. They go to this registry only, whatever mirrors refer to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RobotRegistry {
+    /// Host, with its port if it has one, as in mirrors' references.
+    pub host: String,
+    /// The user name there.
+    pub username: String,
+    /// The password there.
+    pub password: Ciphertext,
 }
 
 /// A robot's token.
@@ -68,5 +88,56 @@ impl Table {
     /// The robots of a namespace, by name.
     pub async fn robots(&self, namespace: &Namespace) -> Result<Vec<Robot>, StateError> {
         self.all(namespace_pk(namespace), prefix::ROBOT).await
+    }
+
+    /// Replaces a robot's token; [`StateError::NotFound`] if there is no such robot.
+    pub async fn set_robot_token(
+        &self,
+        name: &RobotName,
+        token_hash: &str,
+        token: &Ciphertext,
+    ) -> Result<(), StateError> {
+        let values = [("token_hash", token_hash.to_owned()), ("token", String::from(token.clone()))];
+        let values = values.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+        self.set_robot(name, Item::from(values)).await
+    }
+
+    /// Replaces a robot's credentials at an external registry, or removes them; [`StateError::NotFound`] if there is no
+    /// such robot.
+    pub async fn set_robot_registry(
+        &self,
+        name: &RobotName,
+        registry: Option<&RobotRegistry>,
+    ) -> Result<(), StateError> {
+        let registry = serde_dynamo::to_attribute_value(registry)?;
+        self.set_robot(name, Item::from([("external_registry".to_owned(), registry)])).await
+    }
+
+    async fn set_robot(&self, name: &RobotName, values: Item) -> Result<(), StateError> {
+        let update = self.set(Key::Robot(name), values);
+        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
+        match conditional(update).await {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
+        }
+    }
+
+    /// Deletes a robot and its roles; [`StateError::Conflict`] if a mirror uses it.
+    pub async fn delete_robot(&self, name: &RobotName) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        let none = Item::from([(":none".to_owned(), AttributeValue::N("0".to_owned()))]);
+        let unused = "attribute_not_exists(#mirrors) OR #mirrors = :none";
+        transaction.delete(Key::Robot(name), Some((unused, none)))?;
+        if let Committed::Refused(_) = transaction.commit().await? {
+            return Err(StateError::Conflict);
+        }
+        // Without the robot its roles are of no use, so that they may go later.
+        for (repository, _) in self.grants(name).await? {
+            match self.revoke(&repository, name).await {
+                Ok(()) | Err(StateError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }

@@ -14,13 +14,21 @@ pub const MAX_SECRET_LENGTH: usize = 4_096;
 pub struct Ciphertext(String);
 
 /// What a secret is for. It becomes the encryption context, so a ciphertext that was moved to another item of the table
-/// no longer decrypts; and the roles' policies go by it: only `sync` may decrypt what belongs to a repository.
+/// no longer decrypts; and the roles' policies go by it: only `sync` may decrypt passwords of external registries.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
     /// The password of the external registry of this repository's mirror.
     Upstream(&'a RepositoryName),
     /// This robot's token.
     Robot(&'a RobotName),
+    /// This robot's password at an external registry.
+    RobotUpstream(&'a RobotName),
+}
+
+impl From<Ciphertext> for String {
+    fn from(ciphertext: Ciphertext) -> Self {
+        ciphertext.0
+    }
 }
 
 impl Purpose<'_> {
@@ -28,6 +36,7 @@ impl Purpose<'_> {
         match self {
             Self::Upstream(repository) => ("repository", repository.to_string()),
             Self::Robot(robot) => ("robot", robot.to_string()),
+            Self::RobotUpstream(robot) => ("robot_upstream", robot.to_string()),
         }
     }
 }

@@ -8,29 +8,34 @@ use aws_sdk_dynamodb::{
     operation::{
         delete_item::DeleteItemError,
         put_item::PutItemError,
+        query::builders::QueryFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
-    types::{AttributeValue, PutRequest, WriteRequest},
+    types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{StateError, unavailable},
     key::{Key, PK, SK},
+    tag_history::TAG_RETENTION,
 };
 
 /// Writes in one `BatchWriteItem`: DynamoDB's limit.
 const BATCH_SIZE: usize = 25;
+/// Reads in one `BatchGetItem`: DynamoDB's limit.
+const READ_BATCH_SIZE: usize = 100;
 /// Rounds for what a batch leaves unprocessed. With the pause doubling from [`BATCH_PAUSE`] that is about six seconds.
-const BATCH_ROUNDS: u32 = 8;
+pub(crate) const BATCH_ROUNDS: u32 = 8;
 /// The first pause before unprocessed items are sent again.
-const BATCH_PAUSE: Duration = Duration::from_millis(25);
+pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(25);
 
 /// The table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub(crate) client: Client,
     pub(crate) name: String,
+    pub(crate) tag_retention: Duration,
 }
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -44,7 +49,13 @@ pub(crate) struct Page<T> {
 impl Table {
     /// The table `name`.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
+        Self { client, name: name.into(), tag_retention: TAG_RETENTION }
+    }
+
+    /// The same table, in which the past of tags is kept for `retention`.
+    #[must_use]
+    pub fn keep_past_tags(self, retention: Duration) -> Self {
+        Self { tag_retention: retention, ..self }
     }
 
     /// Reads an item, strongly consistent: every read here is followed by a decision.
@@ -82,19 +93,31 @@ impl Table {
         }
     }
 
+    /// An update of an item, still to be told what.
+    pub(crate) fn update(&self, key: Key<'_>) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()))
+    }
+
     /// Deletes an item; [`StateError::NotFound`] where there is none.
     pub(crate) async fn delete(&self, key: Key<'_>) -> Result<(), StateError> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
         let deleted = request.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
-        match deleted.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(StateError::NotFound)
-            }
-            Err(error) => Err(unavailable(&error)),
+        match settle_delete(deleted.send().await) {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
         }
+    }
+
+    /// Deletes an item of which a condition holds; [`StateError::Conflict`] where it does not.
+    pub(crate) async fn delete_if(
+        &self,
+        key: Key<'_>,
+        condition: &str,
+        (name, value): (&str, AttributeValue),
+    ) -> Result<(), StateError> {
+        let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
+        let deleted = request.condition_expression(condition).expression_attribute_values(name, value);
+        settle_delete(deleted.send().await)
     }
 
     /// Writes many items, whatever was there.
@@ -106,12 +129,76 @@ impl Table {
         let requests = items.into_iter().map(request).collect::<Result<Vec<_>, _>>();
         let requests = requests.map_err(|error| StateError::Unavailable(error.to_string()))?;
         for batch in requests.chunks(BATCH_SIZE) {
-            self.put_batch(batch.to_vec()).await?;
+            self.write_batch(batch.to_vec()).await?;
         }
         Ok(())
     }
 
-    async fn put_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
+    /// Deletes all of a partition's items whose sort key begins with `prefix`.
+    pub(crate) async fn delete_all(&self, pk: &str, prefix: &str) -> Result<(), StateError> {
+        #[derive(serde::Deserialize)]
+        struct SortKey {
+            sk: String,
+        }
+        loop {
+            let query = Query { pk: pk.to_owned(), prefix, newest_first: false, limit: None, after: None };
+            let page = self.page::<SortKey>(query).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            let request = |SortKey { sk }| {
+                let delete = DeleteRequest::builder().set_key(Some(start(pk, sk))).build();
+                delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
+            };
+            let requests = page.items.into_iter().map(request).collect::<Result<Vec<_>, _>>();
+            let requests = requests.map_err(|error| StateError::Unavailable(error.to_string()))?;
+            for batch in requests.chunks(BATCH_SIZE) {
+                self.write_batch(batch.to_vec()).await?;
+            }
+        }
+    }
+
+    /// Reads many items, in no order; those that are not there are left out.
+    pub(crate) async fn get_all<T: DeserializeOwned>(&self, keys: Vec<Item>) -> Result<Vec<T>, StateError> {
+        let mut found = Vec::new();
+        for batch in keys.chunks(READ_BATCH_SIZE) {
+            let mut open = batch.to_vec();
+            for round in 0..BATCH_ROUNDS {
+                let request = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut open)));
+                let request = request.consistent_read(true).build();
+                let request = request.map_err(|error| StateError::Unavailable(error.to_string()))?;
+                let request = self.client.batch_get_item().request_items(&self.name, request);
+                let answer = request.send().await.map_err(|error| unavailable(&error))?;
+                let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
+                found.extend(serde_dynamo::from_items::<_, T>(items)?);
+                let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
+                open = left.map(|left| left.keys).unwrap_or_default();
+                if open.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(round)).await;
+            }
+            if !open.is_empty() {
+                return Err(StateError::Unavailable(format!("{} items stayed unread", open.len())));
+            }
+        }
+        Ok(found)
+    }
+
+    /// An update that sets `attributes`, each under its own name as placeholder.
+    pub(crate) fn set(&self, key: Key<'_>, attributes: Item) -> UpdateItemFluentBuilder {
+        let mut update = self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()));
+        let mut assignments = Vec::with_capacity(attributes.len());
+        for (name, value) in attributes {
+            assignments.push(format!("#{name} = :{name}"));
+            update = update
+                .expression_attribute_names(format!("#{name}"), &name)
+                .expression_attribute_values(format!(":{name}"), value);
+        }
+        update.update_expression(format!("SET {}", assignments.join(", ")))
+    }
+
+    async fn write_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
         for round in 0..BATCH_ROUNDS {
             let request = self.client.batch_write_item().request_items(&self.name, batch);
             let answer = request.send().await.map_err(|error| unavailable(&error))?;
@@ -127,15 +214,43 @@ impl Table {
     /// Reads one page of a partition's items whose sort key begins with `prefix`.
     pub(crate) async fn page<T: DeserializeOwned>(&self, query: Query<'_>) -> Result<Page<T>, StateError> {
         let Query { pk, prefix, newest_first, limit, after } = query;
-        let start = after.map(|sk| {
-            let start = [(PK, pk.clone()), (SK, sk)];
-            start.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).collect()
-        });
+        let start = after.map(|sk| start(&pk, sk));
+        let mut request = self.client.query().table_name(&self.name).expression_attribute_names("#pk", PK);
+        request = request.expression_attribute_values(":pk", AttributeValue::S(pk));
+        if prefix.is_empty() {
+            request = request.key_condition_expression("#pk = :pk");
+        } else {
+            request = request.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
+            request = request.expression_attribute_names("#sk", SK);
+            request = request.expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()));
+        }
+        Self::fetch(request, newest_first, limit, start).await
+    }
+
+    /// Reads one page of a partition's items whose sort keys lie from `range.0` to `range.1`, the last first.
+    pub(crate) async fn page_between<T: DeserializeOwned>(
+        &self,
+        pk: String,
+        range: (String, String),
+        limit: i32,
+        after: Option<String>,
+    ) -> Result<Page<T>, StateError> {
+        let start = after.map(|sk| start(&pk, sk));
         let request = self.client.query().table_name(&self.name);
-        let request = request.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
+        let request = request.key_condition_expression("#pk = :pk AND #sk BETWEEN :from AND :to");
         let request = request.expression_attribute_names("#pk", PK).expression_attribute_names("#sk", SK);
         let request = request.expression_attribute_values(":pk", AttributeValue::S(pk));
-        let request = request.expression_attribute_values(":sk", AttributeValue::S(prefix.to_owned()));
+        let request = request.expression_attribute_values(":from", AttributeValue::S(range.0));
+        let request = request.expression_attribute_values(":to", AttributeValue::S(range.1));
+        Self::fetch(request, true, Some(limit), start).await
+    }
+
+    async fn fetch<T: DeserializeOwned>(
+        request: QueryFluentBuilder,
+        newest_first: bool,
+        limit: Option<i32>,
+        start: Option<Item>,
+    ) -> Result<Page<T>, StateError> {
         let request = request.scan_index_forward(!newest_first).set_limit(limit).set_exclusive_start_key(start);
         let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
         let next = answer.last_evaluated_key.and_then(|mut key| key.remove(SK));
@@ -168,6 +283,12 @@ pub(crate) struct Query<'a> {
     pub(crate) after: Option<String>,
 }
 
+/// The key of an item that a query begins behind.
+fn start(pk: &str, sk: String) -> Item {
+    let key = [(PK, pk.to_owned()), (SK, sk)];
+    key.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).collect()
+}
+
 /// A value with its key's attributes.
 pub(crate) fn item<T: Serialize>(key: Key<'_>, value: &T) -> Result<Item, StateError> {
     let mut item: Item = serde_dynamo::to_item(value)?;
@@ -181,6 +302,21 @@ pub(crate) async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), S
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(error))
             if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+        {
+            Err(StateError::Conflict)
+        }
+        Err(error) => Err(unavailable(&error)),
+    }
+}
+
+fn settle_delete<T, R>(result: Result<T, SdkError<DeleteItemError, R>>) -> Result<(), StateError>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match result {
+        Ok(_) => Ok(()),
+        Err(SdkError::ServiceError(error))
+            if matches!(error.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
         {
             Err(StateError::Conflict)
         }

@@ -1,15 +1,15 @@
-//! The usage log of a repository.
+//! The usage logs of repositories and of organizations.
 
 use std::time::Duration;
 
-use moorage_domain::{RepositoryName, Timestamp, usage_log::LogEntry};
+use moorage_domain::{Namespace, RepositoryName, Timestamp, usage_log::LogEntry};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    key::{Key, prefix, repository_pk},
-    table::{Query, item},
+    key::{Key, prefix},
+    table::item,
 };
 
 /// How long entries are kept.
@@ -22,42 +22,69 @@ struct LogItem {
     expires_at: Timestamp,
 }
 
+/// Whose log.
+#[derive(Debug, Clone, Copy)]
+pub enum LogOf<'a> {
+    /// A repository's: what was done to it, and its syncs.
+    Repository(&'a RepositoryName),
+    /// A namespace's: what was done by hand to it, its robots, teams and repositories.
+    Namespace(&'a Namespace),
+}
+
+/// Which entries to read.
+#[derive(Debug, Clone, Copy)]
+pub struct LogQuery<'a> {
+    /// The first second.
+    pub from: Timestamp,
+    /// The last second.
+    pub to: Timestamp,
+    /// The most entries.
+    pub limit: i32,
+    /// Where the page before ended.
+    pub after: Option<&'a str>,
+}
+
 /// Some entries, newest first, and where the next page begins.
 #[derive(Debug)]
 pub struct LogPage {
     /// The entries.
     pub entries: Vec<LogEntry>,
-    /// What to pass to [`Table::log`] for the next page.
+    /// What [`LogQuery::after`] is for the next page.
     pub next: Option<String>,
 }
 
+impl<'a> LogOf<'a> {
+    fn key(self, datetime: Timestamp, id: Uuid) -> Key<'a> {
+        match self {
+            Self::Repository(repository) => Key::Log(repository, datetime, id),
+            Self::Namespace(namespace) => Key::NamespaceLog(namespace, datetime, id),
+        }
+    }
+}
+
 impl Table {
-    /// Adds entries, in their order.
+    /// Adds entries to a repository's log, in their order.
     pub async fn add_log(&self, repository: &RepositoryName, entries: &[LogEntry]) -> Result<(), StateError> {
+        self.add_log_of(LogOf::Repository(repository), entries).await
+    }
+
+    /// Adds entries, in their order.
+    pub async fn add_log_of(&self, log: LogOf<'_>, entries: &[LogEntry]) -> Result<(), StateError> {
         let items = entries.iter().map(|entry| {
             let expires_at = entry.datetime.plus(LOG_RETENTION);
             // Version 7 ids of one process are ordered, which keeps entries of one second in order.
-            item(Key::Log(repository, entry.datetime, Uuid::now_v7()), &LogItem { entry: entry.clone(), expires_at })
+            item(log.key(entry.datetime, Uuid::now_v7()), &LogItem { entry: entry.clone(), expires_at })
         });
         self.put_all(items.collect::<Result<_, _>>()?).await
     }
 
-    /// The entries of a repository, newest first, from behind `after`.
-    pub async fn log(
-        &self,
-        repository: &RepositoryName,
-        limit: i32,
-        after: Option<&str>,
-        now: Timestamp,
-    ) -> Result<LogPage, StateError> {
-        let query = Query {
-            pk: repository_pk(repository),
-            prefix: prefix::LOG,
-            newest_first: true,
-            limit: Some(limit),
-            after: after.map(|after| format!("{}{after}", prefix::LOG)),
-        };
-        let page = self.page::<LogItem>(query).await?;
+    /// Entries, newest first.
+    pub async fn log(&self, log: LogOf<'_>, query: LogQuery<'_>, now: Timestamp) -> Result<LogPage, StateError> {
+        let (first, last) = (log.key(query.from, Uuid::nil()), log.key(query.to, Uuid::max()));
+        let after = query.after.map(|after| format!("{}{after}", prefix::LOG));
+        // DynamoDB refuses to go on from outside of the range.
+        let after = after.map(|after| after.clamp(first.sk(), last.sk()));
+        let page = self.page_between::<LogItem>(first.pk(), (first.sk(), last.sk()), query.limit, after).await?;
         let entries = page.items.into_iter().filter(|item| item.expires_at > now).map(|item| item.entry).collect();
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::LOG).map(str::to_owned));
         Ok(LogPage { entries, next })

@@ -1,10 +1,25 @@
 //! Blobs: verified before they exist. Small ones are one request; large ones are an [`Upload`](crate::Upload).
 
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
-use moorage_domain::Digest;
+use moorage_domain::{Digest, Hasher};
 
-use crate::{Room, Storage, StorageError, key::StorageKey, part::part_size};
+use crate::{Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
+
+/// What to do with an object of the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Present {
+    /// Leave it: its content is given by its key.
+    Keep,
+    /// Replace it: it is known to be damaged.
+    Replace,
+}
+
+impl Present {
+    pub(crate) fn if_none_match(self) -> Option<String> {
+        (self == Self::Keep).then(|| "*".to_owned())
+    }
+}
 
 impl Storage {
     /// The length of a blob, if the bucket has it.
@@ -17,15 +32,36 @@ impl Storage {
         size > part_size(size)
     }
 
-    /// Stores a blob whole, if its bytes have the right digest. One that somebody else stored meanwhile is left as it
-    /// is.
-    pub async fn put_blob(&self, digest: &Digest, bytes: Bytes, room: Room) -> Result<(), StorageError> {
+    /// Whether the bucket's bytes of a blob have its digest: reads all of them, a few at a time.
+    pub async fn is_sound(&self, digest: &Digest) -> Result<bool, StorageError> {
+        let get = self.client.get_object().bucket(&*self.bucket).key(self.key(StorageKey::Blob(digest)));
+        let mut object = match get.send().await {
+            Ok(object) => object,
+            Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(false),
+            Err(error) => return Err(unavailable(&error)),
+        };
+        let mut hasher = Hasher::new(digest.algorithm());
+        let broken = |error: aws_sdk_s3::primitives::ByteStreamError| StorageError::Unavailable(error.to_string());
+        while let Some(bytes) = object.body.try_next().await.map_err(broken)? {
+            hasher.update(&bytes);
+        }
+        Ok(hasher.finish() == *digest)
+    }
+
+    /// Stores a blob whole, if its bytes have the right digest.
+    pub async fn put_blob(
+        &self,
+        digest: &Digest,
+        bytes: Bytes,
+        room: Room,
+        present: Present,
+    ) -> Result<(), StorageError> {
         if Digest::of(digest.algorithm(), &bytes) != *digest {
             return Err(StorageError::DigestMismatch(digest.clone()));
         }
         let key = self.key(StorageKey::Blob(digest));
         let put = self.client.put_object().bucket(&*self.bucket).key(&key);
-        let put = put.if_none_match("*").body(ByteStream::from(bytes));
+        let put = put.set_if_none_match(present.if_none_match()).body(ByteStream::from(bytes));
         // The body was hashed just now, and a CRC goes with it: signing it would hash it once more.
         let written = put.customize().disable_payload_signing().send().await;
         drop(room);

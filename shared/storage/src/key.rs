@@ -52,6 +52,12 @@ impl StorageKey<'_> {
     }
 }
 
+/// What all keys of a repository begin with, but for those of repositories below it.
+pub(crate) fn repository_prefixes(root: &StorageRoot, repository: &RepositoryName) -> [String; 3] {
+    let parts = ["_manifests", "_layers", "_uploads"];
+    parts.map(|part| format!("{}docker/registry/v2/repositories/{repository}/{part}/", root.0))
+}
+
 /// What all keys of a tag's history begin with.
 pub(crate) fn tag_index_prefix(root: &StorageRoot, repository: &RepositoryName, tag: &TagName) -> String {
     format!("{}docker/registry/v2/repositories/{repository}/_manifests/tags/{tag}/index/", root.0)

@@ -9,14 +9,17 @@ mod manifest;
 mod part;
 mod presign;
 mod read;
+mod repository;
 mod room;
 mod storage;
 mod tag;
 mod upload;
 
+pub use blob::Present;
 pub use error::StorageError;
 pub use key::{StorageKey, StorageRoot};
 pub use list::TagPage;
+pub use manifest::Stored;
 pub use presign::Method;
 pub use room::Room;
 pub use storage::Storage;

@@ -27,13 +27,13 @@ impl Storage {
         digest.map(Some).ok_or_else(malformed)
     }
 
-    /// Whether a manifest belongs to a repository.
-    pub async fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+    /// Whether a manifest belongs to a repository; its bytes may be missing.
+    pub async fn links_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
         Ok(self.length(&self.key(StorageKey::RevisionLink(repository, digest))).await?.is_some())
     }
 
-    /// Whether a blob belongs to a repository.
-    pub async fn has_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+    /// Whether a blob belongs to a repository; its bytes may be missing.
+    pub async fn links_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
         Ok(self.length(&self.key(StorageKey::LayerLink(repository, digest))).await?.is_some())
     }
 }

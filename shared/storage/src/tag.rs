@@ -1,9 +1,6 @@
 //! Tags: the commit point of an image.
 
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{Delete, ObjectIdentifier},
-};
+use aws_sdk_s3::primitives::ByteStream;
 use moorage_domain::{Digest, RepositoryName, TagName};
 
 use crate::{
@@ -27,27 +24,22 @@ impl Storage {
         self.link_once(StorageKey::TagIndexLink(repository, tag, digest), digest).await
     }
 
+    /// Points a tag to a manifest as [`Self::publish_tag`] does, looking at what is there; tells whether it did not.
+    pub async fn mend_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        digest: &Digest,
+    ) -> Result<bool, StorageError> {
+        let current = self.mend_link(StorageKey::TagLink(repository, tag), digest).await?;
+        Ok(self.mend_link(StorageKey::TagIndexLink(repository, tag, digest), digest).await? || current)
+    }
+
     /// Deletes a tag: its history first and what it points to last, so that there is no half state. Deleting a tag
     /// that is not there is no error. The bucket's versions keep what was deleted for the retention time.
     pub async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StorageError> {
         let prefix = tag_index_prefix(&self.root, repository, tag);
-        loop {
-            let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&prefix);
-            let listed = list.send().await.map_err(|error| unavailable(&error))?;
-            let keys = listed.contents().iter().filter_map(|object| object.key());
-            let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
-            let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            if keys.is_empty() {
-                break;
-            }
-            let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
-            let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
-            if let Some(error) = deleted.map_err(|error| unavailable(&error))?.errors().first() {
-                let code = error.code().unwrap_or("unknown");
-                return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
-            }
-        }
+        self.delete_below(&prefix).await?;
         let key = self.key(StorageKey::TagLink(repository, tag));
         self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(|error| unavailable(&error))?;
         Ok(())

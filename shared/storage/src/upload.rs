@@ -11,7 +11,7 @@ use bytes::Bytes;
 use moorage_domain::{Checkpoint, Digest, Hasher, digest::HashState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
+use crate::{Present, Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
 
 /// A blob of which the bucket has the first parts. The object exists only after [`Upload::complete`] has verified it.
 #[derive(Debug)]
@@ -228,9 +228,9 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the parts an object, if they are whole and have the right digest. One that somebody else stored meanwhile
-    /// is left as it is, and this upload given up.
-    pub async fn complete(mut self) -> Result<(), StorageError> {
+    /// Makes the parts an object, if they are whole and have the right digest. If one is to be kept that somebody else
+    /// stored meanwhile, this upload is given up.
+    pub async fn complete(mut self, present: Present) -> Result<(), StorageError> {
         self.settle().await?;
         if self.pushed != self.size {
             let (digest, actual) = (self.digest, self.pushed);
@@ -243,7 +243,7 @@ impl Upload {
         let key = storage.key(StorageKey::Blob(&self.digest));
         let parts = CompletedMultipartUpload::builder().set_parts(Some(self.landed)).build();
         let request = storage.client.complete_multipart_upload().bucket(&*storage.bucket).key(&key);
-        let request = request.upload_id(&self.id).multipart_upload(parts).if_none_match("*");
+        let request = request.upload_id(&self.id).multipart_upload(parts).set_if_none_match(present.if_none_match());
         let request = request.mpu_object_size(i64::try_from(self.size).unwrap_or(i64::MAX));
         if !storage.settle(&key, request.send().await).await? {
             storage.abort_upload(&self.digest, &self.id).await?;

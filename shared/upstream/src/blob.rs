@@ -1,6 +1,10 @@
 //! A blob's stream, which survives broken connections.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use moorage_domain::Digest;
@@ -18,8 +22,12 @@ use crate::{
     transport::display,
 };
 
-/// How often in a row a stream may break without a byte arriving in between.
+/// How often in a row a stream may break without [`ENOUGH`] arriving in between.
 const MAX_BREAKS: u32 = 5;
+/// Bytes that tell a stream from one that only seems to be: less than these in [`PATIENCE`] is a broken one.
+const ENOUGH: u64 = 64 * 1024;
+/// How long a stream may take for [`ENOUGH`], if it has not come to its end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reads the bytes from an offset to the end of a blob, in order, each once. Where the connection breaks, it goes on
 /// from there. It does not hash.
@@ -41,6 +49,9 @@ pub struct BlobReader {
     /// Bytes to pass over: a server that ignores `Range` begins at the start.
     skip: u64,
     breaks: u32,
+    /// Bytes that came since the last break, or since [`PATIENCE`] was last counted from.
+    came: u64,
+    since: Instant,
     backoff: Backoff,
 }
 
@@ -53,9 +64,22 @@ impl BlobReader {
         range: Range<u64>,
     ) -> Result<Self, UpstreamError> {
         let (Range { start: offset, end }, backoff) = (range, Backoff::new());
-        let (stream, chunk, range_ignored, skip, breaks) = (None, Bytes::new(), false, 0, 0);
-        let mut reader =
-            Self { requests, url, digest, size, offset, end, range_ignored, stream, chunk, skip, breaks, backoff };
+        let mut reader = Self {
+            requests,
+            url,
+            digest,
+            size,
+            offset,
+            end,
+            range_ignored: false,
+            stream: None,
+            chunk: Bytes::new(),
+            skip: 0,
+            breaks: 0,
+            came: 0,
+            since: Instant::now(),
+            backoff,
+        };
         reader.connect().await?;
         Ok(reader)
     }
@@ -100,7 +124,10 @@ impl BlobReader {
             // After the last byte the stream is read to its end, so that a longer one is found out.
             match stream.response.chunk().await {
                 Ok(Some(chunk)) => {
-                    self.requests.http.read(chunk.len());
+                    self.requests.meter().read(chunk.len());
+                    if self.drips(chunk.len() as u64) {
+                        self.broke(Some(UpstreamError::Timeout(display(&self.url))))?;
+                    }
                     if let Some(chunk) = self.accept(chunk)? {
                         return Ok(Some(chunk));
                     }
@@ -126,14 +153,27 @@ impl BlobReader {
         if self.offset > self.size {
             return Err(self.wrong_length(self.offset));
         }
-        self.breaks = 0;
         Ok(Some(chunk))
+    }
+
+    /// Whether so little comes that the stream is as good as broken.
+    fn drips(&mut self, came: u64) -> bool {
+        self.came += came;
+        if self.came >= ENOUGH {
+            self.breaks = 0;
+        } else if self.since.elapsed() < PATIENCE {
+            return false;
+        }
+        let drips = self.came < ENOUGH && self.offset + came < self.end;
+        (self.came, self.since) = (0, Instant::now());
+        drips
     }
 
     /// Gives the broken stream up; fails where it broke too often.
     fn broke(&mut self, error: Option<UpstreamError>) -> Result<(), UpstreamError> {
         self.stream = None;
         self.breaks += 1;
+        (self.came, self.since) = (0, Instant::now());
         if self.breaks < MAX_BREAKS {
             return Ok(());
         }

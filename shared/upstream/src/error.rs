@@ -1,8 +1,8 @@
 //! How an external registry can fail us.
 
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io};
 
-use moorage_domain::{Digest, FailureReason};
+use moorage_domain::{Digest, FailureReason, Timestamp};
 
 /// A failure, as a decision: what the caller can do differs by variant. Messages hold neither secrets nor the query of
 /// any URL: a redirect's may be a signature.
@@ -14,11 +14,11 @@ pub enum UpstreamError {
     /// The registry does not have it.
     #[error("{0} was not found")]
     NotFound(String),
-    /// The registry asks to be left alone for longer than we wait.
-    #[error("the registry limits the rate of requests{}", .retry_after.map(|wait| format!(", for {} s", wait.as_secs())).unwrap_or_default())]
+    /// The registry asks to be left alone for longer than we wait, or its allowance is used up.
+    #[error("the registry limits the rate of requests, until {until}")]
     RateLimited {
-        /// For how long, if it says so.
-        retry_after: Option<Duration>,
+        /// When to come again.
+        until: Timestamp,
     },
     /// No answer in time.
     #[error("{0} did not answer in time")]
@@ -106,14 +106,6 @@ impl UpstreamError {
             Self::TooLarge { .. } => FailureReason::ContentRefused,
             Self::DigestMismatch(_) | Self::LengthMismatch { .. } => FailureReason::DigestMismatch,
             Self::Settings => FailureReason::UnknownError,
-        }
-    }
-
-    /// How long the registry asks to be left alone.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::RateLimited { retry_after } => *retry_after,
-            _ => None,
         }
     }
 

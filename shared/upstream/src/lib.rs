@@ -5,6 +5,8 @@ mod blob;
 mod challenge;
 mod error;
 mod link;
+mod meter;
+mod rate_limit;
 mod referrers;
 mod registry;
 mod request;
@@ -15,8 +17,8 @@ mod transport;
 
 pub use blob::BlobReader;
 pub use error::UpstreamError;
+pub use meter::Meter;
 pub use moorage_domain::{Guard, GuardError};
 pub use registry::{Registry, Resolved};
-pub use request::Counts;
 pub use settings::{Credentials, Limits, Proxy, Settings};
 pub use tags::Listing;

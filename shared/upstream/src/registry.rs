@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::{
-    BlobReader, Counts, Listing, Settings, UpstreamError,
+    BlobReader, Listing, Settings, UpstreamError,
     auth::Auth,
     referrers,
     request::{Answer, Http, Requests},
@@ -48,8 +48,8 @@ impl Registry {
     /// Opens a registry. Nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self, UpstreamError> {
         let transport = Transport::new(&settings)?;
-        let auth = Auth::new(settings.credentials, settings.reference.path());
-        let requests = Arc::new(Requests::new(Http::new(transport, settings.limits), auth));
+        let auth = Auth::new(settings.credentials, &settings.reference.repository());
+        let requests = Arc::new(Requests::new(Http::new(transport, settings.limits, settings.meter), auth));
         let (reference, base) = (Arc::new(settings.reference), Arc::new(OnceCell::new()));
         Ok(Self { requests, reference, verify_tls: settings.verify_tls, base })
     }
@@ -108,13 +108,8 @@ impl Registry {
         Ok(Some(reader).filter(BlobReader::is_part))
     }
 
-    /// What has been asked so far.
-    pub fn counts(&self) -> Counts {
-        self.requests.counts()
-    }
-
     async fn get_manifest(&self, url: &Url) -> Result<Bytes, UpstreamError> {
-        self.requests.count_manifest();
+        let _fetching = self.requests.meter().fetching().await?;
         let answer = self.requests.fetch(Method::GET, url, accept(), MAX_MANIFEST_SIZE, "the manifest").await?;
         if answer.status.is_success() { Ok(answer.body) } else { Err(answer.into_error(url)) }
     }
@@ -122,14 +117,14 @@ impl Registry {
     async fn url(&self, what: &str) -> Result<Url, UpstreamError> {
         let base = self.base.get_or_try_init(|| self.find_base()).await?;
         let malformed = |_| UpstreamError::Protocol(format!("{} makes no URL", self.reference));
-        base.join(&format!("/v2/{}/{what}", self.reference.path())).map_err(malformed)
+        base.join(&format!("/v2/{}/{what}", self.reference.repository())).map_err(malformed)
     }
 
     /// https; and where certificates are not verified, http if https cannot be spoken, as skopeo does it.
     async fn find_base(&self) -> Result<Url, UpstreamError> {
         let base = |scheme: &str| {
             let malformed = |_| UpstreamError::Protocol(format!("{} makes no URL", self.reference));
-            Url::parse(&format!("{scheme}://{}/", self.reference.authority())).map_err(malformed)
+            Url::parse(&format!("{scheme}://{}/", self.reference.registry())).map_err(malformed)
         };
         let https = base("https")?;
         if self.verify_tls {

@@ -1,26 +1,21 @@
 //! The one layer under every request: authentication, retries, limits, counters.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use oci_client::errors::OciEnvelope;
 use reqwest::{
     Method, Response, StatusCode,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue},
+    header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::{
-    UpstreamError,
+    Meter, UpstreamError,
     auth::Auth,
     error::transport_error,
+    rate_limit,
     retry::{self, Backoff},
     settings::Limits,
     transport::{Request, Transport, display},
@@ -31,33 +26,12 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is read of an error's body to find the registry's code.
 const MAX_ERROR_BODY: usize = 16 * 1024;
 
-/// What a sync asked of its registry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Requests sent, redirects and retries not counted.
-    pub requests: u64,
-    /// Requests sent again.
-    pub retries: u64,
-    /// Manifests fetched: what Docker Hub counts as pulls.
-    pub manifest_gets: u64,
-    /// Bytes of bodies read.
-    pub bytes_read: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    requests: AtomicU64,
-    retries: AtomicU64,
-    manifest_gets: AtomicU64,
-    bytes_read: AtomicU64,
-}
-
 /// Requests with retries, but without authentication: what token servers get.
 #[derive(Debug)]
 pub(crate) struct Http {
     transport: Transport,
     limits: Limits,
-    counters: Counters,
+    meter: Meter,
 }
 
 /// A whole answer.
@@ -72,11 +46,13 @@ impl Answer {
     /// The failure that an unsuccessful answer stands for.
     pub(crate) fn into_error(self, url: &Url) -> UpstreamError {
         let what = display(url);
+        if let Some(until) = rate_limit::refusal(self.status, &self.headers) {
+            return UpstreamError::RateLimited { until };
+        }
         match self.status.as_u16() {
             401 => UpstreamError::Auth(format!("{what} refused the credentials")),
             403 => UpstreamError::Auth(format!("{what} denied access")),
             404 => UpstreamError::NotFound(what),
-            429 => UpstreamError::RateLimited { retry_after: retry::retry_after(&self.headers, SystemTime::now()) },
             status => {
                 let envelope: Option<OciEnvelope> = serde_json::from_slice(&self.body).ok();
                 let code = envelope.and_then(|envelope| Some(format!("{:?}", envelope.errors.first()?.code)));
@@ -87,8 +63,8 @@ impl Answer {
 }
 
 impl Http {
-    pub(crate) fn new(transport: Transport, limits: Limits) -> Self {
-        Self { transport, limits, counters: Counters::default() }
+    pub(crate) fn new(transport: Transport, limits: Limits, meter: Meter) -> Self {
+        Self { transport, limits, meter }
     }
 
     /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
@@ -107,7 +83,8 @@ impl Http {
 
     /// Sends a request once, to learn whether there is an answer at all.
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.meter.pass(self.limits.max_wait).await?;
+        self.meter.request();
         let timeout = |_| UpstreamError::Timeout(display(&request.url));
         let exchange = async { self.whole(self.transport.send(request).await?, limit, "an answer").await };
         tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.map_err(timeout)?.map(|_| ())
@@ -127,25 +104,36 @@ impl Http {
         F: Future<Output = Result<(StatusCode, HeaderMap, T), UpstreamError>>,
     {
         let mut backoff = Backoff::new();
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
-        let mut attempt = 1;
-        loop {
+        self.meter.pass(self.limits.max_wait).await?;
+        self.meter.request();
+        for _ in 1..self.limits.attempts {
             let result = exchange().await;
-            let asked = match &result {
-                Ok((status, headers, _)) if retry::is_transient(*status) => {
-                    retry::retry_after(headers, SystemTime::now()).unwrap_or_default()
+            match &result {
+                Ok((status, headers, _)) => {
+                    self.meter.observe(headers);
+                    if !retry::is_transient(*status) {
+                        return result.map(|(.., answer)| answer);
+                    }
+                    // Whoever else is about to ask waits, too.
+                    let told = headers.contains_key(RETRY_AFTER);
+                    if let Some(until) = rate_limit::refusal(*status, headers).filter(|_| told) {
+                        self.meter.block(until);
+                    }
                 }
-                Err(error) if error.is_transient() => Duration::ZERO,
-                _ => return result.map(|(.., answer)| answer),
-            };
-            if attempt >= self.limits.attempts || asked > self.limits.max_wait {
-                return result.map(|(.., answer)| answer);
+                Err(error) if error.is_transient() => {}
+                Err(_) => return result.map(|(.., answer)| answer),
             }
-            attempt += 1;
-            self.counters.retries.fetch_add(1, Ordering::Relaxed);
             let pause = backoff.next(&mut rand::rng());
-            tokio::time::sleep(pause.max(asked)).await;
+            self.meter.pause(pause).await;
+            self.meter.pass(self.limits.max_wait).await?;
+            self.meter.retry();
         }
+        let (status, headers, answer) = exchange().await?;
+        self.meter.observe(&headers);
+        if let Some(until) = rate_limit::refusal(status, &headers) {
+            self.meter.block(until);
+        }
+        Ok(answer)
     }
 
     /// Reads a body, at most `limit` bytes of it; of an error's body no more than finding its code takes.
@@ -154,7 +142,7 @@ impl Http {
         let url = display(response.url());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(&error, &url))? {
-            self.read(chunk.len());
+            self.meter.read(chunk.len());
             if !status.is_success() && body.len() + chunk.len() > MAX_ERROR_BODY {
                 break;
             }
@@ -164,10 +152,6 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status, headers, body: body.into() })
-    }
-
-    pub(crate) fn read(&self, bytes: usize) {
-        self.counters.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
 
@@ -192,19 +176,8 @@ impl Requests {
         Self { http, auth, places }
     }
 
-    pub(crate) fn counts(&self) -> Counts {
-        let counters = &self.http.counters;
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
-            requests: load(&counters.requests),
-            retries: load(&counters.retries),
-            manifest_gets: load(&counters.manifest_gets),
-            bytes_read: load(&counters.bytes_read),
-        }
-    }
-
-    pub(crate) fn count_manifest(&self) {
-        self.http.counters.manifest_gets.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.http.meter
     }
 
     /// A whole answer, successful or not. Being refused once is part of logging in; being refused twice is final.

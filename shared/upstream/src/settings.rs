@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use moorage_domain::{ExternalReference, Guard, SecretString};
 
+use crate::Meter;
+
 /// Everything a sync knows of its source.
 #[derive(Debug)]
 pub struct Settings {
@@ -20,6 +22,8 @@ pub struct Settings {
     pub guard: Guard,
     /// How much at once, and how long to wait.
     pub limits: Limits,
+    /// What counts, and what is known of the registry's own limit.
+    pub meter: Meter,
 }
 
 /// A user name and password at the registry.
@@ -49,12 +53,13 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// How often one request is tried.
     pub attempts: u32,
-    /// The longest `Retry-After` that is waited for. A longer one ends the request: waiting in a function costs money.
+    /// The longest `Retry-After` that is waited for. A longer one ends the request: waiting in a function costs money,
+    /// and a schedule waits for nothing.
     pub max_wait: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrent_requests: 32, attempts: 5, max_wait: Duration::from_secs(30) }
+        Self { concurrent_requests: 32, attempts: 5, max_wait: Duration::from_secs(10) }
     }
 }

@@ -1,0 +1,13 @@
+//! The table of all endpoints: what the router and the API's description are made of.
+
+mod mirror;
+mod organization;
+mod repository;
+mod robot;
+
+use crate::endpoint::Endpoint;
+
+/// All endpoints.
+pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
+    [mirror::ENDPOINTS, repository::ENDPOINTS, organization::ENDPOINTS, robot::ENDPOINTS].into_iter().flatten()
+}

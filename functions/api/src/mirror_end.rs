@@ -1,0 +1,34 @@
+//! The end of a mirror: its repository becomes an ordinary one, and keeps its images.
+
+use moorage_domain::{RepositoryName, usage_log::LogKind};
+use moorage_state::StateError;
+
+use crate::{
+    answer::Answer,
+    api::{Api, Call, object},
+    error::ApiError,
+    mirror,
+};
+
+/// How often the deletion is tried again after losing a race against a change.
+const MAX_RACES: u32 = 5;
+
+/// `DELETE …/mirror`.
+pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    for _ in 0..MAX_RACES {
+        let mirror = mirror::find(api, repository).await?;
+        match api.table.delete_mirror(&mirror).await {
+            Ok(()) => {}
+            Err(StateError::Conflict) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        // A schedule that stays finds no mirror, and is removed with the next reconciliation.
+        if let Err(error) = api.scheduler.remove(repository).await {
+            tracing::warn!(%repository, %error, "a schedule was not removed yet");
+        }
+        let metadata = object([("changed", "mirror".into()), ("to", serde_json::Value::Null)]);
+        api.log(call, repository, vec![(LogKind::RepoMirrorConfigChanged, metadata)]).await;
+        return Ok(Answer::NoContent);
+    }
+    Err(StateError::Conflict.into())
+}

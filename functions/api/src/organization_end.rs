@@ -1,0 +1,43 @@
+//! The end of an organization: its repositories with their mirrors, its robots, itself.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::RepositoryName;
+use moorage_state::StateError;
+
+use crate::{answer::Answer, api::Api, error::ApiError, organization, repository_end};
+
+/// How long one call deletes: API Gateway gives up after 30 seconds.
+const TIME: Duration = Duration::from_secs(20);
+/// Repositories that are looked up together.
+const PAGE: i32 = 100;
+/// Repositories and robots that are deleted at once.
+const DELETIONS: usize = 8;
+
+/// `DELETE organization/{orgname}`. What takes longer than a call may is gone on with by the next one.
+pub(crate) async fn delete(api: &Api, name: &str) -> Result<Answer, ApiError> {
+    let (started, organization) = (Instant::now(), organization::find(api, name).await?);
+    let mut after = None;
+    loop {
+        let page = api.table.repositories(&organization.name, PAGE, after.as_deref()).await?;
+        let names: Vec<RepositoryName> = page.repositories.into_iter().map(|it| it.repository).collect();
+        let delete = |name: RepositoryName| async move { repository_end::begin(api, &name).await };
+        stream::iter(names).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        if started.elapsed() > TIME {
+            return Err(ApiError::Unfinished("The organization has many repositories. Call again to go on.".into()));
+        }
+    }
+    let robots = api.table.robots(&organization.name).await?;
+    let delete = async |robot: moorage_state::Robot| match api.table.delete_robot(&robot.name).await {
+        Err(StateError::Conflict) => Err(ApiError::InvalidRequest("Robot is being used by a mirror".into())),
+        result => Ok(result?),
+    };
+    stream::iter(robots).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
+    api.table.delete_organization(&organization.name).await?;
+    Ok(Answer::NoContent)
+}

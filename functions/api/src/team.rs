@@ -1,0 +1,102 @@
+//! Teams. They exist so that they can be given roles; nobody is a member.
+
+use moorage_domain::{TeamName, usage_log::LogKind};
+use moorage_state::{OWNERS, StateError, Team, TeamRole};
+use serde_json::{Value, json};
+
+use crate::{
+    answer::Answer,
+    api::{Api, Call},
+    error::ApiError,
+    field::Fields,
+    organization::{self, avatar},
+};
+
+/// The longest description: the team must fit the table's item.
+const DESCRIPTION_LENGTH: usize = 16 * 1024;
+
+/// `PUT organization/{orgname}/team/{teamname}`: creates or changes.
+pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let fields = Fields(&body);
+    fields.require(&["role"])?;
+    let role = fields.one_of("role", &["member", "creator", "admin"])?;
+    let description = fields.string("description")?;
+    if description.is_some_and(|text| text.len() > DESCRIPTION_LENGTH) {
+        return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
+    }
+    let organization = organization::find(api, organization).await?.name;
+    let invalid = |_| ApiError::BrokenRule(format!("Invalid team name '{team:.100}'"));
+    let name: TeamName = team.parse().map_err(invalid)?;
+    let role = match role {
+        Some("admin") => TeamRole::Admin,
+        Some("creator") => TeamRole::Creator,
+        _ => TeamRole::Member,
+    };
+    let before = api.table.team(&organization, &name).await?;
+    let is_new = before.is_none();
+    let was = before.unwrap_or_else(|| Team { name, role, description: String::new() });
+    let team =
+        Team { role, description: description.map_or_else(|| was.description.clone(), str::to_owned), ..was.clone() };
+    api.table.put_team(&organization, &team).await?;
+    let name: Value = team.name.as_str().into();
+    if is_new {
+        api.log_namespace(call, &organization, LogKind::OrgCreateTeam, [("team", name.clone())]).await;
+    } else {
+        if team.role != was.role {
+            let metadata = [("team", name.clone()), ("role", word(team.role).into())];
+            api.log_namespace(call, &organization, LogKind::OrgSetTeamRole, metadata).await;
+        }
+        if team.description != was.description {
+            let metadata = [("team", name.clone()), ("description", team.description.clone().into())];
+            api.log_namespace(call, &organization, LogKind::OrgSetTeamDescription, metadata).await;
+        }
+    }
+    Ok(Answer::ok(json!({
+        "name": team.name, "description": team.description, "can_view": true, "role": word(team.role),
+        "avatar": avatar(team.name.as_str(), "team"), "new_team": is_new,
+    })))
+}
+
+/// `DELETE organization/{orgname}/team/{teamname}`.
+pub(crate) async fn delete(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
+    let organization = organization::find(api, organization).await?.name;
+    let unknown = || ApiError::BrokenRule(format!("Team '{team:.100}' is not a team in org '{organization}'"));
+    let name: TeamName = team.parse().map_err(|_| unknown())?;
+    if name.as_str() == OWNERS {
+        let message = format!("Deleting team '{OWNERS}' would remove admin ability for organization '{organization}'");
+        return Err(ApiError::BrokenRule(message));
+    }
+    match api.table.delete_team(&organization, &name).await {
+        Err(StateError::NotFound) => return Err(unknown()),
+        result => result?,
+    }
+    api.log_namespace(call, &organization, LogKind::OrgDeleteTeam, [("team", name.as_str().into())]).await;
+    Ok(Answer::NoContent)
+}
+
+/// `GET organization/{orgname}/team/{teamname}/members`.
+pub(crate) async fn members(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
+    let organization = organization::find(api, organization).await?.name;
+    let name: TeamName = team.parse().map_err(|_| ApiError::NotFound)?;
+    let team = api.table.team(&organization, &name).await?.ok_or(ApiError::NotFound)?;
+    let can_edit = call.caller.require(&organization, moorage_state::Role::Admin).is_ok();
+    Ok(Answer::ok(json!({"name": team.name, "members": [], "can_edit": can_edit})))
+}
+
+/// Quay's entry of a team in its organization.
+pub(crate) fn entry(team: &Team) -> Value {
+    json!({
+        "name": team.name, "description": team.description, "role": word(team.role), "can_view": true,
+        "avatar": avatar(team.name.as_str(), "team"), "repo_count": 0, "member_count": 0, "is_synced": false,
+    })
+}
+
+/// The name on the wire.
+fn word(role: TeamRole) -> &'static str {
+    match role {
+        TeamRole::Member => "member",
+        TeamRole::Creator => "creator",
+        TeamRole::Admin => "admin",
+    }
+}

@@ -1,0 +1,36 @@
+//! What tags pointed to before.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, MediaType, TagName, Timestamp, plan::HeldTag};
+
+/// A tag as it was for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastTag {
+    /// Its name.
+    pub tag: TagName,
+    /// Its manifest.
+    pub digest: Digest,
+    /// Its manifest's media type.
+    pub media_type: MediaType,
+    /// Bytes of the manifest and everything below it.
+    pub size: u64,
+    /// When it first pointed to this digest.
+    pub start: Timestamp,
+    /// When it was moved or deleted.
+    pub end: Timestamp,
+}
+
+impl PastTag {
+    /// What `held` was until `end`.
+    pub fn ended(tag: &TagName, held: &HeldTag, end: Timestamp) -> Self {
+        Self {
+            tag: tag.clone(),
+            digest: held.digest.clone(),
+            media_type: held.media_type,
+            size: held.size,
+            start: held.first_seen,
+            end,
+        }
+    }
+}

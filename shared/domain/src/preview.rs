@@ -1,0 +1,154 @@
+//! What a sync would do: computed, not done.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, RepositoryName, RootRule, TagName, failure::Failure};
+
+/// The most tags that a preview lists. With all fields a tag takes about 400 bytes, and an answer of a function may
+/// have 6 MB.
+pub const MAX_TAGS: usize = 10_000;
+
+/// What to preview: the mirror as it is, but for the settings that are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewRequest {
+    /// The mirrored repository.
+    pub repository: RepositoryName,
+    /// Another rule.
+    #[serde(default)]
+    pub root_rule: Option<RootRule>,
+    /// Other architectures; empty for all.
+    #[serde(default)]
+    pub architecture_filter: Option<Vec<String>>,
+    /// Another limit of deletions: 0 for any number.
+    #[serde(default)]
+    pub deletion_limit: Option<u64>,
+}
+
+/// What would become of one tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviewAction {
+    /// It would be copied, or moved to another image.
+    Copy,
+    /// It is here already, unchanged.
+    Keep,
+    /// It would be deleted here.
+    Delete,
+    /// It would be deleted, but one sync may not delete so many.
+    Hold,
+    /// It stays at the registry: the rule does not select it.
+    Ignore,
+    /// The registry did not say what it points to.
+    Fail,
+    /// There was no time to ask the registry what it points to.
+    Unknown,
+}
+
+/// One tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewTag {
+    /// Its name.
+    pub name: TagName,
+    /// What would become of it.
+    pub action: PreviewAction,
+    /// Why.
+    pub reason: String,
+    /// The pattern that selects it.
+    pub matched_by: Option<String>,
+    /// What it points to at the registry.
+    pub digest: Option<Digest>,
+    /// What it points to here.
+    pub held_digest: Option<Digest>,
+    /// Why the registry did not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// How many tags each action has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewCounts {
+    /// Tags that the registry lists.
+    pub listed: u64,
+    /// Tags that the rule selects.
+    pub selected: u64,
+    /// As [`PreviewAction::Copy`].
+    pub copy: u64,
+    /// As [`PreviewAction::Keep`].
+    pub keep: u64,
+    /// As [`PreviewAction::Delete`].
+    pub delete: u64,
+    /// As [`PreviewAction::Hold`].
+    pub hold: u64,
+    /// As [`PreviewAction::Ignore`].
+    pub ignore: u64,
+    /// As [`PreviewAction::Fail`].
+    pub fail: u64,
+    /// As [`PreviewAction::Unknown`].
+    pub unknown: u64,
+}
+
+/// What a sync would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    /// All tags, counted.
+    pub counts: PreviewCounts,
+    /// The first [`MAX_TAGS`] tags: those with something to do before the others, by name.
+    pub tags: Vec<PreviewTag>,
+    /// Whether there are more.
+    pub truncated: bool,
+}
+
+impl Preview {
+    /// Of these tags, of which the registry listed `listed`.
+    pub fn new(listed: usize, mut tags: Vec<PreviewTag>) -> Self {
+        let mut counts = PreviewCounts { listed: listed as u64, ..PreviewCounts::default() };
+        for tag in &tags {
+            counts.selected += u64::from(tag.matched_by.is_some());
+            let count = match tag.action {
+                PreviewAction::Copy => &mut counts.copy,
+                PreviewAction::Keep => &mut counts.keep,
+                PreviewAction::Delete => &mut counts.delete,
+                PreviewAction::Hold => &mut counts.hold,
+                PreviewAction::Ignore => &mut counts.ignore,
+                PreviewAction::Fail => &mut counts.fail,
+                PreviewAction::Unknown => &mut counts.unknown,
+            };
+            *count += 1;
+        }
+        let idle = |tag: &PreviewTag| matches!(tag.action, PreviewAction::Ignore | PreviewAction::Keep);
+        tags.sort_by(|a, b| (idle(a), &a.name).cmp(&(idle(b), &b.name)));
+        let truncated = tags.len() > MAX_TAGS;
+        tags.truncate(MAX_TAGS);
+        Self { counts, tags, truncated }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happens_comes_first_and_all_is_counted() {
+        let tag = |name: &str, action, matched: Option<&str>| PreviewTag {
+            name: name.parse().unwrap(),
+            action,
+            reason: String::new(),
+            matched_by: matched.map(str::to_owned),
+            digest: None,
+            held_digest: None,
+            failure: None,
+        };
+        let tags = vec![
+            tag("a", PreviewAction::Ignore, None),
+            tag("c", PreviewAction::Delete, None),
+            tag("b", PreviewAction::Copy, Some("*")),
+        ];
+        let preview = Preview::new(2, tags.clone());
+        assert_eq!(preview.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>(), ["b", "c", "a"]);
+        let counts =
+            PreviewCounts { listed: 2, selected: 1, copy: 1, delete: 1, ignore: 1, ..PreviewCounts::default() };
+        assert_eq!((preview.counts, preview.truncated), (counts, false));
+        let many = Preview::new(0, std::iter::repeat_n(tags[0].clone(), MAX_TAGS + 1).collect());
+        assert_eq!((many.tags.len(), many.truncated, many.counts.ignore), (MAX_TAGS, true, MAX_TAGS as u64 + 1));
+    }
+}

@@ -1,0 +1,122 @@
+//! What a registry allows one identity: how much is left, and when there is more.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// How long a registry is left alone that refuses (429) and does not say for how long.
+pub const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+/// How long an allowance that does not say when it begins anew is taken for used up, at most: windows of several hours
+/// mostly slide, so that a part is back much earlier.
+pub const UNTOLD_RESET: Duration = Duration::from_secs(3600);
+/// The longest wait that is believed. A registry that asks for more is misconfigured, or wants to be rid of us.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(7 * 86_400);
+
+/// A registry's limit as it was last seen. Every sync with the same identity at the same registry uses up the same
+/// allowance, so what one of them saw last holds for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RateLimit {
+    /// When the registry last said anything of it.
+    pub seen_at: Timestamp,
+    /// How many more manifests may be fetched, if it says so.
+    pub remaining: Option<u64>,
+    /// When there are more again: until then `remaining` only falls.
+    pub resets_at: Option<Timestamp>,
+    /// Until when it wants to be asked nothing at all.
+    pub blocked_until: Option<Timestamp>,
+}
+
+/// Whether a manifest may be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    /// It may.
+    Open,
+    /// Not before one of those on their way has come back: together they may use up what is left.
+    Wait,
+    /// Not before this moment.
+    Until(Timestamp),
+}
+
+impl RateLimit {
+    /// Until when nothing may be asked, if that lies ahead.
+    pub fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
+        self.blocked_until.filter(|until| *until > now)
+    }
+
+    /// Whether one more manifest may be fetched while `in_flight` are on their way, if at least `floor` are to be left
+    /// for others.
+    pub fn allowance(&self, in_flight: u64, floor: u64, now: Timestamp) -> Allowance {
+        if let Some(until) = self.blocked(now) {
+            return Allowance::Until(until);
+        }
+        let resets_at = self.resets_at.unwrap_or(self.seen_at.plus(UNTOLD_RESET));
+        match self.remaining {
+            Some(remaining) if resets_at > now && remaining.saturating_sub(in_flight) <= floor => {
+                if in_flight > 0 && remaining > floor { Allowance::Wait } else { Allowance::Until(resets_at) }
+            }
+            _ => Allowance::Open,
+        }
+    }
+
+    /// What both know together: the later word on what is left, of one second the lesser, because answers overtake each
+    /// other; and the longer wait.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        let age = |limit: &Self| (limit.seen_at, std::cmp::Reverse(limit.remaining.unwrap_or(u64::MAX)));
+        let latest = if age(&other) >= age(&self) { other } else { self };
+        Self { blocked_until: self.blocked_until.max(other.blocked_until), ..latest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn left(remaining: u64) -> RateLimit {
+        RateLimit { seen_at: at(100), remaining: Some(remaining), resets_at: Some(at(200)), blocked_until: None }
+    }
+
+    #[test]
+    fn what_is_left_is_used_down_to_the_floor() {
+        for (remaining, in_flight, floor, now, expected) in [
+            (5, 0, 0, 150, Allowance::Open),
+            (5, 4, 0, 150, Allowance::Open),
+            (5, 5, 0, 150, Allowance::Wait),
+            (0, 3, 0, 150, Allowance::Until(at(200))),
+            (0, 0, 0, 150, Allowance::Until(at(200))),
+            (50, 0, 50, 150, Allowance::Until(at(200))),
+            (51, 0, 50, 150, Allowance::Open),
+            (51, 1, 50, 150, Allowance::Wait),
+            (0, 0, 50, 200, Allowance::Open),
+        ] {
+            assert_eq!(left(remaining).allowance(in_flight, floor, at(now)), expected, "{remaining} {in_flight} {now}");
+        }
+        assert_eq!(RateLimit::default().allowance(1_000, 50, at(0)), Allowance::Open, "nothing is known");
+        let untold = RateLimit { resets_at: None, ..left(0) };
+        assert_eq!(untold.allowance(0, 0, at(150)), Allowance::Until(at(100).plus(UNTOLD_RESET)));
+    }
+
+    #[test]
+    fn a_refusal_counts_whatever_is_left() {
+        let blocked = RateLimit { blocked_until: Some(at(300)), ..left(1_000) };
+        assert_eq!(blocked.allowance(0, 0, at(299)), Allowance::Until(at(300)));
+        assert_eq!((blocked.blocked(at(299)), blocked.blocked(at(300))), (Some(at(300)), None));
+    }
+
+    #[test]
+    fn the_later_word_counts() {
+        let (early, late) = (left(9), RateLimit { seen_at: at(120), ..left(3) });
+        assert_eq!((early.merged(late).remaining, late.merged(early).remaining), (Some(3), Some(3)));
+        assert_eq!((left(3).merged(left(4)).remaining, left(4).merged(left(3)).remaining), (Some(3), Some(3)));
+        let blocked = RateLimit { blocked_until: Some(at(300)), ..early };
+        assert_eq!(blocked.merged(late), RateLimit { blocked_until: Some(at(300)), ..late });
+        assert_eq!(late.merged(blocked), blocked.merged(late));
+    }
+}

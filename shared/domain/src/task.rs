@@ -1,0 +1,107 @@
+//! What the sync function is asked for besides syncs: work on the bucket, on registries and on all schedules, which the
+//! API has no access to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, RepositoryName, TagName,
+    failure::Failure,
+    preview::{Preview, PreviewRequest},
+    run::SyncRequest,
+};
+
+/// What the sync function is invoked with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Order {
+    /// Anything but a sync: the only one with a field `task`.
+    Task(Task),
+    /// A sync.
+    Sync(SyncRequest),
+}
+
+/// Work that is not a sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Task {
+    /// Says what a sync would do.
+    Preview(PreviewRequest),
+    /// Points a tag of an ordinary repository to a manifest that the repository has, or deletes it.
+    ChangeTag {
+        /// The repository.
+        repository: RepositoryName,
+        /// The tag.
+        tag: TagName,
+        /// The manifest; nothing deletes the tag.
+        digest: Option<Digest>,
+    },
+    /// Removes everything of a repository that was deleted.
+    Purge {
+        /// The repository.
+        repository: RepositoryName,
+    },
+    /// Makes all schedules what the mirrors' configurations say.
+    Reconcile,
+}
+
+impl Task {
+    /// The name on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Preview(_) => "preview",
+            Self::ChangeTag { .. } => "change_tag",
+            Self::Purge { .. } => "purge",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
+/// What came of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskAnswer {
+    /// It is done.
+    Done,
+    /// There was not enough time; another invocation goes on.
+    Unfinished,
+    /// What it is about does not exist.
+    NotFound,
+    /// The answer to [`Task::Preview`].
+    Preview(Preview),
+    /// What [`Task::Reconcile`] mended.
+    Reconciled {
+        /// Schedules that were missing or wrong.
+        mended: u64,
+        /// Schedules of mirrors that are gone.
+        removed: u64,
+    },
+    /// It failed.
+    Failed(Failure),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::run::Trigger;
+
+    #[test]
+    fn orders_are_told_apart() {
+        let sync = json!({"repository": "a/b", "trigger": "sync_now"});
+        let request = SyncRequest { repository: "a/b".parse().unwrap(), trigger: Trigger::SyncNow };
+        assert_eq!(serde_json::from_value::<Order>(sync).unwrap(), Order::Sync(request));
+        assert_eq!(
+            serde_json::from_value::<Order>(json!({"task": "reconcile"})).unwrap(),
+            Order::Task(Task::Reconcile)
+        );
+        let preview = Order::Task(Task::Preview(PreviewRequest {
+            repository: "a/b".parse().unwrap(),
+            root_rule: None,
+            architecture_filter: None,
+            deletion_limit: Some(3),
+        }));
+        assert_eq!(serde_json::from_value::<Order>(serde_json::to_value(&preview).unwrap()).unwrap(), preview);
+        assert!(serde_json::from_value::<Order>(json!({"task": "format"})).is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! What is asked of the engine besides syncs, each within the time that somebody waits for it.
+
+use std::time::{Duration, Instant};
+
+use moorage_domain::{
+    FailureReason,
+    failure::Failure,
+    task::{Task, TaskAnswer},
+};
+use tokio::time::timeout_at;
+
+use crate::{
+    error::{SyncError, WorkError},
+    sync::Engine,
+};
+
+/// The longest that a task takes when somebody waits: API Gateway gives up after 30 s.
+const WAIT: Duration = Duration::from_secs(24);
+/// What is left of an invocation for its end.
+const RESERVE: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Does a task, until `deadline` is near.
+    pub async fn task(&self, task: &Task, deadline: Instant) -> Result<TaskAnswer, SyncError> {
+        let end = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+        match task {
+            Task::Preview(request) => {
+                let end = end.min(Instant::now() + WAIT);
+                Ok(answer(self.preview(request, end).await))
+            }
+            Task::ChangeTag { repository, tag, digest } => {
+                Ok(answer(self.change_tag(repository, tag, digest.as_ref()).await))
+            }
+            Task::Purge { repository } => {
+                if let Ok(purged) = timeout_at(end.into(), self.purge(repository)).await {
+                    return Ok(answer(purged));
+                }
+                self.invoker.order(task).await?;
+                Ok(TaskAnswer::Unfinished)
+            }
+            Task::Reconcile => {
+                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile()).await {
+                    return reconciled;
+                }
+                // What was mended stays so, and the next one goes on with the rest.
+                Ok(TaskAnswer::Unfinished)
+            }
+        }
+    }
+}
+
+/// A failure of the work is an answer: the function did what it was asked for.
+fn answer(result: Result<TaskAnswer, WorkError>) -> TaskAnswer {
+    match result {
+        Ok(answer) => answer,
+        Err(WorkError::Failed(failure)) => TaskAnswer::Failed(failure),
+        Err(WorkError::Limited(until)) => {
+            let message = format!("the registry limits the rate of requests, until {until}");
+            TaskAnswer::Failed(Failure { reason: FailureReason::RateLimited, message })
+        }
+        Err(WorkError::ClaimLost | WorkError::Suspended) => TaskAnswer::Unfinished,
+    }
+}

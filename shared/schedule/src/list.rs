@@ -1,0 +1,91 @@
+//! Which schedules there are, and their end.
+
+use aws_sdk_scheduler::{
+    error::SdkError,
+    operation::{delete_schedule::DeleteScheduleError, get_schedule::GetScheduleError},
+    types::ScheduleState,
+};
+use moorage_domain::{
+    RepositoryName,
+    run::{SyncRequest, Trigger},
+};
+
+use crate::{ScheduleError, Scheduler, plan::schedule_name};
+
+/// The kind of a mirror's own schedule, which its name begins with.
+pub(crate) const MIRROR: &str = "mirror";
+/// Schedules on a page: Scheduler's limit.
+const PAGE: i32 = 100;
+
+/// A mirror's schedule, as the list of all shows it. Its name does not tell which mirror's it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedSchedule {
+    /// Its name.
+    pub name: String,
+    /// Whether it fires.
+    pub is_enabled: bool,
+}
+
+impl Scheduler {
+    /// The name of a mirror's schedule.
+    pub fn name_of(repository: &RepositoryName) -> String {
+        schedule_name(MIRROR, repository)
+    }
+
+    /// All mirrors' schedules.
+    pub async fn list(&self) -> Result<Vec<ListedSchedule>, ScheduleError> {
+        let (mut listed, mut next) = (Vec::new(), None);
+        loop {
+            let list = self.client.list_schedules().group_name(&self.settings.group).name_prefix(format!("{MIRROR}-"));
+            let page = list.max_results(PAGE).set_next_token(next).send().await;
+            let page = page.map_err(|error| ScheduleError::new("EventBridge Scheduler", &error))?;
+            listed.extend(page.schedules.into_iter().filter_map(|schedule| {
+                let is_enabled = schedule.state != Some(ScheduleState::Disabled);
+                Some(ListedSchedule { name: schedule.name?, is_enabled })
+            }));
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(listed);
+            }
+        }
+    }
+
+    /// The repository that a schedule is for; nothing if there is no such schedule, or it is none of ours.
+    pub async fn repository_of(&self, name: &str) -> Result<Option<RepositoryName>, ScheduleError> {
+        let get = self.client.get_schedule().name(name).group_name(&self.settings.group);
+        let schedule = match get.send().await {
+            Ok(schedule) => schedule,
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), GetScheduleError::ResourceNotFoundException(_)) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+        };
+        let input = schedule.target.and_then(|target| target.input).unwrap_or_default();
+        Ok(serde_json::from_str(&input).ok().map(|request: SyncRequest| request.repository))
+    }
+
+    /// Removes all schedules of a repository. That there are none is no error.
+    pub async fn remove(&self, repository: &RepositoryName) -> Result<(), ScheduleError> {
+        let once = [Trigger::Schedule, Trigger::Retry].map(Trigger::as_str);
+        for kind in std::iter::once(MIRROR).chain(once) {
+            self.remove_named(&schedule_name(kind, repository)).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a schedule by its name. That there is none is no error.
+    pub async fn remove_named(&self, name: &str) -> Result<(), ScheduleError> {
+        let delete = self.client.delete_schedule().name(name).group_name(&self.settings.group);
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), DeleteScheduleError::ResourceNotFoundException(_)) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(ScheduleError::new("EventBridge Scheduler", &error)),
+        }
+    }
+}

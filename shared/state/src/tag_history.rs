@@ -1,0 +1,68 @@
+//! What tags pointed to before they were moved or deleted. It is written with the tag itself, so that nobody forgets it.
+
+use std::time::Duration;
+
+use moorage_domain::{PastTag, RepositoryName, TagName, Timestamp, plan::HeldTag};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StateError, Table,
+    key::{Key, prefix, repository_pk},
+    table::Query,
+};
+
+/// How long the past of a tag is kept, unless the stack says otherwise: as long as Quay keeps it by default.
+pub const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
+/// Entries that are read at once.
+const PAGE: i32 = 1_000;
+
+#[derive(Serialize, Deserialize)]
+struct PastTagItem {
+    #[serde(flatten)]
+    past: PastTag,
+    expires_at: Timestamp,
+}
+
+impl Table {
+    /// Records that a tag was `held` until `end`. It may be recorded twice: before what ends it, and once more when that
+    /// was interrupted.
+    pub(crate) async fn end_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        held: &HeldTag,
+        end: Timestamp,
+    ) -> Result<(), StateError> {
+        let past = PastTag::ended(tag, held, end);
+        let item = PastTagItem { past, expires_at: end.plus(self.tag_retention) };
+        self.put(Key::PastTag(repository, tag, held.first_seen), &item).await
+    }
+
+    /// The past of the tags that `wanted` picks, the latest beginning first: at most `most` entries.
+    pub async fn past_tags(
+        &self,
+        repository: &RepositoryName,
+        most: usize,
+        now: Timestamp,
+        wanted: impl Fn(&PastTag) -> bool,
+    ) -> Result<Vec<PastTag>, StateError> {
+        let (mut past, mut after) = (Vec::new(), None);
+        loop {
+            let query = Query {
+                pk: repository_pk(repository),
+                prefix: prefix::PAST_TAG,
+                newest_first: true,
+                limit: Some(PAGE),
+                after,
+            };
+            let page = self.page::<PastTagItem>(query).await?;
+            let current = page.items.into_iter().filter(|item| item.expires_at > now);
+            past.extend(current.map(|item| item.past).filter(|past| wanted(past)));
+            after = page.next;
+            if after.is_none() || past.len() >= most {
+                past.truncate(most);
+                return Ok(past);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Writes of several items that happen together or not at all.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{ConditionCheck, Delete, Put, TransactWriteItem, Update},
+};
+use rand::Rng;
+use serde::Serialize;
+
+use crate::{
+    StateError, Table,
+    error::unavailable,
+    key::{Key, PK},
+    table::{Item, item},
+};
+
+/// How often a transaction is tried that ran into another one.
+const MAX_TRIES: u32 = 8;
+/// The longest first pause between two tries; it doubles each time.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Writes that are collected, then committed.
+pub(crate) struct Transaction<'a> {
+    table: &'a Table,
+    writes: Vec<TransactWriteItem>,
+}
+
+/// What came of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Committed {
+    /// Everything was written.
+    Yes,
+    /// The write with this number did not find what it expected, so nothing was.
+    Refused(usize),
+}
+
+/// What an item must be for its update.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'e> {
+    /// The update.
+    pub(crate) update: &'e str,
+    /// The condition.
+    pub(crate) condition: &'e str,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(table: &'a Table) -> Self {
+        Self { table, writes: Vec::new() }
+    }
+
+    /// Writes an item where there is none.
+    pub(crate) fn create<T: Serialize>(&mut self, key: Key<'_>, value: &T) -> Result<(), StateError> {
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item(key, value)?));
+        let put = put.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK);
+        self.writes.push(TransactWriteItem::builder().put(built(put.build())?).build());
+        Ok(())
+    }
+
+    /// Writes an item, whatever was there.
+    pub(crate) fn put<T: Serialize>(&mut self, key: Key<'_>, value: &T) -> Result<(), StateError> {
+        let put = Put::builder().table_name(&self.table.name).set_item(Some(item(key, value)?));
+        self.writes.push(TransactWriteItem::builder().put(built(put.build())?).build());
+        Ok(())
+    }
+
+    /// Changes an item. `values` are those of the expressions' placeholders; each `#name` stands for the attribute
+    /// `name`.
+    pub(crate) fn update(&mut self, key: Key<'_>, change: Change<'_>, values: Item) -> Result<(), StateError> {
+        let mut update = Update::builder().table_name(&self.table.name).set_key(Some(key.attributes()));
+        for name in names(change.update).chain(names(change.condition)) {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+        }
+        let values = (!values.is_empty()).then_some(values);
+        let update = update.update_expression(change.update).condition_expression(change.condition);
+        let update = update.set_expression_attribute_values(values);
+        self.writes.push(TransactWriteItem::builder().update(built(update.build())?).build());
+        Ok(())
+    }
+
+    /// Deletes an item, if `condition` holds.
+    pub(crate) fn delete(&mut self, key: Key<'_>, condition: Option<(&str, Item)>) -> Result<(), StateError> {
+        let mut delete = Delete::builder().table_name(&self.table.name).set_key(Some(key.attributes()));
+        if let Some((condition, values)) = condition {
+            for name in names(condition) {
+                delete = delete.expression_attribute_names(format!("#{name}"), name);
+            }
+            let values = (!values.is_empty()).then_some(values);
+            delete = delete.condition_expression(condition).set_expression_attribute_values(values);
+        }
+        self.writes.push(TransactWriteItem::builder().delete(built(delete.build())?).build());
+        Ok(())
+    }
+
+    /// Expects an item to be there.
+    pub(crate) fn expect(&mut self, key: Key<'_>) -> Result<(), StateError> {
+        let check = ConditionCheck::builder().table_name(&self.table.name).set_key(Some(key.attributes()));
+        let check = check.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
+        self.writes.push(TransactWriteItem::builder().condition_check(built(check.build())?).build());
+        Ok(())
+    }
+
+    /// Writes everything, or nothing.
+    pub(crate) async fn commit(self) -> Result<Committed, StateError> {
+        for attempt in 0..MAX_TRIES {
+            let request = self.table.client.transact_write_items().set_transact_items(Some(self.writes.clone()));
+            let Err(error) = request.send().await else { return Ok(Committed::Yes) };
+            match refused(&error) {
+                Some(Some(index)) => return Ok(Committed::Refused(index)),
+                Some(None) => {
+                    let most = PAUSE * 2u32.pow(attempt);
+                    let pause = rand::rng().random_range(Duration::ZERO..=most);
+                    tokio::time::sleep(pause).await;
+                }
+                None => return Err(unavailable(&error)),
+            }
+        }
+        Err(StateError::Conflict)
+    }
+}
+
+/// The write whose condition did not hold; `Some(None)` if another transaction was in the way.
+fn refused<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Option<usize>> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return None;
+    };
+    let codes = || cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default());
+    if let Some(index) = codes().position(|code| code == "ConditionalCheckFailed") {
+        return Some(Some(index));
+    }
+    codes().any(|code| code == "TransactionConflict").then_some(None)
+}
+
+/// The names that an expression uses, without their `#`.
+fn names(expression: &str) -> impl Iterator<Item = &str> {
+    let name = |part: &'_ str| part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+    expression.split('#').skip(1).map(move |part| &part[..name(part)])
+}
+
+fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StateError> {
+    result.map_err(|error| StateError::Unavailable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_an_expression() {
+        let of = |expression| names(expression).collect::<Vec<_>>();
+        assert_eq!(of("SET #state = :state ADD #mirrors :one"), ["state", "mirrors"]);
+        assert_eq!(of("attribute_exists(#pk) AND #a=:b"), ["pk", "a"]);
+        assert!(of("").is_empty());
+    }
+}

@@ -1,0 +1,49 @@
+//! Repositories as a whole: whether they have a manifest, and their end.
+
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use moorage_domain::{Digest, RepositoryName};
+
+use crate::{
+    Storage, StorageError,
+    error::unavailable,
+    key::{StorageKey, repository_prefixes},
+};
+
+impl Storage {
+    /// Whether a manifest is a part of a repository, and its bytes are there.
+    pub async fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
+        let link = self.length(&self.key(StorageKey::RevisionLink(repository, digest))).await?;
+        Ok(link.is_some() && self.blob_size(digest).await?.is_some())
+    }
+
+    /// Deletes everything of a repository but the content that it shares with others: tags first, so that nobody finds a
+    /// tag whose manifest is gone.
+    pub async fn delete_repository(&self, repository: &RepositoryName) -> Result<(), StorageError> {
+        let [manifests, layers, uploads] = repository_prefixes(&self.root, repository);
+        for prefix in [format!("{manifests}tags/"), manifests, layers, uploads] {
+            self.delete_below(&prefix).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes all objects whose keys begin with `prefix`. The bucket's versions keep them for the retention time.
+    pub(crate) async fn delete_below(&self, prefix: &str) -> Result<(), StorageError> {
+        loop {
+            let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix);
+            let listed = list.send().await.map_err(|error| unavailable(&error))?;
+            let keys = listed.contents().iter().filter_map(|object| object.key());
+            let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
+            let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
+            let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
+            if let Some(error) = deleted.map_err(|error| unavailable(&error))?.errors().first() {
+                let code = error.code().unwrap_or("unknown");
+                return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a sync uses of its registry: counters, and the registry's limit, which holds back whoever would exceed it.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use moorage_domain::{RateLimit, Timestamp, rate_limit::Allowance, run::Upstream};
+use reqwest::header::HeaderMap;
+use tokio::sync::Notify;
+
+use crate::{UpstreamError, rate_limit};
+
+/// Counters and limit of one sync at one registry. Clones are the same meter.
+#[derive(Debug, Clone, Default)]
+pub struct Meter(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    manifest_gets: AtomicU64,
+    bytes_read: AtomicU64,
+    waited_ms: AtomicU64,
+    /// How many manifests are to be left to others.
+    floor: u64,
+    state: Mutex<State>,
+    returned: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    limit: RateLimit,
+    /// Manifests on their way.
+    in_flight: u64,
+}
+
+/// The right to fetch one manifest, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Fetching<'a>(&'a Inner);
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        self.0.lock().in_flight -= 1;
+        self.0.returned.notify_waiters();
+    }
+}
+
+impl Meter {
+    /// With what other syncs have seen of the limit, and the number of manifests that are to be left to others.
+    pub fn new(known: RateLimit, floor: u64) -> Self {
+        let state = Mutex::new(State { limit: known, in_flight: 0 });
+        Self(Arc::new(Inner { floor, state, ..Inner::default() }))
+    }
+
+    /// What was asked so far.
+    pub fn counts(&self) -> Upstream {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Upstream {
+            requests: load(&self.0.requests),
+            retries: load(&self.0.retries),
+            manifest_gets: load(&self.0.manifest_gets),
+            bytes_read: load(&self.0.bytes_read),
+            waited_ms: load(&self.0.waited_ms),
+        }
+    }
+
+    /// The limit as far as it is known.
+    pub fn limit(&self) -> RateLimit {
+        self.0.lock().limit
+    }
+
+    /// Takes in what another sync has seen of it.
+    pub fn learn(&self, other: RateLimit) {
+        let mut state = self.0.lock();
+        state.limit = state.limit.merged(other);
+    }
+
+    /// Takes in what an answer says of it.
+    pub(crate) fn observe(&self, headers: &HeaderMap) {
+        if let Some(seen) = rate_limit::observe(headers, rate_limit::now()) {
+            self.learn(seen);
+        }
+    }
+
+    /// Lets nobody ask anything until a moment.
+    pub(crate) fn block(&self, until: Timestamp) {
+        let mut state = self.0.lock();
+        state.limit.blocked_until = state.limit.blocked_until.max(Some(until));
+    }
+
+    /// Waits while the registry wants to be left alone; fails if that is longer than `most`.
+    pub(crate) async fn pass(&self, most: Duration) -> Result<(), UpstreamError> {
+        loop {
+            let Some(until) = self.limit().blocked(rate_limit::now()) else { return Ok(()) };
+            let moment = UNIX_EPOCH + Duration::from_secs(until.unix().unsigned_abs());
+            let left = moment.duration_since(SystemTime::now()).unwrap_or_default();
+            if left > most {
+                return Err(UpstreamError::RateLimited { until });
+            }
+            self.pause(left).await;
+        }
+    }
+
+    /// Waits, and counts it.
+    pub(crate) async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+        self.0.waited_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Waits until one more manifest may be fetched; fails if that takes until the allowance begins anew.
+    pub(crate) async fn fetching(&self) -> Result<Fetching<'_>, UpstreamError> {
+        loop {
+            let returned = self.0.returned.notified();
+            {
+                let mut state = self.0.lock();
+                match state.limit.allowance(state.in_flight, self.0.floor, rate_limit::now()) {
+                    // A refusal is waited for as it is for every other request.
+                    Allowance::Until(until) if state.limit.blocked(rate_limit::now()).is_none() => {
+                        return Err(UpstreamError::RateLimited { until });
+                    }
+                    Allowance::Open | Allowance::Until(_) => {
+                        state.in_flight += 1;
+                        self.0.manifest_gets.fetch_add(1, Ordering::Relaxed);
+                        return Ok(Fetching(&self.0));
+                    }
+                    Allowance::Wait => {}
+                }
+            }
+            returned.await;
+        }
+    }
+
+    pub(crate) fn request(&self) {
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retry(&self) {
+        self.0.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self, bytes: usize) {
+        self.0.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What was seen stays true after a panic elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(remaining: u64) -> RateLimit {
+        let now = rate_limit::now();
+        let resets_at = Some(now.plus(Duration::from_secs(600)));
+        RateLimit { seen_at: now, remaining: Some(remaining), resets_at, blocked_until: None }
+    }
+
+    #[tokio::test]
+    async fn as_many_are_on_their_way_as_are_allowed_above_the_floor() {
+        let meter = Meter::new(left(12), 10);
+        let (one, two) = (meter.fetching().await.unwrap(), meter.fetching().await.unwrap());
+        let third = meter.clone();
+        let third = tokio::spawn(async move { third.fetching().await.map(|_| ()).map_err(|error| error.to_string()) });
+        tokio::task::yield_now().await;
+        assert!(!third.is_finished(), "the two may use up what is left");
+        meter.learn(left(11));
+        drop(one);
+        meter.learn(left(10));
+        drop(two);
+        assert!(third.await.unwrap().is_err(), "and did");
+        assert_eq!(meter.counts().manifest_gets, 2);
+    }
+
+    #[tokio::test]
+    async fn short_waits_are_waited_for_and_long_ones_are_not() {
+        let meter = Meter::default();
+        meter.pass(Duration::ZERO).await.unwrap();
+        meter.block(rate_limit::after(Duration::ZERO));
+        meter.pass(Duration::from_secs(2)).await.unwrap();
+        assert!(meter.counts().waited_ms <= 1_000);
+        let until = rate_limit::after(Duration::from_secs(60));
+        meter.block(until);
+        let refused = meter.pass(Duration::from_secs(2)).await.unwrap_err();
+        assert!(matches!(refused, UpstreamError::RateLimited { until: told } if told == until), "{refused}");
+    }
+}
