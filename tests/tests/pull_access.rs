@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, RepositoryName};
 use moorage_tests::{
     client::{Client, Reply, parameters},
@@ -217,75 +216,113 @@ async fn wrong_logins_are_refused_where_tokens_are_made() {
     assert_eq!((refused.status, refused.header("allow")), (405, "GET, HEAD"), "clients then ask by GET");
 }
 
+/// A token of the API with the role `read`, limited to a namespace or not: its id and itself.
+async fn api_token(world: &World, namespace: Option<&str>) -> (String, String) {
+    let body = json!({"description": "", "namespace": namespace, "role": "read"});
+    let (status, made) = world.call(Method::POST, "tokens", Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    (made["id"].as_str().unwrap().to_owned(), made["token"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn tokens_of_the_api_pull_from_their_namespace() {
+    let (world, other) = (World::new("apitoken").await, World::new("apitoken-other").await);
+    let image = Image::oci("amd64", &[layer(1, 10)]);
+    for repository in [&world.repository, &other.repository] {
+        seed::image(&world.stack, repository, "v1", &image).await;
+    }
+    let anonymous = Client::of(&world.stack);
+    let limited = api_token(&world, Some(&world.namespace)).await.1;
+    let unlimited = api_token(&world, None).await.1;
+    for (token, reaches_other) in [(&limited, false), (&unlimited, true)] {
+        let basic = anonymous.basic("$oauthtoken", token);
+        let scopes = [pull(&world.repository), pull(&other.repository), "registry:catalog:*".to_owned()];
+        let bearer = anonymous.bearer(&basic.token(&scopes.each_ref().map(String::as_str)).await);
+        for (client, refusal) in [(&basic, 403), (&bearer, 401)] {
+            for (path, status) in endpoints(&world.repository, &image) {
+                assert_eq!(client.get(&path).await.status, status, "{path}");
+            }
+            for (path, status) in endpoints(&other.repository, &image) {
+                let expected = if reaches_other { status } else { refusal };
+                assert_eq!(client.get(&path).await.status, expected, "{path}");
+            }
+            let listed = client.get(&format!("/v2/_catalog?last={}/a", world.namespace)).await.json();
+            let listed: Vec<String> = serde_json::from_value(listed["repositories"].clone()).unwrap();
+            assert_eq!(listed[0], world.repository.as_str());
+            assert_eq!(listed.iter().all(|name| name.starts_with(&world.namespace)), !reaches_other, "{listed:?}");
+        }
+    }
+    let changed = format!("{}{}", &limited[..32], "0".repeat(64));
+    assert_eq!(anonymous.basic("$oauthtoken", &changed).get("/v2/").await.status, 401);
+    assert_eq!(anonymous.basic(&world.robot_name(), &limited).get("/v2/").await.status, 401);
+}
+
 #[tokio::test]
 async fn what_is_revoked_is_refused_within_a_minute() {
     let mut cases = Vec::new();
-    for case in ["permission", "robot", "token", "visibility"] {
-        let world = World::new(&format!("revoked-{case}")).await;
+    for case in ["permission", "robot", "robot's token", "API token", "visibility", "repository"] {
+        let world = World::new("revoked").await;
         world.grant("read").await;
         seed::image(&world.stack, &world.repository, "v1", &Image::oci("amd64", &[layer(1, 10)])).await;
-        let anonymous = Client::of(&world.stack);
-        let client = if case == "visibility" {
-            set_public(&world, true).await;
-            anonymous.clone()
-        } else {
-            world.robot().await
+        let (anonymous, mut id) = (Client::of(&world.stack), String::new());
+        let client = match case {
+            "visibility" => {
+                change_visibility(&world, "public").await;
+                anonymous.clone()
+            }
+            "API token" => {
+                let (token_id, token) = api_token(&world, Some(&world.namespace)).await;
+                id = token_id;
+                anonymous.basic("$oauthtoken", &token)
+            }
+            _ => world.robot().await,
         };
         let bearer = anonymous.bearer(&client.token(&[&pull(&world.repository)]).await);
-        cases.push((case, world, [client, bearer]));
+        cases.push((case, world, id, [client, bearer]));
     }
     let manifest = |world: &World| format!("/v2/{}/manifests/v1", world.repository);
-    for (case, world, clients) in &cases {
+    for (case, world, id, clients) in &cases {
         for client in clients {
             assert_eq!(client.get(&manifest(world)).await.status, 200, "{case}");
         }
-        revoke(case, world).await;
+        revoke(case, world, id).await;
     }
     tokio::time::sleep(Duration::from_secs(32)).await;
-    for (case, world, clients) in &cases {
+    for (case, world, _, clients) in &cases {
         for (client, what) in clients.iter().zip(["password", "token"]) {
             // Several, because each environment of the function has caches of its own.
             let path = manifest(world);
             for _ in 0..8 {
-                let expected = if *case == "permission" { 403 } else { 401 };
+                let expected = if matches!(*case, "permission" | "repository") { 403 } else { 401 };
                 assert_eq!(client.get(&path).await.status, expected, "{case} {what}");
             }
         }
     }
     // What is granted works at once.
-    let (_, world, [robot, _]) = &cases[0];
+    let (_, world, _, [robot, _]) = &cases[0];
     world.grant("read").await;
     assert_eq!(robot.get(&manifest(world)).await.status, 200);
 }
 
 /// Lets everybody pull from the world's repository, or not.
-async fn set_public(world: &World, is_public: bool) {
-    let text = |text: String| AttributeValue::S(text);
-    let update = aws_sdk_dynamodb::Client::new(&world.stack.aws).update_item().table_name(&world.stack.table);
-    let update = update.key("pk", text(format!("NS#{}", world.namespace))).key("sk", text("REPOSITORY#app".into()));
-    let update = update.update_expression("SET is_public = :it");
-    update.expression_attribute_values(":it", AttributeValue::Bool(is_public)).send().await.unwrap();
+async fn change_visibility(world: &World, visibility: &str) {
+    let path = format!("repository/{}/changevisibility", world.repository);
+    assert_eq!(world.call(Method::POST, &path, Some(json!({"visibility": visibility}))).await.0, 200);
 }
 
-/// Takes away a permission, a robot, a robot's token, or everybody's right.
-async fn revoke(what: &str, world: &World) {
-    if what == "visibility" {
-        return set_public(world, false).await;
-    }
-    let table = aws_sdk_dynamodb::Client::new(&world.stack.aws);
-    let text = |text: String| AttributeValue::S(text);
-    let robot = (format!("NS#{}", world.namespace), "ROBOT#bot".to_owned());
-    let permission = (format!("REPO#{}", world.repository), format!("PERMISSION#{}", world.robot_name()));
-    if what == "token" {
-        let update =
-            table.update_item().table_name(&world.stack.table).key("pk", text(robot.0)).key("sk", text(robot.1));
-        let update = update.update_expression("SET token_hash = :hash");
-        update.expression_attribute_values(":hash", text("1".repeat(64))).send().await.unwrap();
-        return;
-    }
-    let (pk, sk) = if what == "robot" { robot } else { permission };
-    let delete = table.delete_item().table_name(&world.stack.table).key("pk", text(pk)).key("sk", text(sk));
-    delete.send().await.unwrap();
+/// Takes something away from those who pull.
+async fn revoke(what: &str, world: &World, id: &str) {
+    let robot = format!("organization/{}/robots/bot", world.namespace);
+    let repository = format!("repository/{}", world.repository);
+    let (method, path, status) = match what {
+        "permission" => (Method::DELETE, format!("{repository}/permissions/user/{}", world.robot_name()), 204),
+        "robot" => (Method::DELETE, robot, 204),
+        "robot's token" => (Method::POST, format!("{robot}/regenerate"), 200),
+        "API token" => (Method::DELETE, format!("tokens/{id}"), 204),
+        "repository" => (Method::DELETE, repository, 204),
+        _ => return change_visibility(world, "private").await,
+    };
+    assert_eq!(world.call(method, &path, None).await.0, status, "{path}");
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
-//! Who may pull what. Everybody from public repositories; robots also from those on which they have a role; the holder
-//! of the stack's admin token from all.
+//! Who may pull what. Everybody from public repositories; robots also from those on which they have a role; holders of
+//! the API's tokens from those of the namespace that a token is limited to; the holder of the stack's first one from all.
 //!
-//! Every request is judged by the robots and permissions of at most [`KEPT`] seconds ago, whatever its token was given
+//! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
 //! for: a token narrows what a caller may, and never widens it.
 
 use lambda_http::http::HeaderMap;
 use moorage_domain::{RepositoryName, RobotName, SecretString, Timestamp};
-use moorage_state::{RobotToken, Role, Table};
-use subtle::ConstantTimeEq as _;
+use moorage_state::{Role, Table};
 
 use crate::{
     cache::Cache,
+    caller::{Caller, Callers},
     credentials::Credentials,
     error::PullError,
     scope::Scope,
@@ -18,44 +18,12 @@ use crate::{
     token::{self, Claims},
 };
 
-/// How long robots, roles and visibilities are kept, in seconds: how long something revoked still works.
-const KEPT: i64 = 30;
-/// How many of each are kept.
+/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
+pub(crate) const KEPT: i64 = 30;
+/// How many roles and visibilities are kept.
 const CAPACITY: usize = 1_000;
-/// The user name that goes with the admin token, as Quay has it for tokens of its API.
-const ADMIN: &str = "$oauthtoken";
 /// How much of a secret's hash a token names it by, in characters.
 const CREDENTIAL_LENGTH: usize = 16;
-/// What an unknown robot's token is compared with, so that the answer takes as long as for a known one.
-const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// Who calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Caller {
-    Anonymous,
-    Robot(RobotName),
-    Admin,
-}
-
-impl Caller {
-    /// The name: empty for nobody.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Anonymous => "",
-            Self::Robot(robot) => robot.as_str(),
-            Self::Admin => ADMIN,
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        match name {
-            "" => Some(Self::Anonymous),
-            ADMIN => Some(Self::Admin),
-            robot => robot.parse().ok().map(Self::Robot),
-        }
-    }
-}
-
 /// A caller, and what the request may use of their rights.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -93,23 +61,21 @@ enum Permit {
     Missing,
 }
 
-/// The table and the stack's secrets.
+/// Callers, and what the table says of their rights.
 pub(crate) struct Access {
     pub(crate) table: Table,
     key: StackSecret,
-    admin: StackSecret,
-    /// The hashes of their tokens, and which robots and repositories there are not: what is unknown must not take longer
-    /// to refuse than what is known.
-    robots: Cache<RobotName, Option<String>>,
+    pub(crate) callers: Callers,
+    /// Which repositories there are not is kept, too: see [`Callers`].
     public: Cache<RepositoryName, Option<bool>>,
     roles: Cache<(RepositoryName, RobotName), Role>,
 }
 
 impl Access {
-    /// `key` signs tokens.
+    /// `key` signs tokens, `admin` is the stack's first one.
     pub(crate) fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
-        let (robots, roles) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
-        Self { table, key, admin, robots, roles, public: Cache::new(CAPACITY, KEPT) }
+        let callers = Callers::new(table.clone(), admin);
+        Self { table, key, callers, public: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
     }
 
     /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold.
@@ -117,22 +83,15 @@ impl Access {
         match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
             Credentials::Anonymous => Ok(Session::anonymous()),
             Credentials::Basic(user, password) => {
-                let caller = Caller::parse(&user).filter(|caller| *caller != Caller::Anonymous);
-                let caller = caller.ok_or(PullError::LoginFailed)?;
-                let known = self.hash(&caller, now).await?;
-                let given = RobotToken(password).hash();
-                let matches = bool::from(given.as_bytes().ct_eq(known.as_deref().unwrap_or(NO_HASH).as_bytes()));
-                if !matches || known.is_none() {
-                    return Err(PullError::LoginFailed);
-                }
-                Ok(Session { caller, scopes: None, credential: credential(&given) })
+                let (caller, hash) = self.callers.login(&user, password, now).await?.ok_or(PullError::LoginFailed)?;
+                Ok(Session { caller, scopes: None, credential: credential(&hash) })
             }
             Credentials::Bearer(token) => {
                 let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
                 let claims = token::verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
                 let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
                 // A robot that is gone, or got a new token, takes the old one's tokens with it.
-                let known = self.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
+                let known = self.callers.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
                 if known != claims.credential {
                     return Err(invalid());
                 }
@@ -164,7 +123,7 @@ impl Access {
             access.extend(granted.then_some(scope));
         }
         let claims = Claims {
-            caller: session.caller.name().to_owned(),
+            caller: session.caller.name(),
             credential: session.credential.clone(),
             issued: now,
             expires: Timestamp::from_unix(now.unix() + token::LIFETIME),
@@ -213,46 +172,28 @@ impl Access {
         is_public: bool,
         now: Timestamp,
     ) -> Result<bool, PullError> {
-        Ok(match caller {
-            _ if is_public => true,
-            Caller::Anonymous => false,
-            Caller::Admin => true,
-            Caller::Robot(robot) => self.role(repository, robot, now).await?.is_some(),
-        })
+        if is_public {
+            return Ok(true);
+        }
+        match caller {
+            Caller::Anonymous => Ok(false),
+            Caller::Admin => Ok(true),
+            Caller::Token(id) => self.callers.reaches(*id, &repository.namespace(), now).await,
+            // Every role includes to pull.
+            Caller::Robot(robot) => Ok(self.role(repository, robot, now).await?.is_some()),
+        }
     }
 
     async fn permit(&self, caller: &Caller, repository: &RepositoryName, now: Timestamp) -> Result<Permit, PullError> {
         // The same reads whatever there is, so that time tells nothing.
-        let role = async {
-            match caller {
-                Caller::Robot(robot) => self.role(repository, robot, now).await,
-                Caller::Anonymous | Caller::Admin => Ok(None),
-            }
-        };
-        let (is_public, role) = tokio::try_join!(self.is_public(repository, now), role)?;
+        let (is_public, sees) =
+            tokio::try_join!(self.is_public(repository, now), self.sees(caller, repository, false, now))?;
         Ok(match is_public {
             None => Permit::Missing,
             Some(true) => Permit::Public,
-            // Every role includes to pull.
-            Some(false) if role.is_some() || *caller == Caller::Admin => Permit::Granted,
+            Some(false) if sees => Permit::Granted,
             Some(false) => Permit::Refused,
         })
-    }
-
-    /// The hash of the caller's secret, if there is such a caller.
-    async fn hash(&self, caller: &Caller, now: Timestamp) -> Result<Option<String>, PullError> {
-        match caller {
-            Caller::Anonymous => Ok(None),
-            Caller::Admin => Ok(Some(RobotToken(self.admin.get(now).await?).hash())),
-            Caller::Robot(robot) => {
-                if let Some(hash) = self.robots.get(robot, now) {
-                    return Ok(hash);
-                }
-                let hash = self.table.robot(robot).await?.map(|robot| robot.token_hash);
-                self.robots.insert(robot.clone(), hash.clone(), now);
-                Ok(hash)
-            }
-        }
     }
 
     async fn role(

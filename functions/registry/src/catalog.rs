@@ -1,4 +1,5 @@
-//! The list of repositories: a robot's are those of its own namespace that it may pull from, the admin's all.
+//! The list of repositories: a robot's are those of its own namespace that it may pull from; a token's those of the
+//! namespace that it is limited to, if it is.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::header::LINK;
@@ -7,8 +8,9 @@ use moorage_state::Repository;
 use serde_json::json;
 
 use crate::{
-    access::{Access, Caller, Session},
+    access::{Access, Session},
     answer::Answer,
+    caller::Caller,
     error::PullError,
     page::{Query, next},
     registry::Registry,
@@ -64,15 +66,19 @@ async fn page(
 ) -> Result<Page, PullError> {
     let (mut names, mut lists) = (Vec::new(), 0);
     let begun = after.as_ref().map(RepositoryName::namespace);
-    let mut namespace = match caller {
-        Caller::Anonymous => None,
-        // Unless the page is behind another namespace.
-        Caller::Robot(robot) => Some(robot.namespace())
-            .filter(|own| begun.as_ref().is_none_or(|begun| format!("{begun}/") <= format!("{own}/"))),
-        Caller::Admin => match &begun {
-            Some(begun) => Some(begun.clone()),
-            None => following(registry, None).await?,
-        },
+    let own = match caller {
+        Caller::Anonymous => return Ok(Page { names, next: None }),
+        Caller::Robot(robot) => Some(robot.namespace()),
+        Caller::Token(id) => registry.access.callers.limit(*id, now).await?,
+        Caller::Admin => None,
+    };
+    let mut namespace = match (&own, &begun) {
+        // A page behind another namespace may be behind their only one.
+        (Some(own), begun) => {
+            Some(own.clone()).filter(|own| begun.as_ref().is_none_or(|begun| format!("{begun}/") <= format!("{own}/")))
+        }
+        (None, Some(begun)) => Some(begun.clone()),
+        (None, None) => following(registry, None).await?,
     };
     let mut start = after.filter(|_| begun == namespace).map(|after| after.name().to_owned());
     while let Some(current) = namespace {
@@ -89,13 +95,13 @@ async fn page(
             names.push(name);
         }
         start = listed.next;
-        namespace = match (caller, &start) {
+        namespace = match (&own, &start) {
             (_, Some(next)) if lists >= MAX_LISTS => {
                 return Ok(Page { names, next: RepositoryName::new(current.as_str(), next).ok() });
             }
             (_, Some(_)) => Some(current),
-            (Caller::Admin, None) => following(registry, Some(&current)).await?,
-            (Caller::Robot(_) | Caller::Anonymous, None) => None,
+            (None, None) => following(registry, Some(&current)).await?,
+            (Some(_), None) => None,
         };
     }
     Ok(Page { names, next: None })

@@ -7,8 +7,9 @@ use moorage_domain::{ExposeSecret as _, Timestamp};
 use serde_json::json;
 
 use crate::{
-    access::{Caller, Session},
+    access::Session,
     answer::Answer,
+    caller::Caller,
     catalog,
     error::PullError,
     page::Query,

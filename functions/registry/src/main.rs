@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod cache;
+mod caller;
 mod catalog;
 mod config;
 mod content;
