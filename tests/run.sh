@@ -20,7 +20,7 @@ on_stack() {
   # shellcheck source=/dev/null
   source "$MOORAGE_LOCAL/env"
   # Integration tests mostly wait, for syncs and for the emulator; more than four at once only wait for each other.
-  cargo nextest run --workspace --no-fail-fast --test-threads 4 "${@:2}"
+  cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "${@:2}"
 }
 
 # A collector with a grace of seconds takes what other tests leave lying about, so its tests have a stack of their own.

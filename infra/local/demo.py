@@ -37,9 +37,9 @@ def main():
     images.push_samples(f"http://{upstream}", "samples/app")
     create_mirror(env)
     sync(env)
-    say("Pulling the images back, from a stock registry over the bucket")
+    say("Pulling the images back: from Moorage with the robot's token, and from a stock registry over the bucket")
     stock = serve_bucket(env)
-    compare(upstream, stock)
+    compare(upstream, {"Moorage": moorage(env), "the stock registry": stock})
 
 
 def create_mirror(env):
@@ -79,32 +79,45 @@ def sync(env):
     raise SystemExit(f"demo: the sync did not end within {SYNC_SECONDS} s; the stack's logs are in {FOLDER}")
 
 
+def moorage(env):
+    """Our own registry, and the credentials for it."""
+    robot = call(env, "GET", "organization/acme/robots/mirror")
+    return env["MOORAGE_URL"].removeprefix("http://"), f"{robot['name']}:{robot['token']}"
+
+
 def serve_bucket(env):
     port = servers.free_port()
-    storage = {"s3": {
-        "region": env["AWS_REGION"], "regionendpoint": env["AWS_ENDPOINT_URL"], "bucket": env["MOORAGE_BUCKET"],
-        "forcepathstyle": True, "v4auth": True, "secure": False,
-        "accesskey": env["AWS_ACCESS_KEY_ID"], "secretkey": env["AWS_SECRET_ACCESS_KEY"],
-    }}
-    # The emulator is not where clients look for S3, so the registry hands blobs out itself.
-    servers.registry(FOLDER, "stock", port, {**storage, "redirect": {"disable": True}}, read_only=True)
-    return f"127.0.0.1:{port}"
+    servers.serve(FOLDER, "stock", port, ROOT / "infra" / "registry" / "registry-2.8.yml", {
+        "REGISTRY_STORAGE_S3_BUCKET": env["MOORAGE_BUCKET"], "REGISTRY_STORAGE_S3_REGION": env["AWS_REGION"],
+        # The emulator's.
+        "REGISTRY_STORAGE_S3_REGIONENDPOINT": env["AWS_ENDPOINT_URL"], "REGISTRY_STORAGE_S3_SECURE": "false",
+        "REGISTRY_STORAGE_S3_FORCEPATHSTYLE": "true", "AWS_ACCESS_KEY_ID": env["AWS_ACCESS_KEY_ID"],
+        "AWS_SECRET_ACCESS_KEY": env["AWS_SECRET_ACCESS_KEY"],
+    })
+    return f"127.0.0.1:{port}", None
 
 
-def compare(upstream, stock):
-    listed = json.loads(urllib.request.urlopen(f"http://{stock}/v2/acme/app/tags/list").read())["tags"]
-    if sorted(listed) != MIRRORED:
-        raise SystemExit(f"demo: the mirror has the tags {sorted(listed)} instead of {MIRRORED}")
-    print(f"  {'tag':<8} {'digest at the source':<26} {'digest pulled':<26}")
+def compare(upstream, registries):
+    for name, (address, credentials) in registries.items():
+        login = ["--creds", credentials] if credentials else ["--no-creds"]
+        listed = skopeo("list-tags", "--tls-verify=false", *login, f"docker://{address}/acme/app")
+        if sorted(json.loads(listed)["Tags"]) != MIRRORED:
+            raise SystemExit(f"demo: {name} has the tags {listed} instead of {MIRRORED}")
+    print(f"  {'tag':<8} {'digest at the source':<26}" + "".join(f" {'from ' + name:<26}" for name in registries))
     for tag in MIRRORED:
         source = sha256(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{upstream}/samples/app:{tag}"))
-        folder = FOLDER / "pulled" / tag
-        # skopeo checks the digest of every manifest and blob that it pulls.
-        skopeo("copy", "--all", "--src-tls-verify=false", f"docker://{stock}/acme/app:{tag}", f"dir:{folder}")
-        pulled = sha256((folder / "manifest.json").read_bytes())
-        print(f"  {tag:<8} {source[:25]:<26} {pulled[:25]:<26} {'equal' if source == pulled else 'DIFFERENT'}")
-        if source != pulled:
-            raise SystemExit(f"demo: {tag} was not mirrored byte for byte")
+        line = f"  {tag:<8} {source[:25]:<26}"
+        for name, (address, credentials) in registries.items():
+            folder = FOLDER / "pulled" / name / tag
+            folder.mkdir(parents=True)
+            login = ["--src-creds", credentials] if credentials else ["--src-no-creds"]
+            # skopeo checks the digest of every manifest and blob that it pulls.
+            skopeo("copy", "--all", "--src-tls-verify=false", *login, f"docker://{address}/acme/app:{tag}", f"dir:{folder}")
+            pulled = sha256((folder / "manifest.json").read_bytes())
+            line += f" {pulled[:25]:<26}"
+            if source != pulled:
+                raise SystemExit(f"{line}\ndemo: {tag} from {name} is not what the source has")
+        print(f"{line} equal", flush=True)
     say(f"All {len(MIRRORED)} tags were mirrored and pulled back unchanged; nightly was left out by the rule")
 
 
@@ -113,7 +126,6 @@ def sha256(data):
 
 
 def skopeo(*arguments):
-    (FOLDER / "pulled").mkdir(exist_ok=True)
     result = subprocess.run(["skopeo", "--insecure-policy", *arguments], capture_output=True, check=False)
     if result.returncode:
         raise SystemExit(f"demo: skopeo {arguments[0]} failed: {result.stderr.decode().strip()}")

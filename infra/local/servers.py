@@ -140,18 +140,21 @@ def reap():
         pass
 
 
-def registry(folder, name, port_number, storage, env=None, read_only=False):
+def registry(folder, name, port_number, storage, env=None):
     """Starts a stock registry over `storage`, its configuration's storage section."""
-    storage = {**storage, "delete": {"enabled": not read_only}}
-    if read_only:
-        storage["maintenance"] = {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}}
     config = {
-        "version": 0.1, "log": {"level": "warn"}, "storage": storage,
+        "version": 0.1, "log": {"level": "warn"}, "storage": {**storage, "delete": {"enabled": True}},
         "http": {"addr": f"127.0.0.1:{port_number}", "secret": "of no use to anybody"},
     }
     # JSON is YAML.
     path = folder / f"{name}.yml"
     path.write_text(json.dumps(config, indent=2))
-    process = start(folder, name, ["docker-registry", "serve", str(path)], env)
+    return serve(folder, name, port_number, path, env)
+
+
+def serve(folder, name, port_number, config, env=None):
+    """Starts a stock registry with a configuration file."""
+    env = {"REGISTRY_HTTP_ADDR": f"127.0.0.1:{port_number}", **(env or {})}
+    process = start(folder, name, ["docker-registry", "serve", str(config)], env)
     wait(process, name, f"http://127.0.0.1:{port_number}/v2/", folder)
     return process

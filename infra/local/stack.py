@@ -24,6 +24,7 @@ CODE_BUCKET = "moorage-code"
 REGION = "us-east-1"
 # The emulator takes any credentials.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+REGISTRY_CONCURRENCY = 16
 # API Gateway's limit on bodies.
 MAX_BODY = "10m"
 
@@ -108,6 +109,9 @@ def adapt(outputs):
     for role in ("SyncRole", "ApiRole"):
         boto3.client("iam").put_role_policy(RoleName=roles[role], PolicyName="emulator", PolicyDocument=policy)
     boto3.client("s3").delete_bucket_policy(Bucket=outputs["BucketName"])
+    # The emulator would run hundreds of environments at once, which then wait for its S3 until they give up.
+    boto3.client("lambda").put_function_concurrency(
+        FunctionName=outputs["RegistryFunctionName"], ReservedConcurrentExecutions=REGISTRY_CONCURRENCY)
 
 
 def check(outputs):
@@ -115,7 +119,7 @@ def check(outputs):
     import boto3
 
     functions = boto3.client("lambda")
-    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"]):
+    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"], outputs["RegistryFunctionName"]):
         functions.get_function(FunctionName=name)
     dynamodb = boto3.client("dynamodb")
     live = dynamodb.describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
@@ -136,7 +140,8 @@ daemon off;
 worker_processes 1;
 pid {FOLDER}/nginx.pid;
 error_log {FOLDER}/proxy.log warn;
-events {{}}
+# Two for each client: theirs and the emulator's.
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   client_max_body_size {MAX_BODY};
@@ -176,6 +181,7 @@ def write_env(ports, endpoint, outputs):
         "MOORAGE_TABLE": outputs["TableName"],
         "MOORAGE_SYNC_FUNCTION": outputs["SyncFunctionName"],
         "MOORAGE_API_FUNCTION": outputs["ApiFunctionName"],
+        "MOORAGE_REGISTRY_FUNCTION": outputs["RegistryFunctionName"],
         "MOORAGE_SCHEDULE_GROUP": outputs["ScheduleGroupName"],
         "MOORAGE_UPSTREAM": f"127.0.0.1:{ports['upstream']}",
         "AWS_ENDPOINT_URL": endpoint,

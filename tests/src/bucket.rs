@@ -9,7 +9,8 @@ use moorage_domain::{
 
 use crate::stack::Stack;
 
-const ROOT: &str = "docker/registry/v2";
+/// Where the layout begins.
+pub const ROOT: &str = "docker/registry/v2";
 
 /// What a repository holds.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -36,6 +36,26 @@ pub fn layer(seed: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
+/// A layer that clients can unpack: a tar archive with one file of `size` bytes.
+pub fn tar(name: &str, size: usize) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    for (at, text) in [(100, "0000644\0"), (108, "0000000\0"), (116, "0000000\0"), (136, "00000000000\0")] {
+        put(at, text);
+    }
+    put(124, &format!("{size:011o}\0"));
+    // While it is summed up, the checksum is blank.
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut tar = [header.as_slice(), &layer(1, size)].concat();
+    tar.resize(tar.len().next_multiple_of(512) + 1_024, 0);
+    tar
+}
+
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": Digest::sha256(bytes), "size": bytes.len()})
 }

@@ -10,11 +10,14 @@
 )]
 
 pub mod bucket;
+pub mod client;
 pub mod image;
+pub mod invoke;
 pub mod logs;
 pub mod process;
 pub mod proxy;
 pub mod registry;
+pub mod seed;
 pub mod skopeo;
 pub mod stack;
 pub mod world;

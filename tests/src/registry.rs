@@ -53,13 +53,27 @@ impl Registry {
 
     /// A read-only one over the mirror's bucket: what users would put there.
     pub fn over_bucket(stack: &Stack) -> Self {
-        let storage = format!(
-            "  s3: {{region: us-east-1, regionendpoint: {}, bucket: {}, forcepathstyle: true, v4auth: true, secure: false, \
-             accesskey: test, secretkey: test}}\n  maintenance: {{readonly: {{enabled: true}}, uploadpurging: {{enabled: false}}}}\n",
-            stack.endpoint(),
-            stack.bucket
-        );
-        Self::start(tempfile::tempdir().unwrap(), &storage, "", "http")
+        Self::configured(stack, "registry-2.8.yml")
+    }
+
+    /// A stock registry over the mirror's bucket with one of the configurations of `infra/registry`. Only what is the
+    /// emulator's comes from the environment.
+    pub fn configured(stack: &Stack, file: &str) -> Self {
+        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/registry").join(file);
+        let address = format!("127.0.0.1:{port}");
+        let command = serve(&file);
+        command.envs([
+            ("REGISTRY_HTTP_ADDR", address.as_str()),
+            ("REGISTRY_STORAGE_S3_BUCKET", &stack.bucket),
+            ("REGISTRY_STORAGE_S3_REGIONENDPOINT", stack.endpoint()),
+            ("REGISTRY_STORAGE_S3_FORCEPATHSTYLE", "true"),
+            ("REGISTRY_STORAGE_S3_SECURE", "false"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ]);
+        let server = Server::start(command, port);
+        Self { url: format!("http://{address}"), address, _server: server, _folder: folder }
     }
 
     fn start(folder: TempDir, storage: &str, more: &str, scheme: &str) -> Self {

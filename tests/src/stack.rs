@@ -17,6 +17,8 @@ pub struct Stack {
     pub sync_function: String,
     /// The garbage collector's function.
     pub gc_function: String,
+    /// The registry's function.
+    pub registry_function: String,
     /// The API's function.
     pub api_function: String,
     /// The mirrors' schedules.
@@ -41,6 +43,7 @@ impl Stack {
             table: variable("MOORAGE_TABLE"),
             sync_function: variable("MOORAGE_SYNC_FUNCTION"),
             gc_function: variable("MOORAGE_GC_FUNCTION"),
+            registry_function: variable("MOORAGE_REGISTRY_FUNCTION"),
             api_function: variable("MOORAGE_API_FUNCTION"),
             schedule_group: variable("MOORAGE_SCHEDULE_GROUP"),
             upstream: variable("MOORAGE_UPSTREAM"),

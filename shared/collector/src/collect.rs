@@ -104,7 +104,7 @@ impl Collector {
         let dry = collection.dry_run;
         match collection.stage.clone() {
             Stage::Prune(after) => {
-                let mut namespaces = self.storage.namespaces().await?;
+                let mut namespaces = self.storage.all_namespaces().await?;
                 namespaces.retain(|namespace| *namespace > after);
                 namespaces.sort_unstable();
                 for namespace in namespaces {

@@ -132,7 +132,7 @@ impl Collector {
     async fn marks(&self) -> Result<Marks, CollectError> {
         let marks = Mutex::new(Marks::default());
         let add = |digest| marks.lock().unwrap_or_else(PoisonError::into_inner).add(digest);
-        let namespaces = self.storage.namespaces().await?;
+        let namespaces = self.storage.all_namespaces().await?;
         let list = async |namespace: &String| self.storage.linked(namespace, add).await.map(drop);
         let listed = stream::iter(&namespaces).map(list).buffer_unordered(READS_IN_FLIGHT);
         listed.try_collect::<()>().await?;

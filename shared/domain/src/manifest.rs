@@ -169,6 +169,22 @@ impl Manifest {
     }
 }
 
+/// What a stock registry announces stored bytes as: the body's media type, or the one that its structure tells. Nothing
+/// if it could not serve them.
+pub fn announced(bytes: &[u8]) -> Option<MediaType> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Announced {
+        media_type: Option<String>,
+        manifests: Option<serde::de::IgnoredAny>,
+    }
+    let body: Announced = serde_json::from_slice(bytes).ok()?;
+    match body.media_type.as_deref().unwrap_or_default() {
+        "" => Some(if body.manifests.is_some() { MediaType::OciIndex } else { MediaType::OciManifest }),
+        media_type => media_type.parse().ok(),
+    }
+}
+
 fn image(body: Body) -> Result<Content, Refusal> {
     let config = body.config.ok_or_else(|| missing("config"))?;
     let layers = body.layers.ok_or_else(|| missing("layers"))?;
@@ -234,6 +250,7 @@ mod tests {
         ] {
             let manifest = parse(&body).unwrap();
             assert_eq!(manifest.media_type, media_type, "{body}");
+            assert_eq!(announced(body.as_bytes()), Some(media_type), "{body}");
             let (Content::Image(descriptors) | Content::Index(descriptors)) = manifest.content;
             assert!(descriptors.len() <= 1, "each digest once");
         }

@@ -36,6 +36,30 @@ pub struct Referrer {
     pub annotations: Option<BTreeMap<String, String>>,
 }
 
+impl Referrer {
+    /// Adds from the artifact's manifest what its entry lacks: the kind, which is the config's media type where an image
+    /// names none, and the annotations (distribution-spec v1.1.1, "Listing Referrers").
+    pub fn complete(&mut self, manifest: &[u8]) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Attached {
+            artifact_type: Option<String>,
+            config: Option<Config>,
+            annotations: Option<BTreeMap<String, String>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Config {
+            media_type: String,
+        }
+        let Ok(artifact) = serde_json::from_slice::<Attached>(manifest) else { return };
+        let named = artifact.artifact_type.filter(|kind| !kind.is_empty());
+        let kind = named.or_else(|| artifact.config.map(|config| config.media_type));
+        self.artifact_type = self.artifact_type.take().or(kind);
+        self.annotations = self.annotations.take().or(artifact.annotations);
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
@@ -109,6 +133,28 @@ mod tests {
         let long = referrers_tag(&Digest::of(Algorithm::Sha512, b""));
         assert_eq!(long.as_str().len(), "sha512-".len() + 64, "the spec cuts it there");
         assert!(is_attached_tag(&long) && !is_attached_tag(&"v1".parse().unwrap()));
+    }
+
+    #[test]
+    fn entries_are_completed_from_manifests() {
+        let complete = |kind: Option<&str>, manifest: &str| {
+            let mut entry = referrer(b"a", MediaType::OciManifest.as_str());
+            entry.artifact_type = kind.map(Into::into);
+            entry.annotations = None;
+            entry.complete(manifest.as_bytes());
+            (entry.artifact_type.unwrap_or_default(), entry.annotations.unwrap_or_default().len())
+        };
+        let config = r#""config":{"mediaType":"c"}"#;
+        for (kind, manifest, expected) in [
+            (None, format!(r#"{{"artifactType":"a",{config},"annotations":{{"x":"y"}}}}"#), ("a".to_owned(), 1)),
+            (None, format!(r#"{{"artifactType":"",{config}}}"#), ("c".to_owned(), 0)),
+            (None, format!("{{{config}}}"), ("c".to_owned(), 0)),
+            (Some("own"), format!("{{{config}}}"), ("own".to_owned(), 0)),
+            (None, r#"{"manifests":[]}"#.to_owned(), (String::new(), 0)),
+            (None, "<html>".to_owned(), (String::new(), 0)),
+        ] {
+            assert_eq!(complete(kind, &manifest), expected, "{manifest}");
+        }
     }
 
     #[test]

@@ -63,7 +63,12 @@ pub(crate) fn tag_index_prefix(root: &StorageRoot, repository: &RepositoryName, 
     format!("{}docker/registry/v2/repositories/{repository}/_manifests/tags/{tag}/index/", root.0)
 }
 
-/// What the keys of all repositories begin with.
+/// What all keys of a repository's tags begin with.
+pub(crate) fn tags_prefix(root: &StorageRoot, repository: &RepositoryName) -> String {
+    format!("{}docker/registry/v2/repositories/{repository}/_manifests/tags/", root.0)
+}
+
+/// What all keys of repositories begin with.
 pub(crate) fn repositories_prefix(root: &StorageRoot) -> String {
     format!("{}docker/registry/v2/repositories/", root.0)
 }

@@ -43,7 +43,7 @@ pub struct Links {
 
 impl Storage {
     /// The namespaces that have anything in the bucket.
-    pub async fn namespaces(&self) -> Result<Vec<String>, StorageError> {
+    pub async fn all_namespaces(&self) -> Result<Vec<String>, StorageError> {
         let root = repositories_prefix(&self.root);
         let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&root).delimiter("/");
         let (mut pages, mut names) = (list.into_paginator().send(), Vec::new());

@@ -10,7 +10,8 @@ const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// [`LEVEL_VARIABLE`] names (INFO if none), all others at WARN.
 pub fn init() {
     let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let ours = ["api", "collector", "domain", "engine", "gc", "schedule", "state", "storage", "sync", "upstream"];
+    let ours =
+        ["api", "collector", "domain", "engine", "gc", "registry", "schedule", "state", "storage", "sync", "upstream"];
     let ours = ours.iter().filter_map(|name| format!("moorage_{name}={level}").parse().ok());
     let filter = ours.fold(EnvFilter::default().add_directive(LevelFilter::WARN.into()), EnvFilter::add_directive);
     tracing_subscriber::fmt()

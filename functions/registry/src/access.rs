@@ -1,0 +1,228 @@
+//! Who may pull what. Everybody from public repositories; robots also from those on which they have a role; holders of
+//! the API's tokens from those of the namespace that a token is limited to; the holder of the stack's first one from all.
+//!
+//! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
+//! for: a token narrows what a caller may, and never widens it.
+
+use lambda_http::http::HeaderMap;
+use moorage_domain::{RepositoryName, RobotName, SecretString, Timestamp};
+use moorage_state::{Role, Table};
+
+use crate::{
+    cache::Cache,
+    caller::{Caller, Callers},
+    credentials::Credentials,
+    error::PullError,
+    scope::Scope,
+    secret::StackSecret,
+    token::{self, Claims},
+};
+
+/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
+pub(crate) const KEPT: i64 = 30;
+/// How many roles and visibilities are kept.
+const CAPACITY: usize = 1_000;
+/// How much of a secret's hash a token names it by, in characters.
+const CREDENTIAL_LENGTH: usize = 16;
+/// A caller, and what the request may use of their rights.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) caller: Caller,
+    /// The scopes of the token that was shown; `None` if it was none.
+    scopes: Option<Vec<Scope>>,
+    credential: String,
+}
+
+impl Session {
+    fn anonymous() -> Self {
+        Self { caller: Caller::Anonymous, scopes: None, credential: String::new() }
+    }
+
+    /// Whether nothing at all was shown.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.caller == Caller::Anonymous && self.scopes.is_none()
+    }
+
+    fn covers(&self, scope: &Scope) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
+    }
+}
+
+/// What a caller may with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    /// Pull, as everybody.
+    Public,
+    /// Pull.
+    Granted,
+    /// Nothing.
+    Refused,
+    /// There is no such repository.
+    Missing,
+}
+
+/// Callers, and what the table says of their rights.
+pub(crate) struct Access {
+    pub(crate) table: Table,
+    key: StackSecret,
+    pub(crate) callers: Callers,
+    /// Which repositories there are not is kept, too: see [`Callers`].
+    public: Cache<RepositoryName, Option<bool>>,
+    roles: Cache<(RepositoryName, RobotName), Role>,
+}
+
+impl Access {
+    /// `key` signs tokens, `admin` is the stack's first one.
+    pub(crate) fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
+        let callers = Callers::new(table.clone(), admin);
+        Self { table, key, callers, public: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
+    }
+
+    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Session, PullError> {
+        match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
+            Credentials::Anonymous => Ok(Session::anonymous()),
+            Credentials::Basic(user, password) => {
+                let (caller, hash) = self.callers.login(&user, password, now).await?.ok_or(PullError::LoginFailed)?;
+                Ok(Session { caller, scopes: None, credential: credential(&hash) })
+            }
+            Credentials::Bearer(token) => {
+                let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
+                let claims = token::verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
+                let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
+                // A robot that is gone, or got a new token, takes the old one's tokens with it.
+                let known = self.callers.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
+                if known != claims.credential {
+                    return Err(invalid());
+                }
+                Ok(Session { caller, scopes: Some(claims.access), credential: claims.credential })
+            }
+        }
+    }
+
+    /// A token for what the session's caller may of `scopes`. Asking for more is no error: clients look at what they
+    /// get.
+    pub(crate) async fn token(
+        &self,
+        session: &Session,
+        scopes: Vec<Scope>,
+        now: Timestamp,
+    ) -> Result<SecretString, PullError> {
+        // Else a token could be renewed for ever by itself.
+        if session.scopes.is_some() {
+            return Err(PullError::LoginFailed);
+        }
+        let mut access = Vec::new();
+        for scope in scopes {
+            let granted = match &scope {
+                Scope::Pull(repository) => {
+                    matches!(self.permit(&session.caller, repository, now).await?, Permit::Public | Permit::Granted)
+                }
+                Scope::Catalog => session.caller != Caller::Anonymous,
+            };
+            access.extend(granted.then_some(scope));
+        }
+        let claims = Claims {
+            caller: session.caller.name(),
+            credential: session.credential.clone(),
+            issued: now,
+            expires: Timestamp::from_unix(now.unix() + token::LIFETIME),
+            access,
+        };
+        token::sign(&self.key.get(now).await?, &claims)
+            .map_err(|_| PullError::Unavailable("a token cannot be signed".into()))
+    }
+
+    /// Lets those pass who may pull from the repository. To everybody else it is the same whether there is one.
+    pub(crate) async fn pull(
+        &self,
+        session: &Session,
+        repository: &RepositoryName,
+        now: Timestamp,
+    ) -> Result<(), PullError> {
+        let scope = Scope::Pull(repository.clone());
+        let permit = self.permit(&session.caller, repository, now).await?;
+        match (permit, session.covers(&scope)) {
+            (Permit::Public, _) | (Permit::Granted, true) => Ok(()),
+            (_, false) => Err(PullError::Unauthorized { scope: Some(scope), problem: Some("insufficient_scope") }),
+            (Permit::Missing, true) if session.caller == Caller::Admin => {
+                Err(PullError::NameUnknown(repository.clone()))
+            }
+            (Permit::Missing | Permit::Refused, true) if session.caller == Caller::Anonymous => {
+                Err(PullError::Unauthorized { scope: Some(scope), problem: None })
+            }
+            (Permit::Missing | Permit::Refused, true) => Err(PullError::Denied(repository.clone())),
+        }
+    }
+
+    /// Lets those pass who may list repositories: everybody who is somebody.
+    pub(crate) fn catalog(session: &Session) -> Result<(), PullError> {
+        let problem = if session.caller == Caller::Anonymous { None } else { Some("insufficient_scope") };
+        if session.caller != Caller::Anonymous && session.covers(&Scope::Catalog) {
+            return Ok(());
+        }
+        Err(PullError::Unauthorized { scope: Some(Scope::Catalog), problem })
+    }
+
+    /// Whether the caller may pull from a repository of which it is known whether it is public.
+    pub(crate) async fn sees(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        is_public: bool,
+        now: Timestamp,
+    ) -> Result<bool, PullError> {
+        if is_public {
+            return Ok(true);
+        }
+        match caller {
+            Caller::Anonymous => Ok(false),
+            Caller::Admin => Ok(true),
+            Caller::Token(id) => self.callers.reaches(*id, &repository.namespace(), now).await,
+            // Every role includes to pull.
+            Caller::Robot(robot) => Ok(self.role(repository, robot, now).await?.is_some()),
+        }
+    }
+
+    async fn permit(&self, caller: &Caller, repository: &RepositoryName, now: Timestamp) -> Result<Permit, PullError> {
+        // The same reads whatever there is, so that time tells nothing.
+        let (is_public, sees) =
+            tokio::try_join!(self.is_public(repository, now), self.sees(caller, repository, false, now))?;
+        Ok(match is_public {
+            None => Permit::Missing,
+            Some(true) => Permit::Public,
+            Some(false) if sees => Permit::Granted,
+            Some(false) => Permit::Refused,
+        })
+    }
+
+    async fn role(
+        &self,
+        repository: &RepositoryName,
+        robot: &RobotName,
+        now: Timestamp,
+    ) -> Result<Option<Role>, PullError> {
+        let key = (repository.clone(), robot.clone());
+        if let Some(role) = self.roles.get(&key, now) {
+            return Ok(Some(role));
+        }
+        let role = self.table.role(repository, robot).await?;
+        Ok(self.roles.found(key, role, now))
+    }
+
+    /// Whether everybody may pull; nothing if there is no such repository.
+    async fn is_public(&self, repository: &RepositoryName, now: Timestamp) -> Result<Option<bool>, PullError> {
+        if let Some(is_public) = self.public.get(repository, now) {
+            return Ok(is_public);
+        }
+        let is_public = self.table.repository(repository).await?.map(|repository| repository.is_public);
+        self.public.insert(repository.clone(), is_public, now);
+        Ok(is_public)
+    }
+}
+
+/// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has
+/// the token.
+fn credential(hash: &str) -> String {
+    hash.chars().take(CREDENTIAL_LENGTH).collect()
+}

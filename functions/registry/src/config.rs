@@ -1,0 +1,75 @@
+//! The function's settings, and the clients that they lead to.
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::ResponseChecksumValidation;
+use moorage_state::Table;
+use moorage_storage::{Storage, StorageRoot};
+
+use crate::{access::Access, content::Content, registry::Registry, secret::StackSecret};
+
+/// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// Memory for blobs on their way into the bucket: nothing is written here.
+const NO_MEMORY: u64 = 0;
+
+/// A variable that is missing.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {0} is not set")]
+pub(crate) struct ConfigError(&'static str);
+
+/// The environment variables that the template sets.
+pub(crate) struct Config {
+    table: String,
+    bucket: String,
+    storage_root: String,
+    token_key: String,
+    admin_token: String,
+    public_url: String,
+}
+
+impl Config {
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: required("TABLE")?,
+            bucket: required("BUCKET")?,
+            storage_root: optional("STORAGE_ROOT"),
+            token_key: required("TOKEN_KEY_SECRET_ARN")?,
+            admin_token: required("ADMIN_TOKEN_SECRET_ARN")?,
+            public_url: optional("PUBLIC_URL").trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Builds the clients. They connect when they are first used.
+    pub(crate) async fn registry(self) -> Registry {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
+        let aws = aws_config::from_env().timeout_config(timeouts).load().await;
+        // An endpoint of one's own has no host name per bucket. A digest says more of content than a checksum, which
+        // presigned URLs would have to ask for by a header that clients do not send.
+        let s3 = aws_sdk_s3::config::Builder::from(&aws)
+            .force_path_style(aws.endpoint_url().is_some())
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+        let root = StorageRoot::new(&self.storage_root);
+        Registry {
+            content: Content::new(Storage::new(s3, &self.bucket, root, NO_MEMORY)),
+            access: Access::new(
+                Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
+                StackSecret::new(secrets.clone(), self.token_key),
+                StackSecret::new(secrets, self.admin_token),
+            ),
+            public_url: self.public_url,
+        }
+    }
+}
+
+fn required(name: &'static str) -> Result<String, ConfigError> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError(name))
+}
+
+fn optional(name: &'static str) -> String {
+    std::env::var(name).unwrap_or_default()
+}

@@ -1,0 +1,119 @@
+//! One request: what it asks for, who calls, and what comes of it; one line of log.
+
+use std::{convert::Infallible, time::Instant};
+
+use lambda_http::{Body, Request, RequestExt as _, Response, http::header::CACHE_CONTROL, request::RequestContext};
+use moorage_domain::{ExposeSecret as _, Timestamp};
+use serde_json::json;
+
+use crate::{
+    access::Session,
+    answer::Answer,
+    caller::Caller,
+    catalog,
+    error::PullError,
+    page::Query,
+    pull, referrers,
+    registry::{Registry, now},
+    route::Route,
+    scope::Scope,
+    tags, token,
+};
+
+/// Answers a request. Never fails: every failure is an answer.
+pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
+    let started = Instant::now();
+    let (caller, result) = respond(registry, &request).await;
+    match &result {
+        Err(PullError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
+        Err(PullError::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),
+        _ => {}
+    }
+    let answer = result.unwrap_or_else(|error| error.answer(&url(registry, &request)));
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (method, path) = (request.method(), request.raw_http_path());
+    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), caller = caller.name(), duration_ms, "answered");
+    Ok(answer.into_response())
+}
+
+async fn respond(registry: &Registry, request: &Request) -> (Caller, Result<Answer, PullError>) {
+    let now = now();
+    let route = match Route::parse(request.method(), request.raw_http_path()) {
+        Ok(route) => route,
+        Err(error) => return (Caller::Anonymous, Err(error)),
+    };
+    match registry.access.authenticate(request.headers(), now).await {
+        Ok(session) => {
+            let result = answer(registry, &route, &session, request, now).await;
+            (session.caller, result)
+        }
+        Err(error) => (Caller::Anonymous, Err(challenged(error, &route))),
+    }
+}
+
+/// What a client whose credentials do not hold is told: to get a token for what it asked, but where tokens are made.
+fn challenged(error: PullError, route: &Route) -> PullError {
+    let scope = route.repository().cloned().map(Scope::Pull);
+    match error {
+        PullError::LoginFailed if *route != Route::Token => PullError::Unauthorized { scope, problem: None },
+        PullError::Unauthorized { problem, .. } => PullError::Unauthorized { scope, problem },
+        error => error,
+    }
+}
+
+async fn answer(
+    registry: &Registry,
+    route: &Route,
+    session: &Session,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Answer, PullError> {
+    if let Some(repository) = route.repository() {
+        registry.access.pull(session, repository, now).await?;
+    }
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    match route {
+        Route::Base => base(session),
+        Route::Token => make_token(registry, session, &query, now).await,
+        Route::Catalog => catalog::list(registry, session, &query, now).await,
+        Route::Tags(repository) => tags::list(registry, repository, &query).await,
+        Route::Manifest(repository, reference) => pull::manifest(registry, repository, reference, request, now).await,
+        Route::Blob(repository, digest) => pull::blob(registry, repository, digest, request.method(), now).await,
+        Route::Referrers(repository, subject) => referrers::list(registry, repository, subject, &query, now).await,
+    }
+}
+
+/// `GET /v2/`: where clients learn how to log in, and whether they are. Docker asks only here, so it is told although
+/// public repositories need no login.
+fn base(session: &Session) -> Result<Answer, PullError> {
+    if session.is_bare() {
+        return Err(PullError::Unauthorized { scope: None, problem: None });
+    }
+    Ok(Answer::json(200, &json!({})))
+}
+
+/// `GET /v2/token?service=&scope=`, with a user name and password or without.
+async fn make_token(
+    registry: &Registry,
+    session: &Session,
+    query: &Query,
+    now: Timestamp,
+) -> Result<Answer, PullError> {
+    let token = registry.access.token(session, Scope::parse_all(query.all("scope")), now).await?;
+    let token = token.expose_secret();
+    let body = json!({"token": token, "access_token": token, "expires_in": token::LIFETIME, "issued_at": now.iso()});
+    Ok(Answer::json(200, &body).with(CACHE_CONTROL, "no-store"))
+}
+
+/// The registry's URL, for challenges: as it is set, else as it was called.
+fn url(registry: &Registry, request: &Request) -> String {
+    if !registry.public_url.is_empty() {
+        return registry.public_url.clone();
+    }
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            format!("https://{}", context.domain_name.as_deref().unwrap_or_default())
+        }
+        _ => String::new(),
+    }
+}
