@@ -289,3 +289,45 @@ async fn sentences_that_a_killed_collector_left_are_taken_up() {
     assert_eq!(world.sync().await["status"], "SUCCESS");
     bucket::check(stack, &world.repository).await;
 }
+
+/// JSON as the table has it.
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(value) => AttributeValue::Bool(*value),
+        Value::Number(value) => AttributeValue::N(value.to_string()),
+        Value::String(value) => AttributeValue::S(value.clone()),
+        Value::Array(values) => AttributeValue::L(values.iter().map(attribute).collect()),
+        Value::Object(fields) => {
+            AttributeValue::M(fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_collection_goes_on_where_its_last_invocation_ended() {
+    let stack = Stack::from_env().await;
+    let mut collection = collect(&stack, json!({"dry_run": true})).await;
+    // As if the time had been up half-way through the blobs.
+    collection["stage"] = json!("sweep");
+    collection["after"] = json!(128);
+    collection["ended_at"] = Value::Null;
+    let blobs = collection["blobs"].as_u64().unwrap();
+    let (id, started) = (collection["run_id"].as_str().unwrap(), collection["started_at"].as_i64().unwrap());
+    let put = aws_sdk_dynamodb::Client::new(&stack.aws).put_item().table_name(&stack.table);
+    let put = put.item("pk", AttributeValue::S("GARBAGE".into()));
+    let mut put = put.item("sk", AttributeValue::S(format!("COLLECTION#{started:012}#{id}")));
+    for (name, value) in collection.as_object().unwrap() {
+        put = put.item(name, attribute(value));
+    }
+    put.item("expires_at", AttributeValue::N((started + 86_400).to_string())).send().await.unwrap();
+    let done = collect(&stack, json!({"dry_run": true, "run_id": id})).await;
+    assert_eq!(
+        (&done["run_id"], &done["stage"], &done["invocations"]),
+        (&json!(id), &json!("done"), &json!(2)),
+        "{done}"
+    );
+    let again = done["blobs"].as_u64().unwrap() - blobs;
+    assert!(again <= blobs, "the second half only: {again} of {blobs}");
+    assert!(done["ended_at"].is_number(), "{done}");
+}

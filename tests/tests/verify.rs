@@ -107,6 +107,36 @@ async fn whatever_is_missing_or_damaged_comes_again() {
 }
 
 #[tokio::test]
+async fn table_and_bucket_are_brought_together() {
+    let world = World::new("drift").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = Image::oci("amd64", &[layer(rand::random(), 500)]);
+    for tag in ["forgotten", "unselected", "kept"] {
+        image.push(&upstream, &world.path, tag).await;
+    }
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    assert_eq!(world.sync().await["tags_copied"], 3);
+    let rule = json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["forgotten", "kept"]}});
+    world.change_mirror(rule).await;
+    // The table forgets two tags; and the bucket has one that points to nothing.
+    let text = |text: String| AttributeValue::S(text);
+    for tag in ["forgotten", "unselected"] {
+        let delete = aws_sdk_dynamodb::Client::new(&world.stack.aws).delete_item().table_name(&world.stack.table);
+        let delete = delete.key("pk", text(format!("REPO#{}", world.repository))).key("sk", text(format!("TAG#{tag}")));
+        delete.send().await.unwrap();
+    }
+    let nothing = Digest::sha256(b"nothing").to_string().into_bytes();
+    overwrite(&world, &in_repository(&world, "_manifests/tags/hollow/current/link"), nothing).await;
+    let run = verify(&world).await;
+    assert_eq!((&run["status"], &run["tags_repaired"], &run["tags_pruned"]), (&json!("SUCCESS"), &json!(1), &json!(2)));
+    assert_eq!(outcome(&run, "forgotten")["outcome"], "repaired");
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags.into_keys().collect::<Vec<_>>(), ["forgotten", "kept"]);
+    let run = world.sync().await;
+    assert_eq!(run["tags_unchanged"], 2, "the table knows again: {run}");
+}
+
+#[tokio::test]
 async fn it_happens_once_in_a_while_by_itself_and_says_what_cannot_be_mended() {
     let world = World::new("weekly").await;
     let upstream = format!("http://{}", world.stack.upstream);

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -57,6 +57,8 @@ pub(crate) struct Steps<'a> {
     /// Whether everything that the tags reference is looked at.
     pub(crate) verifies: bool,
     pub(crate) meter: Meter,
+    /// The tags that only the bucket knew of.
+    pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
 }
 
 /// A tag that is to be dealt with.
@@ -99,6 +101,10 @@ impl Steps<'_> {
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         let listed = registry.tags().await?.tags;
         let mut held = engine.table.tags(&config.repository).await?;
+        if self.verifies {
+            let adopted = self.adopt(&mut held).await?;
+            self.adopted.get_or_init(|| adopted);
+        }
         let mut selected = config.root_rule.select(listed.clone()).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());
             WorkError::Failed(Failure { reason, message })
@@ -211,6 +217,9 @@ impl Steps<'_> {
         while let Some((tag, digest, result)) = results.next().await {
             tried += 1;
             match result {
+                Ok(Outcome::Unchanged) if self.is_adopted(&tag) => {
+                    self.progress.outcome(&tag, Outcome::Repaired, Some(digest));
+                }
                 Ok(outcome @ (Outcome::Skipped | Outcome::Unchanged)) => self.progress.outcome(&tag, outcome, None),
                 Ok(outcome) => self.progress.outcome(&tag, outcome, Some(digest)),
                 Err(WorkError::Suspended) => tried -= 1,
@@ -223,6 +232,10 @@ impl Steps<'_> {
             }
         }
         stop.map_or(Ok(tried == all), Err)
+    }
+
+    fn is_adopted(&self, tag: &TagName) -> bool {
+        self.adopted.get().is_some_and(|adopted| adopted.contains(tag))
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.

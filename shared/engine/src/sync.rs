@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -149,6 +149,7 @@ impl Engine {
             skipped,
             verifies,
             meter,
+            adopted: OnceLock::new(),
         };
         let work = tokio::select! {
             // Boxed: it holds the state of every step.

@@ -42,7 +42,7 @@ impl Engine {
     }
 
     /// A manifest of the bucket as a tag that points to it since now.
-    async fn describe(&self, digest: &Digest) -> Result<Option<HeldTag>, WorkError> {
+    pub(crate) async fn describe(&self, digest: &Digest) -> Result<Option<HeldTag>, WorkError> {
         let Stored::Sound(bytes) = self.storage.manifest(digest).await? else { return Ok(None) };
         let manifest = Manifest::parse(&bytes)?;
         let mut sizes = std::collections::BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
