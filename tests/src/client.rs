@@ -6,10 +6,11 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use moorage_domain::{Digest, RepositoryName};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
 
-use crate::{http, stack::Stack, world::World};
+use crate::{http, image::Image, stack::Stack, world::World};
 
 /// How long a client that the emulator turned away comes again.
 const THROTTLED: Duration = Duration::from_secs(60);
@@ -141,6 +142,23 @@ impl Client {
         assert_eq!(reply.status, 200, "{reply:?}");
         reply.json()["token"].as_str().unwrap().to_owned()
     }
+}
+
+/// Every endpoint of a repository that holds `image` as `v1`, and how it answers those who may pull.
+pub fn endpoints(repository: &RepositoryName, image: &Image) -> [(String, u16); 5] {
+    let blob = Digest::sha256(&image.blobs[1]);
+    [
+        (format!("/v2/{repository}/manifests/v1"), 200),
+        (format!("/v2/{repository}/manifests/{}", image.digest()), 200),
+        (format!("/v2/{repository}/blobs/{blob}"), 307),
+        (format!("/v2/{repository}/tags/list"), 200),
+        (format!("/v2/{repository}/referrers/{}", image.digest()), 200),
+    ]
+}
+
+/// The scope of a token to pull with.
+pub fn pull(repository: &RepositoryName) -> String {
+    format!("repository:{repository}:pull")
 }
 
 /// The parameters of a Bearer challenge.

@@ -3,6 +3,7 @@
 use moorage_domain::{Algorithm, Digest};
 use moorage_tests::{
     bucket,
+    client::Client,
     image::{self, Image, layer},
     proxy::{Fault, Proxy, count},
     registry::Registry,
@@ -168,9 +169,10 @@ async fn blobs_named_by_sha512_arrive_as_such() {
     assert_eq!(image::get_manifest(&stock.url, world.repository.as_str(), "v1").await.2, manifest);
     for layer in [small, large] {
         let digest = Digest::of(Algorithm::Sha512, &layer);
-        let blob = format!("{}/v2/{}/blobs/{digest}", stock.url, world.repository);
-        let served = moorage_tests::http().get(blob).send().await.unwrap().bytes().await.unwrap();
-        assert!(served == layer, "{digest} is served as it is");
+        let blob = format!("/v2/{}/blobs/{digest}", world.repository);
+        for registry in [Client::new(&stock.url), world.robot().await] {
+            assert!(registry.fetch(&blob, &[]).await.body == layer, "{digest} is served as it is");
+        }
     }
 }
 
