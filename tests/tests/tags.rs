@@ -15,16 +15,15 @@ fn tags(page: &Value) -> Vec<(&str, bool)> {
     tags.map(|tag| (tag["name"].as_str().unwrap(), tag.get("end_ts").is_none())).collect()
 }
 
-#[tokio::test]
-async fn the_past_of_tags_is_listed_and_can_be_brought_back() {
-    let world = World::new("past-tags").await;
+/// A mirror that has moved `v1` from the first image to the third, and deleted `v2`, the second; `multi` is an index.
+async fn with_past(name: &str) -> (World, Vec<Image>, Image) {
+    let world = World::new(name).await;
     let upstream = format!("http://{}", world.stack.upstream);
     let images: Vec<_> = (0..3).map(|_| Image::oci("amd64", &[layer(rand::random(), 500)])).collect();
     let index = Image::index(vec![images[0].clone()]);
     images[0].push(&upstream, &world.path, "v1").await;
     images[1].push(&upstream, &world.path, "v2").await;
     index.push(&upstream, &world.path, "multi").await;
-    let digest = |image: &Image| Digest::sha256(&image.manifest).to_string();
     world.create_mirror(&world.stack.upstream, json!({})).await;
     assert_eq!(world.sync().await["status"], "SUCCESS");
     // Whole seconds tell apart what was when.
@@ -32,14 +31,25 @@ async fn the_past_of_tags_is_listed_and_can_be_brought_back() {
     images[2].push(&upstream, &world.path, "v1").await;
     world.change_mirror(json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["v1", "multi"]}})).await;
     assert_eq!(world.sync().await["status"], "SUCCESS");
+    (world, images, index)
+}
 
+fn digest(image: &Image) -> String {
+    Digest::sha256(&image.manifest).to_string()
+}
+
+async fn list(world: &World, query: &str) -> Value {
+    let path = format!("repository/{}/tag/?{query}", world.repository);
+    let (status, page) = world.call(Method::GET, &path, None).await;
+    assert_eq!(status, 200, "{page}");
+    page
+}
+
+#[tokio::test]
+async fn the_past_of_tags_is_listed() {
+    let (world, images, _) = with_past("past-tags").await;
     let path = format!("repository/{}/tag/", world.repository);
-    let list = async |query: &str| {
-        let (status, page) = world.call(Method::GET, &format!("{path}?{query}"), None).await;
-        assert_eq!(status, 200, "{page}");
-        page
-    };
-    let all = list("").await;
+    let all = list(&world, "").await;
     assert_eq!(tags(&all)[0], ("v1", true), "the latest first");
     let mut sorted = tags(&all);
     sorted.sort_unstable();
@@ -69,18 +79,24 @@ async fn the_past_of_tags_is_listed_and_can_be_brought_back() {
     ];
     assert_eq!(keys, expected);
     assert_eq!((&entry("multi", false)["is_manifest_list"], &past["is_manifest_list"]), (&json!(true), &json!(false)));
-    assert_eq!(tags(&list("onlyActiveTags=true").await), [("v1", true), ("multi", true)]);
-    assert_eq!(tags(&list("specificTag=v1").await), [("v1", true), ("v1", false)]);
-    assert_eq!(tags(&list("filter_tag_name=like:2").await), [("v2", false)]);
-    assert_eq!(tags(&list("filter_tag_name=eq:multi").await), [("multi", true)]);
-    let (first, second) = (list("limit=3").await, list("limit=3&page=2").await);
+    assert_eq!(tags(&list(&world, "onlyActiveTags=true").await), [("v1", true), ("multi", true)]);
+    assert_eq!(tags(&list(&world, "specificTag=v1").await), [("v1", true), ("v1", false)]);
+    assert_eq!(tags(&list(&world, "filter_tag_name=like:2").await), [("v2", false)]);
+    assert_eq!(tags(&list(&world, "filter_tag_name=eq:multi").await), [("multi", true)]);
+    let (first, second) = (list(&world, "limit=3").await, list(&world, "limit=3&page=2").await);
     assert_eq!((tags(&first).len(), &first["has_additional"]), (3, &json!(true)));
     assert_eq!((tags(&second).len(), &second["has_additional"]), (1, &json!(false)));
     assert_eq!([tags(&first), tags(&second)].concat(), tags(&all));
-    assert_eq!(tags(&list("limit=1000&page=0").await).len(), 4, "the nearest numbers that are allowed");
+    assert_eq!(tags(&list(&world, "limit=1000&page=0").await).len(), 4, "the nearest numbers that are allowed");
     assert_eq!(world.call(Method::GET, &format!("{path}?filter_tag_name=v1"), None).await.0, 400);
     assert_eq!(world.call(Method::GET, &format!("{path}?page=x"), None).await.0, 400);
+}
 
+#[tokio::test]
+async fn tags_are_changed_by_hand_where_no_mirror_owns_them() {
+    let (world, images, index) = with_past("by-hand").await;
+    let path = format!("repository/{}/tag/", world.repository);
+    let before = list(&world, "onlyActiveTags=true").await;
     // The mirror's tags are its own.
     let closed = (503, json!({"message": format!("Repository is in read only or mirror mode: {}", world.repository)}));
     let to = |image: &Image| Some(json!({"manifest_digest": digest(image)}));
@@ -112,12 +128,12 @@ async fn the_past_of_tags_is_listed_and_can_be_brought_back() {
     let held = bucket::check(&world.stack, &world.repository).await;
     let held: Vec<_> = held.tags.iter().map(|(tag, digest)| (tag.as_str(), digest.to_string())).collect();
     assert_eq!(held, [("copy", digest(&index)), ("v1", digest(&images[0])), ("v3", digest(&images[1]))]);
-    let active = list("onlyActiveTags=true").await;
+    let active = list(&world, "onlyActiveTags=true").await;
     let mut names: Vec<_> = tags(&active).into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     assert_eq!(names, ["copy", "v1", "v3"]);
     let copy = active["tags"].as_array().unwrap().iter().find(|tag| tag["name"] == "copy").unwrap();
-    let multi = all["tags"].as_array().unwrap().iter().find(|tag| tag["name"] == "multi").unwrap();
+    let multi = before["tags"].as_array().unwrap().iter().find(|tag| tag["name"] == "multi").unwrap();
     assert_eq!(
         (&copy["size"], &copy["is_manifest_list"]),
         (&multi["size"], &json!(true)),
