@@ -1,10 +1,11 @@
 //! Repositories: created, shown, listed page by page, changed, deleted; and what surrounds them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use moorage_tests::{
-    bucket,
+    bucket, eventually,
     image::{Image, layer},
+    proxy::{Fault, Proxy},
     world::World,
 };
 use reqwest::Method;
@@ -135,6 +136,30 @@ async fn deleting_a_mirrored_repository_leaves_nothing_of_it() {
     assert_eq!(world.call(Method::DELETE, &robot, None).await.0, 204, "no mirror uses it any more");
     let (_, log) = world.call(Method::GET, &format!("organization/{}/logs", world.namespace), None).await;
     assert!(log["logs"].as_array().unwrap().iter().any(|entry| entry["kind"] == "delete_repo"), "{log}");
+}
+
+#[tokio::test]
+async fn a_sync_that_runs_while_its_repository_is_deleted_leaves_nothing_either() {
+    let world = World::new("racing").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    for tag in 0..20 {
+        Image::oci("amd64", &[layer(rand::random(), 500)]).push(&upstream, &world.path, &format!("v{tag}")).await;
+    }
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", "/blobs/", 1_000, Fault::Delay(Duration::from_millis(700)));
+    world.create_mirror(&proxy.address, json!({})).await;
+    world.sync_now().await;
+    world.wait_for(&["SYNCING"]).await;
+    eventually("a tag is copied", Duration::from_secs(30), async || {
+        (!bucket::check(&world.stack, &world.repository).await.tags.is_empty()).then_some(())
+    })
+    .await;
+    let path = format!("repository/{}", world.repository);
+    assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(bucket::check(&world.stack, &world.repository).await, bucket::Held::default());
+    assert_eq!(world.call(Method::GET, &path, None).await.0, 404);
+    assert_eq!(world.call(Method::POST, "repository", Some(new(&world.namespace, "app", "public"))).await.0, 201);
 }
 
 #[tokio::test]
