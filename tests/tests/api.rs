@@ -222,6 +222,23 @@ async fn unreadable_requests_are_the_callers_fault() {
     assert_eq!(world.send(Method::PATCH, "user/", token, None).await.0, 405);
     let runs = format!("{}?limit=0", world.mirror_path("/runs"));
     assert_eq!(world.send(Method::GET, &runs, token, None).await.0, 400);
+    let url = format!("{}/api/v1/user/", world.stack.url);
+    let twice = moorage_tests::http().get(&url).header("authorization", format!("Bearer {}", world.stack.token));
+    let twice = twice.header("authorization", "Bearer other").send().await.unwrap();
+    assert!((400..500).contains(&twice.status().as_u16()), "{}", twice.status());
+    for (name, value) in [("x-long", "x".repeat(7_000)), ("content-type", "text/x".into()), ("accept", "*".into())] {
+        let odd = moorage_tests::http().get(&url).header(name, value).send().await.unwrap();
+        assert!((400..500).contains(&odd.status().as_u16()), "{name}: {}", odd.status());
+    }
+    for query in ["a".repeat(30_000), "%ff=%00&%".into(), "next_page=%F0%9F".into()] {
+        let (status, answer) = world.send(Method::GET, &format!("repository?{query}"), token, None).await;
+        assert!((400..500).contains(&status), "{status} {answer}");
+    }
+    let allowed = world.answer(Method::PATCH, &world.mirror_path(""), token, None).await;
+    assert_eq!(
+        (allowed.status().as_u16(), &allowed.headers()["allow"]),
+        (405, &"GET, POST, PUT, DELETE".parse().unwrap())
+    );
     let query = format!("{}?{}", world.mirror_path(""), "a=b&".repeat(1_000));
     assert_eq!(world.send(Method::GET, &query, token, None).await.0, 404);
 }
@@ -275,4 +292,44 @@ async fn a_mirrors_robot_may_write_and_roles_can_be_changed() {
     assert_eq!(world.call(Method::PUT, &path, Some(json!({"role": "owner"}))).await.0, 400);
     let (status, robots) = world.call(Method::GET, &format!("organization/{}/robots", world.namespace), None).await;
     assert_eq!((status, &robots["robots"][0]["name"]), (200, &json!(robot)));
+}
+
+#[tokio::test]
+async fn the_user_and_what_their_names_begin_with() {
+    let world = World::new("whoami").await;
+    let (name, token) = (world.namespace.as_str(), world.token(Some(&world.namespace), "read").await);
+    let avatar = |name: &str, kind: &str| json!({"name": name, "hash": "", "color": "#969696", "kind": kind});
+    let organization = json!({
+        "name": name, "avatar": avatar(name, "org"), "can_create_repo": false, "is_org_admin": false, "public": false,
+        "preferred_namespace": false,
+    });
+    let user = json!({
+        "anonymous": false, "username": "admin", "verified": true, "email": null, "logins": [],
+        "avatar": avatar("admin", "user"), "can_create_repo": false, "is_me": true, "super_user": false,
+        "preferred_namespace": true, "tag_expiration_s": 1_209_600, "prompts": [], "organizations": [organization],
+    });
+    assert_eq!(world.send(Method::GET, "user/", Some(&token), None).await, (200, user));
+    let (_, user) = world.call(Method::GET, "user/", None).await;
+    assert_eq!((&user["super_user"], &user["can_create_repo"]), (&json!(true), &json!(true)));
+    assert!(
+        user["organizations"].as_array().unwrap().iter().any(|it| it["name"] == name && it["is_org_admin"] == true)
+    );
+
+    let path = format!("entities/{name}?namespace={name}&includeTeams=true&includeOrgs=true");
+    let robot = format!("{name}+bot");
+    let results = json!({"results": [
+        {"name": robot, "kind": "user", "is_robot": true, "is_org_member": true, "avatar": avatar(&robot, "robot")},
+        {"name": name, "kind": "org", "is_org_member": true, "avatar": avatar(name, "org")},
+    ]});
+    assert_eq!(world.call(Method::GET, &path, None).await, (200, results));
+    let path = format!("entities/own?namespace={name}&includeTeams=true");
+    let results = json!({"results": [
+        {"name": "owners", "kind": "team", "is_org_member": true, "avatar": avatar("owners", "team")},
+    ]});
+    assert_eq!(world.call(Method::GET, &path, None).await, (200, results));
+    let admin = json!({"results": [
+        {"name": "admin", "kind": "user", "is_robot": false, "avatar": avatar("admin", "user")},
+    ]});
+    assert_eq!(world.call(Method::GET, "entities/adm", None).await, (200, admin));
+    assert_eq!(world.call(Method::GET, "user/logs", None).await.0, 200);
 }

@@ -116,6 +116,41 @@ async fn a_robot_that_a_mirror_uses_stays() {
 }
 
 #[tokio::test]
+async fn many_mirrors_take_one_robot_at_once() {
+    let world = World::new("at-once").await;
+    let names: Vec<_> = (0..12).map(|number| format!("{}/m{number}", world.namespace)).collect();
+    for name in &names {
+        let (namespace, name) = name.split_once('/').unwrap();
+        let body = json!({"namespace": namespace, "repository": name, "visibility": "private", "description": ""});
+        assert_eq!(world.call(Method::POST, "repository", Some(body)).await.0, 201);
+    }
+    let all = async |method: Method, with_body: bool| {
+        let calls = names.iter().map(|name| {
+            let (world, path, method) = (world.clone(), format!("repository/{name}/mirror"), method.clone());
+            let body = with_body.then(|| world.mirror_body("registry.example.com"));
+            tokio::spawn(async move { world.call(method, &path, body).await.0 })
+        });
+        let mut statuses = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            statuses.push(call.await.unwrap());
+        }
+        statuses
+    };
+    assert_eq!(all(Method::POST, true).await, [201; 12]);
+    let health = format!("repository/mirror/health?namespace={}&detailed=true&limit=5&offset=10", world.namespace);
+    let (_, health) = world.call(Method::GET, &health, None).await;
+    assert_eq!(
+        (&health["repositories"]["total"], health["repositories"]["details"].as_array().unwrap().len()),
+        (&json!(12), 2)
+    );
+    let robot = format!("organization/{}/robots/bot", world.namespace);
+    let used = world.problem(400, "invalid_request", "Robot is being used by a mirror");
+    assert_eq!(world.call(Method::DELETE, &robot, None).await, used);
+    assert_eq!(all(Method::DELETE, false).await, [204; 12]);
+    assert_eq!(world.call(Method::DELETE, &robot, None).await.0, 204, "each was counted once, up and down");
+}
+
+#[tokio::test]
 async fn credentials_come_in_every_tools_form() {
     let world = World::new("forms").await;
     let path = format!("organization/{}/robots/bot", world.namespace);
