@@ -35,12 +35,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     fail "could not install ${missing[*]}: see the lines above"
 fi
 
-venv=target/venv
-stamp="$venv/requirements.txt"
-if ! cmp -s infra/local/requirements.txt "$stamp"; then
-  echo "setup: installing the emulator"
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r infra/local/requirements.txt ||
-    fail "pip failed: is there a network? Try again, or remove target/venv and try again"
-  cp infra/local/requirements.txt "$stamp"
-fi
+install() { # what, requirements, folder
+  cmp -s "$2" "$3/requirements.txt" && return
+  echo "setup: installing $1"
+  [ -x "$3/bin/python" ] || python3 -m venv "$3"
+  "$3/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" ||
+    fail "pip failed: is there a network? Try again, or remove $3 and try again"
+  cp "$2" "$3/requirements.txt"
+}
+install "the emulator" infra/local/requirements.txt target/venv
+install "what the tests need" tests/requirements.txt target/tests-venv

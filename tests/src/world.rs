@@ -5,9 +5,10 @@ use std::time::Duration;
 use moorage_domain::{
     RepositoryName,
     run::{SyncRequest, Trigger},
+    task::{Task, TaskAnswer},
 };
 use rand::Rng;
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::{eventually, http, stack::Stack};
@@ -54,17 +55,39 @@ impl World {
 
     /// Calls the API with any token and body.
     pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Vec<u8>>) -> (u16, Value) {
+        let response = self.answer(method, path, token, body).await;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.unwrap();
+        // What does not even reach the API is answered by the gateway, in HTML.
+        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
+        (status, body)
+    }
+
+    /// Calls the API, and returns the answer as it came.
+    pub async fn answer(&self, method: Method, path: &str, token: Option<&str>, body: Option<Vec<u8>>) -> Response {
         let request = http().request(method, format!("{}/api/v1/{path}", self.stack.url));
         let request = request.header("content-type", "application/json");
         let request = match token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
         };
-        let response = request.body(body.unwrap_or_default()).send().await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.unwrap();
-        // What does not even reach the API is answered by the gateway, in HTML.
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
+        request.body(body.unwrap_or_default()).send().await.unwrap()
+    }
+
+    /// A new token for the namespace (none for all), through the API.
+    pub async fn token(&self, namespace: Option<&str>, role: &str) -> String {
+        let body = json!({"description": "test", "namespace": namespace, "role": role});
+        let (status, token) = self.call(Method::POST, "tokens", Some(body)).await;
+        assert_eq!(status, 201, "{token}");
+        token["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Quay's answer of the shape that most errors have.
+    pub fn problem(&self, status: u16, kind: &str, detail: &str) -> (u16, Value) {
+        let url = format!("{}/api/v1/error/{kind}", self.stack.url);
+        let body = json!({
+            "detail": detail, "error_message": detail, "error_type": kind, "title": kind, "type": url, "status": status,
+        });
         (status, body)
     }
 
@@ -162,6 +185,16 @@ impl World {
         let payload = aws_sdk_lambda::primitives::Blob::new(serde_json::to_vec(&request).unwrap());
         let invoke = aws_sdk_lambda::Client::new(&self.stack.aws).invoke().function_name(&self.stack.sync_function);
         invoke.invocation_type("Event".into()).payload(payload).send().await.unwrap();
+    }
+}
+
+impl World {
+    /// Has the sync function do a task, as the stack's own schedule does.
+    pub async fn task(&self, task: &Task) -> TaskAnswer {
+        let payload = aws_sdk_lambda::primitives::Blob::new(serde_json::to_vec(task).unwrap());
+        let invoke = aws_sdk_lambda::Client::new(&self.stack.aws).invoke().function_name(&self.stack.sync_function);
+        let answer = invoke.payload(payload).send().await.unwrap();
+        serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap()
     }
 }
 

@@ -4,19 +4,10 @@ use moorage_tests::world::World;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Quay's shape A.
-fn problem(world: &World, status: u16, kind: &str, detail: &str) -> (u16, Value) {
-    let url = format!("{}/api/v1/error/{kind}", world.stack.url);
-    let body = json!({
-        "detail": detail, "error_message": detail, "error_type": kind, "title": kind, "type": url, "status": status,
-    });
-    (status, body)
-}
-
 #[tokio::test]
 async fn a_mirror_is_shown_as_it_was_sent() {
     let world = World::new("echo").await;
-    let not_found = problem(&world, 404, "not_found", "Not Found");
+    let not_found = world.problem(404, "not_found", "Not Found");
     assert_eq!(world.call(Method::GET, &world.mirror_path(""), None).await, not_found);
     let config = json!({
         "verify_tls": false, "unsigned_images": true, "proxy": {"http_proxy": null, "https_proxy": null, "no_proxy": null},
@@ -65,7 +56,7 @@ async fn a_mirror_is_shown_as_it_was_sent() {
 #[tokio::test]
 async fn bad_mirrors_are_refused_as_quay_does() {
     let (world, other) = (World::new("bad").await, World::new("bad-other").await);
-    let invalid = |detail: &str| problem(&world, 400, "invalid_request", detail);
+    let invalid = |detail: &str| world.problem(400, "invalid_request", detail);
     let cases: Vec<(Value, (u16, Value))> = vec![
         (json!({"sync_interval": 59}), invalid("59 is less than the minimum of 60")),
         (json!({"sync_interval": "1"}), invalid("'1' is not of type 'integer'")),
@@ -107,7 +98,7 @@ async fn bad_mirrors_are_refused_as_quay_does() {
     body.as_object_mut().unwrap().remove("root_rule");
     let answer = world.call(Method::POST, &world.mirror_path(""), Some(body)).await;
     assert_eq!(answer, invalid("'root_rule' is a required property"));
-    let none = problem(&world, 404, "not_found", "Not Found");
+    let none = world.problem(404, "not_found", "Not Found");
     assert_eq!(world.call(Method::GET, &world.mirror_path(""), None).await, none, "nothing was written");
 }
 
@@ -116,7 +107,7 @@ async fn bad_changes_are_refused_and_change_nothing() {
     let (world, other) = (World::new("change").await, World::new("change-other").await);
     world.create_mirror("quay.io", json!({"external_registry_username": "user"})).await;
     let before = world.mirror().await;
-    let invalid = |detail: &str| problem(&world, 400, "invalid_request", detail);
+    let invalid = |detail: &str| world.problem(400, "invalid_request", detail);
     let refused = |detail: &str| (400, json!({"detail": detail}));
     let broken = |message: &str| (400, json!({"message": message}));
     let alone = refused("Unable to set a new password without also specifying a username.");
@@ -169,7 +160,7 @@ async fn bad_changes_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn what_does_not_exist_is_not_found() {
     let world = World::new("absent").await;
-    let not_found = problem(&world, 404, "not_found", "Not Found");
+    let not_found = world.problem(404, "not_found", "Not Found");
     let unknown = format!("repository/{}/none", world.namespace);
     let run = "00000000-0000-7000-8000-000000000000";
     for mirror in [world.mirror_path(""), format!("{unknown}/mirror")] {
@@ -194,7 +185,7 @@ async fn what_does_not_exist_is_not_found() {
 #[tokio::test]
 async fn callers_without_the_token_get_nothing() {
     let world = World::new("callers").await;
-    let refused = problem(&world, 401, "invalid_token", "Requires authentication");
+    let refused = world.problem(401, "invalid_token", "Requires authentication");
     for token in [None, Some(""), Some("wrong"), Some(&world.stack.token[1..])] {
         for (method, path) in [(Method::GET, "user/".to_owned()), (Method::PUT, world.mirror_path(""))] {
             assert_eq!(world.send(method, &path, token, None).await, refused, "{token:?}");
@@ -208,7 +199,7 @@ async fn callers_without_the_token_get_nothing() {
 async fn unreadable_requests_are_the_callers_fault() {
     let world = World::new("unreadable").await;
     let token = Some(world.stack.token.as_str());
-    let missing = problem(&world, 400, "invalid_request", "Missing JSON body");
+    let missing = world.problem(400, "invalid_request", "Missing JSON body");
     assert_eq!(world.send(Method::POST, &world.mirror_path(""), token, None).await, missing);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for body in [&b"{"[..], b"[]", b"null", b"\xff\xfe", b"{\"a\":\"\xff\"}", deep.as_bytes(), &vec![b' '; 300_000]] {
@@ -231,6 +222,23 @@ async fn unreadable_requests_are_the_callers_fault() {
     assert_eq!(world.send(Method::PATCH, "user/", token, None).await.0, 405);
     let runs = format!("{}?limit=0", world.mirror_path("/runs"));
     assert_eq!(world.send(Method::GET, &runs, token, None).await.0, 400);
+    let url = format!("{}/api/v1/user/", world.stack.url);
+    let twice = moorage_tests::http().get(&url).header("authorization", format!("Bearer {}", world.stack.token));
+    let twice = twice.header("authorization", "Bearer other").send().await.unwrap();
+    assert!((400..500).contains(&twice.status().as_u16()), "{}", twice.status());
+    for (name, value) in [("x-long", "x".repeat(7_000)), ("content-type", "text/x".into()), ("accept", "*".into())] {
+        let odd = moorage_tests::http().get(&url).header(name, value).send().await.unwrap();
+        assert!((400..500).contains(&odd.status().as_u16()), "{name}: {}", odd.status());
+    }
+    for query in ["a".repeat(30_000), "%ff=%00&%".into(), "next_page=%F0%9F".into()] {
+        let (status, answer) = world.send(Method::GET, &format!("repository?{query}"), token, None).await;
+        assert!((400..500).contains(&status), "{status} {answer}");
+    }
+    let allowed = world.answer(Method::PATCH, &world.mirror_path(""), token, None).await;
+    assert_eq!(
+        (allowed.status().as_u16(), &allowed.headers()["allow"]),
+        (405, &"GET, POST, PUT, DELETE".parse().unwrap())
+    );
     let query = format!("{}?{}", world.mirror_path(""), "a=b&".repeat(1_000));
     assert_eq!(world.send(Method::GET, &query, token, None).await.0, 404);
 }
@@ -239,7 +247,7 @@ async fn unreadable_requests_are_the_callers_fault() {
 async fn organizations_robots_and_repositories_are_made_once() {
     let world = World::new("once").await;
     let name = &world.namespace;
-    let exists = problem(&world, 400, "invalid_request", "A user or organization with this name already exists");
+    let exists = world.problem(400, "invalid_request", "A user or organization with this name already exists");
     assert_eq!(world.call(Method::POST, "organization/", Some(json!({"name": name}))).await, exists);
     let (status, organization) = world.call(Method::GET, &format!("organization/{name}"), None).await;
     assert_eq!(
@@ -255,7 +263,7 @@ async fn organizations_robots_and_repositories_are_made_once() {
     assert_eq!(unknown, (400, json!({"message": "Could not find robot with specified username"})));
     assert_eq!(world.call(Method::PUT, &format!("organization/{name}/robots/Bad"), None).await.0, 400);
     let body = json!({"namespace": name, "repository": "app", "visibility": "private", "description": ""});
-    let exists = problem(&world, 400, "invalid_request", "Repository already exists");
+    let exists = world.problem(400, "invalid_request", "Repository already exists");
     assert_eq!(world.call(Method::POST, "repository", Some(body)).await, exists);
     let state = format!("repository/{}/changestate", world.repository);
     let changed = world.call(Method::PUT, &state, Some(json!({"state": "READ_ONLY"}))).await;
@@ -284,4 +292,44 @@ async fn a_mirrors_robot_may_write_and_roles_can_be_changed() {
     assert_eq!(world.call(Method::PUT, &path, Some(json!({"role": "owner"}))).await.0, 400);
     let (status, robots) = world.call(Method::GET, &format!("organization/{}/robots", world.namespace), None).await;
     assert_eq!((status, &robots["robots"][0]["name"]), (200, &json!(robot)));
+}
+
+#[tokio::test]
+async fn the_user_and_what_their_names_begin_with() {
+    let world = World::new("whoami").await;
+    let (name, token) = (world.namespace.as_str(), world.token(Some(&world.namespace), "read").await);
+    let avatar = |name: &str, kind: &str| json!({"name": name, "hash": "", "color": "#969696", "kind": kind});
+    let organization = json!({
+        "name": name, "avatar": avatar(name, "org"), "can_create_repo": false, "is_org_admin": false, "public": false,
+        "preferred_namespace": false,
+    });
+    let user = json!({
+        "anonymous": false, "username": "admin", "verified": true, "email": null, "logins": [],
+        "avatar": avatar("admin", "user"), "can_create_repo": false, "is_me": true, "super_user": false,
+        "preferred_namespace": true, "tag_expiration_s": 1_209_600, "prompts": [], "organizations": [organization],
+    });
+    assert_eq!(world.send(Method::GET, "user/", Some(&token), None).await, (200, user));
+    let (_, user) = world.call(Method::GET, "user/", None).await;
+    assert_eq!((&user["super_user"], &user["can_create_repo"]), (&json!(true), &json!(true)));
+    assert!(
+        user["organizations"].as_array().unwrap().iter().any(|it| it["name"] == name && it["is_org_admin"] == true)
+    );
+
+    let path = format!("entities/{name}?namespace={name}&includeTeams=true&includeOrgs=true");
+    let robot = format!("{name}+bot");
+    let results = json!({"results": [
+        {"name": robot, "kind": "user", "is_robot": true, "is_org_member": true, "avatar": avatar(&robot, "robot")},
+        {"name": name, "kind": "org", "is_org_member": true, "avatar": avatar(name, "org")},
+    ]});
+    assert_eq!(world.call(Method::GET, &path, None).await, (200, results));
+    let path = format!("entities/own?namespace={name}&includeTeams=true");
+    let results = json!({"results": [
+        {"name": "owners", "kind": "team", "is_org_member": true, "avatar": avatar("owners", "team")},
+    ]});
+    assert_eq!(world.call(Method::GET, &path, None).await, (200, results));
+    let admin = json!({"results": [
+        {"name": "admin", "kind": "user", "is_robot": false, "avatar": avatar("admin", "user")},
+    ]});
+    assert_eq!(world.call(Method::GET, "entities/adm", None).await, (200, admin));
+    assert_eq!(world.call(Method::GET, "user/logs", None).await.0, 200);
 }

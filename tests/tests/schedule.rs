@@ -3,7 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_sdk_scheduler::types::ScheduleState;
-use moorage_domain::Timestamp;
+use moorage_domain::{
+    Timestamp,
+    task::{Task, TaskAnswer},
+};
 use moorage_tests::{
     image::{Image, layer},
     world::World,
@@ -17,6 +20,10 @@ fn in_seconds(seconds: i64) -> String {
 
 /// The mirror's schedule: expression, state, input and start.
 async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value, Option<i64>) {
+    find(world).await.unwrap_or_else(|| panic!("{} has no schedule", world.repository))
+}
+
+async fn find(world: &World) -> Option<(String, ScheduleState, serde_json::Value, Option<i64>)> {
     let scheduler = aws_sdk_scheduler::Client::new(&world.stack.aws);
     let mut pages = scheduler
         .list_schedules()
@@ -32,11 +39,68 @@ async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value, O
             if input["repository"] == world.repository.as_str() {
                 let expression = schedule.schedule_expression().unwrap().to_owned();
                 let start = schedule.start_date().map(aws_sdk_scheduler::primitives::DateTime::secs);
-                return (expression, schedule.state().unwrap().clone(), input, start);
+                return Some((expression, schedule.state().unwrap().clone(), input, start));
             }
         }
     }
-    panic!("{} has no schedule", world.repository);
+    None
+}
+
+fn name(world: &World) -> String {
+    let hash = moorage_domain::Digest::sha256(world.repository.as_str().as_bytes());
+    format!("mirror-{}", &hash.hex()[..32])
+}
+
+#[tokio::test]
+async fn a_schedule_ends_with_its_mirror() {
+    let world = World::new("with").await;
+    for _ in 0..2 {
+        world.create_mirror(&world.stack.upstream, json!({})).await;
+        assert!(find(&world).await.is_some());
+        assert_eq!(world.call(reqwest::Method::DELETE, &world.mirror_path(""), None).await.0, 204);
+        assert!(find(&world).await.is_none());
+        assert_eq!(world.call(reqwest::Method::DELETE, &world.mirror_path(""), None).await.0, 404);
+    }
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    let repository = format!("repository/{}", world.repository);
+    assert_eq!(world.call(reqwest::Method::DELETE, &repository, None).await.0, 204);
+    assert!(find(&world).await.is_none());
+}
+
+#[tokio::test]
+async fn schedules_that_went_astray_are_mended() {
+    let (lost, wrong, orphan) = (World::new("lost").await, World::new("wrong").await, World::new("orphan").await);
+    let scheduler = aws_sdk_scheduler::Client::new(&lost.stack.aws);
+    for world in [&lost, &wrong, &orphan] {
+        world.create_mirror(&world.stack.upstream, json!({"sync_interval": 7_200})).await;
+    }
+    // One schedule is gone; one is as the configuration before was; one has lost its mirror.
+    let delete = scheduler.delete_schedule().group_name(&lost.stack.schedule_group).name(name(&lost));
+    delete.send().await.unwrap();
+    let dynamodb = aws_sdk_dynamodb::Client::new(&lost.stack.aws);
+    let key = |world: &World| aws_sdk_dynamodb::types::AttributeValue::S(format!("REPO#{}", world.repository));
+    let sk = aws_sdk_dynamodb::types::AttributeValue::S("MIRROR".into());
+    let number = |number: u64| aws_sdk_dynamodb::types::AttributeValue::N(number.to_string());
+    let update = dynamodb.update_item().table_name(&wrong.stack.table).key("pk", key(&wrong)).key("sk", sk.clone());
+    let update = update.update_expression("SET sync_interval = :interval, config_revision = :revision");
+    let update = update.expression_attribute_values(":interval", number(3_600));
+    update.expression_attribute_values(":revision", number(2)).send().await.unwrap();
+    let forget = dynamodb.delete_item().table_name(&orphan.stack.table).key("pk", key(&orphan)).key("sk", sk);
+    forget.send().await.unwrap();
+
+    let TaskAnswer::Reconciled { mended, removed } = lost.task(&Task::Reconcile).await else { panic!() };
+    assert!(mended >= 2 && removed >= 1, "{mended} {removed}");
+    assert_eq!(schedule(&lost).await.0, "rate(120 minutes)");
+    assert_eq!(schedule(&wrong).await.0, "rate(60 minutes)");
+    assert!(find(&orphan).await.is_none());
+
+    // Once more there is nothing to do; and a change is seen at once.
+    let TaskAnswer::Reconciled { .. } = lost.task(&Task::Reconcile).await else { panic!() };
+    lost.change_mirror(json!({"is_enabled": false})).await;
+    assert_eq!(schedule(&lost).await.1, ScheduleState::Disabled);
+    let before = schedule(&wrong).await;
+    wrong.change_mirror(json!({"external_registry_username": "x"})).await;
+    assert_eq!(schedule(&wrong).await, before, "what does not concern the schedule leaves it alone");
 }
 
 #[tokio::test]

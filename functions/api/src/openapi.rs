@@ -90,7 +90,11 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     } else if endpoint.operation == "listRepos" {
         failures.push(("401", "There is no token, or it is not known.", "Problem"));
     }
-    failures.push(("404", "It does not exist.", "Problem"));
+    failures.push(("404", "It does not exist.", "Error"));
+    if endpoint.path.contains("{repository}") {
+        // A name without a namespace makes the path another one.
+        failures.push(("405", "There is no such method.", "Error"));
+    }
     failures.push(("503", "A service that is needed failed, or the repository is not an ordinary one.", "Error"));
     if endpoint.operation == "createRepoMirrorConfig" {
         failures.push(("409", "There is a mirror.", "Error"));

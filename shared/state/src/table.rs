@@ -296,16 +296,20 @@ pub(crate) fn item<T: Serialize>(key: Key<'_>, value: &T) -> Result<Item, StateE
     Ok(item)
 }
 
-/// Sends an update with a condition; [`StateError::Conflict`] where that does not hold.
+/// Sends an update with a condition; [`StateError::Conflict`] where that does not hold. A transaction on the item, which
+/// takes milliseconds, is waited for: a change of a mirror must not fail the sync that renews its claim.
 pub(crate) async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), StateError> {
-    match update.send().await {
-        Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(error))
-            if matches!(error.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-        {
-            Err(StateError::Conflict)
+    let mut tries = 0;
+    loop {
+        let Err(error) = update.clone().send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Err(StateError::Conflict),
+            Some(UpdateItemError::TransactionConflictException(_)) if tries < BATCH_ROUNDS => {
+                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(tries)).await;
+                tries += 1;
+            }
+            _ => return Err(unavailable(&error)),
         }
-        Err(error) => Err(unavailable(&error)),
     }
 }
 
