@@ -8,6 +8,7 @@
 //! Every transition takes the present state and the time and gives the next state; the table writes it only if the
 //! transaction id is still the one that was read. Unlike Quay's, an expired claim can be taken over by any trigger.
 
+mod claim;
 mod transition;
 
 use std::time::Duration;
@@ -17,7 +18,8 @@ use uuid::Uuid;
 
 use crate::{Timestamp, Warning, run::RunId};
 
-pub use transition::{Findings, NewClaim, NotEligible, SyncEnd};
+pub use claim::{NewClaim, NotEligible};
+pub use transition::{Findings, SyncEnd};
 
 /// Attempts before a failing sync waits for its next start, as in Quay.
 pub const MAX_SYNC_RETRIES: u32 = 3;

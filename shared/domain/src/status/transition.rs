@@ -4,55 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{MAX_SYNC_RETRIES, Pruning, RESUME_WINDOW, SyncState, SyncStatus};
-use crate::{
-    Timestamp, Warning,
-    grid::next_start,
-    run::{RunId, Trigger},
-};
-
-/// What a new claim is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct NewClaim {
-    /// Its transaction id.
-    pub transaction: Uuid,
-    /// When it ends unless it is renewed.
-    pub expiration: Timestamp,
-    /// The run, if there is none to go on with.
-    pub run: RunId,
-}
-
-/// Why a sync does not start, or a call is refused. None is a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotEligible {
-    /// A sync holds a claim that has not expired.
-    #[error("a sync is running")]
-    Running,
-    /// Cancelled; only Sync Now starts it again.
-    #[error("the mirror was cancelled")]
-    Cancelled,
-    /// The schedule is off.
-    #[error("the mirror is disabled")]
-    Disabled,
-    /// The next start lies ahead: this delivery came twice, or early.
-    #[error("the next start is not due")]
-    NotDue,
-    /// All attempts were used up.
-    #[error("no attempts remain")]
-    NoRetries,
-    /// Sync Now was not asked for, or has been served.
-    #[error("no Sync Now is pending")]
-    NotRequested,
-    /// The repository is not in the state MIRROR.
-    #[error("the repository is not a mirror at present")]
-    NotMirror,
-    /// A collector prunes the repository, for some seconds.
-    #[error("the repository is being pruned")]
-    Pruning,
-    /// There is nothing to cancel.
-    #[error("no sync is running or pending")]
-    NotRunning,
-}
+use super::{MAX_SYNC_RETRIES, NotEligible, SyncState, SyncStatus};
+use crate::{Timestamp, Warning, grid::next_start, run::RunId};
 
 /// How a sync ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,76 +28,6 @@ pub struct Findings {
 }
 
 impl SyncState {
-    /// Claims the mirror for a sync.
-    pub fn claim(
-        &self,
-        is_enabled: bool,
-        trigger: Trigger,
-        now: Timestamp,
-        claim: NewClaim,
-    ) -> Result<Self, NotEligible> {
-        if self.is_running(now) {
-            return Err(NotEligible::Running);
-        }
-        if self.is_pruned(now) {
-            return Err(NotEligible::Pruning);
-        }
-        let expired = self.sync_status == SyncStatus::Syncing;
-        match trigger {
-            // Sync Now ignores the schedule; and whatever comes first may serve a pending Sync Now.
-            _ if self.sync_status == SyncStatus::SyncNow => {}
-            // A killed sync is taken over by whatever comes next: it was eligible when it was claimed.
-            _ if expired => {}
-            Trigger::SyncNow | Trigger::Verify | Trigger::Continuation => return Err(NotEligible::NotRequested),
-            Trigger::Schedule | Trigger::Retry => {
-                if self.sync_status == SyncStatus::Cancel {
-                    return Err(NotEligible::Cancelled);
-                }
-                if !is_enabled {
-                    return Err(NotEligible::Disabled);
-                }
-                if !self.is_due(now) {
-                    return Err(NotEligible::NotDue);
-                }
-                if self.sync_retries_remaining == 0 {
-                    return Err(NotEligible::NoRetries);
-                }
-            }
-        }
-        let recent = self.sync_expiration_date.is_none_or(|expiration| now <= expiration.plus(RESUME_WINDOW));
-        Ok(Self {
-            sync_status: SyncStatus::Syncing,
-            sync_transaction_id: claim.transaction,
-            sync_expiration_date: Some(claim.expiration),
-            sync_run_id: self.sync_run_id.filter(|_| recent).or(Some(claim.run)),
-            sync_waiting_until: None,
-            pruning: None,
-            ..self.clone()
-        })
-    }
-
-    /// Keeps syncs away while a collector prunes the repository; refused while one runs, or another collector prunes.
-    pub fn prune(&self, pruning: Pruning, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
-        if self.is_running(now) {
-            return Err(NotEligible::Running);
-        }
-        if self.is_pruned(now) {
-            return Err(NotEligible::Pruning);
-        }
-        Ok(Self { sync_transaction_id: id, pruning: Some(pruning), ..self.clone() })
-    }
-
-    /// Lets syncs in again, if `by` keeps them away.
-    #[must_use]
-    pub fn pruned(&self, by: Uuid, id: Uuid) -> Self {
-        let pruning = self.pruning.filter(|pruning| pruning.by != by);
-        Self { sync_transaction_id: id, pruning, ..self.clone() }
-    }
-
-    fn is_pruned(&self, now: Timestamp) -> bool {
-        self.pruning.is_some_and(|pruning| pruning.until > now)
-    }
-
     /// The state between two invocations of one sync: still running, but anybody may take over at once.
     #[must_use]
     pub fn hand_over(&self, now: Timestamp, id: Uuid) -> Self {
@@ -256,112 +139,12 @@ impl SyncState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        run::Trigger,
+        status::claim::tests::{at, claim, state},
+    };
 
     const DAY: u64 = 86_400;
-
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse_iso(text).unwrap()
-    }
-
-    fn state(status: SyncStatus, start: &str) -> SyncState {
-        SyncState { sync_status: status, ..SyncState::new(at(start), Uuid::nil()) }
-    }
-
-    fn claim(state: &SyncState, enabled: bool, trigger: Trigger, now: &str) -> Result<SyncState, NotEligible> {
-        let claim = NewClaim {
-            transaction: Uuid::max(),
-            expiration: at(now).plus(Duration::from_secs(120)),
-            run: RunId(Uuid::from_u128(u128::from(at(now).unix().unsigned_abs()))),
-        };
-        state.claim(enabled, trigger, at(now), claim)
-    }
-
-    #[test]
-    fn who_may_claim() {
-        use SyncStatus as S;
-        use Trigger as T;
-        let (before, start, after) = ("2026-01-09T12:00:00Z", "2026-01-10T00:00:00Z", "2026-01-10T01:00:00Z");
-        for (status, enabled, trigger, now, expected) in [
-            (S::NeverRun, true, T::Schedule, after, Ok(())),
-            (S::NeverRun, true, T::Schedule, "2026-01-09T23:59:30Z", Ok(())),
-            (S::NeverRun, true, T::Schedule, before, Err(NotEligible::NotDue)),
-            (S::NeverRun, false, T::Schedule, after, Err(NotEligible::Disabled)),
-            (S::NeverRun, true, T::SyncNow, after, Err(NotEligible::NotRequested)),
-            (S::SyncNow, false, T::SyncNow, before, Ok(())),
-            (S::SyncNow, false, T::Schedule, before, Ok(())),
-            (S::Success, true, T::SyncNow, after, Err(NotEligible::NotRequested)),
-            (S::Fail, true, T::Retry, after, Ok(())),
-            (S::Fail, false, T::Retry, after, Err(NotEligible::Disabled)),
-            (S::Cancel, true, T::Schedule, after, Err(NotEligible::Cancelled)),
-        ] {
-            let result = claim(&state(status, start), enabled, trigger, now).map(|_| ());
-            assert_eq!(result, expected, "{status:?} {enabled} {trigger:?} {now}");
-        }
-    }
-
-    #[test]
-    fn one_claims_and_an_expired_claim_is_taken_over() {
-        let start = "2026-01-10T00:00:00Z";
-        let claimed = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
-        assert_eq!(claim(&claimed, true, Trigger::Schedule, "2026-01-10T00:01:59Z"), Err(NotEligible::Running));
-        assert_eq!(claimed.sync_now(at("2026-01-10T00:01:59Z"), Uuid::max()), Err(NotEligible::Running));
-        for trigger in [Trigger::Schedule, Trigger::Retry, Trigger::SyncNow, Trigger::Continuation] {
-            assert!(claim(&claimed, false, trigger, "2026-01-10T00:02:00Z").is_ok());
-        }
-        assert!(claimed.sync_now(at("2026-01-10T00:02:00Z"), Uuid::max()).is_ok());
-    }
-
-    #[test]
-    fn a_run_goes_on_in_the_next_claim_but_not_for_ever() {
-        let start = "2026-01-10T00:00:00Z";
-        let first = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
-        let handed = first.hand_over(at("2026-01-10T00:01:00Z"), Uuid::nil());
-        let next = claim(&handed, true, Trigger::Continuation, "2026-01-10T00:01:00Z").unwrap();
-        assert_eq!(next.sync_run_id, first.sync_run_id, "handed over");
-        let sync_now = first.sync_now(at("2026-01-10T00:30:00Z"), Uuid::nil()).unwrap();
-        let next = claim(&sync_now, true, Trigger::SyncNow, "2026-01-10T00:30:00Z").unwrap();
-        assert_eq!(next.sync_run_id, first.sync_run_id, "killed, and taken over by Sync Now");
-        let next = claim(&first, true, Trigger::Schedule, "2026-01-11T00:00:00Z").unwrap();
-        assert_ne!(next.sync_run_id, first.sync_run_id, "a day later");
-        assert_eq!(first.release(SyncEnd::Success, DAY, at(start), Uuid::nil()).sync_run_id, None);
-        assert_eq!(first.cancel(Uuid::nil()).unwrap().sync_run_id, None);
-    }
-
-    #[test]
-    fn a_sync_that_waits_is_left_alone_until_then() {
-        let start = "2026-01-10T00:00:00Z";
-        let claimed = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
-        let (until, id) = ("2026-01-10T06:00:00Z", Uuid::nil());
-        let waiting = claimed.wait(at(until), id);
-        assert_eq!((waiting.sync_status, waiting.sync_waiting_until), (SyncStatus::Syncing, Some(at(until))));
-        for trigger in [Trigger::Schedule, Trigger::Continuation, Trigger::SyncNow] {
-            assert_eq!(claim(&waiting, true, trigger, "2026-01-10T05:59:59Z"), Err(NotEligible::Running));
-        }
-        let next = claim(&waiting, true, Trigger::Continuation, until).unwrap();
-        assert_eq!((next.sync_run_id, next.sync_waiting_until), (claimed.sync_run_id, None), "the run goes on");
-        assert_eq!(waiting.cancel(id).unwrap().sync_waiting_until, None);
-    }
-
-    #[test]
-    fn syncs_and_pruning_keep_out_of_each_others_way() {
-        let (start, until) = ("2026-01-10T00:00:00Z", "2026-01-10T00:01:00Z");
-        let idle = state(SyncStatus::Success, start);
-        let lock = Pruning { by: Uuid::max(), until: at(until) };
-        let pruning = idle.prune(lock, at(start), Uuid::nil()).unwrap();
-        assert_eq!(pruning.sync_status, SyncStatus::Success, "nobody sees it");
-        assert_eq!(claim(&pruning, true, Trigger::Schedule, start), Err(NotEligible::Pruning));
-        assert_eq!(pruning.prune(lock, at(start), Uuid::nil()), Err(NotEligible::Pruning));
-        assert!(
-            claim(&pruning, true, Trigger::Schedule, until).is_ok(),
-            "a collector that was killed keeps nobody out"
-        );
-        // Sync Now comes in between: the lock stays, and its owner can still give it up.
-        let asked = pruning.sync_now(at(start), Uuid::from_u128(7)).unwrap();
-        assert_eq!(claim(&asked, true, Trigger::SyncNow, start), Err(NotEligible::Pruning));
-        assert_eq!(asked.pruned(Uuid::nil(), Uuid::nil()).pruning, Some(lock), "only its owner");
-        let claimed = claim(&asked.pruned(lock.by, Uuid::nil()), true, Trigger::SyncNow, start).unwrap();
-        assert_eq!(claimed.prune(lock, at(start), Uuid::nil()), Err(NotEligible::Running));
-    }
 
     #[test]
     fn a_sync_verifies_when_asked_and_once_in_a_while() {
