@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::task::{Task, TaskAnswer};
 use moorage_tests::{
     bucket, eventually,
     image::{Image, layer},
@@ -129,13 +131,34 @@ async fn deleting_a_mirrored_repository_leaves_nothing_of_it() {
     assert_eq!(bucket::check(&world.stack, &world.repository).await, bucket::Held::default());
     let dynamodb = aws_sdk_dynamodb::Client::new(&world.stack.aws);
     let query = dynamodb.query().table_name(&world.stack.table).key_condition_expression("pk = :pk");
-    let pk = aws_sdk_dynamodb::types::AttributeValue::S(format!("REPO#{}", world.repository));
+    let pk = AttributeValue::S(format!("REPO#{}", world.repository));
     let left = query.expression_attribute_values(":pk", pk).send().await.unwrap();
     assert_eq!(left.count(), 0, "{:?}", left.items);
     let robot = format!("organization/{}/robots/bot", world.namespace);
     assert_eq!(world.call(Method::DELETE, &robot, None).await.0, 204, "no mirror uses it any more");
     let (_, log) = world.call(Method::GET, &format!("organization/{}/logs", world.namespace), None).await;
     assert!(log["logs"].as_array().unwrap().iter().any(|entry| entry["kind"] == "delete_repo"), "{log}");
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_half_way_is_finished() {
+    let world = World::new("half-way").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(1, 100)]).push(&upstream, &world.path, "v1").await;
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    // As if the function had died behind the first write.
+    let dynamodb = aws_sdk_dynamodb::Client::new(&world.stack.aws);
+    let update = dynamodb.update_item().table_name(&world.stack.table);
+    let update = update.key("pk", AttributeValue::S(format!("NS#{}", world.namespace)));
+    let update = update.key("sk", AttributeValue::S("REPOSITORY#app".into()));
+    let update = update.update_expression("SET is_deleted = :true");
+    update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await.unwrap();
+    let path = format!("repository/{}", world.repository);
+    assert_eq!(world.call(Method::GET, &path, None).await.0, 404);
+    assert!(matches!(world.task(&Task::Reconcile).await, TaskAnswer::Reconciled { .. }));
+    assert_eq!(bucket::check(&world.stack, &world.repository).await, bucket::Held::default());
+    assert_eq!(world.call(Method::POST, "repository", Some(new(&world.namespace, "app", "public"))).await.0, 201);
 }
 
 #[tokio::test]
@@ -169,7 +192,9 @@ async fn an_organization_goes_with_everything_in_it() {
     world.create_mirror(&world.stack.upstream, json!({})).await;
     assert_eq!(world.call(Method::POST, "repository", Some(new(name, "other", "public"))).await.0, 201);
     let path = format!("organization/{name}");
-    assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
+    let (reader, admin) = (world.token(Some(name), "write").await, world.token(Some(name), "admin").await);
+    assert_eq!(world.send(Method::DELETE, &path, Some(&reader), None).await.0, 403);
+    assert_eq!(world.send(Method::DELETE, &path, Some(&admin), None).await.0, 204);
     let not_found = world.problem(404, "not_found", "Not Found");
     for path in [path.clone(), format!("{path}/robots"), format!("repository/{name}/other"), world.mirror_path("")] {
         assert_eq!(world.call(Method::GET, &path, None).await, not_found, "{path}");
@@ -177,6 +202,10 @@ async fn an_organization_goes_with_everything_in_it() {
     assert_eq!(world.call(Method::DELETE, &path, None).await, not_found);
     assert_eq!(world.call(Method::POST, "organization/", Some(json!({"name": name}))).await.0, 201);
     assert_eq!(world.call(Method::GET, &format!("{path}/robots"), None).await, (200, json!({"robots": []})));
+    for token in [reader, admin] {
+        let gone = world.send(Method::GET, &format!("{path}/robots"), Some(&token), None).await;
+        assert_eq!(gone.0, 401, "tokens of the one before do not open the new one");
+    }
     assert_eq!(world.call(Method::POST, "repository", Some(new(name, "app", "public"))).await.0, 201);
 }
 

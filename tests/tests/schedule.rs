@@ -9,6 +9,7 @@ use moorage_domain::{
 };
 use moorage_tests::{
     image::{Image, layer},
+    proxy::{Fault, Proxy},
     world::World,
 };
 use serde_json::json;
@@ -156,6 +157,36 @@ async fn sync_now_before_a_far_start_moves_it_along_the_grid_as_in_quay() {
     let next = world.mirror().await["sync_start_date"].as_str().unwrap().to_owned();
     assert!(next.ends_with("T00:30:00Z") && next.parse_iso() - in_seconds(0).parse_iso() <= 86_400, "{next}");
     assert_eq!(schedule(&world).await.3, Some(next.parse_iso()), "the schedule goes with it");
+}
+
+#[tokio::test]
+async fn a_change_while_a_sync_runs_harms_neither() {
+    let world = World::new("meanwhile").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(rand::random(), 100)]).push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    proxy.fault("GET", "/blobs/", 1, Fault::Delay(std::time::Duration::from_secs(3)));
+    let start = "2024-05-05T05:05:05Z".to_owned();
+    let slow = json!({"sync_start_date": start, "sync_interval": 86_400, "is_enabled": false});
+    world.create_mirror(&proxy.address, slow).await;
+    world.sync_now().await;
+    world.wait_for(&["SYNCING"]).await;
+    world
+        .change_mirror(
+            json!({"sync_interval": 7_200, "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["v1"]}}),
+        )
+        .await;
+    assert_eq!(world.mirror().await["sync_status"], "SYNCING");
+    world.wait_for(&["SUCCESS"]).await;
+    let mirror = world.mirror().await;
+    let next = mirror["sync_start_date"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (&mirror["sync_interval"], (next.parse_iso() - start.parse_iso()) % 7_200),
+        (&json!(7_200), 0),
+        "the grid is kept"
+    );
+    assert!(next.parse_iso() > in_seconds(0).parse_iso(), "{next} lies ahead");
+    assert_eq!(schedule(&world).await.0, "rate(120 minutes)");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::Client;
 use lambda_http::http::{HeaderMap, header::AUTHORIZATION};
-use moorage_domain::{ExposeSecret as _, SecretString, cause::chain};
+use moorage_domain::cause::chain;
 use moorage_state::{ApiToken, Table};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -15,48 +15,47 @@ use crate::{api::now, caller::Caller, error::ApiError};
 /// How long the token is kept before it is read again: how long a replaced one still works.
 const CACHE: Duration = Duration::from_secs(300);
 
-/// The admin token, read from Secrets Manager when it is first needed.
+/// The admin token, read from Secrets Manager when it is first needed; only its hash is kept.
 pub(crate) struct AdminToken {
     client: Client,
     secret: String,
-    cached: Mutex<Option<(SecretString, Instant)>>,
+    hash: Mutex<Option<([u8; 32], Instant)>>,
 }
 
 impl AdminToken {
     pub(crate) fn new(client: Client, secret: String) -> Self {
-        Self { client, secret, cached: Mutex::new(None) }
+        Self { client, secret, hash: Mutex::new(None) }
     }
 
-    /// The token, if `given` is it.
-    pub(crate) async fn if_is(&self, given: &str) -> Result<Option<SecretString>, ApiError> {
-        let token = self.token().await?;
+    /// Whether `given` is the token.
+    pub(crate) async fn is(&self, given: &str) -> Result<bool, ApiError> {
         // Hashes have one length, so that comparing takes the same time whatever was given.
-        let [given, expected]: [[u8; 32]; 2] = [given, token.expose_secret()].map(|it| Sha256::digest(it).into());
-        Ok(bool::from(given.ct_eq(&expected)).then_some(token))
+        let given: [u8; 32] = Sha256::digest(given).into();
+        Ok(bool::from(given.ct_eq(&self.hash().await?)))
     }
 
-    async fn token(&self) -> Result<SecretString, ApiError> {
-        let mut cached = self.cached.lock().await;
-        if let Some((token, since)) = &*cached
+    async fn hash(&self) -> Result<[u8; 32], ApiError> {
+        let mut cached = self.hash.lock().await;
+        if let Some((hash, since)) = *cached
             && since.elapsed() < CACHE
         {
-            return Ok(token.clone());
+            return Ok(hash);
         }
         let failed = |message: String| ApiError::Unavailable(format!("the admin token cannot be read: {message}"));
         let secret = self.client.get_secret_value().secret_id(&self.secret).send().await;
         let secret = secret.map_err(|error| failed(chain(&error)))?;
         let token =
             secret.secret_string.filter(|token| !token.is_empty()).ok_or_else(|| failed("it is empty".into()))?;
-        let token = SecretString::from(token);
-        *cached = Some((token.clone(), Instant::now()));
-        Ok(token)
+        let hash = Sha256::digest(token).into();
+        *cached = Some((hash, Instant::now()));
+        Ok(hash)
     }
 }
 
 /// Finds out who calls. A token that is not known makes the caller anybody, as in Quay.
 pub(crate) async fn identify(admin: &AdminToken, table: &Table, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let Some(given) = bearer(headers) else { return Ok(Caller::Anonymous) };
-    if admin.if_is(given).await?.is_some() {
+    if admin.is(given).await? {
         return Ok(Caller::Admin);
     }
     let Some(id) = ApiToken::id_of(given) else { return Ok(Caller::Anonymous) };

@@ -75,7 +75,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
             Some(robot) => grant(api, repository, robot).await?,
             None => None,
         };
-        match api.table.change_mirror(&after, &before.config.robot, role).await {
+        match api.table.change_mirror(&after, &before, role).await {
             Ok(()) => {}
             Err(StateError::Conflict) => continue,
             Err(StateError::NotFound) => return Err(unknown_robot()),

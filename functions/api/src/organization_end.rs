@@ -1,4 +1,4 @@
-//! The end of an organization: its repositories with their mirrors, its robots, itself.
+//! The end of an organization: its repositories with their mirrors, its robots and tokens, itself.
 
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,9 @@ pub(crate) async fn delete(api: &Api, name: &str) -> Result<Answer, ApiError> {
     let mut after = None;
     loop {
         let page = api.table.repositories(&organization.name, PAGE, after.as_deref()).await?;
-        let names: Vec<RepositoryName> = page.repositories.into_iter().map(|it| it.repository).collect();
-        let delete = |name: RepositoryName| async move { repository_end::begin(api, &name).await };
-        stream::iter(names).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
+        let names = page.repositories.into_iter().map(|it| it.repository).chain(page.deleted);
+        let delete = |name: RepositoryName| async move { repository_end::delete_all(api, &name).await };
+        stream::iter(names.collect::<Vec<_>>()).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
         after = page.next;
         if after.is_none() {
             break;
@@ -38,6 +38,7 @@ pub(crate) async fn delete(api: &Api, name: &str) -> Result<Answer, ApiError> {
         result => Ok(result?),
     };
     stream::iter(robots).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
+    api.table.delete_api_tokens_of(&organization.name).await?;
     api.table.delete_organization(&organization.name).await?;
     Ok(Answer::NoContent)
 }

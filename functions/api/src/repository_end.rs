@@ -1,7 +1,11 @@
 //! The end of a repository: marked at once, so that nobody finds it any more, and removed by the sync function, which
 //! has access to the bucket.
 
-use moorage_domain::{RepositoryName, task::Task, usage_log::LogKind};
+use moorage_domain::{
+    RepositoryName,
+    task::{Task, TaskAnswer},
+    usage_log::LogKind,
+};
 use moorage_state::StateError;
 
 use crate::{
@@ -23,10 +27,17 @@ pub(crate) async fn delete(api: &Api, name: &RepositoryName, call: &Call) -> Res
     Ok(Answer::NoContent)
 }
 
-/// Deletes a repository without waiting until everything of it is gone.
-pub(crate) async fn begin(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    mark(api, name).await?;
-    Ok(api.invoker.order(&Task::Purge { repository: name.clone() }).await?)
+/// Deletes a repository, and fails unless nothing is left of it; it may have been begun before.
+pub(crate) async fn delete_all(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
+    match mark(api, name).await {
+        Ok(()) | Err(ApiError::NotFound) => {}
+        Err(error) => return Err(error),
+    }
+    match api.invoker.ask(&Task::Purge { repository: name.clone() }).await? {
+        TaskAnswer::Done | TaskAnswer::NotFound => Ok(()),
+        TaskAnswer::Failed(failure) => Err(ApiError::Unavailable(failure.message)),
+        _ => Err(ApiError::Unfinished(format!("{name} is not deleted yet. Call again to go on."))),
+    }
 }
 
 /// Waits until everything of a deleted repository is gone, as long as a call may. If that takes longer, the sync

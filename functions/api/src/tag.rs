@@ -110,17 +110,18 @@ impl Filter {
 }
 
 fn view(entry: &Entry) -> Value {
+    let is_list = matches!(entry.media_type, MediaType::OciIndex | MediaType::DockerManifestList);
     let mut view = json!({
         "name": entry.name, "reversion": false, "start_ts": entry.start.unix(), "manifest_digest": entry.digest,
-        "is_manifest_list": matches!(entry.media_type, MediaType::OciIndex | MediaType::DockerManifestList),
+        "is_manifest_list": is_list,
         "size": entry.size, "last_modified": entry.start.rfc2822(),
     });
     if let Some(end) = entry.end {
         view["end_ts"] = end.unix().into();
         view["expiration"] = end.rfc2822().into();
     }
-    if !entry.architectures.is_empty() {
-        view["is_sparse"] = true.into();
+    if entry.end.is_none() && is_list {
+        view["is_sparse"] = (!entry.architectures.is_empty()).into();
     }
     view
 }

@@ -1,6 +1,6 @@
 //! The user that all tokens stand for.
 
-use moorage_domain::{ExposeSecret as _, Namespace};
+use moorage_domain::Namespace;
 use moorage_state::{ADMIN, Role};
 use serde_json::{Value, json};
 
@@ -44,8 +44,9 @@ pub(crate) async fn initialize(api: &Api, call: &Call) -> Result<Answer, ApiErro
     let email = fields.nullable_string("email")?.flatten();
     let wants_token = fields.boolean("access_token")?.unwrap_or_default();
     let password = fields.string("password")?.unwrap_or_default();
-    let refused = || ApiError::BrokenRule("Cannot initialize user in a non-empty database".into());
-    let token = api.admin_token.if_is(password).await?.ok_or_else(refused)?;
-    let token = if wants_token { Value::from(token.expose_secret()) } else { Value::Null };
+    if !api.admin_token.is(password).await? {
+        return Err(ApiError::BrokenRule("Cannot initialize user in a non-empty database".into()));
+    }
+    let token = if wants_token { Value::from(password) } else { Value::Null };
     Ok(Answer::ok(json!({"username": ADMIN, "email": email, "encrypted_password": "", "access_token": token})))
 }

@@ -1,5 +1,5 @@
-//! Schedules follow configurations. The API sees to that with each change; this mends what was left undone: by a call
-//! that failed half-way, or by somebody else.
+//! Schedules follow configurations, and deleted repositories go. The API sees to both; this mends what was left undone: by
+//! a call that failed half-way, or by somebody else.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,7 +13,11 @@ use moorage_domain::{
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::Mirror;
 
-use crate::{clock::now, error::SyncError, sync::Engine};
+use crate::{
+    clock::now,
+    error::{SyncError, WorkError},
+    sync::Engine,
+};
 
 /// The delay of a sync whose start has come: a one-time schedule needs a moment that lies ahead.
 const SOON: Duration = Duration::from_secs(5);
@@ -65,6 +69,11 @@ impl Engine {
                 let is_mirror = states.get(&config.repository) == Some(&RepositoryState::Mirror);
                 self.mend(mirror, is_mirror).await?;
                 mended += 1;
+            }
+            for name in &page.deleted {
+                if let Err(WorkError::Failed(failure)) = self.purge(name).await {
+                    tracing::warn!(repository = %name, error = failure.message, "a deleted repository is not gone yet");
+                }
             }
             after = page.next;
             if after.is_none() {

@@ -133,6 +133,18 @@ impl Table {
         Ok(ApiTokenPage { tokens: page.items.into_iter().filter(current).collect(), next })
     }
 
+    /// Revokes all tokens of a namespace. Whoever takes its name later must not meet them again.
+    pub async fn delete_api_tokens_of(&self, namespace: &Namespace) -> Result<(), StateError> {
+        let tokens: Vec<ApiToken> = self.all(API_TOKENS.to_owned(), prefix::API_TOKEN).await?;
+        for token in tokens.iter().filter(|token| token.namespace.as_ref() == Some(namespace)) {
+            match self.delete_api_token(token.id).await {
+                Ok(()) | Err(StateError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Revokes a token; [`StateError::NotFound`] if there is none.
     pub async fn delete_api_token(&self, id: Uuid) -> Result<(), StateError> {
         self.delete(Key::ApiToken(id)).await

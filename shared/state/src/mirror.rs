@@ -49,7 +49,9 @@ struct Configuration<'a> {
     #[serde(flatten)]
     config: &'a MirrorConfig,
     external_registry_password: &'a Option<Ciphertext>,
-    sync_start_date: Timestamp,
+    /// Only a new one: a sync that is released meanwhile moves the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync_start_date: Option<Timestamp>,
 }
 
 /// A mirror to be created.
@@ -138,19 +140,19 @@ impl Table {
     }
 
     /// Changes a mirror's configuration, password and next start to what `changed` holds, if the mirror is still at
-    /// the revision that `changed` was made from; else [`StateError::Conflict`]. A running sync is not disturbed: it
-    /// goes on with the configuration that it started with. `before` is the robot that the mirror had, and `grant` the
-    /// role that its new one gets; [`StateError::NotFound`] if there is no such robot.
+    /// the revision of `before`, which `changed` was made from; else [`StateError::Conflict`]. A running sync is not
+    /// disturbed: it goes on with the configuration that it started with. `grant` is the role that a new robot gets;
+    /// [`StateError::NotFound`] if there is no such robot.
     pub async fn change_mirror(
         &self,
         changed: &Mirror,
-        before: &RobotName,
+        before: &Mirror,
         grant: Option<Role>,
     ) -> Result<(), StateError> {
         let configuration = Configuration {
             config: &changed.config,
             external_registry_password: &changed.external_registry_password,
-            sync_start_date: changed.state.sync_start_date,
+            sync_start_date: Some(changed.state.sync_start_date).filter(|start| *start != before.state.sync_start_date),
         };
         let mut attributes: Item = serde_dynamo::to_item(&configuration)?;
         let revision = |revision: u64| AttributeValue::N(revision.to_string());
@@ -164,9 +166,9 @@ impl Table {
         let mut transaction = Transaction::new(self);
         let change = Change { update: &update, condition: "#config_revision = :seen" };
         transaction.update(Key::Mirror(repository), change, values)?;
-        if robot != before {
+        if *robot != before.config.robot {
             count_mirrors(&mut transaction, robot, 1)?;
-            count_mirrors(&mut transaction, before, -1)?;
+            count_mirrors(&mut transaction, &before.config.robot, -1)?;
         }
         if let Some(role) = grant {
             permission::grant(&mut transaction, repository, robot, role)?;

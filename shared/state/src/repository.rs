@@ -33,6 +33,8 @@ pub struct Repository {
 pub struct RepositoryPage {
     /// The repositories.
     pub repositories: Vec<Repository>,
+    /// Those among them that were deleted, and of which something may be left.
+    pub deleted: Vec<RepositoryName>,
     /// What to pass to [`Table::repositories`] for the next page.
     pub next: Option<String>,
 }
@@ -64,9 +66,10 @@ impl Table {
             after: after.map(|after| format!("{}{after}", prefix::REPOSITORY)),
         };
         let page = self.page::<Repository>(query).await?;
-        let repositories = page.items.into_iter().filter(|repository| !repository.is_deleted).collect();
+        let (deleted, repositories): (Vec<_>, _) = page.items.into_iter().partition(|repository| repository.is_deleted);
+        let deleted = deleted.into_iter().map(|repository| repository.repository).collect();
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::REPOSITORY).map(str::to_owned));
-        Ok(RepositoryPage { repositories, next })
+        Ok(RepositoryPage { repositories, deleted, next })
     }
 
     /// Changes what a repository is for; [`StateError::NotFound`] if there is none.

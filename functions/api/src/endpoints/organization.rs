@@ -115,7 +115,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         method: "DELETE",
         path: "organization/{orgname}",
-        access: Access::Superuser,
+        access: Access::Namespace(Role::Admin),
         operation: "deleteAdminedOrganization",
         summary: "Deletes an organization with its repositories and robots.",
         query: &[],
