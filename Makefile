@@ -1,6 +1,6 @@
 # What can be done here. Each recipe is a script or a tool; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down demo test lint deploy clean
+.PHONY: help setup build up down demo test bench lint deploy clean
 
 PYTHON := target/venv/bin/python
 
@@ -24,6 +24,9 @@ demo: build ## mirror sample images and pull them back
 
 test: build ## run every test against a stack of its own
 	@tests/run.sh
+
+bench: setup ## the benchmarks, one table; CASES="small layer" for some of them
+	@tests/bench/run.sh $(CASES)
 
 lint: ## formatting, clippy, dependencies, template
 	@.ci/lint

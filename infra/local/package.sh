@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# Builds the functions for this machine and zips each as Lambda wants it: target/lambda/<function>.zip.
+# Builds the functions for this machine and zips each as Lambda wants it: target/lambda/<function>.zip; with
+# PROFILE=release as they are deployed, into target/lambda-release.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cargo build --workspace --bins
-mkdir -p target/lambda
+case "${PROFILE:-debug}" in
+  debug) built=target/debug zips=target/lambda; cargo build --workspace --bins ;;
+  release) built=target/release zips=target/lambda-release; cargo build --workspace --bins --release ;;
+  *) echo "package: PROFILE is debug or release" >&2; exit 1 ;;
+esac
+mkdir -p "$zips"
 for main in functions/*/src/main.rs; do
   function=$(basename "$(dirname "$(dirname "$main")")")
-  binary="target/debug/moorage-$function"
-  zip="target/lambda/$function.zip"
+  binary="$built/moorage-$function"
+  zip="$zips/$function.zip"
   [ "$binary" -nt "$zip" ] || continue
   staging=$(mktemp -d)
   strip -o "$staging/bootstrap" "$binary"

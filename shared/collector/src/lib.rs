@@ -7,3 +7,4 @@ mod prune;
 mod sweep;
 
 pub use collect::{CollectError, Collector, Ended, Settings};
+pub use marks::Marks;

@@ -9,7 +9,7 @@ const SLACK: usize = 1_000_000;
 
 /// A set of digests, in about 32 bytes each, and 32 MB for those that came twice.
 #[derive(Debug, Default)]
-pub(crate) struct Marks {
+pub struct Marks {
     /// SHA-256 digests, the first `sorted` of them in order and each once.
     sha256: Vec<[u8; 32]>,
     sorted: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Marks {
 
 impl Marks {
     /// Adds a link.
-    pub(crate) fn add(&mut self, digest: Digest) {
+    pub fn add(&mut self, digest: Digest) {
         self.links += 1;
         match bytes(&digest) {
             Some(bytes) => self.sha256.push(bytes),
@@ -31,14 +31,14 @@ impl Marks {
     }
 
     /// Ends the adding.
-    pub(crate) fn thin_out(&mut self) {
+    pub fn thin_out(&mut self) {
         self.sha256.sort_unstable();
         self.sha256.dedup();
         self.sorted = self.sha256.len();
     }
 
     /// Whether a digest is linked; after [`Self::thin_out`].
-    pub(crate) fn has(&self, digest: &Digest) -> bool {
+    pub fn has(&self, digest: &Digest) -> bool {
         match bytes(digest) {
             Some(bytes) => self.sha256.binary_search(&bytes).is_ok(),
             None => self.others.contains(digest),
@@ -46,7 +46,7 @@ impl Marks {
     }
 
     /// How many links were added.
-    pub(crate) fn links(&self) -> u64 {
+    pub fn links(&self) -> u64 {
         self.links
     }
 }

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Builds everything as it is deployed, and runs the benchmarks: all, or those that are named.
+#   tests/bench/run.sh [CASE...]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cargo build --release --locked --workspace --bins
+cargo build --release --locked -p moorage-collector --example mark
+PROFILE=release infra/local/package.sh
+exec target/venv/bin/python tests/bench/bench.py "$@"
