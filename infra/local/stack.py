@@ -64,7 +64,8 @@ def start(ports):
 
 def emulate(port, endpoint):
     env = {
-        **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1",
+        # The functions inherit it: that is how they find the emulator; benchmarks count in between.
+        **CREDENTIALS, "AWS_ENDPOINT_URL": os.environ.get("MOORAGE_FUNCTIONS_ENDPOINT", endpoint), "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1",
         # Else it listens on further ports, and one of them on all interfaces.
         "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
         # The functions get the credentials of their roles, and their policies are enforced.

@@ -10,7 +10,6 @@ through a proxy that delays each request, limits each connection and counts, and
 import json
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -40,8 +39,8 @@ WAIT_SECONDS = 600
 class Shape:
     """The shaping proxy in front of a server."""
 
-    def __init__(self, name, target, delay_ms=0, rate=0):
-        self.port = servers.free_port()
+    def __init__(self, name, target, delay_ms=0, rate=0, port=None):
+        self.port = port or servers.free_port()
         self.address = f"127.0.0.1:{self.port}"
         command = [str(ROOT / "target/release/moorage-shape"), self.address, target, str(delay_ms), str(rate)]
         process = servers.start(FOLDER, name, command)
@@ -57,8 +56,10 @@ def main(names):
     chosen = names or list(cases)
     rows = []
     if any(name != "mark" for name in chosen):
+        port = servers.free_port()
+        os.environ["MOORAGE_FUNCTIONS_ENDPOINT"] = f"http://127.0.0.1:{port}"
         stack.up()
-        env = stack_env()
+        env = stack_env(port)
     else:
         env = None
     for name in chosen:
@@ -107,9 +108,9 @@ def mark(_env):
     rows = []
     for links in (1_000_000, 10_000_000):
         command = [str(ROOT / "target/release/examples/mark"), str(links)]
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        wall, cpu, rss = used(began, before)
+        usage = Usage()
+        usage.run(*command)
+        wall, cpu, rss = usage.measured()
         rows.append([f"mark {links:,} links", "ours", f"{wall:.2f}", "", f"{cpu:.2f}", f"{rss:.0f}", "", ""])
     return rows
 
@@ -129,11 +130,12 @@ def start(env):
 def compared(env, name, push, rate=0, runs=RUNS, first=False, again=False, peers=True):
     results = {}
     for run in range(runs):
-        path = f"{name.split()[0]}-{run}/app"
-        push(f"http://{env['MOORAGE_UPSTREAM']}", path)
-        upstream = Shape(f"shape-{path.replace('/', '-')}", f"http://{env['MOORAGE_UPSTREAM']}", DELAY_MS, rate)
-        tools = [ours] + ([quay, skopeo_sync] if peers else [])
-        for tool in tools:
+        for tool in [ours] + ([quay, skopeo_sync] if peers else []):
+            # Content of its own: who comes second must not find the first one's.
+            path = f"{name.split()[0]}-{run}-{tool.__name__.replace('_', '-')}/app"
+            push(f"http://{env['MOORAGE_UPSTREAM']}", path)
+            shape = f"shape-{path.replace('/', '-')}"
+            upstream = Shape(shape, f"http://{env['MOORAGE_UPSTREAM']}", DELAY_MS, rate)
             for what, measured in tool(env, upstream, path, first, again):
                 results.setdefault((what, tool.__name__), []).append(measured)
     order = {"ours": 0, "quay": 1, "skopeo_sync": 2}
@@ -172,26 +174,24 @@ def quay(env, upstream, path, first, again):
     target = f"{uuid.uuid4().hex[:8]}/app"
     for what, wanted in (("first", first), ("again", again)):
         drain(env, upstream)
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        listed = skopeo("list-tags", "--tls-verify=false", f"docker://{upstream.address}/{path}")
+        usage = Usage()
+        listed = usage.skopeo("list-tags", "--tls-verify=false", f"docker://{upstream.address}/{path}")
         for tag in json.loads(listed)["Tags"]:
-            skopeo("copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false",
-                   f"docker://{upstream.address}/{path}:{tag}", f"docker://{env['STOCK']}/{target}:{tag}")
-        wall, cpu, rss = used(began, before)
+            usage.skopeo("copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false",
+                         f"docker://{upstream.address}/{path}:{tag}", f"docker://{env['STOCK']}/{target}:{tag}")
         if wanted:
-            yield what, (wall, cpu, rss, upstream.counts(), s3(env))
+            yield what, (*usage.measured(), upstream.counts(), s3(env))
 
 
 def skopeo_sync(env, upstream, path, first, again):
     target = uuid.uuid4().hex[:8]
     for what, wanted in (("first", first), ("again", again)):
         drain(env, upstream)
-        began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        skopeo("sync", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker", "--dest",
-               "docker", f"{upstream.address}/{path}", f"{env['STOCK']}/{target}")
-        wall, cpu, rss = used(began, before)
+        usage = Usage()
+        usage.skopeo("sync", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker", "--dest",
+                     "docker", f"{upstream.address}/{path}", f"{env['STOCK']}/{target}")
         if wanted:
-            yield what, (wall, cpu, rss, upstream.counts(), s3(env))
+            yield what, (*usage.measured(), upstream.counts(), s3(env))
 
 
 def row(case, tool, runs, reference):
@@ -209,20 +209,15 @@ def row(case, tool, runs, reference):
 
 
 # Helpers -------------------------------------------------------------------------------------------------------------
-def stack_env():
+def stack_env(port):
     """The stack, with a stock registry over its S3 whose requests are counted as the functions' are."""
     import shlex
     words = (word for word in shlex.split((FOLDER / "env").read_text()) if "=" in word)
     env = dict(word.split("=", 1) for word in words)
     import boto3
     boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL"]).create_bucket(Bucket="stock")
-    counting = Shape("shape-aws", env["AWS_ENDPOINT_URL"])
+    counting = Shape("shape-aws", env["AWS_ENDPOINT_URL"], port=port)
     env["COUNTING"] = counting
-    client = boto3.client("lambda", endpoint_url=env["AWS_ENDPOINT_URL"])
-    configuration = client.get_function_configuration(FunctionName=env["MOORAGE_SYNC_FUNCTION"])
-    variables = {**configuration["Environment"]["Variables"], "AWS_ENDPOINT_URL": f"http://{counting.address}"}
-    client.update_function_configuration(
-        FunctionName=env["MOORAGE_SYNC_FUNCTION"], Environment={"Variables": variables})
     port = servers.free_port()
     storage = {"s3": {
         "region": env["AWS_REGION"], "regionendpoint": f"http://{counting.address}", "bucket": "stock",
@@ -241,10 +236,28 @@ def drain(env, upstream):
     s3(env)
 
 
-def used(began, before):
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - began, cpu, after.ru_maxrss / 1024
+class Usage:
+    """What the processes used that were run one after the other."""
+
+    def __init__(self):
+        self.began, self.cpu, self.rss = time.monotonic(), 0.0, 0.0
+
+    def run(self, *command):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, err = process.stdout.read(), process.stderr.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"bench: {command[:2]}: {err.decode().strip()}")
+        self.cpu += used.ru_utime + used.ru_stime
+        self.rss = max(self.rss, used.ru_maxrss / 1024)
+        return out
+
+    def skopeo(self, *arguments):
+        return self.run("skopeo", "--insecure-policy", *arguments)
+
+    def measured(self):
+        return time.monotonic() - self.began, self.cpu, self.rss
 
 
 def functions(env):
@@ -298,13 +311,6 @@ def cold_start(env, binary):
         finally:
             process.kill()
             process.wait()
-
-
-def skopeo(*arguments):
-    result = subprocess.run(["skopeo", "--insecure-policy", *arguments], capture_output=True, check=False)
-    if result.returncode:
-        raise SystemExit(f"bench: skopeo {arguments[0]}: {result.stderr.decode().strip()}")
-    return result.stdout
 
 
 def call(env, method, path, body=None):

@@ -14,7 +14,8 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
-use moorage_domain::Digest;
+use moorage_domain::{Digest, Timestamp};
+use moorage_storage::{Storage, StorageRoot};
 use moorage_tests::{
     bucket, eventually,
     image::{self, Image, layer},
@@ -338,4 +339,20 @@ async fn a_collection_goes_on_where_its_last_invocation_ended() {
     let second_half = keys.iter().filter(|key| key["docker/registry/v2/blobs/sha256/".len()..] >= *"80").count();
     assert_eq!(done["blobs"].as_u64().unwrap() - blobs, second_half as u64, "{done}");
     assert!(done["ended_at"].is_number(), "{done}");
+}
+
+#[tokio::test]
+async fn uploads_that_nobody_finishes_are_given_up() {
+    let stack = Stack::from_env().await;
+    let digest = Digest::sha256(&rand::random::<[u8; 16]>());
+    let create = stack.s3().create_multipart_upload().bucket(&stack.bucket).key(bucket::blob_key(&digest));
+    create.send().await.unwrap();
+    // A collection gives up what is a week old; the emulator's clock cannot be set, so the moment is given here.
+    let storage = Storage::new(stack.s3(), &stack.bucket, StorageRoot::new(""), 0);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let at = |seconds: i64| Timestamp::from_unix(i64::try_from(now).unwrap() + seconds);
+    storage.abort_uploads_before(at(-60)).await.unwrap();
+    assert_eq!(bucket::uploads(&stack, &digest).await, 1);
+    assert!(storage.abort_uploads_before(at(60)).await.unwrap() >= 1);
+    assert_eq!(bucket::uploads(&stack, &digest).await, 0);
 }
