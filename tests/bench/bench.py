@@ -13,6 +13,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import uuid
@@ -243,15 +244,19 @@ class Usage:
         self.began, self.cpu, self.rss = time.monotonic(), 0.0, 0.0
 
     def run(self, *command):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            out, err = process.stdout.read(), process.stderr.read()
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"bench: {command[:2]}: {err.decode().strip()}")
-        self.cpu += used.ru_utime + used.ru_stime
-        self.rss = max(self.rss, used.ru_maxrss / 1024)
-        return out
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.Popen(command, stdout=out, stderr=err)
+            # What wait4 tells of memory begins with this process's own.
+            while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                self.rss = max(self.rss, peak_of(pathlib.Path(f"/proc/{process.pid}")))
+                time.sleep(0.01)
+            process.returncode = os.waitstatus_to_exitcode(ended[1])
+            for file in (out, err):
+                file.seek(0)
+            if process.returncode:
+                raise SystemExit(f"bench: {command[:3]}: {err.read().decode().strip()}")
+            self.cpu += ended[2].ru_utime + ended[2].ru_stime
+            return out.read()
 
     def skopeo(self, *arguments):
         return self.run("skopeo", "--insecure-policy", *arguments)
@@ -281,12 +286,16 @@ def cpu_of(env):
 
 
 def rss_of(env):
-    peaks = [0]
-    for process in functions(env):
-        for line in (process / "status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                peaks.append(int(line.split()[1]) / 1024)
-    return max(peaks)
+    return max((peak_of(process) for process in functions(env)), default=0)
+
+
+def peak_of(process):
+    """The most memory that a process has had so far, in MiB."""
+    try:
+        lines = (process / "status").read_text().splitlines()
+    except OSError:
+        return 0
+    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), default=0)
 
 
 def cold_start(env, binary):
