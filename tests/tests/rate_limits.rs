@@ -139,6 +139,19 @@ fn httpdate(moment: std::time::SystemTime) -> String {
 }
 
 #[tokio::test]
+async fn a_registry_that_asks_for_years_fails_the_sync_and_nothing_else() {
+    let world = World::new("years").await;
+    push_tags(&world, 2).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    proxy.fault("GET", "tags/list", ALWAYS, Fault::Status(429, vec![("retry-after", "99999999".into())]));
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("rate_limited")), "{run}");
+    proxy.heal();
+    assert_eq!(world.sync().await["status"], "SUCCESS", "nobody remembers it");
+}
+
+#[tokio::test]
 async fn an_allowance_is_used_down_to_the_floor_and_no_further() {
     let (world, other) = (World::new("floor").await, World::new("floor-too").await);
     for world in [&world, &other] {

@@ -73,6 +73,15 @@ impl Collector {
         if !self.table.take_collector_lease(run_id, now().plus(LEASE), now()).await? {
             return Ok(Ended::Busy);
         }
+        let ended = self.go_on(run_id, request, deadline).await;
+        // Whoever goes on with it has the lease already; after a failure anybody may begin anew.
+        if !matches!(ended, Ok(Ended::Unfinished(..))) {
+            self.table.give_up_collector_lease(run_id).await?;
+        }
+        ended
+    }
+
+    async fn go_on(&self, run_id: Uuid, request: CollectRequest, deadline: Instant) -> Result<Ended, CollectError> {
         let until = Instant::now() + deadline.saturating_duration_since(Instant::now()) / BEGIN_SHARE;
         let earlier = self.table.collections().await?;
         let known = earlier.iter().find(|known| known.run_id == run_id).cloned();
@@ -90,7 +99,6 @@ impl Collector {
             self.table.put_collection(&collection).await?;
         }
         report(&collection);
-        self.table.give_up_collector_lease(run_id).await?;
         Ok(Ended::Done(Box::new(collection)))
     }
 

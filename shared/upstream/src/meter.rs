@@ -8,7 +8,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use moorage_domain::{RateLimit, Timestamp, rate_limit::Allowance, run::Upstream};
+use moorage_domain::{
+    RateLimit, Timestamp,
+    rate_limit::{Allowance, LONGEST_WAIT},
+    run::Upstream,
+};
 use reqwest::header::HeaderMap;
 use tokio::sync::Notify;
 
@@ -86,8 +90,12 @@ impl Meter {
         }
     }
 
-    /// Lets nobody ask anything until a moment.
+    /// Lets nobody ask anything until a moment. One that is too far away is not believed: it would keep everybody out who
+    /// shares the identity, long after the registry was mended.
     pub(crate) fn block(&self, until: Timestamp) {
+        if until > rate_limit::after(LONGEST_WAIT) {
+            return;
+        }
         let mut state = self.0.lock();
         state.limit.blocked_until = state.limit.blocked_until.max(Some(until));
     }
@@ -191,5 +199,13 @@ mod tests {
         meter.block(until);
         let refused = meter.pass(Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(refused, UpstreamError::RateLimited { until: told } if told == until), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_wait_of_years_is_not_believed() {
+        let meter = Meter::default();
+        meter.block(rate_limit::after(LONGEST_WAIT * 52));
+        meter.pass(Duration::ZERO).await.unwrap();
+        assert_eq!(meter.limit(), RateLimit::default());
     }
 }
