@@ -26,6 +26,9 @@ type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 /// What is waited for at once, so that a limit is kept evenly.
 const CHUNK: usize = 32 * 1024;
 
+/// How far a connection may be behind its limit and still catch up.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
 struct Shape {
     target: String,
     delay: Duration,
@@ -99,8 +102,10 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
                 if shape.rate > 0 {
                     let mut free = pace.lock().await;
                     tokio::time::sleep_until((*free).into()).await;
-                    let takes = Duration::from_secs_f64(part.len() as f64 / shape.rate as f64);
-                    *free = (*free).max(Instant::now() - Duration::from_millis(20)) + takes;
+                    let takes = Duration::from_nanos(part.len() as u64 * 1_000_000_000 / shape.rate);
+                    // A little that was not used may be made up for.
+                    let now = Instant::now();
+                    *free = (*free).max(now.checked_sub(CATCH_UP).unwrap_or(now)) + takes;
                 }
                 if sender.send(Ok(Frame::data(part))).await.is_err() {
                     return;
