@@ -99,13 +99,13 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
             while !chunk.is_empty() {
                 let part = chunk.split_to(chunk.len().min(CHUNK));
                 shape.bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
-                if shape.rate > 0 {
+                // No rate, no pause.
+                if let Some(takes) = (part.len() as u64 * 1_000_000_000).checked_div(shape.rate) {
                     let mut free = pace.lock().await;
                     tokio::time::sleep_until((*free).into()).await;
-                    let takes = Duration::from_nanos(part.len() as u64 * 1_000_000_000 / shape.rate);
                     // A little that was not used may be made up for.
                     let now = Instant::now();
-                    *free = (*free).max(now.checked_sub(CATCH_UP).unwrap_or(now)) + takes;
+                    *free = (*free).max(now.checked_sub(CATCH_UP).unwrap_or(now)) + Duration::from_nanos(takes);
                 }
                 if sender.send(Ok(Frame::data(part))).await.is_err() {
                     return;
