@@ -31,19 +31,28 @@ impl Storage {
         loop {
             let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix);
             let listed = list.send().await.map_err(|error| unavailable(&error))?;
-            let keys = listed.contents().iter().filter_map(|object| object.key());
-            let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<Vec<_>, _>>();
-            let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
             if keys.is_empty() {
                 return Ok(());
             }
-            let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
-            let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
-            if let Some(error) = deleted.map_err(|error| unavailable(&error))?.errors().first() {
+            self.delete_keys(&keys).await?;
+        }
+    }
+
+    /// Deletes objects, at most as many as one request takes (1,000).
+    pub(crate) async fn delete_keys(&self, keys: &[impl AsRef<str>]) -> Result<(), StorageError> {
+        let keys = keys.iter().map(|key| ObjectIdentifier::builder().key(key.as_ref()).build());
+        let keys = keys.collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
+        let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
+        match deleted.map_err(|error| unavailable(&error))?.errors().first() {
+            Some(error) => {
                 let code = error.code().unwrap_or("unknown");
-                return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
+                Err(StorageError::Unavailable(format!("an object was not deleted: {code}")))
             }
+            None => Ok(()),
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_s3::{
-    operation::get_object::GetObjectError,
-    types::{Delete, Object, ObjectIdentifier},
-};
+use aws_sdk_s3::types::Object;
 use moorage_domain::{Digest, RepositoryName, TagName, Timestamp};
 
 use crate::{
@@ -106,7 +103,7 @@ impl Storage {
         })
         .await?;
         for tag in tags {
-            if let Some(digest) = self.tag_target(repository, &tag).await? {
+            if let Some(digest) = self.tag(repository, &tag).await? {
                 links.tags.insert(tag, digest);
             }
         }
@@ -140,12 +137,12 @@ impl Storage {
 
     /// Takes manifests out of a repository, in this order.
     pub async fn unlink_manifests(&self, repository: &RepositoryName, digests: &[Digest]) -> Result<(), StorageError> {
-        self.delete_keys(digests.iter().map(|digest| StorageKey::RevisionLink(repository, digest))).await
+        self.unlink(digests.iter().map(|digest| StorageKey::RevisionLink(repository, digest))).await
     }
 
     /// Takes blobs out of a repository.
     pub async fn unlink_blobs(&self, repository: &RepositoryName, digests: &[Digest]) -> Result<(), StorageError> {
-        self.delete_keys(digests.iter().map(|digest| StorageKey::LayerLink(repository, digest))).await
+        self.unlink(digests.iter().map(|digest| StorageKey::LayerLink(repository, digest))).await
     }
 
     /// Gives up all uploads that began before a moment; tells how many.
@@ -169,20 +166,6 @@ impl Storage {
         }
     }
 
-    async fn tag_target(&self, repository: &RepositoryName, tag: &TagName) -> Result<Option<Digest>, StorageError> {
-        let get = self.client.get_object().bucket(&*self.bucket).key(self.key(StorageKey::TagLink(repository, tag)));
-        let object = match get.send().await {
-            Ok(object) => object,
-            Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
-            Err(error) => return Err(unavailable(&error)),
-        };
-        let body = object.body.collect().await.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-        let digest = std::str::from_utf8(&body.into_bytes()).ok().and_then(|link| link.parse().ok());
-        // A tag that cannot be read is one whose content cannot be told.
-        let broken = || StorageError::Unavailable(format!("the link of the tag {tag} cannot be read"));
-        digest.ok_or_else(broken).map(Some)
-    }
-
     async fn each(&self, prefix: &str, mut visit: impl FnMut(&Object)) -> Result<(), StorageError> {
         let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix);
         let mut pages = list.into_paginator().send();
@@ -192,18 +175,10 @@ impl Storage {
         Ok(())
     }
 
-    async fn delete_keys<'k>(&self, keys: impl Iterator<Item = StorageKey<'k>>) -> Result<(), StorageError> {
-        let keys =
-            keys.map(|key| ObjectIdentifier::builder().key(self.key(key)).build()).collect::<Result<Vec<_>, _>>();
-        let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+    async fn unlink<'k>(&self, keys: impl Iterator<Item = StorageKey<'k>>) -> Result<(), StorageError> {
+        let keys: Vec<String> = keys.map(|key| self.key(key)).collect();
         for batch in keys.chunks(DELETE_BATCH) {
-            let delete = Delete::builder().set_objects(Some(batch.to_vec())).quiet(true).build();
-            let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-            let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
-            if let Some(error) = deleted.map_err(|error| unavailable(&error))?.errors().first() {
-                let code = error.code().unwrap_or("unknown");
-                return Err(StorageError::Unavailable(format!("an object was not deleted: {code}")));
-            }
+            self.delete_keys(batch).await?;
         }
         Ok(())
     }
