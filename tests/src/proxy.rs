@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
+    sync::Notify,
 };
 
 use self::{
@@ -53,6 +54,8 @@ pub enum Fault {
     Drip(Duration),
     /// The answer has this header, too.
     With(&'static str, String),
+    /// This fault, once the test lets it happen.
+    Held(Arc<Notify>, Box<Fault>),
 }
 
 /// When it goes wrong: in requests of this method whose path, a space and range hold this text, so many times.
@@ -245,6 +248,13 @@ async fn answer(
             state.allowance = Some(left - 1);
         }
         state.allowance.filter(|_| is_manifest)
+    };
+    let fault = match fault {
+        Some(Fault::Held(released, fault)) => {
+            released.notified().await;
+            Some(*fault)
+        }
+        fault => fault,
     };
     match &fault {
         Some(Fault::Status(status, headers)) => return Ok(plain(*status, headers, Bytes::new())),

@@ -1,6 +1,6 @@
 //! Registries that limit how often they are asked: a sync waits for them without running, and others learn from it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use moorage_domain::{Digest, Timestamp};
 use moorage_tests::{
@@ -11,6 +11,7 @@ use moorage_tests::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 const ALWAYS: usize = 1_000_000;
 
@@ -22,6 +23,10 @@ fn seconds_from_now(date: &Value) -> i64 {
 /// Syncs, and waits until the sync waits for its registry.
 async fn sync_until_it_waits(world: &World) -> Value {
     world.sync_now().await;
+    until_it_waits(world).await
+}
+
+async fn until_it_waits(world: &World) -> Value {
     eventually("the sync waits", Duration::from_secs(60), async || {
         let mirror = world.mirror().await;
         assert!(matches!(mirror["sync_status"].as_str(), Some("SYNC_NOW" | "SYNCING")), "{mirror}");
@@ -91,11 +96,20 @@ async fn a_sync_that_waited_goes_on_where_it_was() {
     let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
     world.create_mirror(&proxy.address, json!({})).await;
     let (_, _, manifest) = image::get_manifest(&format!("http://{}", world.stack.upstream), &world.path, "t05").await;
-    let limited = vec![("retry-after", "14".into())];
-    proxy.fault("GET", &format!("manifests/{}", Digest::sha256(&manifest)), 1, Fault::Status(429, limited));
-    let mirror = sync_until_it_waits(&world).await;
+    // The refusal comes when all other images are there: those that it interrupts are begun anew.
+    let others_are_there = Arc::new(Notify::new());
+    let limited = Fault::Status(429, vec![("retry-after", "14".into())]);
+    let limited = Fault::Held(others_are_there.clone(), Box::new(limited));
+    proxy.fault("GET", &format!("manifests/{}", Digest::sha256(&manifest)), 1, limited);
+    world.sync_now().await;
+    eventually("the others are there", Duration::from_secs(60), async || {
+        (bucket::check(&world.stack, &world.repository).await.tags.len() == 5).then_some(())
+    })
+    .await;
+    others_are_there.notify_one();
+    let mirror = until_it_waits(&world).await;
     assert!((1..=15).contains(&seconds_from_now(&mirror["sync_waiting_until"])), "{mirror}");
-    assert!(bucket::check(&world.stack, &world.repository).await.tags.len() < 6);
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 5);
     world.wait_for(&["SUCCESS", "FAIL"]).await;
     let run = world.last_run().await;
     assert_eq!(
