@@ -8,7 +8,7 @@ use moorage_domain::{
     mirror::RepositoryState,
     run::{SyncRequest, Trigger},
     status::SyncStatus,
-    task::TaskAnswer,
+    task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::Mirror;
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The delay of a sync whose start has come: a one-time schedule needs a moment that lies ahead.
-const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// Repositories that are looked at together.
 const PAGE: i32 = 100;
 
@@ -32,16 +32,19 @@ impl Engine {
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
         let (mut mended, mut removed) = (0, 0);
         for namespace in self.table.namespaces().await? {
+            mended += self.reconcile_organization(&namespace, &mut listed).await?;
             mended += self.reconcile_namespace(&namespace, &mut listed).await?;
         }
         for name in listed.into_keys() {
-            let of = self.scheduler.repository_of(&name).await?;
-            let mirror = match &of {
-                Some(repository) => self.table.mirror(repository).await?,
-                None => None,
+            let is_of_use = match self.scheduler.order_of(&name).await? {
+                Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
+                Some(Order::Task(Task::Discover { organization, .. })) => {
+                    self.table.organization_mirror(&organization).await?.is_some()
+                }
+                Some(Order::Task(_)) | None => false,
             };
             // It may have been created while the others were looked at.
-            if mirror.is_none() {
+            if !is_of_use {
                 self.scheduler.remove_named(&name).await?;
                 removed += 1;
             }
@@ -54,13 +57,17 @@ impl Engine {
         namespace: &Namespace,
         listed: &mut HashMap<String, bool>,
     ) -> Result<u64, SyncError> {
-        let (mut mended, mut after) = (0, None);
+        let (mut mended, mut after, mut discovered) = (0, None, Vec::new());
         loop {
             let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
             let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
             let states: HashMap<_, _> = page.repositories.iter().map(|it| (&it.repository, it.state)).collect();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
+                if mirror.is_discovered {
+                    discovered.push(mirror);
+                    continue;
+                }
                 let is_enabled = listed.remove(&Scheduler::name_of(&config.repository));
                 let is_right = mirror.scheduled_revision == mirror.config_revision;
                 if is_enabled == Some(config.is_enabled) && is_right {
@@ -77,9 +84,13 @@ impl Engine {
             }
             after = page.next;
             if after.is_none() {
-                return Ok(mended);
+                break;
             }
         }
+        if !discovered.is_empty() {
+            self.reconcile_discovered(namespace, &discovered).await?;
+        }
+        Ok(mended)
     }
 
     /// Makes a mirror's schedule again. A start that has come meanwhile is served at once.

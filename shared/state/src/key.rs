@@ -24,6 +24,11 @@ pub(crate) enum Key<'a> {
     Organization(&'a Namespace),
     /// That there is an organization: what lists them all.
     OrganizationEntry(&'a Namespace),
+    OrganizationMirror(&'a Namespace),
+    /// A repository that its organization's mirror has found.
+    Discovered(&'a RepositoryName),
+    /// That the sync of a repository is queued.
+    Turn(&'a RepositoryName),
     Team(&'a Namespace, &'a TeamName),
     Robot(&'a RobotName),
     /// A permission as its robot sees it.
@@ -51,13 +56,14 @@ pub(crate) enum Key<'a> {
 impl Key<'_> {
     pub(crate) fn pk(&self) -> String {
         match self {
-            Self::Organization(namespace) | Self::Team(namespace, _) | Self::NamespaceLog(namespace, ..) => {
-                namespace_pk(namespace)
-            }
+            Self::Organization(namespace)
+            | Self::OrganizationMirror(namespace)
+            | Self::Team(namespace, _)
+            | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
             Self::Robot(robot) | Self::Grant(robot, _) => namespace_pk(&robot.namespace()),
-            Self::Repository(repository) => namespace_pk(&repository.namespace()),
+            Self::Repository(repository) | Self::Discovered(repository) | Self::Turn(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -79,6 +85,9 @@ impl Key<'_> {
         match self {
             Self::Organization(_) => "ORGANIZATION".to_owned(),
             Self::OrganizationEntry(namespace) => format!("{}{namespace}", prefix::ORGANIZATION),
+            Self::OrganizationMirror(_) => "ORGANIZATIONMIRROR".to_owned(),
+            Self::Discovered(repository) => format!("{}{}", prefix::DISCOVERED, repository.name()),
+            Self::Turn(repository) => format!("{}{}", prefix::TURN, repository.name()),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
             Self::ApiToken(id) => format!("{}{id}", prefix::API_TOKEN),
             Self::Robot(robot) => format!("{}{}", prefix::ROBOT, robot.short()),
@@ -114,6 +123,8 @@ impl Key<'_> {
 /// What the sort keys of one kind of item begin with.
 pub(crate) mod prefix {
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
+    pub(crate) const DISCOVERED: &str = "DISCOVERED#";
+    pub(crate) const TURN: &str = "TURN#";
     pub(crate) const TEAM: &str = "TEAM#";
     pub(crate) const API_TOKEN: &str = "TOKEN#";
     pub(crate) const ROBOT: &str = "ROBOT#";

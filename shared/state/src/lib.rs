@@ -2,10 +2,12 @@
 
 mod api_token;
 mod collection;
+mod discovered;
 mod error;
 mod key;
 mod mirror;
 mod organization;
+mod organization_mirror;
 mod permission;
 mod rate_limit;
 mod referrers;
@@ -20,13 +22,16 @@ mod tag;
 mod tag_history;
 mod team;
 mod transaction;
+mod transition;
 mod upload;
 mod usage_log;
 
 pub use api_token::{ApiToken, ApiTokenPage, NewApiToken};
 pub use error::StateError;
-pub use mirror::{CreateMirrorError, Mirror, NewMirror, TransitionError};
+pub use discovered::NewDiscovered;
+pub use mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use organization::{ADMIN, Organization};
+pub use organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
 pub use permission::Role;
 pub use rate_limit::Account;
 pub use repository::{Repository, RepositoryPage};
@@ -36,6 +41,7 @@ pub use secret::{Ciphertext, MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError}
 pub use skipped::SkippedTag;
 pub use table::Table;
 pub use tag_history::TAG_RETENTION;
+pub use transition::TransitionError;
 pub use team::{OWNERS, Team, TeamRole};
 pub use upload::PendingUpload;
 pub use usage_log::{LogOf, LogPage, LogQuery};
