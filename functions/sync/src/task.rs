@@ -41,7 +41,14 @@ async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnsw
         }
         TaskAnswer::Discovered { repositories, created } => {
             let organization = organization.map(tracing::field::display);
-            tracing::info!(task = name, organization, repositories, created, duration_ms, "the repositories were found");
+            tracing::info!(
+                task = name,
+                organization,
+                repositories,
+                created,
+                duration_ms,
+                "the repositories were found"
+            );
         }
         TaskAnswer::Unfinished => tracing::warn!(task = name, duration_ms, "the task was not finished in time"),
         _ => tracing::info!(task = name, duration_ms, "the task is done"),

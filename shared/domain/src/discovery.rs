@@ -131,12 +131,8 @@ mod tests {
 
     #[test]
     fn repositories_come_go_and_come_back() {
-        let before = vec![
-            known("app", None),
-            known("gone", None),
-            known("lib-x", None),
-            known("back", Some(Skipped::Vanished)),
-        ];
+        let before =
+            vec![known("app", None), known("gone", None), known("lib-x", None), known("back", Some(Skipped::Vanished))];
         let found = discover(&["app", "back", "new*", "gone"], &["app", "back", "lib-x", "new/one"], before);
         assert_eq!(found.new, ["acme/new/one".parse().unwrap()].into());
         let expected = vec![

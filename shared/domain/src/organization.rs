@@ -73,7 +73,8 @@ impl RegistryUrl {
     /// Host without port and without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         let authority = self.authority();
-        let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
+        let host =
+            authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
@@ -259,9 +260,16 @@ mod tests {
             let url: RegistryUrl = text.parse().unwrap();
             assert_eq!((url.authority(), url.host(), url.as_str()), (authority, host, text));
         }
-        for text in
-            ["", "quay.io", "ftp://quay.io", "https://", "https://u:p@quay.io", "https://quay.io/x", "https://a b", "https://q?x"]
-        {
+        for text in [
+            "",
+            "quay.io",
+            "ftp://quay.io",
+            "https://",
+            "https://u:p@quay.io",
+            "https://quay.io/x",
+            "https://a b",
+            "https://q?x",
+        ] {
             assert!(text.parse::<RegistryUrl>().is_err(), "{text}");
         }
     }

@@ -73,7 +73,11 @@ impl Scheduler {
     }
 
     /// Makes the schedule of an organization's mirror what `plan` says, whether or not there is one.
-    pub async fn ensure_organization(&self, organization: &Namespace, plan: &SchedulePlan) -> Result<(), ScheduleError> {
+    pub async fn ensure_organization(
+        &self,
+        organization: &Namespace,
+        plan: &SchedulePlan,
+    ) -> Result<(), ScheduleError> {
         let task = Task::Discover { organization: organization.clone(), trigger: Trigger::Schedule };
         self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await
     }

@@ -53,7 +53,9 @@ impl Table {
 
     /// The mirrors of many repositories, in no order; those that have none are left out.
     pub async fn mirrors_of_many(&self, repositories: &[RepositoryName]) -> Result<Vec<Mirror>, StateError> {
-        let batches = stream::iter(repositories.chunks(BATCH)).map(|batch| self.mirrors_of(batch)).buffered(READS);
+        let batches = repositories.chunks(BATCH).map(<[_]>::to_vec).collect::<Vec<_>>();
+        let read = |batch: Vec<_>| async move { self.mirrors_of(&batch).await };
+        let batches = stream::iter(batches).map(read).buffered(READS);
         Ok(batches.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 

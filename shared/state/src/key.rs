@@ -63,7 +63,9 @@ impl Key<'_> {
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
             Self::Robot(robot) | Self::Grant(robot, _) => namespace_pk(&robot.namespace()),
-            Self::Repository(repository) | Self::Discovered(repository) | Self::Turn(repository) => namespace_pk(&repository.namespace()),
+            Self::Repository(repository) | Self::Discovered(repository) | Self::Turn(repository) => {
+                namespace_pk(&repository.namespace())
+            }
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),

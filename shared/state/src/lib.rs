@@ -27,8 +27,8 @@ mod upload;
 mod usage_log;
 
 pub use api_token::{ApiToken, ApiTokenPage, NewApiToken};
-pub use error::StateError;
 pub use discovered::NewDiscovered;
+pub use error::StateError;
 pub use mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use organization::{ADMIN, Organization};
 pub use organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
@@ -41,7 +41,7 @@ pub use secret::{Ciphertext, MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError}
 pub use skipped::SkippedTag;
 pub use table::Table;
 pub use tag_history::TAG_RETENTION;
-pub use transition::TransitionError;
 pub use team::{OWNERS, Team, TeamRole};
+pub use transition::TransitionError;
 pub use upload::PendingUpload;
 pub use usage_log::{LogOf, LogPage, LogQuery};

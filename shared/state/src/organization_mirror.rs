@@ -96,7 +96,10 @@ impl Table {
     }
 
     /// Reads an organization's mirror; nothing if there is none, or it was deleted.
-    pub async fn organization_mirror(&self, organization: &Namespace) -> Result<Option<OrganizationMirror>, StateError> {
+    pub async fn organization_mirror(
+        &self,
+        organization: &Namespace,
+    ) -> Result<Option<OrganizationMirror>, StateError> {
         Ok(self.any_organization_mirror(organization).await?.filter(|mirror| !mirror.is_deleted))
     }
 
@@ -146,7 +149,11 @@ impl Table {
 
     /// Records that the schedule was made from `revision` of the configuration; the answer is no if there is a later one
     /// by now.
-    pub async fn set_organization_scheduled(&self, organization: &Namespace, revision: u64) -> Result<bool, StateError> {
+    pub async fn set_organization_scheduled(
+        &self,
+        organization: &Namespace,
+        revision: u64,
+    ) -> Result<bool, StateError> {
         self.scheduled(Key::OrganizationMirror(organization), revision).await
     }
 

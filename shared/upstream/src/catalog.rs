@@ -116,7 +116,9 @@ impl Names {
             self.0.insert(name.to_owned());
         }
         if self.0.len() > MAX_REPOSITORIES {
-            return Err(UpstreamError::Protocol(format!("the namespace has more than {MAX_REPOSITORIES} repositories")));
+            return Err(UpstreamError::Protocol(format!(
+                "the namespace has more than {MAX_REPOSITORIES} repositories"
+            )));
         }
         Ok(())
     }
@@ -127,7 +129,8 @@ fn parse<T: serde::de::DeserializeOwned>(answer: Answer, url: &Url) -> Result<T,
     if answer.status != StatusCode::OK {
         return Err(answer.into_error(url));
     }
-    let other = |_| UpstreamError::Protocol(format!("{} is not a list of repositories", crate::transport::display(url)));
+    let other =
+        |_| UpstreamError::Protocol(format!("{} is not a list of repositories", crate::transport::display(url)));
     serde_json::from_slice(&answer.body).map_err(other)
 }
 

@@ -10,6 +10,7 @@ use moorage_domain::{
     task::{Task, TaskAnswer},
     usage_log::LogEntry,
 };
+use moorage_schedule::SchedulePlan;
 use moorage_state::{Account, LogOf, OrganizationMirror, TransitionError};
 use moorage_upstream::Meter;
 use uuid::Uuid;
@@ -161,8 +162,13 @@ impl Engine {
         let released = self
             .give_up(mirror, |state| state.release(end, interval, now(), Uuid::new_v4()).because(failure.as_ref()))
             .await?;
-        let delay = released.and_then(|after| after.state.retry_delay(now(), self.settings.retry_backoff));
-        if let Some(delay) = delay {
+        let Some(after) = released else { return Ok(answer) };
+        if after.state.sync_start_date < mirror.state.sync_start_date {
+            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
+            let plan = SchedulePlan::new(after.state.sync_start_date, interval, after.config.is_enabled, now());
+            self.scheduler.ensure_organization(organization, &plan).await?;
+        }
+        if let Some(delay) = after.state.retry_delay(now(), self.settings.retry_backoff) {
             self.scheduler.discover_once(organization, Trigger::Retry, now().plus(delay)).await?;
         }
         Ok(answer)

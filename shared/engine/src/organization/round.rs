@@ -67,7 +67,8 @@ impl Round<'_> {
         let discovery = Discovery::of(&self.mirror.config, listed, known).map_err(unusable)?;
         self.counts.repositories.store(discovery.active(), Ordering::Relaxed);
         if !discovery.invalid.is_empty() {
-            self.tell(&[log::not_created(self.mirror, &discovery.invalid, "No repository can have these names")]).await?;
+            self.tell(&[log::not_created(self.mirror, &discovery.invalid, "No repository can have these names")])
+                .await?;
         }
         let names: Vec<RepositoryName> = discovery.known.iter().map(|known| known.repository.clone()).collect();
         let mirrors: HashMap<_, _> = table.mirrors_of_many(&names).await?.into_iter().map(named).collect();
@@ -113,7 +114,11 @@ impl Round<'_> {
         let repository = discovered.repository.clone();
         let config = self.mirror.config.mirror_of(&repository).map_err(unusable)?;
         let new = NewDiscovered {
-            discovered: DiscoveredRepository { skipped: None, round: self.mirror.state.sync_run_id, ..discovered.clone() },
+            discovered: DiscoveredRepository {
+                skipped: None,
+                round: self.mirror.state.sync_run_id,
+                ..discovered.clone()
+            },
             config,
             is_public: self.mirror.config.is_public,
             start: self.mirror.state.sync_start_date,
