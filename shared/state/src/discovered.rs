@@ -142,11 +142,9 @@ impl Table {
         Ok(taken)
     }
 
-    /// Whether syncs of an organization's repositories are queued.
-    pub async fn has_turns(&self, organization: &Namespace) -> Result<bool, StateError> {
-        let pk = namespace_pk(organization);
-        let query = Query { pk, prefix: prefix::TURN, newest_first: false, limit: Some(1), after: None };
-        Ok(!self.page::<Turn>(query).await?.items.is_empty())
+    /// How many syncs of an organization's repositories are queued.
+    pub async fn queued(&self, organization: &Namespace) -> Result<usize, StateError> {
+        Ok(self.all::<Turn>(namespace_pk(organization), prefix::TURN).await?.len())
     }
 
     /// Takes all syncs of an organization's repositories from the queue.

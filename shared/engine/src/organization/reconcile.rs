@@ -1,10 +1,10 @@
 //! What failures have left undone of organizations' mirrors: schedules, ends, and turns that were lost with a killed
 //! sync.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use moorage_domain::{
-    Namespace,
+    Namespace, Timestamp,
     run::Trigger,
     status::{SyncState, SyncStatus},
 };
@@ -12,6 +12,9 @@ use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{Mirror, OrganizationMirror};
 
 use crate::{clock::now, error::SyncError, reconcile::SOON, sync::Engine};
+
+/// How long nobody takes a turn where turns were lost: a sync that ends has another one started in about a second.
+const STANDSTILL: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Makes the schedule of an organization's mirror what its configuration says, or goes on with its end. Returns how
@@ -64,17 +67,27 @@ impl Engine {
             }
             return Ok(());
         }
-        let now = now();
-        let running = mirrors.iter().filter(|mirror| mirror.state.is_running(now)).count();
-        for mirror in mirrors.iter().filter(|mirror| was_killed(&mirror.state, now)) {
-            self.queue_again(&mirror.config.repository).await?;
+        for mirror in mirrors.iter().filter(|mirror| was_killed(&mirror.state, now())) {
+            self.table.put_turn(&mirror.config.repository).await?;
         }
+        let queued = self.table.queued(organization).await?;
+        if queued == 0 {
+            return Ok(());
+        }
+        // As long as turns are passed on, none that is on its way may be taken for lost.
+        tokio::time::sleep(STANDSTILL).await;
+        if self.table.queued(organization).await? < queued {
+            return Ok(());
+        }
+        let names: Vec<_> = mirrors.iter().map(|mirror| mirror.config.repository.clone()).collect();
+        let mirrors = self.table.mirrors_of_many(&names).await?;
+        let running = mirrors.iter().filter(|mirror| mirror.state.is_running(now())).count();
         self.start_turns(organization, self.settings.organization_syncs.saturating_sub(running)).await
     }
 }
 
 /// Whether a sync was killed, and none has taken over since.
-fn was_killed(state: &SyncState, now: moorage_domain::Timestamp) -> bool {
+fn was_killed(state: &SyncState, now: Timestamp) -> bool {
     state.sync_status == SyncStatus::Syncing && !state.is_running(now)
 }
 

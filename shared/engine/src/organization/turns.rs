@@ -1,7 +1,7 @@
 //! Whose turn it is to be synced.
 
 use moorage_domain::{
-    Namespace, RepositoryName,
+    Namespace,
     run::{RunStatus, SyncRequest, Trigger},
 };
 
@@ -33,11 +33,6 @@ impl Engine {
         {
             tracing::warn!(repository = %request.repository, %error, "no other repository got the turn");
         }
-    }
-
-    /// Puts a repository whose sync was killed back into the queue.
-    pub(crate) async fn queue_again(&self, repository: &RepositoryName) -> Result<(), SyncError> {
-        Ok(self.table.put_turn(repository).await?)
     }
 }
 
