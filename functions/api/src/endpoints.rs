@@ -4,10 +4,13 @@ mod mirror;
 mod organization;
 mod repository;
 mod robot;
+mod team;
 
 use crate::endpoint::Endpoint;
 
 /// All endpoints.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [mirror::ENDPOINTS, repository::ENDPOINTS, organization::ENDPOINTS, robot::ENDPOINTS].into_iter().flatten()
+    [mirror::ENDPOINTS, repository::ENDPOINTS, organization::ENDPOINTS, robot::ENDPOINTS, team::ENDPOINTS]
+        .into_iter()
+        .flatten()
 }

@@ -1,8 +1,9 @@
-//! Teams. They exist so that they can be given roles; nobody is a member.
+//! Teams. They are given roles on repositories, which count for the robots that are their members.
 
-use moorage_domain::{TeamName, usage_log::LogKind};
+use futures_util::future::try_join3;
+use moorage_domain::{Namespace, TeamName, usage_log::LogKind};
 use moorage_state::{OWNERS, StateError, Team, TeamRole};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Answer,
@@ -75,21 +76,30 @@ pub(crate) async fn delete(api: &Api, organization: &str, team: &str, call: &Cal
     Ok(Answer::NoContent)
 }
 
-/// `GET organization/{orgname}/team/{teamname}/members`.
-pub(crate) async fn members(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
+/// The team `team` of an organization, or 404.
+pub(crate) async fn find(api: &Api, organization: &str, team: &str) -> Result<(Namespace, Team), ApiError> {
     let organization = organization::find(api, organization).await?.name;
     let name: TeamName = team.parse().map_err(|_| ApiError::NotFound)?;
     let team = api.table.team(&organization, &name).await?.ok_or(ApiError::NotFound)?;
-    let can_edit = call.caller.require(&organization, moorage_state::Role::Admin).is_ok();
-    Ok(Answer::ok(json!({"name": team.name, "members": [], "can_edit": can_edit})))
+    Ok((organization, team))
 }
 
-/// Quay's entry of a team in its organization.
-pub(crate) fn entry(team: &Team) -> Value {
-    json!({
-        "name": team.name, "description": team.description, "role": word(team.role), "can_view": true,
-        "avatar": avatar(team.name.as_str(), "team"), "repo_count": 0, "member_count": 0, "is_synced": false,
-    })
+/// Quay's view of all teams of an organization: their names, and an entry of each.
+pub(crate) async fn all(api: &Api, organization: &Namespace) -> Result<(Vec<TeamName>, Map<String, Value>), ApiError> {
+    let table = &api.table;
+    let reads =
+        try_join3(table.teams(organization), table.memberships(organization), table.all_team_grants(organization));
+    let (teams, members, grants) = Box::pin(reads).await?;
+    let entry = |team: &Team| {
+        let count = |of: &[TeamName]| of.iter().filter(|name| **name == team.name).count();
+        json!({
+            "name": team.name, "description": team.description, "role": word(team.role), "can_view": true,
+            "avatar": avatar(team.name.as_str(), "team"), "repo_count": count(&grants),
+            "member_count": count(&members), "is_synced": false,
+        })
+    };
+    let entries = teams.iter().map(|team| (team.name.to_string(), entry(team))).collect();
+    Ok((teams.into_iter().map(|team| team.name).collect(), entries))
 }
 
 /// The name on the wire.

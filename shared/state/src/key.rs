@@ -25,6 +25,10 @@ pub(crate) enum Key<'a> {
     /// That there is an organization: what lists them all.
     OrganizationEntry(&'a Namespace),
     Team(&'a Namespace, &'a TeamName),
+    /// That a robot is in a team of its organization.
+    TeamMember(&'a TeamName, &'a RobotName),
+    /// A team's permission as its team sees it.
+    TeamGrant(&'a TeamName, &'a RepositoryName),
     Robot(&'a RobotName),
     /// A permission as its robot sees it.
     Grant(&'a RobotName, &'a RepositoryName),
@@ -56,8 +60,8 @@ impl Key<'_> {
             }
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
-            Self::Robot(robot) | Self::Grant(robot, _) => namespace_pk(&robot.namespace()),
-            Self::Repository(repository) => namespace_pk(&repository.namespace()),
+            Self::Robot(robot) | Self::Grant(robot, _) | Self::TeamMember(_, robot) => namespace_pk(&robot.namespace()),
+            Self::Repository(repository) | Self::TeamGrant(_, repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -80,6 +84,8 @@ impl Key<'_> {
             Self::Organization(_) => "ORGANIZATION".to_owned(),
             Self::OrganizationEntry(namespace) => format!("{}{namespace}", prefix::ORGANIZATION),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
+            Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
+            Self::TeamGrant(team, repository) => format!("{}{}", team_grants_prefix(team), repository.name()),
             Self::ApiToken(id) => format!("{}{id}", prefix::API_TOKEN),
             Self::Robot(robot) => format!("{}{}", prefix::ROBOT, robot.short()),
             Self::Grant(robot, repository) => format!("{}{}", grants_prefix(robot), repository.name()),
@@ -115,6 +121,8 @@ impl Key<'_> {
 pub(crate) mod prefix {
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const TEAM: &str = "TEAM#";
+    pub(crate) const TEAM_MEMBER: &str = "TEAMMEMBER#";
+    pub(crate) const TEAM_GRANT: &str = "TEAMGRANT#";
     pub(crate) const API_TOKEN: &str = "TOKEN#";
     pub(crate) const ROBOT: &str = "ROBOT#";
     pub(crate) const GRANT: &str = "GRANT#";
@@ -155,4 +163,12 @@ pub(crate) fn outcomes_prefix(run: RunId) -> String {
 
 pub(crate) fn grants_prefix(robot: &RobotName) -> String {
     format!("{}{}#", prefix::GRANT, robot.short())
+}
+
+pub(crate) fn members_prefix(team: &TeamName) -> String {
+    format!("{}{team}#", prefix::TEAM_MEMBER)
+}
+
+pub(crate) fn team_grants_prefix(team: &TeamName) -> String {
+    format!("{}{team}#", prefix::TEAM_GRANT)
 }

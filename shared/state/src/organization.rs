@@ -59,7 +59,7 @@ impl Table {
 
     /// Deletes an organization, its teams and its log. Its repositories and robots must be gone.
     pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
-        for prefix in [prefix::TEAM, prefix::LOG] {
+        for prefix in [prefix::TEAM, prefix::TEAM_MEMBER, prefix::TEAM_GRANT, prefix::LOG] {
             self.delete_all(&namespace_pk(name), prefix).await?;
         }
         let mut transaction = Transaction::new(self);
