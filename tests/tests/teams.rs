@@ -180,7 +180,7 @@ async fn roles_of_a_team_count_for_its_members() {
 
     assert_eq!(world.call(Method::DELETE, &bot, None).await.0, 204);
     becomes(403, "who has left may not pull").await;
-    assert_eq!(status(&token, &manifest).await, 401, "nor with the token of before");
+    assert_eq!(status(&token, &manifest).await, 403, "nor with the token of before");
 
     // The organization's owners may pull everything.
     let owner = format!("organization/{}/team/owners/members/{}", world.namespace, world.robot_name());

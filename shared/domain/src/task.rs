@@ -34,6 +34,9 @@ pub enum Task {
         tag: TagName,
         /// The manifest; nothing deletes the tag.
         digest: Option<Digest>,
+        /// Whether it pointed to the manifest before.
+        #[serde(default)]
+        reversion: bool,
     },
     /// Removes everything of a repository that was deleted.
     Purge {

@@ -28,9 +28,10 @@ impl Engine {
                 let end = end.min(Instant::now() + WAIT);
                 Ok(answer(self.preview(request, end).await))
             }
-            Task::ChangeTag { repository, tag, digest } => {
-                Ok(answer(self.change_tag(repository, tag, digest.as_ref()).await))
+            Task::ChangeTag { repository, tag, digest: Some(digest), reversion } => {
+                Ok(answer(self.point_tag(repository, tag, digest, *reversion).await))
             }
+            Task::ChangeTag { repository, tag, digest: None, .. } => Ok(answer(self.delete_tag(repository, tag).await)),
             Task::Purge { repository } => {
                 if let Ok(purged) = timeout_at(end.into(), self.purge(repository)).await {
                     return Ok(answer(purged));
