@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use moorage_tests::{
     client::{Client, pull},
+    counted::Counted,
     eventually,
     image::{Image, layer},
+    invoke::gateway_event,
     seed,
     world::World,
 };
@@ -175,6 +178,20 @@ async fn roles_of_a_team_count_for_its_members() {
     assert_eq!(world.call(Method::GET, &format!("{dev}/permissions"), None).await, (200, permissions));
     let (_, organization) = world.call(Method::GET, &format!("organization/{}", world.namespace), None).await;
     assert_eq!(organization["teams"]["dev"]["repo_count"], 1);
+    // What decides is read at once, and then known for a while.
+    let registry = Counted::copy_of(&world.stack, &world.stack.registry_function).await;
+    let login = STANDARD.encode(format!("{}:{}", world.robot_name(), world.robot_token().await));
+    let event = gateway_event(&manifest, "", &format!("Basic {login}"));
+    for expected in [&["BatchGetItem", "GetItem", "GetItem"][..], &[]] {
+        let (answer, mut asked) = registry.invoke(&event).await;
+        asked.sort_unstable();
+        assert_eq!(
+            (&answer["statusCode"], asked),
+            (&json!(200), expected.iter().map(ToString::to_string).collect()),
+            "{answer}"
+        );
+    }
+    registry.delete().await;
     // Another organization's team of the same name is another one.
     assert_eq!(status(&robot, &format!("/v2/{}/manifests/v1", other.repository)).await, 403);
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     answer::Answer,
     api::{Api, Call},
+    endpoint::Parameters,
     error::ApiError,
     field::Fields,
     organization::{self, avatar},
@@ -17,7 +18,7 @@ use crate::{
 const DESCRIPTION_LENGTH: usize = 16 * 1024;
 
 /// `PUT organization/{orgname}/team/{teamname}`: creates or changes.
-pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
+pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let fields = Fields(&body);
     fields.require(&["role"])?;
@@ -26,7 +27,7 @@ pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) 
     if description.is_some_and(|text| text.len() > DESCRIPTION_LENGTH) {
         return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
     }
-    let organization = organization::find(api, organization).await?.name;
+    let (organization, team) = (organization::find(api, path.get("orgname")).await?.name, path.get("teamname"));
     let invalid = |_| ApiError::BrokenRule(format!("Invalid team name '{team:.100}'"));
     let name: TeamName = team.parse().map_err(invalid)?;
     let role = match role {
@@ -60,8 +61,8 @@ pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) 
 }
 
 /// `DELETE organization/{orgname}/team/{teamname}`.
-pub(crate) async fn delete(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
-    let organization = organization::find(api, organization).await?.name;
+pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let (organization, team) = (organization::find(api, path.get("orgname")).await?.name, path.get("teamname"));
     let unknown = || ApiError::BrokenRule(format!("Team '{team:.100}' is not a team in org '{organization}'"));
     let name: TeamName = team.parse().map_err(|_| unknown())?;
     if name.as_str() == OWNERS {
@@ -76,10 +77,10 @@ pub(crate) async fn delete(api: &Api, organization: &str, team: &str, call: &Cal
     Ok(Answer::NoContent)
 }
 
-/// The team `team` of an organization, or 404.
-pub(crate) async fn find(api: &Api, organization: &str, team: &str) -> Result<(Namespace, Team), ApiError> {
-    let organization = organization::find(api, organization).await?.name;
-    let name: TeamName = team.parse().map_err(|_| ApiError::NotFound)?;
+/// The team that a path is about, with its organization, or 404.
+pub(crate) async fn find(api: &Api, path: &Parameters) -> Result<(Namespace, Team), ApiError> {
+    let organization = organization::find(api, path.get("orgname")).await?.name;
+    let name: TeamName = path.get("teamname").parse().map_err(|_| ApiError::NotFound)?;
     let team = api.table.team(&organization, &name).await?.ok_or(ApiError::NotFound)?;
     Ok((organization, team))
 }

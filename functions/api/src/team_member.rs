@@ -15,7 +15,7 @@ use crate::{
 
 /// `GET organization/{orgname}/team/{teamname}/members`.
 pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let (organization, team) = find_team(api, path).await?;
+    let (organization, team) = team::find(api, path).await?;
     let can_edit = call.caller.require(&organization, Role::Admin).is_ok();
     let members: Vec<_> = api.table.members(&organization, &team.name).await?.iter().map(view).collect();
     Ok(Answer::ok(json!({"name": team.name, "members": members, "can_edit": can_edit})))
@@ -23,7 +23,7 @@ pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<An
 
 /// `PUT organization/{orgname}/team/{teamname}/members/{membername}`.
 pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let (organization, team) = find_team(api, path).await?;
+    let (organization, team) = team::find(api, path).await?;
     let unknown = || ApiError::InvalidRequest("Unknown user".into());
     let robot = find_robot(api, path).await?.ok_or_else(unknown)?;
     if robot.namespace() != organization {
@@ -49,7 +49,7 @@ pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
 
 /// `DELETE organization/{orgname}/team/{teamname}/members/{membername}`.
 pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let (organization, team) = find_team(api, path).await?;
+    let (organization, team) = team::find(api, path).await?;
     let robot = find_robot(api, path).await?.ok_or(ApiError::NotFound)?;
     let no_member = || ApiError::BrokenRule(format!("User {robot} does not belong to team {}", team.name));
     if robot.namespace() != organization {
@@ -65,12 +65,8 @@ pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<
 
 /// `GET organization/{orgname}/team/{teamname}/permissions`.
 pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
-    let (organization, team) = find_team(api, path).await?;
+    let (organization, team) = team::find(api, path).await?;
     robot::roles(api, api.table.team_grants(&organization, &team.name).await?).await
-}
-
-async fn find_team(api: &Api, path: &Parameters) -> Result<(Namespace, Team), ApiError> {
-    team::find(api, path.get("orgname"), path.get("teamname")).await
 }
 
 async fn find_robot(api: &Api, path: &Parameters) -> Result<Option<RobotName>, ApiError> {

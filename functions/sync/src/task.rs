@@ -35,8 +35,8 @@ async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnsw
             let (reason, error) = (failure.reason.as_str(), failure.message.as_str());
             tracing::warn!(task = name, reason, error, duration_ms, "the task failed");
         }
-        TaskAnswer::Reconciled { mended, removed } => {
-            tracing::info!(task = name, mended, removed, duration_ms, "schedules are as they should be");
+        TaskAnswer::Reconciled { mended, removed, failed } => {
+            tracing::info!(task = name, mended, removed, failed, duration_ms, "schedules were reconciled");
         }
         TaskAnswer::Unfinished => tracing::warn!(task = name, duration_ms, "the task was not finished in time"),
         _ => tracing::info!(task = name, duration_ms, "the task is done"),

@@ -44,7 +44,14 @@ pub enum Task {
         repository: RepositoryName,
     },
     /// Makes all schedules what the mirrors' configurations say.
-    Reconcile,
+    Reconcile {
+        /// Which invocation of one reconciliation it is, from 0.
+        #[serde(default)]
+        round: u32,
+        /// The last mirror that the ones before looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<RepositoryName>,
+    },
 }
 
 impl Task {
@@ -54,7 +61,7 @@ impl Task {
             Self::Preview(_) => "preview",
             Self::ChangeTag { .. } => "change_tag",
             Self::Purge { .. } => "purge",
-            Self::Reconcile => "reconcile",
+            Self::Reconcile { .. } => "reconcile",
         }
     }
 }
@@ -77,6 +84,8 @@ pub enum TaskAnswer {
         mended: u64,
         /// Schedules of mirrors that are gone.
         removed: u64,
+        /// Schedules that Scheduler refused.
+        failed: u64,
     },
     /// It failed.
     Failed(Failure),
@@ -96,7 +105,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Order>(sync).unwrap(), Order::Sync(request));
         assert_eq!(
             serde_json::from_value::<Order>(json!({"task": "reconcile"})).unwrap(),
-            Order::Task(Task::Reconcile)
+            Order::Task(Task::Reconcile { round: 0, after: None })
         );
         let preview = Order::Task(Task::Preview(PreviewRequest {
             repository: "a/b".parse().unwrap(),

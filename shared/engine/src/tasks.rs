@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::{
     error::{SyncError, WorkError},
+    reconcile::Reconciled,
     sync::Engine,
 };
 
@@ -18,6 +19,8 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(24);
 /// What is left of an invocation for its end.
 const RESERVE: Duration = Duration::from_secs(2);
+/// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
+const MAX_ROUNDS: u32 = 20;
 
 impl Engine {
     /// Does a task, until `deadline` is near.
@@ -39,11 +42,15 @@ impl Engine {
                 self.invoker.order(task).await?;
                 Ok(TaskAnswer::Unfinished)
             }
-            Task::Reconcile => {
-                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile()).await {
+            Task::Reconcile { round, after } => {
+                let done = Reconciled::behind(after.clone());
+                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile(&done)).await {
                     return reconciled;
                 }
-                // What was mended stays so, and the next one goes on with the rest.
+                // What was mended stays so, and the next invocation has only the rest to do.
+                if done.anything() && *round < MAX_ROUNDS {
+                    self.invoker.order(&Task::Reconcile { round: round + 1, after: done.reached() }).await?;
+                }
                 Ok(TaskAnswer::Unfinished)
             }
         }

@@ -19,11 +19,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("Team")),
         answers: &[Reply(200, Some("TeamView"))],
-        run: |it| {
-            Box::pin(async move {
-                team::put(it.api, it.parameters.get("orgname"), it.parameters.get("teamname"), it.call).await
-            })
-        },
+        run: |it| Box::pin(async move { team::put(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -34,11 +30,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| {
-            Box::pin(async move {
-                team::delete(it.api, it.parameters.get("orgname"), it.parameters.get("teamname"), it.call).await
-            })
-        },
+        run: |it| Box::pin(async move { team::delete(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "GET",
