@@ -56,6 +56,8 @@ pub enum Fault {
     With(&'static str, String),
     /// This fault, once the test lets it happen.
     Held(Arc<Notify>, Box<Fault>),
+    /// This fault, after a pause.
+    Late(Duration, Box<Fault>),
 }
 
 /// When it goes wrong: in requests of this method whose path, a space and range hold this text, so many times.
@@ -96,6 +98,8 @@ struct State {
     /// Tags on a page, if the list is paged.
     page: Option<usize>,
     served: u64,
+    in_flight: usize,
+    most_in_flight: usize,
 }
 
 /// The proxy; its address is what a mirror's reference begins with.
@@ -183,6 +187,11 @@ impl Proxy {
         std::mem::take(&mut self.state.lock().unwrap().seen)
     }
 
+    /// The most requests that were under way at the same time.
+    pub fn most_in_flight(&self) -> usize {
+        self.state.lock().unwrap().most_in_flight
+    }
+
     /// Bytes of blobs sent so far.
     pub fn served(&self) -> u64 {
         self.state.lock().unwrap().served
@@ -208,6 +217,21 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<Sta
 }
 
 async fn answer(
+    state: Arc<Mutex<State>>,
+    url: String,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, std::io::Error> {
+    {
+        let mut state = state.lock().unwrap();
+        state.in_flight += 1;
+        state.most_in_flight = state.most_in_flight.max(state.in_flight);
+    }
+    let answered = answer_one(Arc::clone(&state), url, request).await;
+    state.lock().unwrap().in_flight -= 1;
+    answered
+}
+
+async fn answer_one(
     state: Arc<Mutex<State>>,
     url: String,
     mut request: Request<Incoming>,
@@ -252,6 +276,10 @@ async fn answer(
     let fault = match fault {
         Some(Fault::Held(released, fault)) => {
             released.notified().await;
+            Some(*fault)
+        }
+        Some(Fault::Late(pause, fault)) => {
+            tokio::time::sleep(pause).await;
             Some(*fault)
         }
         fault => fault,

@@ -32,6 +32,16 @@ pub struct World {
 impl World {
     /// An organization with a robot `bot` and a repository `app`.
     pub async fn new(name: &str) -> Self {
+        let world = Self::empty(name).await;
+        let repository = json!({
+            "namespace": world.namespace, "repository": "app", "visibility": "private", "description": "", "repo_kind": "image",
+        });
+        assert_eq!(world.call(Method::POST, "repository", Some(repository)).await.0, 201);
+        world
+    }
+
+    /// An organization with a robot `bot`.
+    pub async fn empty(name: &str) -> Self {
         let stack = Stack::from_env().await;
         let namespace = format!("{name}-{:08x}", rand::rng().random::<u32>());
         let repository = RepositoryName::new(&namespace, "app").unwrap();
@@ -40,10 +50,6 @@ impl World {
         assert_eq!(created, (201, json!("Created")));
         let robots = format!("organization/{}/robots/bot", world.namespace);
         assert_eq!(world.call(Method::PUT, &robots, None).await.0, 201);
-        let repository = json!({
-            "namespace": world.namespace, "repository": "app", "visibility": "private", "description": "", "repo_kind": "image",
-        });
-        assert_eq!(world.call(Method::POST, "repository", Some(repository)).await.0, 201);
         world
     }
 

@@ -2,6 +2,7 @@
 
 mod mirror;
 mod organization;
+mod organization_mirror;
 mod repository;
 mod robot;
 mod team;
@@ -10,7 +11,14 @@ use crate::endpoint::Endpoint;
 
 /// All endpoints.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [mirror::ENDPOINTS, repository::ENDPOINTS, organization::ENDPOINTS, robot::ENDPOINTS, team::ENDPOINTS]
-        .into_iter()
-        .flatten()
+    [
+        mirror::ENDPOINTS,
+        repository::ENDPOINTS,
+        organization::ENDPOINTS,
+        organization_mirror::ENDPOINTS,
+        robot::ENDPOINTS,
+        team::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -54,6 +54,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number in a range, if it is there.
+    pub(crate) fn integer_in(self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
+        match self.integer(name, *range.start())? {
+            Some(number) if number > *range.end() => {
+                Err(invalid(format!("{number} is greater than the maximum of {}", range.end())))
+            }
+            number => Ok(number),
+        }
+    }
+
     /// A whole number of at least `minimum` or null, if it is there.
     pub(crate) fn nullable_integer(self, name: &str, minimum: u64) -> Result<Option<Option<u64>>, ApiError> {
         if self.0.get(name).is_some_and(Value::is_null) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{Namespace, RepositoryName, Timestamp, mirror::RepositoryState, run::RunId, status::SyncStatus};
+use moorage_domain::{Namespace, RepositoryName, Timestamp, run::RunId, status::SyncStatus};
 use moorage_state::{Mirror, Role};
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, A
         let mut after = None;
         loop {
             let page = api.table.repositories(&namespace, PAGE, after.as_deref()).await?;
-            let mirrors = page.repositories.into_iter().filter(|it| it.state == RepositoryState::Mirror);
+            let mirrors = page.repositories.into_iter().filter(|it| it.state.is_mirror());
             let names: Vec<_> = mirrors.map(|it| it.repository).collect();
             if !names.is_empty() {
                 groups.push(names);

@@ -15,9 +15,11 @@ use crate::{
     api::{Api, Call, now},
     error::ApiError,
     mirror_body::{self, MirrorBody},
-    mirror_schedule, repository, runs,
+    mirror_schedule, organization_mirror, repository, runs,
 };
 
+/// What Quay answers where an organization's mirror decides.
+const MANAGED: &str = "Repository mirror configuration cannot be managed";
 /// How often a change is made again after losing a race against another one.
 const MAX_RACES: u32 = 5;
 
@@ -31,6 +33,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     let body = call.object()?;
     let unchecked = mirror_body::parse_new(&body)?;
     repository::find(api, repository).await?;
+    organization_mirror::refuse(api, &repository.namespace(), MANAGED).await?;
     if api.table.mirror(repository).await?.is_some() {
         return Err(exists(repository));
     }
@@ -56,7 +59,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
 pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let unchecked = mirror_body::parse(&body)?;
-    find(api, repository).await?;
+    refuse_if_discovered(&find(api, repository).await?)?;
     let body = unchecked.check_change(&api.guard)?;
     let robot = match &body.robot_username {
         Some(username) => Some(robot(api, repository, Some(username)).await?),
@@ -113,6 +116,14 @@ pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) 
     api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Verify }).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
+/// Fails if its organization's mirror manages the mirror.
+pub(crate) fn refuse_if_discovered(mirror: &Mirror) -> Result<(), ApiError> {
+    if !mirror.is_discovered {
+        return Ok(());
+    }
+    Err(ApiError::InvalidRequest(format!("{MANAGED} when organization-level mirroring is configured")))
 }
 
 /// The mirror of a repository, or 404.
@@ -216,7 +227,7 @@ fn apply(
     after
 }
 
-fn set<T: Clone>(field: &mut T, value: Option<&T>) {
+pub(crate) fn set<T: Clone>(field: &mut T, value: Option<&T>) {
     if let Some(value) = value {
         field.clone_from(value);
     }

@@ -21,7 +21,7 @@ const REQUIRED: [&str; 6] = [
     "robot_username",
 ];
 /// The longest user name, as in Quay.
-const USERNAME_LENGTH: usize = 4_096;
+pub(crate) const USERNAME_LENGTH: usize = 4_096;
 /// The longest proxy setting: a `no_proxy` list of some hundred hosts.
 const PROXY_LENGTH: usize = 8_192;
 /// The most that the patterns of a rule may take together: the mirror must fit the table's item.
@@ -96,7 +96,7 @@ fn rule_value(rule: Fields<'_>) -> Result<Vec<String>, ApiError> {
 }
 
 /// Keeps the known settings exactly as they were sent.
-fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
+pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
     let fields = Fields(sent);
     let mut kept = Map::new();
     for key in FLAG_KEYS {

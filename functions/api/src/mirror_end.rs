@@ -17,6 +17,7 @@ const MAX_RACES: u32 = 5;
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     for _ in 0..MAX_RACES {
         let mirror = mirror::find(api, repository).await?;
+        mirror::refuse_if_discovered(&mirror)?;
         match api.table.delete_mirror(&mirror).await {
             Ok(()) => {}
             Err(StateError::Conflict) => continue,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The delay of a first sync whose start has come: long enough for a Sync Now right behind to go first.
-const FIRST_SYNC_DELAY: Duration = Duration::from_secs(5);
+pub(crate) const FIRST_SYNC_DELAY: Duration = Duration::from_secs(5);
 
 /// Makes the mirror's schedule what its configuration says, and records that it is. A new start is served by a one-time
 /// schedule, so that one that has come already does not wait a whole interval, and one that is due now is not lost with

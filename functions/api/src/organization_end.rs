@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::RepositoryName;
 use moorage_state::StateError;
 
-use crate::{answer::Answer, api::Api, error::ApiError, organization, repository_end};
+use crate::{answer::Answer, api::Api, error::ApiError, organization, organization_mirror, repository_end};
 
 /// How long one call deletes: API Gateway gives up after 30 seconds.
 const TIME: Duration = Duration::from_secs(20);
@@ -18,6 +18,14 @@ const DELETIONS: usize = 8;
 /// `DELETE organization/{orgname}`. What takes longer than a call may is gone on with by the next one.
 pub(crate) async fn delete(api: &Api, name: &str) -> Result<Answer, ApiError> {
     let (started, organization) = (Instant::now(), organization::find(api, name).await?);
+    if let Some(mirror) = api.table.any_organization_mirror(&organization.name).await? {
+        organization_mirror::end(api, &mirror).await?;
+        if api.table.any_organization_mirror(&organization.name).await?.is_some() {
+            return Err(ApiError::Unfinished(
+                "The organization's mirror has many repositories. Call again to go on.".into(),
+            ));
+        }
+    }
     let mut after = None;
     loop {
         let page = api.table.repositories(&organization.name, PAGE, after.as_deref()).await?;

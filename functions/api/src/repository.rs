@@ -9,7 +9,7 @@ use crate::{
     api::{Api, Call, now, object},
     error::ApiError,
     field::Fields,
-    organization, repository_end,
+    organization, organization_mirror, repository_end,
 };
 
 /// The longest description: it is markdown, and must fit the table's item.
@@ -40,6 +40,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let namespace = organization::find_namespace(api, namespace).await?;
     let repository = RepositoryName::new(namespace.as_str(), name);
     let repository = repository.map_err(|_| ApiError::InvalidRequest("Invalid repository name".into()))?;
+    organization_mirror::refuse(api, &namespace, "Repositories cannot be created").await?;
     let created = Repository {
         repository: repository.clone(),
         state: RepositoryState::Normal,
@@ -124,6 +125,7 @@ pub(crate) async fn change_state(api: &Api, name: &RepositoryName, call: &Call) 
     let states = [RepositoryState::Normal, RepositoryState::ReadOnly, RepositoryState::Mirror];
     let text = fields.one_of("state", &states.map(RepositoryState::as_str))?;
     let state = states.into_iter().find(|state| Some(state.as_str()) == text).ok_or(ApiError::NotFound)?;
+    organization_mirror::refuse(api, &name.namespace(), "Repository state cannot be changed").await?;
     api.table.set_repository_state(name, state).await?;
     let metadata = object([("state_changed", state.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoState, metadata)]).await;

@@ -73,7 +73,8 @@ fn view(entry: &LogEntry) -> Value {
     });
     if let Some(performer) = &entry.performer {
         let avatar = organization::avatar(performer, "user");
-        view["performer"] = json!({"kind": "user", "name": performer, "is_robot": false, "avatar": avatar});
+        view["performer"] =
+            json!({"kind": "user", "name": performer, "is_robot": performer.contains('+'), "avatar": avatar});
     }
     view
 }

@@ -57,6 +57,7 @@ impl Config {
                 retry_backoff: seconds("RETRY_BACKOFF_SECONDS")?,
                 referrers_refresh: seconds("REFERRERS_REFRESH_SECONDS")?,
                 verify_interval: seconds("VERIFY_SECONDS")?,
+                organization_syncs: number("ORGANIZATION_SYNCS")?,
                 limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
             },

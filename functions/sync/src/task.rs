@@ -29,6 +29,7 @@ async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnsw
         tracing::error!(task = name, %error, "the task failed");
         Diagnostic { error_type: "TaskError".to_owned(), error_message: Error::from(error).to_string() }
     })?;
+    let organization = task.organization();
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &answer {
         TaskAnswer::Failed(failure) => {
@@ -37,6 +38,17 @@ async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnsw
         }
         TaskAnswer::Reconciled { mended, removed, failed } => {
             tracing::info!(task = name, mended, removed, failed, duration_ms, "schedules were reconciled");
+        }
+        TaskAnswer::Discovered { repositories, created } => {
+            let organization = organization.map(tracing::field::display);
+            tracing::info!(
+                task = name,
+                organization,
+                repositories,
+                created,
+                duration_ms,
+                "the repositories were found"
+            );
         }
         TaskAnswer::Unfinished => tracing::warn!(task = name, duration_ms, "the task was not finished in time"),
         _ => tracing::info!(task = name, duration_ms, "the task is done"),

@@ -103,6 +103,8 @@ pub enum RepositoryState {
     ReadOnly,
     /// Only its mirror writes to it.
     Mirror,
+    /// Only its mirror writes to it, which its organization's mirror manages.
+    OrgMirror,
 }
 
 impl RepositoryState {
@@ -112,7 +114,13 @@ impl RepositoryState {
             Self::Normal => "NORMAL",
             Self::ReadOnly => "READ_ONLY",
             Self::Mirror => "MIRROR",
+            Self::OrgMirror => "ORG_MIRROR",
         }
+    }
+
+    /// Whether a mirror writes to the repository.
+    pub const fn is_mirror(self) -> bool {
+        matches!(self, Self::Mirror | Self::OrgMirror)
     }
 }
 

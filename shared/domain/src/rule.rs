@@ -1,9 +1,11 @@
 //! The root rule: which tags of the external repository are mirrored.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::{TagName, fnmatch};
+use crate::{
+    TagName,
+    fnmatch::{Alphabet, Matcher},
+};
 
 /// The most patterns of one rule. Quay has no limit; ours keeps the item and the matcher small.
 pub const MAX_PATTERNS: usize = 1_000;
@@ -45,8 +47,14 @@ impl RootRule {
         if patterns.iter().any(|pattern| pattern.len() > MAX_PATTERN_LENGTH) {
             return Err(RuleError::TooLong);
         }
-        matcher(&patterns)?;
-        Ok(Self(patterns))
+        let rule = Self(patterns);
+        rule.matcher()?;
+        Ok(rule)
+    }
+
+    /// The rule that selects every tag.
+    pub fn all() -> Self {
+        Self(vec!["*".to_owned()])
     }
 
     /// The patterns, in the order in which they were given.
@@ -56,19 +64,21 @@ impl RootRule {
 
     /// The first pattern that matches each of `tags`, if one does.
     pub fn explain<'a>(&'a self, tags: &[TagName]) -> Result<Vec<Option<&'a str>>, RuleError> {
-        let (matcher, patterns) = matcher(&self.0)?;
-        let first =
-            |tag: &TagName| matcher.matches(tag.as_str()).first().and_then(|index| patterns.get(*index)).copied();
-        Ok(tags.iter().map(first).collect())
+        let matcher = self.matcher()?;
+        Ok(tags.iter().map(|tag| matcher.first(tag.as_str())).collect())
     }
 
     /// The listed tags that match, sorted and without duplicates.
     pub fn select(&self, listed: impl IntoIterator<Item = TagName>) -> Result<Vec<TagName>, RuleError> {
-        let (matcher, _) = matcher(&self.0)?;
+        let matcher = self.matcher()?;
         let mut selected: Vec<_> = listed.into_iter().filter(|tag| matcher.is_match(tag.as_str())).collect();
         selected.sort_unstable();
         selected.dedup();
         Ok(selected)
+    }
+
+    fn matcher(&self) -> Result<Matcher<'_>, RuleError> {
+        Matcher::new(&self.0, Alphabet::TAG).map_err(|_| RuleError::TooComplex)
     }
 }
 
@@ -84,17 +94,6 @@ impl From<RootRule> for Vec<String> {
     fn from(rule: RootRule) -> Self {
         rule.0
     }
-}
-
-/// One matcher of all patterns, and those of them that can match a tag, in the matcher's order.
-fn matcher(patterns: &[String]) -> Result<(GlobSet, Vec<&str>), RuleError> {
-    let (mut set, mut used) = (GlobSetBuilder::new(), Vec::new());
-    for (pattern, glob) in patterns.iter().filter_map(|pattern| Some((pattern, fnmatch::to_glob(pattern)?))) {
-        let glob = GlobBuilder::new(&glob).backslash_escape(false).literal_separator(false).build();
-        set.add(glob.map_err(|_| RuleError::TooComplex)?);
-        used.push(pattern.as_str());
-    }
-    Ok((set.build().map_err(|_| RuleError::TooComplex)?, used))
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub enum Trigger {
     Verify,
     /// The one-time schedule after a failure.
     Retry,
+    /// A round of the organization's mirror.
+    Organization,
     /// A sync that ran out of time, or waited for its registry.
     Continuation,
 }
@@ -38,6 +40,7 @@ impl Trigger {
             Self::SyncNow => "sync_now",
             Self::Verify => "verify",
             Self::Retry => "retry",
+            Self::Organization => "organization",
             Self::Continuation => "continuation",
         }
     }

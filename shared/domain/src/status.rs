@@ -96,6 +96,12 @@ pub struct SyncState {
     /// Until when a running sync waits for its registry's rate limit.
     #[serde(default)]
     pub sync_waiting_until: Option<Timestamp>,
+    /// When the last sync ended, however it did.
+    #[serde(default)]
+    pub last_ended: Option<Timestamp>,
+    /// Why it failed, if it did.
+    #[serde(default)]
+    pub last_failure: Option<String>,
 }
 
 /// A collector's right to a repository, for a while.
@@ -124,6 +130,8 @@ impl SyncState {
             verify_requested: false,
             sync_waiting_until: None,
             pruning: None,
+            last_ended: None,
+            last_failure: None,
         }
     }
 

@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, RepositoryName, TagName,
+    Digest, Namespace, RepositoryName, TagName,
     failure::Failure,
     preview::{Preview, PreviewRequest},
-    run::SyncRequest,
+    run::{SyncRequest, Trigger},
 };
 
 /// What the sync function is invoked with.
@@ -52,6 +52,28 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<RepositoryName>,
     },
+    /// Finds the repositories that an organization's mirror is to mirror, and has them synced.
+    Discover {
+        /// The organization.
+        organization: Namespace,
+        /// Who asks.
+        trigger: Trigger,
+    },
+    /// Ends all syncs of an organization's mirror that run or are to run.
+    CancelDiscovered {
+        /// The organization.
+        organization: Namespace,
+    },
+    /// Makes the repositories of an organization's mirror that was deleted ordinary ones.
+    ReleaseDiscovered {
+        /// The organization.
+        organization: Namespace,
+    },
+    /// Says whether the registry of an organization's mirror can be asked.
+    CheckSource {
+        /// The organization.
+        organization: Namespace,
+    },
 }
 
 impl Task {
@@ -62,6 +84,23 @@ impl Task {
             Self::ChangeTag { .. } => "change_tag",
             Self::Purge { .. } => "purge",
             Self::Reconcile { .. } => "reconcile",
+            Self::Discover { .. } => "discover",
+            Self::CancelDiscovered { .. } => "cancel_discovered",
+            Self::ReleaseDiscovered { .. } => "release_discovered",
+            Self::CheckSource { .. } => "check_source",
+        }
+    }
+}
+
+impl Task {
+    /// The organization that it is about, if it is about one.
+    pub const fn organization(&self) -> Option<&Namespace> {
+        match self {
+            Self::Discover { organization, .. }
+            | Self::CancelDiscovered { organization }
+            | Self::ReleaseDiscovered { organization }
+            | Self::CheckSource { organization } => Some(organization),
+            Self::Preview(_) | Self::ChangeTag { .. } | Self::Purge { .. } | Self::Reconcile { .. } => None,
         }
     }
 }
@@ -87,6 +126,20 @@ pub enum TaskAnswer {
         /// Schedules that Scheduler refused.
         failed: u64,
     },
+    /// The answer to [`Task::CheckSource`].
+    Checked {
+        /// Whether the registry answers, and has the namespace.
+        success: bool,
+        /// What is wrong, for people.
+        message: String,
+    },
+    /// The answer to [`Task::Discover`].
+    Discovered {
+        /// Repositories that are mirrored.
+        repositories: u64,
+        /// Repositories that were created.
+        created: u64,
+    },
     /// It failed.
     Failed(Failure),
 }
@@ -96,7 +149,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::run::Trigger;
 
     #[test]
     fn orders_are_told_apart() {
@@ -114,6 +166,9 @@ mod tests {
             deletion_limit: Some(3),
         }));
         assert_eq!(serde_json::from_value::<Order>(serde_json::to_value(&preview).unwrap()).unwrap(), preview);
+        let discover = json!({"task": "discover", "organization": "acme", "trigger": "schedule"});
+        let expected = Task::Discover { organization: "acme".parse().unwrap(), trigger: Trigger::Schedule };
+        assert_eq!(serde_json::from_value::<Order>(discover).unwrap(), Order::Task(expected));
         assert!(serde_json::from_value::<Order>(json!({"task": "format"})).is_err());
     }
 }

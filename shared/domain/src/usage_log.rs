@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ExternalReference, RepositoryName, RootRule, Timestamp};
+use crate::{ExternalReference, RepositoryName, RobotName, RootRule, Timestamp};
 
 /// Quay's kinds of entries, as far as we write them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,26 @@ pub enum LogKind {
     RepoMirrorSyncTagFailed,
     /// A mirror was created, changed, or asked to sync or stop.
     RepoMirrorConfigChanged,
+    /// An organization got a mirror.
+    OrgMirrorEnabled,
+    /// An organization's mirror was deleted.
+    OrgMirrorDisabled,
+    /// An organization's mirror was changed.
+    OrgMirrorConfigChanged,
+    /// An organization's mirror was asked to sync.
+    OrgMirrorSyncNowRequested,
+    /// An organization's mirror was asked to stop.
+    OrgMirrorSyncCancelled,
+    /// An organization's mirror began to look for repositories.
+    OrgMirrorSyncStarted,
+    /// It found them.
+    OrgMirrorSyncSuccess,
+    /// It failed, or was cancelled.
+    OrgMirrorSyncFailed,
+    /// It created a repository.
+    OrgMirrorRepoCreated,
+    /// It could not create a repository.
+    OrgMirrorRepoCreationFailed,
     /// A repository was created.
     CreateRepo,
     /// A repository was deleted.
@@ -106,6 +126,17 @@ pub fn sync_entry(kind: LogKind, datetime: Timestamp, repository: &RepositoryNam
     let metadata =
         metadata.into_iter().map(|(key, value)| (key.to_owned(), value.map_or(Value::Null, Value::String))).collect();
     LogEntry { kind, datetime, metadata, performer: None, ip: None }
+}
+
+/// An entry of what an organization's mirror did in the name of its robot.
+pub fn organization_entry(
+    kind: LogKind,
+    datetime: Timestamp,
+    robot: &RobotName,
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+) -> LogEntry {
+    let metadata = fields.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect();
+    LogEntry { kind, datetime, metadata, performer: Some(robot.to_string()), ip: None }
 }
 
 /// The parts of a sync's entry that differ by kind.

@@ -7,6 +7,7 @@ use std::{
 
 use moorage_domain::{
     RepositoryName, Timestamp,
+    failure::Failure,
     run::{RunId, SyncRequest},
     status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
 };
@@ -109,9 +110,15 @@ impl Claim {
     }
 
     /// Gives the claim up and moves the mirror to its next state. `None` if the claim was lost before.
-    pub(crate) async fn release(&self, end: SyncEnd, findings: Option<Findings>) -> Result<Option<Mirror>, StateError> {
+    pub(crate) async fn release(
+        &self,
+        end: SyncEnd,
+        findings: Option<Findings>,
+        failure: Option<&Failure>,
+    ) -> Result<Option<Mirror>, StateError> {
         self.give_up(|mirror| {
             let state = mirror.state.release(end, mirror.config.sync_interval, now(), Uuid::new_v4());
+            let state = state.because(failure);
             findings.map_or(state.clone(), |findings| state.with(findings))
         })
         .await

@@ -44,6 +44,11 @@ fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
     WorkError::Failed(Failure { reason, message })
 }
 
+/// A failure that none of the classes names.
+pub(crate) fn unusable(error: impl std::error::Error) -> WorkError {
+    failed(FailureReason::UnknownError, &error)
+}
+
 impl From<UpstreamError> for WorkError {
     fn from(error: UpstreamError) -> Self {
         match error {

@@ -8,6 +8,7 @@ mod clock;
 mod copy;
 mod error;
 mod once;
+mod organization;
 mod preview;
 mod progress;
 mod protect;

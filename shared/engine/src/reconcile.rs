@@ -16,7 +16,7 @@ use moorage_domain::{
     mirror::RepositoryState,
     run::{SyncRequest, Trigger},
     status::SyncStatus,
-    task::TaskAnswer,
+    task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{ADMIN, Mirror};
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The delay of a sync whose start has come: a one-time schedule needs a moment that lies ahead.
-const SOON: Duration = Duration::from_secs(5);
+pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// Repositories that are looked at together.
 const PAGE: i32 = 100;
 /// Schedules that are made or removed at once: together they stay below what Scheduler takes in a second.
@@ -66,9 +66,9 @@ impl Reconciled {
         }
     }
 
-    /// Whether an invocation before has looked at a mirror.
-    fn is_done(&self, name: &RepositoryName) -> bool {
-        self.after.as_ref().is_some_and(|after| place(name) <= place(after))
+    /// Whether an invocation before has looked at all of a namespace.
+    fn is_behind(&self, namespace: &Namespace) -> bool {
+        self.after.as_ref().is_some_and(|after| rank(namespace) < rank(&after.namespace()))
     }
 
     /// Whether the next one will have less to do.
@@ -79,13 +79,16 @@ impl Reconciled {
 
 impl Engine {
     /// Makes all schedules what the mirrors say: makes those that are missing or wrong, and removes those whose mirror is
-    /// gone. Each invocation lists everything, which is quick, and goes on where the one before had to stop.
+    /// gone. It goes on where the invocation before had to stop; schedules without mirrors are only looked for by one that
+    /// sees all mirrors.
     pub(crate) async fn reconcile(&self, done: &Reconciled) -> Result<TaskAnswer, SyncError> {
         let listed = self.scheduler.list().await?;
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
-        for namespace in self.table.namespaces().await? {
+        for namespace in self.table.namespaces().await?.into_iter().filter(|namespace| !done.is_behind(namespace)) {
+            done.mended.fetch_add(self.reconcile_organization(&namespace, &mut listed).await?, Relaxed);
             self.reconcile_namespace(&namespace, &mut listed, done).await?;
         }
+        listed.retain(|_, _| done.after.is_none());
         let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
         stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await?;
         let [mended, removed, failed] = [&done.mended, &done.removed, &done.failed].map(|count| count.load(Relaxed));
@@ -98,7 +101,8 @@ impl Engine {
         listed: &mut HashMap<String, bool>,
         done: &Reconciled,
     ) -> Result<(), SyncError> {
-        let mut after = None;
+        let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
+        let (mut after, mut discovered) = (start.map(|start| start.name().to_owned()), Vec::new());
         loop {
             let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
             let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
@@ -106,9 +110,13 @@ impl Engine {
             let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
+                if mirror.is_discovered {
+                    discovered.push(mirror);
+                    continue;
+                }
                 let is_enabled = listed.remove(&Scheduler::name_of(&config.repository));
                 let is_right = mirror.scheduled_revision == mirror.config_revision;
-                if (is_enabled != Some(config.is_enabled) || !is_right) && !done.is_done(&config.repository) {
+                if is_enabled != Some(config.is_enabled) || !is_right {
                     let is_mirror = states.get(&config.repository) == Some(&RepositoryState::Mirror);
                     wrong.push(self.try_mend(mirror, is_mirror, done));
                 }
@@ -129,18 +137,26 @@ impl Engine {
             }
             after = page.next;
             if after.is_none() {
-                return Ok(());
+                break;
             }
         }
+        // How many of them run is known only where all were seen.
+        if !discovered.is_empty() && start.is_none() {
+            self.reconcile_discovered(namespace, &discovered).await?;
+        }
+        Ok(())
     }
 
     /// Removes a schedule, unless it has a mirror by now.
     async fn remove_orphan(&self, name: String, done: &Reconciled) -> Result<(), SyncError> {
-        let mirror = match self.scheduler.repository_of(&name).await? {
-            Some(repository) => self.table.mirror(&repository).await?,
-            None => None,
+        let is_of_use = match self.scheduler.order_of(&name).await? {
+            Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
+            Some(Order::Task(Task::Discover { organization, .. })) => {
+                self.table.organization_mirror(&organization).await?.is_some()
+            }
+            Some(Order::Task(_)) | None => false,
         };
-        if mirror.is_none() {
+        if !is_of_use {
             self.scheduler.remove_named(&name).await?;
             increase(&done.removed);
         }
@@ -187,9 +203,12 @@ impl Engine {
 }
 
 /// Where a repository comes in the order in which they are looked at: the admin's own namespace is the last.
-fn place(name: &RepositoryName) -> (bool, Namespace, &str) {
-    let namespace = name.namespace();
-    (namespace.as_str() == ADMIN, namespace, name.name())
+fn place(name: &RepositoryName) -> ((bool, Namespace), &str) {
+    (rank(&name.namespace()), name.name())
+}
+
+fn rank(namespace: &Namespace) -> (bool, Namespace) {
+    (namespace.as_str() == ADMIN, namespace.clone())
 }
 
 fn increase(count: &AtomicU64) {
@@ -204,14 +223,13 @@ mod tests {
     fn a_reconciliation_goes_on_behind_what_was_done() {
         let name = |name: &str| name.parse::<RepositoryName>().unwrap();
         let done = Reconciled::behind(Some(name("b/r")));
-        for (repository, expected) in [("a/z", true), ("b/q", true), ("b/r", true), ("b/s", false), ("admin/a", false)]
-        {
-            assert_eq!(done.is_done(&name(repository)), expected, "{repository}");
+        for (namespace, expected) in [("a", true), ("b", false), ("c", false), ("admin", false)] {
+            assert_eq!(done.is_behind(&namespace.parse().unwrap()), expected, "{namespace}");
         }
         done.reach(&name("a/z"));
         assert_eq!(done.reached(), Some(name("b/r")), "it never goes back");
         done.reach(&name("admin/a"));
         assert_eq!(done.reached(), Some(name("admin/a")));
-        assert!(!Reconciled::default().is_done(&name("a/a")));
+        assert!(!Reconciled::default().is_behind(&"a".parse().unwrap()));
     }
 }

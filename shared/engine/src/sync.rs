@@ -9,7 +9,6 @@ use std::{
 use moorage_domain::{
     FailureReason, Guard, TagName, Timestamp,
     failure::Failure,
-    mirror::RepositoryState,
     rate_limit::LONGEST_WAIT,
     run::{Outcome, Progress as Counts, Run, RunStatus, SyncRequest, TagOutcome, Trigger},
     status::{Findings, NotEligible, SyncEnd, SyncStatus},
@@ -49,6 +48,8 @@ pub struct Settings {
     pub referrers_refresh: Duration,
     /// How often a sync looks at everything that the tags reference, instead of trusting the table.
     pub verify_interval: Duration,
+    /// How many of an organization's repositories are synced at once.
+    pub organization_syncs: usize,
     /// How much is asked of one registry at once.
     pub limits: Limits,
     /// Which addresses a registry may have.
@@ -97,9 +98,15 @@ struct Sync<'a> {
 impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
+        let ended = self.sync_one(request, deadline).await;
+        self.pass_turn(request, &ended).await;
+        ended
+    }
+
+    async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
         let repository = self.table.repository(&request.repository).await?;
-        if repository.is_some_and(|repository| repository.state != RepositoryState::Mirror) {
+        if repository.is_some_and(|repository| !repository.state.is_mirror()) {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
         let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim, budget).await? {
@@ -241,8 +248,8 @@ impl Sync<'_> {
         let success = if status == RunStatus::Success { Some(began) } else { self.mirror.state.last_success };
         report::metrics(&config.repository, &pump.run, success.unwrap_or(self.mirror.created));
         match status {
-            RunStatus::Success => self.release(SyncEnd::Success, findings).await?,
-            RunStatus::Fail => self.release(SyncEnd::Fail, findings).await?,
+            RunStatus::Success => self.release(SyncEnd::Success, findings, None).await?,
+            RunStatus::Fail => self.release(SyncEnd::Fail, findings, pump.run.failure.as_ref()).await?,
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
         Ok(Ended::Ran(Box::new(pump.run)))
@@ -311,11 +318,16 @@ impl Sync<'_> {
     }
 
     /// Gives the claim up, and sees to what follows from the mirror's new state.
-    async fn release(&self, end: SyncEnd, findings: Option<Findings>) -> Result<(), SyncError> {
+    async fn release(
+        &self,
+        end: SyncEnd,
+        findings: Option<Findings>,
+        failure: Option<&Failure>,
+    ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
-        let Some(mirror) = self.claim.release(end, findings).await? else { return Ok(()) };
+        let Some(mirror) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
         let (config, state) = (&mirror.config, &mirror.state);
-        if state.sync_start_date < self.mirror.state.sync_start_date {
+        if state.sync_start_date < self.mirror.state.sync_start_date && !mirror.is_discovered {
             // Sync Now came before a start that lay far ahead: the grid begins earlier now.
             let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
             scheduler.ensure(&config.repository, &plan).await?;

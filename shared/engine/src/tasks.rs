@@ -42,6 +42,22 @@ impl Engine {
                 self.invoker.order(task).await?;
                 Ok(TaskAnswer::Unfinished)
             }
+            Task::Discover { organization, trigger } => Box::pin(self.discover(organization, *trigger, end)).await,
+            Task::CancelDiscovered { organization } => {
+                if let Ok(cancelled) = timeout_at(end.into(), self.cancel_discovered(organization)).await {
+                    return cancelled;
+                }
+                self.invoker.order(task).await?;
+                Ok(TaskAnswer::Unfinished)
+            }
+            Task::ReleaseDiscovered { organization } => {
+                if let Ok(released) = timeout_at(end.into(), self.release_discovered(organization)).await {
+                    return released;
+                }
+                self.invoker.order(task).await?;
+                Ok(TaskAnswer::Unfinished)
+            }
+            Task::CheckSource { organization } => self.check_source(organization, end.min(Instant::now() + WAIT)).await,
             Task::Reconcile { round, after } => {
                 let done = Reconciled::behind(after.clone());
                 if let Ok(reconciled) = timeout_at(end.into(), self.reconcile(&done)).await {

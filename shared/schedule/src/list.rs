@@ -5,15 +5,14 @@ use aws_sdk_scheduler::{
     operation::{delete_schedule::DeleteScheduleError, get_schedule::GetScheduleError},
     types::ScheduleState,
 };
-use moorage_domain::{
-    RepositoryName,
-    run::{SyncRequest, Trigger},
-};
+use moorage_domain::{Namespace, RepositoryName, run::Trigger, task::Order};
 
-use crate::{ScheduleError, Scheduler, plan::schedule_name};
+use crate::{ScheduleError, Scheduler, plan::schedule_name, scheduler::organization_once};
 
 /// The kind of a mirror's own schedule, which its name begins with.
-pub(crate) const MIRROR: &str = "mirror";
+const MIRROR: &str = "mirror";
+/// The kind of the schedule of an organization's mirror.
+const ORGANIZATION: &str = "organization";
 /// Schedules on a page: Scheduler's limit.
 const PAGE: i32 = 100;
 
@@ -29,14 +28,25 @@ pub struct ListedSchedule {
 impl Scheduler {
     /// The name of a mirror's schedule.
     pub fn name_of(repository: &RepositoryName) -> String {
-        schedule_name(MIRROR, repository)
+        schedule_name(MIRROR, repository.as_str())
     }
 
-    /// All mirrors' schedules.
+    /// The name of the schedule of an organization's mirror.
+    pub fn name_of_organization(organization: &Namespace) -> String {
+        schedule_name(ORGANIZATION, organization.as_str())
+    }
+
+    /// The schedules of all mirrors and all organizations' mirrors.
     pub async fn list(&self) -> Result<Vec<ListedSchedule>, ScheduleError> {
+        let mut listed = self.list_kind(MIRROR).await?;
+        listed.extend(self.list_kind(ORGANIZATION).await?);
+        Ok(listed)
+    }
+
+    async fn list_kind(&self, kind: &str) -> Result<Vec<ListedSchedule>, ScheduleError> {
         let (mut listed, mut next) = (Vec::new(), None);
         loop {
-            let list = self.client.list_schedules().group_name(&self.settings.group).name_prefix(format!("{MIRROR}-"));
+            let list = self.client.list_schedules().group_name(&self.settings.group).name_prefix(format!("{kind}-"));
             let page = list.max_results(PAGE).set_next_token(next).send().await;
             let page = page.map_err(|error| ScheduleError::new("EventBridge Scheduler", &error))?;
             listed.extend(page.schedules.into_iter().filter_map(|schedule| {
@@ -50,8 +60,8 @@ impl Scheduler {
         }
     }
 
-    /// The repository that a schedule is for; nothing if there is no such schedule, or it is none of ours.
-    pub async fn repository_of(&self, name: &str) -> Result<Option<RepositoryName>, ScheduleError> {
+    /// What a schedule orders; nothing if there is no such schedule, or it is none of ours.
+    pub async fn order_of(&self, name: &str) -> Result<Option<Order>, ScheduleError> {
         let get = self.client.get_schedule().name(name).group_name(&self.settings.group);
         let schedule = match get.send().await {
             Ok(schedule) => schedule,
@@ -63,14 +73,23 @@ impl Scheduler {
             Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
         };
         let input = schedule.target.and_then(|target| target.input).unwrap_or_default();
-        Ok(serde_json::from_str(&input).ok().map(|request: SyncRequest| request.repository))
+        Ok(serde_json::from_str(&input).ok())
     }
 
     /// Removes all schedules of a repository. That there are none is no error.
     pub async fn remove(&self, repository: &RepositoryName) -> Result<(), ScheduleError> {
         let once = [Trigger::Schedule, Trigger::Retry].map(Trigger::as_str);
         for kind in std::iter::once(MIRROR).chain(once) {
-            self.remove_named(&schedule_name(kind, repository)).await?;
+            self.remove_named(&schedule_name(kind, repository.as_str())).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes all schedules of an organization's mirror. That there are none is no error.
+    pub async fn remove_organization(&self, organization: &Namespace) -> Result<(), ScheduleError> {
+        self.remove_named(&Self::name_of_organization(organization)).await?;
+        for trigger in [Trigger::Schedule, Trigger::Retry, Trigger::Continuation] {
+            self.remove_named(&organization_once(trigger, organization)).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a mirror's schedule says, as data.
 
-use moorage_domain::{RepositoryName, Timestamp, grid::next_start};
+use moorage_domain::{Timestamp, grid::next_start};
 use sha2::{Digest as _, Sha256};
 
 /// The widest flexible window, in minutes. It spreads the starts of many mirrors of one registry.
@@ -42,9 +42,9 @@ impl SchedulePlan {
     }
 }
 
-/// A schedule's name: kind and a hash of the repository's name, which may hold characters that names may not.
-pub(crate) fn schedule_name(kind: &str, repository: &RepositoryName) -> String {
-    let hash = hex::encode(Sha256::digest(repository.as_str()));
+/// A schedule's name: kind and a hash of the name of what it is for, which may hold characters that names may not.
+pub(crate) fn schedule_name(kind: &str, name: &str) -> String {
+    let hash = hex::encode(Sha256::digest(name));
     format!("{kind}-{}", &hash[..NAME_LENGTH])
 }
 
@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn names_fit_scheduler() {
-        let name = schedule_name("mirror", &"acme/tools/app".parse().unwrap());
+        let name = schedule_name("mirror", "acme/tools/app");
         assert!(name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'), "{name}");
-        assert_ne!(name, schedule_name("mirror", &"acme/tools/app2".parse().unwrap()));
+        assert_ne!(name, schedule_name("mirror", "acme/tools/app2"));
     }
 }

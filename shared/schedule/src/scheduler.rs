@@ -11,8 +11,9 @@ use aws_sdk_scheduler::{
     },
 };
 use moorage_domain::{
-    RepositoryName, Timestamp,
+    Namespace, RepositoryName, Timestamp,
     run::{SyncRequest, Trigger},
+    task::{Order, Task},
 };
 
 use crate::{ScheduleError, SchedulePlan, plan::schedule_name};
@@ -51,7 +52,12 @@ struct Schedule {
     state: ScheduleState,
     after: ActionAfterCompletion,
     event_age: i32,
-    input: SyncRequest,
+    input: Order,
+}
+
+/// The name of a one-time schedule of an organization's mirror.
+pub(crate) fn organization_once(trigger: Trigger, organization: &Namespace) -> String {
+    schedule_name(&format!("discover-{}", trigger.as_str()), organization.as_str())
 }
 
 impl Scheduler {
@@ -62,15 +68,30 @@ impl Scheduler {
 
     /// Makes the mirror's schedule what `plan` says, whether or not there is one.
     pub async fn ensure(&self, repository: &RepositoryName, plan: &SchedulePlan) -> Result<(), ScheduleError> {
+        let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Schedule };
+        self.repeat(Self::name_of(repository), plan, Order::Sync(request)).await
+    }
+
+    /// Makes the schedule of an organization's mirror what `plan` says, whether or not there is one.
+    pub async fn ensure_organization(
+        &self,
+        organization: &Namespace,
+        plan: &SchedulePlan,
+    ) -> Result<(), ScheduleError> {
+        let task = Task::Discover { organization: organization.clone(), trigger: Trigger::Schedule };
+        self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await
+    }
+
+    async fn repeat(&self, name: String, plan: &SchedulePlan, input: Order) -> Result<(), ScheduleError> {
         self.put(Schedule {
-            name: Self::name_of(repository),
+            name,
             expression: plan.expression.clone(),
             start: Some(plan.start),
             window: plan.window,
             state: if plan.is_enabled { ScheduleState::Enabled } else { ScheduleState::Disabled },
             after: ActionAfterCompletion::None,
             event_age: i32::try_from(plan.event_age).unwrap_or(ONCE_EVENT_AGE),
-            input: SyncRequest { repository: repository.clone(), trigger: Trigger::Schedule },
+            input,
         })
         .await
     }
@@ -78,15 +99,32 @@ impl Scheduler {
     /// Starts a sync once, at a moment that lies ahead; Scheduler may be up to a minute late. A later call for the same
     /// repository and trigger replaces an earlier one that has not fired.
     pub async fn once(&self, request: SyncRequest, at: Timestamp) -> Result<(), ScheduleError> {
+        let name = schedule_name(request.trigger.as_str(), request.repository.as_str());
+        self.put_once(name, Order::Sync(request), at).await
+    }
+
+    /// As [`Self::once`], for the discovery of an organization's mirror.
+    pub async fn discover_once(
+        &self,
+        organization: &Namespace,
+        trigger: Trigger,
+        at: Timestamp,
+    ) -> Result<(), ScheduleError> {
+        let name = organization_once(trigger, organization);
+        let task = Task::Discover { organization: organization.clone(), trigger };
+        self.put_once(name, Order::Task(task), at).await
+    }
+
+    async fn put_once(&self, name: String, input: Order, at: Timestamp) -> Result<(), ScheduleError> {
         self.put(Schedule {
-            name: schedule_name(request.trigger.as_str(), &request.repository),
+            name,
             expression: format!("at({})", at.at_expression()),
             start: None,
             window: 0,
             state: ScheduleState::Enabled,
             after: ActionAfterCompletion::Delete,
             event_age: ONCE_EVENT_AGE,
-            input: request,
+            input,
         })
         .await
     }

@@ -24,6 +24,11 @@ pub(crate) enum Key<'a> {
     Organization(&'a Namespace),
     /// That there is an organization: what lists them all.
     OrganizationEntry(&'a Namespace),
+    OrganizationMirror(&'a Namespace),
+    /// A repository that its organization's mirror has found.
+    Discovered(&'a RepositoryName),
+    /// That the sync of a repository is queued.
+    Turn(&'a RepositoryName),
     Team(&'a Namespace, &'a TeamName),
     /// That a robot is in a team of its organization.
     TeamMember(&'a TeamName, &'a RobotName),
@@ -55,13 +60,17 @@ pub(crate) enum Key<'a> {
 impl Key<'_> {
     pub(crate) fn pk(&self) -> String {
         match self {
-            Self::Organization(namespace) | Self::Team(namespace, _) | Self::NamespaceLog(namespace, ..) => {
-                namespace_pk(namespace)
-            }
+            Self::Organization(namespace)
+            | Self::OrganizationMirror(namespace)
+            | Self::Team(namespace, _)
+            | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
             Self::Robot(robot) | Self::Grant(robot, _) | Self::TeamMember(_, robot) => namespace_pk(&robot.namespace()),
-            Self::Repository(repository) | Self::TeamGrant(_, repository) => namespace_pk(&repository.namespace()),
+            Self::Repository(repository)
+            | Self::TeamGrant(_, repository)
+            | Self::Discovered(repository)
+            | Self::Turn(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -83,6 +92,9 @@ impl Key<'_> {
         match self {
             Self::Organization(_) => "ORGANIZATION".to_owned(),
             Self::OrganizationEntry(namespace) => format!("{}{namespace}", prefix::ORGANIZATION),
+            Self::OrganizationMirror(_) => "ORGANIZATIONMIRROR".to_owned(),
+            Self::Discovered(repository) => format!("{}{}", prefix::DISCOVERED, repository.name()),
+            Self::Turn(repository) => format!("{}{}", prefix::TURN, repository.name()),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
             Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
             Self::TeamGrant(team, repository) => format!("{}{}", team_grants_prefix(team), repository.name()),
@@ -120,6 +132,8 @@ impl Key<'_> {
 /// What the sort keys of one kind of item begin with.
 pub(crate) mod prefix {
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
+    pub(crate) const DISCOVERED: &str = "DISCOVERED#";
+    pub(crate) const TURN: &str = "TURN#";
     pub(crate) const TEAM: &str = "TEAM#";
     pub(crate) const TEAM_MEMBER: &str = "TEAMMEMBER#";
     pub(crate) const TEAM_GRANT: &str = "TEAMGRANT#";

@@ -2,10 +2,12 @@
 
 mod api_token;
 mod collection;
+mod discovered;
 mod error;
 mod key;
 mod mirror;
 mod organization;
+mod organization_mirror;
 mod permission;
 mod rate_limit;
 mod referrers;
@@ -22,13 +24,16 @@ mod team;
 mod team_member;
 mod team_role;
 mod transaction;
+mod transition;
 mod upload;
 mod usage_log;
 
 pub use api_token::{ApiToken, ApiTokenPage, NewApiToken};
+pub use discovered::NewDiscovered;
 pub use error::StateError;
-pub use mirror::{CreateMirrorError, Mirror, NewMirror, TransitionError};
+pub use mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use organization::{ADMIN, Organization};
+pub use organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
 pub use permission::Role;
 pub use rate_limit::Account;
 pub use repository::{Repository, RepositoryPage};
@@ -40,5 +45,6 @@ pub use table::Table;
 pub use tag_history::TAG_RETENTION;
 pub use team::{OWNERS, Team, TeamRole};
 pub use team_member::{AddMemberError, MAX_TEAMS};
+pub use transition::TransitionError;
 pub use upload::PendingUpload;
 pub use usage_log::{LogOf, LogPage, LogQuery};

@@ -6,22 +6,18 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
     RepositoryName, RobotName, Timestamp,
     mirror::{MirrorConfig, RepositoryState},
-    status::{NotEligible, SyncState},
+    status::SyncState,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Ciphertext, Role, StateError, Table,
+    Ciphertext, Role, StateError, Table, discovered,
     key::Key,
     permission,
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
 };
-
-/// How often a transition or a change is tried again after losing a race. Each loss means that somebody else got
-/// through, so a handful is plenty.
-const MAX_RACES: u32 = 8;
 
 /// A mirror as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +37,9 @@ pub struct Mirror {
     /// The revision that the mirror's schedule was made from. If it is another one, the schedule is to be made again.
     #[serde(default)]
     pub scheduled_revision: u64,
+    /// Whether its organization's mirror has made it, and manages it: it has no schedule, password and count of its own.
+    #[serde(default)]
+    pub is_discovered: bool,
 }
 
 /// What a change of a mirror may touch: everything but the sync's own state.
@@ -84,23 +83,6 @@ pub enum CreateMirrorError {
     State(#[from] StateError),
 }
 
-/// Why a transition did not happen.
-#[derive(Debug, thiserror::Error)]
-pub enum TransitionError {
-    /// There is no mirror.
-    #[error("the repository has no mirror")]
-    NotFound,
-    /// The state does not allow it.
-    #[error(transparent)]
-    NotEligible(#[from] NotEligible),
-    /// The claim is no longer ours: the sync was cancelled or taken over.
-    #[error("the claim was lost")]
-    ClaimLost,
-    /// The table failed.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
-
 impl Table {
     /// Creates a mirror: the mirror itself, the repository's state, its robot's role and the robot's count of mirrors, all
     /// or nothing. Its schedule is still to be made.
@@ -113,6 +95,7 @@ impl Table {
             created: now,
             config_revision: 1,
             scheduled_revision: 0,
+            is_discovered: false,
         };
         let (repository, robot) = (&mirror.config.repository, &mirror.config.robot);
         let mut transaction = Transaction::new(self);
@@ -166,7 +149,7 @@ impl Table {
         let mut transaction = Transaction::new(self);
         let change = Change { update: &update, condition: "#config_revision = :seen" };
         transaction.update(Key::Mirror(repository), change, values)?;
-        if *robot != before.config.robot {
+        if *robot != before.config.robot && !changed.is_discovered {
             count_mirrors(&mut transaction, robot, 1)?;
             count_mirrors(&mut transaction, &before.config.robot, -1)?;
         }
@@ -185,6 +168,9 @@ impl Table {
     pub async fn delete_mirror(&self, mirror: &Mirror) -> Result<(), StateError> {
         let mut transaction = Transaction::new(self);
         self.unlink_mirror(&mut transaction, mirror)?;
+        if mirror.is_discovered {
+            discovered::forget(&mut transaction, &mirror.config.repository)?;
+        }
         let change = Change { update: "SET #state = :state", condition: "attribute_exists(#state)" };
         let state = serde_dynamo::to_attribute_value(RepositoryState::Normal)?;
         transaction.update(
@@ -203,14 +189,18 @@ impl Table {
     pub(crate) fn unlink_mirror(&self, transaction: &mut Transaction<'_>, mirror: &Mirror) -> Result<(), StateError> {
         let seen = Item::from([(":seen".to_owned(), AttributeValue::N(mirror.config_revision.to_string()))]);
         transaction.delete(Key::Mirror(&mirror.config.repository), Some(("#config_revision = :seen", seen)))?;
-        count_mirrors(transaction, &mirror.config.robot, -1)
+        if mirror.is_discovered { Ok(()) } else { count_mirrors(transaction, &mirror.config.robot, -1) }
     }
 
     /// Records that a mirror's schedule was made from `revision` of its configuration. If there is a later one by now, or
     /// no mirror, nothing is recorded, and the answer is no: the schedule is to be made again.
     pub async fn set_scheduled(&self, repository: &RepositoryName, revision: u64) -> Result<bool, StateError> {
+        self.scheduled(Key::Mirror(repository), revision).await
+    }
+
+    pub(crate) async fn scheduled(&self, key: Key<'_>, revision: u64) -> Result<bool, StateError> {
         let revision = AttributeValue::N(revision.to_string());
-        let update = self.set(Key::Mirror(repository), HashMap::from([("scheduled_revision".into(), revision)]));
+        let update = self.set(key, HashMap::from([("scheduled_revision".into(), revision)]));
         let update = update.condition_expression("#config_revision = :scheduled_revision");
         match conditional(update.expression_attribute_names("#config_revision", "config_revision")).await {
             Ok(()) => Ok(true),
@@ -224,52 +214,10 @@ impl Table {
         let keys = repositories.iter().map(|repository| Key::Mirror(repository).attributes()).collect();
         self.get_all(keys).await
     }
-
-    /// Moves a mirror to the state that `decide` gives for it, atomically: where somebody else got in between,
-    /// `decide` is asked again. Returns the mirror with its new state.
-    pub async fn transition<F>(&self, repository: &RepositoryName, decide: F) -> Result<Mirror, TransitionError>
-    where
-        F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
-    {
-        for _ in 0..MAX_RACES {
-            let mirror = self.mirror(repository).await?.ok_or(TransitionError::NotFound)?;
-            let next = decide(&mirror)?;
-            let seen = &mirror.state;
-            let update = self.set(Key::Mirror(repository), serde_dynamo::to_item(&next).map_err(StateError::from)?);
-            // The start date may be changed by the API without rolling the transaction id.
-            let update = update.condition_expression("#sync_transaction_id = :seen AND #sync_start_date = :start");
-            let update = update
-                .expression_attribute_values(":seen", AttributeValue::S(seen.sync_transaction_id.to_string()))
-                .expression_attribute_values(":start", AttributeValue::N(seen.sync_start_date.unix().to_string()));
-            match conditional(update).await {
-                Ok(()) => return Ok(Mirror { state: next, ..mirror }),
-                Err(StateError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(StateError::Conflict.into())
-    }
-
-    /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does.
-    pub async fn renew_claim(
-        &self,
-        repository: &RepositoryName,
-        transaction: Uuid,
-        expiration: Timestamp,
-    ) -> Result<(), TransitionError> {
-        let expiration = AttributeValue::N(expiration.unix().to_string());
-        let update = self.set(Key::Mirror(repository), HashMap::from([("sync_expiration_date".into(), expiration)]));
-        let update = update.condition_expression("#id = :id").expression_attribute_names("#id", "sync_transaction_id");
-        let update = update.expression_attribute_values(":id", AttributeValue::S(transaction.to_string()));
-        match conditional(update).await {
-            Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
-            result => Ok(result?),
-        }
-    }
 }
 
 /// Counts a mirror of a robot, up or down. The robot must exist where it gets one more.
-fn count_mirrors(transaction: &mut Transaction<'_>, robot: &RobotName, by: i8) -> Result<(), StateError> {
+pub(crate) fn count_mirrors(transaction: &mut Transaction<'_>, robot: &RobotName, by: i8) -> Result<(), StateError> {
     let change = Change { update: "ADD #mirrors :by", condition: "attribute_exists(#pk)" };
     let values = Item::from([(":by".to_owned(), AttributeValue::N(by.to_string()))]);
     transaction.update(Key::Robot(robot), change, values)

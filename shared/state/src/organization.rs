@@ -57,9 +57,11 @@ impl Table {
         self.put(Key::Organization(&organization.name), organization).await
     }
 
-    /// Deletes an organization, its teams and its log. Its repositories and robots must be gone.
+    /// Deletes an organization, its teams and its log. Its repositories, robots and mirror must be gone.
     pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
-        for prefix in [prefix::TEAM, prefix::TEAM_MEMBER, prefix::TEAM_GRANT, prefix::LOG] {
+        let prefixes =
+            [prefix::TEAM, prefix::TEAM_MEMBER, prefix::TEAM_GRANT, prefix::LOG, prefix::DISCOVERED, prefix::TURN];
+        for prefix in prefixes {
             self.delete_all(&namespace_pk(name), prefix).await?;
         }
         let mut transaction = Transaction::new(self);

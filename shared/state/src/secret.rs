@@ -2,7 +2,7 @@
 
 use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{ExposeSecret as _, RepositoryName, RobotName, SecretString, cause::chain};
+use moorage_domain::{ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, cause::chain};
 use serde::{Deserialize, Serialize};
 
 /// The longest secret, in bytes: KMS encrypts no more directly.
@@ -23,6 +23,8 @@ pub enum Purpose<'a> {
     Robot(&'a RobotName),
     /// This robot's password at an external registry.
     RobotUpstream(&'a RobotName),
+    /// The password of the external registry of this organization's mirror.
+    OrganizationUpstream(&'a Namespace),
 }
 
 impl From<Ciphertext> for String {
@@ -37,6 +39,7 @@ impl Purpose<'_> {
             Self::Upstream(repository) => ("repository", repository.to_string()),
             Self::Robot(robot) => ("robot", robot.to_string()),
             Self::RobotUpstream(robot) => ("robot_upstream", robot.to_string()),
+            Self::OrganizationUpstream(organization) => ("organization", organization.to_string()),
         }
     }
 }

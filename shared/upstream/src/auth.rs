@@ -64,8 +64,9 @@ struct TokenAnswer {
 }
 
 impl Auth {
-    pub(crate) fn new(credentials: Option<Credentials>, path: &str) -> Self {
-        Self { credentials, scope: format!("repository:{path}:pull"), state: Mutex::new(State::default()) }
+    /// With the scope that tokens are asked for (distribution's token specification).
+    pub(crate) fn new(credentials: Option<Credentials>, scope: String) -> Self {
+        Self { credentials, scope, state: Mutex::new(State::default()) }
     }
 
     /// What to send with a request now. Replaces a token that is about to end.

@@ -2,10 +2,12 @@
 
 mod auth;
 mod blob;
+mod catalog;
 mod challenge;
 mod error;
 mod link;
 mod meter;
+mod pages;
 mod rate_limit;
 mod referrers;
 mod registry;
@@ -16,6 +18,7 @@ mod tags;
 mod transport;
 
 pub use blob::BlobReader;
+pub use catalog::Catalog;
 pub use error::UpstreamError;
 pub use meter::Meter;
 pub use moorage_domain::{Guard, GuardError};

@@ -1,7 +1,5 @@
 //! The referrers API (distribution-spec v1.1.1, "Listing Referrers").
 
-use std::collections::HashSet;
-
 use moorage_domain::{
     MediaType,
     manifest::MAX_MANIFEST_SIZE,
@@ -13,7 +11,7 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::{UpstreamError, link::next_page, request::Requests, transport::display};
+use crate::{UpstreamError, link::next_page, pages::Pages, request::Requests};
 
 /// The most pages.
 const MAX_PAGES: usize = 100;
@@ -21,12 +19,8 @@ const MAX_PAGES: usize = 100;
 /// All referrers, from all pages; nothing if the registry has no such API.
 pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Option<Vec<Referrer>>, UpstreamError> {
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MediaType::OciIndex.as_str()))]);
-    let (mut referrers, mut seen, mut next) = (Vec::new(), HashSet::new(), Some(first));
-    while let Some(url) = next {
-        let protocol = |what: &str| UpstreamError::Protocol(format!("{}: {what}", display(&url)));
-        if !seen.insert(url.as_str().to_owned()) || seen.len() > MAX_PAGES {
-            return Err(protocol("the pages of the list of referrers do not end"));
-        }
+    let (mut referrers, mut pages) = (Vec::new(), Pages::new(first, "the list of referrers", MAX_PAGES));
+    while let Some(url) = pages.take()? {
         let answer =
             requests.fetch(Method::GET, &url, accept.clone(), MAX_MANIFEST_SIZE, "a page of the referrers").await?;
         // Registries without the API say so in many ways, some with a page for people.
@@ -41,7 +35,7 @@ pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Option<Vec<R
         if referrers.len() > MAX_REFERRERS {
             return Err(UpstreamError::TooLarge { what: "the list of referrers".into(), limit: MAX_REFERRERS });
         }
-        next = next_page(&answer.headers, &url).filter(|following| following.origin() == url.origin());
+        pages.go_on(next_page(&answer.headers, &url).filter(|next| next.origin() == url.origin()));
     }
     Ok(Some(referrers))
 }

@@ -46,11 +46,11 @@ pub struct Resolved {
 
 impl Registry {
     /// Opens a registry. Nothing is sent yet.
-    pub fn new(settings: Settings) -> Result<Self, UpstreamError> {
+    pub fn new(reference: ExternalReference, settings: Settings) -> Result<Self, UpstreamError> {
         let transport = Transport::new(&settings)?;
-        let auth = Auth::new(settings.credentials, &settings.reference.repository());
+        let auth = Auth::new(settings.credentials, format!("repository:{}:pull", reference.repository()));
         let requests = Arc::new(Requests::new(Http::new(transport, settings.limits, settings.meter), auth));
-        let (reference, base) = (Arc::new(settings.reference), Arc::new(OnceCell::new()));
+        let (reference, base) = (Arc::new(reference), Arc::new(OnceCell::new()));
         Ok(Self { requests, reference, verify_tls: settings.verify_tls, base })
     }
 

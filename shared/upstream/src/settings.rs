@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use moorage_domain::{ExternalReference, Guard, SecretString};
+use moorage_domain::{Guard, SecretString};
 
 use crate::Meter;
 
-/// Everything a sync knows of its source.
+/// Everything a sync knows of its source, but what it is to fetch.
 #[derive(Debug)]
 pub struct Settings {
-    /// The repository.
-    pub reference: ExternalReference,
     /// The mirror's identity there; anonymous without.
     pub credentials: Option<Credentials>,
     /// Whether https with a valid certificate is required. If not, any certificate will do, and plain http where the

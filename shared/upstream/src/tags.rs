@@ -1,13 +1,13 @@
 //! The list of tags, complete or not at all.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use moorage_domain::TagName;
 use oci_client::client::TagResponse;
 use reqwest::{Method, header::HeaderMap};
 use url::Url;
 
-use crate::{UpstreamError, link::next_page, request::Requests, transport::display};
+use crate::{UpstreamError, pages::Pages, request::Requests, transport::display};
 
 /// The largest page: registries that do not page send all tags at once, and a million of them are about 30 MB.
 const MAX_PAGE: usize = 32 * 1024 * 1024;
@@ -27,16 +27,10 @@ pub struct Listing {
 
 /// Follows the pages to the end. Any page's failure is the listing's.
 pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Listing, UpstreamError> {
-    let (mut tags, mut invalid, mut seen) = (BTreeSet::new(), 0, HashSet::new());
-    let mut next = Some(first);
-    while let Some(url) = next {
+    let (mut tags, mut invalid) = (BTreeSet::new(), 0);
+    let mut pages = Pages::new(first, "the tag list", MAX_PAGES);
+    while let Some(url) = pages.take()? {
         let protocol = |what: &str| UpstreamError::Protocol(format!("{}: {what}", display(&url)));
-        if !seen.insert(url.as_str().to_owned()) {
-            return Err(protocol("the pages of the tag list form a circle"));
-        }
-        if seen.len() > MAX_PAGES {
-            return Err(protocol("the tag list has too many pages"));
-        }
         let answer = requests.fetch(Method::GET, &url, HeaderMap::new(), MAX_PAGE, "a page of the tag list").await?;
         if !answer.status.is_success() {
             return Err(answer.into_error(&url));
@@ -52,11 +46,7 @@ pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Listing, Ups
         if tags.len() > MAX_TAGS {
             return Err(protocol("the repository has too many tags"));
         }
-        let following = next_page(&answer.headers, &url);
-        if following.as_ref().is_some_and(|following| following.origin() != url.origin()) {
-            return Err(protocol("the next page of the tag list is at another host"));
-        }
-        next = following;
+        pages.follow(&url, &answer.headers)?;
     }
     Ok(Listing { tags: tags.into_iter().collect(), invalid })
 }

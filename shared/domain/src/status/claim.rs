@@ -73,6 +73,9 @@ impl SyncState {
             // A killed sync is taken over by whatever comes next: it was eligible when it was claimed.
             _ if expired => {}
             Trigger::SyncNow | Trigger::Verify | Trigger::Continuation => return Err(NotEligible::NotRequested),
+            // The organization's mirror has looked at its own schedule.
+            Trigger::Organization if self.sync_status == SyncStatus::Cancel => return Err(NotEligible::Cancelled),
+            Trigger::Organization => {}
             Trigger::Schedule | Trigger::Retry => {
                 if self.sync_status == SyncStatus::Cancel {
                     return Err(NotEligible::Cancelled);
@@ -171,6 +174,8 @@ pub(super) mod tests {
             (S::Fail, true, T::Retry, after, Ok(())),
             (S::Fail, false, T::Retry, after, Err(NotEligible::Disabled)),
             (S::Cancel, true, T::Schedule, after, Err(NotEligible::Cancelled)),
+            (S::Success, false, T::Organization, before, Ok(())),
+            (S::Cancel, true, T::Organization, after, Err(NotEligible::Cancelled)),
         ] {
             let result = claim(&state(status, start), enabled, trigger, now).map(|_| ());
             assert_eq!(result, expected, "{status:?} {enabled} {trigger:?} {now}");

@@ -5,7 +5,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{MAX_SYNC_RETRIES, NotEligible, SyncState, SyncStatus};
-use crate::{Timestamp, Warning, grid::next_start, run::RunId};
+use crate::{Timestamp, Warning, failure::Failure, grid::next_start, run::RunId};
+
+/// How much of a failure's message is kept with the state: the run has all of it.
+const MAX_MESSAGE: usize = 500;
 
 /// How a sync ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +70,16 @@ impl SyncState {
             },
             sync_run_id: None,
             sync_waiting_until: None,
+            last_ended: Some(now),
+            last_failure: None,
             ..self.clone()
         }
+    }
+
+    /// The state with why the sync failed, for people.
+    #[must_use]
+    pub fn because(self, failure: Option<&Failure>) -> Self {
+        Self { last_failure: failure.map(|failure| failure.message.chars().take(MAX_MESSAGE).collect()), ..self }
     }
 
     /// The state with what a sync found that came to its end. One that did not says nothing new.
@@ -122,6 +133,14 @@ impl SyncState {
     /// Cancel: takes the claim away from a running sync, or withdraws a pending one.
     pub fn cancel(&self, id: Uuid) -> Result<Self, NotEligible> {
         if !matches!(self.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow) {
+            return Err(NotEligible::NotRunning);
+        }
+        self.stop(id)
+    }
+
+    /// As [`Self::cancel`], but whatever the state is: what the cancellation of an organization's mirror does.
+    pub fn stop(&self, id: Uuid) -> Result<Self, NotEligible> {
+        if self.sync_status == SyncStatus::Cancel {
             return Err(NotEligible::NotRunning);
         }
         Ok(Self {
@@ -201,6 +220,10 @@ mod tests {
         let cancelled = state(SyncStatus::Syncing, start).cancel(Uuid::max()).unwrap();
         assert_eq!((cancelled.sync_status, cancelled.sync_retries_remaining), (SyncStatus::Cancel, 0));
         assert_eq!(cancelled.cancel(Uuid::max()), Err(NotEligible::NotRunning));
+        assert_eq!(cancelled.stop(Uuid::max()), Err(NotEligible::NotRunning));
+        let idle = state(SyncStatus::Success, start);
+        assert_eq!(idle.cancel(Uuid::max()), Err(NotEligible::NotRunning));
+        assert_eq!(idle.stop(Uuid::max()).unwrap().sync_status, SyncStatus::Cancel, "with its organization");
         let again = cancelled.sync_now(at(start), Uuid::max()).unwrap();
         assert_eq!((again.sync_status, again.sync_retries_remaining), (SyncStatus::SyncNow, 1));
         assert!(claim(&again, true, Trigger::SyncNow, start).is_ok());

@@ -1,0 +1,83 @@
+//! What failures have left undone of organizations' mirrors: schedules, ends, and turns that were lost with a killed
+//! sync.
+
+use std::collections::HashMap;
+
+use moorage_domain::{
+    Namespace,
+    run::Trigger,
+    status::{SyncState, SyncStatus},
+};
+use moorage_schedule::{SchedulePlan, Scheduler};
+use moorage_state::{Mirror, OrganizationMirror};
+
+use crate::{clock::now, error::SyncError, reconcile::SOON, sync::Engine};
+
+impl Engine {
+    /// Makes the schedule of an organization's mirror what its configuration says, or goes on with its end. Returns how
+    /// many schedules were wrong.
+    pub(crate) async fn reconcile_organization(
+        &self,
+        organization: &Namespace,
+        listed: &mut HashMap<String, bool>,
+    ) -> Result<u64, SyncError> {
+        let Some(mirror) = self.table.any_organization_mirror(organization).await? else { return Ok(0) };
+        if mirror.is_deleted {
+            self.release_discovered(organization).await?;
+            return Ok(0);
+        }
+        let is_enabled = listed.remove(&Scheduler::name_of_organization(organization));
+        if is_enabled == Some(mirror.config.is_enabled) && mirror.scheduled_revision == mirror.config_revision {
+            return Ok(0);
+        }
+        self.mend_organization(mirror).await?;
+        Ok(1)
+    }
+
+    async fn mend_organization(&self, mirror: OrganizationMirror) -> Result<(), SyncError> {
+        let mut current = Some(mirror);
+        while let Some(mirror) = current {
+            let (config, state, now) = (&mirror.config, &mirror.state, now());
+            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
+            self.scheduler.ensure_organization(&config.organization, &plan).await?;
+            if config.is_enabled && is_idle(state) && state.is_due(now) {
+                self.scheduler.discover_once(&config.organization, Trigger::Schedule, now.plus(SOON)).await?;
+            }
+            if self.table.set_organization_scheduled(&config.organization, mirror.config_revision).await? {
+                return Ok(());
+            }
+            // The configuration was changed in between.
+            current = self.table.organization_mirror(&config.organization).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives lost turns out again, and releases repositories whose organization's mirror is gone.
+    pub(crate) async fn reconcile_discovered(
+        &self,
+        organization: &Namespace,
+        mirrors: &[Mirror],
+    ) -> Result<(), SyncError> {
+        if self.table.organization_mirror(organization).await?.is_none() {
+            for mirror in mirrors {
+                self.release_repository(&mirror.config.repository).await?;
+            }
+            return Ok(());
+        }
+        let now = now();
+        let running = mirrors.iter().filter(|mirror| mirror.state.is_running(now)).count();
+        for mirror in mirrors.iter().filter(|mirror| was_killed(&mirror.state, now)) {
+            self.queue_again(&mirror.config.repository).await?;
+        }
+        self.start_turns(organization, self.settings.organization_syncs.saturating_sub(running)).await
+    }
+}
+
+/// Whether a sync was killed, and none has taken over since.
+fn was_killed(state: &SyncState, now: moorage_domain::Timestamp) -> bool {
+    state.sync_status == SyncStatus::Syncing && !state.is_running(now)
+}
+
+fn is_idle(state: &SyncState) -> bool {
+    !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel)
+}

@@ -1,0 +1,169 @@
+//! What an organization's mirror has found: its repositories, and whose sync is next.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{
+    Namespace, RepositoryName, Timestamp,
+    discovery::DiscoveredRepository,
+    mirror::{MirrorConfig, RepositoryState},
+    status::SyncState,
+};
+use rand::seq::SliceRandom as _;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Mirror, Repository, Role, StateError, Table,
+    key::{Key, namespace_pk, prefix},
+    permission,
+    table::{Item, Query, item},
+    transaction::{Committed, Transaction},
+};
+
+/// Turns that are looked at to take some: those who look at once mostly choose different ones.
+const CHOICE: i32 = 32;
+/// Mirrors' batches that are read at once.
+const READS: usize = 8;
+/// Mirrors of one batch: DynamoDB's limit.
+const BATCH: usize = 100;
+
+/// That a repository is to be synced when it is its turn.
+#[derive(Serialize, Deserialize)]
+struct Turn {
+    repository: RepositoryName,
+}
+
+/// A repository to be created with its mirror.
+#[derive(Debug)]
+pub struct NewDiscovered {
+    /// What is remembered of it.
+    pub discovered: DiscoveredRepository,
+    /// Its mirror.
+    pub config: MirrorConfig,
+    /// Whether everybody may pull from it.
+    pub is_public: bool,
+    /// The start that its schedule counts from.
+    pub start: Timestamp,
+}
+
+impl Table {
+    /// The repositories that an organization's mirror has found, by name.
+    pub async fn discovered(&self, organization: &Namespace) -> Result<Vec<DiscoveredRepository>, StateError> {
+        self.all(namespace_pk(organization), prefix::DISCOVERED).await
+    }
+
+    /// The mirrors of many repositories, in no order; those that have none are left out.
+    pub async fn mirrors_of_many(&self, repositories: &[RepositoryName]) -> Result<Vec<Mirror>, StateError> {
+        let batches = repositories.chunks(BATCH).map(<[_]>::to_vec).collect::<Vec<_>>();
+        let read = |batch: Vec<_>| async move { self.mirrors_of(&batch).await };
+        let batches = stream::iter(batches).map(read).buffered(READS);
+        Ok(batches.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    /// Creates a repository with its mirror, gives its robot the role it needs, and queues its sync, all or nothing;
+    /// [`StateError::Conflict`] if the name is taken.
+    pub async fn create_discovered(&self, new: &NewDiscovered, now: Timestamp) -> Result<(), StateError> {
+        let name = &new.discovered.repository;
+        let repository = Repository {
+            repository: name.clone(),
+            state: RepositoryState::OrgMirror,
+            is_public: new.is_public,
+            description: String::new(),
+            created: now,
+            is_deleted: false,
+        };
+        let mirror = Mirror {
+            config: new.config.clone(),
+            external_registry_password: None,
+            state: SyncState::new(new.start, Uuid::new_v4()),
+            created: now,
+            config_revision: 1,
+            scheduled_revision: 1,
+            is_discovered: true,
+        };
+        let mut transaction = Transaction::new(self);
+        transaction.create(Key::Repository(name), &repository)?;
+        transaction.create(Key::Mirror(name), &mirror)?;
+        transaction.put(Key::Discovered(name), &new.discovered)?;
+        transaction.put(Key::Turn(name), &Turn { repository: name.clone() })?;
+        permission::grant(&mut transaction, name, &new.config.robot, Role::Write)?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(StateError::Conflict),
+        }
+    }
+
+    /// Writes what is remembered of repositories, and queues the syncs of those that are not skipped.
+    pub async fn put_discovered(&self, discovered: &[DiscoveredRepository]) -> Result<(), StateError> {
+        let mut items = Vec::new();
+        for known in discovered {
+            let repository = &known.repository;
+            items.push(item(Key::Discovered(repository), known)?);
+            if known.skipped.is_none() {
+                items.push(item(Key::Turn(repository), &Turn { repository: repository.clone() })?);
+            }
+        }
+        self.put_all(items).await
+    }
+
+    /// Queues the sync of a repository.
+    pub async fn put_turn(&self, repository: &RepositoryName) -> Result<(), StateError> {
+        self.put(Key::Turn(repository), &Turn { repository: repository.clone() }).await
+    }
+
+    /// Takes up to `count` repositories whose sync is queued. Each is given to one caller only.
+    pub async fn take_turns(&self, organization: &Namespace, count: usize) -> Result<Vec<RepositoryName>, StateError> {
+        let (mut taken, mut after) = (Vec::new(), None);
+        while taken.len() < count {
+            let query = Query {
+                pk: namespace_pk(organization),
+                prefix: prefix::TURN,
+                newest_first: false,
+                limit: Some(CHOICE),
+                after,
+            };
+            let mut page = self.page::<Turn>(query).await?;
+            page.items.shuffle(&mut rand::rng());
+            for turn in page.items {
+                if taken.len() == count {
+                    break;
+                }
+                match self.delete(Key::Turn(&turn.repository)).await {
+                    Ok(()) => taken.push(turn.repository),
+                    // Somebody else was faster.
+                    Err(StateError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Whether syncs of an organization's repositories are queued.
+    pub async fn has_turns(&self, organization: &Namespace) -> Result<bool, StateError> {
+        let pk = namespace_pk(organization);
+        let query = Query { pk, prefix: prefix::TURN, newest_first: false, limit: Some(1), after: None };
+        Ok(!self.page::<Turn>(query).await?.items.is_empty())
+    }
+
+    /// Takes all syncs of an organization's repositories from the queue.
+    pub async fn drop_turns(&self, organization: &Namespace) -> Result<(), StateError> {
+        self.delete_all(&namespace_pk(organization), prefix::TURN).await
+    }
+
+    /// Forgets a repository that an organization's mirror has found.
+    pub async fn forget_discovered(&self, repository: &RepositoryName) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        forget(&mut transaction, repository)?;
+        transaction.commit().await.map(drop)
+    }
+}
+
+/// The end of what an organization's mirror remembers of a repository, as a part of a transaction.
+pub(crate) fn forget(transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
+    transaction.delete(Key::Discovered(repository), None::<(&str, Item)>)?;
+    transaction.delete(Key::Turn(repository), None::<(&str, Item)>)
+}
