@@ -11,6 +11,7 @@
 
 pub mod bucket;
 pub mod client;
+pub mod counted;
 pub mod image;
 pub mod invoke;
 pub mod logs;

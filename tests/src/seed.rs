@@ -1,5 +1,9 @@
-//! Content put into the bucket by hand, where a test needs what no sync would bring.
+//! Content put into the bucket, and mirrors into the table, by hand, where a test needs what no sync and no call would
+//! bring.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use moorage_domain::{Digest, RepositoryName};
 use reqwest::Method;
 use serde_json::json;
@@ -60,4 +64,73 @@ pub async fn repository(world: &World, name: &str, visibility: &str) -> Reposito
     });
     assert_eq!(world.call(Method::POST, "repository", Some(body)).await.0, 201);
     repository
+}
+
+/// Writes in one batch: DynamoDB's limit.
+const BATCH: usize = 25;
+/// Batches that are written at once.
+const WRITERS: usize = 8;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Mirrors, straight in the table: copies of the world's own, as the API made it, in everything but their names. They
+/// have no schedules. Returns the names, in order.
+pub async fn mirrors(world: &World, count: usize) -> Vec<RepositoryName> {
+    let [repository, mirror] = [keys(&world.repository)[0].clone(), keys(&world.repository)[1].clone()];
+    let (repository, mirror) = (read(&world.stack, repository).await, read(&world.stack, mirror).await);
+    let name = |number| RepositoryName::new(&world.namespace, &format!("m{number:05}")).unwrap();
+    let names: Vec<_> = (0..count).map(name).collect();
+    let copy = |item: &Item, name: &RepositoryName, key: Item| {
+        let mut copy = item.clone();
+        copy.insert("repository".into(), AttributeValue::S(name.to_string()));
+        copy.extend(key);
+        WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(copy)).build().unwrap()).build()
+    };
+    let writes = names.iter().flat_map(|name| {
+        let [first, second] = keys(name);
+        [copy(&repository, name, first), copy(&mirror, name, second)]
+    });
+    write(&world.stack, writes.collect()).await;
+    names
+}
+
+/// Takes from the table what [`mirrors`] wrote.
+pub async fn forget_mirrors(stack: &Stack, names: &[RepositoryName]) {
+    let delete = |key: Item| {
+        WriteRequest::builder().delete_request(DeleteRequest::builder().set_key(Some(key)).build().unwrap()).build()
+    };
+    write(stack, names.iter().flat_map(keys).map(delete).collect()).await;
+}
+
+/// The keys of a repository's item and of its mirror's.
+fn keys(name: &RepositoryName) -> [Item; 2] {
+    let key = |pk: String, sk: String| {
+        Item::from([("pk".into(), AttributeValue::S(pk)), ("sk".into(), AttributeValue::S(sk))])
+    };
+    [
+        key(format!("NS#{}", name.namespace()), format!("REPOSITORY#{}", name.name())),
+        key(format!("REPO#{name}"), "MIRROR".into()),
+    ]
+}
+
+async fn read(stack: &Stack, key: Item) -> Item {
+    let get = aws_sdk_dynamodb::Client::new(&stack.aws).get_item().table_name(&stack.table).set_key(Some(key));
+    get.send().await.unwrap().item.expect("the item is there")
+}
+
+/// Writes in batches, some at once.
+async fn write(stack: &Stack, writes: Vec<WriteRequest>) {
+    let batches: Vec<_> = writes.chunks(BATCH).map(<[_]>::to_vec).collect();
+    let shares = batches.chunks(batches.len().div_ceil(WRITERS).max(1)).map(|share| {
+        let (dynamodb, table, share) = (aws_sdk_dynamodb::Client::new(&stack.aws), stack.table.clone(), share.to_vec());
+        tokio::spawn(async move {
+            for batch in share {
+                let written = dynamodb.batch_write_item().request_items(&table, batch).send().await.unwrap();
+                assert!(written.unprocessed_items.unwrap_or_default().is_empty());
+            }
+        })
+    });
+    for share in shares.collect::<Vec<_>>() {
+        share.await.unwrap();
+    }
 }

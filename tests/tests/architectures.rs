@@ -9,6 +9,7 @@ use moorage_tests::{
     skopeo,
     world::{World, outcome},
 };
+use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
@@ -49,6 +50,15 @@ async fn an_index_keeps_its_bytes_and_loses_other_architectures() {
     let amd64 = &index.children[0];
     assert_eq!(image::get_manifest(&stock.url, repository, &amd64.digest().to_string()).await.2, amd64.manifest);
     assert_eq!(image::get_manifest(&stock.url, repository, &left_out[0].to_string()).await.0, 404);
+
+    let (_, tags) = world.call(Method::GET, &format!("repository/{repository}/tag/?specificTag=index"), None).await;
+    let listed = &tags["tags"][0];
+    let mut presence = json!({amd64.digest().to_string(): true});
+    for digest in &left_out {
+        presence[digest.to_string()] = false.into();
+    }
+    assert_eq!((&listed["is_sparse"], &listed["child_manifests_presence"]), (&json!(true), &presence));
+    assert_eq!((&listed["child_manifest_count"], &listed["present_child_count"]), (&json!(3), &json!(1)));
 
     // What is as it should be costs one HEAD, skipped or not.
     let run = world.sync().await;

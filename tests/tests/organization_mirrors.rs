@@ -433,7 +433,7 @@ async fn turns_that_were_lost_are_given_again() {
     let put = aws_sdk_dynamodb::Client::new(&world.stack.aws).put_item().table_name(&world.stack.table);
     let put = put.item("pk", text(format!("NS#{}", world.namespace))).item("sk", text("TURN#app".into()));
     put.item("repository", text(named(&world, "app").to_string())).send().await.unwrap();
-    assert!(matches!(world.task(&Task::Reconcile).await, TaskAnswer::Reconciled { .. }));
+    assert!(matches!(world.task(&Task::Reconcile { round: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
     eventually("it is synced again", LIMIT, async || {
         (repositories(&world, "").await["repositories"][0]["last_sync_date"] != before).then_some(())
     })

@@ -156,7 +156,7 @@ async fn a_deletion_that_failed_half_way_is_finished() {
     update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await.unwrap();
     let path = format!("repository/{}", world.repository);
     assert_eq!(world.call(Method::GET, &path, None).await.0, 404);
-    assert!(matches!(world.task(&Task::Reconcile).await, TaskAnswer::Reconciled { .. }));
+    assert!(matches!(world.task(&Task::Reconcile { round: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
     assert_eq!(bucket::check(&world.stack, &world.repository).await, bucket::Held::default());
     assert_eq!(world.call(Method::POST, "repository", Some(new(&world.namespace, "app", "public"))).await.0, 201);
 }
@@ -207,44 +207,6 @@ async fn an_organization_goes_with_everything_in_it() {
         assert_eq!(gone.0, 401, "tokens of the one before do not open the new one");
     }
     assert_eq!(world.call(Method::POST, "repository", Some(new(name, "app", "public"))).await.0, 201);
-}
-
-#[tokio::test]
-async fn teams_have_roles() {
-    let world = World::new("teams").await;
-    let team = format!("organization/{}/team/dev", world.namespace);
-    let (status, made) = world.call(Method::PUT, &team, Some(json!({"role": "member", "description": "d"}))).await;
-    assert_eq!((status, &made["new_team"], &made["role"]), (200, &json!(true), &json!("member")));
-    let (status, made) = world.call(Method::PUT, &team, Some(json!({"role": "creator"}))).await;
-    assert_eq!((status, &made["new_team"], &made["description"]), (200, &json!(false), &json!("d")));
-    let members = json!({"name": "dev", "members": [], "can_edit": true});
-    assert_eq!(world.call(Method::GET, &format!("{team}/members"), None).await, (200, members));
-    let (_, organization) = world.call(Method::GET, &format!("organization/{}", world.namespace), None).await;
-    assert_eq!(organization["ordered_teams"], json!(["dev", "owners"]));
-    let entry = json!({
-        "name": "dev", "description": "d", "role": "creator", "can_view": true, "repo_count": 0, "member_count": 0,
-        "is_synced": false, "avatar": {"name": "dev", "hash": "", "color": "#969696", "kind": "team"},
-    });
-    assert_eq!(organization["teams"]["dev"], entry);
-
-    let role = format!("repository/{}/permissions/team/dev", world.repository);
-    let none = (400, json!({"message": "Team does not have permission for repo."}));
-    assert_eq!(world.call(Method::GET, &role, None).await, none);
-    let entry = json!({"role": "write", "name": "dev", "avatar": {"name": "dev", "hash": "", "color": "#969696", "kind": "team"}});
-    assert_eq!(world.call(Method::PUT, &role, Some(json!({"role": "write"}))).await, (200, entry.clone()));
-    assert_eq!(world.call(Method::GET, &role, None).await, (200, entry.clone()));
-    let all = format!("repository/{}/permissions/team/", world.repository);
-    assert_eq!(world.call(Method::GET, &all, None).await, (200, json!({"permissions": {"dev": entry}})));
-    let unknown = world.problem(400, "invalid_request", "Invalid team: ops");
-    let other = role.replace("/dev", "/ops");
-    assert_eq!(world.call(Method::PUT, &other, Some(json!({"role": "write"}))).await, unknown);
-    assert_eq!(world.call(Method::DELETE, &role, None).await.0, 204);
-    assert_eq!(world.call(Method::DELETE, &role, None).await.0, 400);
-    assert_eq!(world.call(Method::DELETE, &team, None).await.0, 204);
-    assert_eq!(world.call(Method::DELETE, &team, None).await.0, 400);
-    assert_eq!(world.call(Method::GET, &all, None).await, (200, json!({"permissions": {}})));
-    let owners = format!("organization/{}/team/owners", world.namespace);
-    assert_eq!(world.call(Method::DELETE, &owners, None).await.0, 400, "an organization keeps its owners");
 }
 
 #[tokio::test]

@@ -89,14 +89,17 @@ async fn schedules_that_went_astray_are_mended() {
     let forget = dynamodb.delete_item().table_name(&orphan.stack.table).key("pk", key(&orphan)).key("sk", sk);
     forget.send().await.unwrap();
 
-    let TaskAnswer::Reconciled { mended, removed } = lost.task(&Task::Reconcile).await else { panic!() };
+    let TaskAnswer::Reconciled { mended, removed, .. } = lost.task(&Task::Reconcile { round: 0, after: None }).await
+    else {
+        panic!()
+    };
     assert!(mended >= 2 && removed >= 1, "{mended} {removed}");
     assert_eq!(schedule(&lost).await.0, "rate(120 minutes)");
     assert_eq!(schedule(&wrong).await.0, "rate(60 minutes)");
     assert!(find(&orphan).await.is_none());
 
     // Once more there is nothing to do; and a change is seen at once.
-    let TaskAnswer::Reconciled { .. } = lost.task(&Task::Reconcile).await else { panic!() };
+    let TaskAnswer::Reconciled { .. } = lost.task(&Task::Reconcile { round: 0, after: None }).await else { panic!() };
     lost.change_mirror(json!({"is_enabled": false})).await;
     assert_eq!(schedule(&lost).await.1, ScheduleState::Disabled);
     let before = schedule(&wrong).await;

@@ -34,6 +34,13 @@ async fn with_past(name: &str) -> (World, Vec<Image>, Image) {
     (world, images, index)
 }
 
+/// What a list has of what an index lists.
+fn children(tag: &Value) -> (Value, Value, Value, Value) {
+    let field = |name: &str| tag[name].clone();
+    let presence = field("child_manifests_presence");
+    (field("is_sparse"), field("child_manifest_count"), field("present_child_count"), presence)
+}
+
 fn digest(image: &Image) -> String {
     Digest::sha256(&image.manifest).to_string()
 }
@@ -79,6 +86,7 @@ async fn the_past_of_tags_is_listed() {
     ];
     assert_eq!(keys, expected);
     assert_eq!((&entry("multi", false)["is_manifest_list"], &past["is_manifest_list"]), (&json!(true), &json!(false)));
+    assert_eq!(children(entry("multi", false)), (json!(false), json!(1), json!(1), json!({digest(&images[0]): true})));
     assert_eq!(tags(&list(&world, "onlyActiveTags=true").await), [("v1", true), ("multi", true)]);
     assert_eq!(tags(&list(&world, "specificTag=v1").await), [("v1", true), ("v1", false)]);
     assert_eq!(tags(&list(&world, "filter_tag_name=like:2").await), [("v2", false)]);
@@ -139,6 +147,12 @@ async fn tags_are_changed_by_hand_where_no_mirror_owns_them() {
         (&multi["size"], &json!(true)),
         "counted as the sync counted"
     );
+    assert_eq!(children(copy), children(multi));
+    let all = list(&world, "").await;
+    let reversions = all["tags"].as_array().unwrap().iter().filter(|tag| tag["reversion"] == true);
+    assert_eq!(reversions.map(|tag| tag["name"].clone()).collect::<Vec<_>>(), ["v1"], "what was restored");
+    let gone = all["tags"].as_array().unwrap().iter().find(|tag| tag["name"] == "multi").unwrap();
+    assert!(gone.get("end_ts").is_some() && children(gone) == children(multi), "the past says so, too: {gone}");
     let stock = Registry::over_bucket(&world.stack);
     let url = format!("{}/v2/{}/manifests/v1", stock.url, world.repository);
     let accept = "application/vnd.oci.image.manifest.v1+json";

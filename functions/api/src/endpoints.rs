@@ -5,6 +5,7 @@ mod organization;
 mod organization_mirror;
 mod repository;
 mod robot;
+mod team;
 
 use crate::endpoint::Endpoint;
 
@@ -16,6 +17,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
         organization::ENDPOINTS,
         organization_mirror::ENDPOINTS,
         robot::ENDPOINTS,
+        team::ENDPOINTS,
     ]
     .into_iter()
     .flatten()

@@ -38,6 +38,7 @@ mod runs;
 mod tag;
 mod tag_change;
 mod team;
+mod team_member;
 mod team_permission;
 mod token;
 mod usage_log;

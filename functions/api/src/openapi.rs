@@ -122,7 +122,9 @@ fn path_parameter(name: &'static str) -> Value {
         "orgname" => ("The organization.", "^[a-z0-9][a-z0-9._-]{0,254}$"),
         "robot_shortname" => ("The robot's name without its namespace.", "^[a-z0-9]+([._-][a-z0-9]+)*$"),
         "teamname" => ("The team.", "^[a-z0-9]+([._-][a-z0-9]+)*$"),
-        "username" => ("The robot's full name, namespace+name.", "^[a-z0-9][a-z0-9._-]{0,99}\\+[a-z0-9]+$"),
+        "username" | "membername" => {
+            ("The robot's full name, namespace+name.", "^[a-z0-9][a-z0-9._-]{0,99}\\+[a-z0-9]+$")
+        }
         "tag" => ("The tag.", "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"),
         _ => ("Its name.", "^[A-Za-z0-9_-]+$"),
     };

@@ -2,7 +2,7 @@
 
 use moorage_domain::{Namespace, usage_log::LogKind};
 use moorage_state::{ADMIN, Organization, Role, StateError};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     answer::Answer,
@@ -101,10 +101,8 @@ async fn view(api: &Api, call: &Call, organization: &Organization) -> Result<Ans
         "name": name, "email": email, "avatar": avatar(name, "org"), "is_admin": is_admin, "is_member": is_member,
     });
     if is_member {
-        let teams = api.table.teams(&organization.name).await?;
-        let names: Vec<_> = teams.iter().map(|team| team.name.as_str()).collect();
-        view["ordered_teams"] = names.into();
-        let teams: Map<_, _> = teams.iter().map(|it| (it.name.to_string(), team::entry(it))).collect();
+        let (names, teams) = team::all(api, &organization.name).await?;
+        view["ordered_teams"] = json!(names);
         view["teams"] = Value::Object(teams);
     }
     if is_admin {

@@ -33,12 +33,21 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, user: &str) -> Result<
     Ok(Answer::ok(view(&robot, role)))
 }
 
-/// `GET …/permissions/user/{username}/transitive`. Robots are in no teams, so that they have only roles of their own.
+/// `GET …/permissions/user/{username}/transitive`: the robot's own role, and those of its teams.
 pub(crate) async fn transitive(api: &Api, name: &RepositoryName, user: &str) -> Result<Answer, ApiError> {
     repository::find(api, name).await?;
     let robot: RobotName = user.parse().map_err(|_| ApiError::NotFound)?;
-    let role = api.table.role(name, &robot).await?.ok_or(ApiError::NotFound)?;
-    Ok(Answer::ok(json!({"permissions": [{"role": role.as_str()}]})))
+    let robot = api.table.robot(&robot).await?.ok_or(ApiError::NotFound)?;
+    let own = api.table.role(name, &robot.name).await?;
+    // A team of the same name in another organization is another one.
+    let is_ours = robot.name.namespace() == name.namespace();
+    let teams = if is_ours { api.table.team_roles(name).await? } else { Vec::new() };
+    let teams = teams.into_iter().filter(|(team, _)| robot.teams.contains(team)).map(|(_, role)| role);
+    let roles: Vec<_> = own.into_iter().chain(teams).map(|role| json!({"role": role.as_str()})).collect();
+    if roles.is_empty() {
+        return Err(ApiError::NotFound);
+    }
+    Ok(Answer::ok(json!({ "permissions": roles })))
 }
 
 /// `PUT …/permissions/user/{username}`.

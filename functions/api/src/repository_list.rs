@@ -1,5 +1,7 @@
 //! The list of repositories.
 
+use std::fmt;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Namespace, RepositoryName};
 use moorage_state::{ADMIN, Repository, Role};
@@ -26,8 +28,7 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         let detail = "namespace, starred or public are required for this API call";
         return Err(ApiError::InvalidRequest(detail.into()));
     }
-    let after = call.next_page(|page| page.parse::<RepositoryName>().is_ok())?;
-    let after: Option<RepositoryName> = after.and_then(|page| page.parse().ok());
+    let after = call.next_page(|page| Position::parse(page).is_some())?.and_then(Position::parse);
     if starred {
         // Nobody has stars; Quay refuses who is not logged in.
         call.caller.is_known().then_some(()).ok_or(ApiError::Unauthorized)?;
@@ -41,45 +42,72 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let views = stream::iter(found).map(|repository| view(api, call, repository)).buffered(LOOKS);
     let mut body = json!({"repositories": views.try_collect::<Vec<_>>().await?});
     if let Some(next) = next {
-        body["next_page"] = next.as_str().into();
+        body["next_page"] = next.to_string().into();
     }
     Ok(Answer::ok(body))
 }
 
-/// One page of what the caller may read in these namespaces, and the last repository that was looked at, if there is
-/// more.
+/// How far a page came: behind a repository, or behind all of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Position {
+    namespace: Namespace,
+    /// Nothing behind all of it.
+    name: Option<String>,
+}
+
+impl Position {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(namespace) = text.strip_suffix('/') {
+            return Some(Self { namespace: namespace.parse().ok()?, name: None });
+        }
+        let name: RepositoryName = text.parse().ok()?;
+        Some(Self { namespace: name.namespace(), name: Some(name.name().to_owned()) })
+    }
+
+    /// Whether something of a namespace lies behind it. The admin's own namespace comes last in the list of all; the
+    /// others are in order.
+    fn is_before(&self, namespace: &Namespace) -> bool {
+        let rank = |name: &Namespace| (name.as_str() == ADMIN, name.clone());
+        match &self.name {
+            Some(_) => rank(&self.namespace) <= rank(namespace),
+            None => rank(&self.namespace) < rank(namespace),
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name.as_deref().unwrap_or_default())
+    }
+}
+
+/// One page of what the caller may read in these namespaces, and how far it came, if there may be more.
 async fn page(
     api: &Api,
     call: &Call,
     namespaces: Vec<Namespace>,
-    after: Option<RepositoryName>,
-) -> Result<(Vec<Repository>, Option<RepositoryName>), ApiError> {
+    after: Option<Position>,
+) -> Result<(Vec<Repository>, Option<Position>), ApiError> {
     let (mut found, mut reads) = (Vec::new(), 0);
-    let start = after.as_ref().map(RepositoryName::namespace);
-    // The admin's own namespace comes last in the list of all; the others are in order.
-    let is_behind = |name: &Namespace| match &start {
-        None => true,
-        Some(start) if start.as_str() == ADMIN => name.as_str() == ADMIN,
-        Some(start) => name.as_str() == ADMIN || name >= start,
-    };
-    for namespace in namespaces.into_iter().filter(is_behind) {
+    let is_behind = |name: &Namespace| after.as_ref().is_none_or(|after| after.is_before(name));
+    let mut open = namespaces.into_iter().filter(is_behind).peekable();
+    while let Some(namespace) = open.next() {
         let sees_all = call.caller.role_in(&namespace) >= Some(Role::Read);
-        let first = after.as_ref().filter(|after| after.namespace() == namespace);
-        let mut from = first.map(|after| after.name().to_owned());
+        let first = after.as_ref().filter(|after| after.namespace == namespace);
+        let mut from = first.and_then(|after| after.name.clone());
         loop {
             let limit = i32::try_from(PAGE - found.len()).unwrap_or(i32::MAX);
             let page = api.table.repositories(&namespace, limit, from.as_deref()).await?;
             reads += 1;
             found.extend(page.repositories.into_iter().filter(|repository| sees_all || repository.is_public));
             from = page.next;
-            let Some(last) = &from else { break };
-            if found.len() >= PAGE || reads >= READS {
-                return Ok((found, RepositoryName::new(namespace.as_str(), last).ok()));
+            let is_over = found.len() >= PAGE || reads >= READS;
+            if is_over && (from.is_some() || open.peek().is_some()) {
+                return Ok((found, Some(Position { namespace, name: from })));
             }
-        }
-        if found.len() >= PAGE || reads >= READS {
-            let last = found.last().map(|repository| repository.repository.clone());
-            return Ok((found, last));
+            if from.is_none() {
+                break;
+            }
         }
     }
     Ok((found, None))
@@ -102,4 +130,30 @@ async fn view(api: &Api, call: &Call, repository: Repository) -> Result<Value, A
         view["popularity"] = 0.0.into();
     }
     Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_go_on_behind_a_repository_or_a_namespace() {
+        for (text, before, behind) in [
+            ("b/r/s", &["b", "c", "admin"][..], &["a"][..]),
+            ("b/", &["c", "admin"], &["a", "b"]),
+            ("admin/r", &["admin"], &["a", "z"]),
+            ("admin/", &[], &["a", "z", "admin"]),
+        ] {
+            let position = Position::parse(text).unwrap();
+            assert_eq!(position.to_string(), text);
+            for (names, expected) in [(before, true), (behind, false)] {
+                for name in names {
+                    assert_eq!(position.is_before(&name.parse().unwrap()), expected, "{text} {name}");
+                }
+            }
+        }
+        for text in ["", "/", "a", "a//", "A/r", "/r"] {
+            assert_eq!(Position::parse(text), None, "{text}");
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Robot accounts.
 
-use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
-use moorage_domain::{ExposeSecret as _, RobotName, SecretString, usage_log::LogKind};
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{ExposeSecret as _, RepositoryName, RobotName, SecretString, usage_log::LogKind};
 use moorage_state::{Purpose, Robot, RobotToken, Role, StateError};
 use serde_json::{Value, json};
 
@@ -11,14 +13,15 @@ use crate::{
     endpoint::Parameters,
     error::ApiError,
     field::Fields,
-    organization, robot_registry,
+    organization::{self, avatar},
+    robot_registry,
 };
 
 /// The longest description, as in Quay.
 const DESCRIPTION_LENGTH: usize = 255;
 /// The most that a robot's metadata may hold, in bytes of JSON.
 const METADATA_LENGTH: usize = 16 * 1024;
-/// How many robots are looked up at once, for a list of them.
+/// How many robots or repositories are looked up at once, for a list of them.
 const LOOKS: usize = 16;
 
 /// `GET …/robots`.
@@ -74,6 +77,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
             None => None,
         },
         mirrors: 0,
+        teams: BTreeSet::new(),
         name,
     };
     match api.table.create_robot(&robot).await {
@@ -127,15 +131,19 @@ pub(crate) async fn regenerate(api: &Api, path: &Parameters, call: &Call) -> Res
 /// `GET …/robots/{robot_shortname}/permissions`.
 pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
     let robot = find(api, path).await?;
-    let grants = api.table.grants(&robot.name).await?;
-    let view = async |(repository, role): (moorage_domain::RepositoryName, Role)| -> Result<_, ApiError> {
+    roles(api, api.table.grants(&robot.name).await?).await
+}
+
+/// Quay's view of the roles that somebody has on repositories.
+pub(crate) async fn roles(api: &Api, grants: Vec<(RepositoryName, Role)>) -> Result<Answer, ApiError> {
+    let view = async |(repository, role): (RepositoryName, Role)| -> Result<_, ApiError> {
         let found = api.table.repository(&repository).await?;
         Ok(found.map(|it| {
             let repository = json!({"name": repository.name(), "is_public": it.is_public});
             json!({"repository": repository, "role": role.as_str()})
         }))
     };
-    let views = try_join_all(grants.into_iter().map(view)).await?;
+    let views: Vec<_> = stream::iter(grants).map(view).buffered(LOOKS).try_collect().await?;
     Ok(Answer::ok(json!({"permissions": views.into_iter().flatten().collect::<Vec<_>>()})))
 }
 
@@ -206,7 +214,8 @@ async fn entry(api: &Api, robot: Robot, with_token: bool, with_permissions: bool
         let grants = api.table.grants(&robot.name).await?;
         let names: Vec<_> = grants.iter().map(|(repository, _)| repository.name()).collect();
         entry["repositories"] = names.into();
-        entry["teams"] = json!([]);
+        let teams = robot.teams.iter().map(|team| json!({"name": team, "avatar": avatar(team.as_str(), "team")}));
+        entry["teams"] = teams.collect();
     }
     Ok(entry)
 }

@@ -1,7 +1,7 @@
 //! The tags of a repository and their past.
 
-use moorage_domain::{Digest, MediaType, PastTag, RepositoryName, TagName, Timestamp};
-use serde_json::{Value, json};
+use moorage_domain::{Digest, MediaType, PastTag, RepositoryName, TagName, Timestamp, plan::Children};
+use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Answer,
@@ -26,8 +26,9 @@ struct Entry {
     size: u64,
     start: Timestamp,
     end: Option<Timestamp>,
-    /// The architectures that were copied, where others were left out.
-    architectures: Vec<String>,
+    /// What it lists, if it is an index.
+    children: Option<Children>,
+    reversion: bool,
 }
 
 /// `GET …/tag/`.
@@ -45,12 +46,13 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
         .filter(|(tag, _)| filter.takes(tag))
         .map(|(tag, held)| Entry {
             name: tag,
+            children: held.children(),
+            reversion: held.reversion,
             digest: held.digest,
             media_type: held.media_type,
             size: held.size,
             start: held.first_seen,
             end: None,
-            architectures: held.architectures,
         })
         .collect();
     if !call.flag("onlyActiveTags", false) {
@@ -75,7 +77,8 @@ impl From<PastTag> for Entry {
             size: past.size,
             start: past.start,
             end: Some(past.end),
-            architectures: Vec::new(),
+            children: past.children,
+            reversion: past.reversion,
         }
     }
 }
@@ -110,18 +113,22 @@ impl Filter {
 }
 
 fn view(entry: &Entry) -> Value {
-    let is_list = matches!(entry.media_type, MediaType::OciIndex | MediaType::DockerManifestList);
     let mut view = json!({
-        "name": entry.name, "reversion": false, "start_ts": entry.start.unix(), "manifest_digest": entry.digest,
-        "is_manifest_list": is_list,
-        "size": entry.size, "last_modified": entry.start.rfc2822(),
+        "name": entry.name, "reversion": entry.reversion, "start_ts": entry.start.unix(),
+        "manifest_digest": entry.digest, "is_manifest_list": entry.media_type.is_index(), "size": entry.size,
+        "last_modified": entry.start.rfc2822(),
     });
     if let Some(end) = entry.end {
         view["end_ts"] = end.unix().into();
         view["expiration"] = end.rfc2822().into();
     }
-    if entry.end.is_none() && is_list {
-        view["is_sparse"] = (!entry.architectures.is_empty()).into();
+    if let Some(Children { present, left_out }) = &entry.children {
+        let presence = present.iter().map(|digest| (digest, true)).chain(left_out.iter().map(|digest| (digest, false)));
+        let presence: Map<_, _> = presence.map(|(digest, is_here)| (digest.to_string(), is_here.into())).collect();
+        view["is_sparse"] = (!left_out.is_empty()).into();
+        view["child_manifest_count"] = presence.len().into();
+        view["present_child_count"] = present.len().into();
+        view["child_manifests_presence"] = Value::Object(presence);
     }
     view
 }

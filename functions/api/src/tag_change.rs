@@ -30,7 +30,7 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, tag: &str, call: &C
     let Some(digest) = digest else { return Ok(updated()) };
     let digest = parse_digest(digest.unwrap_or_default())?;
     let before = api.table.tag(name, &tag).await?;
-    apply(api, name, &tag, Some(&digest)).await?;
+    apply(api, name, &tag, Some(&digest), false).await?;
     let kind = if before.is_some() { LogKind::MoveTag } else { LogKind::CreateTag };
     let metadata = object([
         ("username", ADMIN.into()),
@@ -47,7 +47,7 @@ pub(crate) async fn delete(api: &Api, name: &RepositoryName, tag: &str, call: &C
     require_normal(api, name).await?;
     let tag: TagName = tag.parse().map_err(|_| ApiError::NotFound)?;
     api.table.tag(name, &tag).await?.ok_or(ApiError::NotFound)?;
-    apply(api, name, &tag, None).await?;
+    apply(api, name, &tag, None, false).await?;
     let metadata = object([("username", ADMIN.into()), ("tag", tag.as_str().into())]);
     api.log(call, name, vec![(LogKind::DeleteTag, metadata)]).await;
     Ok(Answer::NoContent)
@@ -61,7 +61,7 @@ pub(crate) async fn restore(api: &Api, name: &RepositoryName, tag: &str, call: &
     let digest = digest.ok_or_else(|| ApiError::InvalidRequest("Missing manifest_digest".into()))?;
     let tag: TagName = tag.parse().map_err(|_| ApiError::NotFound)?;
     let digest = parse_digest(digest)?;
-    apply(api, name, &tag, Some(&digest)).await?;
+    apply(api, name, &tag, Some(&digest), true).await?;
     let metadata = object([
         ("username", ADMIN.into()),
         ("tag", tag.as_str().into()),
@@ -77,8 +77,14 @@ async fn require_normal(api: &Api, name: &RepositoryName) -> Result<(), ApiError
     if state == RepositoryState::Normal { Ok(()) } else { Err(ApiError::NotNormal(name.clone())) }
 }
 
-async fn apply(api: &Api, name: &RepositoryName, tag: &TagName, digest: Option<&Digest>) -> Result<(), ApiError> {
-    let task = Task::ChangeTag { repository: name.clone(), tag: tag.clone(), digest: digest.cloned() };
+async fn apply(
+    api: &Api,
+    name: &RepositoryName,
+    tag: &TagName,
+    digest: Option<&Digest>,
+    reversion: bool,
+) -> Result<(), ApiError> {
+    let task = Task::ChangeTag { repository: name.clone(), tag: tag.clone(), digest: digest.cloned(), reversion };
     match api.invoker.ask(&task).await? {
         TaskAnswer::Done => Ok(()),
         TaskAnswer::NotFound => Err(ApiError::NotFound),

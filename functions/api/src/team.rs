@@ -1,12 +1,14 @@
-//! Teams. They exist so that they can be given roles; nobody is a member.
+//! Teams. They are given roles on repositories, which count for the robots that are their members.
 
-use moorage_domain::{TeamName, usage_log::LogKind};
+use futures_util::future::try_join3;
+use moorage_domain::{Namespace, TeamName, usage_log::LogKind};
 use moorage_state::{OWNERS, StateError, Team, TeamRole};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Answer,
     api::{Api, Call},
+    endpoint::Parameters,
     error::ApiError,
     field::Fields,
     organization::{self, avatar},
@@ -16,7 +18,7 @@ use crate::{
 const DESCRIPTION_LENGTH: usize = 16 * 1024;
 
 /// `PUT organization/{orgname}/team/{teamname}`: creates or changes.
-pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
+pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let fields = Fields(&body);
     fields.require(&["role"])?;
@@ -25,7 +27,7 @@ pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) 
     if description.is_some_and(|text| text.len() > DESCRIPTION_LENGTH) {
         return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
     }
-    let organization = organization::find(api, organization).await?.name;
+    let (organization, team) = (organization::find(api, path.get("orgname")).await?.name, path.get("teamname"));
     let invalid = |_| ApiError::BrokenRule(format!("Invalid team name '{team:.100}'"));
     let name: TeamName = team.parse().map_err(invalid)?;
     let role = match role {
@@ -59,8 +61,8 @@ pub(crate) async fn put(api: &Api, organization: &str, team: &str, call: &Call) 
 }
 
 /// `DELETE organization/{orgname}/team/{teamname}`.
-pub(crate) async fn delete(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
-    let organization = organization::find(api, organization).await?.name;
+pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let (organization, team) = (organization::find(api, path.get("orgname")).await?.name, path.get("teamname"));
     let unknown = || ApiError::BrokenRule(format!("Team '{team:.100}' is not a team in org '{organization}'"));
     let name: TeamName = team.parse().map_err(|_| unknown())?;
     if name.as_str() == OWNERS {
@@ -75,21 +77,30 @@ pub(crate) async fn delete(api: &Api, organization: &str, team: &str, call: &Cal
     Ok(Answer::NoContent)
 }
 
-/// `GET organization/{orgname}/team/{teamname}/members`.
-pub(crate) async fn members(api: &Api, organization: &str, team: &str, call: &Call) -> Result<Answer, ApiError> {
-    let organization = organization::find(api, organization).await?.name;
-    let name: TeamName = team.parse().map_err(|_| ApiError::NotFound)?;
+/// The team that a path is about, with its organization, or 404.
+pub(crate) async fn find(api: &Api, path: &Parameters) -> Result<(Namespace, Team), ApiError> {
+    let organization = organization::find(api, path.get("orgname")).await?.name;
+    let name: TeamName = path.get("teamname").parse().map_err(|_| ApiError::NotFound)?;
     let team = api.table.team(&organization, &name).await?.ok_or(ApiError::NotFound)?;
-    let can_edit = call.caller.require(&organization, moorage_state::Role::Admin).is_ok();
-    Ok(Answer::ok(json!({"name": team.name, "members": [], "can_edit": can_edit})))
+    Ok((organization, team))
 }
 
-/// Quay's entry of a team in its organization.
-pub(crate) fn entry(team: &Team) -> Value {
-    json!({
-        "name": team.name, "description": team.description, "role": word(team.role), "can_view": true,
-        "avatar": avatar(team.name.as_str(), "team"), "repo_count": 0, "member_count": 0, "is_synced": false,
-    })
+/// Quay's view of all teams of an organization: their names, and an entry of each.
+pub(crate) async fn all(api: &Api, organization: &Namespace) -> Result<(Vec<TeamName>, Map<String, Value>), ApiError> {
+    let table = &api.table;
+    let reads =
+        try_join3(table.teams(organization), table.memberships(organization), table.all_team_grants(organization));
+    let (teams, members, grants) = Box::pin(reads).await?;
+    let entry = |team: &Team| {
+        let count = |of: &[TeamName]| of.iter().filter(|name| **name == team.name).count();
+        json!({
+            "name": team.name, "description": team.description, "role": word(team.role), "can_view": true,
+            "avatar": avatar(team.name.as_str(), "team"), "repo_count": count(&grants),
+            "member_count": count(&members), "is_synced": false,
+        })
+    };
+    let entries = teams.iter().map(|team| (team.name.to_string(), entry(team))).collect();
+    Ok((teams.into_iter().map(|team| team.name).collect(), entries))
 }
 
 /// The name on the wire.

@@ -17,7 +17,7 @@ use crate::{
 pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, ApiError> {
     repository::find(api, name).await?;
     let roles = api.table.team_roles(name).await?;
-    // A role outlives its team, and is void then.
+    // A role may outlive its team for a moment, and is void then.
     let teams = api.table.teams(&name.namespace()).await?;
     let roles = roles.iter().filter(|(team, _)| teams.iter().any(|known| known.name == *team));
     let permissions: Map<_, _> = roles.map(|(team, role)| (team.to_string(), view(team, *role))).collect();
@@ -40,7 +40,10 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, team: &str, call: &
     repository::find(api, name).await?;
     let unknown = || ApiError::InvalidRequest(format!("Invalid team: {team:.100}"));
     let team = find(api, name, team).await?.ok_or_else(unknown)?;
-    api.table.grant_team(name, &team, role).await?;
+    match api.table.grant_team(name, &team, role).await {
+        Err(StateError::NotFound) => return Err(unknown()),
+        result => result?,
+    }
     let metadata = object([("team", team.as_str().into()), ("role", role.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoPermission, metadata)]).await;
     Ok(Answer::ok(view(&team, role)))

@@ -1,5 +1,6 @@
-//! Who may pull what. Everybody from public repositories; robots also from those on which they have a role; holders of
-//! the API's tokens from those of the namespace that a token is limited to; the holder of the stack's first one from all.
+//! Who may pull what. Everybody from public repositories; robots also from those on which they or one of their teams
+//! have a role; holders of the API's tokens from those of the namespace that a token is limited to; the holder of the
+//! stack's first one from all.
 //!
 //! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
 //! for: a token narrows what a caller may, and never widens it.
@@ -206,7 +207,8 @@ impl Access {
         if let Some(role) = self.roles.get(&key, now) {
             return Ok(Some(role));
         }
-        let role = self.table.role(repository, robot).await?;
+        let teams = self.callers.teams(robot, now).await?;
+        let role = self.table.role_in_all(repository, robot, &teams).await?;
         Ok(self.roles.found(key, role, now))
     }
 

@@ -1,6 +1,8 @@
 //! Who calls: a robot, the holder of a token of the API, or nobody known.
 
-use moorage_domain::{ExposeSecret as _, Namespace, RobotName, SecretString, Timestamp};
+use std::collections::BTreeSet;
+
+use moorage_domain::{ExposeSecret as _, Namespace, RobotName, SecretString, TeamName, Timestamp};
 use moorage_state::{ApiToken, RobotToken, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
@@ -56,12 +58,19 @@ struct Known {
     namespace: Option<Namespace>,
 }
 
+/// What is kept of a robot.
+#[derive(Clone)]
+struct KnownRobot {
+    hash: String,
+    teams: BTreeSet<TeamName>,
+}
+
 /// All callers, as the table and the stack's secret know them. Who is not there is kept, too: what is unknown must not
 /// take longer to refuse than what is known.
 pub(crate) struct Callers {
     table: Table,
     admin: StackSecret,
-    robots: Cache<RobotName, Option<String>>,
+    robots: Cache<RobotName, Option<KnownRobot>>,
     tokens: Cache<Uuid, Option<Known>>,
 }
 
@@ -100,15 +109,23 @@ impl Callers {
             Caller::Anonymous => Ok(None),
             Caller::Admin => Ok(Some(RobotToken(self.admin.get(now).await?).hash())),
             Caller::Token(id) => Ok(self.known(*id, now).await?.map(|known| known.hash)),
-            Caller::Robot(robot) => {
-                if let Some(hash) = self.robots.get(robot, now) {
-                    return Ok(hash);
-                }
-                let hash = self.table.robot(robot).await?.map(|robot| robot.token_hash);
-                self.robots.insert(robot.clone(), hash.clone(), now);
-                Ok(hash)
-            }
+            Caller::Robot(robot) => Ok(self.robot(robot, now).await?.map(|robot| robot.hash)),
         }
+    }
+
+    /// The teams that a robot is in.
+    pub(crate) async fn teams(&self, robot: &RobotName, now: Timestamp) -> Result<BTreeSet<TeamName>, PullError> {
+        Ok(self.robot(robot, now).await?.map(|robot| robot.teams).unwrap_or_default())
+    }
+
+    async fn robot(&self, name: &RobotName, now: Timestamp) -> Result<Option<KnownRobot>, PullError> {
+        if let Some(known) = self.robots.get(name, now) {
+            return Ok(known);
+        }
+        let robot = self.table.robot(name).await?;
+        let known = robot.map(|robot| KnownRobot { hash: robot.token_hash, teams: robot.teams });
+        self.robots.insert(name.clone(), known.clone(), now);
+        Ok(known)
     }
 
     /// Whether a token of the API is good for a namespace. Each role includes to pull.

@@ -36,8 +36,8 @@ async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnsw
             let (reason, error) = (failure.reason.as_str(), failure.message.as_str());
             tracing::warn!(task = name, reason, error, duration_ms, "the task failed");
         }
-        TaskAnswer::Reconciled { mended, removed } => {
-            tracing::info!(task = name, mended, removed, duration_ms, "schedules are as they should be");
+        TaskAnswer::Reconciled { mended, removed, failed } => {
+            tracing::info!(task = name, mended, removed, failed, duration_ms, "schedules were reconciled");
         }
         TaskAnswer::Discovered { repositories, created } => {
             let organization = organization.map(tracing::field::display);

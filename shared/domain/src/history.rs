@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, MediaType, TagName, Timestamp, plan::HeldTag};
+use crate::{
+    Digest, MediaType, TagName, Timestamp,
+    plan::{Children, HeldTag},
+};
 
 /// A tag as it was for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,12 @@ pub struct PastTag {
     pub start: Timestamp,
     /// When it was moved or deleted.
     pub end: Timestamp,
+    /// What it lists, if it is an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Children>,
+    /// Whether somebody had pointed it back to what it was before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reversion: bool,
 }
 
 impl PastTag {
@@ -31,6 +40,8 @@ impl PastTag {
             size: held.size,
             start: held.first_seen,
             end,
+            children: held.children(),
+            reversion: held.reversion,
         }
     }
 }

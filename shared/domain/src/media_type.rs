@@ -27,6 +27,11 @@ impl MediaType {
     /// All of them, in the order in which we ask a registry for them.
     pub const ALL: [Self; 4] = [Self::OciIndex, Self::OciManifest, Self::DockerManifestList, Self::DockerManifest];
 
+    /// Whether such a manifest lists others.
+    pub const fn is_index(self) -> bool {
+        matches!(self, Self::OciIndex | Self::DockerManifestList)
+    }
+
     /// The registered name.
     pub const fn as_str(self) -> &'static str {
         match self {

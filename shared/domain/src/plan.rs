@@ -36,6 +36,24 @@ pub struct HeldTag {
     /// The manifests below it, up to [`MAX_MANIFESTS`]: what referrers may refer to.
     #[serde(default)]
     pub manifests: Vec<Digest>,
+    /// Those of them that the index does not list itself, but an index below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<Digest>,
+    /// What the index lists and the repository does not have, up to [`MAX_MANIFESTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Digest>,
+    /// Whether somebody pointed it back to what it was before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reversion: bool,
+}
+
+/// What an index lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Children {
+    /// What the repository has of it.
+    pub present: Vec<Digest>,
+    /// What it does not have: other architectures than its mirror keeps.
+    pub left_out: Vec<Digest>,
 }
 
 impl HeldTag {
@@ -43,6 +61,13 @@ impl HeldTag {
     fn covers(&self, wanted: &[String]) -> bool {
         let has = |wanted: &String| self.architectures.contains(wanted);
         self.architectures.is_empty() || (!wanted.is_empty() && wanted.iter().all(has))
+    }
+
+    /// What the index lists, if it is one.
+    pub fn children(&self) -> Option<Children> {
+        let own = |digest: &&Digest| !self.nested.contains(digest);
+        let present = self.manifests.iter().filter(own).cloned().collect();
+        self.media_type.is_index().then(|| Children { present, left_out: self.left_out.clone() })
     }
 
     /// When it was last seen upstream with this digest, by a mirror whose last complete sync began at `last_complete`.
@@ -136,6 +161,9 @@ mod tests {
             source: None,
             architectures: Vec::new(),
             manifests: Vec::new(),
+            nested: Vec::new(),
+            left_out: Vec::new(),
+            reversion: false,
         };
         tags.iter().map(|n| (tag(*n), held(n))).collect()
     }
@@ -154,6 +182,17 @@ mod tests {
         ] {
             assert_eq!(action(Some(held), &Digest::sha256(&[1]), &names(wanted)), expected, "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn an_index_lists_what_is_not_below_another_one() {
+        let whole = &held(&BTreeSet::from([1]))[&tag(1)];
+        let digests = |all: &[u8]| all.iter().map(|n| Digest::sha256(&[*n])).collect::<Vec<_>>();
+        let (manifests, nested, left_out) = (digests(&[2, 3, 4]), digests(&[3]), digests(&[5]));
+        let index =
+            HeldTag { media_type: MediaType::OciIndex, manifests, nested, left_out: left_out.clone(), ..whole.clone() };
+        assert_eq!(index.children(), Some(Children { present: digests(&[2, 4]), left_out }));
+        assert_eq!(whole.children(), None, "an image lists nothing");
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub enum Task {
         tag: TagName,
         /// The manifest; nothing deletes the tag.
         digest: Option<Digest>,
+        /// Whether it pointed to the manifest before.
+        #[serde(default)]
+        reversion: bool,
     },
     /// Removes everything of a repository that was deleted.
     Purge {
@@ -41,7 +44,14 @@ pub enum Task {
         repository: RepositoryName,
     },
     /// Makes all schedules what the mirrors' configurations say.
-    Reconcile,
+    Reconcile {
+        /// Which invocation of one reconciliation it is, from 0.
+        #[serde(default)]
+        round: u32,
+        /// The last mirror that the ones before looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<RepositoryName>,
+    },
     /// Finds the repositories that an organization's mirror is to mirror, and has them synced.
     Discover {
         /// The organization.
@@ -73,7 +83,7 @@ impl Task {
             Self::Preview(_) => "preview",
             Self::ChangeTag { .. } => "change_tag",
             Self::Purge { .. } => "purge",
-            Self::Reconcile => "reconcile",
+            Self::Reconcile { .. } => "reconcile",
             Self::Discover { .. } => "discover",
             Self::CancelDiscovered { .. } => "cancel_discovered",
             Self::ReleaseDiscovered { .. } => "release_discovered",
@@ -90,7 +100,7 @@ impl Task {
             | Self::CancelDiscovered { organization }
             | Self::ReleaseDiscovered { organization }
             | Self::CheckSource { organization } => Some(organization),
-            Self::Preview(_) | Self::ChangeTag { .. } | Self::Purge { .. } | Self::Reconcile => None,
+            Self::Preview(_) | Self::ChangeTag { .. } | Self::Purge { .. } | Self::Reconcile { .. } => None,
         }
     }
 }
@@ -113,6 +123,8 @@ pub enum TaskAnswer {
         mended: u64,
         /// Schedules of mirrors that are gone.
         removed: u64,
+        /// Schedules that Scheduler refused.
+        failed: u64,
     },
     /// The answer to [`Task::CheckSource`].
     Checked {
@@ -145,7 +157,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Order>(sync).unwrap(), Order::Sync(request));
         assert_eq!(
             serde_json::from_value::<Order>(json!({"task": "reconcile"})).unwrap(),
-            Order::Task(Task::Reconcile)
+            Order::Task(Task::Reconcile { round: 0, after: None })
         );
         let preview = Order::Task(Task::Preview(PreviewRequest {
             repository: "a/b".parse().unwrap(),

@@ -85,6 +85,10 @@ pub enum LogKind {
     OrgSetTeamRole,
     /// A team's description was changed.
     OrgSetTeamDescription,
+    /// A robot was added to a team.
+    OrgAddTeamMember,
+    /// A robot was taken out of a team.
+    OrgRemoveTeamMember,
 }
 
 /// One entry.

@@ -18,7 +18,7 @@ impl Steps<'_> {
                 continue;
             }
             self.claim.check()?;
-            match engine.describe(&digest).await {
+            match engine.describe(repository, &digest).await {
                 Ok(Some(found)) => {
                     engine.table.put_tag(repository, &tag, found.clone()).await?;
                     held.insert(tag.clone(), found);

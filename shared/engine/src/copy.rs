@@ -45,6 +45,10 @@ struct Tree {
     sizes: BTreeMap<Digest, u64>,
     /// The manifests among them, but for itself.
     manifests: BTreeSet<Digest>,
+    /// What it lists itself.
+    children: BTreeSet<Digest>,
+    /// What it lists, and is left out.
+    left_out: Vec<Digest>,
     /// Whether something below it was left out.
     is_sparse: bool,
     /// Whether something of it was not there before.
@@ -81,11 +85,20 @@ impl Copier {
         claim.check()?;
         storage.publish_tag(repository, tag, digest).await?;
         let size = tree.sizes.values().sum();
-        let manifests = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
-        let (digest, media_type) = (digest.clone(), tree.media_type);
-        let architectures = if tree.is_sparse { self.architectures.clone() } else { Vec::new() };
-        let held =
-            HeldTag { digest, media_type, size, first_seen: now(), last_seen: None, source, architectures, manifests };
+        let manifests: Vec<_> = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
+        let held = HeldTag {
+            digest: digest.clone(),
+            media_type: tree.media_type,
+            size,
+            first_seen: now(),
+            last_seen: None,
+            source,
+            architectures: if tree.is_sparse { self.architectures.clone() } else { Vec::new() },
+            nested: manifests.iter().filter(|digest| !tree.children.contains(*digest)).cloned().collect(),
+            manifests,
+            left_out: tree.left_out.iter().take(MAX_MANIFESTS).cloned().collect(),
+            reversion: false,
+        };
         table.put_tag(repository, tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
         Ok(Outcome::Copied)
@@ -182,7 +195,7 @@ impl Copier {
         }
         let (manifest, size, mut is_new) = self.fetch(digest).await?;
         let (mut sizes, mut manifests) = (BTreeMap::from([(digest.clone(), size)]), BTreeSet::new());
-        let mut is_sparse = false;
+        let (mut is_sparse, mut own, mut left_out) = (false, BTreeSet::new(), Vec::new());
         match &manifest.content {
             Content::Image(blobs) => {
                 is_new |= self.blobs.link(blobs).await?;
@@ -192,9 +205,11 @@ impl Copier {
             }
             Content::Index(children) => {
                 let kept = architecture::select(children, &self.architectures)?;
-                is_sparse = kept.len() < children.len();
+                own.extend(kept.iter().map(|child| child.digest.clone()));
+                left_out.extend(children.iter().map(|child| &child.digest).filter(|it| !own.contains(*it)).cloned());
+                is_sparse = !left_out.is_empty();
                 let children = kept;
-                manifests.extend(children.iter().map(|child| child.digest.clone()));
+                manifests.extend(own.iter().cloned());
                 let child = |index: usize| self.manifest(&children[index].digest, depth + 1);
                 for tree in follow(children.len(), child).await? {
                     sizes.extend(tree.sizes.iter().map(|(digest, size)| (digest.clone(), *size)));
@@ -216,7 +231,8 @@ impl Copier {
         if storage.blob_size(digest).await?.is_none() {
             self.fetch(digest).await?;
         }
-        Ok(Arc::new(Tree { media_type: manifest.media_type, sizes, manifests, is_sparse, is_new }))
+        let media_type = manifest.media_type;
+        Ok(Arc::new(Tree { media_type, sizes, manifests, children: own, left_out, is_sparse, is_new }))
     }
 
     /// A manifest, its length, and whether it is new: the bucket's, if an earlier sync or another repository stored it,

@@ -1,8 +1,16 @@
 //! Schedules follow configurations, and deleted repositories go. The API sees to both; this mends what was left undone: by
 //! a call that failed half-way, or by somebody else.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Namespace, RepositoryName,
     mirror::RepositoryState,
@@ -11,7 +19,7 @@ use moorage_domain::{
     task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
-use moorage_state::Mirror;
+use moorage_state::{ADMIN, Mirror};
 
 use crate::{
     clock::now,
@@ -23,45 +31,83 @@ use crate::{
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// Repositories that are looked at together.
 const PAGE: i32 = 100;
+/// Schedules that are made or removed at once: together they stay below what Scheduler takes in a second.
+const SCHEDULES: usize = 8;
+
+/// What was done, also by a reconciliation that is stopped half-way.
+#[derive(Debug, Default)]
+pub(crate) struct Reconciled {
+    /// The last mirror that the invocations before looked at.
+    after: Option<RepositoryName>,
+    /// The last one by now.
+    reached: Mutex<Option<RepositoryName>>,
+    mended: AtomicU64,
+    removed: AtomicU64,
+    failed: AtomicU64,
+    purged: AtomicU64,
+}
+
+impl Reconciled {
+    /// Nothing yet, behind what the invocations before did.
+    pub(crate) fn behind(after: Option<RepositoryName>) -> Self {
+        Self { reached: Mutex::new(after.clone()), after, ..Self::default() }
+    }
+
+    /// The last mirror that was looked at.
+    pub(crate) fn reached(&self) -> Option<RepositoryName> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how far it came, which may be less than those before.
+    fn reach(&self, name: &RepositoryName) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached.as_ref().is_none_or(|reached| place(reached) < place(name)) {
+            *reached = Some(name.clone());
+        }
+    }
+
+    /// Whether an invocation before has looked at all of a namespace.
+    fn is_behind(&self, namespace: &Namespace) -> bool {
+        self.after.as_ref().is_some_and(|after| rank(namespace) < rank(&after.namespace()))
+    }
+
+    /// Whether the next one will have less to do.
+    pub(crate) fn anything(&self) -> bool {
+        [&self.mended, &self.removed, &self.purged].into_iter().any(|count| count.load(Relaxed) > 0)
+    }
+}
 
 impl Engine {
     /// Makes all schedules what the mirrors say: makes those that are missing or wrong, and removes those whose mirror is
-    /// gone.
-    pub(crate) async fn reconcile(&self) -> Result<TaskAnswer, SyncError> {
+    /// gone. It goes on where the invocation before had to stop; schedules without mirrors are only looked for by one that
+    /// sees all mirrors.
+    pub(crate) async fn reconcile(&self, done: &Reconciled) -> Result<TaskAnswer, SyncError> {
         let listed = self.scheduler.list().await?;
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
-        let (mut mended, mut removed) = (0, 0);
-        for namespace in self.table.namespaces().await? {
-            mended += self.reconcile_organization(&namespace, &mut listed).await?;
-            mended += self.reconcile_namespace(&namespace, &mut listed).await?;
+        for namespace in self.table.namespaces().await?.into_iter().filter(|namespace| !done.is_behind(namespace)) {
+            done.mended.fetch_add(self.reconcile_organization(&namespace, &mut listed).await?, Relaxed);
+            self.reconcile_namespace(&namespace, &mut listed, done).await?;
         }
-        for name in listed.into_keys() {
-            let is_of_use = match self.scheduler.order_of(&name).await? {
-                Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
-                Some(Order::Task(Task::Discover { organization, .. })) => {
-                    self.table.organization_mirror(&organization).await?.is_some()
-                }
-                Some(Order::Task(_)) | None => false,
-            };
-            // It may have been created while the others were looked at.
-            if !is_of_use {
-                self.scheduler.remove_named(&name).await?;
-                removed += 1;
-            }
-        }
-        Ok(TaskAnswer::Reconciled { mended, removed })
+        listed.retain(|_, _| done.after.is_none());
+        let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
+        stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await?;
+        let [mended, removed, failed] = [&done.mended, &done.removed, &done.failed].map(|count| count.load(Relaxed));
+        Ok(TaskAnswer::Reconciled { mended, removed, failed })
     }
 
     async fn reconcile_namespace(
         &self,
         namespace: &Namespace,
         listed: &mut HashMap<String, bool>,
-    ) -> Result<u64, SyncError> {
-        let (mut mended, mut after, mut discovered) = (0, None, Vec::new());
+        done: &Reconciled,
+    ) -> Result<(), SyncError> {
+        let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
+        let (mut after, mut discovered) = (start.map(|start| start.name().to_owned()), Vec::new());
         loop {
             let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
             let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
             let states: HashMap<_, _> = page.repositories.iter().map(|it| (&it.repository, it.state)).collect();
+            let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
                 if mirror.is_discovered {
@@ -70,16 +116,23 @@ impl Engine {
                 }
                 let is_enabled = listed.remove(&Scheduler::name_of(&config.repository));
                 let is_right = mirror.scheduled_revision == mirror.config_revision;
-                if is_enabled == Some(config.is_enabled) && is_right {
-                    continue;
+                if is_enabled != Some(config.is_enabled) || !is_right {
+                    let is_mirror = states.get(&config.repository) == Some(&RepositoryState::Mirror);
+                    wrong.push(self.try_mend(mirror, is_mirror, done));
                 }
-                let is_mirror = states.get(&config.repository) == Some(&RepositoryState::Mirror);
-                self.mend(mirror, is_mirror).await?;
-                mended += 1;
+            }
+            stream::iter(wrong).buffer_unordered(SCHEDULES).try_collect::<()>().await?;
+            if let Some(last) = names.last() {
+                done.reach(last);
             }
             for name in &page.deleted {
-                if let Err(WorkError::Failed(failure)) = self.purge(name).await {
-                    tracing::warn!(repository = %name, error = failure.message, "a deleted repository is not gone yet");
+                match self.purge(name).await {
+                    Ok(_) => increase(&done.purged),
+                    Err(WorkError::Failed(failure)) => {
+                        let error = failure.message;
+                        tracing::warn!(repository = %name, error, "a deleted repository is not gone yet");
+                    }
+                    Err(_) => {}
                 }
             }
             after = page.next;
@@ -87,10 +140,44 @@ impl Engine {
                 break;
             }
         }
-        if !discovered.is_empty() {
+        // How many of them run is known only where all were seen.
+        if !discovered.is_empty() && start.is_none() {
             self.reconcile_discovered(namespace, &discovered).await?;
         }
-        Ok(mended)
+        Ok(())
+    }
+
+    /// Removes a schedule, unless it has a mirror by now.
+    async fn remove_orphan(&self, name: String, done: &Reconciled) -> Result<(), SyncError> {
+        let is_of_use = match self.scheduler.order_of(&name).await? {
+            Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
+            Some(Order::Task(Task::Discover { organization, .. })) => {
+                self.table.organization_mirror(&organization).await?.is_some()
+            }
+            Some(Order::Task(_)) | None => false,
+        };
+        if !is_of_use {
+            self.scheduler.remove_named(&name).await?;
+            increase(&done.removed);
+        }
+        Ok(())
+    }
+
+    /// Mends a mirror's schedule. One that Scheduler does not take keeps nobody from mending the others.
+    async fn try_mend(&self, mirror: Mirror, is_mirror: bool, done: &Reconciled) -> Result<(), SyncError> {
+        let repository = mirror.config.repository.clone();
+        match self.mend(mirror, is_mirror).await {
+            Err(SyncError::Schedule(error)) => {
+                tracing::warn!(%repository, %error, "a schedule could not be mended");
+                increase(&done.failed);
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                increase(&done.mended);
+                Ok(())
+            }
+        }
     }
 
     /// Makes a mirror's schedule again. A start that has come meanwhile is served at once.
@@ -112,5 +199,37 @@ impl Engine {
             current = self.table.mirror(&config.repository).await?;
         }
         Ok(())
+    }
+}
+
+/// Where a repository comes in the order in which they are looked at: the admin's own namespace is the last.
+fn place(name: &RepositoryName) -> ((bool, Namespace), &str) {
+    (rank(&name.namespace()), name.name())
+}
+
+fn rank(namespace: &Namespace) -> (bool, Namespace) {
+    (namespace.as_str() == ADMIN, namespace.clone())
+}
+
+fn increase(count: &AtomicU64) {
+    count.fetch_add(1, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reconciliation_goes_on_behind_what_was_done() {
+        let name = |name: &str| name.parse::<RepositoryName>().unwrap();
+        let done = Reconciled::behind(Some(name("b/r")));
+        for (namespace, expected) in [("a", true), ("b", false), ("c", false), ("admin", false)] {
+            assert_eq!(done.is_behind(&namespace.parse().unwrap()), expected, "{namespace}");
+        }
+        done.reach(&name("a/z"));
+        assert_eq!(done.reached(), Some(name("b/r")), "it never goes back");
+        done.reach(&name("admin/a"));
+        assert_eq!(done.reached(), Some(name("admin/a")));
+        assert!(!Reconciled::default().is_behind(&"a".parse().unwrap()));
     }
 }

@@ -15,38 +15,51 @@ use crate::{clock::now, error::WorkError, sync::Engine};
 const DEPTH: usize = 2;
 
 impl Engine {
-    /// Points a tag to a manifest that the repository has, or deletes it. The bucket comes first: it is what is served.
-    pub(crate) async fn change_tag(
+    /// Points a tag to a manifest that the repository has. The bucket comes first: it is what is served.
+    pub(crate) async fn point_tag(
         &self,
         repository: &RepositoryName,
         tag: &TagName,
-        digest: Option<&Digest>,
+        digest: &Digest,
+        reversion: bool,
     ) -> Result<TaskAnswer, WorkError> {
-        // The API has asked, but the state may have changed since: a mirror's tags are its own.
-        let state = self.table.repository(repository).await?.map(|repository| repository.state);
-        if state != Some(RepositoryState::Normal) {
+        if !self.is_normal(repository).await? || !self.storage.has_manifest(repository, digest).await? {
             return Ok(TaskAnswer::NotFound);
         }
-        let Some(digest) = digest else {
-            self.storage.delete_tag(repository, tag).await?;
-            self.table.delete_tag(repository, tag).await?;
-            return Ok(TaskAnswer::Done);
-        };
-        if !self.storage.has_manifest(repository, digest).await? {
-            return Ok(TaskAnswer::NotFound);
-        }
-        let Some(held) = self.describe(digest).await? else { return Ok(TaskAnswer::NotFound) };
+        let Some(held) = self.describe(repository, digest).await? else { return Ok(TaskAnswer::NotFound) };
         self.storage.publish_tag(repository, tag, digest).await?;
-        self.table.put_tag(repository, tag, held).await?;
+        self.table.put_tag(repository, tag, HeldTag { reversion, ..held }).await?;
         Ok(TaskAnswer::Done)
     }
 
-    /// A manifest of the bucket as a tag that points to it since now.
-    pub(crate) async fn describe(&self, digest: &Digest) -> Result<Option<HeldTag>, WorkError> {
+    /// Deletes a tag.
+    pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
+        if !self.is_normal(repository).await? {
+            return Ok(TaskAnswer::NotFound);
+        }
+        self.storage.delete_tag(repository, tag).await?;
+        self.table.delete_tag(repository, tag).await?;
+        Ok(TaskAnswer::Done)
+    }
+
+    /// Whether tags may be changed by hand. The API has asked, but the state may have changed since: a mirror's tags are
+    /// its own.
+    async fn is_normal(&self, repository: &RepositoryName) -> Result<bool, WorkError> {
+        let found = self.table.repository(repository).await?;
+        Ok(found.is_some_and(|repository| repository.state == RepositoryState::Normal))
+    }
+
+    /// A manifest of the repository as a tag that points to it since now.
+    pub(crate) async fn describe(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<HeldTag>, WorkError> {
         let Stored::Sound(bytes) = self.storage.manifest(digest).await? else { return Ok(None) };
         let manifest = Manifest::parse(&bytes)?;
         let mut sizes = std::collections::BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
-        let (mut manifests, mut open, mut depth) = (Vec::new(), vec![manifest.content], 0);
+        let (mut manifests, mut nested, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut open, mut depth) = (vec![manifest.content], 0);
         while !open.is_empty() && depth < DEPTH {
             let mut below = Vec::new();
             for content in open {
@@ -54,9 +67,20 @@ impl Engine {
                     Content::Image(blobs) => sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size))),
                     Content::Index(children) => {
                         for child in children.into_iter().take(MAX_MANIFESTS) {
+                            let is_here = self.storage.has_manifest(repository, &child.digest).await?;
+                            let stored =
+                                if is_here { self.storage.manifest(&child.digest).await? } else { Stored::Missing };
                             // An index may lack what its mirror left out.
-                            let Stored::Sound(bytes) = self.storage.manifest(&child.digest).await? else { continue };
+                            let Stored::Sound(bytes) = stored else {
+                                if depth == 0 {
+                                    left_out.push(child.digest);
+                                }
+                                continue;
+                            };
                             sizes.insert(child.digest.clone(), bytes.len() as u64);
+                            if depth > 0 {
+                                nested.push(child.digest.clone());
+                            }
                             manifests.push(child.digest);
                             below.push(Manifest::parse(&bytes)?.content);
                         }
@@ -75,6 +99,9 @@ impl Engine {
             source: None,
             architectures: Vec::new(),
             manifests,
+            nested,
+            left_out,
+            reversion: false,
         }))
     }
 }

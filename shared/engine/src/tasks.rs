@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::{
     error::{SyncError, WorkError},
+    reconcile::Reconciled,
     sync::Engine,
 };
 
@@ -18,6 +19,8 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(24);
 /// What is left of an invocation for its end.
 const RESERVE: Duration = Duration::from_secs(2);
+/// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
+const MAX_ROUNDS: u32 = 20;
 
 impl Engine {
     /// Does a task, until `deadline` is near.
@@ -28,9 +31,10 @@ impl Engine {
                 let end = end.min(Instant::now() + WAIT);
                 Ok(answer(self.preview(request, end).await))
             }
-            Task::ChangeTag { repository, tag, digest } => {
-                Ok(answer(self.change_tag(repository, tag, digest.as_ref()).await))
+            Task::ChangeTag { repository, tag, digest: Some(digest), reversion } => {
+                Ok(answer(self.point_tag(repository, tag, digest, *reversion).await))
             }
+            Task::ChangeTag { repository, tag, digest: None, .. } => Ok(answer(self.delete_tag(repository, tag).await)),
             Task::Purge { repository } => {
                 if let Ok(purged) = timeout_at(end.into(), self.purge(repository)).await {
                     return Ok(answer(purged));
@@ -54,11 +58,15 @@ impl Engine {
                 Ok(TaskAnswer::Unfinished)
             }
             Task::CheckSource { organization } => self.check_source(organization, end.min(Instant::now() + WAIT)).await,
-            Task::Reconcile => {
-                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile()).await {
+            Task::Reconcile { round, after } => {
+                let done = Reconciled::behind(after.clone());
+                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile(&done)).await {
                     return reconciled;
                 }
-                // What was mended stays so, and the next one goes on with the rest.
+                // What was mended stays so, and the next invocation has only the rest to do.
+                if done.anything() && *round < MAX_ROUNDS {
+                    self.invoker.order(&Task::Reconcile { round: round + 1, after: done.reached() }).await?;
+                }
                 Ok(TaskAnswer::Unfinished)
             }
         }

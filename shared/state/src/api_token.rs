@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Role, StateError, Table,
+    error::or_gone,
     key::{API_TOKENS, Key, prefix},
     table::Query,
 };
@@ -137,10 +138,7 @@ impl Table {
     pub async fn delete_api_tokens_of(&self, namespace: &Namespace) -> Result<(), StateError> {
         let tokens: Vec<ApiToken> = self.all(API_TOKENS.to_owned(), prefix::API_TOKEN).await?;
         for token in tokens.iter().filter(|token| token.namespace.as_ref() == Some(namespace)) {
-            match self.delete_api_token(token.id).await {
-                Ok(()) | Err(StateError::NotFound) => {}
-                Err(error) => return Err(error),
-            }
+            or_gone(self.delete_api_token(token.id).await)?;
         }
         Ok(())
     }

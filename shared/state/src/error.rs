@@ -28,3 +28,11 @@ where
 {
     StateError::Unavailable(chain(error))
 }
+
+/// Of deletions: what is not there is gone, whoever took it away.
+pub(crate) fn or_gone(deleted: Result<(), StateError>) -> Result<(), StateError> {
+    match deleted {
+        Err(StateError::NotFound) => Ok(()),
+        result => result,
+    }
+}

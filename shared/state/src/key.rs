@@ -30,6 +30,10 @@ pub(crate) enum Key<'a> {
     /// That the sync of a repository is queued.
     Turn(&'a RepositoryName),
     Team(&'a Namespace, &'a TeamName),
+    /// That a robot is in a team of its organization.
+    TeamMember(&'a TeamName, &'a RobotName),
+    /// A team's permission as its team sees it.
+    TeamGrant(&'a TeamName, &'a RepositoryName),
     Robot(&'a RobotName),
     /// A permission as its robot sees it.
     Grant(&'a RobotName, &'a RepositoryName),
@@ -62,10 +66,11 @@ impl Key<'_> {
             | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
-            Self::Robot(robot) | Self::Grant(robot, _) => namespace_pk(&robot.namespace()),
-            Self::Repository(repository) | Self::Discovered(repository) | Self::Turn(repository) => {
-                namespace_pk(&repository.namespace())
-            }
+            Self::Robot(robot) | Self::Grant(robot, _) | Self::TeamMember(_, robot) => namespace_pk(&robot.namespace()),
+            Self::Repository(repository)
+            | Self::TeamGrant(_, repository)
+            | Self::Discovered(repository)
+            | Self::Turn(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -91,6 +96,8 @@ impl Key<'_> {
             Self::Discovered(repository) => format!("{}{}", prefix::DISCOVERED, repository.name()),
             Self::Turn(repository) => format!("{}{}", prefix::TURN, repository.name()),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
+            Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
+            Self::TeamGrant(team, repository) => format!("{}{}", team_grants_prefix(team), repository.name()),
             Self::ApiToken(id) => format!("{}{id}", prefix::API_TOKEN),
             Self::Robot(robot) => format!("{}{}", prefix::ROBOT, robot.short()),
             Self::Grant(robot, repository) => format!("{}{}", grants_prefix(robot), repository.name()),
@@ -128,6 +135,8 @@ pub(crate) mod prefix {
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
     pub(crate) const TURN: &str = "TURN#";
     pub(crate) const TEAM: &str = "TEAM#";
+    pub(crate) const TEAM_MEMBER: &str = "TEAMMEMBER#";
+    pub(crate) const TEAM_GRANT: &str = "TEAMGRANT#";
     pub(crate) const API_TOKEN: &str = "TOKEN#";
     pub(crate) const ROBOT: &str = "ROBOT#";
     pub(crate) const GRANT: &str = "GRANT#";
@@ -168,4 +177,12 @@ pub(crate) fn outcomes_prefix(run: RunId) -> String {
 
 pub(crate) fn grants_prefix(robot: &RobotName) -> String {
     format!("{}{}#", prefix::GRANT, robot.short())
+}
+
+pub(crate) fn members_prefix(team: &TeamName) -> String {
+    format!("{}{team}#", prefix::TEAM_MEMBER)
+}
+
+pub(crate) fn team_grants_prefix(team: &TeamName) -> String {
+    format!("{}{team}#", prefix::TEAM_GRANT)
 }

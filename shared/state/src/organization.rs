@@ -59,7 +59,9 @@ impl Table {
 
     /// Deletes an organization, its teams and its log. Its repositories, robots and mirror must be gone.
     pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
-        for prefix in [prefix::TEAM, prefix::LOG, prefix::DISCOVERED, prefix::TURN] {
+        let prefixes =
+            [prefix::TEAM, prefix::TEAM_MEMBER, prefix::TEAM_GRANT, prefix::LOG, prefix::DISCOVERED, prefix::TURN];
+        for prefix in prefixes {
             self.delete_all(&namespace_pk(name), prefix).await?;
         }
         let mut transaction = Transaction::new(self);

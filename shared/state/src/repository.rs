@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Mirror, StateError, Table,
+    error::or_gone,
     key::{Key, namespace_pk, prefix, repository_pk},
     table::{Item, Query, conditional},
     transaction::{Change, Committed, Transaction},
@@ -140,7 +141,10 @@ impl Table {
     pub async fn purge_repository(&self, name: &RepositoryName) -> Result<(), StateError> {
         let roles: Vec<(RobotName, _)> = self.roles(name).await?;
         for (robot, _) in roles {
-            self.revoke(name, &robot).await?;
+            or_gone(self.revoke(name, &robot).await)?;
+        }
+        for (team, _) in self.team_roles(name).await? {
+            or_gone(self.revoke_team(name, &team).await)?;
         }
         self.delete_all(&repository_pk(name), "").await?;
         let mut transaction = Transaction::new(self);

@@ -1,7 +1,9 @@
 //! Robot accounts and their tokens.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Namespace, RobotName, SecretString, Timestamp};
+use moorage_domain::{Namespace, RobotName, SecretString, TeamName, Timestamp};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Ciphertext, StateError, Table,
+    error::or_gone,
     key::{Key, PK, namespace_pk, prefix},
     table::{Item, conditional},
     transaction::{Committed, Transaction},
@@ -18,6 +21,9 @@ use crate::{
 const TOKEN_LENGTH: usize = 64;
 /// What tokens are made of, as in Quay: 36^64 of them are about 2^330.
 const TOKEN_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/// How often a deletion is tried again after the robot was changed by somebody else.
+const MAX_RACES: u32 = 5;
 
 /// A robot account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +46,9 @@ pub struct Robot {
     /// How many mirrors use it; kept by their transactions.
     #[serde(default)]
     pub mirrors: u64,
+    /// The teams that it is in; kept by [`Table::add_member`] and [`Table::remove_member`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    pub teams: BTreeSet<TeamName>,
 }
 
 /// A robot's credentials at an external registry. They go to this registry only, whatever mirrors refer to.
@@ -122,21 +131,44 @@ impl Table {
         }
     }
 
-    /// Deletes a robot and its roles; [`StateError::Conflict`] if a mirror uses it.
+    /// Deletes a robot with its memberships and roles; [`StateError::Conflict`] if a mirror uses it.
     pub async fn delete_robot(&self, name: &RobotName) -> Result<(), StateError> {
-        let mut transaction = Transaction::new(self);
-        let none = Item::from([(":none".to_owned(), AttributeValue::N("0".to_owned()))]);
-        let unused = "attribute_not_exists(#mirrors) OR #mirrors = :none";
-        transaction.delete(Key::Robot(name), Some((unused, none)))?;
-        if let Committed::Refused(_) = transaction.commit().await? {
-            return Err(StateError::Conflict);
-        }
-        // Without the robot its roles are of no use, so that they may go later.
-        for (repository, _) in self.grants(name).await? {
-            match self.revoke(&repository, name).await {
-                Ok(()) | Err(StateError::NotFound) => {}
-                Err(error) => return Err(error),
+        for _ in 0..MAX_RACES {
+            let Some(robot) = self.robot(name).await? else { break };
+            if robot.mirrors > 0 {
+                return Err(StateError::Conflict);
             }
+            if let Committed::Yes = self.delete_unused(&robot).await? {
+                return self.revoke_all(name).await;
+            }
+        }
+        // It was deleted before, and perhaps not all of its roles; or a mirror or a team has just got it.
+        if self.robot(name).await?.is_none() { self.revoke_all(name).await } else { Err(StateError::Conflict) }
+    }
+
+    /// Deletes a robot as it was read.
+    async fn delete_unused(&self, robot: &Robot) -> Result<Committed, StateError> {
+        let mut transaction = Transaction::new(self);
+        let mut values = Item::from([(":none".to_owned(), AttributeValue::N("0".to_owned()))]);
+        let teams = if robot.teams.is_empty() {
+            "attribute_not_exists(#teams)"
+        } else {
+            let teams = robot.teams.iter().map(ToString::to_string).collect();
+            values.insert(":teams".to_owned(), AttributeValue::Ss(teams));
+            "#teams = :teams"
+        };
+        let unused = format!("(attribute_not_exists(#mirrors) OR #mirrors = :none) AND {teams}");
+        transaction.delete(Key::Robot(&robot.name), Some((&unused, values)))?;
+        for team in &robot.teams {
+            transaction.delete(Key::TeamMember(team, &robot.name), None)?;
+        }
+        transaction.commit().await
+    }
+
+    /// Without the robot its roles are of no use, so that they may go later.
+    async fn revoke_all(&self, name: &RobotName) -> Result<(), StateError> {
+        for (repository, _) in self.grants(name).await? {
+            or_gone(self.revoke(&repository, name).await)?;
         }
         Ok(())
     }

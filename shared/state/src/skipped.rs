@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
+    error::or_gone,
     key::{Key, prefix, repository_pk},
 };
 
@@ -45,9 +46,6 @@ impl Table {
 
     /// Forgets a tag that is not there to be skipped any more.
     pub async fn delete_skipped(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StateError> {
-        match self.delete(Key::Skipped(repository, tag)).await {
-            Err(StateError::NotFound) => Ok(()),
-            result => result,
-        }
+        or_gone(self.delete(Key::Skipped(repository, tag)).await)
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
+    error::or_gone,
     key::{Key, prefix, repository_pk},
     table::{Query, conditional},
 };
@@ -77,10 +78,7 @@ impl Table {
         if let Some(before) = self.tag(repository, tag).await? {
             self.end_tag(repository, tag, &before, now()).await?;
         }
-        match self.delete(Key::Tag(repository, tag)).await {
-            Err(StateError::NotFound) => Ok(()),
-            result => result,
-        }
+        or_gone(self.delete(Key::Tag(repository, tag)).await)
     }
 }
 

@@ -1,12 +1,11 @@
-//! Teams of organizations, and their roles on repositories. They have no members: nobody but robots and tokens acts
-//! here.
+//! Teams of organizations. Robots of the organization are their members.
 
-use moorage_domain::{Namespace, RepositoryName, TeamName};
+use moorage_domain::{Namespace, TeamName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Role, StateError, Table,
-    key::{Key, namespace_pk, prefix, repository_pk},
+    StateError, Table,
+    key::{Key, namespace_pk, prefix},
 };
 
 /// The team that every organization begins with, as in Quay.
@@ -20,7 +19,7 @@ pub enum TeamRole {
     Member,
     /// Create repositories.
     Creator,
-    /// Everything.
+    /// Everything: the role `admin` on each of the organization's repositories.
     Admin,
 }
 
@@ -35,15 +34,13 @@ pub struct Team {
     pub description: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct TeamPermission {
-    team: TeamName,
-    role: Role,
-}
-
 impl Table {
-    /// Creates or replaces a team.
+    /// Creates a team, or replaces it. A new one begins without members and roles, even if a deletion of another one of
+    /// its name was interrupted.
     pub async fn put_team(&self, organization: &Namespace, team: &Team) -> Result<(), StateError> {
+        if self.team(organization, &team.name).await?.is_none() {
+            self.forget_team(organization, &team.name).await?;
+        }
         self.put(Key::Team(organization, &team.name), team).await
     }
 
@@ -57,30 +54,15 @@ impl Table {
         self.all(namespace_pk(organization), prefix::TEAM).await
     }
 
-    /// Deletes a team; [`StateError::NotFound`] if there is none. Roles that it has on repositories are void without it.
+    /// Deletes a team with its memberships and roles; [`StateError::NotFound`] if there is none. The team goes first:
+    /// without it nobody can be added, and what is left is void.
     pub async fn delete_team(&self, organization: &Namespace, name: &TeamName) -> Result<(), StateError> {
-        self.delete(Key::Team(organization, name)).await
+        self.delete(Key::Team(organization, name)).await?;
+        self.forget_team(organization, name).await
     }
 
-    /// Gives a team a role on a repository.
-    pub async fn grant_team(&self, repository: &RepositoryName, team: &TeamName, role: Role) -> Result<(), StateError> {
-        self.put(Key::TeamPermission(repository, team), &TeamPermission { team: team.clone(), role }).await
-    }
-
-    /// Takes a team's role on a repository away; [`StateError::NotFound`] if it has none.
-    pub async fn revoke_team(&self, repository: &RepositoryName, team: &TeamName) -> Result<(), StateError> {
-        self.delete(Key::TeamPermission(repository, team)).await
-    }
-
-    /// The teams that have a role on a repository, by name.
-    pub async fn team_roles(&self, repository: &RepositoryName) -> Result<Vec<(TeamName, Role)>, StateError> {
-        let items: Vec<TeamPermission> = self.all(repository_pk(repository), prefix::TEAM_PERMISSION).await?;
-        Ok(items.into_iter().map(|item| (item.team, item.role)).collect())
-    }
-
-    /// A team's role on a repository.
-    pub async fn team_role(&self, repository: &RepositoryName, team: &TeamName) -> Result<Option<Role>, StateError> {
-        let item: Option<TeamPermission> = self.get(Key::TeamPermission(repository, team)).await?;
-        Ok(item.map(|item| item.role))
+    async fn forget_team(&self, organization: &Namespace, name: &TeamName) -> Result<(), StateError> {
+        self.remove_members(organization, name).await?;
+        self.revoke_roles_of(organization, name).await
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
+    error::or_gone,
     key::{Key, prefix, repository_pk},
 };
 
@@ -63,9 +64,6 @@ impl Table {
 
     /// Forgets an upload, after it was finished or given up.
     pub async fn delete_upload(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StateError> {
-        match self.delete(Key::Upload(repository, digest)).await {
-            Err(StateError::NotFound) => Ok(()),
-            result => result,
-        }
+        or_gone(self.delete(Key::Upload(repository, digest)).await)
     }
 }

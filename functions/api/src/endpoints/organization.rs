@@ -6,7 +6,7 @@ use crate::{
     about,
     caller::Access,
     endpoint::{Body, Endpoint, Parameter, Reply},
-    entity, organization, organization_end, team, token, usage_log, user,
+    entity, organization, organization_end, token, usage_log, user,
 };
 
 /// The endpoints.
@@ -151,55 +151,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         answers: &[Reply(200, Some("Logs"))],
         run: |it| {
             Box::pin(async move { usage_log::of_organization(it.api, it.parameters.get("orgname"), it.call).await })
-        },
-    },
-    Endpoint {
-        method: "PUT",
-        path: "organization/{orgname}/team/{teamname}",
-        access: Access::Namespace(Role::Admin),
-        operation: "updateOrganizationTeam",
-        summary: "Creates or changes a team.",
-        query: &[],
-        body: Some(Body::Required("Team")),
-        answers: &[Reply(200, Some("TeamView"))],
-        run: |it| {
-            Box::pin(async move {
-                team::put(it.api, it.parameters.get("orgname"), it.parameters.get("teamname"), it.call).await
-            })
-        },
-    },
-    Endpoint {
-        method: "DELETE",
-        path: "organization/{orgname}/team/{teamname}",
-        access: Access::Namespace(Role::Admin),
-        operation: "deleteOrganizationTeam",
-        summary: "Deletes a team.",
-        query: &[],
-        body: None,
-        answers: &[Reply(204, None)],
-        run: |it| {
-            Box::pin(async move {
-                team::delete(it.api, it.parameters.get("orgname"), it.parameters.get("teamname"), it.call).await
-            })
-        },
-    },
-    Endpoint {
-        method: "GET",
-        path: "organization/{orgname}/team/{teamname}/members",
-        access: Access::Namespace(Role::Read),
-        operation: "getOrganizationTeamMembers",
-        summary: "The members of a team: none.",
-        query: &[Parameter {
-            name: "includePending",
-            kind: "boolean",
-            about: "Whether invitations are listed: there are none.",
-        }],
-        body: None,
-        answers: &[Reply(200, Some("Members"))],
-        run: |it| {
-            Box::pin(async move {
-                team::members(it.api, it.parameters.get("orgname"), it.parameters.get("teamname"), it.call).await
-            })
         },
     },
     Endpoint {
