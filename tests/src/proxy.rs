@@ -273,17 +273,7 @@ async fn answer_one(
         }
         state.allowance.filter(|_| is_manifest)
     };
-    let fault = match fault {
-        Some(Fault::Held(released, fault)) => {
-            released.notified().await;
-            Some(*fault)
-        }
-        Some(Fault::Late(pause, fault)) => {
-            tokio::time::sleep(pause).await;
-            Some(*fault)
-        }
-        fault => fault,
-    };
+    let fault = due(fault).await;
     match &fault {
         Some(Fault::Status(status, headers)) => return Ok(plain(*status, headers, Bytes::new())),
         Some(Fault::Body(body)) => return Ok(plain(200, &[], body.clone())),
@@ -343,6 +333,21 @@ async fn answer_one(
         None => builder.body(full(body)).unwrap(),
         Some((part, stall)) => builder.body(broken(part, stall)).unwrap(),
     })
+}
+
+/// The fault, when it is to happen.
+async fn due(fault: Option<Fault>) -> Option<Fault> {
+    match fault {
+        Some(Fault::Held(released, fault)) => {
+            released.notified().await;
+            Some(*fault)
+        }
+        Some(Fault::Late(pause, fault)) => {
+            tokio::time::sleep(pause).await;
+            Some(*fault)
+        }
+        fault => fault,
+    }
 }
 
 async fn body_of(body: &mut Incoming) -> String {
