@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 /// The mirrors that are listed.
 const LISTED: usize = 10_000;
 /// The mirrors that get schedules: more than one of the tests' short invocations makes.
-const SCHEDULED: usize = 1_500;
+const SCHEDULED: usize = 8_000;
 /// How long seeding may take.
 const SEEDING: Duration = Duration::from_secs(40);
 /// How long all invocations of a reconciliation may take.
-const RECONCILIATION: Duration = Duration::from_secs(120);
+const RECONCILIATION: Duration = Duration::from_secs(180);
 
 /// Seeds mirrors in a bounded time.
 async fn seeded(world: &World, count: usize) -> Vec<RepositoryName> {
