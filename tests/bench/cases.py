@@ -66,12 +66,12 @@ def scale(bed):
 
 
 def handover(bed):
-    """One layer of 400 MB at 2 MB/s a connection: in one invocation, and in several of ten seconds."""
+    """One layer of 1 GB at 5 MB/s a connection: in one invocation, and in several of ten seconds."""
     results = []
     for case, timeout in (("handover, one invocation", 900), ("handover, several", 10)):
         with functions.changed(bed, Timeout=timeout):
             results += compared(
-                bed, case, content.layers(1, 400), ["first"], rate=CAPPED // 10, runs=1, with_peers=False)
+                bed, case, content.layers(1, 1000), ["first"], rate=CAPPED // 4, runs=1, with_peers=False)
     return results
 
 
