@@ -43,7 +43,7 @@ def table(results):
     if first := find("small", "first"):
         add("1,000 first syncs of 100 small images", 1000, of_sync(first.typical))
     if large := find("large", "first"):
-        add("a terabyte mirrored, in layers of 100 MB", 1e12 / large.unique, of_sync(large.typical, large.unique))
+        add("1,000 GB mirrored, in layers of 100 MB", 1e12 / large.unique, of_sync(large.typical, large.unique))
     if pull := find("pull", "100 images"):
         add("a million pulls: a token, a manifest, four blobs", 1e6 / 100, of_pulls(pull.typical, 400))
     if rows:
@@ -52,7 +52,7 @@ def table(results):
         daily = lambda_(30, SYNC_MEMORY, 30) + 30 * SCHEDULER_INVOCATION
         add("a month of nothing: a key, two secrets, the hourly and the daily task", 1,
             {"Lambda": hourly + daily, "key and secrets": KMS_KEY_MONTH + 2 * SECRET_MONTH})
-        add("a terabyte stored for a month", 1, {"S3": 1000 * S3_GB_MONTH})
+        add("1,000 GB stored for a month", 1, {"S3": 1000 * S3_GB_MONTH})
     return markdown(["dollars", "in all", *parts], rows)
 
 

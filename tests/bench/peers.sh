@@ -8,7 +8,9 @@ peers="$PWD/target/peers"
 [ ! -x "$peers/crane" ] || exit 0
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # Where this system has its packages from.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | sort | tail -1)
+codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Codename: $codename" |
+  head -1) || mirror=
 [ -n "$mirror" ] && [ -e "$keyring" ] || { echo "peers: not a Debian system: no crane"; exit 0; }
 echo "peers: building crane"
 
