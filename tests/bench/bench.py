@@ -5,6 +5,7 @@
 """
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -41,6 +42,8 @@ def main(names):
 
 
 if __name__ == "__main__":
+    # A run that is given up must not leave servers behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         main(sys.argv[1:])
     except servers.Problem as problem:

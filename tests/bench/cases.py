@@ -81,8 +81,9 @@ def pull(bed):
     tool = Ours(bed, upstream, made)
     tool.sync()
     registry, began = f"{bed.env['MOORAGE_URL']}/v2", time.time()
-    bed.call("PUT", f"repository/{tool.repository}/permissions/user/{tool.repository.split('/')[0]}+bot", {"role": "read"})
-    robot = bed.call("GET", f"organization/{tool.repository.split('/')[0]}/robots/bot")
+    org = tool.repository.split("/")[0]
+    bed.call("PUT", f"repository/{tool.repository}/permissions/user/{org}+bot", {"role": "read"})
+    robot = bed.call("GET", f"organization/{org}/robots/bot")
     bed.aws.counts()
     before = cpu_of(processes(bed.env["MOORAGE_REGISTRY_FUNCTION"]))
     for tag in range(pulls):
@@ -176,7 +177,10 @@ def ceiling(bed, size):
 
     def put(number):
         data = body[:size - (number - 1) * PART]
-        with urllib.request.urlopen(urllib.request.Request(urls[number - 1], data, method="PUT")) as answer:
+        # Without a type it would be a form, which the emulator reads as one.
+        headers = {"Content-Type": "application/octet-stream"}
+        request = urllib.request.Request(urls[number - 1], data, headers, method="PUT")
+        with urllib.request.urlopen(request) as answer:
             return {"PartNumber": number, "ETag": answer.headers["ETag"]}
 
     began = time.monotonic()

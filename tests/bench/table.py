@@ -24,14 +24,16 @@ def syncs(results):
         typical, times = result.typical, [sample.seconds for sample in result.samples]
         if not is_sync(result):
             continue
-        ours = next((it for it in results if it.tool == "ours" and (it.case, it.step) == (result.case, result.step)), None)
+        same = (it for it in results if (it.case, it.step, it.tool) == (result.case, result.step, "ours"))
+        ours = next(same, None)
         ratio = f" ({result.seconds / ours.seconds:.1f}×)" if ours and ours is not result else ""
         spread = f"{min(times):.2f} to {max(times):.2f}" if len(times) > 1 else "one run"
         first = "" if typical.first_byte is None else f"{typical.first_byte:.2f}"
         inside = f"{typical.inside:.2f}" if typical.invocations else ""
         rows.append([
             f"{result.case}, {result.step}", result.tool, f"{result.seconds:.2f}{ratio}", spread, inside, first,
-            f"{typical.cpu:.1f}", f"{result.rss:.0f}", f"{typical.upstream['bytes'] / MB:.1f} / {result.unique / MB:.1f}"])
+            f"{typical.cpu:.1f}", f"{result.rss:.0f}",
+            f"{typical.upstream['bytes'] / MB:.1f} / {result.unique / MB:.1f}"])
     return markdown(["case", "", "seconds", "spread", "in the function", "first blob byte", "CPU s", "peak MiB",
                      "MB read / unique"], rows)
 
@@ -64,8 +66,8 @@ def others(results):
         times = [sample.seconds for sample in result.samples]
         if result.case.startswith("start"):
             name = result.case.split()[1]
-            rows.append([result.case, f"{result.seconds * 1000:.0f} ms, worst of {len(times)}: {max(times) * 1000:.0f} ms",
-                         f"{size(name):.1f} MB binary"])
+            worst = f"worst of {len(times)}: {max(times) * 1000:.0f} ms"
+            rows.append([result.case, f"{result.seconds * 1000:.0f} ms, {worst}", f"{size(name):.1f} MB binary"])
         elif result.case.startswith("mark"):
             rows.append([result.case, f"{result.seconds:.2f} s", f"{result.rss:.0f} MiB"])
     several = [it for it in results if it.case == "handover, several"]

@@ -28,7 +28,8 @@ class Ours:
             "external_reference": f"{upstream.address}/{content.repository}",
             "external_registry_config": {"verify_tls": False},
             "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "sync_interval": 86400,
-            "sync_start_date": f"{began:%Y-%m-%dT%H:%M:%SZ}", "skopeo_timeout_interval": 300, "robot_username": f"{org}+bot"})
+            "sync_start_date": f"{began:%Y-%m-%dT%H:%M:%SZ}", "skopeo_timeout_interval": 300,
+            "robot_username": f"{org}+bot"})
 
     def sync(self):
         function = self.bed.env["MOORAGE_SYNC_FUNCTION"]

@@ -1,4 +1,4 @@
-//! What DynamoDB charges for a request, on demand, as far as its sizes show here. Items are measured as JSON, which is
+//! What DynamoDB charges for a request, on demand, as far as sizes show here. Items are measured as JSON, which is
 //! longer than what DynamoDB counts, so that this is rather too much; of an item that is updated or deleted only what the
 //! request says of it is known.
 
