@@ -29,16 +29,21 @@ def main(names):
         raise SystemExit(f"bench: there is no case {unknown[0]}\n{__doc__}")
     chosen, results = names or list(cases.ALL), []
     bed = Bed(FOLDER) if any(name != "mark" for name in chosen) else None
-    for name in chosen:
-        began = time.monotonic()
-        print(f"== {name}: {' '.join(cases.ALL[name].__doc__.split())}", flush=True)
-        results += cases.ALL[name](bed)
-        print(f"   {time.monotonic() - began:.0f} s", flush=True)
+    try:
+        for name in chosen:
+            began = time.monotonic()
+            print(f"== {name}: {' '.join(cases.ALL[name].__doc__.split())}", flush=True)
+            results += cases.ALL[name](bed)
+            print(f"   {time.monotonic() - began:.0f} s", flush=True)
+    finally:
+        # A run that is given up shows what it has.
+        show(results)
+
+
+def show(results):
     print(f"\n{table.machine()}\n")
-    for text in (table.syncs(results), table.requests(results), table.others(results), cost.table(results),
-                 table.bars(results)):
-        if text:
-            print(text + "\n")
+    tables = (table.syncs, table.requests, table.others, cost.table, table.bars)
+    print("\n\n".join(filter(None, (make(results) for make in tables))), flush=True)
 
 
 if __name__ == "__main__":
