@@ -2,7 +2,11 @@
 
 use std::{str::FromStr, time::Duration};
 
-use aws_config::timeout::TimeoutConfig;
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider, retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_s3::config::SharedCredentialsProvider;
 use moorage_engine::{Engine, Settings};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
@@ -65,9 +69,8 @@ impl Config {
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) async fn engine(self) -> Engine {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-        let aws = aws_config::from_env().timeout_config(timeouts).load().await;
+    pub(crate) fn engine(self) -> Engine {
+        let aws = aws();
         // An endpoint of one's own has no host name per bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
@@ -81,6 +84,20 @@ impl Config {
             settings: self.settings,
         }
     }
+}
+
+/// What all clients have in common. Lambda gives a function its region and its credentials by the environment; a chain
+/// of other sources of them (profiles, STS, metadata services) would only make the code larger.
+fn aws() -> SdkConfig {
+    let variable = |name| Some(optional(name)).filter(|value| !value.is_empty());
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    let mut aws = SdkConfig::builder();
+    aws.set_region(variable("AWS_REGION").map(Region::new)).set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    aws.behavior_version(BehaviorVersion::latest())
+        .credentials_provider(credentials)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+        .build()
 }
 
 fn required(name: &'static str) -> Result<String, ConfigError> {

@@ -14,12 +14,13 @@ use moorage_engine::{Ended, Engine, SyncError};
 pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> Result<(), Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
     let (deadline, request) = (Instant::now() + left, event.payload);
-    let (repository, trigger) = (&request.repository, request.trigger.as_str());
+    let (repository, trigger, started) = (&request.repository, request.trigger.as_str(), Instant::now());
     match engine.sync(&request, deadline).await {
         Ok(Ended::Ran(run)) => {
             let counts = run.progress;
             let reason = run.failure.as_ref().map(|failure| failure.reason.as_str());
             let error = run.failure.as_ref().map(|failure| failure.message.as_str());
+            let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 %repository, trigger, run.id = %run.run_id, run.status = ?run.status, reason, error,
                 tags.total = counts.tags_total, tags.copied = counts.tags_copied,
@@ -28,7 +29,7 @@ pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> 
                 tags.repaired = counts.tags_repaired, run.verifies = run.verifies,
                 upstream.requests = counts.upstream.requests, upstream.manifest_gets = counts.upstream.manifest_gets,
                 upstream.retries = counts.upstream.retries, upstream.waited_ms = counts.upstream.waited_ms,
-                waiting_until = run.waiting_until.map(Timestamp::iso),
+                waiting_until = run.waiting_until.map(Timestamp::iso), duration_ms,
                 "{}", ending(&run)
             );
             Ok(())

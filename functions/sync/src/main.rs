@@ -11,6 +11,6 @@ use lambda_runtime::{Error, run, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     moorage_telemetry::init();
-    let engine = Config::from_env()?.engine().await;
+    let engine = Config::from_env()?.engine();
     run(service_fn(|event| task::handle(&engine, event))).await
 }

@@ -99,8 +99,9 @@ impl Steps<'_> {
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
-        let listed = registry.tags().await?.tags;
-        let mut held = engine.table.tags(&config.repository).await?;
+        // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
+        let (listed, held) = tokio::join!(registry.tags(), engine.table.tags(&config.repository));
+        let (listed, mut held) = (listed?.tags, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);

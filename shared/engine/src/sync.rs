@@ -119,10 +119,13 @@ impl Engine {
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
-        let (run, earlier, outcomes) = self.begin(request, &claim, &mirror).await?;
+        let limit = async {
+            let account = source::account(self, &mirror).await?;
+            Ok((self.table.rate_limit(&account).await?, account))
+        };
+        let ((run, earlier, outcomes), (limit, account)) =
+            tokio::try_join!(self.begin(request, &claim, &mirror), limit)?;
         let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
-        let account = source::account(self, &mirror).await?;
-        let limit = self.table.rate_limit(&account).await?;
         let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
         let progress = Arc::new(Progress::resume(begun, &earlier));
         let stop = CancellationToken::new();
@@ -190,8 +193,11 @@ impl Engine {
         let now = now();
         let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now);
         let run = Run::new(id, request.trigger, now, verifies);
-        self.table.put_run(&request.repository, &run).await?;
-        self.table.add_log(&request.repository, &[report::started(&mirror.config)]).await?;
+        let started = [report::started(&mirror.config)];
+        tokio::try_join!(
+            self.table.put_run(&request.repository, &run),
+            self.table.add_log(&request.repository, &started)
+        )?;
         Ok((run, Vec::new(), 0))
     }
 }
@@ -243,8 +249,10 @@ impl Sync<'_> {
         pump.run.failure = failure;
         let warned = pump.run.warning.map(|warning| report::warned(config, warning));
         let log: Vec<_> = warned.into_iter().chain(log).collect();
-        engine.table.add_log(&config.repository, &log).await?;
-        engine.table.put_run(&config.repository, &pump.run).await?;
+        tokio::try_join!(
+            engine.table.add_log(&config.repository, &log),
+            engine.table.put_run(&config.repository, &pump.run)
+        )?;
         let success = if status == RunStatus::Success { Some(began) } else { self.mirror.state.last_success };
         report::metrics(&config.repository, &pump.run, success.unwrap_or(self.mirror.created));
         match status {

@@ -1,6 +1,10 @@
 //! JSON logs in the form that Lambda's level filter understands.
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 /// Lambda's own variable for the level (its `LoggingConfig`).
 const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
@@ -12,14 +16,13 @@ pub fn init() {
     let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let ours =
         ["api", "collector", "domain", "engine", "gc", "registry", "schedule", "state", "storage", "sync", "upstream"];
-    let ours = ours.iter().filter_map(|name| format!("moorage_{name}={level}").parse().ok());
-    let filter = ours.fold(EnvFilter::default().add_directive(LevelFilter::WARN.into()), EnvFilter::add_directive);
-    tracing_subscriber::fmt()
+    let ours = ours.map(|name| (format!("moorage_{name}"), level));
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_targets(ours);
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_target(false)
         .with_current_span(true)
-        .with_span_list(false)
-        .with_env_filter(filter)
-        .init();
+        .with_span_list(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
 }

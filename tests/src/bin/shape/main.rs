@@ -2,15 +2,14 @@
 //!
 //!     moorage-shape LISTEN TARGET DELAY_MS BYTES_PER_SECOND
 //!
-//! `GET /_counts` answers with the requests since the last such call, by kind, and the bytes of bodies that were sent.
+//! `GET /_counts` answers with what passed since the last such call.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
+mod counts;
+mod units;
+
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -20,6 +19,8 @@ use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody}
 use hyper::{Request, Response, body::Frame, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+
+use counts::Counts;
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -35,8 +36,7 @@ struct Shape {
     /// Bytes a second of one connection; 0 for any.
     rate: u64,
     client: reqwest::Client,
-    counts: Mutex<BTreeMap<String, u64>>,
-    bytes: AtomicU64,
+    counts: Mutex<Counts>,
 }
 
 /// When a connection may send again.
@@ -51,8 +51,7 @@ async fn main() {
         delay: Duration::from_millis(delay.parse().unwrap()),
         rate: rate.parse().unwrap(),
         client: moorage_tests::http(),
-        counts: Mutex::default(),
-        bytes: AtomicU64::new(0),
+        counts: Mutex::new(Counts::new()),
     });
     let listener = TcpListener::bind(listen).await.unwrap();
     loop {
@@ -70,12 +69,11 @@ async fn main() {
 async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
     let path = request.uri().path_and_query().unwrap().as_str().to_owned();
     if path == "/_counts" {
-        let counts = std::mem::take(&mut *shape.counts.lock().unwrap());
-        let body = serde_json::json!({"requests": counts, "bytes": shape.bytes.swap(0, Ordering::Relaxed)});
-        return Ok(Response::new(full(body.to_string().into())));
+        let counts = shape.counts.lock().unwrap().read();
+        return Ok(Response::new(full(counts.to_string().into())));
     }
-    let kind = kind(&request, &path);
-    *shape.counts.lock().unwrap().entry(kind).or_default() += 1;
+    let kind = counts::kind(request.method(), request.headers(), &path);
+    shape.counts.lock().unwrap().request(&kind);
     tokio::time::sleep(shape.delay).await;
     let mut forward = shape.client.request(request.method().clone(), format!("{}{path}", shape.target));
     for (name, value) in request.headers() {
@@ -84,12 +82,18 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
         }
     }
     let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let response = forward.body(body).send().await.map_err(std::io::Error::other)?;
+    let response = forward.body(body.clone()).send().await.map_err(std::io::Error::other)?;
     let mut builder = Response::builder().status(response.status());
     for (name, value) in response.headers() {
         if !matches!(name.as_str(), "connection" | "transfer-encoding") {
             builder = builder.header(name, value);
         }
+    }
+    if let Some(operation) = kind.strip_prefix(counts::DYNAMODB) {
+        let answer = response.bytes().await.map_err(std::io::Error::other)?;
+        let units = units::of(operation, &body, answer.len());
+        shape.counts.lock().unwrap().consumed(units);
+        return Ok(builder.body(full(answer)).unwrap());
     }
     let mut stream = Box::pin(response.bytes_stream());
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
@@ -98,7 +102,7 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
             let Ok(mut chunk) = chunk else { return };
             while !chunk.is_empty() {
                 let part = chunk.split_to(chunk.len().min(CHUNK));
-                shape.bytes.fetch_add(part.len() as u64, Ordering::Relaxed);
+                shape.counts.lock().unwrap().sent(&kind, part.len());
                 // No rate, no pause.
                 if let Some(takes) = (part.len() as u64 * 1_000_000_000).checked_div(shape.rate) {
                     let mut free = pace.lock().await;
@@ -136,20 +140,4 @@ where
 
 fn full(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A request's kind: of a registry, of S3, or of another service of AWS.
-fn kind(request: &Request<Incoming>, path: &str) -> String {
-    let method = request.method();
-    if let Some(target) = request.headers().get("x-amz-target") {
-        return target.to_str().unwrap_or_default().to_owned();
-    }
-    let registry = ["/manifests/", "/blobs/", "/tags/", "/referrers/"].into_iter().find(|kind| path.contains(kind));
-    if path.starts_with("/v2/") {
-        return format!("{method} {}", registry.unwrap_or("/v2/").trim_matches('/'));
-    }
-    if path.starts_with("/20") {
-        return "other AWS".to_owned();
-    }
-    format!("S3 {method}")
 }

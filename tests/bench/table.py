@@ -1,0 +1,134 @@
+"""Results as Markdown."""
+import datetime
+import os
+import pathlib
+import platform
+import zipfile
+
+from measure import ROOT
+
+MB = 1_000_000
+
+
+def machine():
+    """What was measured on, and when."""
+    info = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), platform.machine())
+    return f"{datetime.date.today():%d %B %Y}, {os.cpu_count()} cores of {model}, Linux {platform.release()}."
+
+
+def syncs(results):
+    """Seconds, processor, memory and bytes of each tool, with the ratio to ours."""
+    rows = []
+    for result in results:
+        typical, times = result.typical, [sample.seconds for sample in result.samples]
+        if not is_sync(result):
+            continue
+        same = (it for it in results if (it.case, it.step, it.tool) == (result.case, result.step, "ours"))
+        ours = next(same, None)
+        ratio = f" ({result.seconds / ours.seconds:.1f}×)" if ours and ours is not result else ""
+        spread = f"{min(times):.2f} to {max(times):.2f}" if len(times) > 1 else "one run"
+        first = "" if typical.first_byte is None else f"{typical.first_byte:.2f}"
+        inside = f"{typical.inside:.2f}" if typical.invocations else ""
+        rows.append([
+            f"{result.case}, {result.step}", result.tool, f"{result.seconds:.2f}{ratio}", spread, inside, first,
+            f"{typical.cpu:.1f}", f"{result.rss:.0f}",
+            f"{typical.upstream['bytes'] / MB:.1f} / {result.unique / MB:.1f}"])
+    return markdown(["case", "", "seconds", "spread", "in the function", "first blob byte", "CPU s", "peak MiB",
+                     "MB read / unique"], rows)
+
+
+def requests(results):
+    """Requests by kind."""
+    rows = []
+    for result in results:
+        typical = result.typical
+        if not is_sync(result) or not typical.aws["requests"]:
+            continue
+        gets = typical.requests("GET manifests")
+        others = [f"{kind} {number:,}" for kind, number in sorted(typical.upstream["requests"].items())
+                  if kind != "GET manifests"]
+        kinds = {kind.removeprefix("S3 "): number for kind, number in typical.aws["requests"].items()
+                 if kind.startswith("S3 ")}
+        s3 = [f"{kind} {number:,}" for kind, number in sorted(kinds.items())]
+        dynamodb = [f"{kind.removeprefix('DynamoDB ')} {number:,}"
+                    for kind, number in sorted(typical.aws["requests"].items()) if kind.startswith("DynamoDB")]
+        rows.append([f"{result.case}, {result.step}", result.tool, f"{typical.requests(''):,}", f"{gets:,}",
+                     ", ".join(others), f"{sum(kinds.values()):,}", ", ".join(s3), ", ".join(dynamodb)])
+    heads = ["case", "", "upstream requests", "manifest GETs", "the others", "S3 requests", "of them", "DynamoDB"]
+    return markdown(heads, rows)
+
+
+def others(results):
+    """Starts with the code's size, marks, handing over."""
+    rows = []
+    for result in results:
+        times = [sample.seconds for sample in result.samples]
+        if result.case.startswith("start"):
+            name = result.case.split()[1]
+            worst = f"worst of {len(times)}: {max(times) * 1000:.0f} ms"
+            rows.append([result.case, f"{result.seconds * 1000:.0f} ms, {worst}", f"{size(name):.1f} MB binary"])
+        elif result.case.startswith("mark"):
+            rows.append([result.case, f"{result.seconds:.2f} s", f"{result.rss:.0f} MiB"])
+    several = [it for it in results if it.case == "handover, several"]
+    one = [it for it in results if it.case == "handover, one invocation"]
+    if several and one:
+        invocations = several[0].typical.invocations
+        gaps = [later["began"] - earlier["ended"] for earlier, later in zip(invocations, invocations[1:])]
+        longer = (several[0].seconds - one[0].seconds) / max(len(gaps), 1)
+        rows.append([f"handing over, {len(gaps)} times", f"{longer:.2f} s longer each time",
+                     f"{max(gaps, default=0) * 1000:.0f} ms at most from one invocation to the next"])
+    return markdown(["", "", ""], rows)
+
+
+def bars(results):
+    """What the project has set itself, and whether this run shows it."""
+    def find(case, step="first", tool="ours"):
+        return next((it for it in results if (it.case, it.step, it.tool) == (case, step, tool)), None)
+
+    rows = []
+
+    def bar(what, limit, value, unit, result):
+        if result:
+            rows.append([what, f"{limit:g} {unit}", f"{value:.3g} {unit}", "met" if value <= limit else "**missed**"])
+
+    if again := find("small", "again"):
+        typical = again.typical
+        bar("100 unchanged tags, 20 ms away", 0.3, again.seconds, "s", again)
+        bar("the same, in the function", 0.3, typical.inside, "s", again)
+        bar("the same, upstream requests", 101, typical.requests(""), "", again)
+        bar("the same, manifest GETs", 0, typical.requests("GET manifests"), "", again)
+        bar("the same, S3 requests", 0, typical.s3(), "", again)
+    if first := find("small"):
+        fastest = [it for it in results if (it.case, it.step) == ("small", "first") and it.tool != "ours"]
+        if fastest:
+            best = min(fastest, key=lambda it: it.seconds)
+            bar(f"100 small images, faster than {best.tool}", best.seconds, first.seconds, "s", first)
+        writes = first.typical.s3("PUT", "POST", "COPY") / 100
+        bar("S3 writes for an image of three layers", 12, writes, "", first)
+    capped = find("layer")
+    bar("400 MB at 20 MB/s a connection", 3, capped.seconds if capped else 0, "s", capped)
+    biggest = max((it for it in results if is_sync(it) and it.tool == "ours"), key=lambda it: it.rss, default=None)
+    bar("peak memory of a sync", 128, biggest.rss if biggest else 0, "MiB", biggest)
+    starts = [it for it in results if it.case.startswith("start")]
+    for it in starts:
+        bar(f"{it.case}, median", 50, it.seconds * 1000, "ms", it)
+        bar(f"{it.case}, binary", 12, size(it.case.split()[1]), "MB", it)
+    return markdown(["bar", "limit", "measured", ""], rows)
+
+
+def size(name):
+    """Megabytes of a function's binary, as it is deployed."""
+    with zipfile.ZipFile(ROOT / "target/lambda-release" / f"{name}.zip") as code:
+        return code.getinfo("bootstrap").file_size / MB
+
+
+def is_sync(result):
+    return not result.case.startswith(("start", "mark", "pull"))
+
+
+def markdown(heads, rows):
+    if not rows:
+        return ""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

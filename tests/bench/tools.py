@@ -1,0 +1,118 @@
+"""Ours and the peers: each mirrors one repository, as often as it is told to."""
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import time
+import uuid
+
+import functions
+from measure import ROOT, Sample, Usage, cpu_of, forget_peaks, peak_of, processes
+
+class Ours:
+    """The deployed stack: Sync Now by its API, until the sync says that it has ended."""
+    name = "ours"
+
+    def __init__(self, bed, upstream, content):
+        self.bed, self.upstream = bed, upstream
+        org = f"bench-{uuid.uuid4().hex[:8]}"
+        # The next start by the schedule is half a day away.
+        began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=12)
+        self.repository = f"{org}/app"
+        bed.call("POST", "organization/", {"name": org})
+        bed.call("PUT", f"organization/{org}/robots/bot")
+        bed.call("POST", "repository", {
+            "namespace": org, "repository": "app", "visibility": "private", "description": ""})
+        bed.call("POST", f"repository/{self.repository}/mirror", {
+            "external_reference": f"{upstream.address}/{content.repository}",
+            "external_registry_config": {"verify_tls": False},
+            "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "sync_interval": 86400,
+            "sync_start_date": f"{began:%Y-%m-%dT%H:%M:%SZ}", "skopeo_timeout_interval": 300,
+            "robot_username": f"{org}+bot"})
+
+    def sync(self):
+        function = self.bed.env["MOORAGE_SYNC_FUNCTION"]
+        drain(self)
+        forget_peaks(processes(function))
+        before, began = cpu_of(processes(function)), time.time()
+        self.bed.call("POST", f"repository/{self.repository}/mirror/sync-now")
+        invocations, log_bytes, metrics = functions.ended(self.bed, began, self.repository)
+        upstream, aws = self.upstream.counts(), self.bed.aws.counts()
+        if invocations[-1]["run.status"] != "Success":
+            raise SystemExit(f"bench: {invocations[-1]}")
+        pids = list(processes(function))
+        after, rss = cpu_of(pids), max(map(peak_of, pids), default=0)
+        cpu = sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
+        return Sample(invocations[-1]["ended"] - began, cpu, rss, upstream, aws, invocations, log_bytes, metrics)
+
+
+class Peer:
+    """A tool that copies from registry to registry: into a stock one with its S3 driver."""
+
+    stocks = {}
+
+    def __init__(self, bed, upstream, content):
+        self.bed, self.upstream, self.content = bed, upstream, content
+        name = type(self).__name__.lower()
+        if name not in self.stocks:
+            self.stocks[name] = bed.stock(name)
+        self.source = f"{upstream.address}/{content.repository}"
+        self.target = f"{self.stocks[name]}/{uuid.uuid4().hex[:8]}"
+
+    def sync(self):
+        drain(self)
+        usage = Usage()
+        self.copy(usage)
+        return usage.sample(self.upstream, self.bed.aws)
+
+    @staticmethod
+    def skopeo(usage, *arguments):
+        return usage.run("skopeo", "--insecure-policy", *arguments)
+
+
+class Quay(Peer):
+    """As Quay's worker does: the list of tags, then one copy after the other."""
+    name = "skopeo as Quay"
+
+    def copy(self, usage):
+        listed = self.skopeo(usage, "list-tags", "--tls-verify=false", f"docker://{self.source}")
+        for tag in json.loads(listed)["Tags"]:
+            self.skopeo(usage, "copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false",
+                        f"docker://{self.source}:{tag}", f"docker://{self.target}/app:{tag}")
+
+
+class SkopeoSync(Peer):
+    name = "skopeo sync"
+
+    def copy(self, usage):
+        self.skopeo(usage, "sync", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker",
+                    "--dest", "docker", self.source, self.target)
+
+
+class Crane(Peer):
+    """`crane copy --all-tags`; with as many jobs as we have requests in flight."""
+    name = "crane -j 32"
+    binary = ROOT / "target/peers/crane"
+
+    def copy(self, usage):
+        usage.run(str(self.binary), "copy", "--all-tags", "--jobs", "32", "--insecure", self.source,
+                  f"{self.target}/app")
+
+
+def peers():
+    """The peers that are there."""
+    found = [Quay, SkopeoSync]
+    if Crane.binary.exists():
+        found.append(Crane)
+    if not shutil.which("skopeo"):
+        raise SystemExit("bench: skopeo is missing: run `make setup`")
+    # skopeo remembers what it has seen where.
+    cache = pathlib.Path(os.environ["MOORAGE_LOCAL"]) / "cache"
+    os.environ["XDG_DATA_HOME"] = str(cache)
+    return found
+
+
+def drain(tool):
+    tool.upstream.counts()
+    tool.bed.aws.counts()
