@@ -124,10 +124,10 @@ def layers(count, megabytes):
 
 
 def tags(count):
-    """As many tags, each an image of its own of two layers, which they share by the hundred."""
+    """As many tags, a hundred of them for each image of two layers."""
     def make(content):
         for tag in range(count):
             if tag % 100 == 0:
-                shared = [content.layer(5_000), content.layer(1_000)]
-            content.image(shared, f"v{tag:05}", note=str(tag))
+                layers = [content.layer(5_000), content.layer(1_000)]
+            content.image(layers, f"v{tag:05}")
     return make

@@ -33,7 +33,8 @@ def table(results):
     rows, parts = [], ["Lambda", "S3", "DynamoDB", "logs", "metrics", "the rest"]
 
     def add(what, times, charges):
-        charges = {name: times * charge for name, charge in charges.items()}
+        # Metrics are those of the namespace, which all of the mirrors are in, however many they are.
+        charges = {name: charge if name == "metrics" else times * charge for name, charge in charges.items()}
         rest = sum(charge for name, charge in charges.items() if name not in parts)
         shown = [charges.get(name, 0) for name in parts[:-1]] + [rest]
         rows.append([what, f"**{dollars(sum(charges.values()))}**", *map(dollars, shown)])

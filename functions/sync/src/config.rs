@@ -62,6 +62,7 @@ impl Config {
                 referrers_refresh: seconds("REFERRERS_REFRESH_SECONDS")?,
                 verify_interval: seconds("VERIFY_SECONDS")?,
                 organization_syncs: number("ORGANIZATION_SYNCS")?,
+                repository_metrics: optional("REPOSITORY_METRICS") == "true",
                 limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
             },

@@ -187,7 +187,7 @@ fn report(collection: &Collection) {
             metric("gc_list_dollars", Unit::None, dollars),
         ]
     };
-    emit(&[("dry_run", if collection.dry_run { "true" } else { "false" })], &metrics);
+    emit(&[("dry_run", if collection.dry_run { "true" } else { "false" })], 1, &metrics);
 }
 
 /// Now, in whole seconds.

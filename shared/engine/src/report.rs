@@ -107,7 +107,7 @@ fn names(tags: &[TagName], failed: &[TagName]) -> String {
 
 /// The metrics of a run that has ended. `current_at` is when the last sync began that mirrored everything: how old what
 /// the repository shows may be.
-pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timestamp) {
+pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timestamp, of_repository: bool) {
     let namespace = repository.namespace();
     let succeeded = run.status == RunStatus::Success;
     let duration = run.ended_at.map_or(0, |ended| ended.unix() - run.started_at.unix());
@@ -131,10 +131,11 @@ pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timest
         metric("upstream_manifest_gets", Unit::Count, upstream.manifest_gets as f64),
         metric("upstream_retries", Unit::Count, upstream.retries as f64),
     ];
-    emit(&[("namespace", namespace.as_str()), ("repository", repository.name())], &counts);
+    let fields = [("namespace", namespace.as_str()), ("repository", repository.name())];
+    emit(&fields, if of_repository { 2 } else { 1 }, &counts);
     if !succeeded {
         let failures = [metric("quay_repository_mirror_sync_failures_total", Unit::Count, 1.0)];
-        emit(&[("namespace", namespace.as_str()), ("reason", reason)], &failures);
+        emit(&[("namespace", namespace.as_str()), ("reason", reason)], 2, &failures);
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Settings {
     pub verify_interval: Duration,
     /// How many of an organization's repositories are synced at once.
     pub organization_syncs: usize,
+    /// Whether each repository has metrics of its own, or only each namespace: CloudWatch charges for every one.
+    pub repository_metrics: bool,
     /// How much is asked of one registry at once.
     pub limits: Limits,
     /// Which addresses a registry may have.
@@ -98,7 +100,7 @@ struct Sync<'a> {
 impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
-        let ended = self.sync_one(request, deadline).await;
+        let ended = Box::pin(self.sync_one(request, deadline)).await;
         self.pass_turn(request, &ended).await;
         ended
     }
@@ -254,7 +256,8 @@ impl Sync<'_> {
             engine.table.put_run(&config.repository, &pump.run)
         )?;
         let success = if status == RunStatus::Success { Some(began) } else { self.mirror.state.last_success };
-        report::metrics(&config.repository, &pump.run, success.unwrap_or(self.mirror.created));
+        let of_repository = engine.settings.repository_metrics;
+        report::metrics(&config.repository, &pump.run, success.unwrap_or(self.mirror.created), of_repository);
         match status {
             RunStatus::Success => self.release(SyncEnd::Success, findings, None).await?,
             RunStatus::Fail => self.release(SyncEnd::Fail, findings, pump.run.failure.as_ref()).await?,
