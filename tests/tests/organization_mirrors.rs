@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use aws_sdk_dynamodb::types::AttributeValue::{N, S};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use moorage_domain::{
     RepositoryName,
@@ -429,15 +430,31 @@ async fn turns_that_were_lost_are_given_again() {
     wait_for(&world, json!({"SUCCESS": 1})).await;
     let before = repositories(&world, "").await["repositories"][0]["last_sync_date"].clone();
     // As a sync leaves it that was killed before it could pass its turn on.
-    let text = |text: String| aws_sdk_dynamodb::types::AttributeValue::S(text);
     let put = aws_sdk_dynamodb::Client::new(&world.stack.aws).put_item().table_name(&world.stack.table);
-    let put = put.item("pk", text(format!("NS#{}", world.namespace))).item("sk", text("TURN#app".into()));
-    put.item("repository", text(named(&world, "app").to_string())).send().await.unwrap();
+    let put = put.item("pk", S(format!("NS#{}", world.namespace))).item("sk", S("TURN#app".into()));
+    put.item("repository", S(named(&world, "app").to_string())).send().await.unwrap();
     assert!(matches!(world.task(&Task::Reconcile { round: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
     eventually("it is synced again", LIMIT, async || {
         (repositories(&world, "").await["repositories"][0]["last_sync_date"] != before).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_discovery_that_was_killed_is_gone_on_with() {
+    let world = World::empty("killed").await;
+    push(&world, "app", &["v1"]).await;
+    create(&world, "distribution", &world.stack.upstream, json!({})).await;
+    // As a function leaves it that ends in the middle.
+    let update = aws_sdk_dynamodb::Client::new(&world.stack.aws).update_item().table_name(&world.stack.table);
+    let update = update.key("pk", S(format!("NS#{}", world.namespace))).key("sk", S("ORGANIZATIONMIRROR".into()));
+    let update = update.update_expression("SET sync_status = :status, sync_expiration_date = :expiration");
+    let update = update.expression_attribute_values(":status", S("SYNCING".into()));
+    update.expression_attribute_values(":expiration", N("1700000000".into())).send().await.unwrap();
+    assert_eq!(mirror(&world).await["sync_status"], "SYNCING");
+    let reconcile = Task::Reconcile { round: 0, after: None };
+    assert!(matches!(world.task(&reconcile).await, TaskAnswer::Reconciled { .. }));
+    wait_for(&world, json!({"SUCCESS": 1})).await;
 }
 
 #[tokio::test]

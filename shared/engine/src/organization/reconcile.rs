@@ -1,5 +1,5 @@
-//! What failures have left undone of organizations' mirrors: schedules, ends, and turns that were lost with a killed
-//! sync.
+//! What failures have left undone of organizations' mirrors: schedules, discoveries, ends, and turns that were lost with a
+//! killed sync.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,6 +7,7 @@ use moorage_domain::{
     Namespace, Timestamp,
     run::Trigger,
     status::{SyncState, SyncStatus},
+    task::Task,
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{Mirror, OrganizationMirror};
@@ -17,8 +18,8 @@ use crate::{clock::now, error::SyncError, reconcile::SOON, sync::Engine};
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Makes the schedule of an organization's mirror what its configuration says, or goes on with its end. Returns how
-    /// many schedules were wrong.
+    /// Makes the schedule of an organization's mirror what its configuration says, has a discovery that was killed gone on
+    /// with, or goes on with the mirror's end. Returns how many schedules were wrong.
     pub(crate) async fn reconcile_organization(
         &self,
         organization: &Namespace,
@@ -28,6 +29,10 @@ impl Engine {
         if mirror.is_deleted {
             self.release_discovered(organization).await?;
             return Ok(0);
+        }
+        if was_killed(&mirror.state, now()) {
+            let (organization, trigger) = (organization.clone(), Trigger::Continuation);
+            self.invoker.order(&Task::Discover { organization, trigger }).await?;
         }
         let is_enabled = listed.remove(&Scheduler::name_of_organization(organization));
         if is_enabled == Some(mirror.config.is_enabled) && mirror.scheduled_revision == mirror.config_revision {
@@ -86,7 +91,7 @@ impl Engine {
     }
 }
 
-/// Whether a sync was killed, and none has taken over since.
+/// Whether a sync or a discovery was killed, and none has taken over since.
 fn was_killed(state: &SyncState, now: Timestamp) -> bool {
     state.sync_status == SyncStatus::Syncing && !state.is_running(now)
 }
