@@ -266,11 +266,14 @@ async fn our_own_registry_can_be_the_source() {
     create(&world, "quay", &registry, changes).await;
     assert_eq!(world.call(Method::POST, &path(&world, "/verify"), None).await.1["success"], true);
     sync_now(&world).await;
-    eventually("the repository was found", LIMIT, async || {
-        (repositories(&world, "").await["total"] == 1).then_some(())
-    })
-    .await;
+    wait_for(&world, json!({"SUCCESS": 1})).await;
     assert_eq!(repositories(&world, "").await["repositories"][0]["name"], "app");
+    let (theirs, ours) = (&source.repository, named(&world, "app"));
+    assert_eq!(
+        bucket::check(&world.stack, &ours).await.tags,
+        bucket::check(&source.stack, theirs).await.tags,
+        "the same images"
+    );
 }
 
 #[tokio::test]
