@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{
-    run::{SyncRequest, Trigger},
-    status::SyncStatus,
-};
+use moorage_domain::run::{SyncRequest, Trigger};
 use moorage_schedule::SchedulePlan;
 use moorage_state::Mirror;
 
@@ -28,8 +25,7 @@ pub(crate) async fn follow(api: &Api, mirror: Mirror, started: bool) -> Result<(
         let (config, state, now) = (&mirror.config, &mirror.state, now());
         let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
         api.scheduler.ensure(&config.repository, &plan).await?;
-        let idle = !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel);
-        if (started || state.is_due(now)) && config.is_enabled && idle {
+        if (started || state.is_due(now)) && config.is_enabled && state.is_idle() {
             let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Schedule };
             api.scheduler.once(request, state.sync_start_date.max(now.plus(FIRST_SYNC_DELAY))).await?;
         }

@@ -1,6 +1,6 @@
 //! The schedule of an organization's mirror follows its configuration, as a mirror's does.
 
-use moorage_domain::{run::Trigger, status::SyncStatus};
+use moorage_domain::run::Trigger;
 use moorage_schedule::SchedulePlan;
 use moorage_state::OrganizationMirror;
 
@@ -18,8 +18,7 @@ pub(crate) async fn follow(api: &Api, mirror: OrganizationMirror, started: bool)
         let (config, state, now) = (&mirror.config, &mirror.state, now());
         let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
         api.scheduler.ensure_organization(&config.organization, &plan).await?;
-        let idle = !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel);
-        if (started || state.is_due(now)) && config.is_enabled && idle {
+        if (started || state.is_due(now)) && config.is_enabled && state.is_idle() {
             let start = state.sync_start_date.max(now.plus(FIRST_SYNC_DELAY));
             api.scheduler.discover_once(&config.organization, Trigger::Schedule, start).await?;
         }

@@ -140,6 +140,11 @@ impl SyncState {
         self.sync_status == SyncStatus::Syncing && self.sync_expiration_date.is_some_and(|expiration| expiration > now)
     }
 
+    /// Whether no sync runs or is asked for, and the schedule may start one.
+    pub fn is_idle(&self) -> bool {
+        !matches!(self.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel)
+    }
+
     /// Whether the scheduled start has come.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.sync_start_date <= now.plus(START_SLACK)

@@ -15,7 +15,6 @@ use moorage_domain::{
     Namespace, RepositoryName,
     mirror::RepositoryState,
     run::{SyncRequest, Trigger},
-    status::SyncStatus,
     task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
@@ -187,8 +186,7 @@ impl Engine {
             let (config, state, now) = (&mirror.config, &mirror.state, now());
             let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
             self.scheduler.ensure(&config.repository, &plan).await?;
-            let idle = !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel);
-            if is_mirror && config.is_enabled && idle && state.is_due(now) {
+            if is_mirror && config.is_enabled && state.is_idle() && state.is_due(now) {
                 let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Schedule };
                 self.scheduler.once(request, now.plus(SOON)).await?;
             }

@@ -2,6 +2,7 @@
 
 mod api_token;
 mod collection;
+mod configuration;
 mod discovered;
 mod error;
 mod key;

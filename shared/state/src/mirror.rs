@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Ciphertext, Role, StateError, Table, discovered,
+    Ciphertext, Role, StateError, Table,
+    configuration::Changed,
+    discovered,
     key::Key,
     permission,
     table::{Item, conditional},
@@ -40,17 +42,6 @@ pub struct Mirror {
     /// Whether its organization's mirror has made it, and manages it: it has no schedule, password and count of its own.
     #[serde(default)]
     pub is_discovered: bool,
-}
-
-/// What a change of a mirror may touch: everything but the sync's own state.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Configuration<'a> {
-    #[serde(flatten)]
-    config: &'a MirrorConfig,
-    external_registry_password: &'a Option<Ciphertext>,
-    /// Only a new one: a sync that is released meanwhile moves the one before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sync_start_date: Option<Timestamp>,
 }
 
 /// A mirror to be created.
@@ -132,19 +123,14 @@ impl Table {
         before: &Mirror,
         grant: Option<Role>,
     ) -> Result<(), StateError> {
-        let configuration = Configuration {
+        let (update, values) = Changed {
             config: &changed.config,
-            external_registry_password: &changed.external_registry_password,
-            sync_start_date: Some(changed.state.sync_start_date).filter(|start| *start != before.state.sync_start_date),
-        };
-        let mut attributes: Item = serde_dynamo::to_item(&configuration)?;
-        let revision = |revision: u64| AttributeValue::N(revision.to_string());
-        attributes.insert("config_revision".to_owned(), revision(changed.config_revision + 1));
-        attributes.insert("scheduled_revision".to_owned(), revision(changed.scheduled_revision));
-        let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
-        let update = format!("SET {}", assignments.join(", "));
-        let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
-        values.insert(":seen".to_owned(), revision(changed.config_revision));
+            password: &changed.external_registry_password,
+            state: &changed.state,
+            config_revision: before.config_revision,
+            scheduled_revision: changed.scheduled_revision,
+        }
+        .update(&before.state)?;
         let (repository, robot) = (&changed.config.repository, &changed.config.robot);
         let mut transaction = Transaction::new(self);
         let change = Change { update: &update, condition: "#config_revision = :seen" };

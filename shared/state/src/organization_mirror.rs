@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     Ciphertext, StateError, Table,
+    configuration::Changed,
     key::Key,
     mirror::count_mirrors,
     table::{Item, conditional},
@@ -34,17 +35,6 @@ pub struct OrganizationMirror {
     /// Whether it was deleted. It is there until its repositories are ordinary ones.
     #[serde(default)]
     pub is_deleted: bool,
-}
-
-/// What a change of an organization's mirror may touch: everything but the discovery's own state.
-#[derive(Serialize)]
-struct Configuration<'a> {
-    #[serde(flatten)]
-    config: &'a OrganizationMirrorConfig,
-    external_registry_password: &'a Option<Ciphertext>,
-    /// Only a new one: a discovery that is released meanwhile moves the one before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sync_start_date: Option<Timestamp>,
 }
 
 /// Why an organization's mirror was not created.
@@ -119,18 +109,14 @@ impl Table {
         changed: &OrganizationMirror,
         before: &OrganizationMirror,
     ) -> Result<(), StateError> {
-        let configuration = Configuration {
+        let (update, mut values) = Changed {
             config: &changed.config,
-            external_registry_password: &changed.external_registry_password,
-            sync_start_date: Some(changed.state.sync_start_date).filter(|start| *start != before.state.sync_start_date),
-        };
-        let mut attributes: Item = serde_dynamo::to_item(&configuration)?;
-        let revision = |revision: u64| AttributeValue::N(revision.to_string());
-        attributes.insert("config_revision".to_owned(), revision(before.config_revision + 1));
-        let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
-        let update = format!("SET {}", assignments.join(", "));
-        let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
-        values.insert(":seen".to_owned(), revision(before.config_revision));
+            password: &changed.external_registry_password,
+            state: &changed.state,
+            config_revision: before.config_revision,
+            scheduled_revision: changed.scheduled_revision,
+        }
+        .update(&before.state)?;
         values.insert(":true".to_owned(), AttributeValue::Bool(true));
         let mut transaction = Transaction::new(self);
         let condition = "#config_revision = :seen AND NOT #is_deleted = :true";

@@ -48,7 +48,7 @@ impl Engine {
             let (config, state, now) = (&mirror.config, &mirror.state, now());
             let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
             self.scheduler.ensure_organization(&config.organization, &plan).await?;
-            if config.is_enabled && is_idle(state) && state.is_due(now) {
+            if config.is_enabled && state.is_idle() && state.is_due(now) {
                 self.scheduler.discover_once(&config.organization, Trigger::Schedule, now.plus(SOON)).await?;
             }
             if self.table.set_organization_scheduled(&config.organization, mirror.config_revision).await? {
@@ -94,8 +94,4 @@ impl Engine {
 /// Whether a sync or a discovery was killed, and none has taken over since.
 fn was_killed(state: &SyncState, now: Timestamp) -> bool {
     state.sync_status == SyncStatus::Syncing && !state.is_running(now)
-}
-
-fn is_idle(state: &SyncState) -> bool {
-    !matches!(state.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow | SyncStatus::Cancel)
 }
