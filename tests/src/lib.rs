@@ -15,6 +15,7 @@ pub mod counted;
 pub mod image;
 pub mod invoke;
 pub mod logs;
+pub mod organization_mirror;
 pub mod process;
 pub mod proxy;
 pub mod registry;
