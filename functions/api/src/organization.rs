@@ -1,8 +1,9 @@
 //! Organizations.
 
-use moorage_domain::{Namespace, usage_log::LogKind};
+use moorage_domain::{Generation, Namespace, usage_log::LogKind};
 use moorage_state::{ADMIN, Organization, Role, StateError};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     answer::Answer,
@@ -28,7 +29,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     if name.as_str() == ADMIN {
         return Err(exists());
     }
-    let organization = Organization { name, email, created: now() };
+    let organization = Organization { name, id: Generation::new(Uuid::new_v4()), email, created: now() };
     match api.table.create_organization(&organization).await {
         Ok(()) => {}
         Err(StateError::Conflict) => return Err(exists()),

@@ -1,8 +1,9 @@
 //! Repositories.
 
-use moorage_domain::{RepositoryName, mirror::RepositoryState, usage_log::LogKind};
+use moorage_domain::{Generation, RepositoryName, mirror::RepositoryState, usage_log::LogKind};
 use moorage_state::{ADMIN, Repository, Role, StateError};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::{
     answer::Answer,
@@ -43,6 +44,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     organization_mirror::refuse(api, &namespace, "Repositories cannot be created").await?;
     let created = Repository {
         repository: repository.clone(),
+        id: Generation::new(Uuid::new_v4()),
         state: RepositoryState::Normal,
         is_public: visibility == Some("public"),
         description: description.to_owned(),

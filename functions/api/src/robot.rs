@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{ExposeSecret as _, RepositoryName, RobotName, SecretString, usage_log::LogKind};
+use moorage_domain::{ExposeSecret as _, Generation, RepositoryName, RobotName, SecretString, usage_log::LogKind};
 use moorage_state::{Purpose, Robot, RobotToken, Role, StateError};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     answer::Answer,
@@ -76,6 +77,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
             Some(registry) => Some(registry.encrypt(api, &name).await?),
             None => None,
         },
+        id: Generation::new(Uuid::new_v4()),
         mirrors: 0,
         teams: BTreeSet::new(),
         name,

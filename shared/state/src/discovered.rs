@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Namespace, RepositoryName, Timestamp,
+    Generation, Namespace, RepositoryName, Timestamp,
     discovery::DiscoveredRepository,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
@@ -65,6 +65,7 @@ impl Table {
         let name = &new.discovered.repository;
         let repository = Repository {
             repository: name.clone(),
+            id: Generation::new(Uuid::new_v4()),
             state: RepositoryState::OrgMirror,
             is_public: new.is_public,
             description: String::new(),

@@ -1,6 +1,6 @@
 //! Organizations: the namespaces of repositories and robots.
 
-use moorage_domain::{Namespace, Timestamp};
+use moorage_domain::{Generation, Namespace, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,6 +19,9 @@ pub const ADMIN: &str = "admin";
 pub struct Organization {
     /// Its name, which is also the namespace.
     pub name: Namespace,
+    /// Which of those that bore the name.
+    #[serde(default)]
+    pub id: Generation,
     /// Whom to write to.
     pub email: Option<String>,
     /// When it was created.

@@ -1,6 +1,6 @@
 //! Repositories.
 
-use moorage_domain::{Namespace, RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
+use moorage_domain::{Generation, Namespace, RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,6 +16,9 @@ use crate::{
 pub struct Repository {
     /// Its full name.
     pub repository: RepositoryName,
+    /// Which of those that bore the name.
+    #[serde(default)]
+    pub id: Generation,
     /// What it is for.
     pub state: RepositoryState,
     /// Whether everybody may pull.

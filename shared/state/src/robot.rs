@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Namespace, RobotName, SecretString, TeamName, Timestamp};
+use moorage_domain::{Generation, Namespace, RobotName, SecretString, TeamName, Timestamp};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,6 +30,9 @@ const MAX_RACES: u32 = 5;
 pub struct Robot {
     /// Its full name.
     pub name: RobotName,
+    /// Which of those that bore the name.
+    #[serde(default)]
+    pub id: Generation,
     /// Free text.
     pub description: String,
     /// When it was created.
