@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # docker-registry 2.8.2 does not page the list of tags: `?n=2` answers with every tag and no Link, and `?last=b` begins at
-# the start again (the order is no particular one; it is sorted below). Its catalog, of the same API and with the same parameters, does page. A client that takes what it gets
-# for a page of two, and asks on behind the last of them until a page is empty, never ends.
+# the start again (in no particular order; the answers are sorted below). Its catalog, of the same API and with the same
+# parameters, does page. A client that takes what it gets for a page of two, and asks on behind the last of them until a
+# page is empty, never ends.
 #
 # Version: docker-registry=2.8.2+ds1-1 of Debian 12. Seen:
 #   tags?n=2       ["a","b","c","d"]   no Link
