@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     UpstreamError,
     challenge::{self, Challenge},
-    realm::may_have_credentials,
+    realm::{Verdict, judge},
     request::Http,
     settings::Credentials,
     transport::{Recipient, Request, display, sensitive, without_user},
@@ -47,7 +47,7 @@ struct State {
     challenge: Option<(Challenge, Url)>,
     /// The token server that answered first, without its query. There is no other in a run.
     realm: Option<Url>,
-    /// The token server that was asked without the credentials, because it may not have them.
+    /// Why the token server was asked without the credentials, if it was.
     withheld: Option<String>,
     header: Option<HeaderValue>,
     /// When a token must be replaced.
@@ -121,7 +121,7 @@ impl Auth {
 
     /// What a refusal comes from, if the registry's token server was not given the credentials.
     pub(crate) async fn withheld(&self) -> Option<UpstreamError> {
-        self.state.lock().await.withheld.as_deref().map(withheld)
+        self.state.lock().await.withheld.clone().map(UpstreamError::Auth)
     }
 
     async fn answer(
@@ -146,14 +146,19 @@ impl Auth {
                     let message = format!("the registry asks to log in at {other}, after it did at {pinned}");
                     return Err(UpstreamError::Protocol(message));
                 }
-                let credentials = self.credentials_for(&realm, registry, http).await;
-                let is_withheld = credentials.is_none() && self.credentials.is_some();
-                state.withheld = is_withheld.then(|| named(&realm));
+                let (credentials, withheld) = match &self.credentials {
+                    Some(credentials) => match self.judge(&realm, registry, http).await {
+                        Verdict::May => (Some(credentials), None),
+                        verdict => (None, Some(explain(verdict, &realm))),
+                    },
+                    None => (None, None),
+                };
+                state.withheld = withheld;
                 let server =
                     Server { realm, service: service.as_deref(), is_registry: place.origin() == registry.origin() };
                 let fetched = self.fetch(&server, credentials, http).await;
                 let (header, lifetime) = match (fetched, &state.withheld) {
-                    (Err(UpstreamError::Auth(_)), Some(host)) => return Err(withheld(host)),
+                    (Err(UpstreamError::Auth(_)), Some(why)) => return Err(UpstreamError::Auth(why.clone())),
                     (fetched, _) => fetched?,
                 };
                 state.realm = Some(place);
@@ -166,17 +171,15 @@ impl Auth {
         Ok(())
     }
 
-    /// The credentials, if the token server may have them. What it resolves to counts, too, where it is a stranger to
-    /// the registry.
-    async fn credentials_for(&self, realm: &Url, registry: &Url, http: &Http) -> Option<&Credentials> {
-        let credentials = self.credentials.as_ref()?;
-        if !may_have_credentials(registry, realm, &self.realms) {
-            return None;
-        }
-        let is_inside = realm.host_str() != registry.host_str()
+    /// Whether a token server may have the credentials. What it resolves to counts, too, where it is a stranger to the
+    /// registry.
+    async fn judge(&self, realm: &Url, registry: &Url, http: &Http) -> Verdict {
+        let verdict = judge(registry, realm, &self.realms);
+        let is_inside = verdict == Verdict::May
+            && realm.host_str() != registry.host_str()
             && http.transport.leads_inside(realm).await
             && !http.transport.leads_inside(registry).await;
-        Some(credentials).filter(|_| !is_inside)
+        if is_inside { Verdict::Never } else { verdict }
     }
 
     fn basic(&self) -> Option<HeaderValue> {
@@ -259,9 +262,17 @@ fn named(realm: &Url) -> String {
     format!("{}{port}", realm.host_str().unwrap_or_default())
 }
 
-fn withheld(realm: &str) -> UpstreamError {
-    UpstreamError::Auth(format!(
-        "the registry refuses access without a login, and its token server {realm} is not of its own domain: to send the \
-         credentials there, name it in external_registry_config.token_realms"
-    ))
+/// Why a token server was not given the credentials, and what to do.
+fn explain(verdict: Verdict, realm: &Url) -> String {
+    let realm = named(realm);
+    match verdict {
+        Verdict::Never => format!(
+            "the registry refuses access without a login, and the credentials are not sent to its token server {realm}: \
+             that is not reached by https as the registry is, or at an address of this machine"
+        ),
+        Verdict::Unnamed | Verdict::May => format!(
+            "the registry refuses access without a login, and its token server {realm} is not of its own domain: to send \
+             the credentials there, name it in external_registry_config.token_realms"
+        ),
+    }
 }

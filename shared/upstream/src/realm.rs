@@ -7,18 +7,31 @@ use url::Url;
 
 use crate::suffix::same_domain;
 
+/// Whether a token server may have the credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may.
+    May,
+    /// Only if the mirror names it.
+    Unnamed,
+    /// Whatever is named: that would give up encryption, or lead from the network into this machine.
+    Never,
+}
+
 /// Whether the token server at `realm` may have the credentials of the registry at `registry`: it is at the registry's
-/// own host and port, or of the same registrable domain, or the mirror names it. Never where that gives up encryption,
-/// or leads from the network into this machine.
-pub(crate) fn may_have_credentials(registry: &Url, realm: &Url, named: &[TokenRealm]) -> bool {
-    let (Some(own), Some(host)) = (registry.host_str(), realm.host_str()) else { return false };
+/// own host and port, or of the same registrable domain, or the mirror names it.
+pub(crate) fn judge(registry: &Url, realm: &Url, named: &[TokenRealm]) -> Verdict {
+    let (Some(own), Some(host)) = (registry.host_str(), realm.host_str()) else { return Verdict::Never };
     if registry.scheme() == "https" && realm.scheme() != "https" || is_inside(host) && !is_inside(own) {
-        return false;
+        return Verdict::Never;
     }
     let port = realm.port_or_known_default();
-    own == host && registry.port_or_known_default() == port
-        || same_domain(own, host)
-        || named.iter().any(|named| named.is_at(host, port))
+    let is_own = own == host && registry.port_or_known_default() == port;
+    if is_own || same_domain(own, host) || named.iter().any(|named| named.is_at(host, port)) {
+        Verdict::May
+    } else {
+        Verdict::Unnamed
+    }
 }
 
 /// Whether a host, as a URL has it, is this machine or its own network by its name alone.
@@ -69,7 +82,19 @@ mod tests {
         ] {
             let named: Vec<TokenRealm> = named.iter().filter_map(|named| named.parse().ok()).collect();
             let (from, to) = (registry.parse().unwrap(), realm.parse().unwrap());
-            assert_eq!(may_have_credentials(&from, &to, &named), may, "{registry} {realm} {named:?}");
+            assert_eq!(judge(&from, &to, &named) == Verdict::May, may, "{registry} {realm} {named:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_setting_allows() {
+        for (realm, verdict) in [
+            ("https://evil.invalid/t", Verdict::Unnamed),
+            ("http://r.example/t", Verdict::Never),
+            ("https://127.0.0.1/t", Verdict::Never),
+        ] {
+            let (from, to) = ("https://r.example".parse().unwrap(), realm.parse().unwrap());
+            assert_eq!(judge(&from, &to, &[]), verdict, "{realm}");
         }
     }
 }
