@@ -29,7 +29,7 @@ pub struct RateLimit {
     pub resets_at: Option<Timestamp>,
     /// Until when it wants to be asked nothing at all.
     pub blocked_until: Option<Timestamp>,
-    /// When it said so.
+    /// When it said so, if that is known; else the beginning of 1970.
     pub blocked_at: Timestamp,
     /// When an answer that was no refusal last said that more may be fetched.
     pub open_at: Timestamp,
@@ -55,7 +55,12 @@ impl RateLimit {
     /// Whether the block that it holds was ended by a later answer: one that was no refusal, and said that more may be
     /// fetched. Of one second the refusal counts, because answers overtake each other.
     pub fn is_reopened(&self) -> bool {
-        self.open_at > self.blocked_at
+        Self::ends(self.open_at, self.blocked_at)
+    }
+
+    /// Whether an answer ends a block. One of which nobody knows when it was told ends by itself.
+    fn ends(open_at: Timestamp, blocked_at: Timestamp) -> bool {
+        blocked_at != Timestamp::default() && open_at > blocked_at
     }
 
     /// Whether one more manifest may be fetched while `in_flight` are on their way, if at least `floor` are to be left
@@ -82,7 +87,7 @@ impl RateLimit {
         let latest = if age(&other) >= age(&self) { other } else { self };
         let open_at = self.open_at.max(other.open_at);
         let blocks = [self, other].map(|limit| (limit.blocked_until, limit.blocked_at));
-        let block = blocks.into_iter().filter(|(_, told)| *told >= open_at).max();
+        let block = blocks.into_iter().filter(|(_, told)| !Self::ends(open_at, *told)).max();
         let (blocked_until, blocked_at) = block.unwrap_or_default();
         Self { blocked_until, blocked_at, open_at, ..latest }
     }
@@ -148,8 +153,10 @@ mod tests {
                 assert_eq!(merged.merged(blocked).blocked(at(150)).is_some(), is_blocked, "it stays ended");
             }
         }
-        let again = RateLimit { blocked_until: Some(at(300)), blocked_at: at(102), ..RateLimit::default() };
+        let untold = RateLimit { blocked_at: Timestamp::default(), ..blocked };
         let open = RateLimit { open_at: at(101), ..left(5) };
+        assert_eq!(open.merged(untold).blocked(at(150)), Some(at(9_000)), "nobody knows when it was told");
+        let again = RateLimit { blocked_until: Some(at(300)), blocked_at: at(102), ..RateLimit::default() };
         assert_eq!(open.merged(blocked).merged(again).blocked(at(150)), Some(at(300)), "a new refusal counts");
     }
 

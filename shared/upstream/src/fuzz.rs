@@ -54,11 +54,17 @@ pub const TARGETS: [Target; 15] = [
 /// How large a piece of a streamed document is.
 const CHUNK: usize = 7;
 
-/// The target of a name, which there must be.
+/// Runs the target of a name.
+///
+/// # Panics
+///
+/// Where there is no such target, and where a parser does what it must not.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|(target, _)| *target == name);
     assert!(target.is_some(), "{name} is no target");
-    target.map(|(_, run)| run(bytes));
+    if let Some((_, run)) = target {
+        run(bytes);
+    }
 }
 
 fn headers(name: &HeaderName, bytes: &[u8]) -> HeaderMap {
@@ -240,12 +246,16 @@ mod tests {
 
         #[test]
         fn no_parser_panics_on_anything(bytes: Vec<u8>) {
-            TARGETS.iter().for_each(|(_, run)| run(&bytes));
+            for (_, run) in TARGETS {
+                run(&bytes);
+            }
         }
 
         #[test]
         fn no_parser_panics_on_what_is_nearly_right(bytes in nearly()) {
-            TARGETS.iter().for_each(|(_, run)| run(&bytes));
+            for (_, run) in TARGETS {
+                run(&bytes);
+            }
         }
     }
 }

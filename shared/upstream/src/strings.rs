@@ -114,10 +114,13 @@ impl Strings {
         }
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => Ok(()),
-            b'"' => Ok(self.begin(Lexeme::Text)),
-            b'{' | b'[' => Ok(self.opened(byte)?),
+            b'"' => {
+                self.begin(Lexeme::Text);
+                Ok(())
+            }
+            b'{' | b'[' => self.opened(byte).map_err(E::from),
             b'}' | b']' => self.closed(byte, each),
-            b':' | b',' => Ok(self.separated(byte)?),
+            b':' | b',' => self.separated(byte).map_err(E::from),
             _ => {
                 self.begin(Lexeme::Word);
                 self.keep(byte);

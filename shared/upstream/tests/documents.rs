@@ -1,5 +1,7 @@
 //! What a registry's documents may take of a run's memory.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
+
 #[allow(dead_code, reason = "these tests look at answers only")]
 mod server;
 
