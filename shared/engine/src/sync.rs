@@ -222,8 +222,11 @@ impl Engine {
         id: RunId,
         new: impl Fn() -> Run,
     ) -> Result<Option<Run>, SyncError> {
-        for _ in 0..MAX_RACES {
-            let run = self.table.run(repository, id).await?.map_or_else(&new, Run::again);
+        for race in 0..MAX_RACES {
+            // A run that the claim gave its name is most likely a new one.
+            let is_new = race == 0 && id == claim.run();
+            let known = if is_new { None } else { self.table.run(repository, id).await? };
+            let run = known.map_or_else(&new, Run::again);
             match self.table.begin_attempt(repository, &run, claim.transaction()).await {
                 Ok(true) => return Ok(Some(run)),
                 // An earlier one has just written it.

@@ -103,9 +103,9 @@ mod tests {
     fn a_limit_is_kept_until_it_has_ended() {
         let limit = RateLimit {
             seen_at: Timestamp::from_unix(10),
-            remaining: Some(3),
             resets_at: Some(Timestamp::from_unix(50)),
             blocked_until: Some(Timestamp::from_unix(20)),
+            ..RateLimit::default()
         };
         let item = LimitItem::new(limit, 1);
         assert_eq!(item.expires_at, Timestamp::from_unix(50 + 86_400));

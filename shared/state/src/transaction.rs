@@ -68,7 +68,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Writes an item, if `condition` holds of what is there. `values` and names are as for [`Self::update`].
+    /// Writes an item, if `condition` holds of what was there. `values` are those of the condition's placeholders.
     pub(crate) fn put_if<T: Serialize>(
         &mut self,
         key: Key<'_>,
@@ -76,9 +76,12 @@ impl<'a> Transaction<'a> {
         condition: &str,
         values: Item,
     ) -> Result<(), StateError> {
-        let put = Put::builder().table_name(&self.table.name).set_item(Some(item(key, value)?));
-        let put = names(condition).fold(put, |put, name| put.expression_attribute_names(format!("#{name}"), name));
-        let put = put.condition_expression(condition).set_expression_attribute_values(Some(values));
+        let mut put = Put::builder().table_name(&self.table.name).set_item(Some(item(key, value)?));
+        for name in names(condition) {
+            put = put.expression_attribute_names(format!("#{name}"), name);
+        }
+        let values = (!values.is_empty()).then_some(values);
+        let put = put.condition_expression(condition).set_expression_attribute_values(values);
         self.writes.push(TransactWriteItem::builder().put(built(put.build())?).build());
         Ok(())
     }
