@@ -74,7 +74,7 @@ impl Pump {
     /// Renews the claim and flushes, until `stop` is called, or the run is not to go on, which calls it. A table that fails
     /// is tried again each time: the claim's own expiration bounds that.
     pub(crate) async fn run(mut self, claim: Arc<Claim>, stop: CancellationToken) -> Self {
-        if let Err(fault) = caught(self.keep(&claim, &stop)).await {
+        if let Err(fault) = caught(Box::pin(self.keep(&claim, &stop))).await {
             self.failure = Some(fault);
         }
         stop.cancel();

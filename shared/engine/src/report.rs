@@ -94,7 +94,8 @@ fn names(tags: &[TagName], failed: &TagSet) -> String {
     let mut text = String::new();
     for tag in tags {
         if text.len() > TAGS_LENGTH {
-            text.push_str(&format!(", … ({} tags, {} FAILED)", tags.len(), failed.len()));
+            let (tags, failed) = (tags.len().to_string(), failed.len().to_string());
+            text.extend([", … (", &tags, " tags, ", &failed, " FAILED)"]);
             break;
         }
         let separator = if text.is_empty() { "" } else { ", " };
