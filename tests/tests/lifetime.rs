@@ -94,6 +94,32 @@ async fn a_claim_that_has_expired_is_not_renewed() {
 }
 
 #[tokio::test]
+async fn the_claim_of_a_discovery_that_has_expired_is_not_renewed_either() {
+    let world = World::empty("expires").await;
+    organization::push(&world, "one", &["v1"]).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    let release = Arc::new(Notify::new());
+    proxy.fault("GET", "_catalog", 1, Fault::Held(release.clone(), Box::new(Fault::Delay(Duration::ZERO))));
+    organization::create(&world, "distribution", &proxy.address, json!({})).await;
+    organization::sync_now(&world).await;
+    let asked = async || proxy.take_seen().iter().any(|seen| seen.path.contains("_catalog")).then_some(());
+    eventually("it asks", Duration::from_secs(30), asked).await;
+    let frozen = Frozen::function_connected_to(proxy.port);
+    eventually("the claim expires", Duration::from_secs(30), async || {
+        is_past(&organization::mirror(&world).await["sync_expiration_date"]).then_some(())
+    })
+    .await;
+    let seen = async || (organization::mirror(&world).await, organization::log(&world).await);
+    let before = seen().await;
+    drop(frozen);
+    release.notify_one();
+    tokio::time::sleep(AFTERMATH).await;
+    assert_eq!(seen().await, before, "it is as if it had been killed");
+    organization::sync_now(&world).await;
+    organization::wait_for(&world, json!({"SUCCESS": 1})).await;
+}
+
+#[tokio::test]
 async fn what_a_registry_tells_one_namespace_keeps_no_other_one_waiting() {
     let (victim, attacker) = (World::new("victim").await, World::new("attacker").await);
     let upstream = format!("http://{}", victim.stack.upstream);
@@ -202,10 +228,21 @@ async fn an_admin_has_a_limit_forgotten_of_an_organization() {
     assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
     let repositories = async || organization::repositories(&world, "").await["repositories"][0]["sync_status"].clone();
     let one = World { repository: organization::named(&world, "one"), ..world.clone() };
-    eventually("the repository is synced", Duration::from_secs(60), async || {
-        (repositories().await == "SYNCING" && one.mirror().await.get("sync_waiting_until").is_some()).then_some(())
+    let until_one_waits = async || {
+        eventually("the repository's sync waits", Duration::from_secs(60), async || {
+            (repositories().await == "SYNCING" && one.mirror().await.get("sync_waiting_until").is_some()).then_some(())
+        })
+        .await;
+    };
+    until_one_waits().await;
+    // What waits is no reason to refuse Sync Now, and is asked for with all others.
+    proxy.take_seen();
+    organization::sync_now(&world).await;
+    eventually("it is asked for", Duration::from_secs(30), async || {
+        proxy.take_seen().iter().any(|seen| seen.path.contains("tags/list")).then_some(())
     })
     .await;
+    until_one_waits().await;
     proxy.heal();
     assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
     one.wait_for(&["SUCCESS"]).await;
