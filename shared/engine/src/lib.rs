@@ -12,6 +12,7 @@ mod organization;
 mod preview;
 mod progress;
 mod protect;
+mod proxies;
 mod prune;
 mod purge;
 mod reconcile;

@@ -36,7 +36,7 @@ impl Engine {
             config.architecture_filter.clone_from(filter);
         }
         config.deletion_limit = request.deletion_limit.or(config.deletion_limit);
-        let account = source::account(self, &mirror).await?;
+        let (account, _) = source::account(self, &mirror).await?;
         let meter = Meter::new(self.table.rate_limit(&account).await?, 0);
         let registry = source::open(self, &mirror, meter).await?;
         let listing = tokio::time::timeout_at(end.into(), registry.tags()).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Guard, TagName, Timestamp,
+    FailureReason, Guard, TagName, Timestamp, Warning,
     failure::Failure,
     rate_limit::LONGEST_WAIT,
     run::{Outcome, Progress as Counts, Run, RunStatus, SyncRequest, TagOutcome, Trigger},
@@ -95,6 +95,8 @@ struct Sync<'a> {
     progress: Arc<Progress>,
     /// The counters when this invocation began.
     begun: Counts,
+    /// What the registry is not told of who asks.
+    anonymous: Option<Warning>,
 }
 
 impl Engine {
@@ -122,10 +124,10 @@ impl Engine {
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
         let limit = async {
-            let account = source::account(self, &mirror).await?;
-            Ok((self.table.rate_limit(&account).await?, account))
+            let (account, anonymous) = source::account(self, &mirror).await?;
+            Ok((self.table.rate_limit(&account).await?, account, anonymous))
         };
-        let ((run, earlier, outcomes), (limit, account)) =
+        let ((run, earlier, outcomes), (limit, account, anonymous)) =
             tokio::try_join!(self.begin(request, &claim, &mirror), limit)?;
         let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
@@ -173,7 +175,7 @@ impl Engine {
         let pump = pumping
             .await
             .map_err(|error| StateError::Unavailable(format!("the run's progress was not written: {error}")))?;
-        Sync { engine: self, mirror, claim, progress, begun }.end(work, pump).await
+        Sync { engine: self, mirror, claim, progress, begun, anonymous }.end(work, pump).await
     }
 
     /// Begins a run, or goes on with the one that the claim was taken over with. Returns its outcomes so far, too.
@@ -225,8 +227,12 @@ impl Sync<'_> {
         let began = pump.run.started_at;
         let mut findings = None;
         let work = self.checked(work, &pump.run);
+        let mut warnings = vec![self.anonymous];
         if let Work::Done { warning, .. } = work {
-            pump.run.warning = warning;
+            warnings.insert(0, warning);
+            // What was dropped is known without a sync, and until then.
+            let withheld = self.anonymous.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
+            let warning = warning.or(withheld);
             // What failed was not looked at.
             let verified = pump.run.verifies && tag_failure.is_none();
             findings = Some(Findings { began, warning, verified });
@@ -246,11 +252,13 @@ impl Sync<'_> {
             }
             Work::Stopped => self.stopped().await?,
         };
+        let warnings: Vec<_> = warnings.into_iter().flatten().collect();
+        pump.run.warning = warnings.first().copied();
         pump.run.status = status;
         pump.run.ended_at = Some(now());
         pump.run.failure = failure;
-        let warned = pump.run.warning.map(|warning| report::warned(config, warning));
-        let log: Vec<_> = warned.into_iter().chain(log).collect();
+        let warned = warnings.into_iter().map(|warning| report::warned(config, warning));
+        let log: Vec<_> = warned.chain(log).collect();
         tokio::try_join!(
             engine.table.add_log(&config.repository, &log),
             engine.table.put_run(&config.repository, &pump.run)

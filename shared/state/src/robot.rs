@@ -63,6 +63,12 @@ pub struct RobotRegistry {
     pub username: String,
     /// The password there.
     pub password: Ciphertext,
+    /// Whether they may go there without verified TLS.
+    #[serde(default)]
+    pub allow_insecure: bool,
+    /// Whether they may go there by a mirror's proxy.
+    #[serde(default)]
+    pub allow_proxy: bool,
 }
 
 /// A robot's token.

@@ -52,13 +52,15 @@ impl Engine {
             return Ok(TaskAnswer::NotFound);
         };
         if trigger != Trigger::Continuation {
-            self.tell(organization, &[log::started(&mirror)]).await?;
+            let warned = mirror.secrets.credentials_dropped.warning().map(|warning| log::warned(&mirror, warning));
+            let entries: Vec<_> = [log::started(&mirror)].into_iter().chain(warned).collect();
+            self.tell(organization, &entries).await?;
         }
         let counts = Counts::default();
         let work = tokio::select! {
             work = self.round(&mirror, trigger, &counts) => match work {
                 Ok(()) => Work::Done,
-                Err(WorkError::Failed(failure)) => Work::Failed(failure),
+                Err(WorkError::Failed(failure)) => Work::Failed(explained(&mirror, failure)),
                 Err(WorkError::Limited(until)) => Work::Limited(until),
                 Err(WorkError::ClaimLost | WorkError::Suspended) => Work::Stopped,
             },
@@ -211,6 +213,16 @@ impl Engine {
 
     async fn tell(&self, organization: &Namespace, entries: &[LogEntry]) -> Result<(), SyncError> {
         Ok(self.table.add_log_of(LogOf::Namespace(organization), entries).await?)
+    }
+}
+
+/// The failure with what a registry that refuses access was not told.
+fn explained(mirror: &OrganizationMirror, failure: Failure) -> Failure {
+    match mirror.secrets.credentials_dropped.warning() {
+        Some(warning) if failure.reason == FailureReason::AuthFailed => {
+            Failure { message: format!("{}; {}", failure.message, warning.message()), ..failure }
+        }
+        _ => failure,
     }
 }
 
