@@ -126,16 +126,16 @@ impl Change<'_> {
             None if self.is_same_way() => (stored.external_registry_password.clone(), false),
             None => (None, true),
         };
-        let (http, http_dropped) = self.proxy(api, 0, dropped.http_proxy).await?;
-        let (https, https_dropped) = self.proxy(api, 1, dropped.https_proxy).await?;
+        let plain = self.proxy(api, 0, dropped.http_proxy).await?;
+        let encrypted = self.proxy(api, 1, dropped.https_proxy).await?;
         Ok(MirrorSecrets {
             external_registry_password: password,
-            http_proxy_password: http,
-            https_proxy_password: https,
+            http_proxy_password: plain.0,
+            https_proxy_password: encrypted.0,
             credentials_dropped: Dropped {
                 external_registry_password: password_dropped && self.is_used,
-                http_proxy: http_dropped,
-                https_proxy: https_dropped,
+                http_proxy: plain.1,
+                https_proxy: encrypted.1,
             },
         })
     }

@@ -1,6 +1,9 @@
 //! The external registry, opened as the mirror's configuration says.
 
-use moorage_domain::{Dropped, Namespace, RepositoryName, RobotName, SecretString, Warning, mirror::RegistryConfig};
+use moorage_domain::{
+    Dropped, FailureReason, Namespace, RepositoryName, RobotName, SecretString, Warning, failure::Failure,
+    mirror::RegistryConfig,
+};
 use moorage_state::{Account, Ciphertext, Mirror, MirrorSecrets, OrganizationMirror, Owner, Purpose, StateError};
 use moorage_upstream::{Catalog, Credentials, Meter, Proxy, Registry, Settings};
 
@@ -52,6 +55,16 @@ pub(crate) async fn account(engine: &Engine, mirror: &Mirror) -> Result<(Account
     let (login, warning) = login(engine, mirror, &keeper).await?;
     let username = login.as_ref().map(|login| login.username.as_str());
     Ok((Account::new(mirror.config.external_reference.registry(), username), warning))
+}
+
+/// The failure with what a registry that refuses access was not told.
+pub(crate) fn explained(failure: Failure, anonymous: Option<Warning>) -> Failure {
+    match anonymous {
+        Some(warning) if failure.reason == FailureReason::AuthFailed => {
+            Failure { message: format!("{}; {}", failure.message, warning.message()), ..failure }
+        }
+        _ => failure,
+    }
 }
 
 /// Opens the registry of a mirror.

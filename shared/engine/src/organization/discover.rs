@@ -60,7 +60,9 @@ impl Engine {
         let work = tokio::select! {
             work = self.round(&mirror, trigger, &counts) => match work {
                 Ok(()) => Work::Done,
-                Err(WorkError::Failed(failure)) => Work::Failed(explained(&mirror, failure)),
+                Err(WorkError::Failed(failure)) => {
+                    Work::Failed(source::explained(failure, mirror.secrets.credentials_dropped.warning()))
+                }
                 Err(WorkError::Limited(until)) => Work::Limited(until),
                 Err(WorkError::ClaimLost | WorkError::Suspended) => Work::Stopped,
             },
@@ -213,16 +215,6 @@ impl Engine {
 
     async fn tell(&self, organization: &Namespace, entries: &[LogEntry]) -> Result<(), SyncError> {
         Ok(self.table.add_log_of(LogOf::Namespace(organization), entries).await?)
-    }
-}
-
-/// The failure with what a registry that refuses access was not told.
-fn explained(mirror: &OrganizationMirror, failure: Failure) -> Failure {
-    match mirror.secrets.credentials_dropped.warning() {
-        Some(warning) if failure.reason == FailureReason::AuthFailed => {
-            Failure { message: format!("{}; {}", failure.message, warning.message()), ..failure }
-        }
-        _ => failure,
     }
 }
 
