@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    fn config(value: Value) -> RegistryConfig {
+    fn config(value: &Value) -> RegistryConfig {
         RegistryConfig::new(value.as_object().cloned().unwrap())
     }
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_earlier_builds_left_is_masked_and_taken_out() {
-        let mut config = config(json!({"proxy": {"http_proxy": "http://u:hunter2@p:1", "https_proxy": "http://q:1"}}));
+        let mut config = config(&json!({"proxy": {"http_proxy": "http://u:hunter2@p:1", "https_proxy": "http://q:1"}}));
         let masked = json!({"proxy": {"http_proxy": "http://u:********@p:1", "https_proxy": "http://q:1"}});
         assert_eq!(Value::Object(shown(&config, &MirrorSecrets::default()).as_map().clone()), masked);
         let plain = take_plain(&mut config);
