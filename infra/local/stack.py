@@ -95,8 +95,9 @@ def deploy(public_url):
 
 
 def adapt(outputs):
-    """The emulator enforces the template's policies. Two cannot hold here: it takes every schedule for one of the
-    default group, and it speaks plain http, which the bucket's policy denies."""
+    """The emulator enforces the template's policies. Three cannot hold here: it takes every schedule for one of the
+    default group, it does not tell policies of KMS contexts, which they want to see, and it speaks plain http, which the
+    bucket's policy denies."""
     import boto3
 
     resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
@@ -106,8 +107,9 @@ def adapt(outputs):
         "Action": [f"scheduler:{what}Schedule" for what in ("Create", "Update", "Get", "Delete")],
         "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/*",
     }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    for role in ("SyncRole", "ApiRole"):
+    for role, secrets in (("SyncRole", ["kms:Decrypt"]), ("ApiRole", ["kms:Encrypt", "kms:Decrypt"])):
+        key = {"Effect": "Allow", "Action": secrets, "Resource": f"arn:aws:kms:{REGION}:*:key/*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement, key]})
         boto3.client("iam").put_role_policy(RoleName=roles[role], PolicyName="emulator", PolicyDocument=policy)
     boto3.client("s3").delete_bucket_policy(Bucket=outputs["BucketName"])
     # The emulator would run hundreds of environments at once, which then wait for its S3 until they give up.

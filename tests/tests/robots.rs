@@ -225,7 +225,7 @@ async fn a_robots_credentials_serve_its_mirrors_and_nobody_else() {
     let registry = Registry::with_password();
     Image::oci("amd64", &[layer(1, 100)]).push(&registry.url, &world.path, "v1").await;
     let path = format!("organization/{}/robots/bot/external-registry", world.namespace);
-    let credentials = json!({"host": registry.address, "username": USER, "password": PASSWORD});
+    let credentials = json!({"host": registry.address, "username": USER, "password": PASSWORD, "allow_insecure": true});
     for field in ["host", "username", "password"] {
         let mut body = credentials.clone();
         body.as_object_mut().unwrap().remove(field);
@@ -235,7 +235,8 @@ async fn a_robots_credentials_serve_its_mirrors_and_nobody_else() {
     world.create_mirror(&registry.address, json!({})).await;
     assert_eq!(world.sync().await["failure"]["reason"], "auth_failed");
     let (status, robot) = world.call(Method::PUT, &path, Some(credentials)).await;
-    assert_eq!((status, &robot["external_registry"]), (200, &json!({"host": registry.address, "username": USER})));
+    let shown = json!({"host": registry.address, "username": USER, "allow_insecure": true, "allow_proxy": false});
+    assert_eq!((status, &robot["external_registry"]), (200, &shown));
     assert_eq!(world.sync().await["status"], "SUCCESS");
 
     // Another registry does not get to see them.

@@ -1,11 +1,23 @@
 //! Fields of a body, checked as Quay's JSON schemas are, with the words of Python's `jsonschema`.
 
+use moorage_domain::proxy::MASK;
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
 /// How many characters of a value an error repeats.
 const QUOTE_LENGTH: usize = 100;
+
+/// Fields that hold secrets, or what holds one: errors repeat nothing of what was sent there in their place.
+const SECRETS: [&str; 7] = [
+    "password",
+    "external_registry_password",
+    "external_registry_config",
+    "external_registry",
+    "proxy",
+    "http_proxy",
+    "https_proxy",
+];
 
 /// The largest whole number. Others keep it exactly: the table, and clients in other languages.
 const MAXIMUM: u64 = i64::MAX as u64;
@@ -104,13 +116,19 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, ApiError> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
-        let typed = read(value).ok_or_else(|| invalid(format!("{} is not of type {kind}", repr(value))));
+        let typed = read(value).ok_or_else(|| invalid(format!("{} is not of type {kind}", repr_of(name, value))));
         typed.map(Some)
     }
 }
 
 fn invalid(detail: String) -> ApiError {
     ApiError::InvalidRequest(detail)
+}
+
+/// A field's value as Python prints it, unless it may be a secret.
+fn repr_of(name: &str, value: &Value) -> String {
+    let is_text = value.is_string() || value.is_array() || value.is_object();
+    if is_text && SECRETS.contains(&name) { format!("'{MASK}'") } else { repr(value) }
 }
 
 /// A value as Python prints it, shortened.
@@ -128,7 +146,7 @@ pub(crate) fn repr(value: &Value) -> String {
             format!("[{}]", items.iter().take(QUOTE_LENGTH).map(repr).collect::<Vec<_>>().join(", "))
         }
         Value::Object(fields) => {
-            let field = |(name, value): (&String, &Value)| format!("'{name}': {}", repr(value));
+            let field = |(name, value): (&String, &Value)| format!("'{name}': {}", repr_of(name, value));
             format!("{{{}}}", fields.iter().take(QUOTE_LENGTH).map(field).collect::<Vec<_>>().join(", "))
         }
     };
@@ -163,6 +181,19 @@ mod tests {
         assert_eq!(fields.nullable_integer("c", 0).unwrap(), Some(None));
         assert_eq!(fields.nullable_integer("nothing", 0).unwrap(), None);
         assert_eq!(message(fields.nullable_integer("b", 0).unwrap_err()), "'x' is not of type 'integer'");
+    }
+
+    #[test]
+    fn errors_repeat_no_secrets() {
+        let object = json!({"password": ["hunter2"], "proxy": "http://u:hunter2@p", "x": [{"http_proxy": "hunter2"}]});
+        let fields = Fields(object.as_object().unwrap());
+        for error in [
+            fields.string("password").unwrap_err(),
+            fields.object("proxy").unwrap_err(),
+            fields.string("x").unwrap_err(),
+        ] {
+            assert!(!error.to_string().contains("hunter2") && error.to_string().contains(MASK), "{error}");
+        }
     }
 
     #[test]

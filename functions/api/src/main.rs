@@ -18,6 +18,7 @@ mod mirror;
 mod mirror_body;
 mod mirror_end;
 mod mirror_schedule;
+mod mirror_secrets;
 mod openapi;
 mod organization;
 mod organization_end;

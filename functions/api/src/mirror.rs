@@ -1,12 +1,12 @@
 //! Mirrors: create, show, change, Sync Now, cancel.
 
 use moorage_domain::{
-    ExposeSecret as _, RepositoryName, RobotName, SecretString,
+    RepositoryName, RobotName,
     mirror::{MirrorConfig, RegistryConfig},
     run::{RunId, SyncRequest, Trigger},
     usage_log::LogKind,
 };
-use moorage_state::{Ciphertext, CreateMirrorError, Mirror, NewMirror, Purpose, Role, StateError};
+use moorage_state::{CreateMirrorError, Mirror, MirrorSecrets, NewMirror, Owner, Role, StateError};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -15,7 +15,9 @@ use crate::{
     api::{Api, Call, now},
     error::ApiError,
     mirror_body::{self, MirrorBody},
-    mirror_schedule, organization_mirror, rate_limit, repository, runs,
+    mirror_schedule,
+    mirror_secrets::{self, Change, Place, PlainProxies},
+    organization_mirror, rate_limit, repository, runs,
 };
 
 /// What Quay answers where an organization's mirror decides.
@@ -25,7 +27,9 @@ const MAX_RACES: u32 = 5;
 
 /// `GET …/mirror`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
-    Ok(Answer::ok(view(&find(api, repository).await?)))
+    let mirror = find(api, repository).await?;
+    let secrets = secrets_of(api, &mirror).await?;
+    Ok(Answer::ok(view(&mirror, &secrets)))
 }
 
 /// `POST …/mirror`.
@@ -38,9 +42,10 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
         return Err(exists(repository));
     }
     let body = unchecked.check(&api.guard)?;
+    body.proxies.refuse_masked()?;
     let robot = robot(api, repository, body.robot_username.as_deref()).await?;
-    let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
-    let mut mirror = new_mirror(repository, body, robot, password.flatten())?;
+    let mut mirror = new_mirror(repository, &body, robot)?;
+    mirror.secrets = secrets(api, &mirror.config, None, &PlainProxies::default(), &body).await?;
     mirror.grant = grant(api, repository, &mirror.config.robot).await?;
     let mirror = match api.table.create_mirror(mirror, now()).await {
         Ok(mirror) => mirror,
@@ -65,10 +70,14 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
         Some(username) => Some(robot(api, repository, Some(username)).await?),
         None => None,
     };
-    let password = encrypted(api, repository, body.external_registry_password.as_ref()).await?;
     for _ in 0..MAX_RACES {
         let before = find(api, repository).await?;
-        let mut after = apply(&before, &body, robot.as_ref(), password.as_ref());
+        let mut after = before.clone();
+        let plain = mirror_secrets::take_plain(&mut after.config.external_registry_config);
+        let stored = after.config.clone();
+        apply(&mut after, &body, robot.as_ref());
+        // What is encrypted is for the place that is written with it, whatever another change did meanwhile.
+        after.secrets = secrets(api, &after.config, Some((&before.secrets, &stored)), &plain, &body).await?;
         let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
         let is_scheduled = !restarted && before.scheduled_revision == before.config_revision && is_as(&before, &after);
         if is_scheduled {
@@ -78,6 +87,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
             Some(robot) => grant(api, repository, robot).await?,
             None => None,
         };
+        let dropped = mirror_secrets::newly_dropped(&before.secrets, &after.secrets);
         match api.table.change_mirror(&after, &before, role).await {
             Ok(()) => {}
             Err(StateError::Conflict) => continue,
@@ -88,7 +98,9 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
             after.config_revision += 1;
             mirror_schedule::follow(api, after, restarted).await?;
         }
-        api.log(call, repository, changes(&body)).await;
+        let dropped = dropped.into_iter().map(mirror_secrets::dropped_entry);
+        let dropped = dropped.map(|metadata| (LogKind::RepoMirrorConfigChanged, metadata));
+        api.log(call, repository, changes(&body).into_iter().chain(dropped).collect()).await;
         return Ok(Answer::created());
     }
     Err(StateError::Conflict.into())
@@ -159,17 +171,38 @@ fn is_as(before: &Mirror, after: &Mirror) -> bool {
     of(before) == of(after)
 }
 
-/// A password as it is stored; an empty one is none. `None` where none was sent.
-async fn encrypted(
+/// The secrets of a mirror that is to be as `after`, from what was stored `before` and what the body gives.
+async fn secrets(
     api: &Api,
-    repository: &RepositoryName,
-    password: Option<&Option<SecretString>>,
-) -> Result<Option<Option<Ciphertext>>, ApiError> {
-    let Some(password) = password else { return Ok(None) };
-    let Some(password) = password.as_ref().filter(|password| !password.expose_secret().is_empty()) else {
-        return Ok(Some(None));
+    after: &MirrorConfig,
+    before: Option<(&MirrorSecrets, &MirrorConfig)>,
+    plain: &PlainProxies,
+    body: &MirrorBody,
+) -> Result<MirrorSecrets, ApiError> {
+    let change = Change {
+        owner: Owner::Repository(&after.repository),
+        before: before.map(|(secrets, config)| (secrets, place(config))),
+        plain,
+        after: place(after),
+        password: body.external_registry_password.as_ref(),
+        proxies: &body.proxies,
+        is_used: after.external_registry_username.is_some(),
     };
-    Ok(Some(Some(api.secrets.encrypt(Purpose::Upstream(repository), password).await?)))
+    change.secrets(api).await
+}
+
+fn place(config: &MirrorConfig) -> Place<'_> {
+    let registry = config.external_reference.registry();
+    Place { scheme: "", registry, config: &config.external_registry_config }
+}
+
+/// The secrets that a mirror uses: its own, or those of its organization's mirror.
+async fn secrets_of(api: &Api, mirror: &Mirror) -> Result<MirrorSecrets, ApiError> {
+    if !mirror.is_discovered {
+        return Ok(mirror.secrets.clone());
+    }
+    let organization = api.table.organization_mirror(&mirror.config.repository.namespace()).await?;
+    Ok(organization.map(|organization| organization.secrets).unwrap_or_default())
 }
 
 fn exists(repository: &RepositoryName) -> ApiError {
@@ -177,39 +210,28 @@ fn exists(repository: &RepositoryName) -> ApiError {
     ApiError::Exists(format!("Mirror configuration already exits for repository {repository}"))
 }
 
-fn new_mirror(
-    repository: &RepositoryName,
-    body: MirrorBody,
-    robot: RobotName,
-    password: Option<Ciphertext>,
-) -> Result<NewMirror, ApiError> {
+fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) -> Result<NewMirror, ApiError> {
     let missing = || ApiError::InvalidRequest("a required property is missing".into());
     let config = MirrorConfig {
         repository: repository.clone(),
         is_enabled: body.is_enabled.unwrap_or(true),
-        external_reference: body.external_reference.ok_or_else(missing)?,
-        external_registry_username: body.external_registry_username.flatten(),
-        external_registry_config: RegistryConfig::new(body.external_registry_config.unwrap_or_default()),
-        root_rule: body.root_rule.ok_or_else(missing)?,
+        external_reference: body.external_reference.clone().ok_or_else(missing)?,
+        external_registry_username: body.external_registry_username.clone().flatten(),
+        external_registry_config: RegistryConfig::new(body.external_registry_config.clone().unwrap_or_default()),
+        root_rule: body.root_rule.clone().ok_or_else(missing)?,
         sync_interval: body.sync_interval.ok_or_else(missing)?,
         robot,
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
-        architecture_filter: body.architecture_filter.unwrap_or_default(),
+        architecture_filter: body.architecture_filter.clone().unwrap_or_default(),
         deletion_limit: body.deletion_limit.flatten(),
         rate_limit_floor: body.rate_limit_floor.flatten(),
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
-    Ok(NewMirror { config, external_registry_password: password, sync_start_date, grant: None })
+    Ok(NewMirror { config, secrets: MirrorSecrets::default(), sync_start_date, grant: None })
 }
 
-/// The mirror with what the body gives.
-fn apply(
-    before: &Mirror,
-    body: &MirrorBody,
-    robot: Option<&RobotName>,
-    password: Option<&Option<Ciphertext>>,
-) -> Mirror {
-    let mut after = before.clone();
+/// Changes the mirror to what the body gives, but for its secrets.
+fn apply(after: &mut Mirror, body: &MirrorBody, robot: Option<&RobotName>) {
     let config = &mut after.config;
     set(&mut config.is_enabled, body.is_enabled.as_ref());
     set(&mut config.external_reference, body.external_reference.as_ref());
@@ -224,9 +246,7 @@ fn apply(
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
     set(&mut config.deletion_limit, body.deletion_limit.as_ref());
     set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
-    set(&mut after.external_registry_password, password);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
-    after
 }
 
 pub(crate) fn set<T: Clone>(field: &mut T, value: Option<&T>) {
@@ -262,7 +282,7 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
     ];
     let settings = settings.into_iter().filter_map(|(name, value)| Some(changed(name, value?)));
-    // A proxy's URL may hold a password.
+    // Without their users, as they are without their passwords.
     let proxies = proxies.map(|(key, value)| changed(key, value.as_str().map(without_user).into()));
     settings.chain(flags.map(|(key, value)| changed(key, value.clone()))).chain(proxies).collect()
 }
@@ -275,14 +295,14 @@ fn without_user(url: &str) -> String {
 
 /// Quay's view of a mirror. The password is not part of it. What Quay does not have is there only where it says
 /// something: clients compare what they get key by key.
-fn view(mirror: &Mirror) -> Value {
+fn view(mirror: &Mirror, secrets: &MirrorSecrets) -> Value {
     let (config, state) = (&mirror.config, &mirror.state);
     let mut view = json!({
         "is_enabled": config.is_enabled,
         "mirror_type": "PULL",
         "external_reference": config.external_reference,
         "external_registry_username": config.external_registry_username,
-        "external_registry_config": config.external_registry_config,
+        "external_registry_config": mirror_secrets::shown(&config.external_registry_config, secrets),
         "sync_interval": config.sync_interval,
         "sync_start_date": state.sync_start_date.iso(),
         "sync_expiration_date": state.sync_expiration_date.map(moorage_domain::Timestamp::iso),
@@ -302,7 +322,7 @@ fn view(mirror: &Mirror) -> Value {
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();
     }
-    if let Some(warning) = state.sync_warning {
+    if let Some(warning) = secrets.credentials_dropped.warning().or(state.sync_warning) {
         view["sync_warning"] = runs::warning(warning);
     }
     view
@@ -314,13 +334,12 @@ mod tests {
 
     #[test]
     fn logged_changes_hold_no_secrets() {
+        let config = json!({"verify_tls": true, "proxy": {"https_proxy": "http://u:hunter2@p:1"}});
+        let config = json!({"external_registry_config": config});
         let body = MirrorBody {
             external_registry_username: Some(Some("user".into())),
             external_registry_password: Some(Some("hunter2".into())),
-            external_registry_config: json!({"verify_tls": true, "proxy": {"https_proxy": "http://u:hunter2@p:1"}})
-                .as_object()
-                .cloned(),
-            ..MirrorBody::default()
+            ..mirror_body::parse(config.as_object().unwrap()).unwrap().check(&moorage_domain::Guard::default()).unwrap()
         };
         let text = format!("{:?}", changes(&body));
         assert!(!text.contains("hunter2"), "{text}");

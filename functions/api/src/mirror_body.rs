@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::ApiError,
     field::{Fields, repr},
+    mirror_secrets::SentProxies,
 };
 
 /// What POST cannot do without. Quay's schema leaves `robot_username` out, and fails without it.
@@ -37,7 +38,9 @@ pub(crate) struct MirrorBody {
     pub(crate) external_reference: Option<ExternalReference>,
     pub(crate) external_registry_username: Option<Option<String>>,
     pub(crate) external_registry_password: Option<Option<SecretString>>,
+    /// Without the passwords of its proxies.
     pub(crate) external_registry_config: Option<Map<String, Value>>,
+    pub(crate) proxies: SentProxies,
     pub(crate) root_rule: Option<RootRule>,
     pub(crate) sync_interval: Option<u64>,
     pub(crate) sync_start_date: Option<Timestamp>,
@@ -71,6 +74,8 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
         _ => fields.strings("architecture_filter")?,
     };
     let text = |value: Option<Option<&str>>| value.map(|value| value.map(str::to_owned));
+    let config = fields.object("external_registry_config")?.map(registry_config).transpose()?;
+    let (config, proxies) = config.map_or_else(Default::default, |(config, proxies)| (Some(config), proxies));
     Ok(Unchecked {
         external_reference: fields.string("external_reference")?,
         sync_start_date: fields.string("sync_start_date")?,
@@ -80,7 +85,8 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             external_registry_username: text(fields.nullable_string("external_registry_username")?),
             external_registry_password: text(fields.nullable_string("external_registry_password")?)
                 .map(|password| password.map(SecretString::from)),
-            external_registry_config: fields.object("external_registry_config")?.map(registry_config).transpose()?,
+            external_registry_config: config,
+            proxies,
             sync_interval: fields.integer("sync_interval", MIN_SYNC_INTERVAL)?,
             skopeo_timeout_interval: fields.integer("skopeo_timeout_interval", MIN_SYNC_TIMEOUT)?,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
@@ -98,10 +104,10 @@ fn rule_value(rule: Fields<'_>) -> Result<Vec<String>, ApiError> {
     Ok(rule.strings("rule_value")?.unwrap_or_default())
 }
 
-/// Keeps the known settings exactly as they were sent.
-pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, Value>, ApiError> {
+/// Keeps the known settings exactly as they were sent, but for the passwords of proxies, which go apart.
+pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<(Map<String, Value>, SentProxies), ApiError> {
     let fields = Fields(sent);
-    let mut kept = Map::new();
+    let (mut kept, mut proxies) = (Map::new(), SentProxies::default());
     for key in FLAG_KEYS {
         kept.extend(fields.boolean(key)?.map(|value| (key.to_owned(), value.into())));
     }
@@ -112,7 +118,10 @@ pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, V
             if value.is_some_and(|value| value.len() > PROXY_LENGTH) {
                 return Err(ApiError::InvalidRequest(format!("{key} is longer than {PROXY_LENGTH} bytes")));
             }
-            kept_proxy.insert(key.to_owned(), value.into());
+            if key == "no_proxy" && value.is_some_and(|value| value.contains('@')) {
+                return Err(ApiError::InvalidRequest(format!("{key} must be a list of hosts, without users")));
+            }
+            kept_proxy.insert(key.to_owned(), proxies.take(key, value)?);
         }
         kept.insert("proxy".to_owned(), Value::Object(kept_proxy));
     }
@@ -126,7 +135,7 @@ pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, V
         }
         kept.insert(TOKEN_REALMS.to_owned(), realms.into());
     }
-    Ok(kept)
+    Ok((kept, proxies))
 }
 
 impl Unchecked<'_> {

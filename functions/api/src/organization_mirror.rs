@@ -1,7 +1,7 @@
 //! Mirrors of whole organizations: create, show, change, delete, Sync Now, cancel, verify.
 
 use moorage_domain::{
-    Namespace, RobotName, SecretString, Timestamp,
+    Namespace, RobotName, Timestamp,
     organization::OrganizationMirrorConfig,
     run::Trigger,
     status::NotEligible,
@@ -9,7 +9,7 @@ use moorage_domain::{
     usage_log::LogKind,
 };
 use moorage_state::{
-    Ciphertext, CreateOrganizationMirrorError, OrganizationMirror, Purpose, StateError, TransitionError,
+    CreateOrganizationMirrorError, MirrorSecrets, OrganizationMirror, Owner, StateError, TransitionError,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,9 +18,10 @@ use crate::{
     answer::Answer,
     api::{Api, Call, now},
     error::ApiError,
+    mirror_secrets::{self, Change, Place, PlainProxies},
     organization,
     organization_mirror_body::{self, OrganizationMirrorBody},
-    organization_mirror_list as list, organization_mirror_schedule as schedule,
+    organization_mirror_list as list, organization_mirror_schedule as schedule, runs,
 };
 
 /// How often a change is made again after losing a race against another one.
@@ -42,13 +43,14 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let organization = organization::find(api, name).await?.name;
     let robot = robot(api, &organization, unchecked.robot_username()).await?;
     let body = unchecked.check(&api.guard, None)?;
+    body.proxies.refuse_masked()?;
     if !api.table.repositories(&organization, 1, None).await?.repositories.is_empty() {
         return Err(not_empty());
     }
-    let password = encrypted(api, &organization, body.external_registry_password.as_ref()).await?;
     let start = body.sync_start_date.ok_or_else(missing)?;
-    let config = new_config(&organization, body, robot)?;
-    let mirror = match api.table.create_organization_mirror(config, password.flatten(), start, now()).await {
+    let config = new_config(&organization, &body, robot)?;
+    let secrets = secrets(api, &config, None, &PlainProxies::default(), &body).await?;
+    let mirror = match api.table.create_organization_mirror(config, secrets, start, now()).await {
         Ok(mirror) => mirror,
         Err(CreateOrganizationMirrorError::Exists) => {
             return Err(ApiError::InvalidRequest("Mirror configuration already exists for this organization".into()));
@@ -82,10 +84,13 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
     };
     let place = (&first.config.external_registry_url, first.config.external_namespace.as_str());
     let body = unchecked.check(&api.guard, Some(place))?;
-    let password = encrypted(api, &organization, body.external_registry_password.as_ref()).await?;
     for _ in 0..MAX_RACES {
         let before = find(api, name).await?;
-        let mut after = apply(&before, &body, robot.as_ref(), password.as_ref());
+        let mut after = before.clone();
+        let plain = mirror_secrets::take_plain(&mut after.config.external_registry_config);
+        let stored = after.config.clone();
+        apply(&mut after, &body, robot.as_ref());
+        after.secrets = secrets(api, &after.config, Some((&before.secrets, &stored)), &plain, &body).await?;
         match api.table.change_organization_mirror(&after, &before).await {
             Ok(()) => {}
             Err(StateError::Conflict) => continue,
@@ -95,12 +100,19 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
         after.config_revision += 1;
         let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
         schedule::follow(api, after.clone(), restarted).await?;
-        let metadata = [
+        let dropped = mirror_secrets::newly_dropped(&before.secrets, &after.secrets);
+        let [updated, old, new] = [
             ("updated_fields", sent.keys().cloned().collect::<Vec<_>>().into()),
             ("old_external_reference", before.config.source().into()),
             ("external_reference", after.config.source().into()),
         ];
-        api.log_namespace(call, &organization, LogKind::OrgMirrorConfigChanged, metadata).await;
+        let kind = LogKind::OrgMirrorConfigChanged;
+        if dropped.is_empty() {
+            api.log_namespace(call, &organization, kind, [updated, old, new]).await;
+        } else {
+            let dropped = ("credentials_dropped", dropped.into());
+            api.log_namespace(call, &organization, kind, [updated, old, new, dropped]).await;
+        }
         return Ok(Answer::ok("".into()));
     }
     Err(StateError::Conflict.into())
@@ -209,31 +221,47 @@ fn not_empty() -> ApiError {
     ApiError::InvalidRequest(why.into())
 }
 
-/// A password as it is stored. `None` where none was sent.
-async fn encrypted(
+/// The secrets of a mirror that is to be as `after`, from what was stored `before` and what the body gives.
+async fn secrets(
     api: &Api,
-    organization: &Namespace,
-    password: Option<&Option<SecretString>>,
-) -> Result<Option<Option<Ciphertext>>, ApiError> {
-    let Some(password) = password else { return Ok(None) };
-    let Some(password) = password else { return Ok(Some(None)) };
-    Ok(Some(Some(api.secrets.encrypt(Purpose::OrganizationUpstream(organization), password).await?)))
+    after: &OrganizationMirrorConfig,
+    before: Option<(&MirrorSecrets, &OrganizationMirrorConfig)>,
+    plain: &PlainProxies,
+    body: &OrganizationMirrorBody,
+) -> Result<MirrorSecrets, ApiError> {
+    let change = Change {
+        owner: Owner::Organization(&after.organization),
+        before: before.map(|(secrets, config)| (secrets, place(config))),
+        plain,
+        after: place(after),
+        password: body.external_registry_password.as_ref(),
+        proxies: &body.proxies,
+        // Quay's API wants a token and no user.
+        is_used: true,
+    };
+    change.secrets(api).await
+}
+
+fn place(config: &OrganizationMirrorConfig) -> Place<'_> {
+    let url = &config.external_registry_url;
+    let scheme = if url.as_str().starts_with("http://") { "http" } else { "https" };
+    Place { scheme, registry: url.authority(), config: &config.external_registry_config }
 }
 
 fn new_config(
     organization: &Namespace,
-    body: OrganizationMirrorBody,
+    body: &OrganizationMirrorBody,
     robot: RobotName,
 ) -> Result<OrganizationMirrorConfig, ApiError> {
     Ok(OrganizationMirrorConfig {
         organization: organization.clone(),
         is_enabled: body.is_enabled.unwrap_or(true),
         external_registry_type: body.external_registry_type.ok_or_else(missing)?,
-        external_registry_url: body.external_registry_url.ok_or_else(missing)?,
-        external_namespace: body.external_namespace.ok_or_else(missing)?,
-        external_registry_username: body.external_registry_username.flatten(),
-        external_registry_config: body.external_registry_config.unwrap_or_default(),
-        repository_filters: body.repository_filters.unwrap_or_default(),
+        external_registry_url: body.external_registry_url.clone().ok_or_else(missing)?,
+        external_namespace: body.external_namespace.clone().ok_or_else(missing)?,
+        external_registry_username: body.external_registry_username.clone().flatten(),
+        external_registry_config: body.external_registry_config.clone().unwrap_or_default(),
+        repository_filters: body.repository_filters.clone().unwrap_or_default(),
         robot,
         is_public: body.is_public.ok_or_else(missing)?,
         sync_interval: body.sync_interval.ok_or_else(missing)?,
@@ -241,16 +269,10 @@ fn new_config(
     })
 }
 
-/// The mirror with what the body gives.
-fn apply(
-    before: &OrganizationMirror,
-    body: &OrganizationMirrorBody,
-    robot: Option<&RobotName>,
-    password: Option<&Option<Ciphertext>>,
-) -> OrganizationMirror {
+/// Changes the mirror to what the body gives, but for its secrets.
+fn apply(after: &mut OrganizationMirror, body: &OrganizationMirrorBody, robot: Option<&RobotName>) {
     use crate::mirror::set;
 
-    let mut after = before.clone();
     let config = &mut after.config;
     set(&mut config.is_enabled, body.is_enabled.as_ref());
     set(&mut config.external_registry_url, body.external_registry_url.as_ref());
@@ -263,9 +285,7 @@ fn apply(
     set(&mut config.is_public, body.is_public.as_ref());
     set(&mut config.sync_interval, body.sync_interval.as_ref());
     set(&mut config.skopeo_timeout, body.skopeo_timeout.as_ref());
-    set(&mut after.external_registry_password, password);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
-    after
 }
 
 async fn log(api: &Api, mirror: &OrganizationMirror, call: &Call, kind: LogKind) {
@@ -283,8 +303,8 @@ fn view(mirror: &OrganizationMirror, counts: &Value) -> Value {
         "external_registry_url": config.external_registry_url,
         "external_namespace": config.external_namespace,
         "external_registry_username": config.external_registry_username,
-        "has_external_registry_password": mirror.external_registry_password.is_some(),
-        "external_registry_config": config.external_registry_config,
+        "has_external_registry_password": mirror.secrets.external_registry_password.is_some(),
+        "external_registry_config": mirror_secrets::shown(&config.external_registry_config, &mirror.secrets),
         "repository_filters": config.repository_filters,
         "robot_username": config.robot,
         "visibility": if config.is_public { "public" } else { "private" },
@@ -299,6 +319,9 @@ fn view(mirror: &OrganizationMirror, counts: &Value) -> Value {
     });
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();
+    }
+    if let Some(warning) = mirror.secrets.credentials_dropped.warning() {
+        view["sync_warning"] = runs::warning(warning);
     }
     if let Some(message) = &state.last_failure {
         view["status_message"] = message.as_str().into();

@@ -13,6 +13,7 @@ use crate::{
     error::ApiError,
     field::{Fields, repr},
     mirror_body::{USERNAME_LENGTH, registry_config},
+    mirror_secrets::SentProxies,
 };
 
 /// What POST must have.
@@ -39,7 +40,9 @@ pub(crate) struct OrganizationMirrorBody {
     pub(crate) external_namespace: Option<String>,
     pub(crate) external_registry_username: Option<Option<String>>,
     pub(crate) external_registry_password: Option<Option<SecretString>>,
+    /// Without the passwords of its proxies.
     pub(crate) external_registry_config: Option<RegistryConfig>,
+    pub(crate) proxies: SentProxies,
     pub(crate) repository_filters: Option<RepositoryFilters>,
     pub(crate) robot_username: Option<String>,
     pub(crate) is_public: Option<bool>,
@@ -81,6 +84,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
     let filled =
         |value: Option<Option<&str>>| value.map(|value| value.filter(|value| !value.is_empty()).map(str::to_owned));
     let config = fields.object("external_registry_config")?.map(registry_config).transpose()?;
+    let (config, proxies) = config.map_or_else(Default::default, |(config, proxies)| (Some(config), proxies));
     Ok(Unchecked {
         external_registry_url: fields.string("external_registry_url")?,
         sync_start_date: fields.string("sync_start_date")?,
@@ -93,6 +97,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             external_registry_password: filled(fields.nullable_string("external_registry_password")?)
                 .map(|password| password.map(SecretString::from)),
             external_registry_config: config.map(RegistryConfig::new),
+            proxies,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             is_public: visibility.map(|visibility| visibility == "public"),
             sync_interval: fields.integer("sync_interval", MIN_SYNC_INTERVAL)?,

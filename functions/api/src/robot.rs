@@ -198,7 +198,10 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
         "unstructured_metadata": robot.unstructured_metadata,
     });
     if let Some(registry) = &robot.external_registry {
-        view["external_registry"] = json!({"host": registry.host, "username": registry.username});
+        view["external_registry"] = json!({
+            "host": registry.host, "username": registry.username, "allow_insecure": registry.allow_insecure,
+            "allow_proxy": registry.allow_proxy,
+        });
     }
     view
 }

@@ -1,8 +1,8 @@
 //! A robot's credentials at an external registry: written, used by syncs, never shown. They go only to the registry that
-//! they are for.
+//! they are for, over verified TLS and without a proxy unless the robot says that they may go otherwise.
 
 use moorage_domain::{ExternalReference, Guard, RobotName, SecretString};
-use moorage_state::{MAX_SECRET_LENGTH, Purpose, RobotRegistry, StateError};
+use moorage_state::{MAX_SECRET_LENGTH, Owner, Purpose, RobotRegistry, StateError};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -23,13 +23,17 @@ pub(crate) struct NewRegistry {
     host: String,
     username: String,
     password: SecretString,
+    allow_insecure: bool,
+    allow_proxy: bool,
 }
 
 impl NewRegistry {
     /// As they are stored.
     pub(crate) async fn encrypt(self, api: &Api, robot: &RobotName) -> Result<RobotRegistry, ApiError> {
-        let password = api.secrets.encrypt(Purpose::RobotUpstream(robot), &self.password).await?;
-        Ok(RobotRegistry { host: self.host, username: self.username, password })
+        let purpose = Purpose::Registry(Owner::Robot(robot), &self.host);
+        let password = api.secrets.encrypt(purpose, &self.password).await?;
+        let Self { host, username, allow_insecure, allow_proxy, .. } = self;
+        Ok(RobotRegistry { host, username, password, allow_insecure, allow_proxy })
     }
 }
 
@@ -84,7 +88,10 @@ fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiErr
     if username.is_empty() || password.is_empty() {
         return Err(ApiError::InvalidRequest("username and password must not be empty".into()));
     }
-    Ok(NewRegistry { host: host.to_owned(), username: username.to_owned(), password: password.into() })
+    let allows = |name| fields.boolean(name).map(Option::unwrap_or_default);
+    let (allow_insecure, allow_proxy) = (allows("allow_insecure")?, allows("allow_proxy")?);
+    let (host, username, password) = (host.to_owned(), username.to_owned(), password.into());
+    Ok(NewRegistry { host, username, password, allow_insecure, allow_proxy })
 }
 
 #[cfg(test)]
@@ -101,6 +108,12 @@ mod tests {
         let registry = parse(sent("quay.io:443")).unwrap();
         assert_eq!((registry.host.as_str(), registry.password.expose_secret()), ("quay.io:443", "hunter2"));
         assert!(!format!("{registry:?}").contains("hunter2"));
+        assert!(!registry.allow_insecure && !registry.allow_proxy);
+        let mut allowed = sent("quay.io");
+        allowed["allow_proxy"] = true.into();
+        assert!(parse(allowed.clone()).unwrap().allow_proxy);
+        allowed["allow_insecure"] = "yes".into();
+        assert!(parse(allowed).is_err());
         for host in ["", "quay.io/redhat", "https://quay.io", "user@quay.io", "127.0.0.1", "localhost:5000", "a b"] {
             assert!(parse(sent(host)).is_err(), "{host}");
         }

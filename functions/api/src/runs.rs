@@ -63,9 +63,16 @@ fn view(run: &Run, state: &SyncState) -> Value {
             (RunStatus::Fail, Some(Failure { reason: FailureReason::UnknownError, message }))
         }
     };
-    let failure = run.failure.as_ref().or(killed.as_ref()).map(
-        |failure| json!({"reason": failure.reason, "message": failure.message, "advice": failure.reason.advice()}),
-    );
+    // A registry that refuses access was not told who asks: that is what to look at first.
+    let advice = |failure: &Failure| match run.warning {
+        Some(warning) if failure.reason == FailureReason::AuthFailed && warning.is_about_credentials() => {
+            warning.message()
+        }
+        _ => failure.reason.advice().to_owned(),
+    };
+    let failure = run.failure.as_ref().or(killed.as_ref());
+    let failure =
+        failure.map(|failure| json!({"reason": failure.reason, "message": failure.message, "advice": advice(failure)}));
     let counts = &run.progress;
     let mut view = json!({
         "run_id": run.run_id, "trigger": run.trigger, "status": status, "started_at": run.started_at.iso(),
@@ -87,7 +94,12 @@ fn view(run: &Run, state: &SyncState) -> Value {
 
 /// A warning, of a run or of the mirror as its last run left it.
 pub(crate) fn warning(warning: Warning) -> Value {
-    let mut view = json!({"reason": warning.reason(), "message": warning.message(), "tags": warning.tags()});
+    let mut view = json!({"reason": warning.reason(), "message": warning.message()});
+    if warning.is_about_credentials() {
+        view["settings"] = warning.settings().into();
+    } else {
+        view["tags"] = warning.tags().into();
+    }
     if let Warning::DeletionsHeld { limit, .. } = warning {
         view["limit"] = limit.into();
     }

@@ -21,6 +21,7 @@ pub mod organization;
 pub mod pace;
 pub mod plan;
 pub mod preview;
+pub mod proxy;
 pub mod rate_limit;
 pub mod reference;
 pub mod referrers;
@@ -41,12 +42,13 @@ pub use guard::{Guard, GuardError};
 pub use history::PastTag;
 pub use media_type::MediaType;
 pub use name::{NameError, Namespace, RepositoryName, RobotName, TagName, TeamName};
+pub use proxy::ProxyUrl;
 pub use rate_limit::RateLimit;
 pub use reference::{ExternalReference, ReferenceError};
 pub use rule::RootRule;
 pub use timestamp::Timestamp;
 pub use token_realm::TokenRealm;
-pub use warning::Warning;
+pub use warning::{Dropped, Warning};
 
 /// Passwords and tokens: never printed, wiped when dropped.
 pub use secrecy::{ExposeSecret, SecretString};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ExternalReference, RepositoryName, RobotName, RootRule, TokenRealm};
+use crate::{ExternalReference, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
 pub const MIN_SYNC_TIMEOUT: u64 = 300;
@@ -41,13 +41,24 @@ pub struct MirrorConfig {
 }
 
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with
-/// what they sent, key by key and nulls included; read through the accessors.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// what they sent, key by key and nulls included; read through the accessors. Only the passwords of proxies are kept
+/// apart, encrypted; configurations of earlier builds may still hold some.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RegistryConfig(Map<String, Value>);
 
+/// The way to a registry. Passwords were entrusted to us for this one: they do not go by another.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Route {
+    verify_tls: bool,
+    /// By [`PROXY_KEYS`], without passwords.
+    proxies: [Option<String>; 3],
+}
+
 /// The settings of a proxy, by Quay's names.
 pub const PROXY_KEYS: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
+/// Those of them that are URLs, and may hold a user and a password.
+pub const PROXY_URL_KEYS: [&str; 2] = ["http_proxy", "https_proxy"];
 /// The settings beside the proxy, by Quay's names.
 pub const FLAG_KEYS: [&str; 2] = ["verify_tls", "unsigned_images"];
 
@@ -84,6 +95,25 @@ impl RegistryConfig {
         texts.filter_map(|text| text.parse().ok()).take(MAX_TOKEN_REALMS).collect()
     }
 
+    /// The way to the registry.
+    pub fn route(&self) -> Route {
+        Route { verify_tls: self.verify_tls(), proxies: PROXY_KEYS.map(|key| self.proxy(key).map(without_password)) }
+    }
+
+    /// Whether requests go by a proxy.
+    pub fn has_proxy(&self) -> bool {
+        PROXY_URL_KEYS.iter().any(|key| self.proxy(key).is_some())
+    }
+
+    /// Replaces one of [`PROXY_URL_KEYS`] by what `change` makes of it, if it is set to something.
+    pub fn change_proxy(&mut self, key: &str, change: impl FnOnce(&str) -> String) {
+        if let Some(Value::String(url)) = self.0.get_mut("proxy").and_then(|proxy| proxy.get_mut(key))
+            && !url.is_empty()
+        {
+            *url = change(url);
+        }
+    }
+
     /// Changes the known settings that `sent` holds and leaves the others, as Quay's PUT does.
     pub fn merge(&mut self, sent: &Map<String, Value>) {
         for key in FLAG_KEYS.into_iter().chain([TOKEN_REALMS]) {
@@ -102,6 +132,19 @@ impl RegistryConfig {
                 }
             }
         }
+    }
+}
+
+fn without_password(url: &str) -> String {
+    // What cannot be split was stored by an earlier build, and makes no proxy.
+    ProxyUrl::split(url).map_or_else(|_| url.to_owned(), |url| url.without_password())
+}
+
+impl std::fmt::Debug for RegistryConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without its URLs: there may be passwords in them.
+        let proxies: Vec<_> = PROXY_KEYS.iter().filter(|key| self.proxy(key).is_some()).collect();
+        f.debug_struct("RegistryConfig").field("verify_tls", &self.verify_tls()).field("proxies", &proxies).finish()
     }
 }
 
@@ -167,6 +210,21 @@ mod tests {
         assert_eq!(config.token_realms().len(), 2);
         config.merge(&map(&json!({"token_realms": []})));
         assert_eq!(config.token_realms().len(), 0);
+    }
+
+    #[test]
+    fn another_way_is_another_host_of_a_proxy_and_not_another_password() {
+        let route = |config: Value| RegistryConfig::new(map(&config)).route();
+        let proxy = |url: &str| route(json!({"verify_tls": true, "proxy": {"http_proxy": url, "https_proxy": ""}}));
+        assert_eq!(route(json!({})), route(json!({"verify_tls": true, "proxy": {"http_proxy": null}})));
+        assert_ne!(route(json!({})), route(json!({"verify_tls": false})));
+        assert_ne!(route(json!({})), route(json!({"proxy": {"no_proxy": "a"}})));
+        assert_eq!(proxy("http://u:one@a:1"), proxy("http://u:two@a:1"));
+        assert_eq!(proxy("http://u:one@a:1"), proxy("http://u@a:1"));
+        assert_ne!(proxy("http://u:one@a:1"), proxy("http://u:one@b:1"));
+        assert_ne!(proxy("http://u:one@a:1"), proxy("https://u:one@a:1"));
+        let config = RegistryConfig::new(map(&json!({"proxy": {"http_proxy": "http://u:hunter2@a:1"}})));
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
     }
 
     #[test]

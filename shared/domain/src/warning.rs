@@ -1,4 +1,5 @@
 //! What a run left undone on purpose, and somebody should look at. It is no failure, and does not make the run one.
+//! And which secrets a mirror has lost, which is one reason for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,50 @@ pub enum Warning {
         /// How many tags were kept.
         tags: u64,
     },
+    /// Passwords were dropped because they were entrusted to us for another place, and have not been sent again.
+    CredentialsDropped(Dropped),
+    /// The robot's credentials for the registry were not sent, because they may not go this way.
+    CredentialsWithheld {
+        /// Whether it is without verified TLS.
+        insecure: bool,
+        /// Whether it is by a proxy.
+        proxy: bool,
+    },
+}
+
+/// Which passwords of a mirror were dropped when its registry's host, a proxy or `verify_tls` was changed, and have
+/// been neither sent again nor removed since. Without passwords the mirror is anonymous.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dropped {
+    /// The one at the registry.
+    pub external_registry_password: bool,
+    /// The one at the proxy for plain http.
+    pub http_proxy: bool,
+    /// The one at the proxy for https.
+    pub https_proxy: bool,
+}
+
+impl Dropped {
+    /// What stands for nothing dropped.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// The settings to send again, by their names in the API.
+    pub fn settings(self) -> Vec<&'static str> {
+        let all = [
+            ("external_registry_password", self.external_registry_password),
+            ("http_proxy", self.http_proxy),
+            ("https_proxy", self.https_proxy),
+        ];
+        all.into_iter().filter(|(_, is_dropped)| *is_dropped).map(|(name, _)| name).collect()
+    }
+
+    /// The warning, as long as something is dropped.
+    pub fn warning(self) -> Option<Warning> {
+        (!self.is_nothing()).then_some(Warning::CredentialsDropped(self))
+    }
 }
 
 impl Warning {
@@ -26,6 +71,8 @@ impl Warning {
         match self {
             Self::DeletionsHeld { .. } => "deletions_held",
             Self::ListIncomplete { .. } => "list_incomplete",
+            Self::CredentialsDropped(_) => "credentials_dropped",
+            Self::CredentialsWithheld { .. } => "credentials_withheld",
         }
     }
 
@@ -33,6 +80,25 @@ impl Warning {
     pub const fn tags(self) -> u64 {
         match self {
             Self::DeletionsHeld { tags, .. } | Self::ListIncomplete { tags } => tags,
+            Self::CredentialsDropped(_) | Self::CredentialsWithheld { .. } => 0,
+        }
+    }
+
+    /// Whether it is about what the registry is told of who asks.
+    pub const fn is_about_credentials(self) -> bool {
+        matches!(self, Self::CredentialsDropped(_) | Self::CredentialsWithheld { .. })
+    }
+
+    /// The settings that it is about, by their names in the API: those that were dropped, or those of the robot's
+    /// external registry that would allow what was not done.
+    pub fn settings(self) -> Vec<&'static str> {
+        match self {
+            Self::DeletionsHeld { .. } | Self::ListIncomplete { .. } => Vec::new(),
+            Self::CredentialsDropped(dropped) => dropped.settings(),
+            Self::CredentialsWithheld { insecure, proxy } => {
+                let all = [("allow_insecure", insecure), ("allow_proxy", proxy)];
+                all.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name).collect()
+            }
         }
     }
 
@@ -48,6 +114,19 @@ impl Warning {
                 "the registry's list lacks {tags} tags that the mirror holds and that the registry still has, or did \
                  not say that it has not: they were not deleted; if this stays so, look at the registry"
             ),
+            Self::CredentialsDropped(dropped) => format!(
+                "{}: dropped when the registry's host, a proxy or verify_tls was changed, so that nobody gets a password \
+                 that was meant for another place; syncs go without until it is sent again, or removed (PUT of the \
+                 mirror, a registry's password together with external_registry_username; of an organization's mirror, \
+                 if that manages the repository)",
+                dropped.settings().join(", ")
+            ),
+            Self::CredentialsWithheld { .. } => format!(
+                "the robot's credentials for the registry were not sent, because they go only over verified TLS and \
+                 without a proxy: set {} of the robot's external registry to true if they may, or give the mirror \
+                 credentials of its own",
+                self.settings().join(" and ")
+            ),
         }
     }
 }
@@ -62,5 +141,15 @@ mod tests {
         let wire = serde_json::to_value(warning).unwrap();
         assert_eq!(wire, serde_json::json!({"reason": warning.reason(), "tags": 30, "limit": 10}));
         assert_eq!(serde_json::from_value::<Warning>(wire).unwrap(), warning);
+        for warning in [
+            Warning::CredentialsDropped(Dropped { http_proxy: true, ..Dropped::default() }),
+            Warning::CredentialsWithheld { insecure: false, proxy: true },
+        ] {
+            let wire = serde_json::to_value(warning).unwrap();
+            assert_eq!(wire["reason"], warning.reason());
+            assert_eq!(serde_json::from_value::<Warning>(wire).unwrap(), warning);
+            assert!(warning.message().contains(warning.settings()[0]), "{}", warning.message());
+        }
+        assert_eq!(Dropped::default().warning(), None);
     }
 }

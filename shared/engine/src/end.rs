@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorage_domain::{
-    FailureReason, Timestamp,
+    FailureReason, Timestamp, Warning,
     failure::Failure,
     rate_limit::LONGEST_WAIT,
     run::{Progress as Counts, Run, RunStatus, SyncRequest, Trigger},
@@ -19,7 +19,7 @@ use crate::{
     error::{SyncError, WorkError},
     progress::Progress,
     pump::Pump,
-    report,
+    report, source,
     steps::Work,
     sync::{Ended, Engine},
 };
@@ -43,6 +43,8 @@ pub(crate) struct Sync<'a> {
     pub(crate) progress: Arc<Progress>,
     /// The counters when this invocation began.
     pub(crate) begun: Counts,
+    /// What the registry is not told of who asks.
+    pub(crate) anonymous: Option<Warning>,
 }
 
 fn limited(message: String) -> Work {
@@ -79,8 +81,12 @@ impl Sync<'_> {
         let began = pump.run.started_at;
         let mut findings = None;
         let work = self.checked(work, &pump.run);
+        let mut warnings = vec![self.anonymous];
         if let Work::Done { warning, .. } = work {
-            pump.run.warning = warning;
+            warnings.insert(0, warning);
+            // What was dropped is known without a sync, and until then.
+            let withheld = self.anonymous.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
+            let warning = warning.or(withheld);
             // What failed was not looked at.
             let verified = pump.run.verifies && tag_failure.is_none();
             findings = Some(Findings { began, warning, verified });
@@ -95,13 +101,16 @@ impl Sync<'_> {
                 (RunStatus::Fail, tag_failure, Some(report::failed_in_part(config, &selected, &failed)))
             }
             Work::Failed(failure) => {
+                let failure = source::explained(failure, self.anonymous);
                 let log = report::failed_as_a_whole(config, &failure);
                 (RunStatus::Fail, Some(failure), Some(log))
             }
             Work::Stopped => stopped.unwrap_or((RunStatus::Fail, None, None)),
         };
-        let run = Run { status, failure, ..pump.run };
-        self.held.finish(run, log, findings).await
+        let warnings: Vec<_> = warnings.into_iter().flatten().collect();
+        let run = Run { status, failure, warning: warnings.first().copied(), ..pump.run };
+        let warned = warnings.into_iter().map(|warning| report::warned(config, warning));
+        self.held.finish(run, warned.chain(log).collect(), findings).await
     }
 
     /// Lets a sync go on only if it gets anywhere.
@@ -191,18 +200,16 @@ impl Held<'_> {
         tracing::error!(repository = %config.repository, error = failure.message, "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
         let run = Run { status: RunStatus::Fail, failure: Some(failure), ..run };
-        self.finish(run, Some(log), None).await
+        self.finish(run, vec![log], None).await
     }
 
     /// Writes how a run ended, and gives the claim up.
-    async fn finish(&self, run: Run, log: Option<LogEntry>, findings: Option<Findings>) -> Result<Ended, SyncError> {
+    async fn finish(&self, run: Run, log: Vec<LogEntry>, findings: Option<Findings>) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let run = Run { ended_at: Some(now()), ..run };
         if !is_written(engine.table.put_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }
-        let warned = run.warning.map(|warning| report::warned(config, warning));
-        let log: Vec<_> = warned.into_iter().chain(log).collect();
         engine.table.add_log(&config.repository, &log).await?;
         let success =
             if run.status == RunStatus::Success { Some(run.started_at) } else { self.mirror.state.last_success };

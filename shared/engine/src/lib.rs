@@ -14,6 +14,7 @@ mod organization;
 mod preview;
 mod progress;
 mod protect;
+mod proxies;
 mod prune;
 mod pump;
 mod purge;

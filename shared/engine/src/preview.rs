@@ -36,7 +36,7 @@ impl Engine {
             config.architecture_filter.clone_from(filter);
         }
         config.deletion_limit = request.deletion_limit.or(config.deletion_limit);
-        let account = source::account(self, &mirror).await?;
+        let (account, anonymous) = source::account(self, &mirror).await?;
         let meter = Meter::new(self.table.rate_limit(&account).await?, 0);
         let registry = source::open(self, &mirror, meter).await?;
         let listing = tokio::time::timeout_at(end.into(), registry.tags()).await;
@@ -44,7 +44,11 @@ impl Engine {
             let message = "the registry did not list its tags in time".to_owned();
             return Ok(TaskAnswer::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
         };
-        let listed = listing?.tags;
+        let listed = listing.map_err(|error| match error.into() {
+            WorkError::Failed(failure) => WorkError::Failed(source::explained(failure, anonymous)),
+            other => other,
+        })?;
+        let listed = listed.tags;
         let patterns = mirror.config.root_rule.explain(&listed).map_err(|error| {
             WorkError::Failed(Failure { reason: FailureReason::UnknownError, message: error.to_string() })
         })?;

@@ -132,10 +132,10 @@ impl Engine {
     async fn sync_held(&self, request: &SyncRequest, held: &Held<'_>, budget: Budget) -> Result<Ended, SyncError> {
         let (mirror, claim) = (&held.mirror, &held.claim);
         let limit = async {
-            let account = source::account(self, mirror).await?;
-            Ok((self.table.rate_limit(&account).await?, account))
+            let (account, anonymous) = source::account(self, mirror).await?;
+            Ok((self.table.rate_limit(&account).await?, account, anonymous))
         };
-        let (begun, (limit, account)) = tokio::try_join!(self.begin(request, claim, mirror), limit)?;
+        let (begun, (limit, account, anonymous)) = tokio::try_join!(self.begin(request, claim, mirror), limit)?;
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let has_filter = !mirror.config.architecture_filter.is_empty();
@@ -187,7 +187,7 @@ impl Engine {
             (Work::Stopped, Some(failure)) => Work::Failed(failure),
             (work, _) => work,
         };
-        Sync { held, progress, begun }.end(work, pump).await
+        Sync { held, progress, begun, anonymous }.end(work, pump).await
     }
 
     /// Begins a run, or goes on with the one that the claim was taken over with. Returns what became of its tags so far,

@@ -5,14 +5,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Timestamp, status::SyncState};
 use serde::Serialize;
 
-use crate::{Ciphertext, StateError, table::Item};
+use crate::{MirrorSecrets, StateError, table::Item};
 
 /// The attributes of a configuration.
 #[derive(Serialize)]
 struct Configuration<'a, C> {
     #[serde(flatten)]
     config: &'a C,
-    external_registry_password: &'a Option<Ciphertext>,
+    #[serde(flatten)]
+    secrets: &'a MirrorSecrets,
     /// Only a new one: a sync that is released meanwhile moves the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     sync_start_date: Option<Timestamp>,
@@ -21,7 +22,7 @@ struct Configuration<'a, C> {
 /// A mirror as it is to be.
 pub(crate) struct Changed<'a, C> {
     pub(crate) config: &'a C,
-    pub(crate) password: &'a Option<Ciphertext>,
+    pub(crate) secrets: &'a MirrorSecrets,
     pub(crate) state: &'a SyncState,
     /// The revision that the change was made from: `#config_revision = :seen` is for the condition.
     pub(crate) config_revision: u64,
@@ -34,7 +35,7 @@ impl<C: Serialize> Changed<'_, C> {
         let start = self.state.sync_start_date;
         let configuration = Configuration {
             config: self.config,
-            external_registry_password: self.password,
+            secrets: self.secrets,
             sync_start_date: Some(start).filter(|start| *start != before.sync_start_date),
         };
         let mut attributes: Item = serde_dynamo::to_item(&configuration)?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Mirror, Repository, Role, StateError, Table,
+    Mirror, MirrorSecrets, Repository, Role, StateError, Table,
     key::{Key, namespace_pk, prefix},
     permission,
     table::{Item, Query, item},
@@ -74,7 +74,7 @@ impl Table {
         };
         let mirror = Mirror {
             config: new.config.clone(),
-            external_registry_password: None,
+            secrets: MirrorSecrets::default(),
             state: SyncState::new(new.start, Uuid::new_v4()),
             created: now,
             config_revision: 1,

@@ -41,7 +41,7 @@ pub use rate_limit::Account;
 pub use repository::{Repository, RepositoryPage};
 pub use robot::{Robot, RobotRegistry, RobotToken};
 pub use run::RunPage;
-pub use secret::{Ciphertext, MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError};
+pub use secret::{Ciphertext, MAX_SECRET_LENGTH, MirrorSecrets, Owner, Purpose, SecretBox, SecretError};
 pub use skipped::SkippedTag;
 pub use table::Table;
 pub use tag_history::TAG_RETENTION;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Ciphertext, Role, StateError, Table,
+    MirrorSecrets, Role, StateError, Table,
     configuration::Changed,
     discovered,
     key::Key,
@@ -27,8 +27,9 @@ pub struct Mirror {
     /// What is copied from where, how, and when.
     #[serde(flatten)]
     pub config: MirrorConfig,
-    /// The password at the external registry.
-    pub external_registry_password: Option<Ciphertext>,
+    /// The passwords at the external registry and at the proxies.
+    #[serde(flatten)]
+    pub secrets: MirrorSecrets,
     /// Where it stands.
     #[serde(flatten)]
     pub state: SyncState,
@@ -49,8 +50,8 @@ pub struct Mirror {
 pub struct NewMirror {
     /// What is copied from where, how, and when.
     pub config: MirrorConfig,
-    /// The password at the external registry.
-    pub external_registry_password: Option<Ciphertext>,
+    /// The passwords at the external registry and at the proxies.
+    pub secrets: MirrorSecrets,
     /// The first start.
     pub sync_start_date: Timestamp,
     /// The role that its robot gets, if it has none that suffices.
@@ -82,7 +83,7 @@ impl Table {
         let mirror = Mirror {
             state: SyncState::new(mirror.sync_start_date, Uuid::new_v4()),
             config: mirror.config,
-            external_registry_password: mirror.external_registry_password,
+            secrets: mirror.secrets,
             created: now,
             config_revision: 1,
             scheduled_revision: 0,
@@ -113,7 +114,7 @@ impl Table {
         self.get(Key::Mirror(repository)).await
     }
 
-    /// Changes a mirror's configuration, password and next start to what `changed` holds, if the mirror is still at
+    /// Changes a mirror's configuration, passwords and next start to what `changed` holds, if the mirror is still at
     /// the revision of `before`, which `changed` was made from; else [`StateError::Conflict`]. A running sync is not
     /// disturbed: it goes on with the configuration that it started with. `grant` is the role that a new robot gets;
     /// [`StateError::NotFound`] if there is no such robot.
@@ -125,7 +126,7 @@ impl Table {
     ) -> Result<(), StateError> {
         let (update, values) = Changed {
             config: &changed.config,
-            password: &changed.external_registry_password,
+            secrets: &changed.secrets,
             state: &changed.state,
             config_revision: before.config_revision,
             scheduled_revision: changed.scheduled_revision,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Ciphertext, StateError, Table,
+    MirrorSecrets, StateError, Table,
     configuration::Changed,
     key::Key,
     mirror::count_mirrors,
@@ -20,8 +20,9 @@ pub struct OrganizationMirror {
     /// What is mirrored from where, and when.
     #[serde(flatten)]
     pub config: OrganizationMirrorConfig,
-    /// The password at the external registry.
-    pub external_registry_password: Option<Ciphertext>,
+    /// The passwords at the external registry and at the proxies.
+    #[serde(flatten)]
+    pub secrets: MirrorSecrets,
     /// Where its discovery stands. The repositories' mirrors have states of their own.
     #[serde(flatten)]
     pub state: SyncState,
@@ -59,14 +60,14 @@ impl Table {
     pub async fn create_organization_mirror(
         &self,
         config: OrganizationMirrorConfig,
-        password: Option<Ciphertext>,
+        secrets: MirrorSecrets,
         start: Timestamp,
         now: Timestamp,
     ) -> Result<OrganizationMirror, CreateOrganizationMirrorError> {
         let mirror = OrganizationMirror {
             state: SyncState::new(start, Uuid::new_v4()),
             config,
-            external_registry_password: password,
+            secrets,
             created: now,
             config_revision: 1,
             scheduled_revision: 0,
@@ -101,7 +102,7 @@ impl Table {
         self.get(Key::OrganizationMirror(organization)).await
     }
 
-    /// Changes configuration, password and next start to what `changed` holds, if the mirror is still at the revision of
+    /// Changes configuration, passwords and next start to what `changed` holds, if the mirror is still at the revision of
     /// `before`, which `changed` was made from; else [`StateError::Conflict`]. [`StateError::NotFound`] if there is no
     /// such robot.
     pub async fn change_organization_mirror(
@@ -111,7 +112,7 @@ impl Table {
     ) -> Result<(), StateError> {
         let (update, mut values) = Changed {
             config: &changed.config,
-            password: &changed.external_registry_password,
+            secrets: &changed.secrets,
             state: &changed.state,
             config_revision: before.config_revision,
             scheduled_revision: changed.scheduled_revision,

@@ -37,7 +37,8 @@ pub struct Robot {
     pub description: String,
     /// When it was created.
     pub created: Timestamp,
-    /// Whatever its owner keeps with it; a JSON object.
+    /// Whatever its owner keeps with it; a JSON object, of which the table cannot hold every number.
+    #[serde(with = "json_text")]
     pub unstructured_metadata: Map<String, Value>,
     /// SHA-256 of the token, in hexadecimal: for checking it.
     pub token_hash: String,
@@ -63,6 +64,36 @@ pub struct RobotRegistry {
     pub username: String,
     /// The password there.
     pub password: Ciphertext,
+    /// Whether they may go there without verified TLS.
+    #[serde(default)]
+    pub allow_insecure: bool,
+    /// Whether they may go there by a mirror's proxy.
+    #[serde(default)]
+    pub allow_proxy: bool,
+}
+
+/// An object as a text of JSON; earlier builds have stored it as a map.
+mod json_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use serde_json::{Map, Value};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Text(String),
+        Map(Map<String, Value>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(object: &Map<String, Value>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&Value::Object(object.clone()).to_string())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Map<String, Value>, D::Error> {
+        match Stored::deserialize(from)? {
+            Stored::Text(text) => serde_json::from_str(&text).map_err(D::Error::custom),
+            Stored::Map(map) => Ok(map),
+        }
+    }
 }
 
 /// A robot's token.
@@ -174,5 +205,27 @@ impl Table {
             or_gone(self.revoke(&repository, name).await)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn metadata_is_any_object_and_may_be_stored_as_before() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Kept(#[serde(with = "json_text")] Map<String, Value>);
+
+        let object = json!({"": {"large": 1e300, "text": "x"}, "list": [null, 1]});
+        let kept = Kept(object.as_object().cloned().unwrap());
+        let stored: AttributeValue = serde_dynamo::to_attribute_value(&kept).unwrap();
+        assert!(stored.as_s().is_ok(), "{stored:?}");
+        assert_eq!(serde_dynamo::from_attribute_value::<_, Kept>(stored).unwrap(), kept);
+        let earlier: AttributeValue = serde_dynamo::to_attribute_value(json!({"team": "ops", "n": 1})).unwrap();
+        let earlier: Kept = serde_dynamo::from_attribute_value(earlier).unwrap();
+        assert_eq!(Value::Object(earlier.0), json!({"team": "ops", "n": 1}));
     }
 }

@@ -1,30 +1,76 @@
-//! The envelope of the secrets in the table: KMS, bound to what they belong to.
+//! The envelope of the secrets in the table: KMS, bound to what they belong to and where they may be sent.
 
 use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, cause::chain};
+use moorage_domain::{Dropped, ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, cause::chain};
 use serde::{Deserialize, Serialize};
 
 /// The longest secret, in bytes: KMS encrypts no more directly.
 pub const MAX_SECRET_LENGTH: usize = 4_096;
+
+/// What ciphertexts begin with whose context names the registry. Earlier builds bound a password to its mirror or robot
+/// alone; what they stored is without it, and is decrypted as they did, until the password is sent again. Nothing depends
+/// on the mark: KMS decrypts each with its own context only.
+const BOUND: &str = "registry:";
 
 /// An encrypted secret, in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ciphertext(String);
 
-/// What a secret is for. It becomes the encryption context, so a ciphertext that was moved to another item of the table
-/// no longer decrypts; and the roles' policies go by it: only `sync` may decrypt passwords of external registries.
+/// What the secrets of external registries belong to.
+#[derive(Debug, Clone, Copy)]
+pub enum Owner<'a> {
+    /// This repository's mirror.
+    Repository(&'a RepositoryName),
+    /// This robot.
+    Robot(&'a RobotName),
+    /// This organization's mirror.
+    Organization(&'a Namespace),
+}
+
+/// What a secret is for. It becomes the encryption context, so a ciphertext that was moved to another item of the table,
+/// or whose item names another host, no longer decrypts; and the roles' policies go by it: only `sync` may decrypt
+/// passwords of external registries and of proxies. Hosts are with their port, where they are written with one.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
-    /// The password of the external registry of this repository's mirror.
-    Upstream(&'a RepositoryName),
     /// This robot's token.
     Robot(&'a RobotName),
-    /// This robot's password at an external registry.
-    RobotUpstream(&'a RobotName),
-    /// The password of the external registry of this organization's mirror.
-    OrganizationUpstream(&'a Namespace),
+    /// The password at an external registry.
+    Registry(Owner<'a>, &'a str),
+    /// The password at a proxy on the way to an external registry.
+    Proxy {
+        /// Whose it is.
+        owner: Owner<'a>,
+        /// The registry's host.
+        registry: &'a str,
+        /// The proxy's host.
+        proxy: &'a str,
+    },
+}
+
+/// The secrets of a mirror, as they are stored. The URLs of its proxies are in its configuration, without passwords.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorSecrets {
+    /// The password at the external registry.
+    pub external_registry_password: Option<Ciphertext>,
+    /// The password at the proxy for plain http.
+    #[serde(default)]
+    pub http_proxy_password: Option<Ciphertext>,
+    /// The password at the proxy for https.
+    #[serde(default)]
+    pub https_proxy_password: Option<Ciphertext>,
+    /// What was dropped because the place was changed that it was meant for.
+    #[serde(default)]
+    pub credentials_dropped: Dropped,
+}
+
+impl MirrorSecrets {
+    /// The password of a proxy, by the name of its setting.
+    pub fn proxy(&self, key: &str) -> Option<&Ciphertext> {
+        let (http, https) = (self.http_proxy_password.as_ref(), self.https_proxy_password.as_ref());
+        if key == "https_proxy" { https } else { http }
+    }
 }
 
 impl From<Ciphertext> for String {
@@ -33,13 +79,32 @@ impl From<Ciphertext> for String {
     }
 }
 
+/// Names and values of an encryption context.
+type Context = Vec<(&'static str, String)>;
+
 impl Purpose<'_> {
-    fn context(self) -> (&'static str, String) {
+    /// The context; and that of earlier builds, if they knew the purpose.
+    fn contexts(self) -> (Context, Option<Context>) {
+        let at = |registry: &str| ("registry", registry.to_ascii_lowercase());
         match self {
-            Self::Upstream(repository) => ("repository", repository.to_string()),
-            Self::Robot(robot) => ("robot", robot.to_string()),
-            Self::RobotUpstream(robot) => ("robot_upstream", robot.to_string()),
-            Self::OrganizationUpstream(organization) => ("organization", organization.to_string()),
+            Self::Robot(robot) => {
+                let context = vec![("robot", robot.to_string())];
+                (context.clone(), Some(context))
+            }
+            Self::Registry(owner, registry) => (vec![owner.named(), at(registry)], Some(vec![owner.named()])),
+            Self::Proxy { owner, registry, proxy } => {
+                (vec![owner.named(), at(registry), ("proxy", proxy.to_ascii_lowercase())], None)
+            }
+        }
+    }
+}
+
+impl Owner<'_> {
+    fn named(self) -> (&'static str, String) {
+        match self {
+            Self::Repository(repository) => ("repository", repository.to_string()),
+            Self::Robot(robot) => ("robot_upstream", robot.to_string()),
+            Self::Organization(organization) => ("organization", organization.to_string()),
         }
     }
 }
@@ -70,19 +135,28 @@ impl SecretBox {
 
     /// Encrypts a secret of at most [`MAX_SECRET_LENGTH`] bytes.
     pub async fn encrypt(&self, purpose: Purpose<'_>, secret: &SecretString) -> Result<Ciphertext, SecretError> {
-        let (name, value) = purpose.context();
+        let (context, _) = purpose.contexts();
+        let mark = if matches!(purpose, Purpose::Robot(_)) { "" } else { BOUND };
         let plaintext = Blob::new(secret.expose_secret().as_bytes());
-        let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext).encryption_context(name, value);
+        let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext);
+        let request =
+            context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
         let answer = request.send().await.map_err(|error| SecretError::Unavailable(chain(&error)))?;
         let ciphertext = answer.ciphertext_blob.ok_or_else(|| SecretError::Unavailable("no ciphertext".into()))?;
-        Ok(Ciphertext(BASE64.encode(ciphertext)))
+        Ok(Ciphertext(format!("{mark}{}", BASE64.encode(ciphertext))))
     }
 
     /// Decrypts a secret.
     pub async fn decrypt(&self, purpose: Purpose<'_>, secret: &Ciphertext) -> Result<SecretString, SecretError> {
-        let (name, value) = purpose.context();
-        let ciphertext = BASE64.decode(&secret.0).map_err(|_| SecretError::Undecryptable)?;
-        let request = self.client.decrypt().ciphertext_blob(Blob::new(ciphertext)).encryption_context(name, value);
+        let (context, earlier) = purpose.contexts();
+        let (base64, context) = match secret.0.strip_prefix(BOUND) {
+            Some(base64) => (base64, context),
+            None => (secret.0.as_str(), earlier.ok_or(SecretError::Undecryptable)?),
+        };
+        let ciphertext = BASE64.decode(base64).map_err(|_| SecretError::Undecryptable)?;
+        let request = self.client.decrypt().ciphertext_blob(Blob::new(ciphertext));
+        let request =
+            context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
         let answer = request.send().await.map_err(|error| {
             use aws_sdk_kms::operation::decrypt::DecryptError as E;
             match error.as_service_error() {

@@ -35,13 +35,13 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
-/// Proxies, as in Quay's `external_registry_config.proxy`.
+/// Proxies, as in Quay's `external_registry_config.proxy`. Their URLs may hold passwords.
 #[derive(Debug, Clone, Default)]
 pub struct Proxy {
     /// For plain http.
-    pub http: Option<String>,
+    pub http: Option<SecretString>,
     /// For https.
-    pub https: Option<String>,
+    pub https: Option<SecretString>,
     /// Hosts that are reached directly, separated by commas.
     pub no_proxy: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use moorage_domain::Guard;
+use moorage_domain::{ExposeSecret as _, Guard, SecretString};
 use reqwest::{
     Client, Method, NoProxy, Response,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -170,9 +170,9 @@ pub(crate) fn display(url: &Url) -> String {
 /// The mirror's proxies. A proxy is a host like any other, and judged as one.
 fn proxies(proxy: &Proxy, guard: &Guard) -> Result<Vec<reqwest::Proxy>, UpstreamError> {
     let except = proxy.no_proxy.as_deref().and_then(NoProxy::from_string);
-    let build = |url: &Option<String>, make: fn(Url) -> reqwest::Result<reqwest::Proxy>| {
-        let Some(url) = url else { return Ok(None) };
-        let url = if url.contains("://") { url.clone() } else { format!("http://{url}") };
+    let build = |url: &Option<SecretString>, make: fn(Url) -> reqwest::Result<reqwest::Proxy>| {
+        let Some(url) = url.as_ref().map(SecretString::expose_secret) else { return Ok(None) };
+        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let url = Url::parse(&url).map_err(|_| UpstreamError::Settings)?;
         let host = url.host_str().ok_or(UpstreamError::Settings)?;
         if !matches!(url.scheme(), "http" | "https") {

@@ -56,7 +56,10 @@ impl Engine {
         let work = tokio::select! {
             work = caught(Box::pin(self.round(&mirror, trigger, &counts))) => match work {
                 Ok(Ok(())) => Work::Done,
-                Err(failure) | Ok(Err(WorkError::Failed(failure))) => Work::Failed(failure),
+                Err(failure) => Work::Failed(failure),
+                Ok(Err(WorkError::Failed(failure))) => {
+                    Work::Failed(source::explained(failure, mirror.secrets.credentials_dropped.warning()))
+                }
                 Ok(Err(WorkError::Limited(until))) => Work::Limited(until),
                 Ok(Err(WorkError::ClaimLost | WorkError::Suspended)) => Work::Stopped,
             },
@@ -112,7 +115,9 @@ impl Engine {
         let config = &mirror.config;
         if trigger != Trigger::Continuation {
             let log = LogOf::Namespace(&config.organization);
-            self.table.add_log_of(log, &[log::started(mirror)]).await?;
+            let warned = mirror.secrets.credentials_dropped.warning().map(|warning| log::warned(mirror, warning));
+            let entries: Vec<_> = [log::started(mirror)].into_iter().chain(warned).collect();
+            self.table.add_log_of(log, &entries).await?;
         }
         let username = config.external_registry_username.as_deref();
         let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);

@@ -1,7 +1,7 @@
 //! What an organization's mirror tells: entries of its organization's usage log, in Quay's words.
 
 use moorage_domain::{
-    RepositoryName, Timestamp,
+    RepositoryName, Timestamp, Warning,
     usage_log::{LogEntry, LogKind, organization_entry},
 };
 use moorage_state::OrganizationMirror;
@@ -34,6 +34,11 @@ pub(crate) fn failed(mirror: &OrganizationMirror, why: &str) -> LogEntry {
 pub(crate) fn waiting(mirror: &OrganizationMirror, until: Timestamp) -> LogEntry {
     let message = format!("The registry limits the rate of requests: the discovery goes on at {until}");
     entry(mirror, LogKind::OrgMirrorSyncStarted, "wait", message)
+}
+
+/// A round goes without passwords that were dropped. Quay has no such entry.
+pub(crate) fn warned(mirror: &OrganizationMirror, warning: Warning) -> LogEntry {
+    entry(mirror, LogKind::OrgMirrorSyncStarted, "warn", warning.message())
 }
 
 /// The mirror was cancelled, and these many repositories with it.

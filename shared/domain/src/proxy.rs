@@ -1,0 +1,144 @@
+//! The URL of a proxy, and the password in it, which is kept apart.
+
+/// What stands for a password wherever a proxy's URL is shown. Sent back, it means the password that is stored.
+pub const MASK: &str = "********";
+
+/// The longest address of a proxy that has a password, in bytes: a host name of 253 (RFC 1035, 2.3.4), a colon and a
+/// port.
+const ADDRESS_LENGTH: usize = 259;
+
+/// A proxy's URL in its parts: `[scheme://][user[:password]@]address`. Together they are the very text again.
+///
+/// It is split where a URL parser splits it, as far as there is a user; what a parser could read differently is refused,
+/// so that no part of a password is taken for something else, and no proxy for another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ProxyUrl<'a> {
+    scheme: &'a str,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    address: &'a str,
+}
+
+/// A text with a user that could be read in two ways. Says nothing of the text: there may be a password in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a proxy with a user must be [scheme://]user:password@host[:port], with other characters of both percent-encoded"
+)]
+pub struct ProxyUrlError;
+
+impl<'a> ProxyUrl<'a> {
+    /// Splits a text. Without an `@` it has no user, and may be anything.
+    pub fn split(text: &'a str) -> Result<Self, ProxyUrlError> {
+        let Some((before, address)) = text.rsplit_once('@') else {
+            return Ok(Self { scheme: "", user: None, password: None, address: text });
+        };
+        let (scheme, login) = match before.find("://") {
+            Some(end) => before.split_at(end + 3),
+            None => ("", before),
+        };
+        let is_plain = |text: &str| !text.contains(['/', '?', '#', '\\']) && !text.contains(char::is_control);
+        let is_host = |host: &str| is_plain(host) && !host.contains(char::is_whitespace) && !host.is_empty();
+        let name = scheme.trim_end_matches("://");
+        let host = address.strip_suffix('/').unwrap_or(address);
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_name || !is_plain(login) || !is_host(host) || host.len() > ADDRESS_LENGTH {
+            return Err(ProxyUrlError);
+        }
+        let (user, password) = match login.split_once(':') {
+            Some((user, password)) if !password.is_empty() => (user, Some(password)),
+            _ => (login, None),
+        };
+        Ok(Self { scheme, user: Some(user), password, address })
+    }
+
+    /// The password, if there is one.
+    pub fn password(&self) -> Option<&'a str> {
+        self.password
+    }
+
+    /// Host and port, as they were written.
+    pub fn address(&self) -> &'a str {
+        self.address.strip_suffix('/').unwrap_or(self.address)
+    }
+
+    /// The text without the password.
+    pub fn without_password(&self) -> String {
+        self.join(None)
+    }
+
+    /// The text with a password in place of its own.
+    pub fn with_password(&self, password: &str) -> String {
+        self.join(Some(password))
+    }
+
+    /// The text as it is shown.
+    pub fn masked(&self) -> String {
+        self.join(self.password.map(|_| MASK))
+    }
+
+    fn join(&self, password: Option<&str>) -> String {
+        let Self { scheme, user, address, .. } = self;
+        match (user, password) {
+            (None, _) => format!("{scheme}{address}"),
+            (Some(user), None) => format!("{scheme}{user}@{address}"),
+            (Some(user), Some(password)) => format!("{scheme}{user}:{password}@{address}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for ProxyUrl<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ProxyUrl({:?})", self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_taken_out_and_put_back() {
+        for (text, password, without) in [
+            ("http://proxy:3128", None, "http://proxy:3128"),
+            ("proxy:3128", None, "proxy:3128"),
+            ("http://user@proxy:3128", None, "http://user@proxy:3128"),
+            ("http://user:@proxy:3128", None, "http://user:@proxy:3128"),
+            ("http://user:pass@proxy:3128", Some("pass"), "http://user@proxy:3128"),
+            ("HTTPS://user:pass@proxy:3128/", Some("pass"), "HTTPS://user@proxy:3128/"),
+            ("user:p:a@ss@proxy", Some("p:a@ss"), "user@proxy"),
+            ("http://:pass@[::1]:3128", Some("pass"), "http://@[::1]:3128"),
+            ("; rm -rf /", None, "; rm -rf /"),
+        ] {
+            let url = ProxyUrl::split(text).unwrap();
+            assert_eq!((url.password(), url.without_password().as_str()), (password, without), "{text}");
+            if let Some(password) = password {
+                let stored = url.without_password();
+                assert_eq!(ProxyUrl::split(&stored).unwrap().with_password(password), text);
+                assert!(!format!("{url:?}{}", url.masked()).contains(password), "{text}");
+                assert_eq!(ProxyUrl::split(&url.masked()).unwrap().password(), Some(MASK));
+            } else {
+                assert_eq!((without, url.masked().as_str()), (text, text));
+            }
+        }
+        assert_eq!(ProxyUrl::split("http://u:p@proxy:3128/").unwrap().address(), "proxy:3128");
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for text in [
+            "http://user:pa/ss@proxy",
+            "http://user:pass@proxy/x@other",
+            "http://user:pass@proxy?x",
+            "http://user:pass@proxy#x",
+            "http:\\\\user:pass@proxy",
+            "http:/user:pass@proxy",
+            "http://user:pa\tss@proxy",
+            "http://user:pass@",
+            "http://user:pass@proxy ",
+            "a/b://user:pass@proxy",
+            "http://a://user:pass@proxy",
+        ] {
+            assert_eq!(ProxyUrl::split(text), Err(ProxyUrlError), "{text}");
+        }
+    }
+}
