@@ -78,7 +78,7 @@ impl Copier {
         let Blobs { storage, table, repository, claim, .. } = &self.blobs;
         if self.in_time(self.is_left_out(digest)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
-            table.put_skipped(repository, tag, skipped).await?;
+            table.put_skipped(repository, tag, skipped, claim.transaction()).await?;
             return Ok(Outcome::Skipped);
         }
         let tree = self.in_time(self.manifest(digest, 0)).await?;
