@@ -85,7 +85,7 @@ impl Strings {
 
     /// Whether the document is whole.
     pub(crate) fn is_whole(&self) -> bool {
-        self.expected == Expected::Nothing
+        self.expected == Expected::Nothing && self.lexeme == Lexeme::None
     }
 
     fn byte<E: From<NoList>>(&mut self, byte: u8, each: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
