@@ -66,7 +66,7 @@ impl Flow {
     pub(crate) fn keep(&self, digest: &Digest, bytes: Bytes) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.values().map(Bytes::len).sum::<usize>() + bytes.len() <= MAX_KNOWN {
-            known.insert(digest.clone(), Bytes::copy_from_slice(&bytes));
+            known.insert(digest.clone(), Vec::from(bytes).into());
         }
     }
 

@@ -91,7 +91,8 @@ impl Auth {
         if state.refresh_at.is_some_and(|at| at <= Instant::now())
             && let Some((challenge, registry)) = state.challenge.clone()
         {
-            self.answer(challenge, &registry, &mut state, http).await?;
+            // Boxed, as below: what logs in is large, and most requests need not.
+            Box::pin(self.answer(challenge, &registry, &mut state, http)).await?;
         }
         Ok(Authorization { header: state.header.clone(), generation: state.generation })
     }
@@ -116,7 +117,7 @@ impl Auth {
         let challenge = bearer.or(challenges.first()).cloned();
         let challenge = challenge
             .ok_or_else(|| UpstreamError::Auth("the registry refuses access and names no way to log in".into()))?;
-        self.answer(challenge, registry, &mut state, http).await
+        Box::pin(self.answer(challenge, registry, &mut state, http)).await
     }
 
     /// What a refusal comes from, if the registry's token server was not given the credentials.

@@ -205,7 +205,8 @@ impl Requests {
             return Ok(Streaming { head, response: received.response, _place: place });
         }
         let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, url);
-        Err(self.http.whole(received, MAX_ERROR_BODY, "an error", &mut deadline).await?.into_error(url))
+        let answer = Box::pin(self.http.whole(received, MAX_ERROR_BODY, "an error", &mut deadline)).await?;
+        Err(answer.into_error(url))
     }
 
     /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the

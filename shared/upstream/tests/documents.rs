@@ -42,7 +42,7 @@ async fn parsers_take_a_few_times_what_they_read() {
     for (name, document, most) in [
         ("referrers", index(&entry(&tiny)), 2 * MIB),
         ("referrers", index(&many(&entry(r#""a":"b""#), 25_000)), 16 * MIB),
-        ("referrers", index(&many(r#"[[[[[[[[[["#, 100_000)), MIB),
+        ("referrers", index(&many("[[[[[[[[[[", 100_000)), MIB),
         ("tag_list", format!(r#"{{"x":{},"tags":["a"]}}"#, "[".repeat(4 * MIB)), MIB),
         ("tag_list", format!(r#"{{"x":"{}","tags":["{}"]}}"#, "y".repeat(4 * MIB), "z".repeat(4 * MIB)), MIB),
         ("tag_list", format!(r#"{{"{}":1,"tags":[{}]}}"#, "k".repeat(MIB), many("\"\"", MIB)), MIB),
@@ -151,8 +151,9 @@ async fn a_blob_takes_what_has_come_of_it() {
     assert!(matches!(error, UpstreamError::LengthMismatch { .. }), "{error}");
     let bytes = registry.blob(&Digest::sha256(b""), 300_000, 0).await.unwrap().rest().await.unwrap();
     assert_eq!(bytes.len(), 300_000);
-    for range in [0..0, 0..u64::MAX, u64::MAX - 1..u64::MAX, 5..3, u64::MAX..u64::MAX] {
-        let outcome = registry.blob_part(&Digest::sha256(b""), 300_000, range.clone()).await;
-        assert!(!matches!(outcome, Ok(Some(ref reader)) if format!("{reader:?}").is_empty()), "{range:?}");
+    for range in [0..0, 0..u64::MAX, u64::MAX - 1..u64::MAX, u64::MAX..u64::MAX] {
+        if let Ok(Some(reader)) = registry.blob_part(&Digest::sha256(b""), 300_000, range.clone()).await {
+            assert!(reader.rest().await.is_err(), "{range:?}");
+        }
     }
 }
