@@ -26,9 +26,15 @@ on_stack() {
 # A collector with a grace of seconds takes what other tests leave lying about, so its tests have a stack of their own.
 patient=GcGraceSeconds=86400
 impatient=GcGraceSeconds=2,RetentionSeconds=18
+# What the functions ask of AWS while all tests run, and by which statement of their roles they may.
+record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
   if [[ "$*" == *garbage* ]]; then on_stack "$impatient" "$@"; else on_stack "$patient" "$@"; fi
 else
+  "$python" tests/template.py
+  rm -f "$record"
+  export MOORAGE_IAM_RECORD="$record"
   on_stack "$impatient" -E 'binary(garbage)'
   on_stack "$patient" -E 'not binary(garbage)'
+  "$python" tests/iam.py "$record"
 fi
