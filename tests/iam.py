@@ -21,6 +21,12 @@ UNTRIED = {
     ("RegistryRole", "Log"): "the emulator writes the functions' logs itself",
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
+    ("GcRole", "EndUploads"): "it ends uploads that are a week old, and the emulator's clock cannot be set",
+    ("GcRole", "GoOn"): "a collection goes on in another invocation after a quarter of an hour",
+}
+# What a test tries to see it denied, by role and action.
+TRIED_IN_VAIN = {
+    ("RegistryRole", "s3:PutObject"): "a URL that lends the right to read is tried for writing",
 }
 TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
 WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
@@ -47,7 +53,7 @@ def problems(record):
             yield from trust_problems(trust)
     used = {(names[it["role"]], it["statement"], it["action"]) for it in record if "statement" in it}
     for call in record:
-        if "denied" in call:
+        if "denied" in call and (names[call["role"]], call["denied"]) not in TRIED_IN_VAIN:
             context = call["context"]
             yield f"{names[call['role']]} may not {call['denied']} on {call['resource']} with {context}, and tried to"
     for name, policies in policies_of.items():
@@ -57,8 +63,6 @@ def problems(record):
                 needed = (name, statement["Sid"], action) in used
                 if not needed and (name, statement["Sid"]) not in UNTRIED:
                     yield f"{name} may {action} by {statement['Sid']}, and nothing needed it"
-                if needed and (name, statement["Sid"]) in UNTRIED:
-                    yield f"{name} needed {statement['Sid']}: it is not untried"
     yield from refusals(policies_of)
 
 
@@ -81,6 +85,7 @@ def refusals(policies_of):
             yield from asked(policies_of, role, action, {}, False)
     yield from asked(policies_of, "SyncRole", "dynamodb:PutItem", {TABLE: ["REPO#a/b"]}, True)
     yield from asked(policies_of, "GcRole", "dynamodb:PutItem", {TABLE: ["NS#a"]}, False)
+    yield from asked(policies_of, "GcRole", "dynamodb:UpdateItem", {TABLE: ["NS#a"]}, True)
     yield from asked(policies_of, "ApiRole", "dynamodb:PutItem", {TABLE: ["GARBAGE#00"]}, False)
     for role, action, resource, may in (
         ("SyncRole", "s3:DeleteObject", blob, False), ("SyncRole", "s3:DeleteObject", link, True),

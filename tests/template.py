@@ -65,7 +65,7 @@ def statement_problems(where, statement):
 def guarded(condition, key):
     """Whether a condition of all values of a key also needs the key: a request without it has no value to differ."""
     operators = {operator.split(":")[0] for operator, keys in condition.items() if key in keys}
-    return operators == {"ForAllValues", "Null"} and condition["Null"][key] == "false"
+    return {"ForAllValues", "Null"} <= operators and condition["Null"][key] == "false"
 
 
 if __name__ == "__main__":

@@ -139,8 +139,15 @@ impl From<TransitionError> for ApiError {
     }
 }
 
+/// When a call should come again that found the sync function at its limit, in seconds.
+const THROTTLED: u64 = 10;
+
 impl From<ScheduleError> for ApiError {
     fn from(error: ScheduleError) -> Self {
+        if error.is_throttled() {
+            let message = "As many syncs run as the deployment may run at once. Try again.".to_owned();
+            return Self::Busy(message, THROTTLED);
+        }
         Self::Unavailable(error.to_string())
     }
 }

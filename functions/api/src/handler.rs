@@ -127,7 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::auth::AdminToken;
+    use crate::{auth::AdminToken, share::Shares};
 
     /// A value as DynamoDB has it.
     fn attribute(value: &Value) -> Value {
@@ -216,6 +216,7 @@ mod tests {
             admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
             public_url: String::new(),
             guard: Guard::default(),
+            shares: Shares::default(),
             tag_retention: Duration::ZERO,
         }
     }

@@ -35,6 +35,7 @@ mod robot_credentials;
 mod robot_registry;
 mod route;
 mod runs;
+mod share;
 mod tag;
 mod tag_change;
 mod team;

@@ -17,6 +17,7 @@ mod purge;
 mod reconcile;
 mod referrers;
 mod report;
+mod share;
 mod source;
 mod steps;
 mod sync;
@@ -25,4 +26,5 @@ mod tasks;
 mod upload;
 
 pub use error::SyncError;
+pub use share::Shares;
 pub use sync::{Ended, Engine, Settings};
