@@ -2,11 +2,14 @@
 
 use moorage_tests::{client::Client, stack::Stack, world::World};
 use reqwest::Method;
+use serde_json::json;
 
 #[tokio::test]
 async fn every_answer_forbids_sniffing_and_plain_http() {
     let world = World::new("headers").await;
     let stack = Stack::from_env().await;
+    // It gives the robot its role.
+    world.create_mirror(&stack.upstream, json!({})).await;
     let admin = Client::of(&stack).bearer(&stack.token);
     let robot = world.robot().await;
     let repository = &world.repository;
