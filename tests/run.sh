@@ -26,9 +26,22 @@ on_stack() {
 # A collector with a grace of seconds takes what other tests leave lying about, so its tests have a stack of their own.
 patient=GcGraceSeconds=86400
 impatient=GcGraceSeconds=2,RetentionSeconds=18
+# A namespace that may have little, for the tests of what it may have.
+small="SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"
+# What the functions ask of AWS while all tests run, and by which statement of their roles they may.
+record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
-  if [[ "$*" == *garbage* ]]; then on_stack "$impatient" "$@"; else on_stack "$patient" "$@"; fi
+  case "$*" in
+    *garbage*) on_stack "$impatient" "$@" ;;
+    *shares*) on_stack "$patient,$small" "$@" ;;
+    *) on_stack "$patient" "$@" ;;
+  esac
 else
+  "$python" tests/template.py
+  rm -f "$record"
+  export MOORAGE_IAM_RECORD="$record"
   on_stack "$impatient" -E 'binary(garbage)'
-  on_stack "$patient" -E 'not binary(garbage)'
+  on_stack "$patient,$small" -E 'binary(shares)'
+  on_stack "$patient" -E 'not binary(garbage) and not binary(shares)'
+  "$python" tests/iam.py "$record"
 fi

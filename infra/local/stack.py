@@ -5,7 +5,6 @@
 Environment: MOORAGE_LOCAL (folder, target/local), MOORAGE_PORT (8080), MOORAGE_AWS_PORT (4566),
 MOORAGE_UPSTREAM_PORT (5100), MOORAGE_ZIPS (target/lambda), MOORAGE_PARAMETERS (Name=value,... of the template).
 """
-import json
 import os
 import pathlib
 import shlex
@@ -71,7 +70,7 @@ def emulate(port, endpoint):
         # The functions get the credentials of their roles, and their policies are enforced.
         "AUTH": "true",
     }
-    return servers.start(FOLDER, "emulator", [str(pathlib.Path(sys.executable).parent / "ministack")], env)
+    return servers.start(FOLDER, "emulator", [sys.executable, str(ROOT / "infra" / "local" / "emulator.py")], env)
 
 
 def deploy(public_url):
@@ -89,32 +88,28 @@ def deploy(public_url):
         **dict(pair.split("=", 1) for pair in given.split(",") if pair),
     }
     outputs = deploy_template(STACK, CODE_BUCKET, ZIPS, parameters)
-    adapt(outputs)
+    adapt(outputs, parameters)
     check(outputs)
     return outputs
 
 
-def adapt(outputs):
-    """The emulator enforces the template's policies. Three cannot hold here: it takes every schedule for one of the
-    default group, it does not tell policies of KMS contexts, which they want to see, and it speaks plain http, which the
-    bucket's policy denies."""
+def adapt(outputs, parameters):
+    """What cannot be here as the template has it.
+
+    All policies of the functions' roles hold as they are, with their conditions: emulator.py sees to that. The bucket's
+    own does not: it denies plain http, which is what the emulator speaks. Nobody assumes Scheduler's role, so that
+    neither its rights nor its trust are tried: the emulator delivers by itself. Nor does it throttle a stage's requests,
+    and it passes over what the template reserves of concurrency, which is set here.
+    """
     import boto3
 
-    resources = boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    roles = {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in resources}
-    statement = {
-        "Effect": "Allow",
-        "Action": [f"scheduler:{what}Schedule" for what in ("Create", "Update", "Get", "Delete")],
-        "Resource": f"arn:aws:scheduler:{REGION}:*:schedule/default/*",
-    }
-    for role, secrets in (("SyncRole", ["kms:Decrypt"]), ("ApiRole", ["kms:Encrypt", "kms:Decrypt"])):
-        key = {"Effect": "Allow", "Action": secrets, "Resource": f"arn:aws:kms:{REGION}:*:key/*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement, key]})
-        boto3.client("iam").put_role_policy(RoleName=roles[role], PolicyName="emulator", PolicyDocument=policy)
     boto3.client("s3").delete_bucket_policy(Bucket=outputs["BucketName"])
     # The emulator would run hundreds of environments at once, which then wait for its S3 until they give up.
-    boto3.client("lambda").put_function_concurrency(
-        FunctionName=outputs["RegistryFunctionName"], ReservedConcurrentExecutions=REGISTRY_CONCURRENCY)
+    reserved = {outputs["RegistryFunctionName"]: REGISTRY_CONCURRENCY}
+    if syncs := int(parameters.get("SyncConcurrency", 0)):
+        reserved[outputs["SyncFunctionName"]] = syncs
+    for name, count in reserved.items():
+        boto3.client("lambda").put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=count)
 
 
 def check(outputs):

@@ -2,9 +2,23 @@
 
 use lambda_http::{
     Body, Response,
-    http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{
+            ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+            X_CONTENT_TYPE_OPTIONS,
+        },
+    },
 };
 use serde_json::Value;
+
+/// How long, in seconds, a browser that has been here speaks https only: two years, what browsers' own lists ask for.
+/// Over plain http, as on a local stack, browsers pay no heed to it.
+const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+/// A body is what its media type says, and nothing else.
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+/// Any answer may hold a secret, and all are the caller's own.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
 
 /// What a call comes to. Quay answers with JSON or with nothing; files are credentials in a tool's own format.
 #[derive(Debug, PartialEq)]
@@ -17,6 +31,8 @@ pub(crate) enum Answer {
     File(File),
     /// 405 with a JSON body and the methods that are allowed.
     NotAllowed(String, Value),
+    /// 429 with a JSON body, and the seconds after which to try again.
+    Busy(u64, Value),
 }
 
 /// A body that is not JSON, or not the API's own.
@@ -47,18 +63,21 @@ impl Answer {
             Self::NoContent => 204,
             Self::File(_) => 200,
             Self::NotAllowed(..) => 405,
+            Self::Busy(..) => 429,
         }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
         let response = Response::builder().status(self.status());
-        let response = response.header(CACHE_CONTROL, "no-cache, no-store, must-revalidate");
         let json = |body: &Value| Body::Text(body.to_string());
         let response = match self {
             Self::Json(_, body) => response.header(CONTENT_TYPE, "application/json").body(json(&body)),
             Self::NoContent => response.body(Body::Empty),
             Self::NotAllowed(methods, body) => {
                 response.header(CONTENT_TYPE, "application/json").header(ALLOW, methods).body(json(&body))
+            }
+            Self::Busy(seconds, body) => {
+                response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, seconds).body(json(&body))
             }
             Self::File(file) => {
                 let response = response.header(CONTENT_TYPE, file.content_type);
@@ -72,6 +91,15 @@ impl Answer {
                 response.body(body)
             }
         };
-        response.unwrap_or_default()
+        let mut response = response.unwrap_or_else(|_| {
+            let mut broken = Response::default();
+            *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            broken
+        });
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        headers.insert(STRICT_TRANSPORT_SECURITY, TRANSPORT);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+        response
     }
 }

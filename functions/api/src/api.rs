@@ -11,7 +11,7 @@ use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{ADMIN, LogOf, SecretBox, Table};
 use serde_json::{Map, Value};
 
-use crate::{auth::AdminToken, caller::Caller, error::ApiError};
+use crate::{auth::AdminToken, caller::Caller, error::ApiError, share::Shares};
 
 /// Clients and settings.
 pub(crate) struct Api {
@@ -22,6 +22,8 @@ pub(crate) struct Api {
     pub(crate) admin_token: AdminToken,
     pub(crate) public_url: String,
     pub(crate) guard: Guard,
+    /// What one namespace may take.
+    pub(crate) shares: Shares,
     /// How long deleted tags can be brought back.
     pub(crate) tag_retention: Duration,
 }

@@ -1,13 +1,13 @@
 //! The function's settings, and the clients that they lead to.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
 use moorage_domain::{Guard, GuardError};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 
-use crate::{api::Api, auth::AdminToken};
+use crate::{api::Api, auth::AdminToken, share::Shares};
 
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     public_url: String,
     tag_retention: Duration,
     guard: Guard,
+    shares: Shares,
     scheduler: SchedulerSettings,
 }
 
@@ -44,6 +45,7 @@ impl Config {
             public_url: optional("PUBLIC_URL").trim_end_matches('/').to_owned(),
             tag_retention: seconds("RETENTION_SECONDS")?,
             guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
+            shares: Shares { previews: number("PREVIEWS")?, repositories: number("MAX_REPOSITORIES")? },
             scheduler: SchedulerSettings {
                 group: required("SCHEDULE_GROUP")?,
                 role_arn: required("SCHEDULE_ROLE_ARN")?,
@@ -65,6 +67,7 @@ impl Config {
             admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(&aws), self.admin_token),
             public_url: self.public_url,
             guard: self.guard,
+            shares: self.shares,
             tag_retention: self.tag_retention,
         }
     }
@@ -75,5 +78,9 @@ fn required(name: &'static str) -> Result<String, ConfigError> {
 }
 
 fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
-    required(name)?.parse().map(Duration::from_secs).map_err(|_| ConfigError::Number(name))
+    number(name).map(Duration::from_secs)
+}
+
+fn number<T: FromStr>(name: &'static str) -> Result<T, ConfigError> {
+    required(name)?.parse().map_err(|_| ConfigError::Number(name))
 }

@@ -46,6 +46,16 @@ pub(crate) enum ApiError {
     /// Not everything could be done in time; the same call goes on. 503, D.
     #[error("{0}")]
     Unfinished(String),
+    /// As many of these calls run as the namespace may have; the same call works when one of them has ended. 429, D,
+    /// with the seconds to wait.
+    #[error("{0}")]
+    Busy(String, u64),
+    /// The namespace has all that it may have. 403, A.
+    #[error("{0}")]
+    QuotaExceeded(String),
+    /// A fault of ours, which the log tells. 500, D.
+    #[error("The call failed because of a fault of this service, whose log says more")]
+    Panicked,
     /// A service that we need failed. 503, D; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
@@ -69,6 +79,9 @@ impl ApiError {
             Self::NotFound => problem(404, "not_found"),
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
             Self::TooLarge(_) => problem(413, "invalid_request"),
+            Self::QuotaExceeded(_) => problem(403, "exceeds_license"),
+            Self::Busy(_, seconds) => Answer::Busy(*seconds, json!({ "message": detail })),
+            Self::Panicked => Answer::Json(500, json!({ "message": detail })),
             Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
             Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
@@ -89,7 +102,7 @@ const KINDS: [(&str, &str); 12] = [
     ("invalid_token", "The access token is missing or not known."),
     ("expired_token", "The access token has ended."),
     ("fresh_login_required", "This needs a login that is not old."),
-    ("exceeds_license", "The license does not allow this."),
+    ("exceeds_license", "The namespace has all that this deployment lets it have."),
     ("insufficient_scope", "The access token does not allow this."),
     ("not_found", "The resource was not found."),
     ("tag_immutable", "The tag cannot be changed or deleted."),
@@ -126,8 +139,15 @@ impl From<TransitionError> for ApiError {
     }
 }
 
+/// When a call should come again that found the sync function at its limit, in seconds.
+const THROTTLED: u64 = 10;
+
 impl From<ScheduleError> for ApiError {
     fn from(error: ScheduleError) -> Self {
+        if error.is_throttled() {
+            let message = "As many syncs run as the deployment may run at once. Try again.".to_owned();
+            return Self::Busy(message, THROTTLED);
+        }
         Self::Unavailable(error.to_string())
     }
 }
@@ -155,6 +175,7 @@ mod tests {
             (ApiError::Forbidden, 403, "insufficient_scope"),
             (ApiError::InvalidRequest("x".into()), 400, "invalid_request"),
             (ApiError::TooLarge(7), 413, "invalid_request"),
+            (ApiError::QuotaExceeded("x".into()), 403, "exceeds_license"),
         ] {
             let Answer::Json(answered, body) = error.answer(host) else { panic!("{error}") };
             let detail = error.to_string();

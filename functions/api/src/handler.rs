@@ -1,7 +1,8 @@
 //! One request: who calls, what for, and what comes of it; one line of log.
 
-use std::{convert::Infallible, time::Instant};
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
+use futures_util::FutureExt as _;
 use lambda_http::{Body, Request, RequestExt as _, Response, http::header::USER_AGENT, request::RequestContext};
 use url::form_urlencoded;
 
@@ -23,19 +24,26 @@ pub(crate) async fn handle(api: &Api, request: Request) -> Result<Response<Body>
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.raw_http_path().to_owned();
-    let host = host(api, &request);
-    let result = match route::find(&method, &path) {
-        Ok((endpoint, parameters)) => answer(api, endpoint, &parameters, request, &host).await,
+    let (host, gateway) = (host(api, &request), gateway(&request));
+    let answered = async {
         // Whether a path exists is no secret: the API's description says so.
-        Err(error) => Err(error),
+        let (endpoint, parameters) = route::find(&method, &path)?;
+        answer(api, endpoint, &parameters, request, &host).await
     };
+    let result = settled(answered).await;
     if let Err(ApiError::Unavailable(error)) = &result {
         tracing::error!(error, "a service that is needed failed");
     }
     let answer = result.unwrap_or_else(|error| error.answer(&host));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), duration_ms, "answered");
+    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), gateway, duration_ms, "answered");
     Ok(answer.into_response())
+}
+
+/// What an answer comes to, also if it panics: the answer of a function that fails would be API Gateway's, without the
+/// headers that every answer of ours has.
+async fn settled(answering: impl Future<Output = Result<Answer, ApiError>>) -> Result<Answer, ApiError> {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or(Err(ApiError::Panicked))
 }
 
 async fn answer(
@@ -79,6 +87,15 @@ fn call(request: Request) -> Result<Call, ApiError> {
     Ok(Call { body, query, ip, user_agent, ..Call::default() })
 }
 
+/// API Gateway's id of the request, under which its access log has it. That log has no path: API Gateway does not escape
+/// what it writes there, and this log does.
+fn gateway(request: &Request) -> Option<String> {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    }
+}
+
 /// The API's URL, for links: as it is set, else as it was called.
 fn host(api: &Api, request: &Request) -> String {
     if !api.public_url.is_empty() {
@@ -110,7 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::auth::AdminToken;
+    use crate::{auth::AdminToken, share::Shares};
 
     /// A value as DynamoDB has it.
     fn attribute(value: &Value) -> Value {
@@ -184,25 +201,80 @@ mod tests {
         (config.build(), asked)
     }
 
-    #[tokio::test]
-    async fn a_warm_look_at_a_mirror_is_one_read_of_the_table() {
-        let (aws, asked) = aws();
+    fn api(aws: &SdkConfig) -> Api {
         let settings = SchedulerSettings {
             group: String::new(),
             role_arn: String::new(),
             target_arn: String::new(),
             dead_letter_arn: String::new(),
         };
-        let api = Api {
-            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), "table"),
-            secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), "key"),
-            invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), "sync"),
-            scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), settings),
-            admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(&aws), "token".to_owned()),
+        Api {
+            table: Table::new(aws_sdk_dynamodb::Client::new(aws), "table"),
+            secrets: SecretBox::new(aws_sdk_kms::Client::new(aws), "key"),
+            invoker: Invoker::new(aws_sdk_lambda::Client::new(aws), "sync"),
+            scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(aws), settings),
+            admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
             public_url: String::new(),
             guard: Guard::default(),
+            shares: Shares::default(),
             tag_retention: Duration::ZERO,
+        }
+    }
+
+    /// What every answer must say, whatever else it says.
+    fn check(what: &str, answer: &Response<Body>) {
+        let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap());
+        assert_eq!(header("x-content-type-options"), "nosniff", "{what}");
+        assert!(header("strict-transport-security").starts_with("max-age=63072000"), "{what}");
+        assert!(header("cache-control").contains("no-store"), "{what}");
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_the_headers_that_protect_it() {
+        let (aws, _) = aws();
+        let api = api(&aws);
+        let ask = async |method: &str, path: &str, token: Option<&str>, body: &str| {
+            let mut request = Request::new(body.into()).with_raw_http_path(path);
+            *request.method_mut() = method.parse().unwrap();
+            if let Some(token) = token {
+                request.headers_mut().insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+            }
+            let Ok(answer) = handle(&api, request).await;
+            check(&format!("{method} {path} {}", answer.status()), &answer);
+            answer.status().as_u16()
         };
+        let mut statuses = std::collections::BTreeSet::new();
+        for endpoint in crate::endpoints::all() {
+            let path = format!("/api/v1/{}", endpoint.path.replace("{repository}", "a/b").replace(['{', '}'], ""));
+            let large = " ".repeat(MAX_BODY + 1);
+            for (token, body) in [(None, ""), (Some("wrong"), "{}"), (Some("secret"), ""), (Some("secret"), &large)] {
+                statuses.insert(ask(endpoint.method, &path, token, body).await);
+            }
+        }
+        for path in ["/", "/api/v1/nothing", "/api/v1/repository/a/b/mirror/%00\"\\"] {
+            statuses.insert(ask("PATCH", path, Some("secret"), "").await);
+        }
+        statuses.insert(ask("PATCH", "/api/v1/user/", Some("secret"), "").await);
+        for status in [200, 400, 401, 404, 405, 413] {
+            assert!(statuses.contains(&status), "{status} was among {statuses:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_of_ours() {
+        let panicking = async { panic!("told to nobody") };
+        let answer = settled(panicking).await.unwrap_or_else(|error| error.answer("")).into_response();
+        check("a panic", &answer);
+        assert_eq!((answer.status().as_u16(), format!("{:?}", answer.body()).contains("told to nobody")), (500, false));
+        let unsendable = Answer::NotAllowed("GET\n".into(), json!({})).into_response();
+        check("an answer that cannot be sent", &unsendable);
+        assert_eq!(unsendable.status(), 500);
+    }
+
+    #[tokio::test]
+    async fn a_warm_look_at_a_mirror_is_one_read_of_the_table() {
+        let (aws, asked) = aws();
+        let api = api(&aws);
         let look = async || {
             let mut request = Request::new(Body::Empty).with_raw_http_path("/api/v1/repository/a/b/mirror");
             request.headers_mut().insert(AUTHORIZATION, "Bearer secret".parse().unwrap());

@@ -37,6 +37,7 @@ mod robot_credentials;
 mod robot_registry;
 mod route;
 mod runs;
+mod share;
 mod tag;
 mod tag_change;
 mod team;

@@ -86,7 +86,7 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     let mut failures = vec![("400", "The request is wrong.", "Error"), ("413", "The body is too large.", "Problem")];
     if endpoint.access != Access::Anyone {
         failures.push(("401", "There is no token, or it is not known.", "Problem"));
-        failures.push(("403", "The token does not go so far.", "Problem"));
+        failures.push(("403", "The token does not go so far, or the namespace has all that it may have.", "Problem"));
     } else if endpoint.operation == "listRepos" {
         failures.push(("401", "There is no token, or it is not known.", "Problem"));
     }
@@ -95,6 +95,7 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
         // A name without a namespace makes the path another one.
         failures.push(("405", "There is no such method.", "Error"));
     }
+    failures.push(("429", "There is too much at once. `Retry-After` tells when to try again.", "Error"));
     failures.push(("503", "A service that is needed failed, or the repository is not an ordinary one.", "Error"));
     if endpoint.operation == "createRepoMirrorConfig" {
         failures.push(("409", "There is a mirror.", "Error"));

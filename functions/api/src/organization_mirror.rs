@@ -21,7 +21,7 @@ use crate::{
     mirror_secrets::{self, Change, Place, PlainProxies},
     organization,
     organization_mirror_body::{self, OrganizationMirrorBody},
-    organization_mirror_list as list, organization_mirror_schedule as schedule, runs,
+    organization_mirror_list as list, organization_mirror_schedule as schedule, runs, share,
 };
 
 /// How often a change is made again after losing a race against another one.
@@ -175,7 +175,7 @@ pub(crate) async fn sync_cancel(api: &Api, name: &str, call: &Call) -> Result<An
 /// `POST organization/{orgname}/mirror/verify`: whether the registry can be asked. That it cannot is an answer.
 pub(crate) async fn verify(api: &Api, name: &str) -> Result<Answer, ApiError> {
     let organization = find(api, name).await?.config.organization;
-    match api.invoker.ask(&Task::CheckSource { organization }).await? {
+    match share::ask_registry(api, &organization, &Task::CheckSource { organization: organization.clone() }).await? {
         TaskAnswer::Checked { success, message } => Ok(Answer::ok(json!({"success": success, "message": message}))),
         TaskAnswer::NotFound => Err(ApiError::NotFound),
         other => Err(ApiError::Unavailable(format!("the sync function answered {other:?}"))),

@@ -11,7 +11,7 @@ use crate::{
     answer::Answer,
     api::{Api, Call},
     error::ApiError,
-    mirror, mirror_body,
+    mirror, mirror_body, share,
 };
 
 /// `POST …/mirror/preview`. That the registry cannot be read is an answer: a sync would fail so.
@@ -25,7 +25,7 @@ pub(crate) async fn preview(api: &Api, repository: &RepositoryName, call: &Call)
         architecture_filter: body.architecture_filter,
         deletion_limit: body.deletion_limit.flatten(),
     };
-    let (preview, failure) = match api.invoker.ask(&Task::Preview(request)).await? {
+    let (preview, failure) = match share::ask_registry(api, &repository.namespace(), &Task::Preview(request)).await? {
         TaskAnswer::Preview(preview) => (preview, None),
         TaskAnswer::Failed(failure) => (Preview::default(), Some(failure)),
         TaskAnswer::NotFound => return Err(ApiError::NotFound),

@@ -10,7 +10,7 @@ use crate::{
     api::{Api, Call, now, object},
     error::ApiError,
     field::Fields,
-    organization, organization_mirror, repository_end,
+    organization, organization_mirror, repository_end, share,
 };
 
 /// The longest description: it is markdown, and must fit the table's item.
@@ -51,8 +51,9 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         created: now(),
         is_deleted: false,
     };
+    share::check_repositories(api, &namespace).await?;
     match insert(api, &created).await {
-        Ok(()) => {}
+        Ok(()) => share::check_created(api, &created).await?,
         Err(StateError::Conflict) => return Err(ApiError::InvalidRequest("Repository already exists".into())),
         Err(error) => return Err(error.into()),
     }

@@ -55,6 +55,9 @@ pub(crate) enum PullError {
     /// Stored bytes that no client could make sense of. 500.
     #[error("the manifest cannot be served")]
     Unservable(Digest),
+    /// A fault of ours, which the log tells. 500.
+    #[error("the registry failed because of a fault of its own, whose log says more")]
+    Panicked,
     /// A service that we need failed. 503; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
@@ -75,6 +78,7 @@ impl PullError {
             Self::ReadOnly => (405, "UNSUPPORTED", Value::Null),
             Self::NoEndpoint => (404, "UNSUPPORTED", Value::Null),
             Self::Unservable(digest) => (500, "UNKNOWN", json!({ "digest": digest })),
+            Self::Panicked => (500, "UNKNOWN", Value::Null),
             Self::Unavailable(_) => (503, "UNAVAILABLE", Value::Null),
         };
         let message = match self {
@@ -143,6 +147,7 @@ mod tests {
             (PullError::ReadOnly, 405, "UNSUPPORTED"),
             (PullError::NoEndpoint, 404, "UNSUPPORTED"),
             (PullError::Unservable(digest), 500, "UNKNOWN"),
+            (PullError::Panicked, 500, "UNKNOWN"),
             (PullError::Unavailable("secret".into()), 503, "UNAVAILABLE"),
         ] {
             let response = error.answer("https://h").into_response();
@@ -150,6 +155,12 @@ mod tests {
             let body: Value = serde_json::from_slice(response.body()).unwrap();
             assert_eq!(body["errors"][0]["code"], code);
             assert!(!body.to_string().contains("secret"), "reasons of failing services stay in the log");
+            assert!(
+                response.headers()["strict-transport-security"].to_str().unwrap().starts_with("max-age="),
+                "{error}"
+            );
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{error}");
+            assert_eq!(response.headers()["cache-control"], "no-store", "{error}");
             let challenged = response.headers().contains_key(WWW_AUTHENTICATE);
             assert_eq!(challenged, status == 401);
             assert_eq!(response.headers().get(WWW_AUTHENTICATE), response.headers().get(REGISTRY_CHALLENGE));

@@ -1,7 +1,8 @@
 //! One request: what it asks for, who calls, and what comes of it; one line of log.
 
-use std::{convert::Infallible, time::Instant};
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
+use futures_util::FutureExt as _;
 use lambda_http::{Body, Request, RequestExt as _, Response, http::header::CACHE_CONTROL, request::RequestContext};
 use moorage_domain::{ExposeSecret as _, Timestamp};
 use serde_json::json;
@@ -23,7 +24,7 @@ use crate::{
 /// Answers a request. Never fails: every failure is an answer.
 pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
     let started = Instant::now();
-    let (caller, result) = respond(registry, &request).await;
+    let (caller, result) = settled(respond(registry, &request)).await;
     match &result {
         Err(PullError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
         Err(PullError::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),
@@ -31,9 +32,27 @@ pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Resp
     }
     let answer = result.unwrap_or_else(|error| error.answer(&url(registry, &request)));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (method, path) = (request.method(), request.raw_http_path());
-    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), caller = caller.name(), duration_ms, "answered");
+    let (method, path, gateway) = (request.method(), request.raw_http_path(), gateway(&request));
+    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), caller = caller.name(), gateway, duration_ms, "answered");
     Ok(answer.into_response())
+}
+
+/// What an answer comes to, also if it panics: the answer of a function that fails would be API Gateway's, without the
+/// headers that every answer of ours has.
+async fn settled(
+    responding: impl Future<Output = (Caller, Result<Answer, PullError>)>,
+) -> (Caller, Result<Answer, PullError>) {
+    let settled = AssertUnwindSafe(responding).catch_unwind().await;
+    settled.unwrap_or((Caller::Anonymous, Err(PullError::Panicked)))
+}
+
+/// API Gateway's id of the request, under which its access log has it. That log has no path: API Gateway does not escape
+/// what it writes there, and this log does.
+fn gateway(request: &Request) -> Option<&str> {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref(),
+        _ => None,
+    }
 }
 
 async fn respond(registry: &Registry, request: &Request) -> (Caller, Result<Answer, PullError>) {
@@ -115,5 +134,21 @@ fn url(registry: &Registry, request: &Request) -> String {
             format!("https://{}", context.domain_name.as_deref().unwrap_or_default())
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_of_ours() {
+        let (_, result) = settled(async { panic!("told to nobody") }).await;
+        let response = result.unwrap_or_else(|error| error.answer("https://h")).into_response();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["x-content-type-options"]),
+            (500, &"nosniff".parse().unwrap())
+        );
+        assert!(!format!("{:?}", response.body()).contains("told to nobody"));
     }
 }

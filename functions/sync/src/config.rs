@@ -7,7 +7,8 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_sdk_s3::config::SharedCredentialsProvider;
-use moorage_engine::{Engine, Settings};
+use moorage_domain::share::Quota;
+use moorage_engine::{Engine, Settings, Shares};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::{Storage, StorageRoot};
@@ -64,6 +65,11 @@ impl Config {
                 organization_syncs: number("ORGANIZATION_SYNCS")?,
                 min_bytes_per_hour: number("MIN_BYTES_PER_HOUR")?,
                 repository_metrics: optional("REPOSITORY_METRICS") == "true",
+                shares: Shares {
+                    syncs: number("NAMESPACE_SYNCS")?,
+                    repositories: number("MAX_REPOSITORIES")?,
+                    quota: Quota { tags: number("MAX_TAGS")?, bytes: number("MAX_BYTES")? },
+                },
                 limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
             },

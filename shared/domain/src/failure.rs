@@ -35,6 +35,8 @@ pub enum FailureReason {
     RegistryError,
     /// S3 or DynamoDB failed.
     StorageError,
+    /// The namespace has as much as the deployment lets it have.
+    QuotaExceeded,
 }
 
 impl FailureReason {
@@ -55,6 +57,7 @@ impl FailureReason {
             Self::ContentRefused => "content_refused",
             Self::RegistryError => "registry_error",
             Self::StorageError => "storage_error",
+            Self::QuotaExceeded => "quota_exceeded",
         }
     }
 
@@ -66,7 +69,8 @@ impl FailureReason {
             | Self::DigestMismatch
             | Self::ContentRefused
             | Self::RegistryError
-            | Self::StorageError => Self::UnknownError,
+            | Self::StorageError
+            | Self::QuotaExceeded => Self::UnknownError,
             other => other,
         }
     }
@@ -87,6 +91,9 @@ impl FailureReason {
             Self::DigestMismatch => "the registry's copy is damaged; the next sync tries again",
             Self::ContentRefused => "exclude the tag, or have its image rebuilt in a current format",
             Self::RegistryError => "look at the registry; the sync is tried again",
+            Self::QuotaExceeded => {
+                "select fewer tags or delete what is not needed; the parameter that the message names allows more"
+            }
             Self::StorageError | Self::UnknownError => "look at the sync function's log; the sync is tried again",
         }
     }

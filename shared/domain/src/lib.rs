@@ -27,6 +27,7 @@ pub mod reference;
 pub mod referrers;
 pub mod rule;
 pub mod run;
+pub mod share;
 pub mod status;
 pub mod task;
 pub mod timestamp;

@@ -12,7 +12,7 @@ use moorage_storage::{Present, Storage};
 use moorage_upstream::Registry;
 use tokio::sync::Semaphore;
 
-use crate::{budget::Budget, claim::Claim, error::WorkError, once::Once, progress::Progress};
+use crate::{budget::Budget, claim::Claim, error::WorkError, once::Once, progress::Progress, share::Allowance};
 
 /// Blobs that are copied at once. Together with the storage's memory budget this bounds a run; the registry's own
 /// limit on requests is lower where it must be.
@@ -34,6 +34,8 @@ pub(crate) struct Blobs {
     pub(crate) flow: Flow,
     /// Whether the bucket's links are read before they are trusted.
     pub(crate) verifies: bool,
+    /// What may be added to the namespace.
+    pub(crate) allowance: Arc<Allowance>,
 }
 
 /// What blobs of one run share.

@@ -75,16 +75,18 @@ impl Copier {
         digest: &Digest,
         source: Option<Digest>,
     ) -> Result<Outcome, WorkError> {
-        let Blobs { storage, table, repository, claim, .. } = &self.blobs;
+        let Blobs { storage, table, repository, claim, allowance, .. } = &self.blobs;
+        allowance.check_tag(tag)?;
         if self.in_time(self.is_left_out(digest)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
             table.put_skipped(repository, tag, skipped, claim.transaction()).await?;
             return Ok(Outcome::Skipped);
         }
         let tree = self.in_time(self.manifest(digest, 0)).await?;
+        let size = tree.sizes.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
+        allowance.take(tag, size)?;
         claim.check()?;
         storage.publish_tag(repository, tag, digest).await?;
-        let size = tree.sizes.values().sum();
         let manifests: Vec<_> = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
         let held = HeldTag {
             digest: digest.clone(),
@@ -198,6 +200,8 @@ impl Copier {
         let (mut is_sparse, mut own, mut left_out) = (false, BTreeSet::new(), Vec::new());
         match &manifest.content {
             Content::Image(blobs) => {
+                let content = blobs.iter().fold(size, |sum, blob| sum.saturating_add(blob.size));
+                self.blobs.allowance.check_size(content)?;
                 is_new |= self.blobs.link(blobs).await?;
                 let copied = follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
                 is_new |= copied.contains(&true);

@@ -21,6 +21,7 @@ mod purge;
 mod reconcile;
 mod referrers;
 mod report;
+mod share;
 mod source;
 mod steps;
 mod sync;
@@ -30,4 +31,5 @@ mod tasks;
 mod upload;
 
 pub use error::SyncError;
+pub use share::Shares;
 pub use sync::{Ended, Engine, Settings};

@@ -11,4 +11,5 @@ mod end;
 mod log;
 mod reconcile;
 mod round;
+mod share;
 mod turns;

@@ -28,6 +28,7 @@ use crate::{
     error::WorkError,
     progress::Progress,
     referrers::Attached,
+    share::Allowance,
     source,
     sync::Engine,
     tag_set::TagSet,
@@ -124,6 +125,7 @@ impl Steps<'_> {
             budget: self.budget,
             flow: Flow::new(),
             verifies: self.verifies,
+            allowance: Allowance::new(engine, &config.repository, &held).await?,
         };
         let copier =
             Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval), config.architecture_filter.clone());
@@ -151,6 +153,7 @@ impl Steps<'_> {
             engine.table.delete_skipped(&config.repository, tag).await?;
         }
         let warning = self.prune(&registry, &held, &listed, &selected).await?;
+        engine.measure(&config.repository).await?;
         if refresh {
             let claim = self.claim.transaction();
             engine.table.put_referrers_checked(&config.repository, self.started_at, claim).await?;

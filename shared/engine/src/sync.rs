@@ -27,7 +27,9 @@ use crate::{
     fault::caught,
     progress::{Earlier, Progress},
     pump::Pump,
-    report, source,
+    report,
+    share::Shares,
+    source,
     steps::{Steps, Work},
 };
 
@@ -54,6 +56,8 @@ pub struct Settings {
     pub min_bytes_per_hour: u64,
     /// Whether each repository has metrics of its own, or only each namespace: CloudWatch charges for every one.
     pub repository_metrics: bool,
+    /// What one namespace may take.
+    pub shares: Shares,
     /// How much is asked of one registry at once.
     pub limits: Limits,
     /// Which addresses a registry may have.
@@ -94,12 +98,12 @@ pub enum Ended {
 impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
-        let ended = Box::pin(self.sync_one(request, deadline)).await;
+        let ended = Box::pin(self.sync_in_share(request, deadline)).await;
         self.pass_turn(request, &ended).await;
         ended
     }
 
-    async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
+    pub(crate) async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
         let repository = self.table.repository(&request.repository).await?;
         if repository.is_some_and(|repository| !repository.state.is_mirror()) {

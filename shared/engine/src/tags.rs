@@ -27,8 +27,10 @@ impl Engine {
             return Ok(TaskAnswer::NotFound);
         }
         let Some(held) = self.describe(repository, digest).await? else { return Ok(TaskAnswer::NotFound) };
+        self.admit_by_hand(repository, tag, held.size).await?;
         self.storage.publish_tag(repository, tag, digest).await?;
         self.table.put_tag(repository, tag, HeldTag { reversion, ..held }).await?;
+        self.measure(repository).await?;
         Ok(TaskAnswer::Done)
     }
 
@@ -39,6 +41,7 @@ impl Engine {
         }
         self.storage.delete_tag(repository, tag).await?;
         self.table.delete_tag(repository, tag).await?;
+        self.measure(repository).await?;
         Ok(TaskAnswer::Done)
     }
 

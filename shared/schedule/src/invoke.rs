@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use aws_sdk_lambda::{Client, config::timeout::TimeoutConfig, primitives::Blob, types::InvocationType};
+use aws_sdk_lambda::{
+    Client, config::timeout::TimeoutConfig, error::SdkError, operation::invoke::InvokeError, primitives::Blob,
+    types::InvocationType,
+};
 use moorage_domain::{
     collection::CollectRequest,
     run::SyncRequest,
@@ -49,9 +52,9 @@ impl Invoker {
         let request =
             self.client.invoke().function_name(&self.function_arn).payload(payload(serde_json::to_vec(task))?);
         let answer = request.customize().config_override(waiting).send().await;
-        let answer = answer.map_err(|error| ScheduleError::new("Lambda", &error))?;
+        let answer = answer.map_err(|error| refused(&error))?;
         if let Some(error) = answer.function_error() {
-            return Err(ScheduleError { service: "the sync function", message: error.to_owned() });
+            return Err(ScheduleError::told("the sync function", error.to_owned()));
         }
         let answer = answer.payload.unwrap_or_else(|| Blob::new(Vec::new()));
         serde_json::from_slice(answer.as_ref()).map_err(|error| ScheduleError::new("the sync function", &error))
@@ -60,8 +63,13 @@ impl Invoker {
     async fn queue(&self, order: serde_json::Result<Vec<u8>>) -> Result<(), ScheduleError> {
         let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
         let invoked = request.payload(payload(order)?).send().await;
-        invoked.map(|_| ()).map_err(|error| ScheduleError::new("Lambda", &error))
+        invoked.map(|_| ()).map_err(|error| refused(&error))
     }
+}
+
+fn refused(error: &SdkError<InvokeError>) -> ScheduleError {
+    let is_throttled = error.as_service_error().is_some_and(InvokeError::is_too_many_requests_exception);
+    ScheduleError { is_throttled, ..ScheduleError::new("Lambda", error) }
 }
 
 fn payload(order: serde_json::Result<Vec<u8>>) -> Result<Blob, ScheduleError> {

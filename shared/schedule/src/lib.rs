@@ -16,10 +16,20 @@ pub use scheduler::{Scheduler, SchedulerSettings};
 pub struct ScheduleError {
     service: &'static str,
     message: String,
+    is_throttled: bool,
 }
 
 impl ScheduleError {
     pub(crate) fn new(service: &'static str, error: &dyn std::error::Error) -> Self {
-        Self { service, message: moorage_domain::cause::chain(error) }
+        Self::told(service, moorage_domain::cause::chain(error))
+    }
+
+    pub(crate) fn told(service: &'static str, message: String) -> Self {
+        Self { service, message, is_throttled: false }
+    }
+
+    /// Whether the service does as much as it may at once: the same works when less goes on.
+    pub fn is_throttled(&self) -> bool {
+        self.is_throttled
     }
 }

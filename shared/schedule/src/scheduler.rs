@@ -130,7 +130,7 @@ impl Scheduler {
     }
 
     async fn put(&self, schedule: Schedule) -> Result<(), ScheduleError> {
-        let failed = |message: String| ScheduleError { service: "EventBridge Scheduler", message };
+        let failed = |message: String| ScheduleError::told("EventBridge Scheduler", message);
         let input = serde_json::to_string(&schedule.input).map_err(|error| failed(error.to_string()))?;
         let retry = RetryPolicy::builder().maximum_retry_attempts(DELIVERY_RETRIES);
         let target = Target::builder()

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId};
 use uuid::Uuid;
 
-use crate::Account;
+use crate::{Account, Share};
 
 /// The partition key's attribute.
 pub(crate) const PK: &str = "pk";
@@ -29,6 +29,8 @@ pub(crate) enum Key<'a> {
     Discovered(&'a RepositoryName),
     /// That the sync of a repository is queued.
     Turn(&'a RepositoryName),
+    /// One of those among which a namespace shares what it may do at once.
+    Slot(&'a Namespace, Share, u32),
     Team(&'a Namespace, &'a TeamName),
     /// That a robot is in a team of its organization.
     TeamMember(&'a TeamName, &'a RobotName),
@@ -64,6 +66,7 @@ impl Key<'_> {
             Self::Organization(namespace)
             | Self::OrganizationMirror(namespace)
             | Self::Team(namespace, _)
+            | Self::Slot(namespace, ..)
             | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
@@ -96,6 +99,7 @@ impl Key<'_> {
             Self::OrganizationMirror(_) => "ORGANIZATIONMIRROR".to_owned(),
             Self::Discovered(repository) => format!("{}{}", prefix::DISCOVERED, repository.name()),
             Self::Turn(repository) => format!("{}{}", prefix::TURN, repository.name()),
+            Self::Slot(_, share, number) => format!("{}{number:010}", slots_prefix(*share)),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
             Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
             Self::TeamGrant(team, repository) => format!("{}{}", team_grants_prefix(team), repository.name()),
@@ -135,6 +139,7 @@ pub(crate) mod prefix {
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
     pub(crate) const TURN: &str = "TURN#";
+    pub(crate) const SLOT: &str = "SLOT#";
     pub(crate) const TEAM: &str = "TEAM#";
     pub(crate) const TEAM_MEMBER: &str = "TEAMMEMBER#";
     pub(crate) const TEAM_GRANT: &str = "TEAMGRANT#";
@@ -179,6 +184,10 @@ pub(crate) fn outcomes_prefix(run: RunId) -> String {
 
 pub(crate) fn rate_limits_prefix(authority: &str) -> String {
     format!("{}{authority}#", prefix::RATE_LIMIT)
+}
+
+pub(crate) fn slots_prefix(share: Share) -> String {
+    format!("{}{}#", prefix::SLOT, share.as_str())
 }
 
 pub(crate) fn grants_prefix(robot: &RobotName) -> String {

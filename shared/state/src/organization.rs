@@ -70,6 +70,7 @@ impl Table {
             prefix::DISCOVERED,
             prefix::TURN,
             prefix::RATE_LIMIT,
+            prefix::SLOT,
         ];
         for prefix in prefixes {
             self.delete_all(&namespace_pk(name), prefix).await?;

@@ -46,6 +46,9 @@ pub enum NotEligible {
     /// A collector prunes the repository, for some seconds.
     #[error("the repository is being pruned")]
     Pruning,
+    /// As many syncs of the namespace run as may; this one comes again.
+    #[error("the namespace has no room for another sync at present")]
+    Crowded,
     /// There is nothing to cancel.
     #[error("no sync is running or pending")]
     NotRunning,

@@ -94,6 +94,7 @@ impl Round<'_> {
     }
 
     async fn create(&self, new: Vec<DiscoveredRepository>) -> Result<(), WorkError> {
+        let new = self.within_share(new).await?;
         for batch in new.chunks(BATCH) {
             self.engine.renew_discovery(self.mirror).await?;
             let create = async |discovered: &DiscoveredRepository| self.create_one(discovered).await;
@@ -183,7 +184,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    async fn tell(&self, entries: &[moorage_domain::usage_log::LogEntry]) -> Result<(), WorkError> {
+    pub(super) async fn tell(&self, entries: &[moorage_domain::usage_log::LogEntry]) -> Result<(), WorkError> {
         let log = LogOf::Namespace(&self.mirror.config.organization);
         Ok(self.engine.table.add_log_of(log, entries).await?)
     }

@@ -1,0 +1,129 @@
+"""Whether the roles allow what the functions do, and nothing else. Exits with what is wrong.
+
+    iam.py RECORD
+
+RECORD is what infra/local/emulator.py wrote while the tests ran: the statements that calls needed, and the calls that
+were denied. The policies are those that the stack has, which must be up.
+"""
+import json
+import pathlib
+import sys
+
+import boto3
+from ministack.core import iam_evaluator
+
+STACK = "moorage"
+# What no test can need, by role and statement, and why.
+UNTRIED = {
+    ("SyncRole", "Log"): "the emulator writes the functions' logs itself",
+    ("GcRole", "Log"): "the emulator writes the functions' logs itself",
+    ("ApiRole", "Log"): "the emulator writes the functions' logs itself",
+    ("RegistryRole", "Log"): "the emulator writes the functions' logs itself",
+    ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
+    ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
+    ("GcRole", "EndUploads"): "it ends uploads that are a week old, and the emulator's clock cannot be set",
+    ("GcRole", "GoOn"): "a collection goes on in another invocation after a quarter of an hour",
+}
+# What a test tries to see it denied, by role and action.
+TRIED_IN_VAIN = {
+    ("RegistryRole", "s3:PutObject"): "a URL that lends the right to read is tried for writing",
+}
+TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
+WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
+
+
+def roles():
+    """The statements of each role, by its name in the template."""
+    iam = boto3.client("iam")
+    for resource in boto3.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]:
+        if resource["ResourceType"] != "AWS::IAM::Role":
+            continue
+        role = resource["PhysicalResourceId"]
+        policies = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+        trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+        yield resource["LogicalResourceId"], role, policies, trust
+
+
+def problems(record):
+    names, policies_of = {}, {}
+    for name, role, policies, trust in roles():
+        names[role], policies_of[name] = name, policies
+        if name == "ScheduleRole":
+            yield from trust_problems(trust)
+    used = {(names[it["role"]], it["statement"], it["action"]) for it in record if "statement" in it}
+    for call in record:
+        if "denied" in call and (names[call["role"]], call["denied"]) not in TRIED_IN_VAIN:
+            context = call["context"]
+            yield f"{names[call['role']]} may not {call['denied']} on {call['resource']} with {context}, and tried to"
+    for name, policies in policies_of.items():
+        for statement in (statement for policy in policies for statement in policy["Statement"]):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            for action in actions:
+                needed = (name, statement["Sid"], action) in used
+                if not needed and (name, statement["Sid"]) not in UNTRIED:
+                    yield f"{name} may {action} by {statement['Sid']}, and nothing needed it"
+    yield from refusals(policies_of)
+
+
+def trust_problems(trust):
+    for statement in trust["Statement"]:
+        sources = statement.get("Condition", {}).get("StringEquals", {}).get("aws:SourceArn", [])
+        if len(sources) != 2 or not all(":schedule-group/" in arn and "*" not in arn for arn in sources):
+            yield f"ScheduleRole is not bound to the stack's schedule groups: {statement}"
+
+
+def refusals(policies_of):
+    """Asks for what must be refused, and for what is like it and must not."""
+    bucket = bucket_arn(policies_of)
+    blob, link = f"{bucket}/{LAYOUT}/blobs/sha256/aa/aa/data", f"{bucket}/{LAYOUT}/repositories/a/b/_layers/sha256/aa/link"
+    for role in ("SyncRole", "GcRole", "RegistryRole", "ApiRole"):
+        for action in WRITES:
+            writes_tokens = role == "ApiRole"
+            yield from asked(policies_of, role, action, {TABLE: ["TOKENS"]}, writes_tokens)
+            yield from asked(policies_of, role, action, {TABLE: ["REPO#a/b", "TOKENS"]}, writes_tokens)
+            yield from asked(policies_of, role, action, {}, False)
+    yield from asked(policies_of, "SyncRole", "dynamodb:PutItem", {TABLE: ["REPO#a/b"]}, True)
+    yield from asked(policies_of, "GcRole", "dynamodb:PutItem", {TABLE: ["NS#a"]}, False)
+    yield from asked(policies_of, "GcRole", "dynamodb:UpdateItem", {TABLE: ["NS#a"]}, True)
+    yield from asked(policies_of, "ApiRole", "dynamodb:PutItem", {TABLE: ["GARBAGE#00"]}, False)
+    for role, action, resource, may in (
+        ("SyncRole", "s3:DeleteObject", blob, False), ("SyncRole", "s3:DeleteObject", link, True),
+        ("SyncRole", "s3:PutObject", f"{bucket}/else", False), ("SyncRole", "s3:PutObject", blob, True),
+        ("GcRole", "s3:DeleteObject", f"{bucket}/else", False), ("GcRole", "s3:DeleteObject", blob, True),
+        ("GcRole", "s3:PutObject", link, False), ("RegistryRole", "s3:GetObject", f"{bucket}/else", False),
+        ("RegistryRole", "s3:PutObject", link, False), ("ApiRole", "s3:GetObject", blob, False),
+    ):
+        yield from asked(policies_of, role, action, {}, may, resource)
+    for role in ("SyncRole", "ApiRole"):
+        for context in ({}, {"kms:EncryptionContextKeys": ["another"]}):
+            yield from asked(policies_of, role, "kms:Decrypt", context, False)
+
+
+def bucket_arn(policies_of):
+    statements = (it for policy in policies_of["SyncRole"] for it in policy["Statement"])
+    return next(it["Resource"] for it in statements if it["Sid"] == "ListContent")
+
+
+def asked(policies_of, role, action, context, may, resource=None):
+    """Whether a role's policies decide as they should; without a resource, on any that they are about."""
+    parsed = [iam_evaluator.parse_policy_document(policy) for policy in policies_of[role]]
+    about = [it for policy in parsed for statement in policy if action in statement.actions for it in statement.resources]
+    decisions = set()
+    for it in [resource] if resource else about:
+        request = iam_evaluator.EvalContext(
+            principal_arn="arn:aws:sts::000000000000:assumed-role/role/it", principal_type="AssumedRole",
+            principal_account="000000000000", action=action, resource_arn=it, region="us-east-1",
+            service_context={key.lower(): value for key, value in context.items()})
+        decisions.add(iam_evaluator.evaluate(request, parsed).decision)
+    if ("Allow" in decisions) != may:
+        yield f"{role} {'may not' if may else 'may'} {action} on {resource or 'its resources'} with {context}"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    found = list(problems([json.loads(line) for line in pathlib.Path(sys.argv[1]).read_text().splitlines()]))
+    if found:
+        sys.exit("iam: " + "\niam: ".join(found))
+    print("iam: the functions needed all that their roles allow, and nothing else")

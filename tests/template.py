@@ -1,0 +1,74 @@
+"""What the template must say, whatever it says besides. Exits with what is wrong.
+
+    template.py
+"""
+import json
+import pathlib
+import re
+import sys
+
+from cfnlint.decode import cfn_yaml
+
+TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "infra" / "template.yaml"
+
+# What API Gateway or the template itself writes. It escapes nothing, so that what a client writes (a path, a method, an
+# error's message, a protocol, a header) can end the JSON, or add to it.
+SAFE_IN_ACCESS_LOG = {
+    "requestTime", "requestTimeEpoch", "requestId", "identity.sourceIp", "routeKey", "status", "responseLatency",
+    "responseLength", "integrationLatency", "integrationStatus",
+}
+
+
+def problems(template):
+    resources = template["Resources"]
+    yield from access_log(resources["Stage"]["Properties"])
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::IAM::Role":
+            yield from role(name, resource["Properties"])
+
+
+def access_log(stage):
+    text = stage["AccessLogSettings"]["Format"]
+    for variable in re.findall(r"\$context\.([\w.]+)", text):
+        if variable not in SAFE_IN_ACCESS_LOG:
+            yield f"the access log holds $context.{variable}, which a client may write"
+    line = re.sub(r"\$context\.[\w.]+", "x", text)
+    if "$" in line or not isinstance(json.loads(line), dict):
+        yield f"the access log's lines are not JSON objects: {text}"
+    if not stage["DefaultRouteSettings"].get("ThrottlingRateLimit"):
+        yield "the stage has no limit of its own"
+
+
+def role(name, properties):
+    for policy in properties["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            where = f"{name}, {statement.get('Sid', 'a statement without a name')}"
+            yield from statement_problems(where, statement)
+
+
+def statement_problems(where, statement):
+    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+    condition = statement.get("Condition", {})
+    if "Sid" not in statement:
+        yield f"{where}: the record of calls could not name it"
+    for action in actions:
+        if "*" in action:
+            yield f"{where}: {action} is many actions"
+        if action.startswith("dynamodb:") and not guarded(condition, "dynamodb:LeadingKeys"):
+            yield f"{where}: {action} is not bound to partitions"
+        if action == "kms:Decrypt" and not guarded(condition, "kms:EncryptionContextKeys"):
+            yield f"{where}: {action} is not bound to contexts"
+    if statement["Resource"] == "*" and actions != ["scheduler:ListSchedules"]:
+        yield f"{where}: it is about all resources"
+
+
+def guarded(condition, key):
+    """Whether a condition of all values of a key also needs the key: a request without it has no value to differ."""
+    operators = {operator.split(":")[0] for operator, keys in condition.items() if key in keys}
+    return {"ForAllValues", "Null"} <= operators and condition["Null"][key] == "false"
+
+
+if __name__ == "__main__":
+    if found := list(problems(cfn_yaml.load(str(TEMPLATE)))):
+        sys.exit("template: " + "\ntemplate: ".join(found))
+    print("template: it says what it must")
