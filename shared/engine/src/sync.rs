@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Guard, TagName, Timestamp,
+    FailureReason, Generation, Guard, Owner, TagName, Timestamp, TrustDomain,
     failure::Failure,
     rate_limit::LONGEST_WAIT,
     run::{Outcome, Progress as Counts, Run, RunStatus, SyncRequest, TagOutcome, Trigger},
@@ -19,6 +19,7 @@ use moorage_state::{Mirror, SecretBox, StateError, Table};
 use moorage_storage::Storage;
 use moorage_upstream::{Limits, Meter};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     budget::Budget,
@@ -56,6 +57,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which addresses a registry may have.
     pub guard: Guard,
+    /// Whose possession of content lets a repository have it without its registry's sending it.
+    pub trust: TrustDomain,
 }
 
 /// Runs syncs.
@@ -108,6 +111,9 @@ impl Engine {
     async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
         let repository = self.table.repository(&request.repository).await?;
+        // Without a repository there is no mirror either, and nothing is of this generation.
+        let generation =
+            repository.as_ref().map_or_else(|| Generation::new(Uuid::new_v4()), |repository| repository.id);
         if repository.is_some_and(|repository| !repository.state.is_mirror()) {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
@@ -162,6 +168,8 @@ impl Engine {
             verifies,
             meter,
             adopted: OnceLock::new(),
+            owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
+            possession: OnceLock::new(),
         };
         let work = tokio::select! {
             // Boxed: it holds the state of every step.
@@ -169,6 +177,9 @@ impl Engine {
             () = stop.cancelled() => Work::Stopped,
             () = budget.spent() => Work::Suspended,
         };
+        if let Err(error) = steps.leave(&work).await {
+            tracing::warn!(repository = %request.repository, ?error, "what no tag needs is left to the collector");
+        }
         stop.cancel();
         let pump = pumping
             .await

@@ -10,7 +10,7 @@ use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::{BlobReader, UpstreamError};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError};
+use crate::{blobs::Blobs, clock::now, error::WorkError, possession::Proof};
 
 /// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
 /// times as much.
@@ -22,9 +22,9 @@ const RECORD_EVERY: Duration = Duration::from_secs(1);
 type Piece = (Bytes, Option<Room>);
 
 impl Blobs {
-    /// Copies a blob that the bucket does not have, from where an earlier attempt left it. What arrived stays for the
-    /// next attempt, unless the content turns out to be wrong.
-    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present) -> Result<(), WorkError> {
+    /// Copies a blob from where an earlier attempt left it. What arrived stays for the next attempt, unless the content
+    /// turns out to be wrong. `is_held` tells whether it is linked and protected already.
+    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
         let mut upload = self.take_up(blob).await?;
         let begun = upload.checkpoint().offset;
         let filled = self.fill(blob, &mut upload).await;
@@ -41,15 +41,20 @@ impl Blobs {
             }
             return Err(error);
         }
-        let id = upload.checkpoint().upload_id.clone();
-        if let Err(error) = upload.complete(present).await {
-            let error = WorkError::from(error);
-            if matches!(&error, WorkError::Failed(failure) if failure.reason == FailureReason::DigestMismatch) {
-                self.progress.lost(blob.size);
-                self.give_up(&blob.digest, &id).await?;
+        let proven = match upload.verify(self.possession.owner()).await.map_err(WorkError::from) {
+            Ok(proven) => proven,
+            Err(error) => {
+                if matches!(&error, WorkError::Failed(failure) if failure.reason == FailureReason::DigestMismatch) {
+                    self.progress.lost(blob.size);
+                    self.give_up(&blob.digest, &upload.checkpoint().upload_id).await?;
+                }
+                return Err(error);
             }
-            return Err(error);
+        };
+        if !is_held {
+            self.hold(&Proof::unlinked(proven.clone())).await?;
         }
+        upload.complete(&proven, present).await?;
         self.progress.stored();
         Ok(self.table.delete_upload(&self.repository, &blob.digest).await?)
     }
@@ -67,7 +72,10 @@ impl Blobs {
     async fn take_up(&self, blob: &Descriptor) -> Result<Upload, WorkError> {
         if let Some(pending) = self.table.upload(&self.repository, &blob.digest).await? {
             let (id, is_ours) = (pending.checkpoint.upload_id.clone(), pending.run_id == self.run);
-            if let Some(upload) = self.storage.resume_upload(&blob.digest, blob.size, pending.checkpoint).await? {
+            // What an earlier repository of the name has hashed, this one's registry has not sent.
+            if pending.generation == self.possession.owner().generation
+                && let Some(upload) = self.storage.resume_upload(&blob.digest, blob.size, pending.checkpoint).await?
+            {
                 let there = upload.checkpoint().offset;
                 if is_ours {
                     self.progress.counted(there);
@@ -176,7 +184,8 @@ impl Blobs {
     async fn write(&self, blob: &Descriptor, upload: &Upload) -> Result<(), WorkError> {
         self.claim.check()?;
         let checkpoint = upload.checkpoint().clone();
-        let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run };
+        let generation = self.possession.owner().generation;
+        let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run, generation };
         Ok(self.table.put_upload(&self.repository, pending, now()).await?)
     }
 
