@@ -22,6 +22,8 @@ const MANIFEST: &[u8] = br#"{"schemaVersion":2,"manifests":[]}"#;
 #[derive(Clone, Default)]
 struct Bucket {
     objects: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+    /// Which repository of its name a link says it belongs to.
+    generations: Arc<Mutex<HashMap<String, Generation>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -62,7 +64,11 @@ impl Bucket {
                 Some(body) => ("200 OK", body),
                 None => ("404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
             };
-            let mut answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
+            let generation = self.generations.lock().unwrap().get(key).copied();
+            let generation =
+                generation.map(|it| format!("x-amz-meta-moorage-generation: {it}\r\n")).unwrap_or_default();
+            let head = format!("HTTP/1.1 {status}\r\n{generation}content-length: {}\r\n\r\n", body.len());
+            let mut answer = head.into_bytes();
             if method != "HEAD" {
                 answer.extend(body);
             }
@@ -72,6 +78,11 @@ impl Bucket {
 
     fn put(&self, key: StorageKey<'_>, body: &[u8]) {
         self.objects.lock().unwrap().insert(key.under(&StorageRoot::new("")), body.to_vec());
+    }
+
+    fn put_link(&self, key: StorageKey<'_>, digest: &Digest, generation: Generation) {
+        self.put(key, digest.to_string().as_bytes());
+        self.generations.lock().unwrap().insert(key.under(&StorageRoot::new("")), generation);
     }
 
     /// How often it was asked since the last time.
@@ -116,8 +127,7 @@ async fn a_blob_that_was_found_costs_nothing() {
     assert!(content.blob(&owner, &digest, now).await.unwrap().is_none(), "there is only the link");
     bucket.put(StorageKey::Blob(&digest), b"layer");
     bucket.asked();
-    let (proven, size) = content.blob(&owner, &digest, now).await.unwrap().unwrap();
-    assert_eq!(size, 5);
+    assert_eq!(content.blob(&owner, &digest, now).await.unwrap().map(|(_, size)| size), Some(5));
     assert_eq!(bucket.asked(), 2, "whether it belongs to the repository, and is there");
     for _ in 0..100 {
         let (proven, size) = content.blob(&owner, &digest, now).await.unwrap().unwrap();
@@ -148,4 +158,27 @@ async fn damaged_content_is_not_served() {
     let served = content.tagged(&owner, &tag, now).await;
     assert!(matches!(served, Err(PullError::Unservable(_))));
     assert!(content.revision(&owner, &digest, now).await.unwrap().is_none(), "not of this repository");
+}
+
+#[tokio::test]
+async fn what_an_earlier_repository_of_the_name_has_left_is_not_served() {
+    let bucket = Bucket::default();
+    let content = bucket.serve().await;
+    let (old, tag, now) = (owner("a/b"), "v1".parse().unwrap(), Timestamp::from_unix(1_000));
+    let new = Arc::new(Owner { generation: Generation::new(uuid::Uuid::from_u128(1)), ..Owner::clone(&old) });
+    let digest = Digest::sha256(MANIFEST);
+    bucket.put(StorageKey::Blob(&digest), MANIFEST);
+    for writer in [&old, &new] {
+        bucket.put_link(StorageKey::TagLink(&old.repository, &tag), &digest, writer.generation);
+        bucket.put_link(StorageKey::RevisionLink(&old.repository, &digest), &digest, writer.generation);
+        bucket.put_link(StorageKey::LayerLink(&old.repository, &digest), &digest, writer.generation);
+        // What is remembered of one is not given to the other.
+        for reader in [&old, &new] {
+            let later = Timestamp::from_unix(now.unix() + if writer == &new { KEPT } else { 0 });
+            let expected = writer == reader;
+            assert_eq!(content.tagged(reader, &tag, later).await.unwrap().is_some(), expected);
+            assert_eq!(content.revision(reader, &digest, later).await.unwrap().is_some(), expected);
+            assert_eq!(content.blob(reader, &digest, later).await.unwrap().is_some(), expected);
+        }
+    }
 }
