@@ -103,13 +103,11 @@ impl Allowance {
     }
 
     fn take(&self, descriptors: usize) -> Result<(), WorkError> {
-        match self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(descriptors)) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                self.0.store(0, Relaxed);
-                Err(Refusal::TooMany.into())
-            }
+        let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(descriptors));
+        if taken.is_err() {
+            self.0.store(0, Relaxed);
         }
+        taken.map(drop).map_err(|_| Refusal::TooMany.into())
     }
 
     fn is_spent(&self) -> bool {
@@ -281,4 +279,18 @@ where
     F: Future<Output = Result<T, WorkError>>,
 {
     stream::iter(0..count).map(work).buffer_unordered(DESCRIPTORS_IN_FLIGHT).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_references_so_much_and_no_more() {
+        let allowance = Allowance::new();
+        assert!(allowance.take(MAX_DESCRIPTORS - 1).is_ok() && !allowance.is_spent());
+        let error = allowance.take(2).unwrap_err();
+        assert!(matches!(&error, WorkError::Failed(failure) if failure.message.contains("20000")), "{error:?}");
+        assert!(allowance.is_spent(), "others of the tag are not begun either");
+    }
 }
