@@ -18,6 +18,7 @@ pub mod media_type;
 pub mod mirror;
 pub mod name;
 pub mod organization;
+pub mod pace;
 pub mod plan;
 pub mod preview;
 pub mod proven;

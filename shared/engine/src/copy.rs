@@ -85,7 +85,7 @@ impl Copier {
         let Blobs { storage, table, repository, claim, possession, .. } = &self.blobs;
         if self.in_time(self.is_left_out(digest)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
-            table.put_skipped(repository, tag, skipped).await?;
+            table.put_skipped(repository, tag, skipped, claim.transaction()).await?;
             return Ok(Outcome::Skipped);
         }
         let allowance = Allowance::new();

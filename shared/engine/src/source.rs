@@ -34,7 +34,8 @@ impl Owner<'_> {
 pub(crate) async fn account(engine: &Engine, mirror: &Mirror) -> Result<Account, StateError> {
     let login = login(engine, mirror).await?;
     let username = login.as_ref().map(|login| login.username.as_str());
-    Ok(Account::new(mirror.config.external_reference.registry(), username))
+    let config = &mirror.config;
+    Ok(Account::new(config.repository.namespace(), config.external_reference.registry(), username))
 }
 
 /// Opens the registry of a mirror.

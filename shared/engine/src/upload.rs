@@ -10,7 +10,7 @@ use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::{BlobReader, UpstreamError};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError, possession::Proof};
+use crate::{blobs::Blobs, clock::now, error::WorkError, fault::fault, possession::Proof};
 
 /// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
 /// times as much.
@@ -27,7 +27,8 @@ impl Blobs {
     pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
         let mut upload = self.take_up(blob).await?;
         let begun = upload.checkpoint().offset;
-        let filled = self.fill(blob, &mut upload).await;
+        // Boxed: it holds a part's connection and its place in memory.
+        let filled = Box::pin(self.fill(blob, &mut upload)).await;
         // What is on its way arrives, whatever has happened: the next attempt goes on behind it.
         let settled = upload.settle().await;
         if upload.checkpoint().offset > begun {
@@ -111,7 +112,7 @@ impl Blobs {
             let bytes = reader.take(range.end - range.start).await?;
             Ok::<_, WorkError>(Some(((bytes, None), (reader, missing))))
         });
-        self.push_all(blob, upload, pieces).await
+        Box::pin(self.push_all(blob, upload, pieces)).await
     }
 
     async fn push_all(
@@ -165,8 +166,8 @@ impl Blobs {
         let started = stream::iter([Ok((first, room))]).chain(rest);
         let arrived = started.map(async |started: Result<_, WorkError>| {
             let (fetch, room) = started?;
-            let ended = |error| UpstreamError::Protocol(format!("a part's request ended: {error}"));
-            Ok((fetch.await.map_err(ended)??, Some(room)))
+            // Only a fault of ours ends it so; what that says may be anything.
+            Ok((fetch.await.map_err(|_| WorkError::Failed(fault()))??, Some(room)))
         });
         arrived.buffered(PARTS_IN_FLIGHT)
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api_token;
+mod claimed;
 mod collection;
 mod configuration;
 mod discovered;

@@ -62,8 +62,15 @@ impl Table {
 
     /// Deletes an organization, its teams and its log. Its repositories, robots and mirror must be gone.
     pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
-        let prefixes =
-            [prefix::TEAM, prefix::TEAM_MEMBER, prefix::TEAM_GRANT, prefix::LOG, prefix::DISCOVERED, prefix::TURN];
+        let prefixes = [
+            prefix::TEAM,
+            prefix::TEAM_MEMBER,
+            prefix::TEAM_GRANT,
+            prefix::LOG,
+            prefix::DISCOVERED,
+            prefix::TURN,
+            prefix::RATE_LIMIT,
+        ];
         for prefix in prefixes {
             self.delete_all(&namespace_pk(name), prefix).await?;
         }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use moorage_domain::{Digest, RepositoryName, TagName};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
-    StateError, Table,
+    StateError, Table, TransitionError,
     error::or_gone,
     key::{Key, prefix, repository_pk},
 };
@@ -34,14 +35,16 @@ impl Table {
         Ok(items.into_iter().map(|item| (item.tag, item.skipped)).collect())
     }
 
-    /// Records that a tag was skipped.
+    /// Records that a tag was skipped, for whom `claim` is.
     pub async fn put_skipped(
         &self,
         repository: &RepositoryName,
         tag: &TagName,
         skipped: SkippedTag,
-    ) -> Result<(), StateError> {
-        self.put(Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped }).await
+        claim: Uuid,
+    ) -> Result<(), TransitionError> {
+        self.put_claimed(repository, claim, Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped })
+            .await
     }
 
     /// Forgets a tag that is not there to be skipped any more.

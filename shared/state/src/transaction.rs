@@ -5,10 +5,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{ConditionCheck, Delete, Put, TransactWriteItem, Update},
+    types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
+use moorage_domain::RepositoryName;
 use rand::Rng;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     StateError, Table,
@@ -66,6 +68,24 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// Writes an item, if `condition` holds of what was there. `values` are those of the condition's placeholders.
+    pub(crate) fn put_if<T: Serialize>(
+        &mut self,
+        key: Key<'_>,
+        value: &T,
+        condition: &str,
+        values: Item,
+    ) -> Result<(), StateError> {
+        let mut put = Put::builder().table_name(&self.table.name).set_item(Some(item(key, value)?));
+        for name in names(condition) {
+            put = put.expression_attribute_names(format!("#{name}"), name);
+        }
+        let values = (!values.is_empty()).then_some(values);
+        let put = put.condition_expression(condition).set_expression_attribute_values(values);
+        self.writes.push(TransactWriteItem::builder().put(built(put.build())?).build());
+        Ok(())
+    }
+
     /// Changes an item. `values` are those of the expressions' placeholders; each `#name` stands for the attribute
     /// `name`.
     pub(crate) fn update(&mut self, key: Key<'_>, change: Change<'_>, values: Item) -> Result<(), StateError> {
@@ -98,6 +118,16 @@ impl<'a> Transaction<'a> {
     pub(crate) fn expect(&mut self, key: Key<'_>) -> Result<(), StateError> {
         let check = ConditionCheck::builder().table_name(&self.table.name).set_key(Some(key.attributes()));
         let check = check.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
+        self.writes.push(TransactWriteItem::builder().condition_check(built(check.build())?).build());
+        Ok(())
+    }
+
+    /// Expects a claim of a mirror to be held.
+    pub(crate) fn expect_claim(&mut self, repository: &RepositoryName, claim: Uuid) -> Result<(), StateError> {
+        let check = ConditionCheck::builder().table_name(&self.table.name);
+        let check = check.set_key(Some(Key::Mirror(repository).attributes()));
+        let check = check.condition_expression("#id = :id").expression_attribute_names("#id", "sync_transaction_id");
+        let check = check.expression_attribute_values(":id", AttributeValue::S(claim.to_string()));
         self.writes.push(TransactWriteItem::builder().condition_check(built(check.build())?).build());
         Ok(())
     }
