@@ -7,7 +7,7 @@ use moorage_tests::{
     image::{self, Image, layer},
     proxy::{Fault, Proxy, count},
     registry::Registry,
-    skopeo,
+    seed, skopeo,
     world::{World, outcome},
 };
 use serde_json::{Value, json};
@@ -177,12 +177,12 @@ async fn blobs_named_by_sha512_arrive_as_such() {
 }
 
 #[tokio::test]
-async fn blobs_that_the_bucket_has_are_not_fetched_again() {
-    let (one, two) = (World::new("reuse-a").await, World::new("reuse-b").await);
+async fn blobs_that_the_namespace_has_are_not_fetched_again() {
+    let one = World::new("reuse").await;
+    let two = World { repository: seed::repository(&one, "two", "private").await, ..one.clone() };
     let upstream = format!("http://{}", one.stack.upstream);
     let image = Image::oci("amd64", &[layer(7_777, 100_000)]);
     image.push(&upstream, &one.path, "v1").await;
-    image.push(&upstream, &two.path, "v1").await;
     one.create_mirror(&one.stack.upstream, json!({})).await;
     assert_eq!(one.sync().await["status"], "SUCCESS");
 

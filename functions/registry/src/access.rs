@@ -5,8 +5,10 @@
 //! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
 //! for: a token narrows what a caller may, and never widens it.
 
+use std::sync::Arc;
+
 use lambda_http::http::HeaderMap;
-use moorage_domain::{RepositoryName, RobotName, SecretString, Timestamp};
+use moorage_domain::{Generation, Owner, RepositoryName, RobotName, SecretString, Timestamp};
 use moorage_state::{Role, Table};
 
 use crate::{
@@ -53,9 +55,9 @@ impl Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Permit {
     /// Pull, as everybody.
-    Public,
+    Public(Generation),
     /// Pull.
-    Granted,
+    Granted(Generation),
     /// Nothing.
     Refused,
     /// There is no such repository.
@@ -68,7 +70,7 @@ pub(crate) struct Access {
     key: StackSecret,
     pub(crate) callers: Callers,
     /// Which repositories there are not is kept, too: see [`Callers`].
-    public: Cache<RepositoryName, Option<bool>>,
+    public: Cache<RepositoryName, Option<(bool, Generation)>>,
     roles: Cache<(RepositoryName, RobotName), Role>,
 }
 
@@ -117,7 +119,10 @@ impl Access {
         for scope in scopes {
             let granted = match &scope {
                 Scope::Pull(repository) => {
-                    matches!(self.permit(&session.caller, repository, now).await?, Permit::Public | Permit::Granted)
+                    matches!(
+                        self.permit(&session.caller, repository, now).await?,
+                        Permit::Public(_) | Permit::Granted(_)
+                    )
                 }
                 Scope::Catalog => session.caller != Caller::Anonymous,
             };
@@ -134,17 +139,20 @@ impl Access {
             .map_err(|_| PullError::Unavailable("a token cannot be signed".into()))
     }
 
-    /// Lets those pass who may pull from the repository. To everybody else it is the same whether there is one.
+    /// Lets those pass who may pull from the repository, and tells which of its name it is. To everybody else it is the
+    /// same whether there is one.
     pub(crate) async fn pull(
         &self,
         session: &Session,
         repository: &RepositoryName,
         now: Timestamp,
-    ) -> Result<(), PullError> {
+    ) -> Result<Arc<Owner>, PullError> {
         let scope = Scope::Pull(repository.clone());
         let permit = self.permit(&session.caller, repository, now).await?;
         match (permit, session.covers(&scope)) {
-            (Permit::Public, _) | (Permit::Granted, true) => Ok(()),
+            (Permit::Public(generation), _) | (Permit::Granted(generation), true) => {
+                Ok(Arc::new(Owner { repository: repository.clone(), generation }))
+            }
             (_, false) => Err(PullError::Unauthorized { scope: Some(scope), problem: Some("insufficient_scope") }),
             (Permit::Missing, true) if session.caller == Caller::Admin => {
                 Err(PullError::NameUnknown(repository.clone()))
@@ -187,13 +195,13 @@ impl Access {
 
     async fn permit(&self, caller: &Caller, repository: &RepositoryName, now: Timestamp) -> Result<Permit, PullError> {
         // The same reads whatever there is, so that time tells nothing.
-        let (is_public, sees) =
+        let (found, sees) =
             tokio::try_join!(self.is_public(repository, now), self.sees(caller, repository, false, now))?;
-        Ok(match is_public {
+        Ok(match found {
             None => Permit::Missing,
-            Some(true) => Permit::Public,
-            Some(false) if sees => Permit::Granted,
-            Some(false) => Permit::Refused,
+            Some((true, generation)) => Permit::Public(generation),
+            Some((false, generation)) if sees => Permit::Granted(generation),
+            Some((false, _)) => Permit::Refused,
         })
     }
 
@@ -212,12 +220,16 @@ impl Access {
         Ok(self.roles.found(key, role, now))
     }
 
-    /// Whether everybody may pull; nothing if there is no such repository.
-    async fn is_public(&self, repository: &RepositoryName, now: Timestamp) -> Result<Option<bool>, PullError> {
+    /// Whether everybody may pull, and from which repository of the name; nothing if there is none.
+    async fn is_public(
+        &self,
+        repository: &RepositoryName,
+        now: Timestamp,
+    ) -> Result<Option<(bool, Generation)>, PullError> {
         if let Some(is_public) = self.public.get(repository, now) {
             return Ok(is_public);
         }
-        let is_public = self.table.repository(repository).await?.map(|repository| repository.is_public);
+        let is_public = self.table.repository(repository).await?.map(|found| (found.is_public, found.id));
         self.public.insert(repository.clone(), is_public, now);
         Ok(is_public)
     }

@@ -87,18 +87,21 @@ async fn answer(
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
-    if let Some(repository) = route.repository() {
-        registry.access.pull(session, repository, now).await?;
-    }
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    let Some(repository) = route.repository() else {
+        return match route {
+            Route::Token => make_token(registry, session, &query, now).await,
+            Route::Catalog => catalog::list(registry, session, &query, now).await,
+            _ => base(session),
+        };
+    };
+    let owner = registry.access.pull(session, repository, now).await?;
     match route {
-        Route::Base => base(session),
-        Route::Token => make_token(registry, session, &query, now).await,
-        Route::Catalog => catalog::list(registry, session, &query, now).await,
         Route::Tags(repository) => tags::list(registry, repository, &query).await,
-        Route::Manifest(repository, reference) => pull::manifest(registry, repository, reference, request, now).await,
-        Route::Blob(repository, digest) => pull::blob(registry, repository, digest, request.method(), now).await,
-        Route::Referrers(repository, subject) => referrers::list(registry, repository, subject, &query, now).await,
+        Route::Manifest(_, reference) => pull::manifest(registry, &owner, reference, request, now).await,
+        Route::Blob(_, digest) => pull::blob(registry, &owner, digest, request.method(), now).await,
+        Route::Referrers(_, subject) => referrers::list(registry, &owner, subject, &query, now).await,
+        Route::Base | Route::Token | Route::Catalog => base(session),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Manifests and blobs.
 
+use std::sync::Arc;
+
 use lambda_http::{
     Request, RequestExt as _,
     http::{
@@ -8,7 +10,7 @@ use lambda_http::{
     },
     request::RequestContext,
 };
-use moorage_domain::{Digest, RepositoryName, Timestamp};
+use moorage_domain::{Digest, Owner, Timestamp};
 use moorage_storage::Method;
 
 use crate::{
@@ -28,14 +30,14 @@ const MAX_BALANCED: usize = 500_000;
 /// `GET` and `HEAD …/manifests/<reference>`. What the client accepts does not matter: it gets what is stored.
 pub(crate) async fn manifest(
     registry: &Registry,
-    repository: &RepositoryName,
+    owner: &Arc<Owner>,
     reference: &Reference,
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
     let stored = match reference {
-        Reference::Tag(tag) => registry.content.tagged(repository, tag, now).await?,
-        Reference::Digest(digest) => registry.content.revision(repository, digest, now).await?,
+        Reference::Tag(tag) => registry.content.tagged(owner, tag, now).await?,
+        Reference::Digest(digest) => registry.content.revision(owner, digest, now).await?,
     };
     let stored = stored.ok_or_else(|| {
         PullError::ManifestUnknown(match reference {
@@ -43,9 +45,10 @@ pub(crate) async fn manifest(
             Reference::Digest(digest) => digest.to_string(),
         })
     })?;
-    let Found { digest, media_type, bytes } = stored;
-    if is_held(request.headers(), &digest) {
-        return Ok(content(Answer::empty(304), &digest));
+    let Found { proven, media_type, bytes } = stored;
+    let digest = proven.digest();
+    if is_held(request.headers(), digest) {
+        return Ok(content(Answer::empty(304), digest));
     }
     let most = match request.request_context_ref() {
         Some(RequestContext::Alb(_)) => MAX_BALANCED,
@@ -53,28 +56,28 @@ pub(crate) async fn manifest(
     };
     // Lambda answers text; what is none comes from S3, as it is.
     if bytes.len() > most || std::str::from_utf8(&bytes).is_err() {
-        let url = registry.content.url(&digest, presigned(request.method()), Some(media_type)).await?;
+        let url = registry.content.url(&proven, presigned(request.method()), Some(media_type)).await?;
         return Ok(Answer::redirect(&url).with(CONTENT_DIGEST, &digest.to_string()));
     }
-    Ok(content(Answer::empty(200), &digest).with(CONTENT_TYPE, media_type.as_str()).body(bytes))
+    Ok(content(Answer::empty(200), digest).with(CONTENT_TYPE, media_type.as_str()).body(bytes))
 }
 
 /// `GET` and `HEAD …/blobs/<digest>`. Clients fetch blobs, and parts of them, from S3. `HEAD` is answered here, because
 /// many clients would follow a redirect with a signature for `GET`, which S3 refuses.
 pub(crate) async fn blob(
     registry: &Registry,
-    repository: &RepositoryName,
+    owner: &Arc<Owner>,
     digest: &Digest,
     method: &HttpMethod,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
-    let size = registry.content.blob(repository, digest, now).await?;
-    let size = size.ok_or_else(|| PullError::BlobUnknown(digest.clone()))?;
+    let found = registry.content.blob(owner, digest, now).await?;
+    let (proven, size) = found.ok_or_else(|| PullError::BlobUnknown(digest.clone()))?;
     if *method == HttpMethod::HEAD {
         let answer = content(Answer::empty(200), digest).with(CONTENT_TYPE, "application/octet-stream");
         return Ok(answer.with(CONTENT_LENGTH, &size.to_string()).with(ACCEPT_RANGES, "bytes"));
     }
-    let url = registry.content.url(digest, Method::Get, None).await?;
+    let url = registry.content.url(&proven, Method::Get, None).await?;
     Ok(Answer::redirect(&url).with(CONTENT_DIGEST, &digest.to_string()))
 }
 

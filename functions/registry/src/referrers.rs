@@ -1,10 +1,12 @@
 //! What refers to a manifest: signatures, SBOMs, attestations. Syncs keep the list as an index under a tag, as registries
 //! without this endpoint have it.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK};
 use moorage_domain::{
-    Digest, MediaType, RepositoryName, Timestamp,
+    Digest, MediaType, Owner, Timestamp,
     referrers::{Referrer, parse, referrers_tag},
 };
 use serde_json::{Value, json};
@@ -28,14 +30,14 @@ const PAGE_LENGTH: usize = 2_000_000;
 /// `GET …/referrers/<digest>?artifactType=`. A manifest that is not there has no referrers; that is no error.
 pub(crate) async fn list(
     registry: &Registry,
-    repository: &RepositoryName,
+    owner: &Arc<Owner>,
     subject: &Digest,
     query: &Query,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
-    let stored = registry.content.tagged(repository, &referrers_tag(subject), now).await?;
+    let stored = registry.content.tagged(owner, &referrers_tag(subject), now).await?;
     let referrers = match stored {
-        Some(stored) => parse(&stored.bytes).map_err(|_| PullError::Unservable(stored.digest))?,
+        Some(stored) => parse(&stored.bytes).map_err(|_| PullError::Unservable(stored.proven.digest().clone()))?,
         None => Vec::new(),
     };
     let mut lookups = 0..MAX_LOOKUPS;
@@ -43,7 +45,7 @@ pub(crate) async fn list(
         .into_iter()
         .map(|referrer| (referrer.artifact_type.is_none() && lookups.next().is_some(), referrer))
         .collect();
-    let complete = |(incomplete, referrer)| complete(registry, repository, referrer, incomplete, now);
+    let complete = |(incomplete, referrer)| complete(registry, owner, referrer, incomplete, now);
     let mut referrers: Vec<Referrer> = stream::iter(entries).map(complete).buffered(LOOKUPS).try_collect().await?;
     let artifact_type = query.get("artifactType");
     if let Some(wanted) = artifact_type {
@@ -59,7 +61,7 @@ pub(crate) async fn list(
         Some(last) => {
             let filter = artifact_type.map(|wanted| ("artifactType", wanted));
             let parameters: Vec<_> = filter.into_iter().chain([("last", last.as_str())]).collect();
-            answer.with(LINK, &next(&format!("/v2/{repository}/referrers/{subject}"), &parameters))
+            answer.with(LINK, &next(&format!("/v2/{}/referrers/{subject}", owner.repository), &parameters))
         }
         None => answer,
     })
@@ -68,13 +70,13 @@ pub(crate) async fn list(
 /// An entry with what it lacks, if anything, from its manifest.
 async fn complete(
     registry: &Registry,
-    repository: &RepositoryName,
+    owner: &Arc<Owner>,
     mut referrer: Referrer,
     incomplete: bool,
     now: Timestamp,
 ) -> Result<Referrer, PullError> {
     // Only the repository's own: an index may name whatever it wants.
-    if incomplete && let Some(stored) = registry.content.revision(repository, &referrer.digest, now).await? {
+    if incomplete && let Some(stored) = registry.content.revision(owner, &referrer.digest, now).await? {
         referrer.complete(&stored.bytes);
     }
     Ok(referrer)

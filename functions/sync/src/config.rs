@@ -7,7 +7,7 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_sdk_s3::config::SharedCredentialsProvider;
-use moorage_domain::share::Quota;
+use moorage_domain::{TrustDomain, proven::UnknownTrustDomain, share::Quota};
 use moorage_engine::{Engine, Settings, Shares};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
@@ -27,6 +27,8 @@ pub(crate) enum ConfigError {
     Missing(&'static str),
     #[error("the environment variable {0} is not a whole number")]
     Number(&'static str),
+    #[error("the environment variable {0} is malformed: {1}")]
+    Trust(&'static str, UnknownTrustDomain),
     #[error("the environment variable SSRF_ALLOWED_HOSTS is malformed: {0}")]
     Guard(#[from] GuardError),
 }
@@ -72,6 +74,7 @@ impl Config {
                 },
                 limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
+                trust: trust("TRUST_DOMAIN")?,
             },
         })
     }
@@ -114,6 +117,13 @@ fn required(name: &'static str) -> Result<String, ConfigError> {
 
 fn optional(name: &'static str) -> String {
     std::env::var(name).unwrap_or_default()
+}
+
+fn trust(name: &'static str) -> Result<TrustDomain, ConfigError> {
+    match optional(name).as_str() {
+        "" => Ok(TrustDomain::default()),
+        domain => domain.parse().map_err(|error| ConfigError::Trust(name, error)),
+    }
 }
 
 fn seconds(name: &'static str) -> Result<Duration, ConfigError> {

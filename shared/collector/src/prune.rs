@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use moorage_domain::{
-    Digest, RepositoryName,
+    Digest, Owner, RepositoryName,
     manifest::{Content, Manifest},
     status::Pruning,
 };
@@ -57,9 +57,11 @@ impl Collector {
     }
 
     async fn prune_locked(&self, repository: &RepositoryName, dry: bool) -> Result<Option<Pruned>, CollectError> {
-        let links = self.storage.links(repository).await?;
+        let known = self.table.repository(repository).await?;
+        let owner = known.map(|known| Owner { repository: repository.clone(), generation: known.id });
+        let links = self.storage.links(repository, owner.as_ref()).await?;
         let mut roots: BTreeSet<Digest> = links.tags.values().cloned().collect();
-        if self.table.repository(repository).await?.is_some() {
+        if owner.is_some() {
             let past = self.table.past_tags(repository, MAX_PAST_TAGS, now(), |_| true).await?;
             if past.len() == MAX_PAST_TAGS {
                 return Ok(None);
@@ -81,6 +83,9 @@ impl Collector {
         let blobs: Vec<Digest> = links.blobs.difference(&live.blobs).cloned().collect();
         let pruned = Pruned { manifests: dead.len() as u64, blobs: blobs.len() as u64 };
         if !dry {
+            for stray in &links.strays {
+                self.storage.delete_tag(repository, stray).await?;
+            }
             let manifests = parents_first(&self.storage, dead).await?;
             self.storage.unlink_manifests(repository, &manifests).await?;
             self.storage.unlink_blobs(repository, &blobs).await?;
@@ -99,7 +104,7 @@ impl Collector {
 async fn parents_first(storage: &Storage, manifests: Vec<Digest>) -> Result<Vec<Digest>, StorageError> {
     let (mut indexes, mut images) = (Vec::new(), Vec::new());
     for digest in manifests {
-        let content = match storage.manifest(&digest).await? {
+        let content = match storage.manifest_of_anybody(&digest).await? {
             Stored::Sound(bytes) => Manifest::parse(&bytes).ok().map(|manifest| manifest.content),
             Stored::Damaged | Stored::Missing => None,
         };

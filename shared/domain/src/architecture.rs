@@ -32,7 +32,7 @@ pub fn select(entries: &[Descriptor], wanted: &[String]) -> Result<Vec<Descripto
     }
     let is_about = |subject: &Digest| entries.iter().any(|entry| entry.digest == *subject && of_wanted(entry));
     let keep = |entry: &&Descriptor| match entry.reference() {
-        Some(subject) => is_about(&subject),
+        Some(subject) => is_about(subject),
         None => entry.architecture().is_none_or(is_wanted),
     };
     Ok(entries.iter().filter(keep).cloned().collect())

@@ -3,16 +3,20 @@
 //! A stock registry parses the stored bytes strictly each time it serves them and answers 500 where that fails, and
 //! one such manifest stops its garbage collector for the whole bucket. So what does not parse here must never be stored.
 
-use std::collections::BTreeMap;
+mod compact;
 
 use serde::Deserialize;
 
-use crate::{Digest, MediaType, architecture::REFERENCE_DIGEST};
+use self::compact::{Annotations, LayerKind, Platform, Text, Texts};
+use crate::{Digest, MediaType};
 
 /// The largest manifest, in bytes: stock registries and most clients read no more.
 pub const MAX_MANIFEST_SIZE: usize = 4 * 1024 * 1024;
 /// How deep an index may nest. Real ones nest once; the bound keeps a hostile chain of indexes finite.
 pub const MAX_INDEX_DEPTH: usize = 8;
+/// How many descriptors a tag may reference, over all levels of its indexes: real images have hundreds. What a sync holds
+/// of manifests that it has opened is bounded by it.
+pub const MAX_DESCRIPTORS: usize = 20_000;
 
 /// A manifest, reduced to what copying it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,38 +36,32 @@ pub enum Content {
     Index(Vec<Descriptor>),
 }
 
-/// A descriptor (image-spec v1.1, `descriptor.md`).
+/// A descriptor (image-spec v1.1, `descriptor.md`), reduced to what is decided by it: an index may have tens of thousands.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
-    /// The media type of what it points to.
-    pub media_type: String,
+    #[serde(rename = "mediaType")]
+    kind: LayerKind,
     /// Its digest.
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
     platform: Option<Platform>,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
     // Parsed only so that a wrong type is refused, as a stock registry would.
-    urls: Option<Vec<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Platform {
-    #[serde(default)]
-    architecture: String,
+    urls: Option<Texts>,
 }
 
 impl Descriptor {
-    /// The architecture that an index gives for it.
+    /// The architecture that an index gives for it, cut off where it is too long to be one.
     pub fn architecture(&self) -> Option<&str> {
         let platform = self.platform.as_ref()?;
-        Some(platform.architecture.as_str()).filter(|architecture| !architecture.is_empty())
+        Some(platform.architecture()).filter(|architecture| !architecture.is_empty())
     }
 
     /// The image that it is about, if an index ties it to one.
-    pub(crate) fn reference(&self) -> Option<Digest> {
-        self.annotations.as_ref()?.get(REFERENCE_DIGEST)?.parse().ok()
+    pub(crate) fn reference(&self) -> Option<&Digest> {
+        self.annotations.as_ref()?.reference.as_ref()
     }
 }
 
@@ -96,6 +94,9 @@ pub enum Refusal {
         /// What the index has.
         available: Vec<String>,
     },
+    /// More descriptors than [`MAX_DESCRIPTORS`].
+    #[error("the tag references more than {MAX_DESCRIPTORS} manifests and blobs, the most that are copied for one")]
+    TooMany,
     /// More levels of indexes than [`MAX_INDEX_DEPTH`].
     #[error("indexes nest deeper than {MAX_INDEX_DEPTH} levels")]
     TooDeep,
@@ -110,16 +111,17 @@ const QUOTE_COUNT: usize = 20;
 #[serde(rename_all = "camelCase")]
 struct Body {
     schema_version: i64,
-    media_type: Option<String>,
+    #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
+    media_type: Option<Text>,
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
     #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
     subject: Option<Descriptor>,
     #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
-    artifact_type: Option<String>,
+    artifact_type: Option<Text>,
     #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
 }
 
 #[derive(Deserialize)]
@@ -149,10 +151,6 @@ impl Manifest {
         if body.schema_version != 2 {
             return Err(Refusal::Malformed(format!("schemaVersion {}", body.schema_version)));
         }
-        debug_assert_eq!(
-            body.media_type.as_deref().unwrap_or_default(),
-            version.media_type.as_deref().unwrap_or_default()
-        );
         let is_index = body.manifests.is_some();
         if is_index && (body.config.is_some() || body.layers.is_some()) {
             return Err(Refusal::Ambiguous);
@@ -188,9 +186,7 @@ pub fn announced(bytes: &[u8]) -> Option<MediaType> {
 fn image(body: Body) -> Result<Content, Refusal> {
     let config = body.config.ok_or_else(|| missing("config"))?;
     let layers = body.layers.ok_or_else(|| missing("layers"))?;
-    let foreign =
-        |layer: &&Descriptor| layer.media_type.contains(".foreign.") || layer.media_type.contains(".nondistributable.");
-    if let Some(layer) = layers.iter().find(foreign) {
+    if let Some(layer) = layers.iter().find(|layer| layer.kind == LayerKind::NonDistributable) {
         return Err(Refusal::NonDistributable(layer.digest.clone()));
     }
     Ok(Content::Image(unique(std::iter::once(config).chain(layers).collect())))
@@ -207,88 +203,13 @@ fn missing(field: &str) -> Refusal {
 }
 
 /// Keeps the first descriptor of each digest.
-fn unique(descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
+fn unique(mut descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
     let mut seen = std::collections::HashSet::new();
-    descriptors.into_iter().filter(|descriptor| seen.insert(descriptor.digest.clone())).collect()
+    let mut is_first: Vec<bool> = descriptors.iter().map(|descriptor| seen.insert(&descriptor.digest)).collect();
+    is_first.reverse();
+    descriptors.retain(|_| is_first.pop().unwrap_or_default());
+    descriptors
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    fn descriptor(media_type: &str) -> String {
-        format!(r#"{{"mediaType":"{media_type}","digest":"{EMPTY}","size":0}}"#)
-    }
-
-    fn parse(body: &str) -> Result<Manifest, Refusal> {
-        Manifest::parse(body.as_bytes())
-    }
-
-    #[test]
-    fn the_body_decides_the_media_type() {
-        let layer = descriptor("application/vnd.oci.image.layer.v1.tar");
-        for (body, media_type) in [
-            (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[{layer}]}}"#), MediaType::OciManifest),
-            (format!(r#"{{"schemaVersion":2,"manifests":[{layer}]}}"#), MediaType::OciIndex),
-            (r#"{"schemaVersion":2,"manifests":[]}"#.into(), MediaType::OciIndex),
-            (
-                format!(
-                    r#"{{"schemaVersion":2,"mediaType":"{}","config":{layer},"layers":[]}}"#,
-                    MediaType::DockerManifest
-                ),
-                MediaType::DockerManifest,
-            ),
-            (
-                format!(
-                    r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{layer}]}}"#,
-                    MediaType::DockerManifestList
-                ),
-                MediaType::DockerManifestList,
-            ),
-        ] {
-            let manifest = parse(&body).unwrap();
-            assert_eq!(manifest.media_type, media_type, "{body}");
-            assert_eq!(announced(body.as_bytes()), Some(media_type), "{body}");
-            let (Content::Image(descriptors) | Content::Index(descriptors)) = manifest.content;
-            assert!(descriptors.len() <= 1, "each digest once");
-        }
-    }
-
-    #[test]
-    fn what_registries_cannot_serve_is_refused() {
-        let layer = descriptor("x/y");
-        let foreign = descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
-        for (body, name) in [
-            (r#"{"schemaVersion":1,"name":"a","fsLayers":[]}"#.to_owned(), "Schema1"),
-            ("not json".into(), "Malformed"),
-            ("[]".into(), "Malformed"),
-            (r#"{"schemaVersion":3,"manifests":[]}"#.into(), "Malformed"),
-            (r#"{"schemaVersion":2}"#.into(), "Malformed"),
-            (
-                r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.artifact.manifest.v1+json","blobs":[]}"#.into(),
-                "MediaType",
-            ),
-            (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[],"manifests":[]}}"#), "Ambiguous"),
-            (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[{foreign}]}}"#), "NonDistributable"),
-            (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[],"annotations":{{"a":1}}}}"#), "Malformed"),
-            (
-                r#"{"schemaVersion":2,"manifests":[{"mediaType":"x","digest":"sha256:zz","size":1}]}"#.into(),
-                "Malformed",
-            ),
-            (
-                format!(r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"x","digest":"{EMPTY}","size":"1"}}]}}"#),
-                "Malformed",
-            ),
-            (
-                format!(r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"x","digest":"{EMPTY}","size":-1}}]}}"#),
-                "Malformed",
-            ),
-            (" ".repeat(MAX_MANIFEST_SIZE + 1), "TooLarge"),
-        ] {
-            let refusal = format!("{:?}", parse(&body).unwrap_err());
-            assert!(refusal.starts_with(name), "{refusal} for {}", &body[..body.len().min(100)]);
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, MediaType, TagName, Timestamp};
+use crate::{Digest, Generation, MediaType, TagName, Timestamp};
 
 /// How many tags a run may always delete, if the mirror does not say: an ordinary clean-up of a small repository.
 pub const MIN_DELETION_LIMIT: usize = 10;
@@ -45,6 +45,13 @@ pub struct HeldTag {
     /// Whether somebody pointed it back to what it was before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reversion: bool,
+    /// Which of the repositories of its name has it.
+    #[serde(default)]
+    pub generation: Generation,
+    /// The entity tag of its link in the bucket, by which it is replaced only where nobody else has done so; nothing
+    /// where that was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 /// What an index lists.
@@ -164,6 +171,8 @@ mod tests {
             nested: Vec::new(),
             left_out: Vec::new(),
             reversion: false,
+            generation: Generation::default(),
+            link: None,
         };
         tags.iter().map(|n| (tag(*n), held(n))).collect()
     }

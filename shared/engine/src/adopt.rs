@@ -8,17 +8,22 @@ use moorage_domain::{TagName, plan::HeldTag, run::Outcome};
 use crate::{error::WorkError, steps::Steps};
 
 impl Steps<'_> {
-    /// Adds to `held` what only the bucket knows of. Returns those tags. One whose content cannot be read is deleted:
-    /// nobody can pull it, and if it is selected it comes again.
+    /// Adds to `held` what only the bucket knows of. Returns those tags. One whose manifest the repository does not link, or
+    /// that cannot be read, is deleted: nobody can pull it, and if it is selected it comes again.
     pub(crate) async fn adopt(&self, held: &mut BTreeMap<TagName, HeldTag>) -> Result<BTreeSet<TagName>, WorkError> {
         let (engine, repository) = (self.engine, &self.mirror.config.repository);
         let mut adopted = BTreeSet::new();
-        for (tag, digest) in engine.storage.links(repository).await?.tags {
+        let links = engine.storage.links(repository, Some(&self.owner)).await?;
+        for tag in links.strays.iter().filter(|tag| !held.contains_key(*tag)) {
+            self.claim.check()?;
+            engine.storage.delete_tag(repository, tag).await?;
+        }
+        for (tag, digest) in links.tags {
             if held.contains_key(&tag) {
                 continue;
             }
             self.claim.check()?;
-            match engine.describe(repository, &digest).await {
+            match engine.describe(&self.owner, &digest).await {
                 Ok(Some(found)) => {
                     engine.table.put_tag(repository, &tag, found.clone()).await?;
                     held.insert(tag.clone(), found);

@@ -1,24 +1,35 @@
 //! Blobs: each one once per run.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use moorage_domain::{Digest, FailureReason, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
 use moorage_state::Table;
-use moorage_storage::{Present, Storage};
+use moorage_storage::{Present, Storage, Verified};
 use moorage_upstream::Registry;
 use tokio::sync::Semaphore;
 
-use crate::{budget::Budget, claim::Claim, error::WorkError, once::Once, progress::Progress, share::Allowance};
+use crate::{
+    budget::Budget,
+    claim::Claim,
+    error::WorkError,
+    once::Once,
+    possession::{Kind, Possession, Proof},
+    progress::Progress,
+    protect::Guardian,
+    share::Allowance,
+};
 
 /// Blobs that are copied at once. Together with the storage's memory budget this bounds a run; the registry's own
 /// limit on requests is lower where it must be.
 const BLOBS_IN_FLIGHT: usize = 16;
 /// The most bytes that are kept of content which was fetched to decide something. What does not fit is fetched again.
 const MAX_KNOWN: usize = 16 * 1024 * 1024;
+/// Blobs of which it is remembered that they are copied, about 5 MB. One that was forgotten is found by its link.
+const MAX_COPIED: usize = 20_000;
 
 /// Copies blobs into one repository.
 #[derive(Debug)]
@@ -32,6 +43,8 @@ pub(crate) struct Blobs {
     pub(crate) progress: Arc<Progress>,
     pub(crate) budget: Budget,
     pub(crate) flow: Flow,
+    pub(crate) possession: Arc<Possession>,
+    pub(crate) guardian: Guardian,
     /// Whether the bucket's links are read before they are trusted.
     pub(crate) verifies: bool,
     /// What may be added to the namespace.
@@ -45,30 +58,20 @@ pub(crate) struct Flow {
     places: Semaphore,
     /// Content that had to be fetched to decide something, and is still to be copied; at most [`MAX_KNOWN`] bytes.
     known: Mutex<HashMap<Digest, Bytes>>,
-    /// Blobs that are linked and protected.
-    linked: Mutex<HashSet<Digest>>,
 }
 
 impl Flow {
     pub(crate) fn new() -> Self {
-        let (known, linked) = (Mutex::default(), Mutex::default());
-        Self { copied: Once::new(), places: Semaphore::new(BLOBS_IN_FLIGHT), known, linked }
+        let (copied, known) = (Once::new(MAX_COPIED, |_| 1), Mutex::default());
+        Self { copied, places: Semaphore::new(BLOBS_IN_FLIGHT), known }
     }
 
-    pub(crate) fn is_linked(&self, digest: &Digest) -> bool {
-        self.linked.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
-    }
-
-    pub(crate) fn linked(&self, digests: Vec<&Digest>) {
-        self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(digests.into_iter().cloned());
-    }
-
-    /// Keeps verified content until it is copied, if there is room. It is a copy that is kept: the bytes of a large
-    /// document hold a place that others wait for.
-    pub(crate) fn keep(&self, digest: &Digest, bytes: Bytes) {
+    /// Keeps a copy of verified content until it is copied, if there is room. What was fetched has its place in memory
+    /// only for the moment.
+    pub(crate) fn keep(&self, digest: &Digest, bytes: &[u8]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.values().map(Bytes::len).sum::<usize>() + bytes.len() <= MAX_KNOWN {
-            known.insert(digest.clone(), Vec::from(bytes).into());
+        if known.values().map(Bytes::len).sum::<usize>().saturating_add(bytes.len()) <= MAX_KNOWN {
+            known.insert(digest.clone(), Bytes::copy_from_slice(bytes));
         }
     }
 
@@ -79,35 +82,74 @@ impl Flow {
 }
 
 impl Blobs {
-    /// Makes sure that the bucket has a blob that is linked and protected ([`Self::link`]). Tells whether it did not.
-    pub(crate) async fn ensure(&self, blob: &Descriptor) -> Result<bool, WorkError> {
-        self.flow.copied.get(&blob.digest, || self.copy(blob)).await
+    /// Finds out which blobs of an image the repository may have without their being sent. Those that this run deals with
+    /// already are left out.
+    pub(crate) async fn proofs(
+        &self,
+        manifest: &Proof,
+        blobs: &[Descriptor],
+    ) -> Result<HashMap<Digest, Proof>, WorkError> {
+        let open = blobs.iter().map(|blob| &blob.digest).filter(|digest| !self.flow.copied.knows(digest));
+        self.possession.blobs(manifest, &open.collect::<Vec<_>>()).await
     }
 
-    async fn copy(&self, blob: &Descriptor) -> Result<bool, WorkError> {
+    /// Makes a blob part of the repository, and sees to it that the bucket has it. Without proof that the repository may
+    /// have it nobody looks whether the bucket does: its registry has to send it. Tells whether anything was missing.
+    pub(crate) async fn ensure(&self, blob: &Descriptor, proof: Option<&Proof>) -> Result<bool, WorkError> {
+        self.flow.copied.get(&blob.digest, |_| true, || self.copy(blob, proof)).await
+    }
+
+    async fn copy(&self, blob: &Descriptor, proof: Option<&Proof>) -> Result<bool, WorkError> {
         self.progress.want(blob.size);
         let _place = self.flow.places.acquire().await;
-        let missing = match self.storage.blob_size(&blob.digest).await? {
-            Some(size) if size == blob.size => {
-                self.progress.done(size);
-                None
+        let (missing, is_mended) = match proof {
+            None => (Some(Present::Keep), false),
+            Some(proof) => {
+                let is_mended = self.hold(proof).await?;
+                (self.lacks(blob, proof).await?, is_mended)
             }
-            // Either the object is damaged, or the manifest lies.
-            Some(size) if self.storage.is_sound(&blob.digest).await? => return Err(wrong_size(blob, size)),
-            Some(_) => Some(Present::Replace),
-            None => Some(Present::Keep),
         };
         match missing {
             // Boxed: what streams a blob is large, and most blobs of most runs are there already.
-            Some(present) if Storage::is_large(blob.size) => Box::pin(self.upload(blob, present)).await?,
-            Some(present) => Box::pin(self.put(blob, present)).await?,
-            None => {}
+            Some(present) if Storage::is_large(blob.size) => {
+                Box::pin(self.upload(blob, present, proof.is_some())).await?;
+            }
+            Some(present) => Box::pin(self.put(blob, present, proof.is_some())).await?,
+            None => self.progress.done(blob.size),
         }
-        Ok(missing.is_some())
+        Ok(missing.is_some() || is_mended)
+    }
+
+    /// What is to be done about a blob that is linked and protected; nothing if the bucket has it.
+    async fn lacks(&self, blob: &Descriptor, proof: &Proof) -> Result<Option<Present>, WorkError> {
+        Ok(match self.storage.blob_size(&proof.proven).await? {
+            Some(size) if size == blob.size => None,
+            // Either the object is damaged, or the manifest lies.
+            Some(size) if self.storage.is_sound(&proof.proven).await? => {
+                return Err(wrong_size(&blob.digest, blob.size, size));
+            }
+            Some(_) => Some(Present::Replace),
+            None => Some(Present::Keep),
+        })
+    }
+
+    /// Links a blob that the repository may have, and makes it safe from collectors. Tells whether its link was not what it
+    /// should be, if links are verified.
+    pub(crate) async fn hold(&self, proof: &Proof) -> Result<bool, WorkError> {
+        let Proof { proven, is_linked } = proof;
+        let mut is_mended = false;
+        if self.verifies {
+            is_mended = self.storage.mend_blob_link(proven).await?;
+        } else if !is_linked {
+            let is_new = self.storage.link_blob(proven).await?;
+            self.possession.linked(Kind::Blob, proven, is_new);
+        }
+        self.guardian.protect(proven.digest()).await?;
+        Ok(is_mended)
     }
 
     /// Copies a blob that is one request on both sides.
-    async fn put(&self, blob: &Descriptor, present: Present) -> Result<(), WorkError> {
+    async fn put(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
         // Room comes before the request: who waits for room must not keep the registry's connections from others.
         let room = self.storage.room(blob.size).await?;
         let bytes = match self.flow.take(&blob.digest) {
@@ -115,18 +157,26 @@ impl Blobs {
             None => self.registry.blob(&blob.digest, blob.size, 0).await?.rest().await?,
         };
         self.progress.received(blob.size);
-        match self.storage.put_blob(&blob.digest, bytes, room, present).await {
+        let stored = async {
+            let content = Verified::new(self.possession.owner(), &blob.digest, bytes)?;
+            if !is_held {
+                self.hold(&Proof::unlinked(content.proven().clone())).await?;
+            }
+            Ok(self.storage.put_blob(content, room, present).await?)
+        };
+        match stored.await {
             Ok(()) => self.progress.stored(),
             Err(error) => {
                 self.progress.lost(blob.size);
-                return Err(error.into());
+                return Err(error);
             }
         }
         Ok(())
     }
 }
 
-fn wrong_size(blob: &Descriptor, actual: u64) -> WorkError {
-    let message = format!("{} has {actual} bytes, but the manifest says {}", blob.digest, blob.size);
+/// That a manifest says another length of some content than what was sent, or is proven to be the repository's, has.
+pub(crate) fn wrong_size(digest: &Digest, said: u64, actual: u64) -> WorkError {
+    let message = format!("{digest} has {actual} bytes, but the manifest says {said}");
     WorkError::Failed(Failure { reason: FailureReason::DigestMismatch, message })
 }

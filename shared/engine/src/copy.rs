@@ -1,64 +1,70 @@
 //! One tag: its manifests and blobs, children before parents, the tag itself last.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
-    Digest, FailureReason, MediaType, TagName, architecture,
+    Digest, FailureReason, TagName, architecture,
     failure::Failure,
-    manifest::{Content, MAX_INDEX_DEPTH, MAX_MANIFEST_SIZE, Manifest, Refusal},
+    manifest::{Content, MAX_MANIFEST_SIZE, Manifest},
     plan::{HeldTag, MAX_MANIFESTS},
     run::Outcome,
 };
 use moorage_state::SkippedTag;
-use moorage_storage::{Present, Stored};
 use moorage_upstream::UpstreamError;
+use tokio::sync::Semaphore;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError, once::Once, protect::protect};
+use crate::{
+    blobs::Blobs,
+    clock::now,
+    error::WorkError,
+    once::Once,
+    possession::Possession,
+    publish::{Believed, publish},
+    tree::{Contents, DescriptorBudget, Tree},
+};
 
-/// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.
-const DESCRIPTORS_IN_FLIGHT: usize = 8;
+/// Descriptors of manifests that were copied and are remembered, because other tags may want them, too: about 10 MB. What
+/// was forgotten is found by its link.
+const MAX_REMEMBERED: usize = 60_000;
+/// Tags of which it is remembered whether the filter leaves them out.
+const MAX_LEFT_OUT: usize = 10_000;
+/// Manifests and configs that are whole in memory at once, each of [`MAX_MANIFEST_SIZE`] at most.
+const DOCUMENTS_IN_FLIGHT: usize = 16;
 
 /// Copies images into one repository.
 #[derive(Debug)]
 pub(crate) struct Copier {
-    blobs: Blobs,
-    manifests: Once<Result<Arc<Tree>, WorkError>>,
+    pub(crate) blobs: Blobs,
+    pub(crate) manifests: Once<Result<Arc<Tree>, WorkError>>,
+    pub(crate) documents: Semaphore,
     left_out: Once<Result<bool, WorkError>>,
     /// The tags that were copied.
     copied: Mutex<BTreeMap<TagName, HeldTag>>,
     timeout: Duration,
     /// The architectures to keep; empty for all.
-    architectures: Vec<String>,
-}
-
-/// A manifest whose whole content is in the repository.
-#[derive(Debug)]
-struct Tree {
-    media_type: MediaType,
-    /// The length of everything below it and of itself, by digest.
-    sizes: BTreeMap<Digest, u64>,
-    /// The manifests among them, but for itself.
-    manifests: BTreeSet<Digest>,
-    /// What it lists itself.
-    children: BTreeSet<Digest>,
-    /// What it lists, and is left out.
-    left_out: Vec<Digest>,
-    /// Whether something below it was left out.
-    is_sparse: bool,
-    /// Whether something of it was not there before.
-    is_new: bool,
+    pub(crate) architectures: Vec<String>,
 }
 
 impl Copier {
     pub(crate) fn new(blobs: Blobs, timeout: Duration, architectures: Vec<String>) -> Self {
-        let (manifests, left_out, copied) = (Once::new(), Once::new(), Mutex::default());
-        Self { blobs, manifests, left_out, copied, timeout, architectures }
+        Self {
+            blobs,
+            manifests: Once::new(MAX_REMEMBERED, |tree| tree.as_ref().map_or(1, |tree| tree.weight())),
+            documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
+            left_out: Once::new(MAX_LEFT_OUT, |_| 1),
+            copied: Mutex::default(),
+            timeout,
+            architectures,
+        }
+    }
+
+    /// What is known of what the repository may have.
+    pub(crate) fn possession(&self) -> &Possession {
+        &self.blobs.possession
     }
 
     /// Ends a run's copying: what no tag wanted is given up.
@@ -67,56 +73,72 @@ impl Copier {
     }
 
     /// Copies what `digest` names and points the tag to it. `source` is the registry's digest, where that is another
-    /// one. Tells what became of it: an image of another architecture than the mirror keeps is skipped, and an earlier
-    /// one of the tag stays, as in Quay.
+    /// one; `believed` is what the tag's link is. Tells what became of it: an image of another architecture than the
+    /// mirror keeps is skipped, and an earlier one of the tag stays, as in Quay.
     pub(crate) async fn tag(
         &self,
         tag: &TagName,
         digest: &Digest,
         source: Option<Digest>,
+        believed: Believed,
     ) -> Result<Outcome, WorkError> {
-        let Blobs { storage, table, repository, claim, allowance, .. } = &self.blobs;
+        let Blobs { storage, table, repository, claim, possession, allowance, .. } = &self.blobs;
         allowance.check_tag(tag)?;
         if self.in_time(self.is_left_out(digest)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
             table.put_skipped(repository, tag, skipped, claim.transaction()).await?;
             return Ok(Outcome::Skipped);
         }
-        let tree = self.in_time(self.manifest(digest, 0)).await?;
-        let size = tree.sizes.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
-        allowance.take(tag, size)?;
+        let budget = DescriptorBudget::new();
+        let tree = self.in_time(self.manifest(digest, 0, &budget)).await?;
+        let contents = tree.contents();
+        allowance.take(tag, contents.size())?;
         claim.check()?;
-        storage.publish_tag(repository, tag, digest).await?;
-        let manifests: Vec<_> = tree.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
-        let held = HeldTag {
-            digest: digest.clone(),
-            media_type: tree.media_type,
-            size,
-            first_seen: now(),
-            last_seen: None,
-            source,
-            architectures: if tree.is_sparse { self.architectures.clone() } else { Vec::new() },
-            nested: manifests.iter().filter(|digest| !tree.children.contains(*digest)).cloned().collect(),
-            manifests,
-            left_out: tree.left_out.iter().take(MAX_MANIFESTS).cloned().collect(),
-            reversion: false,
-        };
+        let link = publish(storage, &tree.proven, tag, believed, || claim.renew()).await?;
+        possession.needed(contents.sizes.keys()).await?;
+        let held = self.held(&tree, &contents, source, link);
         table.put_tag(repository, tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
         Ok(Outcome::Copied)
     }
 
+    /// A tag that points to an image since now.
+    fn held(&self, tree: &Tree, contents: &Contents, source: Option<Digest>, link: String) -> HeldTag {
+        let manifests: Vec<_> = contents.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
+        let (own, left_out) = tree.lists();
+        HeldTag {
+            digest: tree.proven.digest().clone(),
+            media_type: tree.media_type,
+            size: contents.size(),
+            first_seen: now(),
+            last_seen: None,
+            source,
+            architectures: if tree.is_sparse { self.architectures.clone() } else { Vec::new() },
+            nested: manifests.iter().filter(|digest| !own.contains(digest)).cloned().collect(),
+            manifests,
+            left_out: left_out.iter().take(MAX_MANIFESTS).cloned().collect(),
+            reversion: false,
+            generation: tree.proven.owner().generation,
+            link: Some(link).filter(|link| !link.is_empty()),
+        }
+    }
+
     /// Makes sure that the bucket has everything that a tag references which the registry still has as it is held.
     pub(crate) async fn verify(&self, tag: &TagName, held: &HeldTag) -> Result<Outcome, WorkError> {
-        let tree = self.in_time(self.manifest(&held.digest, 0)).await?;
-        let Blobs { storage, repository, claim, .. } = &self.blobs;
+        let Blobs { storage, claim, possession, .. } = &self.blobs;
+        possession.trust_record(held);
+        let budget = DescriptorBudget::new();
+        let tree = self.in_time(self.manifest(&held.digest, 0, &budget)).await;
+        possession.forget_record(held);
+        let tree = tree?;
         claim.check()?;
-        let is_new = storage.mend_tag(repository, tag, &held.digest).await? || tree.is_new;
+        let is_new = storage.mend_tag(&tree.proven, tag).await? || tree.is_new;
+        possession.needed(tree.contents().sizes.keys()).await?;
         Ok(if is_new { Outcome::Repaired } else { Outcome::Unchanged })
     }
 
     /// Keeps a manifest that was fetched to learn its digest.
-    pub(crate) fn keep(&self, digest: &Digest, manifest: Bytes) {
+    pub(crate) fn keep(&self, digest: &Digest, manifest: &[u8]) {
         self.blobs.flow.keep(digest, manifest);
     }
 
@@ -126,17 +148,20 @@ impl Copier {
         if self.architectures.is_empty() {
             return Ok(false);
         }
-        self.left_out.get(digest, || self.look(digest)).await
+        self.left_out.get(digest, |_| true, || self.look(digest)).await
     }
 
     async fn look(&self, digest: &Digest) -> Result<bool, WorkError> {
         let Blobs { registry, flow, .. } = &self.blobs;
+        let _place = self.documents.acquire().await;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest).await?,
         };
         let manifest = Manifest::parse(&bytes)?;
-        flow.keep(digest, bytes);
+        flow.keep(digest, &bytes);
+        // What was fetched goes before more is fetched.
+        drop(bytes);
         let Content::Image(blobs) = manifest.content else { return Ok(false) };
         let Some(config) = blobs.first().filter(|config| config.size <= MAX_MANIFEST_SIZE as u64) else {
             return Ok(false);
@@ -149,7 +174,7 @@ impl Copier {
         if is_left_out {
             flow.take(digest);
         } else {
-            flow.keep(&config.digest, bytes);
+            flow.keep(&config.digest, &bytes);
         }
         Ok(is_left_out)
     }
@@ -185,92 +210,4 @@ impl Copier {
             }
         }
     }
-
-    /// Copies a manifest and everything below it, once per run.
-    fn manifest<'a>(&'a self, digest: &'a Digest, depth: usize) -> BoxFuture<'a, Result<Arc<Tree>, WorkError>> {
-        self.manifests.get(digest, move || self.copy_manifest(digest, depth)).boxed()
-    }
-
-    async fn copy_manifest(&self, digest: &Digest, depth: usize) -> Result<Arc<Tree>, WorkError> {
-        if depth > MAX_INDEX_DEPTH {
-            return Err(Refusal::TooDeep.into());
-        }
-        let (manifest, size, mut is_new) = self.fetch(digest).await?;
-        let (mut sizes, mut manifests) = (BTreeMap::from([(digest.clone(), size)]), BTreeSet::new());
-        let (mut is_sparse, mut own, mut left_out) = (false, BTreeSet::new(), Vec::new());
-        match &manifest.content {
-            Content::Image(blobs) => {
-                let content = blobs.iter().fold(size, |sum, blob| sum.saturating_add(blob.size));
-                self.blobs.allowance.check_size(content)?;
-                is_new |= self.blobs.link(blobs).await?;
-                let copied = follow(blobs.len(), |index| self.blobs.ensure(&blobs[index])).await?;
-                is_new |= copied.contains(&true);
-                sizes.extend(blobs.iter().map(|blob| (blob.digest.clone(), blob.size)));
-            }
-            Content::Index(children) => {
-                let kept = architecture::select(children, &self.architectures)?;
-                own.extend(kept.iter().map(|child| child.digest.clone()));
-                left_out.extend(children.iter().map(|child| &child.digest).filter(|it| !own.contains(*it)).cloned());
-                is_sparse = !left_out.is_empty();
-                let children = kept;
-                manifests.extend(own.iter().cloned());
-                let child = |index: usize| self.manifest(&children[index].digest, depth + 1);
-                for tree in follow(children.len(), child).await? {
-                    sizes.extend(tree.sizes.iter().map(|(digest, size)| (digest.clone(), *size)));
-                    manifests.extend(tree.manifests.iter().cloned());
-                    is_sparse |= tree.is_sparse;
-                    is_new |= tree.is_new;
-                }
-            }
-        }
-        // The link makes it part of the repository, so it comes after everything below it.
-        let Blobs { storage, repository, table, verifies, .. } = &self.blobs;
-        if *verifies {
-            is_new |= storage.mend_manifest_link(repository, digest).await?;
-        } else {
-            storage.link_manifest(repository, digest).await?;
-        }
-        protect(table, &[digest]).await?;
-        // A collector may have been at it before there was the link.
-        if storage.blob_size(digest).await?.is_none() {
-            self.fetch(digest).await?;
-        }
-        let media_type = manifest.media_type;
-        Ok(Arc::new(Tree { media_type, sizes, manifests, children: own, left_out, is_sparse, is_new }))
-    }
-
-    /// A manifest, its length, and whether it is new: the bucket's, if an earlier sync or another repository stored it,
-    /// else the registry's. Its bytes are stored at once: many registries count how often a manifest is fetched, so it
-    /// should not be fetched again if its blobs take several attempts.
-    async fn fetch(&self, digest: &Digest) -> Result<(Manifest, u64, bool), WorkError> {
-        let Blobs { registry, storage, progress, flow, .. } = &self.blobs;
-        let present = match storage.manifest(digest).await? {
-            Stored::Sound(bytes) => {
-                progress.want(bytes.len() as u64);
-                progress.done(bytes.len() as u64);
-                return Ok((Manifest::parse(&bytes)?, bytes.len() as u64, false));
-            }
-            Stored::Damaged => Present::Replace,
-            Stored::Missing => Present::Keep,
-        };
-        let bytes = match flow.take(digest) {
-            Some(bytes) => bytes,
-            None => registry.manifest(digest).await?,
-        };
-        let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
-        progress.want(size);
-        progress.received(size);
-        if storage.put_manifest(digest, manifest.media_type, bytes, present).await? {
-            progress.stored();
-        }
-        Ok((manifest, size, true))
-    }
-}
-
-/// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails.
-pub(crate) async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
-where
-    F: Future<Output = Result<T, WorkError>>,
-{
-    stream::iter(0..count).map(work).buffer_unordered(DESCRIPTORS_IN_FLIGHT).try_collect().await
 }

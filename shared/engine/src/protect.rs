@@ -1,25 +1,78 @@
 //! The sync's side of the garbage protocol (`moorage_domain::condemned`): what is linked is made safe from collectors
 //! before anybody looks whether the bucket has it.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use moorage_domain::{
     Digest, FailureReason,
     condemned::{Rescue, rescue},
     failure::Failure,
-    manifest::Descriptor,
 };
 use moorage_state::Table;
+use tokio::sync::{Mutex as Turn, oneshot};
 
-use crate::{blobs::Blobs, copy::follow, error::WorkError};
+use crate::error::WorkError;
 
 /// How long to wait for a deletion, and how often: one takes milliseconds. One that a collector left behind is taken up
 /// by another collector, and the sync's next attempt succeeds.
 const PAUSE: Duration = Duration::from_millis(200);
 const ROUNDS: u32 = 50;
+/// Sentences that are read together: as many as one request reads.
+const BATCH: usize = 100;
 
-/// Lifts the sentences of content whose links are written.
-pub(crate) async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
+/// Who waits for some content to be safe.
+type Waiting = (Digest, oneshot::Sender<Result<(), WorkError>>);
+
+/// Protects content, as much of it at once as is wanted while a request is under way.
+#[derive(Debug)]
+pub(crate) struct Guardian {
+    table: Table,
+    waiting: Mutex<Vec<Waiting>>,
+    turn: Turn<()>,
+}
+
+impl Guardian {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { table, waiting: Mutex::default(), turn: Turn::new(()) }
+    }
+
+    /// Lifts the sentence of content whose link is written, if it has one.
+    pub(crate) async fn protect(&self, digest: &Digest) -> Result<(), WorkError> {
+        loop {
+            let (answer, mut answered) = oneshot::channel();
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((digest.clone(), answer));
+            // Whoever has the turn asks for all who wait by then.
+            let turn = self.turn.lock().await;
+            if let Ok(result) = answered.try_recv() {
+                return result;
+            }
+            let batch: Vec<Waiting> = {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = waiting.len().min(BATCH);
+                waiting.drain(..count).collect()
+            };
+            let mut digests: Vec<&Digest> = batch.iter().map(|(digest, _)| digest).collect();
+            digests.sort_unstable();
+            digests.dedup();
+            let result = protect(&self.table, &digests).await;
+            for (_, answer) in batch {
+                // Who does not wait any more needs no answer.
+                let _ = answer.send(result.clone());
+            }
+            drop(turn);
+            // With more waiting than one batch holds, this one's turn may not have been for itself.
+            if let Ok(result) = answered.try_recv() {
+                return result;
+            }
+        }
+    }
+}
+
+/// Lifts the sentences of content whose links are written, each digest once.
+async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
     let mut open = digests.to_vec();
     for _ in 0..ROUNDS {
         let sentences = table.sentences(&open).await?;
@@ -42,25 +95,4 @@ pub(crate) async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), Wo
     }
     let message = "content that is wanted again is still being deleted".to_owned();
     Err(WorkError::Failed(Failure { reason: FailureReason::StorageError, message }))
-}
-
-impl Blobs {
-    /// Makes blobs part of the repository and safe from collectors, each once per run. Tells whether a link was not what
-    /// it should be, if they are verified.
-    pub(crate) async fn link(&self, blobs: &[Descriptor]) -> Result<bool, WorkError> {
-        let open: Vec<_> =
-            blobs.iter().map(|blob| &blob.digest).filter(|digest| !self.flow.is_linked(digest)).collect();
-        let mended = follow(open.len(), |index| self.link_one(open[index])).await?;
-        protect(&self.table, &open).await?;
-        self.flow.linked(open);
-        Ok(mended.contains(&true))
-    }
-
-    async fn link_one(&self, digest: &Digest) -> Result<bool, WorkError> {
-        if self.verifies {
-            return Ok(self.storage.mend_blob_link(&self.repository, digest).await?);
-        }
-        self.storage.link_blob(&self.repository, digest).await?;
-        Ok(false)
-    }
 }

@@ -15,6 +15,8 @@ use crate::{error::WorkError, steps::Steps, tag_set::TagSet};
 
 /// Tags whose end is confirmed at once.
 const HEADS_IN_FLIGHT: usize = 32;
+/// Tags that are deleted before the claim is renewed again: they take a second or two.
+const RENEWAL: usize = 25;
 /// Items of the table that are written at once.
 const WRITES_IN_FLIGHT: usize = 16;
 
@@ -82,8 +84,12 @@ impl Steps<'_> {
 
     /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
     async fn delete(&self, tags: &[TagName]) -> Result<(), WorkError> {
-        for tag in tags {
+        for (number, tag) in tags.iter().enumerate() {
             self.progress.room().await;
+            // Somebody else may have published what this run takes for obsolete, once its claim is lost.
+            if number % RENEWAL == 0 {
+                self.claim.renew().await?;
+            }
             self.claim.check()?;
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
             self.engine.table.delete_tag(&self.mirror.config.repository, tag).await?;

@@ -11,10 +11,10 @@ use moorage_domain::{
     referrers::{MAX_REFERRER_DEPTH, Referrer, attached_tags, index, parse, referrers_tag},
     run::Outcome,
 };
-use moorage_storage::{Present, Storage, Stored};
+use moorage_storage::{Present, Stored, Verified};
 use moorage_upstream::{Registry, UpstreamError};
 
-use crate::{clock::now, copy::Copier, error::WorkError, steps::Steps};
+use crate::{clock::now, copy::Copier, error::WorkError, publish::Believed, steps::Steps};
 
 /// Subjects whose referrers are asked for at once.
 const SUBJECTS_IN_FLIGHT: usize = 16;
@@ -172,7 +172,7 @@ impl Attached<'_> {
         let own = held.filter(|_| self.listed.contains(tag));
         let Some(mut referrers) = answer? else { return Ok(held.is_some()) };
         let known = match own {
-            Some(own) => read(&self.steps.engine.storage, &own.digest).await?,
+            Some(own) => self.read(&own.digest).await?,
             None => Vec::new(),
         };
         let has_more = referrers.iter().any(|referrer| known.iter().all(|known| known.digest != referrer.digest));
@@ -193,23 +193,27 @@ impl Attached<'_> {
             return Ok(true);
         }
         let storage = &self.steps.engine.storage;
-        let bytes = Bytes::from(bytes);
-        storage.put_manifest(&digest, MediaType::OciIndex, bytes.clone(), Present::Keep).await?;
-        // Should a collector take it before it is linked: the registry does not have it.
-        self.copier.keep(&digest, bytes);
+        let index = Verified::new(&self.steps.owner, &digest, Bytes::from(bytes.clone()))?;
+        storage.put_manifest(&index, MediaType::OciIndex, Present::Keep).await?;
+        drop(index);
+        // The registry does not have it.
+        self.copier.keep(&digest, &bytes);
+        drop(bytes);
         let source = own.map(|own| own.source.clone().unwrap_or_else(|| own.digest.clone()));
-        let outcome = self.copier.tag(tag, &digest, source).await?;
+        let outcome = self.copier.tag(tag, &digest, source, Believed::of(held)).await?;
         self.steps.progress.outcome(tag, outcome, Some(digest));
         Ok(true)
     }
-}
 
-/// The referrers in an index of ours.
-async fn read(storage: &Storage, digest: &Digest) -> Result<Vec<Referrer>, WorkError> {
-    Ok(match storage.manifest(digest).await? {
-        Stored::Sound(bytes) => parse(&bytes)?,
-        Stored::Damaged | Stored::Missing => Vec::new(),
-    })
+    /// The referrers in an index that the repository has.
+    async fn read(&self, digest: &Digest) -> Result<Vec<Referrer>, WorkError> {
+        let storage = &self.steps.engine.storage;
+        let Some(proven) = storage.links_manifest(&self.steps.owner, digest).await? else { return Ok(Vec::new()) };
+        Ok(match storage.manifest(&proven).await? {
+            Stored::Sound(bytes) => parse(&bytes)?,
+            Stored::Damaged | Stored::Missing => Vec::new(),
+        })
+    }
 }
 
 impl Steps<'_> {

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{
-    Digest, FailureReason, TagName, Timestamp, Warning,
+    Digest, FailureReason, Owner, TagName, Timestamp, Warning,
     failure::Failure,
     plan::{self, HeldTag, TagAction},
     referrers::is_attached_tag,
@@ -26,7 +26,10 @@ use crate::{
     claim::Claim,
     copy::Copier,
     error::WorkError,
+    possession::Possession,
     progress::Progress,
+    protect::Guardian,
+    publish::Believed,
     referrers::Attached,
     share::Allowance,
     source,
@@ -61,6 +64,10 @@ pub(crate) struct Steps<'a> {
     pub(crate) meter: Meter,
     /// The tags that only the bucket knew of.
     pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
+    /// The repository.
+    pub(crate) owner: Arc<Owner>,
+    /// What it may have, once that is looked at.
+    pub(crate) possession: OnceLock<Arc<Possession>>,
 }
 
 /// A tag that is to be dealt with.
@@ -70,6 +77,8 @@ pub(crate) struct Wanted {
     digest: Digest,
     /// What is held, if that is what the registry has: then it is only verified.
     held: Option<HeldTag>,
+    /// What the tag's link is.
+    believed: Believed,
 }
 
 /// What the steps came to.
@@ -98,6 +107,17 @@ impl Steps<'_> {
         }
     }
 
+    /// Leaves the repository as it should be left after what came of the steps, if it is still ours: with nothing that no
+    /// tag needs at the end of the run, else so that the next invocation can go on.
+    pub(crate) async fn leave(&self, work: &Work) -> Result<(), WorkError> {
+        let Some(possession) = self.possession.get() else { return Ok(()) };
+        match work {
+            Work::Done { .. } | Work::Failed(_) => possession.end(self.claim).await,
+            Work::Suspended | Work::Limited(_) => possession.pause().await,
+            Work::Stopped => Ok(()),
+        }
+    }
+
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
@@ -114,6 +134,9 @@ impl Steps<'_> {
         })?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
+        let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
+        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, held.is_empty());
+        let possession = self.possession.get_or_init(|| Arc::new(possession));
         let blobs = Blobs {
             registry: registry.clone(),
             storage: engine.storage.clone(),
@@ -124,6 +147,8 @@ impl Steps<'_> {
             progress: Arc::clone(self.progress),
             budget: self.budget,
             flow: Flow::new(),
+            possession: Arc::clone(possession),
+            guardian: Guardian::new(engine.table.clone()),
             verifies: self.verifies,
             allowance: Allowance::new(engine, &config.repository, &held).await?,
         };
@@ -183,7 +208,8 @@ impl Steps<'_> {
                     continue;
                 }
             };
-            let held = held.get(tag);
+            // The record of an earlier repository of the name says nothing of this one.
+            let held = held.get(tag).filter(|held| held.generation == self.owner.generation);
             if self.is_skipped(tag, &upstream.digest) {
                 self.progress.outcome(tag, Outcome::Skipped, None);
                 continue;
@@ -199,9 +225,10 @@ impl Steps<'_> {
                 Some(_) if !self.verifies => self.progress.outcome(tag, Outcome::Unchanged, None),
                 _ => {
                     if let Some(manifest) = upstream.manifest {
-                        copier.keep(&upstream.digest, manifest);
+                        copier.keep(&upstream.digest, &manifest);
                     }
-                    wanted.push(Wanted { tag: tag.clone(), digest: upstream.digest, held: kept.cloned() });
+                    let (tag, digest, believed) = (tag.clone(), upstream.digest, Believed::of(held));
+                    wanted.push(Wanted { tag, digest, held: kept.cloned(), believed });
                 }
             }
         }
@@ -217,6 +244,8 @@ impl Steps<'_> {
         copier: &Copier,
         wanted: Vec<Wanted>,
     ) -> Result<bool, WorkError> {
+        let unknown = wanted.iter().filter(|wanted| wanted.held.is_none()).map(|wanted| &wanted.digest);
+        copier.possession().learn(&unknown.collect::<Vec<_>>()).await?;
         let (all, mut tried, stopped) = (wanted.len(), 0, AtomicBool::new(false));
         let may_begin = || self.budget.may_begin() && !stopped.load(Ordering::Relaxed);
         let begun = stream::iter(wanted).take_while(|_| future::ready(may_begin()));
@@ -267,10 +296,10 @@ impl Steps<'_> {
 
 /// Deals with one tag. One that moved or went while its image was copied is asked for once more.
 async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, Digest, Result<Outcome, WorkError>) {
-    let Wanted { tag, mut digest, held } = wanted;
+    let Wanted { tag, mut digest, held, believed } = wanted;
     let mut result = match &held {
         Some(held) => copier.verify(&tag, held).await,
-        None => copier.tag(&tag, &digest, None).await,
+        None => copier.tag(&tag, &digest, None, believed.clone()).await,
     };
     let gone = matches!(&result, Err(WorkError::Failed(failure)) if failure.reason == FailureReason::NotFound);
     if gone
@@ -278,7 +307,7 @@ async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, 
         && upstream.digest != digest
     {
         digest = upstream.digest;
-        result = copier.tag(&tag, &digest, None).await;
+        result = copier.tag(&tag, &digest, None, believed).await;
     }
     (tag, digest, result)
 }

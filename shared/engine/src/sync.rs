@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Guard, RepositoryName,
+    FailureReason, Generation, Guard, Owner, RepositoryName, TrustDomain,
     failure::Failure,
     run::{Run, RunId, SyncRequest},
     status::NotEligible,
@@ -17,6 +17,7 @@ use moorage_state::{Mirror, SecretBox, StateError, Table, TransitionError};
 use moorage_storage::Storage;
 use moorage_upstream::{Limits, Meter};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use uuid::Uuid;
 
 use crate::{
     budget::Budget,
@@ -62,6 +63,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which addresses a registry may have.
     pub guard: Guard,
+    /// Whose possession of content lets a repository have it without its registry's sending it.
+    pub trust: TrustDomain,
 }
 
 /// Runs syncs.
@@ -106,6 +109,9 @@ impl Engine {
     pub(crate) async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
         let repository = self.table.repository(&request.repository).await?;
+        // Without a repository there is no mirror either, and nothing is of this generation.
+        let generation =
+            repository.as_ref().map_or_else(|| Generation::new(Uuid::new_v4()), |repository| repository.id);
         if repository.is_some_and(|repository| !repository.state.is_mirror()) {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
@@ -121,7 +127,7 @@ impl Engine {
         };
         let held = Held { engine: self, mirror, claim };
         // Boxed: it holds the state of every step.
-        match caught(Box::pin(self.sync_held(request, &held, budget))).await {
+        match caught(Box::pin(self.sync_held(request, &held, generation, budget))).await {
             Ok(Ok(ended)) => Ok(ended),
             // The table may still take the end of the run, though it did not take something else.
             Ok(Err(error)) => match held.fail(request, lost(&error)).await {
@@ -133,7 +139,13 @@ impl Engine {
     }
 
     /// Runs a sync that holds its claim. Whatever it starts ends with it.
-    async fn sync_held(&self, request: &SyncRequest, held: &Held<'_>, budget: Budget) -> Result<Ended, SyncError> {
+    async fn sync_held(
+        &self,
+        request: &SyncRequest,
+        held: &Held<'_>,
+        generation: Generation,
+        budget: Budget,
+    ) -> Result<Ended, SyncError> {
         let (mirror, claim) = (&held.mirror, &held.claim);
         let limit = async {
             let (account, anonymous) = source::account(self, mirror).await?;
@@ -177,6 +189,8 @@ impl Engine {
             verifies,
             meter,
             adopted: OnceLock::new(),
+            owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
+            possession: OnceLock::new(),
         };
         let work = tokio::select! {
             // Boxed, too.
@@ -184,6 +198,9 @@ impl Engine {
             () = stop.cancelled() => Work::Stopped,
             () = budget.spent() => Work::Suspended,
         };
+        if let Err(error) = steps.leave(&work).await {
+            tracing::warn!(repository = %request.repository, ?error, "what no tag needs is left to the collector");
+        }
         stop.cancel();
         let mut pump =
             pumping.await.map_err(|_| StateError::Unavailable("the run's progress was not written".into()))?;

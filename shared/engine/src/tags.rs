@@ -1,15 +1,22 @@
 //! Tags of ordinary repositories, changed by hand.
 
+use std::sync::Arc;
+
 use moorage_domain::{
-    Digest, RepositoryName, TagName,
-    manifest::{Content, Manifest},
+    Digest, Owner, RepositoryName, TagName,
+    manifest::{Content, MAX_DESCRIPTORS, Manifest, Refusal},
     mirror::RepositoryState,
     plan::{HeldTag, MAX_MANIFESTS},
     task::TaskAnswer,
 };
 use moorage_storage::Stored;
 
-use crate::{clock::now, error::WorkError, sync::Engine};
+use crate::{
+    clock::now,
+    error::WorkError,
+    publish::{Believed, publish},
+    sync::Engine,
+};
 
 /// How deep the size of an index is added up.
 const DEPTH: usize = 2;
@@ -23,20 +30,26 @@ impl Engine {
         digest: &Digest,
         reversion: bool,
     ) -> Result<TaskAnswer, WorkError> {
-        if !self.is_normal(repository).await? || !self.storage.has_manifest(repository, digest).await? {
+        let Some(owner) = self.normal(repository).await? else { return Ok(TaskAnswer::NotFound) };
+        let Some(held) = self.describe(&owner, digest).await? else { return Ok(TaskAnswer::NotFound) };
+        let Some(manifest) = self.storage.links_manifest(&owner, digest).await? else {
             return Ok(TaskAnswer::NotFound);
-        }
-        let Some(held) = self.describe(repository, digest).await? else { return Ok(TaskAnswer::NotFound) };
+        };
         self.admit_by_hand(repository, tag, held.size).await?;
-        self.storage.publish_tag(repository, tag, digest).await?;
-        self.table.put_tag(repository, tag, HeldTag { reversion, ..held }).await?;
+        let before = self.table.tag(repository, tag).await?;
+        let may_go_on = async || match self.normal(repository).await? {
+            Some(now) if now == owner => Ok(()),
+            _ => Err(WorkError::ClaimLost),
+        };
+        let link = publish(&self.storage, &manifest, tag, Believed::of(before.as_ref()), may_go_on).await?;
+        self.table.put_tag(repository, tag, HeldTag { reversion, link: Some(link), ..held }).await?;
         self.measure(repository).await?;
         Ok(TaskAnswer::Done)
     }
 
     /// Deletes a tag.
     pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
-        if !self.is_normal(repository).await? {
+        if self.normal(repository).await?.is_none() {
             return Ok(TaskAnswer::NotFound);
         }
         self.storage.delete_tag(repository, tag).await?;
@@ -45,20 +58,18 @@ impl Engine {
         Ok(TaskAnswer::Done)
     }
 
-    /// Whether tags may be changed by hand. The API has asked, but the state may have changed since: a mirror's tags are
-    /// its own.
-    async fn is_normal(&self, repository: &RepositoryName) -> Result<bool, WorkError> {
+    /// The repository, if its tags may be changed by hand. The API has asked, but the state may have changed since: a
+    /// mirror's tags are its own.
+    async fn normal(&self, repository: &RepositoryName) -> Result<Option<Arc<Owner>>, WorkError> {
         let found = self.table.repository(repository).await?;
-        Ok(found.is_some_and(|repository| repository.state == RepositoryState::Normal))
+        let found = found.filter(|found| found.state == RepositoryState::Normal);
+        Ok(found.map(|found| Arc::new(Owner { repository: found.repository, generation: found.id })))
     }
 
-    /// A manifest of the repository as a tag that points to it since now.
-    pub(crate) async fn describe(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-    ) -> Result<Option<HeldTag>, WorkError> {
-        let Stored::Sound(bytes) = self.storage.manifest(digest).await? else { return Ok(None) };
+    /// A manifest that the repository links, as a tag that points to it since now. What it lists and the repository does
+    /// not link was left out.
+    pub(crate) async fn describe(&self, owner: &Arc<Owner>, digest: &Digest) -> Result<Option<HeldTag>, WorkError> {
+        let Stored::Sound(bytes) = self.linked(owner, digest).await? else { return Ok(None) };
         let manifest = Manifest::parse(&bytes)?;
         let mut sizes = std::collections::BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
         let (mut manifests, mut nested, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,17 +81,16 @@ impl Engine {
                     Content::Image(blobs) => sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size))),
                     Content::Index(children) => {
                         for child in children.into_iter().take(MAX_MANIFESTS) {
-                            let is_here = self.storage.has_manifest(repository, &child.digest).await?;
-                            let stored =
-                                if is_here { self.storage.manifest(&child.digest).await? } else { Stored::Missing };
-                            // An index may lack what its mirror left out.
-                            let Stored::Sound(bytes) = stored else {
+                            let Stored::Sound(bytes) = self.linked(owner, &child.digest).await? else {
                                 if depth == 0 {
                                     left_out.push(child.digest);
                                 }
                                 continue;
                             };
                             sizes.insert(child.digest.clone(), bytes.len() as u64);
+                            if sizes.len() > MAX_DESCRIPTORS {
+                                return Err(Refusal::TooMany.into());
+                            }
                             if depth > 0 {
                                 nested.push(child.digest.clone());
                             }
@@ -96,7 +106,7 @@ impl Engine {
         Ok(Some(HeldTag {
             digest: digest.clone(),
             media_type: manifest.media_type,
-            size: sizes.values().sum(),
+            size: sizes.values().fold(0, |sum, size| sum.saturating_add(*size)),
             first_seen: now(),
             last_seen: None,
             source: None,
@@ -105,6 +115,16 @@ impl Engine {
             nested,
             left_out,
             reversion: false,
+            generation: owner.generation,
+            link: None,
         }))
+    }
+
+    /// A manifest that a repository links, as the bucket has it.
+    async fn linked(&self, owner: &Arc<Owner>, digest: &Digest) -> Result<Stored, WorkError> {
+        Ok(match self.storage.links_manifest(owner, digest).await? {
+            Some(proven) => self.storage.manifest(&proven).await?,
+            None => Stored::Missing,
+        })
     }
 }

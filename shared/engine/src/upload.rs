@@ -10,7 +10,7 @@ use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::{BlobReader, UpstreamError};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError, fault::fault};
+use crate::{blobs::Blobs, clock::now, error::WorkError, fault::fault, possession::Proof};
 
 /// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
 /// times as much.
@@ -22,12 +22,13 @@ const RECORD_EVERY: Duration = Duration::from_secs(1);
 type Piece = (Bytes, Option<Room>);
 
 impl Blobs {
-    /// Copies a blob that the bucket does not have, from where an earlier attempt left it. What arrived stays for the
-    /// next attempt, unless the content turns out to be wrong.
-    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present) -> Result<(), WorkError> {
+    /// Copies a blob from where an earlier attempt left it. What arrived stays for the next attempt, unless the content
+    /// turns out to be wrong. `is_held` tells whether it is linked and protected already.
+    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
         let mut upload = self.take_up(blob).await?;
         let begun = upload.checkpoint().offset;
-        let filled = self.fill(blob, &mut upload).await;
+        // Boxed: it holds a part's connection and its place in memory.
+        let filled = Box::pin(self.fill(blob, &mut upload)).await;
         // What is on its way arrives, whatever has happened: the next attempt goes on behind it.
         let settled = upload.settle().await;
         if upload.checkpoint().offset > begun {
@@ -41,15 +42,20 @@ impl Blobs {
             }
             return Err(error);
         }
-        let id = upload.checkpoint().upload_id.clone();
-        if let Err(error) = upload.complete(present).await {
-            let error = WorkError::from(error);
-            if matches!(&error, WorkError::Failed(failure) if failure.reason == FailureReason::DigestMismatch) {
-                self.progress.lost(blob.size);
-                self.give_up(&blob.digest, &id).await?;
+        let proven = match upload.verify(self.possession.owner()).await.map_err(WorkError::from) {
+            Ok(proven) => proven,
+            Err(error) => {
+                if matches!(&error, WorkError::Failed(failure) if failure.reason == FailureReason::DigestMismatch) {
+                    self.progress.lost(blob.size);
+                    self.give_up(&blob.digest, &upload.checkpoint().upload_id).await?;
+                }
+                return Err(error);
             }
-            return Err(error);
+        };
+        if !is_held {
+            self.hold(&Proof::unlinked(proven.clone())).await?;
         }
+        upload.complete(&proven, present).await?;
         self.progress.stored();
         Ok(self.table.delete_upload(&self.repository, &blob.digest).await?)
     }
@@ -67,7 +73,10 @@ impl Blobs {
     async fn take_up(&self, blob: &Descriptor) -> Result<Upload, WorkError> {
         if let Some(pending) = self.table.upload(&self.repository, &blob.digest).await? {
             let (id, is_ours) = (pending.checkpoint.upload_id.clone(), pending.run_id == self.run);
-            if let Some(upload) = self.storage.resume_upload(&blob.digest, blob.size, pending.checkpoint).await? {
+            // What an earlier repository of the name has hashed, this one's registry has not sent.
+            if pending.generation == self.possession.owner().generation
+                && let Some(upload) = self.storage.resume_upload(&blob.digest, blob.size, pending.checkpoint).await?
+            {
                 let there = upload.checkpoint().offset;
                 if is_ours {
                     self.progress.counted(there);
@@ -103,7 +112,7 @@ impl Blobs {
             let bytes = reader.take(range.end - range.start).await?;
             Ok::<_, WorkError>(Some(((bytes, None), (reader, missing))))
         });
-        self.push_all(blob, upload, pieces).await
+        Box::pin(self.push_all(blob, upload, pieces)).await
     }
 
     async fn push_all(
@@ -176,7 +185,8 @@ impl Blobs {
     async fn write(&self, blob: &Descriptor, upload: &Upload) -> Result<(), WorkError> {
         self.claim.check()?;
         let checkpoint = upload.checkpoint().clone();
-        let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run };
+        let generation = self.possession.owner().generation;
+        let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run, generation };
         Ok(self.table.put_upload(&self.repository, pending, now()).await?)
     }
 

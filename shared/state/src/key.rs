@@ -56,6 +56,10 @@ pub(crate) enum Key<'a> {
     Log(&'a RepositoryName, Timestamp, Uuid),
     RateLimit(&'a Account),
     Sentence(&'a Digest),
+    /// Who of a trust domain has some content.
+    Hint(&'a str, &'a Digest),
+    /// That a repository's registry has sent some content.
+    Receipt(&'a RepositoryName, &'a Digest),
     CollectorLease,
     Collection(Timestamp, Uuid),
 }
@@ -77,6 +81,8 @@ impl Key<'_> {
             | Self::Turn(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => namespace_pk(&account.namespace),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
+            // Spread over partitions as sentences are.
+            Self::Hint(domain, digest) => format!("CONTENT#{domain}#{}", &digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
             Self::Mirror(repository)
             | Self::Referrers(repository)
@@ -86,6 +92,7 @@ impl Key<'_> {
             | Self::Tag(repository, _)
             | Self::Skipped(repository, _)
             | Self::Upload(repository, _)
+            | Self::Receipt(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
             | Self::Log(repository, ..) => repository_pk(repository),
@@ -115,6 +122,8 @@ impl Key<'_> {
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
             Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
+            Self::Hint(_, digest) => digest.to_string(),
+            Self::Receipt(_, digest) => format!("{}{digest}", prefix::RECEIPT),
             Self::RateLimit(account) => format!("{}{}", rate_limits_prefix(&account.authority), account.identity),
             Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
             Self::CollectorLease => "LEASE".to_owned(),
@@ -153,6 +162,7 @@ pub(crate) mod prefix {
     pub(crate) const TAG: &str = "TAG#";
     pub(crate) const SKIPPED: &str = "SKIPPED#";
     pub(crate) const UPLOAD: &str = "UPLOAD#";
+    pub(crate) const RECEIPT: &str = "RECEIPT#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
     pub(crate) const RATE_LIMIT: &str = "RATELIMIT#";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Checkpoint, Digest, RepositoryName, Timestamp, run::RunId};
+use moorage_domain::{Checkpoint, Digest, Generation, RepositoryName, Timestamp, run::RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,6 +24,9 @@ pub struct PendingUpload {
     pub checkpoint: Checkpoint,
     /// The last run that wanted the blob.
     pub run_id: RunId,
+    /// Which of the repositories of its name has begun it. What another one has hashed proves nothing to this one.
+    #[serde(default)]
+    pub generation: Generation,
 }
 
 #[derive(Serialize, Deserialize)]

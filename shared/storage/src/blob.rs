@@ -1,8 +1,10 @@
 //! Blobs: verified before they exist. Small ones are one request; large ones are an [`Upload`](crate::Upload).
 
+use std::sync::Arc;
+
 use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
-use moorage_domain::{Digest, Hasher};
+use moorage_domain::{Digest, Hasher, Owner, Proven};
 
 use crate::{Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
 
@@ -21,10 +23,30 @@ impl Present {
     }
 }
 
+/// Content whose bytes are at hand, and have their digest.
+#[derive(Debug)]
+pub struct Verified {
+    pub(crate) proven: Proven,
+    pub(crate) bytes: Bytes,
+}
+
+impl Verified {
+    /// Hashes what a repository's registry has sent.
+    pub fn new(owner: &Arc<Owner>, digest: &Digest, bytes: Bytes) -> Result<Self, StorageError> {
+        let proven = Proven::of(owner, digest, &bytes);
+        proven.map(|proven| Self { proven, bytes }).ok_or_else(|| StorageError::DigestMismatch(digest.clone()))
+    }
+
+    /// That the repository may have it.
+    pub fn proven(&self) -> &Proven {
+        &self.proven
+    }
+}
+
 impl Storage {
     /// The length of a blob, if the bucket has it.
-    pub async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, StorageError> {
-        self.length(&self.key(StorageKey::Blob(digest))).await
+    pub async fn blob_size(&self, blob: &Proven) -> Result<Option<u64>, StorageError> {
+        self.length(&self.key(StorageKey::Blob(blob.digest()))).await
     }
 
     /// Whether a blob of `size` bytes is stored as an [`Upload`](crate::Upload).
@@ -33,7 +55,8 @@ impl Storage {
     }
 
     /// Whether the bucket's bytes of a blob have its digest: reads all of them, a few at a time.
-    pub async fn is_sound(&self, digest: &Digest) -> Result<bool, StorageError> {
+    pub async fn is_sound(&self, blob: &Proven) -> Result<bool, StorageError> {
+        let digest = blob.digest();
         let get = self.client.get_object().bucket(&*self.bucket).key(self.key(StorageKey::Blob(digest)));
         let mut object = match get.send().await {
             Ok(object) => object,
@@ -48,23 +71,20 @@ impl Storage {
         Ok(hasher.finish() == *digest)
     }
 
-    /// Stores a blob whole, if its bytes have the right digest.
-    pub async fn put_blob(
-        &self,
-        digest: &Digest,
-        bytes: Bytes,
-        room: Room,
-        present: Present,
-    ) -> Result<(), StorageError> {
-        if Digest::of(digest.algorithm(), &bytes) != *digest {
-            return Err(StorageError::DigestMismatch(digest.clone()));
+    /// Stores a blob whole, unless the bucket has it. An object of its key and another length is damaged, and replaced.
+    pub async fn put_blob(&self, blob: Verified, room: Room, present: Present) -> Result<(), StorageError> {
+        let (key, length) = (self.key(StorageKey::Blob(blob.proven.digest())), blob.bytes.len() as u64);
+        let put = |present: Present| {
+            let put = self.client.put_object().bucket(&*self.bucket).key(&key);
+            let put = put.set_if_none_match(present.if_none_match()).body(ByteStream::from(blob.bytes.clone()));
+            // The body was hashed just now, and a CRC goes with it: signing it would hash it once more.
+            put.customize().disable_payload_signing().send()
+        };
+        let is_new = self.settle(&key, put(present).await).await?;
+        if !is_new && self.length(&key).await? != Some(length) {
+            put(Present::Replace).await.map_err(|error| unavailable(&error))?;
         }
-        let key = self.key(StorageKey::Blob(digest));
-        let put = self.client.put_object().bucket(&*self.bucket).key(&key);
-        let put = put.set_if_none_match(present.if_none_match()).body(ByteStream::from(bytes));
-        // The body was hashed just now, and a CRC goes with it: signing it would hash it once more.
-        let written = put.customize().disable_payload_signing().send().await;
         drop(room);
-        self.settle(&key, written).await.map(|_| ())
+        Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
-use moorage_domain::{Digest, MediaType, manifest::MAX_MANIFEST_SIZE};
+use moorage_domain::{Digest, MediaType, Proven, manifest::MAX_MANIFEST_SIZE};
 
-use crate::{Present, Storage, StorageError, error::unavailable, key::StorageKey};
+use crate::{Present, Storage, StorageError, Verified, error::unavailable, key::StorageKey};
 
 /// What the bucket has of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,16 @@ pub enum Stored {
 
 impl Storage {
     /// A manifest as the bucket has it.
-    pub async fn manifest(&self, digest: &Digest) -> Result<Stored, StorageError> {
+    pub async fn manifest(&self, manifest: &Proven) -> Result<Stored, StorageError> {
+        self.read_manifest(manifest.digest()).await
+    }
+
+    /// A manifest as the bucket has it, whoever it belongs to: for the operator's own work, whose results no tenant sees.
+    pub async fn manifest_of_anybody(&self, digest: &Digest) -> Result<Stored, StorageError> {
+        self.read_manifest(digest).await
+    }
+
+    async fn read_manifest(&self, digest: &Digest) -> Result<Stored, StorageError> {
         let get = self.client.get_object().bucket(&*self.bucket).key(self.key(StorageKey::Blob(digest)));
         let object = match get.send().await {
             Ok(object) => object,
@@ -38,20 +47,22 @@ impl Storage {
         Ok(if sound { Stored::Sound(bytes) } else { Stored::Damaged })
     }
 
-    /// Stores a manifest's bytes; tells whether they were not there. Its media type becomes the object's `Content-Type`.
+    /// Stores a manifest's bytes, unless the bucket has them. Its media type becomes the object's `Content-Type`.
     pub async fn put_manifest(
         &self,
-        digest: &Digest,
+        manifest: &Verified,
         media_type: MediaType,
-        bytes: Bytes,
         present: Present,
-    ) -> Result<bool, StorageError> {
-        if Digest::of(digest.algorithm(), &bytes) != *digest {
-            return Err(StorageError::DigestMismatch(digest.clone()));
+    ) -> Result<(), StorageError> {
+        let key = self.key(StorageKey::Blob(manifest.proven.digest()));
+        let put = |present: Present| {
+            let put = self.client.put_object().bucket(&*self.bucket).key(&key).content_type(media_type.as_str());
+            put.set_if_none_match(present.if_none_match()).body(ByteStream::from(manifest.bytes.clone())).send()
+        };
+        let is_new = self.settle(&key, put(present).await).await?;
+        if !is_new && self.manifest(&manifest.proven).await? == Stored::Damaged {
+            put(Present::Replace).await.map_err(|error| unavailable(&error))?;
         }
-        let key = self.key(StorageKey::Blob(digest));
-        let put = self.client.put_object().bucket(&*self.bucket).key(&key).content_type(media_type.as_str());
-        let put = put.set_if_none_match(present.if_none_match()).body(ByteStream::from(bytes));
-        self.settle(&key, put.send().await).await
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
-use moorage_domain::{Digest, MediaType, SecretString};
+use moorage_domain::{MediaType, Proven, SecretString};
 
 use crate::{Storage, StorageError, error::unavailable, key::StorageKey};
 
@@ -25,13 +25,13 @@ impl Storage {
     /// announce; without one it announces what the object was stored with.
     pub async fn presign(
         &self,
-        digest: &Digest,
+        content: &Proven,
         method: Method,
         media_type: Option<MediaType>,
     ) -> Result<SecretString, StorageError> {
         let config = PresigningConfig::expires_in(LIFETIME);
         let config = config.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-        let key = self.key(StorageKey::Blob(digest));
+        let key = self.key(StorageKey::Blob(content.digest()));
         let media_type = media_type.map(|media_type| media_type.as_str().to_owned());
         let request = match method {
             Method::Get => {

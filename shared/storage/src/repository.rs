@@ -1,21 +1,11 @@
-//! Repositories as a whole: whether they have a manifest, and their end.
+//! The end of a repository.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use moorage_domain::{Digest, RepositoryName};
+use moorage_domain::RepositoryName;
 
-use crate::{
-    Storage, StorageError,
-    error::unavailable,
-    key::{StorageKey, repository_prefixes},
-};
+use crate::{Storage, StorageError, error::unavailable, key::repository_prefixes};
 
 impl Storage {
-    /// Whether a manifest is a part of a repository, and its bytes are there.
-    pub async fn has_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool, StorageError> {
-        let link = self.length(&self.key(StorageKey::RevisionLink(repository, digest))).await?;
-        Ok(link.is_some() && self.blob_size(digest).await?.is_some())
-    }
-
     /// Deletes everything of a repository but the content that it shares with others: tags first, so that nobody finds a
     /// tag whose manifest is gone.
     pub async fn delete_repository(&self, repository: &RepositoryName) -> Result<(), StorageError> {

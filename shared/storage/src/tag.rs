@@ -1,38 +1,132 @@
 //! Tags: the commit point of an image.
 
-use aws_sdk_s3::primitives::ByteStream;
-use moorage_domain::{Digest, RepositoryName, TagName};
+use std::sync::Arc;
+
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
+    operation::{get_object::GetObjectError, head_object::HeadObjectError},
+};
+use moorage_domain::{Digest, Owner, Proven, RepositoryName, TagName};
 
 use crate::{
     Storage, StorageError,
-    error::unavailable,
+    error::{Refused, refused, unavailable},
     key::{StorageKey, tag_index_prefix},
+    link::is_of,
 };
 
+/// The longest link, in bytes: a SHA-512 digest.
+const LINK_LENGTH: i64 = 135;
+
+/// What a writer of a tag believes to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected<'a> {
+    /// No such tag.
+    Nothing,
+    /// A link with this entity tag.
+    Link(&'a str),
+}
+
+/// What became of a tag that was to be pointed to something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// It points to it; the entity tag of its link.
+    Done(String),
+    /// Nothing was changed: there is something else than was believed.
+    Moved,
+}
+
+/// A tag's link.
+struct Link {
+    digest: Digest,
+    /// Whether it is of another repository of the same name.
+    is_stray: bool,
+}
+
 impl Storage {
-    /// Points a tag to a manifest whose whole content is in the repository. One `PutObject` decides; the entry of the
-    /// tag's history follows, because a tag that has only a history would be listed without being found.
-    pub async fn publish_tag(
+    /// What a tag of a repository points to. A tag is the last that is written of an image, so it alone proves that its
+    /// manifest is the repository's.
+    pub async fn tag(&self, owner: &Arc<Owner>, tag: &TagName) -> Result<Option<Proven>, StorageError> {
+        let link = self.tag_link(&owner.repository, tag, Some(owner)).await?;
+        Ok(link.filter(|link| !link.is_stray).map(|link| Proven::attested(owner, &link.digest)))
+    }
+
+    /// What a tag points to, and whether it is of another repository than `owner`, if that is to be told.
+    pub(crate) async fn digest_of_tag(
         &self,
         repository: &RepositoryName,
         tag: &TagName,
-        digest: &Digest,
-    ) -> Result<(), StorageError> {
-        let body = ByteStream::from(digest.to_string().into_bytes());
-        let put = self.client.put_object().bucket(&*self.bucket).key(self.key(StorageKey::TagLink(repository, tag)));
-        put.body(body).send().await.map_err(|error| unavailable(&error))?;
-        self.link_once(StorageKey::TagIndexLink(repository, tag, digest), digest).await
+        owner: Option<&Owner>,
+    ) -> Result<Option<(Digest, bool)>, StorageError> {
+        Ok(self.tag_link(repository, tag, owner).await?.map(|link| (link.digest, link.is_stray)))
+    }
+
+    async fn tag_link(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        owner: Option<&Owner>,
+    ) -> Result<Option<Link>, StorageError> {
+        let key = self.key(StorageKey::TagLink(repository, tag));
+        let object = match self.client.get_object().bucket(&*self.bucket).key(&key).send().await {
+            Ok(object) => object,
+            Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
+            Err(error) => return Err(unavailable(&error)),
+        };
+        let malformed = || StorageError::Unavailable(format!("{key} holds no digest"));
+        if object.content_length().is_none_or(|length| length > LINK_LENGTH) {
+            return Err(malformed());
+        }
+        let is_stray = owner.is_some_and(|owner| !is_of(owner, object.metadata()));
+        let body = object.body.collect().await.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let bytes = body.into_bytes();
+        let digest = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(malformed)?;
+        Ok(Some(Link { digest, is_stray }))
+    }
+
+    /// The entity tag of a tag's link, whoever has written it; nothing if there is none.
+    pub async fn tag_etag(&self, repository: &RepositoryName, tag: &TagName) -> Result<Option<String>, StorageError> {
+        let key = self.key(StorageKey::TagLink(repository, tag));
+        match self.client.head_object().bucket(&*self.bucket).key(key).send().await {
+            Ok(link) => Ok(link.e_tag),
+            Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(None),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Points a tag to a manifest whose whole content is in the repository, if there is what its writer believes. One
+    /// `PutObject` decides; the entry of the tag's history follows, because a tag that has only a history would be listed
+    /// without being found.
+    pub async fn publish_tag(
+        &self,
+        manifest: &Proven,
+        tag: &TagName,
+        expected: Expected<'_>,
+    ) -> Result<Published, StorageError> {
+        let repository = &manifest.owner().repository;
+        let put = self.put_link(StorageKey::TagLink(repository, tag), manifest);
+        let put = match expected {
+            Expected::Nothing => put.if_none_match("*"),
+            Expected::Link(etag) => put.if_match(etag),
+        };
+        let written = match put.send().await {
+            Ok(written) => written,
+            // The link to be replaced is gone: S3 answers 404 to that.
+            Err(error) if matches!(refused(&error), Refused::Exists | Refused::Conflict) || is_gone(&error) => {
+                return Ok(Published::Moved);
+            }
+            Err(error) => return Err(unavailable(&error)),
+        };
+        self.link_once(StorageKey::TagIndexLink(repository, tag, manifest.digest()), manifest).await?;
+        Ok(Published::Done(written.e_tag.unwrap_or_default()))
     }
 
     /// Points a tag to a manifest as [`Self::publish_tag`] does, looking at what is there; tells whether it did not.
-    pub async fn mend_tag(
-        &self,
-        repository: &RepositoryName,
-        tag: &TagName,
-        digest: &Digest,
-    ) -> Result<bool, StorageError> {
-        let current = self.mend_link(StorageKey::TagLink(repository, tag), digest).await?;
-        Ok(self.mend_link(StorageKey::TagIndexLink(repository, tag, digest), digest).await? || current)
+    pub async fn mend_tag(&self, manifest: &Proven, tag: &TagName) -> Result<bool, StorageError> {
+        let repository = &manifest.owner().repository;
+        let current = self.mend_link(StorageKey::TagLink(repository, tag), manifest).await?;
+        let index = StorageKey::TagIndexLink(repository, tag, manifest.digest());
+        Ok(self.mend_link(index, manifest).await? || current)
     }
 
     /// Deletes a tag: its history first and what it points to last, so that there is no half state. Deleting a tag
@@ -44,4 +138,8 @@ impl Storage {
         self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(|error| unavailable(&error))?;
         Ok(())
     }
+}
+
+fn is_gone<E: ProvideErrorMetadata, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some("NoSuchKey")
 }

@@ -1,6 +1,6 @@
 //! Large blobs: multipart uploads that can be left and taken up again, by anybody.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
@@ -8,12 +8,13 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Part},
 };
 use bytes::Bytes;
-use moorage_domain::{Checkpoint, Digest, Hasher, digest::HashState};
+use moorage_domain::{Checkpoint, Digest, Hasher, Owner, Proven, digest::HashState};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Present, Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
 
-/// A blob of which the bucket has the first parts. The object exists only after [`Upload::complete`] has verified it.
+/// A blob of which the bucket has the first parts. The object exists only after [`Upload::verify`] and
+/// [`Upload::complete`].
 #[derive(Debug)]
 pub struct Upload {
     storage: Storage,
@@ -233,27 +234,39 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes the parts an object, if they are whole and have the right digest. If one is to be kept that somebody else
-    /// stored meanwhile, this upload is given up.
-    pub async fn complete(mut self, present: Present) -> Result<(), StorageError> {
+    /// Waits for all parts, and proves by their bytes that a repository may have the blob.
+    pub async fn verify(&mut self, owner: &Arc<Owner>) -> Result<Proven, StorageError> {
         self.settle().await?;
         if self.pushed != self.size {
-            let (digest, actual) = (self.digest, self.pushed);
+            let (digest, actual) = (self.digest.clone(), self.pushed);
             return Err(StorageError::LengthMismatch { digest, expected: self.size, actual });
         }
-        if self.hasher.finish() != self.digest {
+        let proven = Proven::hashed(owner, &self.digest, self.hasher.clone());
+        proven.ok_or_else(|| StorageError::DigestMismatch(self.digest.clone()))
+    }
+
+    /// Makes the parts an object, after they were verified. Where the bucket has the blob, the upload is given up; an
+    /// object of its key and another length is damaged, and replaced.
+    pub async fn complete(self, blob: &Proven, present: Present) -> Result<(), StorageError> {
+        if *blob.digest() != self.digest || self.pushed != self.size {
             return Err(StorageError::DigestMismatch(self.digest));
         }
         let storage = &self.storage;
         let key = storage.key(StorageKey::Blob(&self.digest));
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.landed)).build();
-        let request = storage.client.complete_multipart_upload().bucket(&*storage.bucket).key(&key);
-        let request = request.upload_id(&self.id).multipart_upload(parts).set_if_none_match(present.if_none_match());
-        let request = request.mpu_object_size(i64::try_from(self.size).unwrap_or(i64::MAX));
-        if !storage.settle(&key, request.send().await).await? {
-            storage.abort_upload(&self.digest, &self.id).await?;
+        let complete = |present: Present| {
+            let parts = CompletedMultipartUpload::builder().set_parts(Some(self.landed.clone())).build();
+            let request = storage.client.complete_multipart_upload().bucket(&*storage.bucket).key(&key);
+            let request = request.upload_id(&self.id).multipart_upload(parts);
+            let request = request.set_if_none_match(present.if_none_match());
+            request.mpu_object_size(i64::try_from(self.size).unwrap_or(i64::MAX)).send()
+        };
+        if storage.settle(&key, complete(present).await).await? {
+            return Ok(());
         }
-        Ok(())
+        if storage.length(&key).await? == Some(self.size) {
+            return storage.abort_upload(&self.digest, &self.id).await;
+        }
+        complete(Present::Replace).await.map(drop).map_err(|error| unavailable(&error))
     }
 }
 

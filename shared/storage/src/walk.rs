@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::types::Object;
-use moorage_domain::{Digest, RepositoryName, TagName, Timestamp};
+use moorage_domain::{Digest, Owner, RepositoryName, TagName, Timestamp};
 
 use crate::{
     Storage, StorageError,
@@ -34,6 +34,8 @@ pub struct Links {
     pub manifests: BTreeSet<Digest>,
     /// Its blobs.
     pub blobs: BTreeSet<Digest>,
+    /// Tags that a run of an earlier repository of the name has left: nobody can pull them.
+    pub strays: Vec<TagName>,
     /// When the newest of these links was written.
     pub newest: Option<Timestamp>,
 }
@@ -77,8 +79,8 @@ impl Storage {
         Ok(repositories)
     }
 
-    /// Everything that one repository links to.
-    pub async fn links(&self, repository: &RepositoryName) -> Result<Links, StorageError> {
+    /// Everything that one repository links to; of whichever that bore the name, if `owner` is none.
+    pub async fn links(&self, repository: &RepositoryName, owner: Option<&Owner>) -> Result<Links, StorageError> {
         let [manifests, layers, _] = repository_prefixes(&self.root, repository);
         let (mut links, mut tags) = (Links::default(), BTreeSet::new());
         let seen = |newest: &mut Option<Timestamp>, object: &Object| {
@@ -103,8 +105,10 @@ impl Storage {
         })
         .await?;
         for tag in tags {
-            if let Some(digest) = self.tag(repository, &tag).await? {
-                links.tags.insert(tag, digest);
+            match self.digest_of_tag(repository, &tag, owner).await? {
+                Some((digest, false)) => drop(links.tags.insert(tag, digest)),
+                Some((_, true)) => links.strays.push(tag),
+                None => {}
             }
         }
         Ok(links)

@@ -1,0 +1,304 @@
+//! Manifests with everything below them: children before parents, each once per run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
+use moorage_domain::{
+    Digest, MediaType, Proven, architecture,
+    manifest::{Content, MAX_DESCRIPTORS, MAX_INDEX_DEPTH, Manifest, Refusal},
+};
+use moorage_storage::{Present, Stored, Verified};
+
+use crate::{
+    blobs::{Blobs, wrong_size},
+    copy::Copier,
+    error::WorkError,
+    possession::{Kind, Proof},
+};
+
+/// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.
+const DESCRIPTORS_IN_FLIGHT: usize = 8;
+
+/// A manifest whose whole content is in the repository.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) proven: Proven,
+    pub(crate) media_type: MediaType,
+    /// Its own length in bytes.
+    size: u64,
+    below: Below,
+    /// How many descriptors there are in it and below it.
+    descriptors: usize,
+    /// Whether something below it was left out.
+    pub(crate) is_sparse: bool,
+    /// Whether something of it was not there before.
+    pub(crate) is_new: bool,
+}
+
+#[derive(Debug)]
+enum Below {
+    /// Blobs and their lengths.
+    Blobs(Vec<(Digest, u64)>),
+    /// What it lists, and what of that is left out.
+    Manifests(Vec<Arc<Tree>>, Vec<Digest>),
+}
+
+/// Everything that a tag references, each digest once.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// The length of everything, by digest.
+    pub(crate) sizes: BTreeMap<Digest, u64>,
+    /// The manifests below the tag's own.
+    pub(crate) manifests: BTreeSet<Digest>,
+}
+
+impl Contents {
+    /// The length of all of it, in bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.sizes.values().fold(0, |sum, size| sum.saturating_add(*size))
+    }
+}
+
+impl Tree {
+    /// How much of a run's memory it takes at most, in descriptors.
+    pub(crate) fn weight(&self) -> usize {
+        self.descriptors
+    }
+
+    /// Everything in it and below it.
+    pub(crate) fn contents(&self) -> Contents {
+        let mut contents = Contents::default();
+        self.collect(&mut contents);
+        contents
+    }
+
+    fn collect(&self, contents: &mut Contents) {
+        contents.sizes.insert(self.proven.digest().clone(), self.size);
+        match &self.below {
+            Below::Blobs(blobs) => contents.sizes.extend(blobs.iter().cloned()),
+            Below::Manifests(trees, _) => {
+                for tree in trees {
+                    contents.manifests.insert(tree.proven.digest().clone());
+                    tree.collect(contents);
+                }
+            }
+        }
+    }
+
+    /// What it lists itself, and of that what is left out.
+    pub(crate) fn lists(&self) -> (BTreeSet<&Digest>, &[Digest]) {
+        match &self.below {
+            Below::Blobs(_) => (BTreeSet::new(), &[]),
+            Below::Manifests(trees, left_out) => (trees.iter().map(|tree| tree.proven.digest()).collect(), left_out),
+        }
+    }
+}
+
+/// How many more descriptors a tag may reference.
+#[derive(Debug)]
+pub(crate) struct DescriptorBudget(AtomicUsize);
+
+impl DescriptorBudget {
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(MAX_DESCRIPTORS))
+    }
+
+    fn take(&self, descriptors: usize) -> Result<(), WorkError> {
+        let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(descriptors));
+        if taken.is_err() {
+            self.0.store(0, Relaxed);
+        }
+        taken.map(drop).map_err(|_| Refusal::TooMany.into())
+    }
+
+    fn is_spent(&self) -> bool {
+        self.0.load(Relaxed) == 0
+    }
+}
+
+/// A manifest, reduced, and what is known of it. Its bytes are gone.
+struct Opened {
+    manifest: Manifest,
+    size: u64,
+    proof: Proof,
+    is_new: bool,
+}
+
+impl Copier {
+    /// Copies a manifest and everything below it, once per run.
+    pub(crate) fn manifest<'a>(
+        &'a self,
+        digest: &'a Digest,
+        depth: usize,
+        budget: &'a DescriptorBudget,
+    ) -> BoxFuture<'a, Result<Arc<Tree>, WorkError>> {
+        async move {
+            let is_mine = AtomicBool::new(false);
+            // What is too much for one tag may be little for another.
+            let kept = |result: &Result<_, _>| result.is_ok() || !budget.is_spent();
+            let copy = || {
+                is_mine.store(true, Relaxed);
+                self.copy_manifest(digest, depth, budget)
+            };
+            let tree = self.manifests.get(digest, kept, copy).await?;
+            if !is_mine.load(Relaxed) {
+                budget.take(tree.descriptors)?;
+            }
+            Ok(tree)
+        }
+        .boxed()
+    }
+
+    async fn copy_manifest(
+        &self,
+        digest: &Digest,
+        depth: usize,
+        budget: &DescriptorBudget,
+    ) -> Result<Arc<Tree>, WorkError> {
+        if depth > MAX_INDEX_DEPTH {
+            return Err(Refusal::TooDeep.into());
+        }
+        let Opened { manifest, size, proof, mut is_new } = self.open(digest).await?;
+        let (media_type, mut is_sparse, mut descriptors) = (manifest.media_type, false, 1_usize);
+        let below = match manifest.content {
+            Content::Image(blobs) => {
+                budget.take(blobs.len() + 1)?;
+                descriptors += blobs.len();
+                self.blobs.allowance.check_size(blobs.iter().fold(size, |sum, blob| sum.saturating_add(blob.size)))?;
+                let proofs = self.blobs.proofs(&proof, &blobs).await?;
+                let ensure = |index: usize| self.blobs.ensure(&blobs[index], proofs.get(&blobs[index].digest));
+                let copied = follow(blobs.len(), ensure).await?;
+                is_new |= copied.contains(&true);
+                Below::Blobs(blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect())
+            }
+            Content::Index(children) => {
+                budget.take(children.len() + 1)?;
+                descriptors += children.len();
+                let kept = architecture::select(&children, &self.architectures)?;
+                let own: BTreeSet<&Digest> = kept.iter().map(|child| &child.digest).collect();
+                let left_out: Vec<Digest> =
+                    children.iter().map(|child| &child.digest).filter(|it| !own.contains(it)).cloned().collect();
+                drop((own, children));
+                is_sparse = !left_out.is_empty();
+                let child = async |index: usize| {
+                    let child = &kept[index];
+                    let tree = self.manifest(&child.digest, depth + 1, budget).await?;
+                    // Its parent is published with what it says of it.
+                    if tree.size == child.size {
+                        Ok(tree)
+                    } else {
+                        Err(wrong_size(&child.digest, child.size, tree.size))
+                    }
+                };
+                let trees = follow(kept.len(), child).await?;
+                for tree in &trees {
+                    descriptors = descriptors.saturating_add(tree.descriptors);
+                    is_sparse |= tree.is_sparse;
+                    is_new |= tree.is_new;
+                }
+                Below::Manifests(trees, left_out)
+            }
+        };
+        is_new |= self.hold(&proof).await?;
+        let proven = proof.proven;
+        Ok(Arc::new(Tree { proven, media_type, size, below, descriptors, is_sparse, is_new }))
+    }
+
+    /// Links a manifest, after everything below it; the link makes it part of the repository. Tells whether the link was
+    /// not what it should be, if links are verified.
+    async fn hold(&self, proof: &Proof) -> Result<bool, WorkError> {
+        let Blobs { storage, possession, guardian, verifies, .. } = &self.blobs;
+        let Proof { proven, is_linked } = proof;
+        let mut is_mended = false;
+        if *verifies {
+            is_mended = storage.mend_manifest_link(proven).await?;
+            possession.linked(Kind::Manifest, proven, false);
+        } else if !is_linked {
+            let is_new = storage.link_manifest(proven).await?;
+            possession.linked(Kind::Manifest, proven, is_new);
+        }
+        guardian.protect(proven.digest()).await?;
+        // A collector may have been at it before there was the link.
+        if storage.blob_size(proven).await?.is_none() {
+            let _place = self.documents.acquire().await;
+            self.receive(proven.digest(), Present::Keep).await?;
+        }
+        Ok(is_mended)
+    }
+
+    /// A manifest: the bucket's, if the repository is proven to have it, else the registry's. Its bytes are held only here,
+    /// and few at a time.
+    async fn open(&self, digest: &Digest) -> Result<Opened, WorkError> {
+        let Blobs { storage, progress, possession, .. } = &self.blobs;
+        let _place = self.documents.acquire().await;
+        let (proof, mut present) = (possession.manifest(digest).await?, Present::Keep);
+        if let Some(proof) = &proof {
+            match storage.manifest(&proof.proven).await? {
+                Stored::Sound(bytes) => {
+                    let size = bytes.len() as u64;
+                    progress.want(size);
+                    progress.done(size);
+                    return Ok(Opened {
+                        manifest: Manifest::parse(&bytes)?,
+                        size,
+                        proof: proof.clone(),
+                        is_new: false,
+                    });
+                }
+                Stored::Damaged => present = Present::Replace,
+                Stored::Missing => {}
+            }
+        }
+        let (manifest, size, received) = self.receive(digest, present).await?;
+        let proof = proof.unwrap_or_else(|| {
+            possession.received(&received);
+            Proof::unlinked(received)
+        });
+        Ok(Opened { manifest, size, proof, is_new: true })
+    }
+
+    /// Fetches a manifest. It is stored at once: many registries count how often a manifest is fetched, so it should not be
+    /// fetched again if its blobs take several attempts.
+    async fn receive(&self, digest: &Digest, present: Present) -> Result<(Manifest, u64, Proven), WorkError> {
+        let Blobs { registry, storage, progress, flow, possession, .. } = &self.blobs;
+        let bytes = match flow.take(digest) {
+            Some(bytes) => bytes,
+            None => registry.manifest(digest).await?,
+        };
+        let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
+        let content = Verified::new(possession.owner(), digest, bytes)?;
+        progress.want(size);
+        progress.received(size);
+        storage.put_manifest(&content, manifest.media_type, present).await?;
+        progress.stored();
+        Ok((manifest, size, content.proven().clone()))
+    }
+}
+
+/// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails.
+pub(crate) async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
+where
+    F: Future<Output = Result<T, WorkError>>,
+{
+    stream::iter(0..count).map(work).buffer_unordered(DESCRIPTORS_IN_FLIGHT).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_references_so_much_and_no_more() {
+        let budget = DescriptorBudget::new();
+        assert!(budget.take(MAX_DESCRIPTORS - 1).is_ok() && !budget.is_spent());
+        let error = budget.take(2).unwrap_err();
+        assert!(matches!(&error, WorkError::Failed(failure) if failure.message.contains("20000")), "{error:?}");
+        assert!(budget.is_spent(), "others of the tag are not begun either");
+    }
+}
