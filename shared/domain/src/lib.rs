@@ -28,6 +28,7 @@ pub mod run;
 pub mod status;
 pub mod task;
 pub mod timestamp;
+pub mod token_realm;
 pub mod usage_log;
 pub mod warning;
 
@@ -43,6 +44,7 @@ pub use rate_limit::RateLimit;
 pub use reference::{ExternalReference, ReferenceError};
 pub use rule::RootRule;
 pub use timestamp::Timestamp;
+pub use token_realm::TokenRealm;
 pub use warning::Warning;
 
 /// Passwords and tokens: never printed, wiped when dropped.

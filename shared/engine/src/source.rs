@@ -76,6 +76,7 @@ fn settings(engine: &Engine, config: &RegistryConfig, credentials: Option<Creden
         credentials,
         verify_tls: config.verify_tls(),
         proxy: Proxy { http: proxy("http_proxy"), https: proxy("https_proxy"), no_proxy: proxy("no_proxy") },
+        token_realms: config.token_realms(),
         guard: engine.settings.guard.clone(),
         limits: engine.settings.limits.clone(),
         meter,
