@@ -12,8 +12,10 @@
 pub mod bucket;
 pub mod client;
 pub mod counted;
+pub mod hostile;
 pub mod image;
 pub mod invoke;
+pub mod limited;
 pub mod logs;
 pub mod organization_mirror;
 pub mod process;
@@ -22,6 +24,7 @@ pub mod registry;
 pub mod seed;
 pub mod skopeo;
 pub mod stack;
+pub mod victim;
 pub mod world;
 
 use std::time::{Duration, Instant};

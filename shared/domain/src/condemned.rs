@@ -5,7 +5,7 @@
 //! compare-and-swap on the sentence's generation, deletes, and forgets the sentence. A sync that wants a blob first
 //! writes its **link**, then reads the sentence: one that is condemned it lifts by the same compare-and-swap, one that
 //! is being deleted it waits for, and only then it looks whether the bucket has the blob. Neither trusts a clock: the
-//! grace only spares work. The model in `tests/condemned.rs` goes through every interleaving, and shows that no rule of
+//! grace only spares work. The model in `tests/condemned/` goes through every interleaving, and shows that no rule of
 //! these can be left out.
 
 use std::time::Duration;

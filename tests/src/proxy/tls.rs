@@ -23,7 +23,7 @@ pub(crate) fn certify(folder: &Path) {
 }
 
 /// Accepts TLS connections.
-pub(super) fn acceptor() -> TlsAcceptor {
+pub(crate) fn acceptor() -> TlsAcceptor {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let read = |name| fs::read(folder.path().join(name)).unwrap();

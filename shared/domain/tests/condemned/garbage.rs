@@ -1,0 +1,115 @@
+//! One sync that publishes an image with one blob, and two collectors of two rounds each.
+
+use crate::{
+    collector::{self, Bucket, Collector},
+    explore::{self, explore},
+    sync::{self, Repository, Step},
+};
+
+/// A rule that is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    /// The collector changes whatever sentence there is, instead of the one that it has read.
+    Generation,
+    /// The collector lists links before it reads the sentence.
+    FreshListing,
+    /// The sync writes the link last.
+    LinkFirst,
+    /// The sync does not lift sentences.
+    Rescue,
+    /// The sync does not wait for a deletion.
+    WaitForDeletion,
+}
+
+impl Without {
+    fn collector(self) -> collector::Rules {
+        collector::Rules { generation: self != Self::Generation, fresh_listing: self != Self::FreshListing }
+    }
+
+    fn sync(self) -> sync::Rules {
+        sync::Rules {
+            link_first: self != Self::LinkFirst,
+            rescue: self != Self::Rescue,
+            wait: self != Self::WaitForDeletion,
+        }
+    }
+}
+
+/// The sync has received the blob and hashed it: its upload only has to be completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct World {
+    bucket: Bucket,
+    repository: Repository,
+    sync: Step,
+    collectors: [Collector; 2],
+}
+
+impl World {
+    fn start(blob: bool, is_condemned: bool, without: Without) -> Self {
+        let collectors = [Collector::new(2, without.collector()); 2];
+        let bucket = Bucket::new(blob, is_condemned);
+        Self { bucket, repository: Repository::default(), sync: Step::Link, collectors }
+    }
+
+    fn sync(mut self, without: Without) -> Option<Self> {
+        self.sync = match self.sync {
+            Step::Missing => Step::complete(&mut self.bucket, without.sync()),
+            step => step.take(&mut self.bucket, &mut self.repository, without.sync())?,
+        };
+        Some(self)
+    }
+
+    fn collect(mut self, index: usize, without: Without) -> Option<Self> {
+        let links = [self.repository.link];
+        self.collectors[index] = self.collectors[index].step(&mut self.bucket, &links, without.collector())?;
+        Some(self)
+    }
+}
+
+impl explore::World for World {
+    type Without = Without;
+
+    fn next(self, without: Without) -> Vec<Self> {
+        let collectors = (0..2).filter_map(|index| self.collect(index, without));
+        self.sync(without).into_iter().chain(collectors).collect()
+    }
+
+    fn is_broken(self) -> bool {
+        self.repository.published && !self.bucket.blob
+    }
+}
+
+fn go_through(without: Without) -> (usize, bool) {
+    explore(
+        [(true, false), (true, true), (false, false)]
+            .map(|(blob, is_condemned)| World::start(blob, is_condemned, without)),
+        without,
+    )
+}
+
+#[test]
+fn no_interleaving_loses_a_published_blob() {
+    let (states, broken) = go_through(Without::Nothing);
+    assert!(!broken);
+    assert!(states > 1_000, "{states} states are too few to be all");
+}
+
+#[test]
+fn every_rule_is_needed() {
+    for without in
+        [Without::Generation, Without::FreshListing, Without::LinkFirst, Without::Rescue, Without::WaitForDeletion]
+    {
+        assert!(go_through(without).1, "{without:?} makes no difference");
+    }
+}
+
+#[test]
+fn garbage_goes_if_nobody_wants_it() {
+    // Two rounds of one collector, and a sync that never begins.
+    let mut world = World::start(true, false, Without::Nothing);
+    while let Some(next) = world.collect(0, Without::Nothing) {
+        world = next;
+    }
+    assert!(!world.bucket.blob && world.bucket.sentence.is_none());
+}
