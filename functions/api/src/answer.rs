@@ -2,9 +2,12 @@
 
 use lambda_http::{
     Body, Response,
-    http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+    http::header::{ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde_json::Value;
+
+/// Seconds after which a call that came too early will mostly do.
+const LATER: &str = "5";
 
 /// What a call comes to. Quay answers with JSON or with nothing; files are credentials in a tool's own format.
 #[derive(Debug, PartialEq)]
@@ -15,6 +18,8 @@ pub(crate) enum Answer {
     NoContent,
     /// 200 with something else than JSON.
     File(File),
+    /// 503 with a JSON body, for a call that will do some seconds later.
+    Later(Value),
     /// 405 with a JSON body and the methods that are allowed.
     NotAllowed(String, Value),
 }
@@ -46,6 +51,7 @@ impl Answer {
             Self::Json(status, _) => *status,
             Self::NoContent => 204,
             Self::File(_) => 200,
+            Self::Later(_) => 503,
             Self::NotAllowed(..) => 405,
         }
     }
@@ -56,6 +62,9 @@ impl Answer {
         let json = |body: &Value| Body::Text(body.to_string());
         let response = match self {
             Self::Json(_, body) => response.header(CONTENT_TYPE, "application/json").body(json(&body)),
+            Self::Later(body) => {
+                response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, LATER).body(json(&body))
+            }
             Self::NoContent => response.body(Body::Empty),
             Self::NotAllowed(methods, body) => {
                 response.header(CONTENT_TYPE, "application/json").header(ALLOW, methods).body(json(&body))

@@ -43,6 +43,9 @@ pub(crate) enum ApiError {
     /// Tags of a repository that is not an ordinary one. 503, D.
     #[error("Repository is in read only or mirror mode: {0}")]
     NotNormal(RepositoryName),
+    /// Somebody has the repository to themselves, and had it for as long as a call may wait. 503 with `Retry-After`, D.
+    #[error("The repository is in use. Try again in some seconds.")]
+    Busy,
     /// Not everything could be done in time; the same call goes on. 503, D.
     #[error("{0}")]
     Unfinished(String),
@@ -73,6 +76,7 @@ impl ApiError {
             Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
+            Self::Busy => Answer::Later(json!({ "message": detail })),
             Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => {
                 Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
@@ -108,6 +112,7 @@ impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         match error {
             StateError::NotFound => Self::NotFound,
+            StateError::Locked => Self::Busy,
             StateError::Conflict | StateError::Corrupt(_) | StateError::Unavailable(_) => {
                 Self::Unavailable(error.to_string())
             }

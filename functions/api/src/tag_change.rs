@@ -88,6 +88,7 @@ async fn apply(
     match api.invoker.ask(&task).await? {
         TaskAnswer::Done => Ok(()),
         TaskAnswer::NotFound => Err(ApiError::NotFound),
+        TaskAnswer::Busy => Err(ApiError::Busy),
         TaskAnswer::Failed(failure) => Err(ApiError::Unavailable(failure.message)),
         other => Err(ApiError::Unavailable(format!("the sync function answered {other:?}"))),
     }

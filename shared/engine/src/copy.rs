@@ -75,10 +75,10 @@ impl Copier {
         digest: &Digest,
         source: Option<Digest>,
     ) -> Result<Outcome, WorkError> {
-        let Blobs { storage, table, repository, claim, .. } = &self.blobs;
+        let Blobs { storage, repository, claim, .. } = &self.blobs;
         if self.in_time(self.is_left_out(digest)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
-            table.put_skipped(repository, tag, skipped).await?;
+            claim.tags.put_skipped(tag, skipped).await?;
             return Ok(Outcome::Skipped);
         }
         let tree = self.in_time(self.manifest(digest, 0)).await?;
@@ -99,7 +99,7 @@ impl Copier {
             left_out: tree.left_out.iter().take(MAX_MANIFESTS).cloned().collect(),
             reversion: false,
         };
-        table.put_tag(repository, tag, held.clone()).await?;
+        claim.tags.put(tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
         Ok(Outcome::Copied)
     }

@@ -32,8 +32,8 @@ use crate::{
 
 /// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
 const MAX_INVOCATIONS: u32 = 1_000;
-/// When a sync comes again that a collector kept out for a whole invocation.
-const AFTER_PRUNING: Duration = Duration::from_secs(60);
+/// When a sync comes again that somebody kept out of the repository for a whole invocation.
+const AFTER_LOCK: Duration = Duration::from_secs(60);
 /// How often in a row a run waits for its registry and then gets nothing before it is told to wait again.
 const MAX_IDLE_WAITS: u32 = 8;
 
@@ -107,16 +107,16 @@ impl Engine {
 
     async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
-        let repository = self.table.repository(&request.repository).await?;
-        if repository.is_some_and(|repository| !repository.state.is_mirror()) {
+        let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
+        if !repository.state.is_mirror() {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
-        let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim, budget).await? {
-            Claimed::Ours(claim, mirror) => (Arc::new(claim), *mirror),
-            Claimed::NotEligible(NotEligible::Pruning) => {
+        let (claim, mirror) = match Claim::take(&self.table, &repository, request, self.settings.claim, budget).await? {
+            Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
+            Claimed::NotEligible(NotEligible::Locked) => {
                 // A trigger that is let go does not come again before the mirror's next start.
-                self.scheduler.once(request.clone(), now().plus(AFTER_PRUNING)).await?;
-                return Ok(Ended::NotEligible(NotEligible::Pruning));
+                self.scheduler.once(request.clone(), now().plus(AFTER_LOCK)).await?;
+                return Ok(Ended::NotEligible(NotEligible::Locked));
             }
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
             Claimed::NoMirror => return Ok(Ended::NoMirror),
@@ -320,6 +320,7 @@ impl Sync<'_> {
     /// How a run ended whose claim was lost: it was cancelled, or another sync took over.
     async fn stopped(&self) -> Result<(RunStatus, Option<Failure>, Option<LogEntry>), SyncError> {
         let config = &self.mirror.config;
+        self.claim.leave().await?;
         let mirror = self.engine.table.mirror(&config.repository).await?;
         if mirror.is_some_and(|mirror| mirror.state.sync_status == SyncStatus::Cancel) {
             return Ok((RunStatus::Cancel, None, Some(report::cancelled(config))));

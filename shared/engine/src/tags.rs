@@ -1,18 +1,29 @@
 //! Tags of ordinary repositories, changed by hand.
 
+use std::time::{Duration, Instant};
+
 use moorage_domain::{
     Digest, RepositoryName, TagName,
+    lock::LockKind,
     manifest::{Content, Manifest},
-    mirror::RepositoryState,
     plan::{HeldTag, MAX_MANIFESTS},
     task::TaskAnswer,
 };
+use moorage_state::{Right, StateError, Tags};
 use moorage_storage::Stored;
+use rand::Rng as _;
 
 use crate::{clock::now, error::WorkError, sync::Engine};
 
 /// How deep the size of an index is added up.
 const DEPTH: usize = 2;
+
+/// How long a change has the repository to itself. It takes a second; after half of this it is given up.
+const LOCK: Duration = Duration::from_secs(40);
+/// How long to wait for whoever has the repository: a collector or another change, for some seconds.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest pause between two tries. They are of random length, so that of many changes none always comes last.
+const PAUSE: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Points a tag to a manifest that the repository has. The bucket comes first: it is what is served.
@@ -23,30 +34,52 @@ impl Engine {
         digest: &Digest,
         reversion: bool,
     ) -> Result<TaskAnswer, WorkError> {
-        if !self.is_normal(repository).await? || !self.storage.has_manifest(repository, digest).await? {
-            return Ok(TaskAnswer::NotFound);
-        }
-        let Some(held) = self.describe(repository, digest).await? else { return Ok(TaskAnswer::NotFound) };
-        self.storage.publish_tag(repository, tag, digest).await?;
-        self.table.put_tag(repository, tag, HeldTag { reversion, ..held }).await?;
-        Ok(TaskAnswer::Done)
+        self.change_tags(repository, async |tags| {
+            if !self.storage.has_manifest(repository, digest).await? {
+                return Ok(TaskAnswer::NotFound);
+            }
+            let Some(held) = self.describe(repository, digest).await? else { return Ok(TaskAnswer::NotFound) };
+            self.storage.publish_tag(repository, tag, digest).await?;
+            tags.put(tag, HeldTag { reversion, ..held }).await?;
+            Ok(TaskAnswer::Done)
+        })
+        .await
     }
 
     /// Deletes a tag.
     pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
-        if !self.is_normal(repository).await? {
-            return Ok(TaskAnswer::NotFound);
-        }
-        self.storage.delete_tag(repository, tag).await?;
-        self.table.delete_tag(repository, tag).await?;
-        Ok(TaskAnswer::Done)
+        self.change_tags(repository, async |tags| {
+            self.storage.delete_tag(repository, tag).await?;
+            tags.delete(tag).await?;
+            Ok(TaskAnswer::Done)
+        })
+        .await
     }
 
-    /// Whether tags may be changed by hand. The API has asked, but the state may have changed since: a mirror's tags are
-    /// its own.
-    async fn is_normal(&self, repository: &RepositoryName) -> Result<bool, WorkError> {
-        let found = self.table.repository(repository).await?;
-        Ok(found.is_some_and(|repository| repository.state == RepositoryState::Normal))
+    /// Has `change` done by one who has the repository to themselves: nobody else prunes it, makes it a mirror, or deletes it
+    /// meanwhile. The API has asked whether it is an ordinary one, but that may have changed since: a mirror's tags are its
+    /// own.
+    async fn change_tags(
+        &self,
+        repository: &RepositoryName,
+        change: impl AsyncFnOnce(Tags) -> Result<TaskAnswer, WorkError>,
+    ) -> Result<TaskAnswer, WorkError> {
+        let patience = Instant::now() + PATIENCE;
+        let lock = loop {
+            match self.table.lock_repository(repository, LockKind::Tag, LOCK).await {
+                Ok(lock) => break lock,
+                Err(StateError::Locked) if Instant::now() < patience => {
+                    tokio::time::sleep(rand::rng().random_range(Duration::ZERO..=PAUSE)).await;
+                }
+                Err(StateError::Locked) => return Ok(TaskAnswer::Busy),
+                Err(StateError::NotFound) => return Ok(TaskAnswer::NotFound),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let tags = self.table.tags_by(repository, Right::Lock(lock));
+        let changed = tokio::time::timeout(LOCK / 2, change(tags)).await;
+        self.table.unlock_repository(repository, &lock).await?;
+        changed.unwrap_or(Ok(TaskAnswer::Unfinished))
     }
 
     /// A manifest of the repository as a tag that points to it since now.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    error::or_gone,
     key::{Key, prefix, repository_pk},
+    transaction::Transaction,
 };
 
 /// What a tag was skipped for.
@@ -34,18 +34,15 @@ impl Table {
         Ok(items.into_iter().map(|item| (item.tag, item.skipped)).collect())
     }
 
-    /// Records that a tag was skipped.
-    pub async fn put_skipped(
+    /// Records that a tag was skipped, as a part of a transaction.
+    #[expect(clippy::unused_self, reason = "a part of the table's interface")]
+    pub(crate) fn put_skipped(
         &self,
+        transaction: &mut Transaction<'_>,
         repository: &RepositoryName,
         tag: &TagName,
-        skipped: SkippedTag,
+        skipped: &SkippedTag,
     ) -> Result<(), StateError> {
-        self.put(Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped }).await
-    }
-
-    /// Forgets a tag that is not there to be skipped any more.
-    pub async fn delete_skipped(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StateError> {
-        or_gone(self.delete(Key::Skipped(repository, tag)).await)
+        transaction.put(Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped: skipped.clone() })
     }
 }
