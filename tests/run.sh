@@ -23,12 +23,12 @@ on_stack() {
   cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "${@:2}"
 }
 
-# A collector with a grace of seconds takes what other tests leave lying about, so its tests have a stack of their own.
+# A collector with a grace of seconds takes what other tests leave lying about, so its tests, and those of the lock, have a stack of their own.
 patient=GcGraceSeconds=86400
 impatient=GcGraceSeconds=2,RetentionSeconds=18
 if [ $# -gt 0 ]; then
-  if [[ "$*" == *garbage* ]]; then on_stack "$impatient" "$@"; else on_stack "$patient" "$@"; fi
+  if [[ "$*" == *garbage* || "$*" == *locks* ]]; then on_stack "$impatient" "$@"; else on_stack "$patient" "$@"; fi
 else
-  on_stack "$impatient" -E 'binary(garbage)'
-  on_stack "$patient" -E 'not binary(garbage)'
+  on_stack "$impatient" -E 'binary(garbage) + binary(locks)'
+  on_stack "$patient" -E 'not (binary(garbage) + binary(locks))'
 fi

@@ -22,6 +22,7 @@ pub mod registry;
 pub mod seed;
 pub mod skopeo;
 pub mod stack;
+pub mod table;
 pub mod world;
 
 use std::time::{Duration, Instant};
