@@ -41,20 +41,51 @@ pub fn free_port() -> u16 {
 
 /// Kills the functions (processes called `bootstrap`) that are connected to `port`, as a crash would. Returns how many.
 pub fn kill_functions_connected_to(port: u16) -> usize {
+    functions_connected_to(port).into_iter().filter(|pid| signal(*pid, "KILL")).count()
+}
+
+/// A function that stands still until this is dropped, as if its machine had been frozen.
+#[derive(Debug)]
+pub struct Frozen {
+    pid: u32,
+}
+
+impl Frozen {
+    /// Freezes the one function that is connected to `port`.
+    pub fn function_connected_to(port: u16) -> Self {
+        let functions = functions_connected_to(port);
+        let [pid] = functions[..] else { panic!("one function is connected, not {functions:?}") };
+        assert!(signal(pid, "STOP"));
+        Self { pid }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal(self.pid, "CONT");
+    }
+}
+
+fn signal(pid: u32, signal: &str) -> bool {
+    Command::new("kill").args(["-s", signal, &pid.to_string()]).status().unwrap().success()
+}
+
+/// The functions (processes called `bootstrap`) that are connected to `port`.
+fn functions_connected_to(port: u16) -> Vec<u32> {
     let sockets = sockets_connected_to(port);
-    let mut killed = 0;
+    let mut functions = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else { continue };
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
         if fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == "bootstrap") {
             let files = fs::read_dir(path.join("fd")).into_iter().flatten().flatten();
             let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
             if links.any(|link| sockets.iter().any(|socket| link.to_str() == Some(socket))) {
-                killed += usize::from(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+                functions.push(pid);
             }
         }
     }
-    killed
+    functions
 }
 
 /// The sockets with an established connection to a port of this machine, as `/proc/<pid>/fd` names them.

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use moorage_domain::{Digest, Timestamp};
+use moorage_domain::{Digest, Timestamp, run::Trigger};
 use moorage_tests::{
     bucket, eventually,
     image::{self, Image, layer},
     proxy::{Fault, Proxy, count},
+    seed,
     world::World,
 };
 use reqwest::Method;
@@ -29,10 +30,16 @@ async fn sync_until_it_waits(world: &World) -> Value {
 async fn until_it_waits(world: &World) -> Value {
     eventually("the sync waits", Duration::from_secs(60), async || {
         let mirror = world.mirror().await;
-        assert!(matches!(mirror["sync_status"].as_str(), Some("SYNC_NOW" | "SYNCING")), "{mirror}");
+        assert!(matches!(mirror["sync_status"].as_str(), Some("NEVER_RUN" | "SYNC_NOW" | "SYNCING")), "{mirror}");
         mirror.get("sync_waiting_until").is_some().then_some(mirror)
     })
     .await
+}
+
+/// Another repository of a world's namespace.
+async fn sibling(world: &World, name: &str) -> World {
+    let repository = seed::repository(world, name, "private").await;
+    World { path: repository.to_string(), repository, ..world.clone() }
 }
 
 async fn push_tags(world: &World, tags: usize) {
@@ -46,8 +53,8 @@ async fn push_tags(world: &World, tags: usize) {
 
 #[tokio::test]
 async fn a_registry_that_asks_for_patience_is_left_alone_by_all_who_share_the_identity() {
-    let (world, other, stranger) =
-        (World::new("patience").await, World::new("other").await, World::new("stranger").await);
+    let world = World::new("patience").await;
+    let (other, stranger) = (sibling(&world, "other").await, sibling(&world, "stranger").await);
     for world in [&world, &other, &stranger] {
         push_tags(world, 40).await;
     }
@@ -69,9 +76,10 @@ async fn a_registry_that_asks_for_patience_is_left_alone_by_all_who_share_the_id
     let asked = proxy.take_seen().into_iter().filter(|seen| seen.method == "HEAD").count();
     assert!(asked <= 32, "{asked} requests after the first refusal");
 
-    // Another mirror with the same identity does not even ask.
-    other.create_mirror(&proxy.address, json!({})).await;
-    let waiting = sync_until_it_waits(&other).await;
+    // Another mirror with the same identity does not even ask when it is due.
+    other.create_mirror(&proxy.address, json!({"sync_start_date": "2026-01-01T00:00:00Z"})).await;
+    other.invoke(Trigger::Schedule).await;
+    let waiting = until_it_waits(&other).await;
     assert_eq!(waiting["sync_waiting_until"], mirror["sync_waiting_until"]);
     assert!(proxy.take_seen().is_empty());
     // Somebody else's allowance is their own.
@@ -85,8 +93,6 @@ async fn a_registry_that_asks_for_patience_is_left_alone_by_all_who_share_the_id
     let cancelled = other.mirror().await;
     assert_eq!((&cancelled["sync_status"], cancelled.get("sync_waiting_until")), (&json!("CANCEL"), None));
     assert_eq!(other.last_run().await["status"], "CANCEL");
-    sync_until_it_waits(&other).await;
-    assert!(proxy.take_seen().is_empty());
 }
 
 #[tokio::test]
@@ -167,14 +173,15 @@ async fn a_registry_that_asks_for_years_fails_the_sync_and_nothing_else() {
 
 #[tokio::test]
 async fn an_allowance_is_used_down_to_the_floor_and_no_further() {
-    let (world, other) = (World::new("floor").await, World::new("floor-too").await);
+    let world = World::new("floor").await;
+    let other = sibling(&world, "other").await;
     for world in [&world, &other] {
         push_tags(world, 12).await;
     }
     let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
     proxy.allow_manifests(9);
     let floor = json!({"rate_limit_floor": 4});
-    world.create_mirror(&proxy.address, floor.clone()).await;
+    world.create_mirror(&proxy.address, floor).await;
     assert_eq!(world.mirror().await["rate_limit_floor"], 4);
     let mirror = sync_until_it_waits(&world).await;
     assert!(seconds_from_now(&mirror["sync_waiting_until"]) > 3_000, "a window that slides: {mirror}");
@@ -183,8 +190,10 @@ async fn an_allowance_is_used_down_to_the_floor_and_no_further() {
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 5);
 
     // Another mirror knows, before it has fetched any; heads are free.
-    other.create_mirror(&proxy.address, floor).await;
-    sync_until_it_waits(&other).await;
+    let due = json!({"rate_limit_floor": 4, "sync_start_date": "2026-01-01T00:00:00Z"});
+    other.create_mirror(&proxy.address, due).await;
+    other.invoke(Trigger::Schedule).await;
+    until_it_waits(&other).await;
     let requests = count(&proxy.take_seen());
     assert_eq!((requests["HEAD manifests"], requests.get("GET manifests")), (12, None), "{requests:?}");
     other.call(Method::POST, &other.mirror_path("/sync-cancel"), None).await;

@@ -27,6 +27,7 @@ mod organization_mirror_list;
 mod organization_mirror_schedule;
 mod permission;
 mod preview;
+mod rate_limit;
 mod repository;
 mod repository_end;
 mod repository_list;

@@ -15,7 +15,7 @@ use crate::{
     api::{Api, Call, Patience, now},
     error::ApiError,
     mirror_body::{self, MirrorBody},
-    mirror_schedule, organization_mirror, repository, runs,
+    mirror_schedule, organization_mirror, rate_limit, repository, runs,
 };
 
 /// What Quay answers where an organization's mirror decides.
@@ -106,7 +106,8 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
 
 /// `POST …/mirror/sync-now`.
 pub(crate) async fn sync_now(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await?;
+    let asked = api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await?;
+    rate_limit::forget(api, &asked).await?;
     api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::SyncNow }).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::NoContent)
@@ -122,7 +123,8 @@ pub(crate) async fn sync_cancel(api: &Api, repository: &RepositoryName, call: &C
 /// `POST …/mirror/verify`: a sync that looks at everything that the tags reference.
 pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let run = RunId(Uuid::now_v7());
-    api.table.transition(repository, |mirror| Ok(mirror.state.verify(now(), Uuid::new_v4(), run)?)).await?;
+    let asked = api.table.transition(repository, |mirror| Ok(mirror.state.verify(now(), Uuid::new_v4(), run)?)).await?;
+    rate_limit::forget(api, &asked).await?;
     api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Verify }).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::Json(202, json!({ "run_id": run })))
@@ -245,7 +247,7 @@ pub(crate) fn set<T: Clone>(field: &mut T, value: Option<&T>) {
 }
 
 /// Quay's entry of one changed setting.
-fn changed(what: &str, to: Value) -> (LogKind, Map<String, Value>) {
+pub(crate) fn changed(what: &str, to: Value) -> (LogKind, Map<String, Value>) {
     let metadata = [("changed", what.into()), ("to", to)];
     (LogKind::RepoMirrorConfigChanged, metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }

@@ -1,15 +1,18 @@
 //! The body of a mirror's POST and PUT: parsed and checked whole, before anything is written.
 
 use moorage_domain::{
-    ExternalReference, Guard, RootRule, SecretString, Timestamp,
+    ExternalReference, Guard, RootRule, SecretString, Timestamp, TokenRealm,
     architecture::ARCHITECTURES,
     grid::MIN_SYNC_INTERVAL,
-    mirror::{FLAG_KEYS, MIN_SYNC_TIMEOUT, PROXY_KEYS},
+    mirror::{FLAG_KEYS, MAX_TOKEN_REALMS, MIN_SYNC_TIMEOUT, PROXY_KEYS, TOKEN_REALMS},
 };
 use moorage_state::MAX_SECRET_LENGTH;
 use serde_json::{Map, Value};
 
-use crate::{error::ApiError, field::Fields};
+use crate::{
+    error::ApiError,
+    field::{Fields, repr},
+};
 
 /// What POST cannot do without. Quay's schema leaves `robot_username` out, and fails without it.
 const REQUIRED: [&str; 6] = [
@@ -112,6 +115,16 @@ pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<Map<String, V
             kept_proxy.insert(key.to_owned(), value.into());
         }
         kept.insert("proxy".to_owned(), Value::Object(kept_proxy));
+    }
+    if let Some(realms) = fields.strings(TOKEN_REALMS)? {
+        if realms.len() > MAX_TOKEN_REALMS {
+            return Err(ApiError::InvalidRequest(format!("{TOKEN_REALMS} has more than {MAX_TOKEN_REALMS} entries")));
+        }
+        for realm in &realms {
+            let wrong = |error| ApiError::InvalidRequest(format!("{}: {error}", repr(&realm.as_str().into())));
+            realm.parse::<TokenRealm>().map_err(wrong)?;
+        }
+        kept.insert(TOKEN_REALMS.to_owned(), realms.into());
     }
     Ok(kept)
 }
@@ -239,6 +252,15 @@ mod tests {
             (json!({"external_reference": "127.0.0.1/a"}), "The provided registry location is not allowed"),
             (json!({"external_registry_config": {"verify_tls": 1}}), "1 is not of type 'boolean'"),
             (json!({"external_registry_config": {"proxy": {"no_proxy": 1}}}), "1 is not of type 'string', 'null'"),
+            (json!({"external_registry_config": {"token_realms": "a"}}), "'a' is not of type 'array'"),
+            (
+                json!({"external_registry_config": {"token_realms": vec!["a.example"; 17]}}),
+                "token_realms has more than 16 entries",
+            ),
+            (
+                json!({"external_registry_config": {"token_realms": ["https://a.example"]}}),
+                "'https://a.example': a token realm is a host, or a host and a port: auth.example.com or auth.example.com:5001",
+            ),
             (
                 json!({"external_registry_password": null}),
                 "Unable to set a new password without also specifying a username.",
@@ -271,9 +293,14 @@ mod tests {
 
     #[test]
     fn configs_are_kept_as_they_were_sent() {
-        let sent = json!({"verify_tls": false, "proxy": {"http_proxy": null, "no_proxy": ""}, "unknown": [1]});
+        let sent = json!({
+            "verify_tls": false, "proxy": {"http_proxy": null, "no_proxy": ""}, "unknown": [1],
+            "token_realms": ["Auth.example:5001"],
+        });
         let body = check(&json!({"external_registry_config": sent})).unwrap();
-        let kept = json!({"verify_tls": false, "proxy": {"http_proxy": null, "no_proxy": ""}});
+        let kept = json!({
+            "verify_tls": false, "proxy": {"http_proxy": null, "no_proxy": ""}, "token_realms": ["Auth.example:5001"],
+        });
         assert_eq!(Value::Object(body.external_registry_config.unwrap()), kept);
         let both = json!({"external_registry_username": "", "external_registry_password": ""});
         assert!(check(&both).is_ok());

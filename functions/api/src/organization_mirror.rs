@@ -129,7 +129,8 @@ pub(crate) async fn end(api: &Api, mirror: &OrganizationMirror) -> Result<(), Ap
 pub(crate) async fn sync_now(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let running = || ApiError::InvalidRequest("Cannot trigger sync: mirror is currently syncing".into());
     let organization = find(api, name).await?.config.organization;
-    if list::all(api, &organization).await?.iter().any(|found| found.is_running(now())) {
+    // Those that wait for the registry go on with the others.
+    if list::all(api, &organization).await?.iter().any(|found| found.is_running(now()) && !found.is_waiting(now())) {
         return Err(running());
     }
     let asked = api.table.transition_organization(&organization, |it| Ok(it.state.sync_now(now(), Uuid::new_v4())?));
@@ -137,6 +138,8 @@ pub(crate) async fn sync_now(api: &Api, name: &str, call: &Call) -> Result<Answe
         TransitionError::NotEligible(NotEligible::Running) => running(),
         other => other.into(),
     })?;
+    let authority = mirror.config.external_registry_url.authority();
+    api.table.forget_rate_limits(&organization, authority).await?;
     api.invoker.order(&Task::Discover { organization, trigger: Trigger::SyncNow }).await?;
     log(api, &mirror, call, LogKind::OrgMirrorSyncNowRequested).await;
     Ok(Answer::NoContent)

@@ -42,6 +42,16 @@ impl Found {
         self.mirror.as_ref().is_some_and(|mirror| mirror.state.is_running(now))
     }
 
+    /// Whether a sync waits for the registry.
+    pub(crate) fn is_waiting(&self, now: Timestamp) -> bool {
+        self.mirror.as_ref().is_some_and(|mirror| mirror.state.is_waiting(now))
+    }
+
+    /// The repository.
+    pub(crate) fn repository(&self) -> &RepositoryName {
+        &self.discovered.repository
+    }
+
     fn view(&self) -> Value {
         let repository = &self.discovered.repository;
         let state = self.mirror.as_ref().map(|mirror| &mirror.state);

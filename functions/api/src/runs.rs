@@ -41,7 +41,7 @@ pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Re
     let id = run_id(run).ok_or(ApiError::NotFound)?;
     let state = mirror::find(api, repository).await?.state;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
-    let (outcomes, _) = api.table.outcomes(repository, id).await?;
+    let outcomes = api.table.outcomes(repository, &run).await?;
     let mut body = view(&run, &state);
     body["tags"] = serde_json::to_value(outcomes).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     Ok(Answer::ok(body))

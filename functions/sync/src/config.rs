@@ -62,6 +62,7 @@ impl Config {
                 referrers_refresh: seconds("REFERRERS_REFRESH_SECONDS")?,
                 verify_interval: seconds("VERIFY_SECONDS")?,
                 organization_syncs: number("ORGANIZATION_SYNCS")?,
+                min_bytes_per_hour: number("MIN_BYTES_PER_HOUR")?,
                 repository_metrics: optional("REPOSITORY_METRICS") == "true",
                 limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,

@@ -38,6 +38,10 @@ pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> 
             tracing::info!(%repository, trigger, %reason, "nothing to sync");
             Ok(())
         }
+        Ok(Ended::Superseded) => {
+            tracing::warn!(%repository, trigger, "another sync took over");
+            Ok(())
+        }
         Ok(Ended::NoMirror) => {
             tracing::info!(%repository, trigger, "there is no such mirror");
             Ok(())
@@ -47,6 +51,7 @@ pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<SyncRequest>) -> 
             let error_type = match &error {
                 SyncError::State(_) => "StateError",
                 SyncError::Schedule(_) => "ScheduleError",
+                SyncError::Fault => "Fault",
             };
             Err(Diagnostic { error_type: error_type.to_owned(), error_message: Error::from(error).to_string() })
         }

@@ -19,6 +19,7 @@ pub mod media_type;
 pub mod mirror;
 pub mod name;
 pub mod organization;
+pub mod pace;
 pub mod plan;
 pub mod preview;
 pub mod rate_limit;
@@ -29,6 +30,7 @@ pub mod run;
 pub mod status;
 pub mod task;
 pub mod timestamp;
+pub mod token_realm;
 pub mod usage_log;
 pub mod warning;
 
@@ -44,6 +46,7 @@ pub use rate_limit::RateLimit;
 pub use reference::{ExternalReference, ReferenceError};
 pub use rule::RootRule;
 pub use timestamp::Timestamp;
+pub use token_realm::TokenRealm;
 pub use warning::Warning;
 
 /// Passwords and tokens: never printed, wiped when dropped.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ExternalReference, RepositoryName, RobotName, RootRule};
+use crate::{ExternalReference, RepositoryName, RobotName, RootRule, TokenRealm};
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
 pub const MIN_SYNC_TIMEOUT: u64 = 300;
@@ -51,6 +51,11 @@ pub const PROXY_KEYS: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
 /// The settings beside the proxy, by Quay's names.
 pub const FLAG_KEYS: [&str; 2] = ["verify_tls", "unsigned_images"];
 
+/// The setting that names token servers beside the registry's own. Ours, not Quay's.
+pub const TOKEN_REALMS: &str = "token_realms";
+/// The most of them: a registry has one token server, and an organization's mirror is of one registry.
+pub const MAX_TOKEN_REALMS: usize = 16;
+
 impl RegistryConfig {
     /// Exactly what was sent.
     pub fn new(sent: Map<String, Value>) -> Self {
@@ -72,9 +77,16 @@ impl RegistryConfig {
         self.0.get("proxy")?.get(key)?.as_str().filter(|value| !value.is_empty())
     }
 
+    /// The token servers that may have the credentials although they are not of the registry's own domain.
+    pub fn token_realms(&self) -> Vec<TokenRealm> {
+        let list = self.0.get(TOKEN_REALMS).and_then(Value::as_array);
+        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        texts.filter_map(|text| text.parse().ok()).take(MAX_TOKEN_REALMS).collect()
+    }
+
     /// Changes the known settings that `sent` holds and leaves the others, as Quay's PUT does.
     pub fn merge(&mut self, sent: &Map<String, Value>) {
-        for key in FLAG_KEYS {
+        for key in FLAG_KEYS.into_iter().chain([TOKEN_REALMS]) {
             if let Some(value) = sent.get(key) {
                 self.0.insert(key.to_owned(), value.clone());
             }
@@ -144,6 +156,17 @@ mod tests {
         assert_eq!(Value::Object(config.as_map().clone()), expected);
         assert!(!config.verify_tls());
         assert_eq!((config.proxy("http_proxy"), config.proxy("no_proxy")), (Some("http://a"), None));
+    }
+
+    #[test]
+    fn token_realms_are_replaced_as_a_whole() {
+        let mut config = RegistryConfig::new(map(&json!({"token_realms": ["a.example", "b.example:5001"]})));
+        let realms: Vec<_> = config.token_realms().iter().map(ToString::to_string).collect();
+        assert_eq!(realms, ["a.example", "b.example:5001"]);
+        config.merge(&map(&json!({"verify_tls": false})));
+        assert_eq!(config.token_realms().len(), 2);
+        config.merge(&map(&json!({"token_realms": []})));
+        assert_eq!(config.token_realms().len(), 0);
     }
 
     #[test]

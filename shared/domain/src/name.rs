@@ -1,6 +1,6 @@
 //! Names of our own things (namespaces, repositories, robots) and of tags.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +23,11 @@ pub struct NameError(&'static str);
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $valid:path) => {
         $(#[$doc])*
+        ///
+        /// Clones share the text: a run holds several copies of its list of tags.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text.
@@ -52,7 +54,7 @@ macro_rules! name {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0.into()
+                name.as_str().to_owned()
             }
         }
 

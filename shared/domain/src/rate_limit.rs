@@ -11,6 +11,8 @@ pub const UNTOLD_WAIT: Duration = Duration::from_secs(60);
 /// How long an allowance that does not say when it begins anew is taken for used up, at most: windows of several hours
 /// mostly slide, so that a part is back much earlier.
 pub const UNTOLD_RESET: Duration = Duration::from_secs(3600);
+/// The latest beginning of a new allowance that is believed, from when it was told: no registry counts by more than days.
+pub const LONGEST_RESET: Duration = Duration::from_secs(86_400);
 /// The longest wait that is believed. A registry that asks for more is misconfigured, or wants to be rid of us.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(7 * 86_400);
 
@@ -27,6 +29,10 @@ pub struct RateLimit {
     pub resets_at: Option<Timestamp>,
     /// Until when it wants to be asked nothing at all.
     pub blocked_until: Option<Timestamp>,
+    /// When it said so, if that is known; else the beginning of 1970.
+    pub blocked_at: Timestamp,
+    /// When an answer that was no refusal last said that more may be fetched.
+    pub open_at: Timestamp,
 }
 
 /// Whether a manifest may be fetched.
@@ -41,9 +47,20 @@ pub enum Allowance {
 }
 
 impl RateLimit {
-    /// Until when nothing may be asked, if that lies ahead.
+    /// Until when nothing may be asked, if that lies ahead, and not so far that it is not believed.
     pub fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
-        self.blocked_until.filter(|until| *until > now)
+        self.blocked_until.filter(|until| *until > now && *until <= now.plus(LONGEST_WAIT))
+    }
+
+    /// Whether the block that it holds was ended by a later answer: one that was no refusal, and said that more may be
+    /// fetched. Of one second the refusal counts, because answers overtake each other.
+    pub fn is_reopened(&self) -> bool {
+        Self::ends(self.open_at, self.blocked_at)
+    }
+
+    /// Whether an answer ends a block. One of which nobody knows when it was told ends by itself.
+    fn ends(open_at: Timestamp, blocked_at: Timestamp) -> bool {
+        blocked_at != Timestamp::default() && open_at > blocked_at
     }
 
     /// Whether one more manifest may be fetched while `in_flight` are on their way, if at least `floor` are to be left
@@ -52,7 +69,8 @@ impl RateLimit {
         if let Some(until) = self.blocked(now) {
             return Allowance::Until(until);
         }
-        let resets_at = self.resets_at.unwrap_or(self.seen_at.plus(UNTOLD_RESET));
+        let latest = self.seen_at.plus(LONGEST_RESET);
+        let resets_at = self.resets_at.unwrap_or(self.seen_at.plus(UNTOLD_RESET)).min(latest);
         match self.remaining {
             Some(remaining) if resets_at > now && remaining.saturating_sub(in_flight) <= floor => {
                 if in_flight > 0 && remaining > floor { Allowance::Wait } else { Allowance::Until(resets_at) }
@@ -62,12 +80,16 @@ impl RateLimit {
     }
 
     /// What both know together: the later word on what is left, of one second the lesser, because answers overtake each
-    /// other; and the longer wait.
+    /// other; and the longer wait, unless an answer that came after it was told shows that it is over.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
         let age = |limit: &Self| (limit.seen_at, std::cmp::Reverse(limit.remaining.unwrap_or(u64::MAX)));
         let latest = if age(&other) >= age(&self) { other } else { self };
-        Self { blocked_until: self.blocked_until.max(other.blocked_until), ..latest }
+        let open_at = self.open_at.max(other.open_at);
+        let blocks = [self, other].map(|limit| (limit.blocked_until, limit.blocked_at));
+        let block = blocks.into_iter().filter(|(_, told)| !Self::ends(open_at, *told)).max();
+        let (blocked_until, blocked_at) = block.unwrap_or_default();
+        Self { blocked_until, blocked_at, open_at, ..latest }
     }
 }
 
@@ -80,7 +102,8 @@ mod tests {
     }
 
     fn left(remaining: u64) -> RateLimit {
-        RateLimit { seen_at: at(100), remaining: Some(remaining), resets_at: Some(at(200)), blocked_until: None }
+        let (seen_at, remaining, resets_at) = (at(100), Some(remaining), Some(at(200)));
+        RateLimit { seen_at, remaining, resets_at, ..RateLimit::default() }
     }
 
     #[test]
@@ -118,5 +141,30 @@ mod tests {
         let blocked = RateLimit { blocked_until: Some(at(300)), ..early };
         assert_eq!(blocked.merged(late), RateLimit { blocked_until: Some(at(300)), ..late });
         assert_eq!(late.merged(blocked), blocked.merged(late));
+    }
+
+    #[test]
+    fn a_later_success_ends_a_block() {
+        let blocked = RateLimit { blocked_until: Some(at(9_000)), blocked_at: at(100), ..RateLimit::default() };
+        for (open_at, is_blocked) in [(99, true), (100, true), (101, false)] {
+            let open = RateLimit { open_at: at(open_at), ..left(5) };
+            for merged in [open.merged(blocked), blocked.merged(open)] {
+                assert_eq!(merged.blocked(at(150)).is_some(), is_blocked, "{open_at}");
+                assert_eq!(merged.merged(blocked).blocked(at(150)).is_some(), is_blocked, "it stays ended");
+            }
+        }
+        let untold = RateLimit { blocked_at: Timestamp::default(), ..blocked };
+        let open = RateLimit { open_at: at(101), ..left(5) };
+        assert_eq!(open.merged(untold).blocked(at(150)), Some(at(9_000)), "nobody knows when it was told");
+        let again = RateLimit { blocked_until: Some(at(300)), blocked_at: at(102), ..RateLimit::default() };
+        assert_eq!(open.merged(blocked).merged(again).blocked(at(150)), Some(at(300)), "a new refusal counts");
+    }
+
+    #[test]
+    fn moments_that_are_too_far_away_are_not_believed() {
+        let far = RateLimit { resets_at: Some(at(i64::MAX)), ..left(0) };
+        assert_eq!(far.allowance(0, 0, at(150)), Allowance::Until(at(100).plus(LONGEST_RESET)));
+        let blocked = RateLimit { blocked_until: Some(at(i64::MAX)), ..left(9) };
+        assert_eq!(blocked.allowance(0, 0, at(150)), Allowance::Open);
     }
 }

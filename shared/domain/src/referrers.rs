@@ -1,8 +1,12 @@
 //! Referrers: signatures, SBOMs and attestations, and the tags under which clients look for them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use crate::{
     Digest, MediaType, TagName,
@@ -11,6 +15,12 @@ use crate::{
 
 /// The most referrers of one subject. Their index has to stay a manifest that registries serve.
 pub const MAX_REFERRERS: usize = 1_000;
+/// The most memory that the referrers of one subject may take, in bytes: as much as the largest index of them has, so that
+/// a list of many small annotations is no larger here than there.
+pub const MAX_WEIGHT: usize = MAX_MANIFEST_SIZE;
+/// What an entry, and what an annotation takes beside its texts: the parts of a map and of its texts' allocations.
+const ENTRY_WEIGHT: usize = 512;
+const ANNOTATION_WEIGHT: usize = 128;
 /// How deep referrers of referrers are followed: a signature of an SBOM of an image, and one more.
 pub const MAX_REFERRER_DEPTH: usize = 4;
 
@@ -37,6 +47,15 @@ pub struct Referrer {
 }
 
 impl Referrer {
+    /// How many bytes of memory it takes, about.
+    pub fn weight(&self) -> usize {
+        let annotation =
+            |(key, value): (&String, &String)| ANNOTATION_WEIGHT.saturating_add(key.len()).saturating_add(value.len());
+        let kind = self.artifact_type.as_ref().map_or(0, String::len);
+        let annotations = self.annotations.iter().flatten().map(annotation);
+        annotations.fold(ENTRY_WEIGHT.saturating_add(self.media_type.len()).saturating_add(kind), usize::saturating_add)
+    }
+
     /// Adds from the artifact's manifest what its entry lacks: the kind, which is the config's media type where an image
     /// names none, and the annotations (distribution-spec v1.1.1, "Listing Referrers").
     pub fn complete(&mut self, manifest: &[u8]) {
@@ -60,14 +79,103 @@ impl Referrer {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
     schema_version: u8,
-    #[serde(default)]
+    media_type: &'static str,
+    manifests: Vec<Referrer>,
+}
+
+/// An index as it was sent: its annotations are weighed before they are unfolded.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent<'a> {
+    #[serde(rename = "schemaVersion")]
+    _schema_version: u8,
+    #[serde(rename = "mediaType", default)]
+    _media_type: IgnoredAny,
+    #[serde(default, borrow)]
+    manifests: Option<Vec<Entry<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
     media_type: String,
+    digest: Digest,
+    size: u64,
     #[serde(default)]
-    manifests: Option<Vec<Referrer>>,
+    artifact_type: Option<String>,
+    #[serde(default, borrow)]
+    annotations: Option<&'a RawValue>,
+}
+
+impl Entry<'_> {
+    /// The entry, if it weighs no more than what is left of `left`.
+    fn unfold(self, left: &mut usize) -> Result<Referrer, Refusal> {
+        let malformed = |_| Refusal::Malformed("no list of referrers".into());
+        let annotations = self.annotations.map(RawValue::get);
+        let weight = annotations.map(serde_json::from_str::<Weight>).transpose().map_err(malformed)?;
+        let texts = self.media_type.len().saturating_add(self.artifact_type.as_ref().map_or(0, String::len));
+        let weight = ENTRY_WEIGHT.saturating_add(texts).saturating_add(weight.map_or(0, |weight| weight.0));
+        *left = left.checked_sub(weight).ok_or(Refusal::TooLarge)?;
+        let annotations = annotations.map(serde_json::from_str).transpose().map_err(malformed)?.flatten();
+        let Self { media_type, digest, size, artifact_type, .. } = self;
+        Ok(Referrer { media_type, digest, size, artifact_type, annotations })
+    }
+}
+
+/// What annotations would take unfolded, or 0 for null. Their texts are not kept.
+struct Weight(usize);
+
+impl<'de> Deserialize<'de> for Weight {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Weigher)
+    }
+}
+
+struct Weigher;
+
+impl<'de> Visitor<'de> for Weigher {
+    type Value = Weight;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("annotations")
+    }
+
+    fn visit_unit<E>(self) -> Result<Weight, E> {
+        Ok(Weight(0))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Weight, A::Error> {
+        let mut weight = 0_usize;
+        while let Some((Length(key), Length(value))) = map.next_entry()? {
+            weight = weight.saturating_add(ANNOTATION_WEIGHT).saturating_add(key).saturating_add(value);
+        }
+        Ok(Weight(weight))
+    }
+}
+
+/// The length of a text.
+struct Length(usize);
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Length;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Length, E> {
+                Ok(Length(text.len()))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
 }
 
 /// The tag that holds the index of what refers to `subject` where a registry has no referrers API (distribution-spec
@@ -87,10 +195,12 @@ pub fn is_attached_tag(tag: &TagName) -> bool {
     tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-")
 }
 
-/// Parses a list of referrers, or an index as one.
+/// Parses a list of referrers, or an index as one; [`Refusal::TooLarge`] if it takes more than [`MAX_WEIGHT`].
 pub fn parse(bytes: &[u8]) -> Result<Vec<Referrer>, Refusal> {
-    let index: Index = serde_json::from_slice(bytes).map_err(|_| Refusal::Malformed("no list of referrers".into()))?;
-    Ok(index.manifests.unwrap_or_default())
+    let sent: Sent<'_> =
+        serde_json::from_slice(bytes).map_err(|_| Refusal::Malformed("no list of referrers".into()))?;
+    let mut left = MAX_WEIGHT;
+    sent.manifests.into_iter().flatten().map(|entry| entry.unfold(&mut left)).collect()
 }
 
 /// The index that a mirror keeps under the referrers tag: the same bytes for the same referrers, in whatever order and
@@ -98,10 +208,14 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Referrer>, Refusal> {
 pub fn index(referrers: impl IntoIterator<Item = Referrer>) -> Result<Vec<u8>, Refusal> {
     let servable = referrers.into_iter().filter(|referrer| referrer.media_type.parse::<MediaType>().is_ok());
     let by_digest: BTreeMap<Digest, Referrer> = servable.map(|referrer| (referrer.digest.clone(), referrer)).collect();
+    // What is kept must be read again.
+    if by_digest.values().map(Referrer::weight).fold(0, usize::saturating_add) > MAX_WEIGHT {
+        return Err(Refusal::TooLarge);
+    }
     let index = Index {
         schema_version: 2,
-        media_type: MediaType::OciIndex.as_str().to_owned(),
-        manifests: Some(by_digest.into_values().collect()),
+        media_type: MediaType::OciIndex.as_str(),
+        manifests: by_digest.into_values().collect(),
     };
     let bytes = serde_json::to_vec(&index).map_err(|error| Refusal::Malformed(error.to_string()))?;
     if bytes.len() > MAX_MANIFEST_SIZE { Err(Refusal::TooLarge) } else { Ok(bytes) }
@@ -170,5 +284,29 @@ mod tests {
         assert_eq!(manifests.len(), 2);
         assert!(parse(b"<html>").is_err());
         assert_eq!(parse(br#"{"schemaVersion":2,"manifests":null}"#), Ok(vec![]));
+    }
+
+    #[test]
+    fn many_small_annotations_are_too_large_together() {
+        let list = |count: usize| {
+            let annotations: Vec<_> = (0..count).map(|number| format!(r#""{number:x}":"""#)).collect();
+            let digest = Digest::sha256(b"");
+            let annotations = annotations.join(",");
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"a","digest":"{digest}","size":1,"annotations":{{{annotations}}}}}]}}"#
+            )
+        };
+        let parsed = parse(list(1_000).as_bytes()).unwrap();
+        assert_eq!(parsed[0].annotations.as_ref().unwrap().len(), 1_000);
+        assert!(parsed[0].weight() <= MAX_WEIGHT);
+        assert_eq!(parse(list(40_000).as_bytes()), Err(Refusal::TooLarge));
+        for annotations in ["null", "{}"] {
+            let text = list(0).replace("{}", annotations);
+            assert_eq!(parse(text.as_bytes()).unwrap().len(), 1, "{text}");
+        }
+        for annotations in ["[]", "1", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#] {
+            let text = list(0).replace(r#""annotations":{}"#, &format!(r#""annotations":{annotations}"#));
+            assert!(matches!(parse(text.as_bytes()), Err(Refusal::Malformed(_))), "{text}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Digest, RepositoryName, TagName, Timestamp, Warning, failure::Failure};
+use crate::{Digest, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace};
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,11 +126,11 @@ impl std::ops::Add for Upstream {
 
     fn add(self, other: Self) -> Self {
         Self {
-            requests: self.requests + other.requests,
-            retries: self.retries + other.retries,
-            manifest_gets: self.manifest_gets + other.manifest_gets,
-            bytes_read: self.bytes_read + other.bytes_read,
-            waited_ms: self.waited_ms + other.waited_ms,
+            requests: self.requests.saturating_add(other.requests),
+            retries: self.retries.saturating_add(other.retries),
+            manifest_gets: self.manifest_gets.saturating_add(other.manifest_gets),
+            bytes_read: self.bytes_read.saturating_add(other.bytes_read),
+            waited_ms: self.waited_ms.saturating_add(other.waited_ms),
         }
     }
 }
@@ -169,6 +169,13 @@ pub struct Run {
     /// How often in a row it has waited so without getting anywhere in between.
     #[serde(default)]
     pub idle_waits: u32,
+    /// How many items of outcomes each of its attempts has written: one attempt for each invocation. What an attempt wrote
+    /// beyond that, it wrote after another one had taken over, and nobody reads it.
+    #[serde(default)]
+    pub outcome_items: Vec<u32>,
+    /// How fast it moves.
+    #[serde(default)]
+    pub pace: Pace,
 }
 
 impl Run {
@@ -188,6 +195,22 @@ impl Run {
             waiting_until: None,
             waits: 0,
             idle_waits: 0,
+            outcome_items: vec![0],
+            pace: Pace::default(),
+        }
+    }
+
+    /// The run in its next invocation.
+    #[must_use]
+    pub fn again(self) -> Self {
+        let outcome_items = self.outcome_items.into_iter().chain([0]).collect();
+        Self {
+            status: RunStatus::Syncing,
+            ended_at: None,
+            invocations: self.invocations.saturating_add(1),
+            waiting_until: None,
+            outcome_items,
+            ..self
         }
     }
 }
@@ -232,19 +255,20 @@ pub enum Outcome {
 impl Progress {
     /// Counts one outcome.
     pub fn count(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Copied => self.tags_copied += 1,
-            Outcome::Unchanged => self.tags_unchanged += 1,
-            Outcome::Repaired => self.tags_repaired += 1,
-            Outcome::Refused | Outcome::Failed => self.tags_failed += 1,
-            Outcome::Skipped => self.tags_skipped += 1,
+        let count = match outcome {
+            Outcome::Copied => &mut self.tags_copied,
+            Outcome::Unchanged => &mut self.tags_unchanged,
+            Outcome::Repaired => &mut self.tags_repaired,
+            Outcome::Refused | Outcome::Failed => &mut self.tags_failed,
+            Outcome::Skipped => &mut self.tags_skipped,
             // The others are not among the selected ones.
             Outcome::Pruned => {
-                self.tags_pruned += 1;
+                self.tags_pruned = self.tags_pruned.saturating_add(1);
                 return;
             }
             Outcome::Held => return,
-        }
-        self.tags_done += 1;
+        };
+        *count = count.saturating_add(1);
+        self.tags_done = self.tags_done.saturating_add(1);
     }
 }

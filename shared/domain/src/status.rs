@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! NEVER_RUN ──claim──▶ SYNCING ──▶ SUCCESS | FAIL ──claim──▶ …
-//!     any but SYNCING ──sync now──▶ SYNC_NOW ──claim──▶ SYNCING
+//!     any but SYNCING that does not wait ──sync now──▶ SYNC_NOW ──claim──▶ SYNCING
 //!     SYNCING, SYNC_NOW ──cancel──▶ CANCEL ──sync now──▶ SYNC_NOW
 //! ```
 //! Every transition takes the present state and the time and gives the next state; the table writes it only if the
@@ -133,6 +133,12 @@ impl SyncState {
     /// Whether a sync holds a claim that has not expired.
     pub fn is_running(&self, now: Timestamp) -> bool {
         self.sync_status == SyncStatus::Syncing && self.sync_expiration_date.is_some_and(|expiration| expiration > now)
+    }
+
+    /// Whether a sync has left its claim behind to keep everybody away until its registry allows it to go on: no process
+    /// works on it.
+    pub fn is_waiting(&self, now: Timestamp) -> bool {
+        self.is_running(now) && self.sync_waiting_until.is_some_and(|until| until > now)
     }
 
     /// Whether no sync runs or is asked for, and the schedule may start one.

@@ -61,11 +61,12 @@ impl Flow {
         self.linked.lock().unwrap_or_else(PoisonError::into_inner).extend(digests.into_iter().cloned());
     }
 
-    /// Keeps verified content until it is copied, if there is room.
+    /// Keeps verified content until it is copied, if there is room. It is a copy that is kept: the bytes of a large
+    /// document hold a place that others wait for.
     pub(crate) fn keep(&self, digest: &Digest, bytes: Bytes) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.values().map(Bytes::len).sum::<usize>() + bytes.len() <= MAX_KNOWN {
-            known.insert(digest.clone(), bytes);
+            known.insert(digest.clone(), Bytes::copy_from_slice(&bytes));
         }
     }
 

@@ -96,6 +96,11 @@ impl Claim {
         self.run
     }
 
+    /// What the table knows the claim by.
+    pub(crate) fn transaction(&self) -> Uuid {
+        self.transaction
+    }
+
     /// How often to renew: a few times before the claim expires, and often enough that a cancel is noticed soon.
     pub(crate) fn renewal_interval(&self) -> Duration {
         const SOON: Duration = Duration::from_secs(3);
@@ -104,8 +109,9 @@ impl Claim {
 
     /// Renews the claim, or learns that it is lost.
     pub(crate) async fn renew(&self) -> Result<(), WorkError> {
-        let expiration = now().plus(self.duration);
-        self.table.renew_claim(&self.repository, self.transaction, expiration).await?;
+        let now = now();
+        let expiration = now.plus(self.duration);
+        self.table.renew_claim(&self.repository, self.transaction, now, expiration).await?;
         self.expiration.store(expiration.unix(), Ordering::Relaxed);
         Ok(())
     }

@@ -16,6 +16,9 @@ pub enum SyncError {
     /// The next attempt could not be scheduled. The mirror's own schedule goes on.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// It hit a fault of ours.
+    #[error("a fault of ours: the function's log says where")]
+    Fault,
 }
 
 /// The longest message that a run keeps of one failure, in bytes. Some hundreds of outcomes share an item.
@@ -35,13 +38,18 @@ pub(crate) enum WorkError {
 }
 
 fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
-    let mut message = error.to_string();
+    WorkError::Failed(Failure { reason, message: cut(error.to_string()) })
+}
+
+/// A message, as much of it as is kept.
+pub(crate) fn cut(mut message: String) -> String {
     if message.len() > MESSAGE_LENGTH {
         let end = (0..=MESSAGE_LENGTH).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
         message.truncate(end);
         message.push('…');
+        message.shrink_to_fit();
     }
-    WorkError::Failed(Failure { reason, message })
+    message
 }
 
 /// A failure that none of the classes names.

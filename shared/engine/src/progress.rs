@@ -1,23 +1,27 @@
-//! What a run counts, and how that reaches the table while it goes on.
+//! What a run counts and remembers of its tags.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorage_domain::{
-    Digest, FailureReason, RateLimit, TagName,
+    Digest, FailureReason, TagName,
     failure::Failure,
-    mirror::MirrorConfig,
-    run::{Outcome, Progress as Counts, Run, TagOutcome, Upstream},
+    run::{Outcome, Progress as Counts, TagOutcome},
 };
-use moorage_state::{Account, StateError, Table};
-use moorage_upstream::Meter;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
-use crate::{claim::Claim, error::WorkError, report};
+use crate::{error::cut, tag_set::TagSet};
+
+/// Outcomes that wait for the table, at most some more: a few megabytes, whatever a registry makes of its tags.
+const MOST_FRESH: usize = 4_000;
 
 /// The counters and outcomes of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     inner: Mutex<Inner>,
+    /// There are too many fresh outcomes.
+    full: Notify,
+    /// Some of them have been written.
+    emptied: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -26,20 +30,48 @@ struct Inner {
     /// Outcomes that the table does not have yet.
     fresh: Vec<TagOutcome>,
     failure: Option<Failure>,
-    failed: Vec<TagName>,
+    failed: TagSet,
+}
+
+/// What a run's earlier invocations have done with its tags.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier {
+    /// The tags that they have dealt with.
+    pub(crate) done: TagSet,
+    /// Those of them that were copied.
+    pub(crate) copied: TagSet,
+    /// Those that failed.
+    failed: TagSet,
+    /// The first failure.
+    failure: Option<Failure>,
+}
+
+impl Earlier {
+    /// Adds what became of a tag.
+    pub(crate) fn add(&mut self, outcome: TagOutcome) {
+        if !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
+            self.done.insert(&outcome.tag);
+        }
+        if outcome.outcome == Outcome::Copied {
+            self.copied.insert(&outcome.tag);
+        }
+        if let Some(failure) = outcome.failure {
+            self.failed.insert(&outcome.tag);
+            self.failure.get_or_insert(failure);
+        }
+    }
 }
 
 impl Progress {
     /// The counters of a run that goes on. Bytes of what was not finished are wanted anew.
-    pub(crate) fn resume(counts: Counts, outcomes: &[TagOutcome]) -> Self {
-        let failed = || outcomes.iter().filter(|outcome| outcome.failure.is_some());
+    pub(crate) fn resume(counts: Counts, earlier: &mut Earlier) -> Self {
         let inner = Inner {
             counts: Counts { bytes_total: counts.bytes_done, ..counts },
             fresh: Vec::new(),
-            failure: failed().find_map(|outcome| outcome.failure.clone()),
-            failed: failed().map(|outcome| outcome.tag.clone()).collect(),
+            failure: earlier.failure.take(),
+            failed: std::mem::take(&mut earlier.failed),
         };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -54,39 +86,39 @@ impl Progress {
 
     /// Counts tags of what is attached to the selected ones.
     pub(crate) fn attached(&self, tags: usize) {
-        self.lock().counts.tags_total += tags as u64;
+        add(&mut self.lock().counts.tags_total, tags as u64);
     }
 
     /// Counts bytes that are wanted.
     pub(crate) fn want(&self, bytes: u64) {
-        self.lock().counts.bytes_total += bytes;
+        add(&mut self.lock().counts.bytes_total, bytes);
     }
 
     /// Counts wanted bytes that the bucket had.
     pub(crate) fn done(&self, bytes: u64) {
-        self.lock().counts.bytes_done += bytes;
+        add(&mut self.lock().counts.bytes_done, bytes);
     }
 
     /// Takes back wanted bytes that an earlier invocation of the run has counted.
     pub(crate) fn counted(&self, bytes: u64) {
-        self.lock().counts.bytes_total -= bytes;
+        take(&mut self.lock().counts.bytes_total, bytes);
     }
 
     /// Counts wanted bytes that came from the registry.
     pub(crate) fn received(&self, bytes: u64) {
         let mut inner = self.lock();
-        inner.counts.bytes_done += bytes;
-        inner.counts.bytes_copied += bytes;
+        add(&mut inner.counts.bytes_done, bytes);
+        add(&mut inner.counts.bytes_copied, bytes);
     }
 
     /// Counts a blob, part of a blob, or manifest that was not in the bucket before.
     pub(crate) fn stored(&self) {
-        self.lock().counts.objects_stored += 1;
+        add(&mut self.lock().counts.objects_stored, 1);
     }
 
     /// Takes back bytes that came and were of no use.
     pub(crate) fn lost(&self, bytes: u64) {
-        self.lock().counts.bytes_done -= bytes;
+        take(&mut self.lock().counts.bytes_done, bytes);
     }
 
     /// Records what became of a tag.
@@ -98,6 +130,7 @@ impl Progress {
     pub(crate) fn failure(&self, tag: &TagName, failure: Failure) {
         let refused = failure.reason == FailureReason::ContentRefused;
         let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
+        let failure = Failure { message: cut(failure.message), ..failure };
         self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure) });
     }
 
@@ -106,9 +139,26 @@ impl Progress {
         inner.counts.count(outcome.outcome);
         if let Some(failure) = &outcome.failure {
             inner.failure.get_or_insert_with(|| failure.clone());
-            inner.failed.push(outcome.tag.clone());
+            inner.failed.insert(&outcome.tag);
         }
         inner.fresh.push(outcome);
+    }
+
+    /// Waits until there is room for the outcomes of some more tags.
+    pub(crate) async fn room(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.lock().fresh.len() < MOST_FRESH {
+                return;
+            }
+            self.full.notify_one();
+            emptied.await;
+        }
+    }
+
+    /// Returns when somebody waits for room.
+    pub(crate) async fn full(&self) {
+        self.full.notified().await;
     }
 
     /// The counters now.
@@ -117,87 +167,104 @@ impl Progress {
     }
 
     /// The first failure, and the tags that failed.
-    pub(crate) fn failures(&self) -> (Option<Failure>, Vec<TagName>) {
+    pub(crate) fn failures(&self) -> (Option<Failure>, TagSet) {
         let inner = self.lock();
         (inner.failure.clone(), inner.failed.clone())
     }
 
-    fn fresh(&self) -> Vec<TagOutcome> {
+    /// Outcomes that the table does not have yet.
+    pub(crate) fn fresh(&self) -> Vec<TagOutcome> {
         self.lock().fresh.clone()
     }
 
     /// Forgets the first `count` fresh outcomes: the table has them.
-    fn written(&self, count: usize) {
-        self.lock().fresh.drain(..count);
+    pub(crate) fn written(&self, count: usize) {
+        let mut inner = self.lock();
+        let count = count.min(inner.fresh.len());
+        inner.fresh.drain(..count);
+        drop(inner);
+        self.emptied.notify_waiters();
     }
 }
 
-/// Writes a run's progress to the table.
-#[derive(Debug)]
-pub(crate) struct Pump {
-    pub(crate) table: Table,
-    pub(crate) config: MirrorConfig,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) run: Run,
-    /// The number of the next item of outcomes.
-    pub(crate) outcomes: u32,
-    /// What earlier invocations of the run asked of the registry.
-    pub(crate) before: Upstream,
-    pub(crate) meter: Meter,
-    pub(crate) account: Account,
-    /// What the table has of the registry's limit.
-    pub(crate) limit: RateLimit,
+/// Adds to a counter. What is added may be a registry's number.
+fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
 }
 
-impl Pump {
-    /// Writes what has changed since the last call: the run, its tags, and the usage log.
-    pub(crate) async fn flush(&mut self) -> Result<(), StateError> {
-        let fresh = self.progress.fresh();
-        let counts = Counts { upstream: self.before + self.meter.counts(), ..self.progress.counts() };
-        let repository = &self.config.repository;
-        self.outcomes = self.table.add_outcomes(repository, &self.run, self.outcomes, &fresh).await?;
-        self.progress.written(fresh.len());
-        let log: Vec<_> = fresh.iter().filter_map(|outcome| report::tag(&self.config, outcome)).collect();
-        self.table.add_log(repository, &log).await?;
-        if counts != self.run.progress {
-            self.run.progress = counts;
-            self.table.put_run(repository, &self.run).await?;
-        }
-        self.share_limit().await
+/// Takes from a counter what was added to it before.
+fn take(count: &mut u64, less: u64) {
+    *count = count.saturating_sub(less);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tag(n: usize) -> TagName {
+        format!("{n:0>128}").parse().unwrap()
     }
 
-    /// Tells other syncs of the same identity what was seen of the registry's limit, and learns what they have seen.
-    async fn share_limit(&mut self) -> Result<(), StateError> {
-        let seen = self.meter.limit();
-        if seen == RateLimit::default() {
-            return Ok(());
+    #[test]
+    fn no_number_of_a_registry_is_too_large() {
+        let progress = Progress::default();
+        for _ in 0..2 {
+            progress.want(u64::MAX);
+            progress.done(u64::MAX);
+            progress.received(u64::MAX);
+            progress.attached(usize::MAX);
         }
-        if seen != self.limit {
-            self.table.report_rate_limit(&self.account, seen).await?;
-        }
-        self.limit = self.table.rate_limit(&self.account).await?;
-        self.meter.learn(self.limit);
-        Ok(())
+        progress.lost(u64::MAX);
+        progress.lost(1);
+        progress.counted(u64::MAX);
+        progress.counted(1);
+        let counts = progress.counts();
+        assert_eq!((counts.bytes_total, counts.bytes_done, counts.bytes_copied), (0, 0, u64::MAX));
     }
 
-    /// Renews the claim and flushes, until `stop` is called, or the claim is lost, which calls it. A table that fails
-    /// is tried again each time: the claim's own expiration bounds that.
-    pub(crate) async fn run(mut self, claim: Arc<Claim>, stop: CancellationToken) -> Self {
-        let mut ticks = tokio::time::interval(claim.renewal_interval());
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        ticks.tick().await;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return self,
-                _ = ticks.tick() => {}
-            }
-            if matches!(claim.renew().await, Err(WorkError::ClaimLost)) || claim.check().is_err() {
-                stop.cancel();
-                return self;
-            }
-            if let Err(error) = self.flush().await {
-                tracing::warn!(%error, "could not write the run's progress");
-            }
+    #[test]
+    fn messages_are_cut() {
+        let progress = Progress::default();
+        progress.failure(&tag(1), Failure { reason: FailureReason::NotFound, message: "é".repeat(1_000_000) });
+        assert!(progress.fresh()[0].failure.as_ref().unwrap().message.len() < 500);
+        assert!(progress.failures().0.unwrap().message.len() < 500);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_too_many_outcomes_waits_for_the_table() {
+        let progress = std::sync::Arc::new(Progress::default());
+        for n in 0..MOST_FRESH {
+            progress.room().await;
+            progress.failure(&tag(n), Failure { reason: FailureReason::NotFound, message: "x".repeat(9_999) });
         }
+        let short = Duration::from_millis(20);
+        assert!(tokio::time::timeout(short, progress.room()).await.is_err(), "there is no room");
+        tokio::time::timeout(short, progress.full()).await.expect("somebody said so");
+        let waiting = tokio::spawn({
+            let progress = progress.clone();
+            async move { progress.room().await }
+        });
+        tokio::task::yield_now().await;
+        progress.written(MOST_FRESH);
+        tokio::time::timeout(short, waiting).await.unwrap().unwrap();
+        assert_eq!(progress.failures().1.len(), MOST_FRESH);
+    }
+
+    #[test]
+    fn what_was_done_before_is_not_done_again() {
+        let mut earlier = Earlier::default();
+        for (n, outcome) in [Outcome::Copied, Outcome::Failed, Outcome::Pruned].into_iter().enumerate() {
+            let failure = Failure { reason: FailureReason::NotFound, message: n.to_string() };
+            let failure = (outcome == Outcome::Failed).then_some(failure);
+            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure });
+        }
+        let done = [0, 1, 2].map(|n| (earlier.done.contains(&tag(n)), earlier.copied.contains(&tag(n))));
+        assert_eq!(done, [(true, true), (true, false), (false, false)]);
+        let counts = Counts { bytes_done: 5, bytes_total: 9, ..Counts::default() };
+        let progress = Progress::resume(counts, &mut earlier);
+        let (failure, failed) = progress.failures();
+        assert_eq!((failure.unwrap().message.as_str(), failed.len(), progress.counts().bytes_total), ("1", 1, 5));
     }
 }

@@ -11,7 +11,7 @@ use moorage_domain::{
 };
 use moorage_upstream::{Registry, UpstreamError};
 
-use crate::{error::WorkError, steps::Steps};
+use crate::{error::WorkError, steps::Steps, tag_set::TagSet};
 
 /// Tags whose end is confirmed at once.
 const HEADS_IN_FLIGHT: usize = 32;
@@ -31,12 +31,12 @@ impl Steps<'_> {
         let (deleted, warning) = match plan::prune(held, listed.len(), selected, self.mirror.config.deletion_limit) {
             Prune::Delete(tags) => {
                 let (gone, there) = self.confirm(registry, listed, tags).await?;
-                self.hold(&there);
+                self.hold(&there).await;
                 let tags = there.len() as u64;
                 (gone, (tags > 0).then_some(Warning::ListIncomplete { tags }))
             }
             Prune::Hold { tags, limit } => {
-                self.hold(&tags);
+                self.hold(&tags).await;
                 let (tags, limit) = (tags.len() as u64, limit as u64);
                 (Vec::new(), Some(Warning::DeletionsHeld { tags, limit }))
             }
@@ -47,8 +47,9 @@ impl Steps<'_> {
         Ok(warning)
     }
 
-    fn hold(&self, tags: &[TagName]) {
+    async fn hold(&self, tags: &[TagName]) {
         for tag in tags {
+            self.progress.room().await;
             self.progress.outcome(tag, Outcome::Held, None);
         }
     }
@@ -82,6 +83,7 @@ impl Steps<'_> {
     /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
     async fn delete(&self, tags: &[TagName]) -> Result<(), WorkError> {
         for tag in tags {
+            self.progress.room().await;
             self.claim.check()?;
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
             self.claim.tags.delete(tag).await?;
@@ -97,9 +99,9 @@ impl Steps<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         selected: &[TagName],
         deleted: &[TagName],
-        failed: &[TagName],
+        failed: &TagSet,
     ) -> Result<(), WorkError> {
-        let [selected, deleted, failed] = [selected, deleted, failed].map(|tags| tags.iter().collect::<BTreeSet<_>>());
+        let [selected, deleted] = [selected, deleted].map(|tags| tags.iter().collect::<BTreeSet<_>>());
         let missed = |tag: &TagName| !deleted.contains(tag) && (!selected.contains(tag) || failed.contains(tag));
         let missed = held.iter().filter(|(tag, held)| held.last_seen.is_none() && missed(tag));
         let last_complete = self.mirror.state.last_complete;

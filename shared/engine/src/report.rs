@@ -9,7 +9,7 @@ use moorage_domain::{
 };
 use moorage_telemetry::{Metric, Unit, emit};
 
-use crate::clock::now;
+use crate::{clock::now, tag_set::TagSet};
 
 /// The longest list of tags in a log entry, in bytes: the entry must fit an item.
 const TAGS_LENGTH: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntr
 
 /// Everything was mirrored.
 pub(crate) fn succeeded(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
-    let tags = if tags.is_empty() { "No tags matched".to_owned() } else { names(tags, &[]) };
+    let tags = if tags.is_empty() { "No tags matched".to_owned() } else { names(tags, &TagSet::default()) };
     let fields = SyncFields { verb: "end", tags: Some(tags), ..SyncFields::default() };
     entry(config, LogKind::RepoMirrorSyncSuccess, fields)
 }
@@ -61,7 +61,7 @@ pub(crate) fn waiting(config: &MirrorConfig, until: Timestamp) -> LogEntry {
 }
 
 /// Some tags failed.
-pub(crate) fn failed_in_part(config: &MirrorConfig, tags: &[TagName], failed: &[TagName]) -> LogEntry {
+pub(crate) fn failed_in_part(config: &MirrorConfig, tags: &[TagName], failed: &TagSet) -> LogEntry {
     let message = format!("{}: PARTIAL SYNC", pattern_message(&config.external_reference, &config.root_rule));
     let fields = SyncFields { verb: "lost", message, tags: Some(names(tags, failed)), ..SyncFields::default() };
     sync_entry(LogKind::RepoMirrorSyncFailed, now(), &config.repository, fields)
@@ -89,13 +89,13 @@ fn explain(failure: &Failure) -> String {
     format!("{}: {} ({})", failure.reason.as_str(), failure.message, failure.reason.advice())
 }
 
-/// Quay's list of tags: `a, b(FAILED)`.
-fn names(tags: &[TagName], failed: &[TagName]) -> String {
-    let failed: std::collections::BTreeSet<_> = failed.iter().collect();
+/// Quay's list of tags: `a, b(FAILED)`. One that is too long ends with how many there are.
+fn names(tags: &[TagName], failed: &TagSet) -> String {
     let mut text = String::new();
     for tag in tags {
         if text.len() > TAGS_LENGTH {
-            text.push_str(", …");
+            let (tags, failed) = (tags.len().to_string(), failed.len().to_string());
+            text.extend([", … (", &tags, " tags, ", &failed, " FAILED)"]);
             break;
         }
         let separator = if text.is_empty() { "" } else { ", " };
@@ -110,10 +110,10 @@ fn names(tags: &[TagName], failed: &[TagName]) -> String {
 pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timestamp, of_repository: bool) {
     let namespace = repository.namespace();
     let succeeded = run.status == RunStatus::Success;
-    let duration = run.ended_at.map_or(0, |ended| ended.unix() - run.started_at.unix());
+    let duration = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(run.started_at.unix()));
     let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
     let held = run.warning.map_or(0, Warning::tags);
-    let lag = run.ended_at.map_or(0, |ended| ended.unix() - current_at.unix());
+    let lag = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(current_at.unix()));
     let upstream = run.progress.upstream;
     let metric = |name, unit, value| Metric { name, unit, value };
     #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
@@ -146,6 +146,14 @@ mod tests {
     #[test]
     fn failed_tags_are_marked_as_quay_does() {
         let tags: Vec<TagName> = ["a", "b", "c"].iter().map(|tag| tag.parse().unwrap()).collect();
-        assert_eq!(names(&tags, &tags[1..2]), "a, b(FAILED), c");
+        assert_eq!(names(&tags, &tags[1..2].iter().collect()), "a, b(FAILED), c");
+    }
+
+    #[test]
+    fn a_long_list_ends_with_numbers() {
+        let tags: Vec<TagName> = (0..2_000).map(|n| format!("{n:0>128}").parse().unwrap()).collect();
+        let text = names(&tags, &tags[500..].iter().collect());
+        assert!(text.len() < TAGS_LENGTH + 300);
+        assert!(text.ends_with("(FAILED), … (2000 tags, 1500 FAILED)"), "{}", &text[text.len() - 200..]);
     }
 }

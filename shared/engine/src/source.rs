@@ -34,7 +34,8 @@ impl Owner<'_> {
 pub(crate) async fn account(engine: &Engine, mirror: &Mirror) -> Result<Account, StateError> {
     let login = login(engine, mirror).await?;
     let username = login.as_ref().map(|login| login.username.as_str());
-    Ok(Account::new(mirror.config.external_reference.registry(), username))
+    let config = &mirror.config;
+    Ok(Account::new(config.repository.namespace(), config.external_reference.registry(), username))
 }
 
 /// Opens the registry of a mirror.
@@ -76,6 +77,7 @@ fn settings(engine: &Engine, config: &RegistryConfig, credentials: Option<Creden
         credentials,
         verify_tls: config.verify_tls(),
         proxy: Proxy { http: proxy("http_proxy"), https: proxy("https_proxy"), no_proxy: proxy("no_proxy") },
+        token_realms: config.token_realms(),
         guard: engine.settings.guard.clone(),
         limits: engine.settings.limits.clone(),
         meter,

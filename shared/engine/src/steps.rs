@@ -30,6 +30,7 @@ use crate::{
     referrers::Attached,
     source,
     sync::Engine,
+    tag_set::TagSet,
 };
 
 /// Tags whose digests are asked for at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant one.
@@ -49,9 +50,9 @@ pub(crate) struct Steps<'a> {
     /// When it began.
     pub(crate) started_at: Timestamp,
     /// The tags that earlier invocations of the run have dealt with.
-    pub(crate) done: BTreeSet<TagName>,
+    pub(crate) done: TagSet,
     /// Those of them that were copied.
-    pub(crate) copied: BTreeSet<TagName>,
+    pub(crate) copied: TagSet,
     /// The tags that the architecture filter has left out before.
     pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
     /// Whether everything that the tags reference is looked at.
@@ -150,7 +151,8 @@ impl Steps<'_> {
         }
         let warning = self.prune(&registry, &held, &listed, &selected).await?;
         if refresh {
-            engine.table.put_referrers_checked(&config.repository, self.started_at).await?;
+            let claim = self.claim.transaction();
+            engine.table.put_referrers_checked(&config.repository, self.started_at, claim).await?;
         }
         Ok(Work::Done { selected, warning })
     }
@@ -169,6 +171,7 @@ impl Steps<'_> {
         let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
         let architectures = &self.mirror.config.architecture_filter;
         while let Some((tag, resolved)) = resolved.next().await {
+            self.progress.room().await;
             let upstream = match resolved {
                 Ok(upstream) => upstream,
                 Err(error) => {
@@ -216,6 +219,7 @@ impl Steps<'_> {
         let mut results = begun.map(|wanted| one(registry, copier, wanted)).buffer_unordered(TAGS_IN_FLIGHT);
         let mut stop = None;
         while let Some((tag, digest, result)) = results.next().await {
+            self.progress.room().await;
             tried += 1;
             match result {
                 Ok(Outcome::Unchanged) if self.is_adopted(&tag) => {

@@ -1,41 +1,40 @@
 //! One sync: claim, run the steps as long as there is time, report, release or hand over.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use moorage_domain::{
-    FailureReason, Guard, TagName, Timestamp,
+    FailureReason, Guard, RepositoryName,
     failure::Failure,
-    rate_limit::LONGEST_WAIT,
-    run::{Outcome, Progress as Counts, Run, RunStatus, SyncRequest, TagOutcome, Trigger},
-    status::{Findings, NotEligible, SyncEnd, SyncStatus},
-    usage_log::LogEntry,
+    run::{Run, RunId, RunStatus, SyncRequest},
+    status::NotEligible,
 };
-use moorage_schedule::{Invoker, SchedulePlan, Scheduler};
-use moorage_state::{Mirror, SecretBox, StateError, Table};
+use moorage_schedule::{Invoker, Scheduler};
+use moorage_state::{Mirror, SecretBox, StateError, Table, TransitionError};
 use moorage_storage::Storage;
 use moorage_upstream::{Limits, Meter};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     budget::Budget,
     claim::{Claim, Claimed},
     clock::now,
-    error::SyncError,
-    progress::{Progress, Pump},
+    end::{Held, Sync},
+    error::{SyncError, cut},
+    fault::caught,
+    progress::{Earlier, Progress},
+    pump::Pump,
     report, source,
     steps::{Steps, Work},
 };
 
-/// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
-const MAX_INVOCATIONS: u32 = 1_000;
 /// When a sync comes again that somebody kept out of the repository for a whole invocation.
 const AFTER_LOCK: Duration = Duration::from_secs(60);
-/// How often in a row a run waits for its registry and then gets nothing before it is told to wait again.
-const MAX_IDLE_WAITS: u32 = 8;
+/// How often a run is read again that another sync wrote just before it lost its claim: it can do so once.
+const MAX_RACES: u32 = 4;
 
 /// What a sync needs to know of its stack.
 #[derive(Debug, Clone)]
@@ -50,6 +49,9 @@ pub struct Settings {
     pub verify_interval: Duration,
     /// How many of an organization's repositories are synced at once.
     pub organization_syncs: usize,
+    /// The fewest bytes that a run moves in an hour of work in which it gets done with no tag; one that moves less is
+    /// ended. 0 lets every run go on.
+    pub min_bytes_per_hour: u64,
     /// Whether each repository has metrics of its own, or only each namespace: CloudWatch charges for every one.
     pub repository_metrics: bool,
     /// How much is asked of one registry at once.
@@ -83,18 +85,10 @@ pub enum Ended {
     Ran(Box<Run>),
     /// It had nothing to do: another sync runs, or the mirror is not due.
     NotEligible(NotEligible),
+    /// Another sync has the mirror now, and its run; this one did nothing that is seen since.
+    Superseded,
     /// There is no such mirror; its schedule will be gone soon.
     NoMirror,
-}
-
-/// A claimed mirror and its run, in one invocation.
-struct Sync<'a> {
-    engine: &'a Engine,
-    mirror: Mirror,
-    claim: Arc<Claim>,
-    progress: Arc<Progress>,
-    /// The counters when this invocation began.
-    begun: Counts,
 }
 
 impl Engine {
@@ -121,233 +115,144 @@ impl Engine {
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
+        let held = Held { engine: self, mirror, claim };
+        // Boxed: it holds the state of every step.
+        let ended = match caught(Box::pin(self.sync_held(request, &held, budget))).await {
+            Ok(Ok(ended)) => Ok(ended),
+            // The table may still take the end of the run, though it did not take something else.
+            Ok(Err(error)) => match held.fail(request, lost(&error)).await {
+                Ok(Ended::Ran(run)) => Ok(Ended::Ran(run)),
+                _ => Err(error),
+            },
+            Err(fault) => held.fail(request, fault).await,
+        };
+        if was_lost(&ended) {
+            held.claim.leave().await?;
+        }
+        ended
+    }
+
+    /// Runs a sync that holds its claim. Whatever it starts ends with it.
+    async fn sync_held(&self, request: &SyncRequest, held: &Held<'_>, budget: Budget) -> Result<Ended, SyncError> {
+        let (mirror, claim) = (&held.mirror, &held.claim);
         let limit = async {
-            let account = source::account(self, &mirror).await?;
+            let account = source::account(self, mirror).await?;
             Ok((self.table.rate_limit(&account).await?, account))
         };
-        let ((run, earlier, outcomes), (limit, account)) =
-            tokio::try_join!(self.begin(request, &claim, &mirror), limit)?;
+        let (begun, (limit, account)) = tokio::try_join!(self.begin(request, claim, mirror), limit)?;
+        let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
+        let has_filter = !mirror.config.architecture_filter.is_empty();
+        let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
-        let progress = Arc::new(Progress::resume(begun, &earlier));
+        let progress = Arc::new(Progress::resume(begun, &mut earlier));
         let stop = CancellationToken::new();
-        let (table, config) = (self.table.clone(), mirror.config.clone());
-        let before = begun.upstream;
         let pump = Pump {
-            table,
-            config,
+            table: self.table.clone(),
+            config: mirror.config.clone(),
             progress: Arc::clone(&progress),
-            run,
-            outcomes,
-            before,
+            before: begun.upstream,
             meter: meter.clone(),
             account,
             limit,
+            min_bytes_per_hour: self.settings.min_bytes_per_hour,
+            looked_at: Instant::now(),
+            unlogged: Vec::new(),
+            failure: None,
+            run,
         };
-        let pumping = tokio::spawn(pump.run(Arc::clone(&claim), stop.clone()));
-        let (done, copied) = done(earlier);
-        let has_filter = !mirror.config.architecture_filter.is_empty();
-        let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
+        // Its own task, so that the claim is renewed whatever the steps do; and it ends with its owner.
+        let pumping = AbortOnDropHandle::new(tokio::spawn(pump.run(Arc::clone(claim), stop.clone())));
         let steps = Steps {
             engine: self,
-            mirror: &mirror,
-            claim: &claim,
+            mirror,
+            claim,
             progress: &progress,
             budget,
             run: run_id,
             started_at,
-            done,
-            copied,
+            done: earlier.done,
+            copied: earlier.copied,
             skipped,
             verifies,
             meter,
             adopted: OnceLock::new(),
         };
         let work = tokio::select! {
-            // Boxed: it holds the state of every step.
-            work = Box::pin(steps.all()) => work,
+            // Boxed, too.
+            work = caught(Box::pin(steps.all())) => work.unwrap_or_else(Work::Failed),
             () = stop.cancelled() => Work::Stopped,
             () = budget.spent() => Work::Suspended,
         };
         stop.cancel();
-        let pump = pumping
-            .await
-            .map_err(|error| StateError::Unavailable(format!("the run's progress was not written: {error}")))?;
-        Sync { engine: self, mirror, claim, progress, begun }.end(work, pump).await
+        let mut pump =
+            pumping.await.map_err(|_| StateError::Unavailable("the run's progress was not written".into()))?;
+        let work = match (work, pump.failure.take()) {
+            (Work::Stopped, Some(failure)) => Work::Failed(failure),
+            (work, _) => work,
+        };
+        Sync { held, progress, begun }.end(work, pump).await
     }
 
-    /// Begins a run, or goes on with the one that the claim was taken over with. Returns its outcomes so far, too.
+    /// Begins a run, or goes on with the one that the claim was taken over with. Returns what became of its tags so far,
+    /// too. `None` if the claim was lost meanwhile.
     async fn begin(
         &self,
         request: &SyncRequest,
         claim: &Claim,
         mirror: &Mirror,
-    ) -> Result<(Run, Vec<TagOutcome>, u32), SyncError> {
+    ) -> Result<Option<(Run, Earlier)>, SyncError> {
         let id = mirror.state.sync_run_id.unwrap_or(claim.run());
-        let known = if id == claim.run() { None } else { self.table.run(&request.repository, id).await? };
-        if let Some(run) = known {
-            let invocations = run.invocations + 1;
-            let run = Run { status: RunStatus::Syncing, ended_at: None, invocations, waiting_until: None, ..run };
-            self.table.put_run(&request.repository, &run).await?;
-            let (earlier, next) = self.table.outcomes(&request.repository, id).await?;
-            return Ok((run, earlier, next));
-        }
-        let now = now();
-        let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now);
-        let run = Run::new(id, request.trigger, now, verifies);
-        let started = [report::started(&mirror.config)];
-        tokio::try_join!(
-            self.table.put_run(&request.repository, &run),
-            self.table.add_log(&request.repository, &started)
-        )?;
-        Ok((run, Vec::new(), 0))
-    }
-}
-
-/// The tags that earlier invocations of the run have dealt with, and those of them that were copied.
-fn done(outcomes: Vec<TagOutcome>) -> (BTreeSet<TagName>, BTreeSet<TagName>) {
-    let copied = outcomes.iter().filter(|outcome| outcome.outcome == Outcome::Copied);
-    let copied = copied.map(|outcome| outcome.tag.clone()).collect();
-    let selected = outcomes.into_iter().filter(|outcome| !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held));
-    (selected.map(|outcome| outcome.tag).collect(), copied)
-}
-
-fn limited(message: String) -> Work {
-    Work::Failed(Failure { reason: FailureReason::RateLimited, message })
-}
-
-impl Sync<'_> {
-    /// Reports, and gives the claim up last: whoever sees the mirror's new status finds the run complete.
-    async fn end(&self, work: Work, mut pump: Pump) -> Result<Ended, SyncError> {
-        let (engine, config) = (self.engine, &self.mirror.config);
-        pump.flush().await?;
-        let (tag_failure, failed) = self.progress.failures();
-        let began = pump.run.started_at;
-        let mut findings = None;
-        let work = self.checked(work, &pump.run);
-        if let Work::Done { warning, .. } = work {
-            pump.run.warning = warning;
-            // What failed was not looked at.
-            let verified = pump.run.verifies && tag_failure.is_none();
-            findings = Some(Findings { began, warning, verified });
-        }
-        let (status, failure, log) = match work {
-            Work::Suspended => return self.hand_over(pump.run).await,
-            Work::Limited(until) => return self.wait(pump.run, until).await,
-            Work::Done { selected, .. } if tag_failure.is_none() => {
-                (RunStatus::Success, None, Some(report::succeeded(config, &selected)))
-            }
-            Work::Done { selected, .. } => {
-                (RunStatus::Fail, tag_failure, Some(report::failed_in_part(config, &selected, &failed)))
-            }
-            Work::Failed(failure) => {
-                let log = report::failed_as_a_whole(config, &failure);
-                (RunStatus::Fail, Some(failure), Some(log))
-            }
-            Work::Stopped => self.stopped().await?,
+        let new = || {
+            let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now());
+            Run::new(id, request.trigger, now(), verifies)
         };
-        pump.run.status = status;
-        pump.run.ended_at = Some(now());
-        pump.run.failure = failure;
-        let warned = pump.run.warning.map(|warning| report::warned(config, warning));
-        let log: Vec<_> = warned.into_iter().chain(log).collect();
-        tokio::try_join!(
-            engine.table.add_log(&config.repository, &log),
-            engine.table.put_run(&config.repository, &pump.run)
-        )?;
-        let success = if status == RunStatus::Success { Some(began) } else { self.mirror.state.last_success };
-        let of_repository = engine.settings.repository_metrics;
-        report::metrics(&config.repository, &pump.run, success.unwrap_or(self.mirror.created), of_repository);
-        match status {
-            RunStatus::Success => self.release(SyncEnd::Success, findings, None).await?,
-            RunStatus::Fail => self.release(SyncEnd::Fail, findings, pump.run.failure.as_ref()).await?,
-            RunStatus::Cancel | RunStatus::Syncing => {}
+        let Some(run) = self.attempt(claim, &request.repository, id, new).await? else { return Ok(None) };
+        let mut earlier = Earlier::default();
+        if run.invocations == 1 {
+            self.table.add_log(&request.repository, &[report::started(&mirror.config)]).await?;
+        } else {
+            self.table.each_outcome(&request.repository, &run, |outcome| earlier.add(outcome)).await?;
         }
-        Ok(Ended::Ran(Box::new(pump.run)))
+        Ok(Some((run, earlier)))
     }
 
-    /// Lets a sync go on only if it gets anywhere.
-    fn checked(&self, work: Work, run: &Run) -> Work {
-        let message = match work {
-            Work::Suspended if !self.has_moved(run) => {
-                "a whole invocation finished neither a tag nor a blob: one of them needs more time than there is"
-            }
-            Work::Suspended | Work::Limited(_) if run.invocations >= MAX_INVOCATIONS => {
-                "the sync took too many invocations"
-            }
-            Work::Limited(until) if until > now().plus(LONGEST_WAIT) => {
-                return limited(format!("the registry limits the rate of requests, until {until}: too long to wait"));
-            }
-            Work::Limited(_) if !self.has_moved(run) && run.idle_waits >= MAX_IDLE_WAITS => {
-                return limited("the registry limits the rate of requests, whenever the sync goes on".to_owned());
-            }
-            work => return work,
-        };
-        Work::Failed(Failure { reason: FailureReason::NetworkTimeout, message: message.to_owned() })
-    }
-
-    /// Whether this invocation got anywhere.
-    fn has_moved(&self, run: &Run) -> bool {
-        let moved = |counts: &Counts| (counts.tags_done, counts.tags_pruned, counts.objects_stored);
-        moved(&self.begun) != moved(&run.progress)
-    }
-
-    /// Leaves the rest to another invocation that begins when the registry allows it.
-    async fn wait(&self, run: Run, until: Timestamp) -> Result<Ended, SyncError> {
-        let (engine, config) = (self.engine, &self.mirror.config);
-        let idle_waits = if self.has_moved(&run) { 0 } else { run.idle_waits + 1 };
-        let run = Run { waiting_until: Some(until), waits: run.waits + 1, idle_waits, ..run };
-        engine.table.put_run(&config.repository, &run).await?;
-        engine.table.add_log(&config.repository, &[report::waiting(config, until)]).await?;
-        // If this fails, the mirror's next trigger goes on.
-        let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Continuation };
-        let scheduled = engine.scheduler.once(request, until).await;
-        self.claim.wait(until).await?;
-        scheduled?;
-        Ok(Ended::Ran(Box::new(run)))
-    }
-
-    /// Leaves the rest to another invocation, which starts in about a second. If it cannot be started, the mirror's
-    /// next trigger goes on.
-    async fn hand_over(&self, run: Run) -> Result<Ended, SyncError> {
-        if self.claim.hand_over().await?.is_some() {
-            let repository = self.mirror.config.repository.clone();
-            self.engine.invoker.start(&SyncRequest { repository, trigger: Trigger::Continuation }).await?;
-        }
-        Ok(Ended::Ran(Box::new(run)))
-    }
-
-    /// How a run ended whose claim was lost: it was cancelled, or another sync took over.
-    async fn stopped(&self) -> Result<(RunStatus, Option<Failure>, Option<LogEntry>), SyncError> {
-        let config = &self.mirror.config;
-        self.claim.leave().await?;
-        let mirror = self.engine.table.mirror(&config.repository).await?;
-        if mirror.is_some_and(|mirror| mirror.state.sync_status == SyncStatus::Cancel) {
-            return Ok((RunStatus::Cancel, None, Some(report::cancelled(config))));
-        }
-        let message = "another sync of the repository took over".to_owned();
-        Ok((RunStatus::Fail, Some(Failure { reason: FailureReason::Preempted, message }), None))
-    }
-
-    /// Gives the claim up, and sees to what follows from the mirror's new state.
-    async fn release(
+    /// Makes the next attempt at a run, or the first one at a new run: from now on nothing is seen of what an earlier one
+    /// does. `None` if the claim is lost.
+    pub(crate) async fn attempt(
         &self,
-        end: SyncEnd,
-        findings: Option<Findings>,
-        failure: Option<&Failure>,
-    ) -> Result<(), SyncError> {
-        let (scheduler, now) = (&self.engine.scheduler, now());
-        let Some(mirror) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
-        let (config, state) = (&mirror.config, &mirror.state);
-        if state.sync_start_date < self.mirror.state.sync_start_date && !mirror.is_discovered {
-            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
-            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
-            scheduler.ensure(&config.repository, &plan).await?;
+        claim: &Claim,
+        repository: &RepositoryName,
+        id: RunId,
+        new: impl Fn() -> Run,
+    ) -> Result<Option<Run>, SyncError> {
+        for race in 0..MAX_RACES {
+            // A run that the claim gave its name is most likely a new one.
+            let is_new = race == 0 && id == claim.run();
+            let known = if is_new { None } else { self.table.run(repository, id).await? };
+            let run = known.map_or_else(&new, Run::again);
+            match self.table.begin_attempt(repository, &run, claim.transaction()).await {
+                Ok(true) => return Ok(Some(run)),
+                // An earlier one has just written it.
+                Ok(false) => {}
+                Err(TransitionError::State(error)) => return Err(error.into()),
+                Err(_) => return Ok(None),
+            }
         }
-        if let Some(delay) = state.retry_delay(now, self.engine.settings.retry_backoff) {
-            let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Retry };
-            scheduler.once(request, now.plus(delay)).await?;
-        }
-        Ok(())
+        Err(StateError::Conflict.into())
     }
+}
+
+/// Whether the claim may have been taken away: then somebody may wait for this run to notice.
+fn was_lost(ended: &Result<Ended, SyncError>) -> bool {
+    let is_preempted = |run: &Run| run.failure.as_ref().is_some_and(|it| it.reason == FailureReason::Preempted);
+    match ended {
+        Ok(Ended::Ran(run)) => run.status == RunStatus::Cancel || is_preempted(run),
+        Ok(Ended::NotEligible(_) | Ended::NoMirror) => false,
+        Ok(Ended::Superseded) | Err(_) => true,
+    }
+}
+
+fn lost(error: &SyncError) -> Failure {
+    Failure { reason: FailureReason::StorageError, message: cut(error.to_string()) }
 }

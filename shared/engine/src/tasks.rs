@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::{
     error::{SyncError, WorkError},
+    fault::caught,
     reconcile::Reconciled,
     sync::Engine,
 };
@@ -25,6 +26,11 @@ const MAX_ROUNDS: u32 = 20;
 impl Engine {
     /// Does a task, until `deadline` is near.
     pub async fn task(&self, task: &Task, deadline: Instant) -> Result<TaskAnswer, SyncError> {
+        // Boxed, as it holds the state of every task.
+        caught(Box::pin(self.do_task(task, deadline))).await.unwrap_or(Err(SyncError::Fault))
+    }
+
+    async fn do_task(&self, task: &Task, deadline: Instant) -> Result<TaskAnswer, SyncError> {
         let end = deadline.checked_sub(RESERVE).unwrap_or(deadline);
         match task {
             Task::Preview(request) => {

@@ -10,7 +10,7 @@ use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::{BlobReader, UpstreamError};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError};
+use crate::{blobs::Blobs, clock::now, error::WorkError, fault::fault};
 
 /// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
 /// times as much.
@@ -157,8 +157,8 @@ impl Blobs {
         let started = stream::iter([Ok((first, room))]).chain(rest);
         let arrived = started.map(async |started: Result<_, WorkError>| {
             let (fetch, room) = started?;
-            let ended = |error| UpstreamError::Protocol(format!("a part's request ended: {error}"));
-            Ok((fetch.await.map_err(ended)??, Some(room)))
+            // Only a fault of ours ends it so; what that says may be anything.
+            Ok((fetch.await.map_err(|_| WorkError::Failed(fault()))??, Some(room)))
         });
         arrived.buffered(PARTS_IN_FLIGHT)
     }

@@ -55,7 +55,8 @@ pub(crate) enum Key<'a> {
     Skipped(&'a RepositoryName, &'a TagName),
     Upload(&'a RepositoryName, &'a Digest),
     Run(&'a RepositoryName, RunId),
-    Outcomes(&'a RepositoryName, RunId, u32),
+    /// The outcomes of a run: which of its attempts wrote them, and its number there.
+    Outcomes(&'a RepositoryName, RunId, usize, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
     RateLimit(&'a Account),
     Sentence(&'a Digest),
@@ -78,7 +79,7 @@ impl Key<'_> {
             | Self::TeamGrant(_, repository)
             | Self::Discovered(repository)
             | Self::Turn(repository) => namespace_pk(&repository.namespace()),
-            Self::RateLimit(account) => format!("REGISTRY#{}", account.authority),
+            Self::RateLimit(account) => namespace_pk(&account.namespace),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
             Self::Mirror(repository)
@@ -120,13 +121,13 @@ impl Key<'_> {
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
             Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
-            Self::RateLimit(account) => format!("LIMIT#{}", account.identity),
+            Self::RateLimit(account) => format!("{}{}", rate_limits_prefix(&account.authority), account.identity),
             Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
             Self::CollectorLease => "LEASE".to_owned(),
             Self::Collection(started_at, id) => format!("{}{:012}#{id}", prefix::COLLECTION, started_at.unix()),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
-            Self::Outcomes(_, run, number) => format!("{}{number:010}", outcomes_prefix(*run)),
+            Self::Outcomes(_, run, attempt, number) => format!("{}{attempt:010}#{number:010}", outcomes_prefix(*run)),
             Self::Log(_, datetime, id) | Self::NamespaceLog(_, datetime, id) => {
                 format!("{}{:012}#{id}", prefix::LOG, datetime.unix())
             }
@@ -159,6 +160,7 @@ pub(crate) mod prefix {
     pub(crate) const UPLOAD: &str = "UPLOAD#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
+    pub(crate) const RATE_LIMIT: &str = "RATELIMIT#";
     pub(crate) const LOG: &str = "LOG#";
     pub(crate) const SENTENCE: &str = "SENTENCE#";
     pub(crate) const COLLECTION: &str = "COLLECTION#";
@@ -183,6 +185,10 @@ pub(crate) fn garbage_pk(shard: &str) -> String {
 
 pub(crate) fn outcomes_prefix(run: RunId) -> String {
     format!("{}{run}#", prefix::OUTCOMES)
+}
+
+pub(crate) fn rate_limits_prefix(authority: &str) -> String {
+    format!("{}{authority}#", prefix::RATE_LIMIT)
 }
 
 pub(crate) fn grants_prefix(robot: &RobotName) -> String {

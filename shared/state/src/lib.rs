@@ -2,6 +2,7 @@
 
 mod api_token;
 mod api_token_check;
+mod claimed;
 mod clock;
 mod collection;
 mod configuration;

@@ -114,6 +114,7 @@ impl Table {
             prefix::LOG,
             prefix::DISCOVERED,
             prefix::TURN,
+            prefix::RATE_LIMIT,
         ];
         for prefix in prefixes {
             self.delete_all(&namespace_pk(name), prefix).await?;

@@ -1,19 +1,29 @@
-//! The limits of external registries, as the syncs saw them last: shared by all that use one identity.
+//! The limits of external registries, as the syncs of one namespace saw them last. What a registry tells one namespace is
+//! no reason to keep another one waiting: it may have been told by anybody.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{RateLimit, Timestamp};
+use moorage_domain::{Namespace, RateLimit, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{StateError, Table, key::Key, table::conditional};
+use crate::{
+    StateError, Table,
+    key::{Key, namespace_pk, rate_limits_prefix},
+    table::conditional,
+};
 
 /// How long a limit is kept behind the moment at which it ends.
 const RETENTION: Duration = Duration::from_secs(86_400);
+/// How often a report is made again after losing a race. Who gives up reports again in seconds.
+const MAX_RACES: u32 = 4;
 
-/// Who asks: an identity at a registry.
+/// Who asks: an identity at a registry, of one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
+    /// Whose syncs ask.
+    pub(crate) namespace: Namespace,
     /// The registry's host and port.
     pub(crate) authority: String,
     /// A hash of the user name; nothing for anonymous.
@@ -22,52 +32,85 @@ pub struct Account {
 
 impl Account {
     /// A user of a registry, or anonymous.
-    pub fn new(authority: &str, username: Option<&str>) -> Self {
+    pub fn new(namespace: Namespace, authority: &str, username: Option<&str>) -> Self {
         let identity = username.map(|username| hex::encode(Sha256::digest(username))).unwrap_or_default();
-        Self { authority: authority.to_ascii_lowercase(), identity }
+        Self { namespace, authority: authority.to_ascii_lowercase(), identity }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct LimitItem {
+    #[serde(flatten)]
+    limit: RateLimit,
+    /// How often it was written.
+    revision: u64,
+    expires_at: Timestamp,
+}
+
+impl LimitItem {
+    fn new(limit: RateLimit, revision: u64) -> Self {
+        let last = [limit.blocked_until, limit.resets_at].into_iter().flatten().fold(limit.seen_at, Timestamp::max);
+        Self { limit, revision, expires_at: last.plus(RETENTION) }
     }
 }
 
 impl Table {
     /// What is known of the limit of an account.
     pub async fn rate_limit(&self, account: &Account) -> Result<RateLimit, StateError> {
-        Ok(self.get(Key::RateLimit(account)).await?.unwrap_or_default())
+        let item: Option<LimitItem> = self.get(Key::RateLimit(account)).await?;
+        Ok(item.unwrap_or_default().limit)
     }
 
-    /// Adds what was seen of the limit of an account. What somebody else saw later, and longer waits, stay.
-    pub async fn report_rate_limit(&self, account: &Account, limit: RateLimit) -> Result<(), StateError> {
-        let number = |timestamp: Timestamp| AttributeValue::N(timestamp.unix().to_string());
-        if let Some(remaining) = limit.remaining {
-            let resets_at = limit.resets_at.map_or(AttributeValue::Null(true), number);
-            let expires_at = number(limit.resets_at.unwrap_or(limit.seen_at).plus(RETENTION));
-            let update = self.update(Key::RateLimit(account));
-            let update = update
-                .update_expression(
-                    "SET seen_at = :seen, remaining = :remaining, resets_at = :resets, expires_at = :expires",
-                )
-                .condition_expression("attribute_not_exists(seen_at) OR seen_at <= :seen")
-                .expression_attribute_values(":seen", number(limit.seen_at))
-                .expression_attribute_values(":remaining", AttributeValue::N(remaining.to_string()))
-                .expression_attribute_values(":resets", resets_at)
-                .expression_attribute_values(":expires", expires_at);
-            ignore_conflict(conditional(update).await)?;
+    /// Adds what was seen of the limit of an account to what others have seen. Returns what is known then.
+    pub async fn report_rate_limit(&self, account: &Account, seen: RateLimit) -> Result<RateLimit, StateError> {
+        let mut merged = seen;
+        for _ in 0..MAX_RACES {
+            let known: Option<LimitItem> = self.get(Key::RateLimit(account)).await?;
+            let revision = known.as_ref().map(|known| known.revision);
+            let known = known.unwrap_or_default().limit;
+            merged = known.merged(seen);
+            if merged == known {
+                return Ok(known);
+            }
+            let new = LimitItem::new(merged, revision.unwrap_or_default().wrapping_add(1));
+            let update = self.set(Key::RateLimit(account), serde_dynamo::to_item(new)?);
+            let update = match revision {
+                None => update.condition_expression("attribute_not_exists(#revision)"),
+                Some(before) => update
+                    .condition_expression("#revision = :before")
+                    .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
+            };
+            match conditional(update).await {
+                Err(StateError::Conflict) => {}
+                result => return result.map(|()| merged),
+            }
         }
-        if let Some(until) = limit.blocked_until {
-            let update = self.update(Key::RateLimit(account));
-            let update = update
-                .update_expression("SET blocked_until = :until, expires_at = :expires")
-                .condition_expression("attribute_not_exists(blocked_until) OR blocked_until < :until")
-                .expression_attribute_values(":until", number(until))
-                .expression_attribute_values(":expires", number(until.plus(RETENTION)));
-            ignore_conflict(conditional(update).await)?;
-        }
-        Ok(())
+        Ok(merged)
+    }
+
+    /// Forgets what is known of the limits of all accounts of a namespace at a registry.
+    pub async fn forget_rate_limits(&self, namespace: &Namespace, authority: &str) -> Result<(), StateError> {
+        let prefix = rate_limits_prefix(&authority.to_ascii_lowercase());
+        self.delete_all(&namespace_pk(namespace), &prefix).await
     }
 }
 
-fn ignore_conflict(result: Result<(), StateError>) -> Result<(), StateError> {
-    match result {
-        Err(StateError::Conflict) => Ok(()),
-        result => result,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_until_it_has_ended() {
+        let limit = RateLimit {
+            seen_at: Timestamp::from_unix(10),
+            resets_at: Some(Timestamp::from_unix(50)),
+            blocked_until: Some(Timestamp::from_unix(20)),
+            ..RateLimit::default()
+        };
+        let item = LimitItem::new(limit, 1);
+        assert_eq!(item.expires_at, Timestamp::from_unix(50 + 86_400));
+        let stored: crate::table::Item = serde_dynamo::to_item(&item).unwrap();
+        let read: LimitItem = serde_dynamo::from_item(stored).unwrap();
+        assert_eq!((read.limit, read.revision), (limit, 1));
     }
 }

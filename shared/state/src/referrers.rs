@@ -2,8 +2,9 @@
 
 use moorage_domain::{RepositoryName, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::{StateError, Table, key::Key};
+use crate::{StateError, Table, TransitionError, key::Key};
 
 #[derive(Serialize, Deserialize)]
 struct ReferrersItem {
@@ -17,12 +18,13 @@ impl Table {
         Ok(item.map(|item| item.checked_at))
     }
 
-    /// Records that it was asked.
+    /// Records that it was asked, by whom `claim` is for.
     pub async fn put_referrers_checked(
         &self,
         repository: &RepositoryName,
         checked_at: Timestamp,
-    ) -> Result<(), StateError> {
-        self.put(Key::Referrers(repository), &ReferrersItem { checked_at }).await
+        claim: Uuid,
+    ) -> Result<(), TransitionError> {
+        self.put_claimed(repository, claim, Key::Referrers(repository), &ReferrersItem { checked_at }).await
     }
 }

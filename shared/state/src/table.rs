@@ -82,15 +82,21 @@ impl Table {
     pub(crate) async fn create<T: Serialize>(&self, key: Key<'_>, value: &T) -> Result<(), StateError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item(key, value)?));
         let written = request.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK);
-        match written.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Err(StateError::Conflict)
-            }
-            Err(error) => Err(unavailable(&error)),
-        }
+        settle_put(written.send().await)
+    }
+
+    /// Writes an item, if `condition` holds of what is there; [`StateError::Conflict`] where it does not. `#mine` and
+    /// `:mine` stand for an attribute and a value.
+    pub(crate) async fn put_if<T: Serialize>(
+        &self,
+        key: Key<'_>,
+        value: &T,
+        condition: &str,
+        (attribute, mine): (&str, AttributeValue),
+    ) -> Result<(), StateError> {
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(item(key, value)?));
+        let request = request.condition_expression(condition).expression_attribute_names("#mine", attribute);
+        settle_put(request.expression_attribute_values(":mine", mine).send().await)
     }
 
     /// An update of an item, still to be told what.
@@ -314,6 +320,21 @@ pub(crate) async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), S
             }
             _ => return Err(unavailable(&error)),
         }
+    }
+}
+
+fn settle_put<T, R>(result: Result<T, SdkError<PutItemError, R>>) -> Result<(), StateError>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match result {
+        Ok(_) => Ok(()),
+        Err(SdkError::ServiceError(error))
+            if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) =>
+        {
+            Err(StateError::Conflict)
+        }
+        Err(error) => Err(unavailable(&error)),
     }
 }
 

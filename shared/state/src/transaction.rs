@@ -5,10 +5,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{ConditionCheck, Delete, Put, TransactWriteItem, Update},
+    types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
+use moorage_domain::RepositoryName;
 use rand::Rng;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     StateError, Table,
@@ -130,6 +132,16 @@ impl<'a> Transaction<'a> {
         }
         let values = (!values.is_empty()).then_some(values);
         let check = check.condition_expression(condition).set_expression_attribute_values(values);
+        self.writes.push(TransactWriteItem::builder().condition_check(built(check.build())?).build());
+        Ok(())
+    }
+
+    /// Expects a claim of a mirror to be held.
+    pub(crate) fn expect_claim(&mut self, repository: &RepositoryName, claim: Uuid) -> Result<(), StateError> {
+        let check = ConditionCheck::builder().table_name(&self.table.name);
+        let check = check.set_key(Some(Key::Mirror(repository).attributes()));
+        let check = check.condition_expression("#id = :id").expression_attribute_names("#id", "sync_transaction_id");
+        let check = check.expression_attribute_values(":id", AttributeValue::S(claim.to_string()));
         self.writes.push(TransactWriteItem::builder().condition_check(built(check.build())?).build());
         Ok(())
     }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
     Namespace, RepositoryName, Timestamp,
     mirror::RepositoryState,
-    status::{NotEligible, SyncState},
+    status::{NotEligible, SyncState, SyncStatus},
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -143,14 +143,16 @@ impl Table {
         self.move_item(Key::OrganizationMirror(organization), decide).await
     }
 
-    /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does.
+    /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
+    /// expired `now` is lost, too, even if nobody has taken over: its holder may have been away for any time.
     pub async fn renew_claim(
         &self,
         repository: &RepositoryName,
         transaction: Uuid,
+        now: Timestamp,
         expiration: Timestamp,
     ) -> Result<(), TransitionError> {
-        self.renew(Key::Mirror(repository), transaction, expiration).await
+        self.renew(Key::Mirror(repository), transaction, now, expiration).await
     }
 
     /// As [`Self::renew_claim`], for an organization's mirror.
@@ -158,9 +160,10 @@ impl Table {
         &self,
         organization: &Namespace,
         transaction: Uuid,
+        now: Timestamp,
         expiration: Timestamp,
     ) -> Result<(), TransitionError> {
-        self.renew(Key::OrganizationMirror(organization), transaction, expiration).await
+        self.renew(Key::OrganizationMirror(organization), transaction, now, expiration).await
     }
 
     async fn move_item<T, F>(&self, key: Key<'_>, decide: F) -> Result<T, TransitionError>
@@ -194,11 +197,22 @@ impl Table {
         Err(StateError::Conflict.into())
     }
 
-    async fn renew(&self, key: Key<'_>, transaction: Uuid, expiration: Timestamp) -> Result<(), TransitionError> {
-        let expiration = AttributeValue::N(expiration.unix().to_string());
-        let update = self.set(key, HashMap::from([("sync_expiration_date".into(), expiration)]));
-        let update = update.condition_expression("#id = :id").expression_attribute_names("#id", "sync_transaction_id");
-        let update = update.expression_attribute_values(":id", AttributeValue::S(transaction.to_string()));
+    async fn renew(
+        &self,
+        key: Key<'_>,
+        transaction: Uuid,
+        now: Timestamp,
+        expiration: Timestamp,
+    ) -> Result<(), TransitionError> {
+        let number = |at: Timestamp| AttributeValue::N(at.unix().to_string());
+        let update = self.set(key, HashMap::from([("sync_expiration_date".into(), number(expiration))]));
+        let update = update
+            .condition_expression("#id = :id AND #status = :syncing AND #sync_expiration_date > :now")
+            .expression_attribute_names("#id", "sync_transaction_id")
+            .expression_attribute_names("#status", "sync_status")
+            .expression_attribute_values(":id", AttributeValue::S(transaction.to_string()))
+            .expression_attribute_values(":syncing", AttributeValue::S(SyncStatus::Syncing.as_str().to_owned()))
+            .expression_attribute_values(":now", number(now));
         match conditional(update).await {
             Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
             result => Ok(result?),

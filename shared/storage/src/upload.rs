@@ -223,7 +223,8 @@ impl Upload {
 
     async fn land(&mut self) -> Result<(), StorageError> {
         let Some(next) = self.flying.pop_front() else { return Ok(()) };
-        let ended = |error| StorageError::Unavailable(format!("a part's upload ended: {error}"));
+        // Only a fault of ours ends it so; what that says may be anything.
+        let ended = |_| StorageError::Unavailable("a part's upload hit a fault of ours".to_owned());
         let part = next.part.await.map_err(ended)??;
         self.checkpoint.offset = next.end;
         self.checkpoint.hash_state = next.hash_state;

@@ -25,4 +25,9 @@ pub fn init() {
         .with_current_span(true)
         .with_span_list(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
+    // A panic is told with its place alone: what it says may hold what a registry or a client sent.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "the program hit a fault of its own");
+    }));
 }

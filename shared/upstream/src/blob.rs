@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use moorage_domain::Digest;
 use reqwest::{
     StatusCode,
@@ -26,6 +26,8 @@ use crate::{
 const MAX_BREAKS: u32 = 5;
 /// Bytes that tell a stream from one that only seems to be: less than these in [`PATIENCE`] is a broken one.
 const ENOUGH: u64 = 64 * 1024;
+/// The least that memory grows by.
+const STEP: usize = 64 * 1024;
 /// How long a stream may take for [`ENOUGH`], if it has not come to its end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -91,30 +93,36 @@ impl BlobReader {
 
     /// Reads everything that is left into memory.
     pub async fn rest(mut self) -> Result<Bytes, UpstreamError> {
-        let bytes = self.take(self.end - self.offset).await?;
+        let bytes = self.take(self.end.saturating_sub(self.offset)).await?;
         // Nothing comes after it, or the registry's blob is a longer one.
         self.next().await?;
         Ok(bytes)
     }
 
-    /// Reads the next `length` bytes into memory.
+    /// Reads the next `length` bytes into memory. That takes as much as has come, at most twice as much while it grows,
+    /// and never more than `length`, which is the caller's to bound.
     pub async fn take(&mut self, length: u64) -> Result<Bytes, UpstreamError> {
         let wanted = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut bytes = BytesMut::with_capacity(wanted);
+        let mut bytes = Vec::new();
         while bytes.len() < wanted {
             if self.chunk.is_empty() {
                 let Some(chunk) = self.next().await? else { return Err(self.truncated()) };
                 self.chunk = chunk;
             }
-            bytes.extend_from_slice(&self.chunk.split_to(self.chunk.len().min(wanted - bytes.len())));
+            let left = wanted - bytes.len();
+            let chunk = self.chunk.split_to(self.chunk.len().min(left));
+            if bytes.capacity() - bytes.len() < chunk.len() {
+                bytes.reserve_exact(bytes.len().max(STEP).max(chunk.len()).min(left));
+            }
+            bytes.extend_from_slice(&chunk);
         }
-        Ok(bytes.freeze())
+        Ok(bytes.into())
     }
 
     /// The next bytes; `None` after the last one.
     async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
-            if self.offset == self.end && self.end < self.size {
+            if self.offset >= self.end && self.end < self.size {
                 return Ok(None);
             }
             let Some(stream) = &mut self.stream else {
@@ -132,7 +140,7 @@ impl BlobReader {
                         return Ok(Some(chunk));
                     }
                 }
-                Ok(None) | Err(_) if self.offset == self.end => return Ok(None),
+                Ok(None) | Err(_) if self.offset >= self.end => return Ok(None),
                 Ok(None) => self.broke(None)?,
                 Err(error) => self.broke(Some(transport_error(&error, &display(&self.url))))?,
             }
@@ -141,15 +149,15 @@ impl BlobReader {
 
     fn accept(&mut self, mut chunk: Bytes) -> Result<Option<Bytes>, UpstreamError> {
         let skipped = self.skip.min(chunk.len() as u64);
-        self.skip -= skipped;
+        self.skip = self.skip.saturating_sub(skipped);
         chunk.advance(usize::try_from(skipped).unwrap_or(chunk.len()));
         if self.end < self.size {
-            chunk.truncate(usize::try_from(self.end - self.offset).unwrap_or(usize::MAX));
+            chunk.truncate(usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX));
         }
         if chunk.is_empty() {
             return Ok(None);
         }
-        self.offset += chunk.len() as u64;
+        self.offset = self.offset.saturating_add(chunk.len() as u64);
         if self.offset > self.size {
             return Err(self.wrong_length(self.offset));
         }
@@ -158,13 +166,13 @@ impl BlobReader {
 
     /// Whether so little comes that the stream is as good as broken.
     fn drips(&mut self, came: u64) -> bool {
-        self.came += came;
+        self.came = self.came.saturating_add(came);
         if self.came >= ENOUGH {
             self.breaks = 0;
         } else if self.since.elapsed() < PATIENCE {
             return false;
         }
-        let drips = self.came < ENOUGH && self.offset + came < self.end;
+        let drips = self.came < ENOUGH && self.offset.saturating_add(came) < self.end;
         (self.came, self.since) = (0, Instant::now());
         drips
     }
@@ -172,7 +180,7 @@ impl BlobReader {
     /// Gives the broken stream up; fails where it broke too often.
     fn broke(&mut self, error: Option<UpstreamError>) -> Result<(), UpstreamError> {
         self.stream = None;
-        self.breaks += 1;
+        self.breaks = self.breaks.saturating_add(1);
         (self.came, self.since) = (0, Instant::now());
         if self.breaks < MAX_BREAKS {
             return Ok(());
@@ -193,22 +201,20 @@ impl BlobReader {
     async fn connect(&mut self) -> Result<(), UpstreamError> {
         let mut headers = HeaderMap::new();
         if self.offset > 0 || self.end < self.size {
-            let last = if self.end < self.size { (self.end - 1).to_string() } else { String::new() };
+            let last = if self.end < self.size { self.end.saturating_sub(1).to_string() } else { String::new() };
             let range = HeaderValue::from_str(&format!("bytes={}-{last}", self.offset));
             headers.extend(range.ok().map(|range| (RANGE, range)));
         }
         let stream = self.requests.open(&self.url, headers).await?;
-        let partial = stream.response.status() == StatusCode::PARTIAL_CONTENT;
-        let answer = stream.response.headers();
+        let partial = stream.head.status == StatusCode::PARTIAL_CONTENT;
         self.range_ignored = !partial && (self.offset > 0 || self.end < self.size);
-        let begins_at = if partial { range_start(answer) } else { Some(0) };
-        self.skip = match begins_at {
-            Some(begins_at) if begins_at <= self.offset => self.offset - begins_at,
-            _ => return Err(UpstreamError::Protocol(format!("{} sent another range", display(&self.url)))),
-        };
-        if let (false, Some(length)) = (partial, number(answer, CONTENT_LENGTH))
-            && length != self.size
-        {
+        let range = if partial { content_range(&stream.head.headers) } else { Some(Part::default()) };
+        let fits = |part: &Part| part.first <= self.offset && part.last.is_none_or(|last| last >= self.offset);
+        let part = range.filter(fits);
+        let part = part.ok_or_else(|| UpstreamError::Protocol(format!("{} sent another range", display(&self.url))))?;
+        self.skip = self.offset.saturating_sub(part.first);
+        let length = if partial { part.total } else { number(&stream.head.headers, CONTENT_LENGTH) };
+        if let Some(length) = length.filter(|length| *length != self.size) {
             return Err(self.wrong_length(length));
         }
         self.stream = Some(stream);
@@ -224,7 +230,51 @@ fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
-/// Where a `Content-Range: bytes 5-9/10` begins.
-fn range_start(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+/// What `Content-Range: bytes 5-9/10` says (RFC 9110, 14.4).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The first byte.
+    pub(crate) first: u64,
+    /// The last byte, not before the first.
+    pub(crate) last: Option<u64>,
+    /// The length of the whole, above the last byte, if it is told.
+    pub(crate) total: Option<u64>,
+}
+
+pub(crate) fn content_range(headers: &HeaderMap) -> Option<Part> {
+    let (range, total) = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    let total = match total.trim() {
+        "*" => None,
+        total => Some(total.parse().ok()?),
+    };
+    let is_whole = first <= last && total.is_none_or(|total| last < total);
+    is_whole.then_some(Part { first, last: Some(last), total })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let part = |text: &str| content_range(&HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]));
+        assert_eq!(part("bytes 5-9/10"), Some(Part { first: 5, last: Some(9), total: Some(10) }));
+        assert_eq!(part("bytes 0-0/*"), Some(Part { first: 0, last: Some(0), total: None }));
+        for text in [
+            "",
+            "bytes",
+            "bytes 5-9",
+            "bytes 9-5/10",
+            "bytes 5-10/10",
+            "bytes -5/10",
+            "bytes */10",
+            "items 5-9/10",
+            "bytes 5-99999999999999999999/*",
+            "bytes 18446744073709551615-0/1",
+        ] {
+            assert_eq!(part(text), None, "{text}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The repositories of a namespace, by each kind of registry's own way to list them.
 
-mod distribution;
-mod harbor;
-mod quay;
+pub(crate) mod distribution;
+pub(crate) mod harbor;
+pub(crate) mod quay;
 
 use std::collections::BTreeSet;
 
@@ -20,10 +20,11 @@ use url::Url;
 
 use crate::{
     Credentials, Settings, UpstreamError,
+    answer::Answer,
     auth::Auth,
     pages::Pages,
-    request::{Answer, Http, Requests},
-    transport::{Request, Transport, sensitive},
+    request::{Http, Requests},
+    transport::{Recipient, Request, Transport, display, sensitive},
 };
 
 /// The largest page: Harbor's and Quay's hold 100 repositories with what they know of each; a catalog that does not page
@@ -31,6 +32,10 @@ use crate::{
 const MAX_PAGE: usize = 8 * 1024 * 1024;
 /// The most pages of 100.
 const MAX_PAGES: usize = 1_000;
+/// The longest name of a repository without its namespace: distribution's limit for a whole name.
+const MAX_NAME: usize = 255;
+/// The most bytes that the names of a namespace take together.
+const MAX_NAMES: usize = 8 * 1024 * 1024;
 
 /// A namespace of an external registry.
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl Catalog {
         let base = Url::parse(url.as_str());
         let base = base.map_err(|_| UpstreamError::Protocol(format!("{url} is not a URL")))?;
         let transport = Transport::new(&settings)?;
-        let auth = Auth::new(settings.credentials.clone(), "registry:catalog:*".to_owned());
+        let auth = Auth::new(settings.credentials.clone(), settings.token_realms, "registry:catalog:*".to_owned());
         let requests = Requests::new(Http::new(transport, settings.limits, settings.meter), auth);
         Ok(Self { kind, base, namespace: namespace.to_owned(), credentials: settings.credentials, requests })
     }
@@ -90,7 +95,8 @@ impl Catalog {
     /// challenge.
     async fn get(&self, url: &Url, authorization: Option<HeaderValue>) -> Result<Answer, UpstreamError> {
         let headers = HeaderMap::from_iter(authorization.map(|value| (AUTHORIZATION, value)));
-        let request = Request { method: Method::GET, url: url.clone(), headers, body: None };
+        let (method, to) = (Method::GET, Recipient::Registry);
+        let request = Request { method, url: url.clone(), headers, body: None, to };
         self.requests.http.fetch(&request, MAX_PAGE, "a page of the repositories").await
     }
 
@@ -107,31 +113,45 @@ impl Catalog {
 }
 
 /// The names that a list has gathered.
-#[derive(Default)]
-struct Names(BTreeSet<String>);
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    names: BTreeSet<String>,
+    bytes: usize,
+}
 
 impl Names {
-    fn add(&mut self, name: &str) -> Result<(), UpstreamError> {
-        if !name.is_empty() {
-            self.0.insert(name.to_owned());
+    /// Adds a name that a repository can have; registries serve no longer ones.
+    pub(crate) fn add(&mut self, name: &str) -> Result<(), UpstreamError> {
+        if !(1..=MAX_NAME).contains(&name.len()) || self.names.contains(name) {
+            return Ok(());
         }
-        if self.0.len() > MAX_REPOSITORIES {
-            return Err(UpstreamError::Protocol(format!(
-                "the namespace has more than {MAX_REPOSITORIES} repositories"
-            )));
+        let what = || "the namespace".to_owned();
+        if self.names.len() >= MAX_REPOSITORIES {
+            return Err(UpstreamError::TooMany { what: what(), limit: MAX_REPOSITORIES });
         }
+        self.bytes = self.bytes.saturating_add(name.len());
+        if self.bytes > MAX_NAMES {
+            return Err(UpstreamError::TooLarge { what: what(), limit: MAX_NAMES });
+        }
+        self.names.insert(name.to_owned());
         Ok(())
+    }
+
+    pub(crate) fn into_set(self) -> BTreeSet<String> {
+        self.names
     }
 }
 
 /// A successful answer's body, as a registry's API has it.
 fn parse<T: serde::de::DeserializeOwned>(answer: Answer, url: &Url) -> Result<T, UpstreamError> {
-    if answer.status != StatusCode::OK {
+    if answer.head.status != StatusCode::OK {
         return Err(answer.into_error(url));
     }
-    let other =
-        |_| UpstreamError::Protocol(format!("{} is not a list of repositories", crate::transport::display(url)));
-    serde_json::from_slice(&answer.body).map_err(other)
+    serde_json::from_slice(&answer.body).map_err(|_| no_list(url))
+}
+
+fn no_list(url: &Url) -> UpstreamError {
+    UpstreamError::Protocol(format!("{} is not a list of repositories", display(url)))
 }
 
 fn pages(first: Url) -> Pages {

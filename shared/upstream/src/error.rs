@@ -52,15 +52,32 @@ pub enum UpstreamError {
         /// The first code of the registry's error body.
         code: Option<String>,
     },
+    /// Where the registry redirects to, another host, failed or refused: its answers are its own, and say nothing of the
+    /// registry's credentials or limits.
+    #[error("the registry redirects to {url}, which answered with status {status}")]
+    Storage {
+        /// The HTTP status.
+        status: u16,
+        /// Who answered.
+        url: String,
+    },
     /// The registry answered what the protocol does not allow.
     #[error("{0}")]
     Protocol(String),
-    /// A manifest is larger than registries serve.
+    /// A document or a list is larger than a sync reads.
     #[error("{what} is larger than {limit} bytes")]
     TooLarge {
         /// What it is.
         what: String,
         /// How large it may be.
+        limit: usize,
+    },
+    /// A list has more entries than a sync can hold.
+    #[error("{what} has more than {limit} entries, the most that a sync reads")]
+    TooMany {
+        /// What it is.
+        what: String,
+        /// How many it may have.
         limit: usize,
     },
     /// A manifest does not have its digest.
@@ -102,8 +119,8 @@ impl UpstreamError {
             Self::Connection { .. } | Self::Truncated { .. } => FailureReason::ConnectionError,
             Self::Tls { .. } => FailureReason::TlsError,
             Self::NotAllowed(_) => FailureReason::InvalidSourceRegistry,
-            Self::Status { .. } | Self::Protocol(_) => FailureReason::RegistryError,
-            Self::TooLarge { .. } => FailureReason::ContentRefused,
+            Self::Status { .. } | Self::Storage { .. } | Self::Protocol(_) => FailureReason::RegistryError,
+            Self::TooLarge { .. } | Self::TooMany { .. } => FailureReason::ContentRefused,
             Self::DigestMismatch(_) | Self::LengthMismatch { .. } => FailureReason::DigestMismatch,
             Self::Settings => FailureReason::UnknownError,
         }

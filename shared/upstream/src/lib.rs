@@ -1,19 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod auth;
 mod blob;
 mod catalog;
 mod challenge;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod link;
 mod meter;
 mod pages;
 mod rate_limit;
+mod realm;
 mod referrers;
 mod registry;
 mod request;
 mod retry;
 mod settings;
+mod strings;
+mod suffix;
 mod tags;
 mod transport;
 

@@ -13,7 +13,7 @@ use moorage_domain::{
     rate_limit::{Allowance, LONGEST_WAIT},
     run::Upstream,
 };
-use reqwest::header::HeaderMap;
+use reqwest::{StatusCode, header::HeaderMap};
 use tokio::sync::Notify;
 
 use crate::{UpstreamError, rate_limit};
@@ -48,7 +48,9 @@ pub(crate) struct Fetching<'a>(&'a Inner);
 
 impl Drop for Fetching<'_> {
     fn drop(&mut self) {
-        self.0.lock().in_flight -= 1;
+        let mut state = self.0.lock();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        drop(state);
         self.0.returned.notify_waiters();
     }
 }
@@ -83,9 +85,9 @@ impl Meter {
         state.limit = state.limit.merged(other);
     }
 
-    /// Takes in what an answer says of it.
-    pub(crate) fn observe(&self, headers: &HeaderMap) {
-        if let Some(seen) = rate_limit::observe(headers, rate_limit::now()) {
+    /// Takes in what an answer of the registry's own says of it.
+    pub(crate) fn observe(&self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(seen) = rate_limit::observe(status, headers, rate_limit::now()) {
             self.learn(seen);
         }
     }
@@ -96,16 +98,15 @@ impl Meter {
         if until > rate_limit::after(LONGEST_WAIT) {
             return;
         }
-        let mut state = self.0.lock();
-        state.limit.blocked_until = state.limit.blocked_until.max(Some(until));
+        self.learn(RateLimit { blocked_until: Some(until), blocked_at: rate_limit::now(), ..RateLimit::default() });
     }
 
     /// Waits while the registry wants to be left alone; fails if that is longer than `most`.
     pub(crate) async fn pass(&self, most: Duration) -> Result<(), UpstreamError> {
         loop {
             let Some(until) = self.limit().blocked(rate_limit::now()) else { return Ok(()) };
-            let moment = UNIX_EPOCH + Duration::from_secs(until.unix().unsigned_abs());
-            let left = moment.duration_since(SystemTime::now()).unwrap_or_default();
+            let moment = UNIX_EPOCH.checked_add(Duration::from_secs(until.unix().unsigned_abs()));
+            let left = moment.and_then(|moment| moment.duration_since(SystemTime::now()).ok()).unwrap_or_default();
             if left > most {
                 return Err(UpstreamError::RateLimited { until });
             }
@@ -169,7 +170,7 @@ mod tests {
     fn left(remaining: u64) -> RateLimit {
         let now = rate_limit::now();
         let resets_at = Some(now.plus(Duration::from_secs(600)));
-        RateLimit { seen_at: now, remaining: Some(remaining), resets_at, blocked_until: None }
+        RateLimit { seen_at: now, remaining: Some(remaining), resets_at, ..RateLimit::default() }
     }
 
     #[tokio::test]

@@ -1,30 +1,34 @@
 //! The pages of a list, followed to the end, but not for ever.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher as _, RandomState},
+};
 
-use reqwest::header::HeaderMap;
 use url::Url;
 
-use crate::{UpstreamError, link::next_page, transport::display};
+use crate::{UpstreamError, answer::Head, link::next_page, transport::display};
 
 /// Where a list goes on. Any page's failure is the list's.
 pub(crate) struct Pages {
     what: &'static str,
     most: usize,
-    seen: HashSet<String>,
+    /// Hashes of the addresses that were taken: a registry's addresses may be long.
+    seen: HashSet<u64>,
+    hasher: RandomState,
     next: Option<Url>,
 }
 
 impl Pages {
     /// The pages of `what`, at most `most` of them.
     pub(crate) fn new(first: Url, what: &'static str, most: usize) -> Self {
-        Self { what, most, seen: HashSet::new(), next: Some(first) }
+        Self { what, most, seen: HashSet::new(), hasher: RandomState::new(), next: Some(first) }
     }
 
     /// The next page's address; nothing behind the last one.
     pub(crate) fn take(&mut self) -> Result<Option<Url>, UpstreamError> {
         let Some(url) = self.next.take() else { return Ok(None) };
-        if !self.seen.insert(url.as_str().to_owned()) {
+        if !self.seen.insert(self.hasher.hash_one(url.as_str())) {
             return Err(self.broken(&url, "form a circle"));
         }
         if self.seen.len() > self.most {
@@ -33,9 +37,12 @@ impl Pages {
         Ok(Some(url))
     }
 
-    /// Goes on where the `Link` of the page at `url` says, which must not be elsewhere.
-    pub(crate) fn follow(&mut self, url: &Url, headers: &HeaderMap) -> Result<(), UpstreamError> {
-        let next = next_page(headers, url);
+    /// Goes on where the `Link` of the page at `url` says, which must not be elsewhere, nor come from elsewhere.
+    pub(crate) fn follow(&mut self, url: &Url, head: &Head) -> Result<(), UpstreamError> {
+        let next = next_page(&head.headers, url);
+        if next.is_some() && !head.is_own {
+            return Err(self.broken(url, "are named by another host"));
+        }
         if next.as_ref().is_some_and(|next| next.origin() != url.origin()) {
             return Err(self.broken(url, "go on at another host"));
         }
@@ -55,12 +62,19 @@ impl Pages {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::LINK;
+    use reqwest::{
+        StatusCode,
+        header::{HeaderMap, LINK},
+    };
 
     use super::*;
 
-    fn link(to: &str) -> HeaderMap {
-        HeaderMap::from_iter([(LINK, format!(r#"<{to}>; rel="next""#).parse().unwrap())])
+    fn head(headers: HeaderMap) -> Head {
+        Head { status: StatusCode::OK, headers, is_own: true, url: "https://r.example/list".parse().unwrap() }
+    }
+
+    fn link(to: &str) -> Head {
+        head(HeaderMap::from_iter([(LINK, format!(r#"<{to}>; rel="next""#).parse().unwrap())]))
     }
 
     #[test]
@@ -71,7 +85,7 @@ mod tests {
         pages.follow(&first, &link("/list?last=a")).unwrap();
         let second = pages.take().unwrap().unwrap();
         assert_eq!(second.as_str(), "https://r.example/list?last=a");
-        pages.follow(&second, &HeaderMap::new()).unwrap();
+        pages.follow(&second, &head(HeaderMap::new())).unwrap();
         assert_eq!(pages.take().unwrap(), None);
     }
 
@@ -81,6 +95,11 @@ mod tests {
         let mut pages = Pages::new(first.clone(), "the list", 2);
         pages.take().unwrap();
         assert!(pages.follow(&first, &link("https://other.example/list")).is_err());
+        let elsewhere = Head { is_own: false, ..link("/list?last=a") };
+        assert!(
+            pages.follow(&first, &elsewhere).is_err(),
+            "another host does not say where the registry's list goes on"
+        );
         pages.follow(&first, &link("/list")).unwrap();
         assert!(pages.take().unwrap_err().to_string().contains("circle"));
         for page in 0..2 {

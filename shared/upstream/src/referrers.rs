@@ -2,8 +2,8 @@
 
 use moorage_domain::{
     MediaType,
-    manifest::MAX_MANIFEST_SIZE,
-    referrers::{MAX_REFERRERS, Referrer, parse},
+    manifest::{MAX_MANIFEST_SIZE, Refusal},
+    referrers::{MAX_REFERRERS, MAX_WEIGHT, Referrer, parse},
 };
 use reqwest::{
     Method,
@@ -11,31 +11,46 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::{UpstreamError, link::next_page, pages::Pages, request::Requests};
+use crate::{UpstreamError, pages::Pages, request::Requests};
 
+/// What is read.
+const WHAT: &str = "the list of referrers";
 /// The most pages.
 const MAX_PAGES: usize = 100;
 
 /// All referrers, from all pages; nothing if the registry has no such API.
 pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Option<Vec<Referrer>>, UpstreamError> {
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MediaType::OciIndex.as_str()))]);
-    let (mut referrers, mut pages) = (Vec::new(), Pages::new(first, "the list of referrers", MAX_PAGES));
+    let (mut referrers, mut pages) = (Vec::new(), Pages::new(first, WHAT, MAX_PAGES));
+    let mut weight = 0_usize;
     while let Some(url) = pages.take()? {
         let answer =
             requests.fetch(Method::GET, &url, accept.clone(), MAX_MANIFEST_SIZE, "a page of the referrers").await?;
         // Registries without the API say so in many ways, some with a page for people.
-        if matches!(answer.status.as_u16(), 300..=399 | 400 | 404 | 405 | 406 | 501) {
+        if matches!(answer.head.status.as_u16(), 300..=399 | 400 | 404 | 405 | 406 | 501) {
             return Ok(None);
         }
-        if !answer.status.is_success() {
+        if !answer.head.status.is_success() {
             return Err(answer.into_error(&url));
         }
-        let Ok(page) = parse(&answer.body) else { return Ok(None) };
+        let page = match parse(&answer.body) {
+            Ok(page) => page,
+            Err(Refusal::TooLarge) => return Err(too_large()),
+            Err(_) => return Ok(None),
+        };
+        weight = weight.saturating_add(page.iter().map(Referrer::weight).fold(0, usize::saturating_add));
+        if weight > MAX_WEIGHT {
+            return Err(too_large());
+        }
         referrers.extend(page);
         if referrers.len() > MAX_REFERRERS {
-            return Err(UpstreamError::TooLarge { what: "the list of referrers".into(), limit: MAX_REFERRERS });
+            return Err(UpstreamError::TooMany { what: WHAT.into(), limit: MAX_REFERRERS });
         }
-        pages.go_on(next_page(&answer.headers, &url).filter(|next| next.origin() == url.origin()));
+        pages.follow(&url, &answer.head)?;
     }
     Ok(Some(referrers))
+}
+
+fn too_large() -> UpstreamError {
+    UpstreamError::TooLarge { what: WHAT.into(), limit: MAX_WEIGHT }
 }

@@ -13,11 +13,12 @@ use url::Url;
 
 use crate::{
     BlobReader, Listing, Settings, UpstreamError,
+    answer::{Answer, SMALL},
     auth::Auth,
     referrers,
-    request::{Answer, Http, Requests},
+    request::{Http, Requests},
     tags,
-    transport::{Request, Transport},
+    transport::{Recipient, Request, Transport},
 };
 
 /// The digest of a manifest (distribution-spec v1.1.1).
@@ -40,7 +41,7 @@ pub struct Registry {
 pub struct Resolved {
     /// The manifest's digest.
     pub digest: Digest,
-    /// The manifest, where the digest could not be had without it.
+    /// The manifest, where the digest could not be had without it, and it is not large.
     pub manifest: Option<Bytes>,
 }
 
@@ -48,7 +49,11 @@ impl Registry {
     /// Opens a registry. Nothing is sent yet.
     pub fn new(reference: ExternalReference, settings: Settings) -> Result<Self, UpstreamError> {
         let transport = Transport::new(&settings)?;
-        let auth = Auth::new(settings.credentials, format!("repository:{}:pull", reference.repository()));
+        let auth = Auth::new(
+            settings.credentials,
+            settings.token_realms,
+            format!("repository:{}:pull", reference.repository()),
+        );
         let requests = Arc::new(Requests::new(Http::new(transport, settings.limits, settings.meter), auth));
         let (reference, base) = (Arc::new(reference), Arc::new(OnceCell::new()));
         Ok(Self { requests, reference, verify_tls: settings.verify_tls, base })
@@ -64,15 +69,18 @@ impl Registry {
     pub async fn resolve(&self, tag: &TagName) -> Result<Resolved, UpstreamError> {
         let url = self.url(&format!("manifests/{tag}")).await?;
         let head = self.requests.fetch(Method::HEAD, &url, accept(), MAX_MANIFEST_SIZE, "a manifest").await?;
-        if head.status.is_success() {
+        if head.head.status.is_success() {
             if let Some(digest) = digest_header(&head) {
                 return Ok(Resolved { digest, manifest: None });
             }
-        } else if !matches!(head.status.as_u16(), 405 | 501) {
+        } else if !matches!(head.head.status.as_u16(), 405 | 501) {
             return Err(head.into_error(&url));
         }
         let bytes = self.get_manifest(&url).await?;
-        Ok(Resolved { digest: Digest::sha256(&bytes), manifest: Some(bytes) })
+        let digest = Digest::sha256(&bytes);
+        // A large one is fetched again when it is its turn: many tags are resolved before the first is copied.
+        let manifest = Some(bytes).filter(|bytes| bytes.len() <= SMALL);
+        Ok(Resolved { digest, manifest })
     }
 
     /// What refers to a manifest; nothing if the registry has no referrers API.
@@ -111,7 +119,7 @@ impl Registry {
     async fn get_manifest(&self, url: &Url) -> Result<Bytes, UpstreamError> {
         let _fetching = self.requests.meter().fetching().await?;
         let answer = self.requests.fetch(Method::GET, url, accept(), MAX_MANIFEST_SIZE, "the manifest").await?;
-        if answer.status.is_success() { Ok(answer.body) } else { Err(answer.into_error(url)) }
+        if answer.head.status.is_success() { Ok(answer.body) } else { Err(answer.into_error(url)) }
     }
 
     async fn url(&self, what: &str) -> Result<Url, UpstreamError> {
@@ -133,7 +141,8 @@ impl Registry {
         let ping = |base: &Url| {
             let malformed = |_| UpstreamError::Protocol(format!("{} makes no URL", self.reference));
             let url = base.join("/v2/").map_err(malformed)?;
-            Ok::<_, UpstreamError>(Request { method: Method::GET, url, headers: HeaderMap::new(), body: None })
+            let (method, headers, to) = (Method::GET, HeaderMap::new(), Recipient::Registry);
+            Ok::<_, UpstreamError>(Request { method, url, headers, body: None, to })
         };
         match self.requests.http.fetch_once(&ping(&https)?, MAX_PING_BODY).await {
             Ok(()) => Ok(https),
@@ -150,5 +159,5 @@ fn accept() -> HeaderMap {
 }
 
 fn digest_header(answer: &Answer) -> Option<Digest> {
-    answer.headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.parse().ok()
+    answer.head.headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.parse().ok()
 }

@@ -2,10 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use oci_client::errors::OciEnvelope;
 use reqwest::{
-    Method, Response, StatusCode,
+    Method, StatusCode,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,70 +11,40 @@ use url::Url;
 
 use crate::{
     Meter, UpstreamError,
-    auth::Auth,
+    answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
+    auth::{Auth, Authorization},
     error::transport_error,
     rate_limit,
     retry::{self, Backoff},
     settings::Limits,
-    transport::{Request, Transport, display},
+    transport::{Received, Recipient, Request, Transport, display},
 };
 
 /// The longest exchange that is no blob, its body included.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// What is read of an error's body to find the registry's code.
-const MAX_ERROR_BODY: usize = 16 * 1024;
 
 /// Requests with retries, but without authentication: what token servers get.
 #[derive(Debug)]
 pub(crate) struct Http {
-    transport: Transport,
-    limits: Limits,
+    pub(crate) transport: Transport,
+    pub(crate) limits: Limits,
     meter: Meter,
-}
-
-/// A whole answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    /// The failure that an unsuccessful answer stands for.
-    pub(crate) fn into_error(self, url: &Url) -> UpstreamError {
-        let what = display(url);
-        if let Some(until) = rate_limit::refusal(self.status, &self.headers) {
-            return UpstreamError::RateLimited { until };
-        }
-        match self.status.as_u16() {
-            401 => UpstreamError::Auth(format!("{what} refused the credentials")),
-            403 => UpstreamError::Auth(format!("{what} denied access")),
-            404 => UpstreamError::NotFound(what),
-            status => {
-                let envelope: Option<OciEnvelope> = serde_json::from_slice(&self.body).ok();
-                let code = envelope.and_then(|envelope| Some(format!("{:?}", envelope.errors.first()?.code)));
-                UpstreamError::Status { status, url: what, code }
-            }
-        }
-    }
+    /// Large documents are read one at a time, and held one at a time.
+    lane: Arc<Semaphore>,
 }
 
 impl Http {
     pub(crate) fn new(transport: Transport, limits: Limits, meter: Meter) -> Self {
-        Self { transport, limits, meter }
+        Self { transport, limits, meter, lane: Arc::new(Semaphore::new(1)) }
     }
 
     /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
     pub(crate) async fn fetch(&self, request: &Request, limit: usize, what: &str) -> Result<Answer, UpstreamError> {
-        self.retrying(|| async {
-            let exchange = async {
-                let response = self.transport.send(request).await?;
-                self.whole(response, limit, what).await
-            };
-            let timeout = |_| UpstreamError::Timeout(display(&request.url));
-            let answer = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.map_err(timeout)??;
-            Ok((answer.status, answer.headers.clone(), answer))
+        self.retrying(request.to, || async {
+            let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, &request.url);
+            let received = deadline.bound(self.transport.send(request)).await??;
+            let answer = self.whole(received, limit, what, &mut deadline).await?;
+            Ok((answer.head.clone(), answer))
         })
         .await
     }
@@ -85,38 +53,42 @@ impl Http {
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
         self.meter.pass(self.limits.max_wait).await?;
         self.meter.request();
-        let timeout = |_| UpstreamError::Timeout(display(&request.url));
-        let exchange = async { self.whole(self.transport.send(request).await?, limit, "an answer").await };
-        tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await.map_err(timeout)?.map(|_| ())
+        let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, &request.url);
+        let received = deadline.bound(self.transport.send(request)).await??;
+        self.whole(received, limit, "an answer", &mut deadline).await.map(drop)
     }
 
     /// Sends a request until it is answered with something lasting; the body is left to be streamed.
-    async fn open(&self, request: &Request) -> Result<Response, UpstreamError> {
-        self.retrying(|| async {
-            let response = self.transport.send(request).await?;
-            Ok((response.status(), response.headers().clone(), response))
+    async fn open(&self, request: &Request) -> Result<Received, UpstreamError> {
+        self.retrying(request.to, || async {
+            let received = self.transport.send(request).await?;
+            Ok((Head::of(&received), received))
         })
         .await
     }
 
-    async fn retrying<T, F>(&self, exchange: impl Fn() -> F) -> Result<T, UpstreamError>
+    async fn retrying<T, F>(&self, to: Recipient, exchange: impl Fn() -> F) -> Result<T, UpstreamError>
     where
-        F: Future<Output = Result<(StatusCode, HeaderMap, T), UpstreamError>>,
+        F: Future<Output = Result<(Head, T), UpstreamError>>,
     {
+        // What other servers say of limits is not the registry's.
+        let counts = |head: &Head| head.is_own && to != Recipient::TokenServer { is_registry: false };
         let mut backoff = Backoff::new();
         self.meter.pass(self.limits.max_wait).await?;
         self.meter.request();
         for _ in 1..self.limits.attempts {
             let result = exchange().await;
             match &result {
-                Ok((status, headers, _)) => {
-                    self.meter.observe(headers);
-                    if !retry::is_transient(*status) {
+                Ok((head, _)) => {
+                    if counts(head) {
+                        self.meter.observe(head.status, &head.headers);
+                    }
+                    if !retry::is_transient(head.status) {
                         return result.map(|(.., answer)| answer);
                     }
                     // Whoever else is about to ask waits, too.
-                    let told = headers.contains_key(RETRY_AFTER);
-                    if let Some(until) = rate_limit::refusal(*status, headers).filter(|_| told) {
+                    let told = counts(head) && head.headers.contains_key(RETRY_AFTER);
+                    if let Some(until) = rate_limit::refusal(head.status, &head.headers).filter(|_| told) {
                         self.meter.block(until);
                     }
                 }
@@ -128,30 +100,42 @@ impl Http {
             self.meter.pass(self.limits.max_wait).await?;
             self.meter.retry();
         }
-        let (status, headers, answer) = exchange().await?;
-        self.meter.observe(&headers);
-        if let Some(until) = rate_limit::refusal(status, &headers) {
-            self.meter.block(until);
+        let (head, answer) = exchange().await?;
+        if counts(&head) {
+            self.meter.observe(head.status, &head.headers);
+            if let Some(until) = rate_limit::refusal(head.status, &head.headers) {
+                self.meter.block(until);
+            }
         }
         Ok(answer)
     }
 
     /// Reads a body, at most `limit` bytes of it; of an error's body no more than finding its code takes.
-    async fn whole(&self, mut response: Response, limit: usize, what: &str) -> Result<Answer, UpstreamError> {
-        let (status, headers) = (response.status(), response.headers().clone());
+    async fn whole(
+        &self,
+        received: Received,
+        limit: usize,
+        what: &str,
+        deadline: &mut Deadline,
+    ) -> Result<Answer, UpstreamError> {
+        let head = Head::of(&received);
+        let (mut response, mut body) = (received.response, Body::new(Arc::clone(&self.lane)));
+        let is_error = !head.status.is_success();
+        let limit = if is_error { MAX_ERROR_BODY } else { limit };
         let url = display(response.url());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport_error(&error, &url))? {
+        while let Some(chunk) =
+            deadline.bound(response.chunk()).await?.map_err(|error| transport_error(&error, &url))?
+        {
             self.meter.read(chunk.len());
-            if !status.is_success() && body.len() + chunk.len() > MAX_ERROR_BODY {
+            if body.len().saturating_add(chunk.len()) <= limit {
+                body.push(&chunk, deadline).await?;
+            } else if is_error {
                 break;
-            }
-            if body.len() + chunk.len() > limit {
+            } else {
                 return Err(UpstreamError::TooLarge { what: what.to_owned(), limit });
             }
-            body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body: body.into() })
+        Ok(Answer { head, body: body.into_bytes() })
     }
 }
 
@@ -166,7 +150,8 @@ pub(crate) struct Requests {
 /// A body to be streamed. Its place among the registry's requests is taken until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Streaming {
-    pub(crate) response: Response,
+    pub(crate) head: Head,
+    pub(crate) response: reqwest::Response,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -192,43 +177,97 @@ impl Requests {
         let _place = self.places.acquire().await;
         let mut request = Self::request(method, url, headers);
         let used = self.authorize(&mut request).await?;
-        let answer = self.http.fetch(&request, limit, what).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
+        let mut answer = self.http.fetch(&request, limit, what).await?;
+        if asks_to_log_in(&answer.head) {
+            self.auth.challenged(&used, url, &answer.head.headers, &self.http).await?;
+            self.authorize(&mut request).await?;
+            answer = self.http.fetch(&request, limit, what).await?;
         }
-        self.auth.challenged(&used, &answer.headers, &self.http).await?;
-        self.authorize(&mut request).await?;
-        self.http.fetch(&request, limit, what).await
+        self.judge(&answer.head).await?;
+        Ok(answer)
     }
 
-    /// An answer whose body is streamed, successful or not.
+    /// An answer whose body is streamed. One that is not successful is a failure.
     pub(crate) async fn open(&self, url: &Url, headers: HeaderMap) -> Result<Streaming, UpstreamError> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let mut request = Self::request(Method::GET, url, headers);
         let used = self.authorize(&mut request).await?;
-        let mut response = self.http.open(&request).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.auth.challenged(&used, response.headers(), &self.http).await?;
+        let mut received = self.http.open(&request).await?;
+        let mut head = Head::of(&received);
+        if asks_to_log_in(&head) {
+            self.auth.challenged(&used, url, &head.headers, &self.http).await?;
             self.authorize(&mut request).await?;
-            response = self.http.open(&request).await?;
+            received = self.http.open(&request).await?;
+            head = Head::of(&received);
         }
-        if response.status().is_success() {
-            return Ok(Streaming { response, _place: place });
+        self.judge(&head).await?;
+        if head.status.is_success() {
+            return Ok(Streaming { head, response: received.response, _place: place });
         }
-        Err(self.http.whole(response, MAX_ERROR_BODY, "an error").await?.into_error(url))
+        let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, url);
+        Err(self.http.whole(received, MAX_ERROR_BODY, "an error", &mut deadline).await?.into_error(url))
+    }
+
+    /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the
+    /// connection breaks.
+    pub(crate) async fn read<T>(
+        &self,
+        url: &Url,
+        (limit, what): (usize, &str),
+        begin: impl Fn() -> T,
+        take: impl Fn(&mut T, &[u8]) -> Result<(), UpstreamError>,
+    ) -> Result<(Head, T), UpstreamError> {
+        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
+        loop {
+            let Streaming { head, mut response, _place } = self.open(url, HeaderMap::new()).await?;
+            let (mut deadline, mut document, mut length) = (Deadline::new(EXCHANGE_TIMEOUT, url), begin(), 0_usize);
+            let broken = loop {
+                let chunk = deadline.bound(response.chunk()).await;
+                match chunk.and_then(|chunk| chunk.map_err(|error| transport_error(&error, &display(url)))) {
+                    Ok(Some(chunk)) => {
+                        self.meter().read(chunk.len());
+                        length = length.saturating_add(chunk.len());
+                        if length > limit {
+                            return Err(UpstreamError::TooLarge { what: what.to_owned(), limit });
+                        }
+                        take(&mut document, &chunk)?;
+                    }
+                    Ok(None) => return Ok((head, document)),
+                    Err(error) => break error,
+                }
+            };
+            left = left.saturating_sub(1);
+            if left == 0 || !broken.is_transient() {
+                return Err(broken);
+            }
+            self.meter().pause(backoff.next(&mut rand::rng())).await;
+        }
     }
 
     fn request(method: Method, url: &Url, mut headers: HeaderMap) -> Request {
         // An encoded body would match neither its digest nor its length.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        Request { method, url: url.clone(), headers, body: None }
+        Request { method, url: url.clone(), headers, body: None, to: Recipient::Registry }
     }
 
-    async fn authorize(&self, request: &mut Request) -> Result<crate::auth::Authorization, UpstreamError> {
+    async fn authorize(&self, request: &mut Request) -> Result<Authorization, UpstreamError> {
         let authorization = self.auth.authorization(&self.http).await?;
         if let Some(header) = &authorization.header {
             request.headers.insert(AUTHORIZATION, header.clone());
         }
         Ok(authorization)
     }
+
+    /// Explains a refusal by the credentials that were not sent.
+    async fn judge(&self, head: &Head) -> Result<(), UpstreamError> {
+        if !head.is_own || !matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Ok(());
+        }
+        self.auth.withheld().await.map_or(Ok(()), Err)
+    }
+}
+
+/// Whether the registry itself, and not its storage, wants to know who asks.
+fn asks_to_log_in(head: &Head) -> bool {
+    head.is_own && head.status == StatusCode::UNAUTHORIZED
 }

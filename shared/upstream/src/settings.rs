@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Guard, SecretString};
+use moorage_domain::{Guard, SecretString, TokenRealm};
 
 use crate::Meter;
 
@@ -16,6 +16,8 @@ pub struct Settings {
     pub verify_tls: bool,
     /// The mirror's proxies. Those of the environment are never used.
     pub proxy: Proxy,
+    /// Token servers that may have the credentials although they are not of the registry's own domain.
+    pub token_realms: Vec<TokenRealm>,
     /// Which addresses may be connected to.
     pub guard: Guard,
     /// How much at once, and how long to wait.

@@ -14,6 +14,7 @@ use url::Url;
 use crate::{
     UpstreamError,
     error::{NotAllowed, transport_error},
+    realm::{is_inside, is_inside_address},
     settings::{Proxy, Settings},
 };
 
@@ -42,6 +43,23 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     /// A form, for token servers.
     pub(crate) body: Option<String>,
+    pub(crate) to: Recipient,
+}
+
+/// Whom a request is meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recipient {
+    /// The registry, which may redirect to its storage.
+    Registry,
+    /// A token server, and whether that is the registry itself. It answers by itself or not at all.
+    TokenServer { is_registry: bool },
+}
+
+/// An answer, and whether it is the recipient's own: no redirect has led to another origin on the way.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) response: Response,
+    pub(crate) is_own: bool,
 }
 
 impl Transport {
@@ -60,23 +78,43 @@ impl Transport {
         Ok(Self { client, guard, verify_tls: settings.verify_tls })
     }
 
-    /// Sends a request and follows its redirects. `Authorization` goes to the first origin only.
-    pub(crate) async fn send(&self, request: &Request) -> Result<Response, UpstreamError> {
+    /// Sends a request and follows its redirects. `Authorization` goes to the first origin only, a body nowhere else,
+    /// and a token server's request not at all.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Received, UpstreamError> {
         let mut request = request.clone();
+        let mut is_own = true;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send_once(&request).await?;
             let location = response.headers().get(LOCATION).filter(|_| is_redirect(&response));
-            let Some(location) = location else { return Ok(response) };
-            let target = location.to_str().ok().and_then(|location| request.url.join(location).ok());
+            let Some(location) = location else { return Ok(Received { response, is_own }) };
             let from = display(&request.url);
-            let target =
-                target.ok_or_else(|| UpstreamError::Protocol(format!("{from} redirects to a malformed URL")))?;
+            let target = redirected(&request.url, location)
+                .ok_or_else(|| UpstreamError::Protocol(format!("{from} redirects to a malformed URL")))?;
             if target.origin() != request.url.origin() {
+                if request.body.is_some() || request.to != Recipient::Registry {
+                    let to = target.host_str().unwrap_or_default();
+                    return Err(UpstreamError::Protocol(format!("{from} redirects a request for a token to {to}")));
+                }
                 request.headers.remove(AUTHORIZATION);
+                is_own = false;
             }
             request.url = target;
         }
         Err(UpstreamError::Protocol(format!("{} redirects more than {MAX_REDIRECTS} times", display(&request.url))))
+    }
+
+    /// Whether a URL's name leads to this machine or its own network. What cannot be resolved here, because a proxy does
+    /// it, does not.
+    pub(crate) async fn leads_inside(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        if is_inside(host) {
+            return true;
+        }
+        let port = url.port_or_known_default().unwrap_or_default();
+        match tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host((host, port))).await {
+            Ok(Ok(mut addresses)) => addresses.any(|address| is_inside_address(address.ip())),
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     async fn send_once(&self, request: &Request) -> Result<Response, UpstreamError> {
@@ -103,6 +141,20 @@ impl Transport {
         let host = url.host_str().unwrap_or_default();
         if self.guard.allows_host(host) { Ok(()) } else { Err(UpstreamError::NotAllowed(host.to_owned())) }
     }
+}
+
+/// Where a `Location` leads: without a user and a password, which would be sent there as ours.
+pub(crate) fn redirected(from: &Url, location: &HeaderValue) -> Option<Url> {
+    let target = from.join(location.to_str().ok()?).ok()?;
+    Some(without_user(target))
+}
+
+/// A URL without its user and password.
+pub(crate) fn without_user(mut url: Url) -> Url {
+    // URLs that cannot have a user refuse to lose it.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
 }
 
 fn is_redirect(response: &Response) -> bool {

@@ -6,7 +6,7 @@ use crate::{
     caller::Access,
     capabilities,
     endpoint::{Body, Endpoint, Parameter, Reply},
-    health, mirror, mirror_end, preview, runs,
+    health, mirror, mirror_end, preview, rate_limit, runs,
 };
 
 /// The endpoints.
@@ -87,6 +87,17 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(202, Some("Started"))],
         run: |it| Box::pin(async move { mirror::verify(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "repository/{repository}/mirror/rate-limit",
+        access: Access::Repository(Role::Admin),
+        operation: "forgetMirrorRateLimit",
+        summary: "Forgets what the registry said of its rate limit; a sync that waits for it goes on.",
+        query: &[],
+        body: None,
+        answers: &[Reply(204, None)],
+        run: |it| Box::pin(async move { rate_limit::delete(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "POST",

@@ -5,7 +5,7 @@ use moorage_state::Role;
 use crate::{
     caller::Access,
     endpoint::{Body, Endpoint, Parameter, Reply},
-    organization_mirror, organization_mirror_list,
+    organization_mirror, organization_mirror_list, rate_limit,
 };
 
 /// The endpoints.
@@ -98,6 +98,21 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(200, Some("Checked"))],
         run: |it| Box::pin(async move { organization_mirror::verify(it.api, it.parameters.get("orgname")).await }),
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "organization/{orgname}/mirror/rate-limit",
+        access: Access::Namespace(Role::Admin),
+        operation: "forgetOrgMirrorRateLimit",
+        summary: "Forgets what the registry said of its rate limit; what waits for it goes on.",
+        query: &[],
+        body: None,
+        answers: &[Reply(204, None)],
+        run: |it| {
+            Box::pin(
+                async move { rate_limit::delete_of_organization(it.api, it.parameters.get("orgname"), it.call).await },
+            )
+        },
     },
     Endpoint {
         method: "GET",

@@ -208,6 +208,17 @@ pub(super) mod tests {
         let next = claim(&waiting, true, Trigger::Continuation, until).unwrap();
         assert_eq!((next.sync_run_id, next.sync_waiting_until), (claimed.sync_run_id, None), "the run goes on");
         assert_eq!(waiting.cancel(id).unwrap().sync_waiting_until, None);
+
+        let now = "2026-01-10T01:00:00Z";
+        assert!(waiting.is_waiting(at(now)) && !claimed.is_waiting(at(now)) && !waiting.is_waiting(at(until)));
+        let asked = waiting.sync_now(at(now), id).unwrap();
+        assert_eq!((asked.sync_status, asked.sync_waiting_until), (SyncStatus::SyncNow, None));
+        let next = claim(&asked, true, Trigger::SyncNow, now).unwrap();
+        assert_eq!(next.sync_run_id, claimed.sync_run_id, "the run goes on when it is asked for");
+        let ended = waiting.end_wait(at(now), id).unwrap();
+        let next = claim(&ended, true, Trigger::Continuation, now).unwrap();
+        assert_eq!((next.sync_run_id, next.sync_waiting_until), (claimed.sync_run_id, None), "or not waited for");
+        assert_eq!(claimed.end_wait(at(start), id), None, "a sync that runs is left alone");
     }
 
     #[test]

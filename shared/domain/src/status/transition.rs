@@ -48,6 +48,12 @@ impl SyncState {
         }
     }
 
+    /// The state of a sync that waited for its registry and shall not any longer: anybody may take over at once. `None` if
+    /// none waits.
+    pub fn end_wait(&self, now: Timestamp, id: Uuid) -> Option<Self> {
+        self.is_waiting(now).then(|| Self { sync_waiting_until: None, ..self.hand_over(now, id) })
+    }
+
     /// The state after a sync that ended by itself.
     #[must_use]
     pub fn release(&self, end: SyncEnd, interval: u64, now: Timestamp, id: Uuid) -> Self {
@@ -110,9 +116,10 @@ impl SyncState {
         pending.then(|| backoff.saturating_mul(1 << (used - 1).min(MAX_SYNC_RETRIES)))
     }
 
-    /// Sync Now: refused while a sync runs; else pending at once, with at least one attempt.
+    /// Sync Now: refused while a sync runs; else pending at once, with at least one attempt. One that waits for its
+    /// registry goes on now.
     pub fn sync_now(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
-        if self.is_running(now) {
+        if self.is_running(now) && !self.is_waiting(now) {
             return Err(NotEligible::Running);
         }
         Ok(Self {

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clock::now,
     error::{SyncError, WorkError},
+    fault::caught,
     source,
     sync::Engine,
 };
@@ -55,16 +56,13 @@ impl Engine {
         let Some((mirror, trigger)) = self.claim_discovery(organization, trigger).await? else {
             return Ok(TaskAnswer::NotFound);
         };
-        if trigger != Trigger::Continuation {
-            self.tell(organization, &[log::started(&mirror)]).await?;
-        }
         let counts = Counts::default();
         let work = tokio::select! {
-            work = self.round(&mirror, trigger, &counts) => match work {
-                Ok(()) => Work::Done,
-                Err(WorkError::Failed(failure)) => Work::Failed(failure),
-                Err(WorkError::Limited(until)) => Work::Limited(until),
-                Err(WorkError::ClaimLost | WorkError::Suspended) => Work::Stopped,
+            work = caught(Box::pin(self.round(&mirror, trigger, &counts))) => match work {
+                Ok(Ok(())) => Work::Done,
+                Err(failure) | Ok(Err(WorkError::Failed(failure))) => Work::Failed(failure),
+                Ok(Err(WorkError::Limited(until))) => Work::Limited(until),
+                Ok(Err(WorkError::ClaimLost | WorkError::Suspended)) => Work::Stopped,
             },
             () = self.keep_discovery(&mirror) => Work::Stopped,
             () = tokio::time::sleep_until(end.into()) => Work::Suspended,
@@ -122,15 +120,20 @@ impl Engine {
 
     /// Renews the claim, or learns that it is lost.
     pub(super) async fn renew_discovery(&self, mirror: &OrganizationMirror) -> Result<(), WorkError> {
-        let (id, expiration) = (mirror.state.sync_transaction_id, now().plus(self.settings.claim));
-        Ok(self.table.renew_organization_claim(&mirror.config.organization, id, expiration).await?)
+        let (id, now) = (mirror.state.sync_transaction_id, now());
+        let expiration = now.plus(self.settings.claim);
+        Ok(self.table.renew_organization_claim(&mirror.config.organization, id, now, expiration).await?)
     }
 
     /// Lists the namespace, and has the round done.
     async fn round(&self, mirror: &OrganizationMirror, trigger: Trigger, counts: &Counts) -> Result<(), WorkError> {
         let config = &mirror.config;
+        if trigger != Trigger::Continuation {
+            let log = LogOf::Namespace(&config.organization);
+            self.table.add_log_of(log, &[log::started(mirror)]).await?;
+        }
         let username = config.external_registry_username.as_deref();
-        let account = Account::new(config.external_registry_url.authority(), username);
+        let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);
         let meter = Meter::new(self.table.rate_limit(&account).await?, 0);
         let catalog = source::open_catalog(self, mirror, meter.clone()).await?;
         let listed = catalog.repositories().await;
@@ -147,6 +150,10 @@ impl Engine {
         counts: &Counts,
     ) -> Result<TaskAnswer, SyncError> {
         let organization = &mirror.config.organization;
+        // What is told has to be ours to tell: another one may have taken over without this one's noticing.
+        if let Err(WorkError::ClaimLost) = self.renew_discovery(mirror).await {
+            return Ok(TaskAnswer::Unfinished);
+        }
         let (answer, log, end, failure) = match work {
             Work::Stopped => {
                 self.table.discovery_has_left(organization, mirror.state.sync_transaction_id).await?;

@@ -2,41 +2,62 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::{Method, header::HeaderMap};
-use serde::Deserialize;
 use url::Url;
 
-use super::{Catalog, MAX_PAGE, Names, pages, parse};
-use crate::{UpstreamError, request::Answer};
+use super::{Catalog, MAX_NAME, MAX_PAGE, Names, no_list, pages};
+use crate::{
+    UpstreamError,
+    answer::Head,
+    strings::{Item, Strings},
+};
 
 /// Names on a page; registries may send fewer.
 const PAGE_SIZE: &str = "1000";
 
-#[derive(Deserialize)]
-struct Page {
-    /// Some registries send null where there are none.
-    repositories: Option<Vec<String>>,
+/// A page's names that begin with a prefix, without it, as far as they are read.
+#[derive(Debug)]
+pub(crate) struct Page {
+    strings: Strings,
+    prefix: String,
+    names: Names,
+}
+
+impl Page {
+    pub(crate) fn new(namespace: &str) -> Self {
+        let prefix = format!("{namespace}/");
+        // Some registries send null where there are none.
+        Self { strings: Strings::new("repositories", prefix.len() + MAX_NAME), prefix, names: Names::default() }
+    }
+
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
+        let Self { strings, prefix, names } = self;
+        strings.read(bytes, |item| match item {
+            Item::Text(name) => name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name)),
+            Item::Other => Ok(()),
+        })
+    }
+
+    /// The names, if the page is whole.
+    pub(crate) fn end(self) -> Option<Names> {
+        self.strings.is_whole().then_some(self.names)
+    }
 }
 
 pub(super) async fn list(catalog: &Catalog) -> Result<BTreeSet<String>, UpstreamError> {
     let (mut names, mut pages) = (Names::default(), pages(address(catalog, PAGE_SIZE)?));
-    let prefix = format!("{}/", catalog.namespace);
     while let Some(url) = pages.take()? {
-        let answer = get(catalog, &url).await?;
-        pages.follow(&url, &answer.headers)?;
-        for name in parse::<Page>(answer, &url)?.repositories.iter().flatten() {
-            if let Some(name) = name.strip_prefix(&prefix) {
-                names.add(name)?;
-            }
+        let (head, page) = get(catalog, &url).await?;
+        pages.follow(&url, &head)?;
+        for name in page.into_set() {
+            names.add(&name)?;
         }
     }
-    Ok(names.0)
+    Ok(names.into_set())
 }
 
 /// A catalog knows no namespaces, so only that there is one can be told.
 pub(super) async fn check(catalog: &Catalog) -> Result<(), UpstreamError> {
-    let url = address(catalog, "1")?;
-    parse::<Page>(get(catalog, &url).await?, &url).map(drop)
+    get(catalog, &address(catalog, "1")?).await.map(drop)
 }
 
 fn address(catalog: &Catalog, page_size: &str) -> Result<Url, UpstreamError> {
@@ -45,6 +66,8 @@ fn address(catalog: &Catalog, page_size: &str) -> Result<Url, UpstreamError> {
     Ok(url)
 }
 
-async fn get(catalog: &Catalog, url: &Url) -> Result<Answer, UpstreamError> {
-    catalog.requests.fetch(Method::GET, url, HeaderMap::new(), MAX_PAGE, "a page of the catalog").await
+async fn get(catalog: &Catalog, url: &Url) -> Result<(Head, Names), UpstreamError> {
+    let limits = (MAX_PAGE, "a page of the catalog");
+    let (head, page) = catalog.requests.read(url, limits, || Page::new(&catalog.namespace), Page::read).await?;
+    Ok((head, page.end().ok_or_else(|| no_list(url))?))
 }

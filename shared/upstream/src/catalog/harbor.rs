@@ -11,10 +11,10 @@ use crate::UpstreamError;
 /// Harbor's largest page.
 const PAGE_SIZE: &str = "100";
 
-#[derive(Deserialize)]
-struct Repository {
+#[derive(Debug, Deserialize)]
+pub(crate) struct Repository {
     /// With the project in front.
-    name: String,
+    pub(crate) name: String,
 }
 
 pub(super) async fn list(catalog: &Catalog) -> Result<BTreeSet<String>, UpstreamError> {
@@ -23,16 +23,16 @@ pub(super) async fn list(catalog: &Catalog) -> Result<BTreeSet<String>, Upstream
     let (mut names, mut pages) = (Names::default(), pages(first));
     while let Some(url) = pages.take()? {
         let answer = catalog.get(&url, catalog.basic()).await?;
-        pages.follow(&url, &answer.headers)?;
+        pages.follow(&url, &answer.head)?;
         for repository in parse::<Vec<Repository>>(answer, &url)? {
             names.add(repository.name.split_once('/').map_or(repository.name.as_str(), |(_, name)| name))?;
         }
     }
-    Ok(names.0)
+    Ok(names.into_set())
 }
 
 pub(super) async fn check(catalog: &Catalog) -> Result<(), UpstreamError> {
     let url = catalog.url(&["api", "v2.0", "projects", &catalog.namespace])?;
     let answer = catalog.get(&url, catalog.basic()).await?;
-    if answer.status == StatusCode::OK { Ok(()) } else { Err(answer.into_error(&url)) }
+    if answer.head.status == StatusCode::OK { Ok(()) } else { Err(answer.into_error(&url)) }
 }

@@ -9,15 +9,16 @@ use serde::Deserialize;
 use super::{Catalog, Names, pages, parse};
 use crate::UpstreamError;
 
-#[derive(Deserialize)]
-struct Page {
-    repositories: Vec<Repository>,
-    next_page: Option<String>,
+/// A page of the list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Page {
+    pub(crate) repositories: Vec<Repository>,
+    pub(crate) next_page: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Repository {
-    name: String,
+#[derive(Debug, Deserialize)]
+pub(crate) struct Repository {
+    pub(crate) name: String,
 }
 
 pub(super) async fn list(catalog: &Catalog) -> Result<BTreeSet<String>, UpstreamError> {
@@ -38,15 +39,15 @@ pub(super) async fn list(catalog: &Catalog) -> Result<BTreeSet<String>, Upstream
             url
         }));
     }
-    Ok(names.0)
+    Ok(names.into_set())
 }
 
 /// Asks for the organization; and for a user, whose namespace it may be.
 pub(super) async fn check(catalog: &Catalog) -> Result<(), UpstreamError> {
     let url = catalog.url(&["api", "v1", "organization", &catalog.namespace])?;
     let mut answer = catalog.get(&url, catalog.bearer()).await?;
-    if answer.status == StatusCode::NOT_FOUND {
+    if answer.head.status == StatusCode::NOT_FOUND {
         answer = catalog.get(&catalog.url(&["api", "v1", "users", &catalog.namespace])?, catalog.bearer()).await?;
     }
-    if answer.status == StatusCode::OK { Ok(()) } else { Err(answer.into_error(&url)) }
+    if answer.head.status == StatusCode::OK { Ok(()) } else { Err(answer.into_error(&url)) }
 }

@@ -1,0 +1,166 @@
+//! What an answer is made of, and what of it counts: its head, by whose it is; its body, within the memory of a run.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use oci_client::errors::OciEnvelope;
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LINK},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
+
+use crate::{
+    UpstreamError, rate_limit,
+    transport::{Received, display},
+};
+
+/// What is read of an error's body to find the registry's code.
+pub(crate) const MAX_ERROR_BODY: usize = 16 * 1024;
+/// A document that is larger waits for the one place that large ones have: as many small ones as there are requests fit
+/// the run's memory, but not as many of the largest.
+pub(crate) const SMALL: usize = 128 * 1024;
+/// The longest wait for that place. Whoever has it writes to the bucket, and waits for nobody.
+const LANE_PATIENCE: Duration = Duration::from_secs(120);
+/// What another host than the registry may say: how much it sends. That there is a `Link` is looked at, too, so that a
+/// list that goes on is not taken for its end.
+const FOREIGN: [reqwest::header::HeaderName; 3] = [CONTENT_LENGTH, CONTENT_RANGE, LINK];
+
+/// The beginning of an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    /// Of another host only what may be read of its answers.
+    pub(crate) headers: HeaderMap,
+    /// Whether it is the word of the server that was asked, and not of one that it redirects to.
+    pub(crate) is_own: bool,
+    /// Who answered.
+    pub(crate) url: Url,
+}
+
+impl Head {
+    pub(crate) fn of(received: &Received) -> Self {
+        let (status, is_own) = (received.response.status(), received.is_own);
+        let headers = received.response.headers();
+        let headers = if is_own {
+            headers.clone()
+        } else {
+            let kept = headers.iter().filter(|(name, _)| FOREIGN.contains(name));
+            kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        Self { status, headers, is_own, url: received.response.url().clone() }
+    }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The failure that an unsuccessful answer stands for.
+    pub(crate) fn into_error(self, url: &Url) -> UpstreamError {
+        let (what, status) = (display(url), self.head.status);
+        if !self.head.is_own && status != StatusCode::NOT_FOUND {
+            return UpstreamError::Storage { status: status.as_u16(), url: display(&self.head.url) };
+        }
+        if let Some(until) = rate_limit::refusal(status, &self.head.headers) {
+            return UpstreamError::RateLimited { until };
+        }
+        match status.as_u16() {
+            401 => UpstreamError::Auth(format!("{what} refused the credentials")),
+            403 => UpstreamError::Auth(format!("{what} denied access")),
+            404 => UpstreamError::NotFound(what),
+            status => UpstreamError::Status { status, url: what, code: error_code(&self.body) },
+        }
+    }
+}
+
+/// The first code of an error body (distribution-spec v1.1.1, "Error Codes").
+pub(crate) fn error_code(body: &[u8]) -> Option<String> {
+    let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
+    Some(format!("{:?}", envelope.errors.first()?.code))
+}
+
+/// A body as it comes. It takes as much memory as has come, at most twice as much while it grows; more than [`SMALL`]
+/// only while it has the place that large documents share.
+pub(crate) struct Body {
+    bytes: Vec<u8>,
+    lane: Arc<Semaphore>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// A large document and its place, which the next one gets when this one's bytes are dropped.
+struct Large {
+    bytes: Vec<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Body {
+    pub(crate) fn new(lane: Arc<Semaphore>) -> Self {
+        Self { bytes: Vec::new(), lane, place: None }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds what has come, as soon as there is room for it.
+    pub(crate) async fn push(&mut self, chunk: &[u8], deadline: &mut Deadline) -> Result<(), UpstreamError> {
+        if self.len().saturating_add(chunk.len()) > SMALL && self.place.is_none() {
+            self.place = deadline.aside(Arc::clone(&self.lane).acquire_owned()).await?.ok();
+        }
+        if self.bytes.capacity() - self.len() < chunk.len() {
+            self.bytes.reserve_exact(chunk.len().max(self.len()));
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.place {
+            Some(place) => Bytes::from_owner(Large { bytes: self.bytes, _place: place }),
+            None => self.bytes.into(),
+        }
+    }
+}
+
+/// When an exchange has taken too long.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    url: String,
+}
+
+impl Deadline {
+    pub(crate) fn new(after: Duration, url: &Url) -> Self {
+        let now = Instant::now();
+        Self { at: now.checked_add(after).unwrap_or(now), url: display(url) }
+    }
+
+    /// Waits for the other side.
+    pub(crate) async fn bound<T>(&mut self, work: impl Future<Output = T>) -> Result<T, UpstreamError> {
+        let late = |_| UpstreamError::Timeout(self.url.clone());
+        tokio::time::timeout_at(self.at.into(), work).await.map_err(late)
+    }
+
+    /// Waits for our own side: that time does not count.
+    async fn aside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, UpstreamError> {
+        let begun = Instant::now();
+        let done = tokio::time::timeout(LANE_PATIENCE, work).await;
+        self.at = self.at.checked_add(begun.elapsed()).unwrap_or(self.at);
+        done.map_err(|_| UpstreamError::Timeout(self.url.clone()))
+    }
+}

@@ -1,0 +1,261 @@
+//! Each parser of what a registry sends as a function of any bytes, which asserts what must hold of all. The fuzz targets
+//! in `tests/fuzz` and the tests of the parsers call the same functions.
+
+use std::time::Duration;
+
+use moorage_domain::{
+    RateLimit, Timestamp,
+    manifest::{self, Manifest},
+    rate_limit::LONGEST_RESET,
+    referrers::{self, MAX_WEIGHT, Referrer},
+};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, LINK, RETRY_AFTER},
+};
+use url::Url;
+
+use crate::{
+    answer::error_code,
+    auth,
+    blob::content_range,
+    catalog::{distribution, harbor, quay},
+    challenge,
+    link::next_page,
+    rate_limit,
+    retry::retry_after,
+    suffix,
+    tags::Page,
+    transport::redirected,
+};
+
+/// A fuzz target: its name and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 15] = [
+    ("retry_after", retry),
+    ("rate_limit", limit),
+    ("link", link),
+    ("www_authenticate", www_authenticate),
+    ("content_range", range),
+    ("location", location),
+    ("host", host),
+    ("token", token),
+    ("error_body", error_body),
+    ("manifest", manifest),
+    ("referrers", referrers),
+    ("tag_list", tag_list),
+    ("catalog_distribution", catalog_distribution),
+    ("catalog_harbor", catalog_harbor),
+    ("catalog_quay", catalog_quay),
+];
+
+/// How large a piece of a streamed document is.
+const CHUNK: usize = 7;
+
+/// Runs the target of a name.
+///
+/// # Panics
+///
+/// Where there is no such target, and where a parser does what it must not.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(target, _)| *target == name);
+    assert!(target.is_some(), "{name} is no target");
+    if let Some((_, run)) = target {
+        run(bytes);
+    }
+}
+
+fn headers(name: &HeaderName, bytes: &[u8]) -> HeaderMap {
+    HeaderValue::from_bytes(bytes).ok().map(|value| (name.clone(), value)).into_iter().collect()
+}
+
+/// `Retry-After`, its dates included.
+fn retry(bytes: &[u8]) {
+    let headers = headers(&RETRY_AFTER, bytes);
+    let _ = retry_after(&headers, std::time::SystemTime::now());
+    let until = rate_limit::refusal(StatusCode::TOO_MANY_REQUESTS, &headers);
+    assert!(until.is_some_and(|until| until > rate_limit::now()), "a refusal lets us wait");
+    let _ = rate_limit::refusal(StatusCode::SERVICE_UNAVAILABLE, &headers);
+}
+
+/// The headers of limits, one a line.
+fn limit(bytes: &[u8]) {
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
+        Some((HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value.trim_ascii()).ok()?))
+    });
+    let (headers, now) = (lines.collect(), Timestamp::from_unix(2_000_000_000));
+    for status in [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+        let Some(seen) = rate_limit::observe(status, &headers, now) else { continue };
+        assert!(seen.resets_at.is_none_or(|at| at <= now.plus(LONGEST_RESET)), "a reset is bounded");
+        let merged = RateLimit { blocked_until: rate_limit::refusal(status, &headers), ..seen }.merged(seen);
+        let _ = merged.allowance(u64::MAX, u64::MAX, now.plus(Duration::from_secs(1)));
+    }
+}
+
+/// `Link`.
+fn link(bytes: &[u8]) {
+    let url = base();
+    if let Some(next) = url.as_ref().and_then(|url| next_page(&headers(&LINK, bytes), url)) {
+        assert!(next.as_str().len() <= 4 * bytes.len() + 64, "an address is no longer than its text");
+    }
+}
+
+/// `WWW-Authenticate`.
+fn www_authenticate(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    assert!(challenge::parse(&text).len() <= bytes.len(), "a challenge takes a word");
+}
+
+/// `Content-Range`.
+fn range(bytes: &[u8]) {
+    if let Some(part) = content_range(&headers(&CONTENT_RANGE, bytes)) {
+        assert!(part.last.is_some_and(|last| part.first <= last && part.total.is_none_or(|total| last < total)));
+    }
+}
+
+/// `Location`.
+fn location(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    if let Some(target) = base().and_then(|base| redirected(&base, &value)) {
+        assert!(target.username().is_empty() && target.password().is_none(), "nobody else's user");
+    }
+}
+
+/// Host names.
+fn host(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (one, other) = text.split_once('\n').unwrap_or((&text, &text));
+    assert_eq!(suffix::same_domain(one, other), suffix::same_domain(other, one));
+}
+
+/// A token server's answer.
+fn token(bytes: &[u8]) {
+    if let Some((header, lifetime)) = auth::token(bytes) {
+        assert!(header.is_sensitive() && header.len() <= bytes.len() + 16 && lifetime <= Duration::from_secs(86_400));
+    }
+}
+
+/// The body of a failure.
+fn error_body(bytes: &[u8]) {
+    let _ = error_code(bytes);
+}
+
+/// Manifests and indexes.
+fn manifest(bytes: &[u8]) {
+    if let Ok(parsed) = Manifest::parse(bytes) {
+        assert_eq!(manifest::announced(bytes), Some(parsed.media_type), "one document, one reading");
+        let (manifest::Content::Image(list) | manifest::Content::Index(list)) = &parsed.content;
+        assert!(list.len() <= bytes.len());
+    }
+}
+
+/// Lists of referrers.
+fn referrers(bytes: &[u8]) {
+    if let Ok(list) = referrers::parse(bytes) {
+        assert!(list.iter().map(Referrer::weight).sum::<usize>() <= MAX_WEIGHT);
+        if let Ok(index) = referrers::index(list) {
+            assert!(referrers::parse(&index).is_ok(), "what is kept can be read");
+        }
+    }
+}
+
+/// Pages of a list of tags.
+fn tag_list(bytes: &[u8]) {
+    let mut page = Page::new((100, 1_000));
+    if bytes.chunks(CHUNK).all(|chunk| page.read(chunk).is_ok())
+        && let Some(listing) = page.end()
+    {
+        assert!(listing.tags.len() <= 100 && listing.tags.len() + listing.invalid <= bytes.len());
+    }
+}
+
+/// Pages of the distribution's catalog.
+fn catalog_distribution(bytes: &[u8]) {
+    let mut page = distribution::Page::new("a");
+    if bytes.chunks(CHUNK).all(|chunk| page.read(chunk).is_ok())
+        && let Some(names) = page.end()
+    {
+        assert!(names.into_set().iter().map(String::len).sum::<usize>() <= bytes.len());
+    }
+}
+
+/// Pages of Harbor's repositories.
+fn catalog_harbor(bytes: &[u8]) {
+    let page: Option<Vec<harbor::Repository>> = serde_json::from_slice(bytes).ok();
+    assert!(page.is_none_or(|page| page.len() <= bytes.len()));
+}
+
+/// Pages of Quay's repositories.
+fn catalog_quay(bytes: &[u8]) {
+    let page: Option<quay::Page> = serde_json::from_slice(bytes).ok();
+    assert!(page.is_none_or(|page| page.repositories.len() <= bytes.len()));
+}
+
+fn base() -> Option<Url> {
+    Url::parse("https://registry.example/v2/a/tags/list").ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_corpus_passes() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
+        for (name, run) in TARGETS {
+            let files: Vec<_> =
+                std::fs::read_dir(corpus.join(name)).unwrap().map(|file| file.unwrap().path()).collect();
+            assert!(!files.is_empty(), "{name} has a corpus");
+            for file in files {
+                run(&std::fs::read(file).unwrap());
+            }
+        }
+    }
+
+    /// The corpus' texts with parts replaced, left out and doubled: nearly what a parser expects.
+    fn nearly() -> impl Strategy<Value = Vec<u8>> {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
+        let files =
+            std::fs::read_dir(corpus).unwrap().flat_map(|target| std::fs::read_dir(target.unwrap().path()).unwrap());
+        let texts: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        let edit = (
+            any::<prop::sample::Index>(),
+            0..8_usize,
+            "[\\x00-\\x7f]{0,4}|18446744073709551615|\"|é|[\\[\\]{},:;=/<>]{0,9}",
+        );
+        (prop::sample::select(texts), prop::collection::vec(edit, 0..4)).prop_map(|(mut text, edits)| {
+            for (at, removed, put) in edits {
+                let at = at.index(text.len() + 1);
+                let end = text.len().min(at + removed);
+                text.splice(at..end, put.bytes());
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_parser_panics_on_anything(bytes: Vec<u8>) {
+            for (_, run) in TARGETS {
+                run(&bytes);
+            }
+        }
+
+        #[test]
+        fn no_parser_panics_on_what_is_nearly_right(bytes in nearly()) {
+            for (_, run) in TARGETS {
+                run(&bytes);
+            }
+        }
+    }
+}
