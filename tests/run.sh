@@ -23,7 +23,8 @@ on_stack() {
   cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "${@:2}"
 }
 
-# A collector with a grace of seconds takes what other tests leave lying about, so its tests have a stack of their own.
+# A collector with a grace of seconds takes what other tests leave lying about, so its tests, and those of the lock, have
+# a stack of their own.
 patient=GcGraceSeconds=86400
 impatient=GcGraceSeconds=2,RetentionSeconds=18
 # A namespace that may have little, for the tests of what it may have.
@@ -32,7 +33,7 @@ small="SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=
 record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
   case "$*" in
-    *garbage*) on_stack "$impatient" "$@" ;;
+    *garbage* | *locks*) on_stack "$impatient" "$@" ;;
     *shares*) on_stack "$patient,$small" "$@" ;;
     *) on_stack "$patient" "$@" ;;
   esac
@@ -40,8 +41,8 @@ else
   "$python" tests/template.py
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"
-  on_stack "$impatient" -E 'binary(garbage)'
+  on_stack "$impatient" -E 'binary(garbage) + binary(locks)'
   on_stack "$patient,$small" -E 'binary(shares)'
-  on_stack "$patient" -E 'not binary(garbage) and not binary(shares)'
+  on_stack "$patient" -E 'not (binary(garbage) + binary(locks) + binary(shares))'
   "$python" tests/iam.py "$record"
 fi

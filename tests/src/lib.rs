@@ -24,6 +24,7 @@ pub mod registry;
 pub mod seed;
 pub mod skopeo;
 pub mod stack;
+pub mod table;
 pub mod victim;
 pub mod world;
 

@@ -182,7 +182,7 @@ async fn roles_of_a_team_count_for_its_members() {
     let registry = Counted::copy_of(&world.stack, &world.stack.registry_function).await;
     let login = STANDARD.encode(format!("{}:{}", world.robot_name(), world.robot_token().await));
     let event = gateway_event(&manifest, "", &format!("Basic {login}"));
-    for expected in [&["BatchGetItem", "GetItem", "GetItem"][..], &[]] {
+    for expected in [&["BatchGetItem"; 3][..], &[]] {
         let (answer, mut asked) = registry.invoke(&event).await;
         asked.sort_unstable();
         assert_eq!(

@@ -19,6 +19,8 @@ const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000; inclu
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 /// Any answer may hold a secret, and all are the caller's own.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
+/// Seconds after which a call that came too early will mostly do.
+const LATER: &str = "5";
 
 /// What a call comes to. Quay answers with JSON or with nothing; files are credentials in a tool's own format.
 #[derive(Debug, PartialEq)]
@@ -29,10 +31,12 @@ pub(crate) enum Answer {
     NoContent,
     /// 200 with something else than JSON.
     File(File),
+    /// 503 with a JSON body, for a call that will do some seconds later.
+    Later(Value),
     /// 405 with a JSON body and the methods that are allowed.
     NotAllowed(String, Value),
     /// 429 with a JSON body, and the seconds after which to try again.
-    Busy(u64, Value),
+    TooMany(u64, Value),
 }
 
 /// A body that is not JSON, or not the API's own.
@@ -62,8 +66,9 @@ impl Answer {
             Self::Json(status, _) => *status,
             Self::NoContent => 204,
             Self::File(_) => 200,
+            Self::Later(_) => 503,
             Self::NotAllowed(..) => 405,
-            Self::Busy(..) => 429,
+            Self::TooMany(..) => 429,
         }
     }
 
@@ -72,11 +77,14 @@ impl Answer {
         let json = |body: &Value| Body::Text(body.to_string());
         let response = match self {
             Self::Json(_, body) => response.header(CONTENT_TYPE, "application/json").body(json(&body)),
+            Self::Later(body) => {
+                response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, LATER).body(json(&body))
+            }
             Self::NoContent => response.body(Body::Empty),
             Self::NotAllowed(methods, body) => {
                 response.header(CONTENT_TYPE, "application/json").header(ALLOW, methods).body(json(&body))
             }
-            Self::Busy(seconds, body) => {
+            Self::TooMany(seconds, body) => {
                 response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, seconds).body(json(&body))
             }
             Self::File(file) => {

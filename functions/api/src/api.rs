@@ -1,6 +1,6 @@
 //! What every call has at hand.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join;
 use moorage_domain::{
@@ -8,7 +8,7 @@ use moorage_domain::{
     usage_log::{LogEntry, LogKind},
 };
 use moorage_schedule::{Invoker, Scheduler};
-use moorage_state::{ADMIN, LogOf, SecretBox, Table};
+use moorage_state::{ADMIN, LogOf, SecretBox, StateError, Table};
 use serde_json::{Map, Value};
 
 use crate::{auth::AdminToken, caller::Caller, error::ApiError, share::Shares};
@@ -144,6 +144,31 @@ impl Api {
         if let Err(error) = self.table.add_log_of(LogOf::Namespace(namespace), &[entry]).await {
             tracing::warn!(%namespace, %error, "could not write the usage log");
         }
+    }
+}
+
+/// How long a call waits for whoever has a repository to themselves: a collector or a change of a tag, for some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The patience of one call.
+#[derive(Debug)]
+pub(crate) struct Patience(Instant);
+
+impl Patience {
+    /// From now on.
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now() + PATIENCE)
+    }
+
+    /// Whether to try again what came out so: after a pause, while the repository is locked.
+    pub(crate) async fn again<T>(&self, result: &Result<T, StateError>) -> bool {
+        let waits = matches!(result, Err(StateError::Locked)) && Instant::now() < self.0;
+        if waits {
+            tokio::time::sleep(PAUSE).await;
+        }
+        waits
     }
 }
 

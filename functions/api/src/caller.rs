@@ -65,6 +65,14 @@ impl Caller {
         }
     }
 
+    /// The token that the caller shows; none for the stack's own.
+    pub(crate) fn token(&self) -> Option<&ApiToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Anonymous | Self::Admin => None,
+        }
+    }
+
     /// A name for what the caller makes.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -113,6 +121,8 @@ mod tests {
             role,
             created_by: ADMIN.into(),
             expires_at: None,
+            organization_id: moorage_domain::Generation::default(),
+            maker: None,
         };
         Caller::Token(Box::new(ApiToken::generate(new, Timestamp::from_unix(0)).0))
     }

@@ -43,13 +43,16 @@ pub(crate) enum ApiError {
     /// Tags of a repository that is not an ordinary one. 503, D.
     #[error("Repository is in read only or mirror mode: {0}")]
     NotNormal(RepositoryName),
+    /// Somebody has the repository to themselves, and had it for as long as a call may wait. 503 with `Retry-After`, D.
+    #[error("The repository is in use. Try again in some seconds.")]
+    Busy,
     /// Not everything could be done in time; the same call goes on. 503, D.
     #[error("{0}")]
     Unfinished(String),
     /// As many of these calls run as the namespace may have; the same call works when one of them has ended. 429, D,
     /// with the seconds to wait.
     #[error("{0}")]
-    Busy(String, u64),
+    TooMany(String, u64),
     /// The namespace has all that it may have. 403, A.
     #[error("{0}")]
     QuotaExceeded(String),
@@ -80,12 +83,13 @@ impl ApiError {
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
             Self::TooLarge(_) => problem(413, "invalid_request"),
             Self::QuotaExceeded(_) => problem(403, "exceeds_license"),
-            Self::Busy(_, seconds) => Answer::Busy(*seconds, json!({ "message": detail })),
+            Self::TooMany(_, seconds) => Answer::TooMany(*seconds, json!({ "message": detail })),
             Self::Panicked => Answer::Json(500, json!({ "message": detail })),
             Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
             Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
+            Self::Busy => Answer::Later(json!({ "message": detail })),
             Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => {
                 Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
@@ -121,6 +125,7 @@ impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         match error {
             StateError::NotFound => Self::NotFound,
+            StateError::Locked => Self::Busy,
             StateError::Conflict | StateError::Corrupt(_) | StateError::Unavailable(_) => {
                 Self::Unavailable(error.to_string())
             }
@@ -146,7 +151,7 @@ impl From<ScheduleError> for ApiError {
     fn from(error: ScheduleError) -> Self {
         if error.is_throttled() {
             let message = "As many syncs run as the deployment may run at once. Try again.".to_owned();
-            return Self::Busy(message, THROTTLED);
+            return Self::TooMany(message, THROTTLED);
         }
         Self::Unavailable(error.to_string())
     }

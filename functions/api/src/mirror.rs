@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     answer::Answer,
-    api::{Api, Call, now},
+    api::{Api, Call, Patience, now},
     error::ApiError,
     mirror_body::{self, MirrorBody},
     mirror_schedule,
@@ -47,7 +47,17 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     let mut mirror = new_mirror(repository, &body, robot)?;
     mirror.secrets = secrets(api, &mirror.config, None, &PlainProxies::default(), &body).await?;
     mirror.grant = grant(api, repository, &mirror.config.robot).await?;
-    let mirror = match api.table.create_mirror(mirror, now()).await {
+    let patience = Patience::begin();
+    let created = loop {
+        let created = match api.table.create_mirror(mirror.clone(), now()).await {
+            Err(CreateMirrorError::State(error)) => Err(error),
+            other => Ok(other),
+        };
+        if !patience.again(&created).await {
+            break created?;
+        }
+    };
+    let mirror = match created {
         Ok(mirror) => mirror,
         Err(CreateMirrorError::Exists) => return Err(exists(repository)),
         Err(CreateMirrorError::NoRepository) => return Err(ApiError::NotFound),
@@ -161,7 +171,8 @@ fn unknown_robot() -> ApiError {
 
 /// The role that a mirror's robot still needs: it must be allowed to write.
 async fn grant(api: &Api, repository: &RepositoryName, robot: &RobotName) -> Result<Option<Role>, ApiError> {
-    let role = api.table.role(repository, robot).await?;
+    let robot = api.table.robot(robot).await?.ok_or_else(unknown_robot)?;
+    let role = api.table.role(repository, &robot).await?;
     Ok(role.is_none_or(|role| role < Role::Write).then_some(Role::Write))
 }
 

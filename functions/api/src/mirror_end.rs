@@ -5,7 +5,7 @@ use moorage_state::StateError;
 
 use crate::{
     answer::Answer,
-    api::{Api, Call, object},
+    api::{Api, Call, Patience, object},
     error::ApiError,
     mirror,
 };
@@ -15,12 +15,20 @@ const MAX_RACES: u32 = 5;
 
 /// `DELETE …/mirror`.
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    for _ in 0..MAX_RACES {
+    let (patience, mut races) = (Patience::begin(), 0);
+    while races < MAX_RACES {
         let mirror = mirror::find(api, repository).await?;
         mirror::refuse_if_discovered(&mirror)?;
-        match api.table.delete_mirror(&mirror).await {
+        let deleted = api.table.delete_mirror(&mirror).await;
+        if patience.again(&deleted).await {
+            continue;
+        }
+        match deleted {
             Ok(()) => {}
-            Err(StateError::Conflict) => continue,
+            Err(StateError::Conflict) => {
+                races += 1;
+                continue;
+            }
             Err(error) => return Err(error.into()),
         }
         // A schedule that stays finds no mirror, and is removed with the next reconciliation.

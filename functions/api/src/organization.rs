@@ -29,7 +29,8 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     if name.as_str() == ADMIN {
         return Err(exists());
     }
-    let organization = Organization { name, id: Generation::new(Uuid::new_v4()), email, created: now() };
+    let organization =
+        Organization { name, id: Generation::new(Uuid::new_v4()), email, created: now(), is_ending: false };
     match api.table.create_organization(&organization).await {
         Ok(()) => {}
         Err(StateError::Conflict) => return Err(exists()),
@@ -62,7 +63,7 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let mut organization = find(api, name).await?;
     if let Some(email) = email.filter(|email| *email != organization.email) {
         let before = std::mem::replace(&mut organization.email, email.clone());
-        api.table.put_organization(&organization).await?;
+        api.table.set_organization_email(&organization).await?;
         let metadata = [("email", email.into()), ("old_email", before.into())];
         api.log_namespace(call, &organization.name, LogKind::OrgChangeEmail, metadata).await;
     }
@@ -77,11 +78,17 @@ pub(crate) async fn find(api: &Api, name: &str) -> Result<Organization, ApiError
 
 /// The namespace `name`, an organization's or the admin's own, or 404.
 pub(crate) async fn find_namespace(api: &Api, name: &str) -> Result<Namespace, ApiError> {
+    Ok(find_place(api, name).await?.0)
+}
+
+/// As [`find_namespace`], with which of those that bore the name it is: for what is made in it.
+pub(crate) async fn find_place(api: &Api, name: &str) -> Result<(Namespace, Generation), ApiError> {
     let name: Namespace = name.parse().map_err(|_| ApiError::NotFound)?;
     if name.as_str() == ADMIN {
-        return Ok(name);
+        return Ok((name, Generation::default()));
     }
-    Ok(api.table.organization(&name).await?.ok_or(ApiError::NotFound)?.name)
+    let found = api.table.organization(&name).await?.ok_or(ApiError::NotFound)?;
+    Ok((found.name, found.id))
 }
 
 fn email(fields: Fields<'_>) -> Result<Option<Option<String>>, ApiError> {

@@ -1,52 +1,25 @@
-//! The end of an organization: its repositories with their mirrors, its robots and tokens, itself.
+//! The end of an organization: its repositories with their mirrors, its robots and tokens, itself. Nothing can be made in it
+//! from the first call on, and its name is free when all of it is gone. The sync function does the work, which has access to
+//! the bucket; if it comes to no end, the next call goes on, or the hourly reconciliation does.
 
-use std::time::{Duration, Instant};
+use moorage_domain::{
+    Namespace,
+    task::{Task, TaskAnswer},
+};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::RepositoryName;
-use moorage_state::StateError;
-
-use crate::{answer::Answer, api::Api, error::ApiError, organization, organization_mirror, repository_end};
-
-/// How long one call deletes: API Gateway gives up after 30 seconds.
-const TIME: Duration = Duration::from_secs(20);
-/// Repositories that are looked up together.
-const PAGE: i32 = 100;
-/// Repositories and robots that are deleted at once.
-const DELETIONS: usize = 8;
+use crate::{answer::Answer, api::Api, error::ApiError};
 
 /// `DELETE organization/{orgname}`. What takes longer than a call may is gone on with by the next one.
 pub(crate) async fn delete(api: &Api, name: &str) -> Result<Answer, ApiError> {
-    let (started, organization) = (Instant::now(), organization::find(api, name).await?);
-    if let Some(mirror) = api.table.any_organization_mirror(&organization.name).await? {
-        organization_mirror::end(api, &mirror).await?;
-        if api.table.any_organization_mirror(&organization.name).await?.is_some() {
-            return Err(ApiError::Unfinished(
-                "The organization's mirror has many repositories. Call again to go on.".into(),
-            ));
-        }
+    let name: Namespace = name.parse().map_err(|_| ApiError::NotFound)?;
+    let organization = api.table.any_organization(&name).await?.ok_or(ApiError::NotFound)?;
+    api.table.mark_organization_ending(&organization).await?;
+    match api.invoker.ask(&Task::EndOrganization { organization: name }).await? {
+        TaskAnswer::Done | TaskAnswer::NotFound => {}
+        TaskAnswer::Failed(failure) => return Err(ApiError::Unavailable(failure.message)),
+        _ => return Err(ApiError::Unfinished("The organization is not deleted yet. Call again to go on.".into())),
     }
-    let mut after = None;
-    loop {
-        let page = api.table.repositories(&organization.name, PAGE, after.as_deref()).await?;
-        let names = page.repositories.into_iter().map(|it| it.repository).chain(page.deleted);
-        let delete = |name: RepositoryName| async move { repository_end::delete_all(api, &name).await };
-        stream::iter(names.collect::<Vec<_>>()).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-        if started.elapsed() > TIME {
-            return Err(ApiError::Unfinished("The organization has many repositories. Call again to go on.".into()));
-        }
-    }
-    let robots = api.table.robots(&organization.name).await?;
-    let delete = async |robot: moorage_state::Robot| match api.table.delete_robot(&robot.name).await {
-        Err(StateError::Conflict) => Err(ApiError::InvalidRequest("Robot is being used by a mirror".into())),
-        result => Ok(result?),
-    };
-    stream::iter(robots).map(delete).buffer_unordered(DELETIONS).try_collect::<()>().await?;
-    api.table.delete_api_tokens_of(&organization.name).await?;
-    api.table.delete_organization(&organization.name).await?;
+    // They are void without it, and until now somebody may have called again with one of them.
+    api.table.delete_api_tokens_of(&organization).await?;
     Ok(Answer::NoContent)
 }

@@ -29,8 +29,9 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, user: &str) -> Result<
     repository::find(api, name).await?;
     let none = || ApiError::BrokenRule(NO_ROLE.into());
     let robot: RobotName = user.parse().map_err(|_| none())?;
+    let robot = api.table.robot(&robot).await?.ok_or_else(none)?;
     let role = api.table.role(name, &robot).await?.ok_or_else(none)?;
-    Ok(Answer::ok(view(&robot, role)))
+    Ok(Answer::ok(view(&robot.name, role)))
 }
 
 /// `GET …/permissions/user/{username}/transitive`: the robot's own role, and those of its teams.
@@ -38,7 +39,7 @@ pub(crate) async fn transitive(api: &Api, name: &RepositoryName, user: &str) -> 
     repository::find(api, name).await?;
     let robot: RobotName = user.parse().map_err(|_| ApiError::NotFound)?;
     let robot = api.table.robot(&robot).await?.ok_or(ApiError::NotFound)?;
-    let own = api.table.role(name, &robot.name).await?;
+    let own = api.table.role(name, &robot).await?;
     // A team of the same name in another organization is another one.
     let is_ours = robot.name.namespace() == name.namespace();
     let teams = if is_ours { api.table.team_roles(name).await? } else { Vec::new() };
@@ -62,7 +63,8 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, user: &str, call: &
         let detail = format!("Cannot add robot {robot} under namespace {}", name.namespace());
         return Err(ApiError::InvalidRequest(detail));
     }
-    match api.table.grant(name, &robot, role).await {
+    let present = api.table.robot(&robot).await?.ok_or_else(unknown)?;
+    match api.table.grant(name, &present, role).await {
         Err(StateError::NotFound) => return Err(unknown()),
         result => result?,
     }

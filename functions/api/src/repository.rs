@@ -1,13 +1,12 @@
 //! Repositories.
 
-use moorage_domain::{Generation, RepositoryName, mirror::RepositoryState, usage_log::LogKind};
-use moorage_state::{ADMIN, Repository, Role, StateError};
+use moorage_domain::{RepositoryName, mirror::RepositoryState, usage_log::LogKind};
+use moorage_state::{ADMIN, NewRepository, Repository, Role, StateError};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use crate::{
     answer::Answer,
-    api::{Api, Call, now, object},
+    api::{Api, Call, Patience, now, object},
     error::ApiError,
     field::Fields,
     organization, organization_mirror, repository_end, share,
@@ -38,21 +37,27 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     check_description(description)?;
     let namespace = namespace.unwrap_or(ADMIN);
     call.caller.require(&namespace.parse().map_err(|_| ApiError::NotFound)?, Role::Admin)?;
-    let namespace = organization::find_namespace(api, namespace).await?;
+    let (namespace, organization_id) = organization::find_place(api, namespace).await?;
     let repository = RepositoryName::new(namespace.as_str(), name);
     let repository = repository.map_err(|_| ApiError::InvalidRequest("Invalid repository name".into()))?;
     organization_mirror::refuse(api, &namespace, "Repositories cannot be created").await?;
-    let created = Repository {
+    let created = Repository::from(NewRepository {
         repository: repository.clone(),
-        id: Generation::new(Uuid::new_v4()),
+        organization_id,
         state: RepositoryState::Normal,
         is_public: visibility == Some("public"),
         description: description.to_owned(),
         created: now(),
-        is_deleted: false,
-    };
+    });
     share::check_repositories(api, &namespace).await?;
-    match insert(api, &created).await {
+    let patience = Patience::begin();
+    let inserted = loop {
+        let inserted = insert(api, &created).await;
+        if !patience.again(&inserted).await {
+            break inserted;
+        }
+    };
+    match inserted {
         Ok(()) => share::check_created(api, &created).await?,
         Err(StateError::Conflict) => return Err(ApiError::InvalidRequest("Repository already exists".into())),
         Err(error) => return Err(error.into()),
@@ -129,7 +134,14 @@ pub(crate) async fn change_state(api: &Api, name: &RepositoryName, call: &Call) 
     let text = fields.one_of("state", &states.map(RepositoryState::as_str))?;
     let state = states.into_iter().find(|state| Some(state.as_str()) == text).ok_or(ApiError::NotFound)?;
     organization_mirror::refuse(api, &name.namespace(), "Repository state cannot be changed").await?;
-    api.table.set_repository_state(name, state).await?;
+    let patience = Patience::begin();
+    let changed = loop {
+        let changed = api.table.set_repository_state(name, state).await;
+        if !patience.again(&changed).await {
+            break changed;
+        }
+    };
+    changed?;
     let metadata = object([("state_changed", state.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoState, metadata)]).await;
     Ok(Answer::ok(json!({"success": true})))

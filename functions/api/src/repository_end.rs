@@ -1,16 +1,12 @@
 //! The end of a repository: marked at once, so that nobody finds it any more, and removed by the sync function, which
 //! has access to the bucket.
 
-use moorage_domain::{
-    RepositoryName,
-    task::{Task, TaskAnswer},
-    usage_log::LogKind,
-};
+use moorage_domain::{RepositoryName, task::Task, usage_log::LogKind};
 use moorage_state::StateError;
 
 use crate::{
     answer::Answer,
-    api::{Api, Call},
+    api::{Api, Call, Patience},
     error::ApiError,
     repository,
 };
@@ -20,24 +16,21 @@ const MAX_RACES: u32 = 5;
 
 /// `DELETE /repository/{repository}`.
 pub(crate) async fn delete(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
-    mark(api, name).await?;
+    if repository::find(api, name).await.is_ok() {
+        mark(api, name).await?;
+    } else if !api.table.is_repository_deleted(name).await? {
+        return Err(ApiError::NotFound);
+    }
     finish(api, name).await;
     api.log_namespace(call, &name.namespace(), LogKind::DeleteRepo, [("repo", name.name().into())]).await;
     Ok(Answer::NoContent)
 }
 
-/// Deletes a repository, and fails unless nothing is left of it; it may have been begun before.
-pub(crate) async fn delete_all(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    match mark(api, name).await {
-        Ok(()) | Err(ApiError::NotFound) => {}
-        Err(error) => return Err(error),
-    }
-    match api.invoker.ask(&Task::Purge { repository: name.clone() }).await? {
-        TaskAnswer::Done | TaskAnswer::NotFound => Ok(()),
-        TaskAnswer::Failed(failure) => Err(ApiError::Unavailable(failure.message)),
-        _ => Err(ApiError::Unfinished(format!("{name} is not deleted yet. Call again to go on."))),
-    }
+/// Deletes a repository that was made by mistake.
+pub(crate) async fn take_back(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
+    mark(api, name).await?;
+    finish(api, name).await;
+    Ok(())
 }
 
 /// Waits until everything of a deleted repository is gone, as long as a call may. If that takes longer, the sync
@@ -50,10 +43,15 @@ pub(crate) async fn finish(api: &Api, name: &RepositoryName) {
 
 /// Marks a repository as deleted, and ends its mirror and schedules.
 async fn mark(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    for _ in 0..MAX_RACES {
+    let (patience, mut races) = (Patience::begin(), 0);
+    while races < MAX_RACES {
         let mirror = api.table.mirror(name).await?;
-        match api.table.mark_repository_deleted(name, mirror.as_ref()).await {
-            Err(StateError::Conflict) => {}
+        let marked = api.table.mark_repository_deleted(name, mirror.as_ref()).await;
+        if patience.again(&marked).await {
+            continue;
+        }
+        match marked {
+            Err(StateError::Conflict) => races += 1,
             Err(error) => return Err(error.into()),
             Ok(()) if mirror.is_none() => return Ok(()),
             // A schedule that stays finds no mirror, and is removed with the next reconciliation.

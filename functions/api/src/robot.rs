@@ -59,7 +59,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         return Err(ApiError::InvalidRequest(format!("unstructured_metadata is longer than {METADATA_LENGTH} bytes")));
     }
     let registry = robot_registry::parse_optional(fields, &api.guard)?;
-    let namespace = organization::find_namespace(api, path.namespace()?.as_str()).await?;
+    let (namespace, organization_id) = organization::find_place(api, path.namespace()?.as_str()).await?;
     let short = path.get("robot_shortname");
     let name = RobotName::new(&namespace, short).map_err(|_| {
         ApiError::BrokenRule(format!(
@@ -78,6 +78,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
             None => None,
         },
         id: Generation::new(Uuid::new_v4()),
+        organization_id,
         mirrors: 0,
         teams: BTreeSet::new(),
         name,
@@ -100,8 +101,11 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
 
 /// `DELETE …/robots/{robot_shortname}`.
 pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let name = find(api, path).await?.name;
+    // One that is half deleted is found no more, but goes on to be deleted.
+    let name = path.robot()?;
+    organization::find_namespace(api, name.namespace().as_str()).await?;
     match api.table.delete_robot(&name).await {
+        Err(StateError::NotFound) => return Err(unknown()),
         Err(StateError::Conflict) => {
             return Err(ApiError::InvalidRequest("Robot is being used by a mirror".into()));
         }
@@ -133,7 +137,7 @@ pub(crate) async fn regenerate(api: &Api, path: &Parameters, call: &Call) -> Res
 /// `GET …/robots/{robot_shortname}/permissions`.
 pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
     let robot = find(api, path).await?;
-    roles(api, api.table.grants(&robot.name).await?).await
+    roles(api, api.table.grants(&robot).await?).await
 }
 
 /// Quay's view of the roles that somebody has on repositories.
@@ -216,7 +220,7 @@ async fn entry(api: &Api, robot: Robot, with_token: bool, with_permissions: bool
         entry["token"] = token(api, &robot).await?.expose_secret().into();
     }
     if with_permissions {
-        let grants = api.table.grants(&robot.name).await?;
+        let grants = api.table.grants(&robot).await?;
         let names: Vec<_> = grants.iter().map(|(repository, _)| repository.name()).collect();
         entry["repositories"] = names.into();
         let teams = robot.teams.iter().map(|team| json!({"name": team, "avatar": avatar(team.as_str(), "team")}));

@@ -60,7 +60,7 @@ async fn take_slot(api: &Api, namespace: &Namespace) -> Result<Option<Slot>, Api
         }
     }
     let message = format!("The namespace has the {most} previews at once that it may have (Previews). Try again.");
-    Err(ApiError::Busy(message, RETRY_AFTER))
+    Err(ApiError::TooMany(message, RETRY_AFTER))
 }
 
 /// Fails if a namespace has all the repositories that it may have.
@@ -77,7 +77,7 @@ pub(crate) async fn check_repositories(api: &Api, namespace: &Namespace) -> Resu
 pub(crate) async fn check_created(api: &Api, created: &Repository) -> Result<(), ApiError> {
     let most = api.shares.repositories;
     if most > 0 && api.table.count_repositories(&created.repository.namespace()).await? > most {
-        repository_end::delete_all(api, &created.repository).await?;
+        repository_end::take_back(api, &created.repository).await?;
         return Err(exceeded(most));
     }
     Ok(())

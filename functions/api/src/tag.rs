@@ -17,6 +17,9 @@ const MAX_LIMIT: i64 = 100;
 /// The deepest page: everything before a page is read for it.
 const MAX_PAGE: i64 = 10_000;
 
+/// The most tags of a repository that are looked at for somebody who may only read it because it is public.
+const FEW: i32 = 1_000;
+
 /// A tag as it is or was.
 #[derive(Debug, Clone)]
 struct Entry {
@@ -38,9 +41,16 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
     let limit = call.number("limit")?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let page = call.number("page")?.unwrap_or(1).clamp(1, MAX_PAGE);
     repository::find(api, name).await?;
+    let sees_all = call.caller.role_in(&name.namespace()).is_some();
     let (limit, skip) = (usize::try_from(limit).unwrap_or(1), usize::try_from((page - 1) * limit).unwrap_or(0));
     let wanted = skip.saturating_add(limit).saturating_add(1);
-    let active = api.table.tags(name).await?;
+    // Whoever may read only what is public gets no answer that takes reading more tags the more there are.
+    let refused = || call.caller.refused();
+    let active = match filter.only() {
+        Some(tag) => api.table.tag(name, &tag).await?.map(|held| (tag, held)).into_iter().collect(),
+        None if sees_all => api.table.tags(name).await?,
+        None => api.table.few_tags(name, FEW).await?.ok_or_else(refused)?,
+    };
     let mut entries: Vec<Entry> = active
         .into_iter()
         .filter(|(tag, _)| filter.takes(tag))
@@ -56,7 +66,13 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
         })
         .collect();
     if !call.flag("onlyActiveTags", false) {
-        let past = api.table.past_tags(name, wanted, now(), |past| filter.takes(&past.tag)).await?;
+        let past = if sees_all {
+            api.table.past_tags(name, wanted, now(), |past| filter.takes(&past.tag)).await?
+        } else {
+            let mut past = api.table.few_past_tags(name, now()).await?.ok_or_else(refused)?;
+            past.retain(|past| filter.takes(&past.tag));
+            past
+        };
         // A past that was recorded, but whose tag was not changed in the end, is the present.
         let is_past = |past: &PastTag| !entries.iter().any(|it| it.name == past.tag && it.start == past.start);
         let past: Vec<_> = past.into_iter().filter(is_past).map(Entry::from).collect();
@@ -104,6 +120,11 @@ impl Filter {
             },
         }
         Ok(filter)
+    }
+
+    /// The only tag that can be meant, if it is asked for by its name.
+    fn only(&self) -> Option<TagName> {
+        self.exactly.first()?.parse().ok()
     }
 
     fn takes(&self, tag: &TagName) -> bool {

@@ -91,6 +91,7 @@ async fn apply(
         TaskAnswer::Failed(failure) if failure.reason == FailureReason::QuotaExceeded => {
             Err(ApiError::QuotaExceeded(failure.message))
         }
+        TaskAnswer::Busy => Err(ApiError::Busy),
         TaskAnswer::Failed(failure) => Err(ApiError::Unavailable(failure.message)),
         other => Err(ApiError::Unavailable(format!("the sync function answered {other:?}"))),
     }

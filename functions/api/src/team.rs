@@ -27,7 +27,8 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
     if description.is_some_and(|text| text.len() > DESCRIPTION_LENGTH) {
         return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
     }
-    let (organization, team) = (organization::find(api, path.get("orgname")).await?.name, path.get("teamname"));
+    let found = organization::find(api, path.get("orgname")).await?;
+    let (organization, team) = (found.name, path.get("teamname"));
     let invalid = |_| ApiError::BrokenRule(format!("Invalid team name '{team:.100}'"));
     let name: TeamName = team.parse().map_err(invalid)?;
     let role = match role {
@@ -40,7 +41,7 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
     let was = before.unwrap_or_else(|| Team { name, role, description: String::new() });
     let team =
         Team { role, description: description.map_or_else(|| was.description.clone(), str::to_owned), ..was.clone() };
-    api.table.put_team(&organization, &team).await?;
+    api.table.put_team(&organization, found.id, &team).await?;
     let name: Value = team.name.as_str().into();
     if is_new {
         api.log_namespace(call, &organization, LogKind::OrgCreateTeam, [("team", name.clone())]).await;

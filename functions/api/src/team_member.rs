@@ -1,7 +1,7 @@
 //! The members of teams: robots of the organization.
 
 use moorage_domain::{Namespace, RobotName, usage_log::LogKind};
-use moorage_state::{AddMemberError, MAX_TEAMS, Role, StateError, Team};
+use moorage_state::{AddMemberError, MAX_TEAMS, Robot, Role, StateError, Team};
 use serde_json::{Value, json};
 
 use crate::{
@@ -26,11 +26,13 @@ pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
     let (organization, team) = team::find(api, path).await?;
     let unknown = || ApiError::InvalidRequest("Unknown user".into());
     let robot = find_robot(api, path).await?.ok_or_else(unknown)?;
-    if robot.namespace() != organization {
+    if robot.name.namespace() != organization {
         let message = "Cannot add the specified robot to this team, as it is not a member of the organization";
         return Err(ApiError::BrokenRule(message.into()));
     }
-    match api.table.add_member(&team.name, &robot).await {
+    let added = api.table.add_member(&team.name, &robot).await;
+    let robot = robot.name;
+    match added {
         Ok(()) => {}
         Err(AddMemberError::IsMember) => {
             let message = format!("User {robot} is already a member of team {}", team.name);
@@ -50,7 +52,7 @@ pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
 /// `DELETE organization/{orgname}/team/{teamname}/members/{membername}`.
 pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let (organization, team) = team::find(api, path).await?;
-    let robot = find_robot(api, path).await?.ok_or(ApiError::NotFound)?;
+    let robot = find_robot(api, path).await?.ok_or(ApiError::NotFound)?.name;
     let no_member = || ApiError::BrokenRule(format!("User {robot} does not belong to team {}", team.name));
     if robot.namespace() != organization {
         return Err(no_member());
@@ -69,9 +71,9 @@ pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, 
     robot::roles(api, api.table.team_grants(&organization, &team.name).await?).await
 }
 
-async fn find_robot(api: &Api, path: &Parameters) -> Result<Option<RobotName>, ApiError> {
+async fn find_robot(api: &Api, path: &Parameters) -> Result<Option<Robot>, ApiError> {
     let Ok(name) = path.get("membername").parse() else { return Ok(None) };
-    Ok(api.table.robot(&name).await?.map(|robot| robot.name))
+    Ok(api.table.robot(&name).await?)
 }
 
 async fn log(api: &Api, call: &Call, organization: &Namespace, kind: LogKind, robot: &RobotName, team: &Team) {

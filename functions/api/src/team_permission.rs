@@ -37,10 +37,10 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, team: &str) -> Result<
 pub(crate) async fn change(api: &Api, name: &RepositoryName, team: &str, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let role = permission::role(Fields(&body))?;
-    repository::find(api, name).await?;
+    let on = repository::find(api, name).await?;
     let unknown = || ApiError::InvalidRequest(format!("Invalid team: {team:.100}"));
     let team = find(api, name, team).await?.ok_or_else(unknown)?;
-    match api.table.grant_team(name, &team, role).await {
+    match api.table.grant_team(&on, &team, role).await {
         Err(StateError::NotFound) => return Err(unknown()),
         result => result?,
     }

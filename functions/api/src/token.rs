@@ -1,7 +1,7 @@
 //! Tokens of the API.
 
-use moorage_domain::{ExposeSecret as _, Namespace, Timestamp};
-use moorage_state::{ApiToken, NewApiToken, Role, StateError};
+use moorage_domain::{ExposeSecret as _, Generation, Namespace, Timestamp};
+use moorage_state::{ApiToken, MAX_MAKERS, NewApiToken, Role, StateError};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,12 +23,11 @@ const DESCRIPTION_LENGTH: usize = 255;
 
 /// `GET tokens`: those that the caller may revoke.
 pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
-    let limit = call.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
+    let limit = usize::try_from(call.limit(DEFAULT_LIMIT, MAX_LIMIT)?).unwrap_or_default();
     let after = call.next_page(|page| page.parse::<Uuid>().is_ok())?;
     require_any(&call.caller)?;
-    let page = api.table.api_tokens(limit, after, now()).await?;
-    let tokens: Vec<_> = page.tokens.iter().filter(|token| may_manage(&call.caller, token)).map(view).collect();
-    let mut body = json!({ "tokens": tokens });
+    let page = api.table.api_tokens(call.caller.namespace(), limit, after, now()).await?;
+    let mut body = json!({ "tokens": page.tokens.iter().map(view).collect::<Vec<_>>() });
     if let Some(next) = page.next {
         body["next_page"] = next.into();
     }
@@ -48,25 +47,40 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     }
     let namespace = fields.nullable_string("namespace")?.flatten();
     let expires_at = expires(fields.nullable_string("expires")?.flatten())?;
-    let namespace = match namespace {
+    let (namespace, organization_id) = match namespace {
         // Nobody makes a token that goes further than their own.
         None => {
             call.caller.require_superuser()?;
-            None
+            (None, Generation::default())
         }
         Some(name) => {
             let name: Namespace = name.parse().map_err(|_| unknown_namespace(name))?;
             call.caller.require(&name, Role::Admin)?;
-            match organization::find_namespace(api, name.as_str()).await {
+            match organization::find_place(api, name.as_str()).await {
                 Err(ApiError::NotFound) => return Err(unknown_namespace(name.as_str())),
-                result => Some(result?),
+                Err(error) => return Err(error),
+                Ok((name, id)) => (Some(name), id),
             }
         }
     };
-    let created_by = call.caller.name();
-    let new = NewApiToken { description: description.to_owned(), namespace, role, created_by, expires_at };
+    let new = NewApiToken {
+        description: description.to_owned(),
+        namespace,
+        role,
+        created_by: call.caller.name(),
+        expires_at,
+        organization_id,
+        maker: call.caller.token().cloned(),
+    };
     let (token, shown) = ApiToken::generate(new, now());
-    api.table.create_api_token(&token).await?;
+    match api.table.create_api_token(&token).await {
+        Err(StateError::Conflict) => {
+            return Err(ApiError::InvalidRequest(format!("A token may be made by {MAX_MAKERS} tokens after another")));
+        }
+        // Who makes it, or what it is for, went at this very moment.
+        Err(StateError::NotFound) => return Err(call.caller.refused()),
+        result => result?,
+    }
     let mut body = view(&token);
     body["token"] = shown.expose_secret().into();
     Ok(Answer::Json(201, body))

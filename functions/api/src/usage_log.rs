@@ -25,7 +25,8 @@ const REFUSED: &str = "The browser (or proxy) sent a request that this server co
 /// `GET …/logs` of a repository.
 pub(crate) async fn of_repository(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let window = window(call, now())?;
-    repository::find(api, name).await?;
+    // What was written late about another one that bore the name is not its own.
+    let window = since(repository::find(api, name).await?.created, window);
     list(api, LogOf::Repository(name), call, window).await
 }
 
@@ -33,7 +34,13 @@ pub(crate) async fn of_repository(api: &Api, name: &RepositoryName, call: &Call)
 pub(crate) async fn of_organization(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let window = window(call, now())?;
     let organization = organization::find(api, name).await?;
+    let window = since(organization.created, window);
     list(api, LogOf::Namespace(&organization.name), call, window).await
+}
+
+/// A window without what lies before.
+fn since(created: Timestamp, (from, end): (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+    (from.max(created).min(end), end)
 }
 
 /// `GET user/logs`.

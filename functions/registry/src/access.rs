@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use lambda_http::http::HeaderMap;
-use moorage_domain::{Generation, Owner, RepositoryName, RobotName, SecretString, Timestamp};
-use moorage_state::{Role, Table};
+use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
+use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Table};
 
 use crate::{
     cache::Cache,
@@ -70,15 +70,16 @@ pub(crate) struct Access {
     key: StackSecret,
     pub(crate) callers: Callers,
     /// Which repositories there are not is kept, too: see [`Callers`].
-    public: Cache<RepositoryName, Option<(bool, Generation)>>,
-    roles: Cache<(RepositoryName, RobotName), Role>,
+    repositories: Cache<RepositoryName, Option<Repository>>,
+    /// By the repository and the robot behind their names: who bears a name next gets nothing that was kept of them.
+    roles: Cache<(Generation, Generation, RepositoryName), Role>,
 }
 
 impl Access {
     /// `key` signs tokens, `admin` is the stack's first one.
     pub(crate) fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
         let callers = Callers::new(table.clone(), admin);
-        Self { table, key, callers, public: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
+        Self { table, key, callers, repositories: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
     }
 
     /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold.
@@ -173,66 +174,85 @@ impl Access {
         Err(PullError::Unauthorized { scope: Some(Scope::Catalog), problem })
     }
 
-    /// Whether the caller may pull from a repository of which it is known whether it is public.
+    /// Whether the caller may pull from a repository.
     pub(crate) async fn sees(
         &self,
         caller: &Caller,
-        repository: &RepositoryName,
-        is_public: bool,
+        repository: &Repository,
         now: Timestamp,
     ) -> Result<bool, PullError> {
-        if is_public {
+        if repository.is_public {
             return Ok(true);
         }
+        self.may(caller, repository, now).await
+    }
+
+    /// Whether the caller may pull from a repository even if not everybody may.
+    async fn may(&self, caller: &Caller, repository: &Repository, now: Timestamp) -> Result<bool, PullError> {
         match caller {
             Caller::Anonymous => Ok(false),
             Caller::Admin => Ok(true),
-            Caller::Token(id) => self.callers.reaches(*id, &repository.namespace(), now).await,
+            Caller::Token(id) => self.callers.reaches(*id, repository, now).await,
             // Every role includes to pull.
-            Caller::Robot(robot) => Ok(self.role(repository, robot, now).await?.is_some()),
+            Caller::Robot(robot) => match self.callers.identity(robot, now).await? {
+                Some(robot) => Ok(self.role(repository, &robot, now).await?.is_some()),
+                None => Ok(false),
+            },
         }
     }
 
     async fn permit(&self, caller: &Caller, repository: &RepositoryName, now: Timestamp) -> Result<Permit, PullError> {
+        let found = self.repository(repository, now).await?;
         // The same reads whatever there is, so that time tells nothing.
-        let (found, sees) =
-            tokio::try_join!(self.is_public(repository, now), self.sees(caller, repository, false, now))?;
-        Ok(match found {
-            None => Permit::Missing,
-            Some((true, generation)) => Permit::Public(generation),
-            Some((false, generation)) if sees => Permit::Granted(generation),
-            Some((false, _)) => Permit::Refused,
+        let is_there = found.is_some();
+        let on = match found {
+            Some(found) => found,
+            None => nobodys(repository, self.callers.organization(caller, now).await?, now),
+        };
+        let may = self.may(caller, &on, now).await?;
+        Ok(match on.is_public {
+            _ if !is_there => Permit::Missing,
+            true => Permit::Public(on.id),
+            false if may => Permit::Granted(on.id),
+            false => Permit::Refused,
         })
     }
 
     async fn role(
         &self,
-        repository: &RepositoryName,
-        robot: &RobotName,
+        repository: &Repository,
+        robot: &RobotIdentity,
         now: Timestamp,
     ) -> Result<Option<Role>, PullError> {
-        let key = (repository.clone(), robot.clone());
+        let key = (repository.id, robot.id, repository.repository.clone());
         if let Some(role) = self.roles.get(&key, now) {
             return Ok(Some(role));
         }
-        let teams = self.callers.teams(robot, now).await?;
-        let role = self.table.role_in_all(repository, robot, &teams).await?;
+        let role = self.table.role_in_all(repository, robot).await?;
         Ok(self.roles.found(key, role, now))
     }
 
-    /// Whether everybody may pull, and from which repository of the name; nothing if there is none.
-    async fn is_public(
-        &self,
-        repository: &RepositoryName,
-        now: Timestamp,
-    ) -> Result<Option<(bool, Generation)>, PullError> {
-        if let Some(is_public) = self.public.get(repository, now) {
-            return Ok(is_public);
+    /// The repository of a name, if there is one.
+    async fn repository(&self, name: &RepositoryName, now: Timestamp) -> Result<Option<Repository>, PullError> {
+        if let Some(repository) = self.repositories.get(name, now) {
+            return Ok(repository);
         }
-        let is_public = self.table.repository(repository).await?.map(|found| (found.is_public, found.id));
-        self.public.insert(repository.clone(), is_public, now);
-        Ok(is_public)
+        let repository = self.table.repository(name).await?;
+        self.repositories.insert(name.clone(), repository.clone(), now);
+        Ok(repository)
     }
+}
+
+/// What stands for a repository that there is not: a private one on which nobody has a role.
+fn nobodys(name: &RepositoryName, organization_id: Generation, now: Timestamp) -> Repository {
+    Repository::from(NewRepository {
+        repository: name.clone(),
+        organization_id,
+        state: RepositoryState::Normal,
+        is_public: false,
+        description: String::new(),
+        created: now,
+    })
 }
 
 /// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has

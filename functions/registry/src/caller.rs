@@ -1,9 +1,7 @@
 //! Who calls: a robot, the holder of a token of the API, or nobody known.
 
-use std::collections::BTreeSet;
-
-use moorage_domain::{ExposeSecret as _, Namespace, RobotName, SecretString, TeamName, Timestamp};
-use moorage_state::{ApiToken, RobotToken, Table};
+use moorage_domain::{ExposeSecret as _, Generation, Namespace, RobotName, SecretString, Timestamp};
+use moorage_state::{ApiToken, Repository, Robot, RobotIdentity, RobotToken, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
@@ -56,13 +54,15 @@ impl Caller {
 struct Known {
     hash: String,
     namespace: Option<Namespace>,
+    /// Which of the organizations that bore the namespace's name it is limited to.
+    organization: Generation,
 }
 
 /// What is kept of a robot.
 #[derive(Clone)]
 struct KnownRobot {
     hash: String,
-    teams: BTreeSet<TeamName>,
+    identity: RobotIdentity,
 }
 
 /// All callers, as the table and the stack's secret know them. Who is not there is kept, too: what is unknown must not
@@ -113,9 +113,15 @@ impl Callers {
         }
     }
 
-    /// The teams that a robot is in.
-    pub(crate) async fn teams(&self, robot: &RobotName, now: Timestamp) -> Result<BTreeSet<TeamName>, PullError> {
-        Ok(self.robot(robot, now).await?.map(|robot| robot.teams).unwrap_or_default())
+    /// What decides which roles are a robot's, if there is such a robot.
+    pub(crate) async fn identity(&self, robot: &RobotName, now: Timestamp) -> Result<Option<RobotIdentity>, PullError> {
+        Ok(self.robot(robot, now).await?.map(|robot| robot.identity))
+    }
+
+    /// Which of the organizations that bore its name a robot belongs to; for others it does not matter.
+    pub(crate) async fn organization(&self, caller: &Caller, now: Timestamp) -> Result<Generation, PullError> {
+        let Caller::Robot(robot) = caller else { return Ok(Generation::default()) };
+        Ok(self.robot(robot, now).await?.map(|robot| robot.identity.organization_id).unwrap_or_default())
     }
 
     async fn robot(&self, name: &RobotName, now: Timestamp) -> Result<Option<KnownRobot>, PullError> {
@@ -123,15 +129,24 @@ impl Callers {
             return Ok(known);
         }
         let robot = self.table.robot(name).await?;
-        let known = robot.map(|robot| KnownRobot { hash: robot.token_hash, teams: robot.teams });
+        let known = robot.map(|robot| {
+            let Robot { token_hash, name, id, organization_id, teams, .. } = robot;
+            KnownRobot { hash: token_hash, identity: RobotIdentity { name, id, organization_id, teams } }
+        });
         self.robots.insert(name.clone(), known.clone(), now);
         Ok(known)
     }
 
-    /// Whether a token of the API is good for a namespace. Each role includes to pull.
-    pub(crate) async fn reaches(&self, id: Uuid, namespace: &Namespace, now: Timestamp) -> Result<bool, PullError> {
+    /// Whether a token of the API is good for a repository. Each role includes to pull. One that was kept for a moment is
+    /// not good for the next organization of the name.
+    pub(crate) async fn reaches(&self, id: Uuid, repository: &Repository, now: Timestamp) -> Result<bool, PullError> {
         let known = self.known(id, now).await?;
-        Ok(known.is_some_and(|known| known.namespace.is_none_or(|limit| limit == *namespace)))
+        Ok(known.is_some_and(|known| {
+            let is_of = |limit: Namespace| {
+                limit == repository.repository.namespace() && known.organization == repository.organization_id
+            };
+            known.namespace.is_none_or(is_of)
+        }))
     }
 
     /// The namespace that a token of the API is limited to, if it is.
@@ -146,7 +161,11 @@ impl Callers {
             return Ok(known);
         }
         let token = self.table.api_token(id, now).await?;
-        let known = token.map(|token| Known { hash: token.secret_hash().to_owned(), namespace: token.namespace });
+        let known = token.map(|token| Known {
+            hash: token.secret_hash().to_owned(),
+            namespace: token.namespace,
+            organization: token.organization_id,
+        });
         self.tokens.insert(id, known.clone(), now);
         Ok(known)
     }

@@ -22,6 +22,9 @@ const MAX_REPOSITORIES: usize = 100;
 const LIST_SIZE: i32 = 100;
 /// How often, for one request; a page may then be short, and the next one goes on.
 const MAX_LISTS: usize = 5;
+/// How often for a page that has nothing else to show: a robot that may pull from none of 10,000 repositories in a row sees
+/// no further ones.
+const MOST_LISTS: usize = 100;
 /// Permissions that are looked up at once.
 const LOOKUPS: usize = 16;
 
@@ -85,7 +88,7 @@ async fn page(
         let listed = registry.access.table.repositories(&current, LIST_SIZE, start.as_deref()).await?;
         lists += 1;
         let sees = async |it: Repository| -> Result<_, PullError> {
-            Ok((registry.access.sees(caller, &it.repository, it.is_public, now).await?, it.repository))
+            Ok((registry.access.sees(caller, &it, now).await?, it.repository))
         };
         let found: Vec<_> = stream::iter(listed.repositories).map(sees).buffered(LOOKUPS).try_collect().await?;
         for name in found.into_iter().filter_map(|(sees, name)| sees.then_some(name)) {
@@ -96,8 +99,10 @@ async fn page(
         }
         start = listed.next;
         namespace = match (&own, &start) {
-            (_, Some(next)) if lists >= MAX_LISTS => {
-                return Ok(Page { names, next: RepositoryName::new(current.as_str(), next).ok() });
+            // A page ends with what the caller may see; one that has nothing yet goes on for longer.
+            (_, Some(next)) if lists >= MAX_LISTS && (own.is_none() || !names.is_empty() || lists >= MOST_LISTS) => {
+                let behind = RepositoryName::new(current.as_str(), next).ok().filter(|_| own.is_none());
+                return Ok(Page { next: behind.or_else(|| names.last().cloned()), names });
             }
             (_, Some(_)) => Some(current),
             (None, None) => following(registry, Some(&current)).await?,

@@ -24,7 +24,7 @@ use crate::{
 /// Answers a request. Never fails: every failure is an answer.
 pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
     let started = Instant::now();
-    let (caller, result) = settled(respond(registry, &request)).await;
+    let (caller, result) = settled(Box::pin(respond(registry, &request))).await;
     match &result {
         Err(PullError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
         Err(PullError::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),

@@ -4,20 +4,19 @@ use std::{collections::BTreeSet, time::Duration};
 
 use moorage_domain::{
     Digest, Owner, RepositoryName,
+    lock::LockKind,
     manifest::{Content, Manifest},
-    status::Pruning,
 };
-use moorage_state::{Mirror, TransitionError};
+use moorage_state::StateError;
 use moorage_storage::{Links, Storage, StorageError, Stored};
-use uuid::Uuid;
 
 use crate::{
     collect::{CollectError, Collector, now},
     live::{LiveError, live},
 };
 
-/// How long syncs are kept away at most: a repository takes seconds, and a collector that was killed keeps nobody out for
-/// longer.
+/// How long the repository is locked at most: it takes seconds, and a collector that was killed keeps nobody out for longer.
+/// After half of it pruning is given up.
 const LOCK: Duration = Duration::from_secs(60);
 /// The most past tags of one repository that are read. A repository with more of them keeps everything until there are
 /// fewer.
@@ -33,35 +32,43 @@ pub(crate) struct Pruned {
 impl Collector {
     /// Prunes a repository; nothing where it is left alone.
     pub(crate) async fn prune(&self, repository: &RepositoryName, dry: bool) -> Result<Option<Pruned>, CollectError> {
-        let lock = Pruning { by: Uuid::new_v4(), until: now().plus(LOCK) };
-        let locked = self.table.transition(repository, |mirror| Ok(mirror.state.prune(lock, now(), Uuid::new_v4())?));
-        let is_mirror = match locked.await {
-            Ok(_) => true,
-            // Without a mirror there are no syncs.
-            Err(TransitionError::NotFound) => false,
-            Err(TransitionError::NotEligible(_) | TransitionError::ClaimLost) => return Ok(None),
-            Err(TransitionError::State(error)) => return Err(error.into()),
+        let (lock, is_known) = match self.table.lock_repository(repository, LockKind::Prune, LOCK).await {
+            Ok(lock) => (lock, true),
+            // Without a repository nobody may take its name meanwhile. One that was deleted is purged anyway.
+            Err(StateError::NotFound) => match self.table.lock_stray(repository, LOCK).await {
+                Ok(lock) => (lock, false),
+                Err(StateError::Locked) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            },
+            Err(StateError::Locked) => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
-        let pruned = match tokio::time::timeout(LOCK / 2, self.prune_locked(repository, dry)).await {
+        let pruned = match tokio::time::timeout(LOCK / 2, self.prune_locked(repository, is_known, dry)).await {
             Ok(pruned) => pruned,
             Err(_) => Ok(None),
         };
-        if is_mirror {
-            let unlock = |mirror: &Mirror| Ok(mirror.state.pruned(lock.by, Uuid::new_v4()));
-            // Deleted meanwhile: then the lock is gone with what it locked.
-            if let Err(TransitionError::State(error)) = self.table.transition(repository, unlock).await {
-                return Err(error.into());
-            }
+        if is_known {
+            self.table.unlock_repository(repository, &lock).await?;
+        } else {
+            self.table.unlock_stray(repository, &lock).await?;
         }
         pruned
     }
 
-    async fn prune_locked(&self, repository: &RepositoryName, dry: bool) -> Result<Option<Pruned>, CollectError> {
+    async fn prune_locked(
+        &self,
+        repository: &RepositoryName,
+        is_known: bool,
+        dry: bool,
+    ) -> Result<Option<Pruned>, CollectError> {
         let known = self.table.repository(repository).await?;
         let owner = known.map(|known| Owner { repository: repository.clone(), generation: known.id });
+        if owner.is_some() != is_known {
+            return Ok(None);
+        }
         let links = self.storage.links(repository, owner.as_ref()).await?;
         let mut roots: BTreeSet<Digest> = links.tags.values().cloned().collect();
-        if owner.is_some() {
+        if is_known {
             let past = self.table.past_tags(repository, MAX_PAST_TAGS, now(), |_| true).await?;
             if past.len() == MAX_PAST_TAGS {
                 return Ok(None);

@@ -13,6 +13,7 @@ pub mod generation;
 pub mod grid;
 pub mod guard;
 pub mod history;
+pub mod lock;
 pub mod manifest;
 pub mod media_type;
 pub mod mirror;

@@ -90,9 +90,12 @@ pub struct SyncState {
     /// Whether the next sync is to look at everything that the tags reference.
     #[serde(default)]
     pub verify_requested: bool,
-    /// The collector that prunes the repository; no sync begins meanwhile.
+    /// The run from which the claim was taken away last, by its transaction id.
     #[serde(default)]
-    pub pruning: Option<Pruning>,
+    pub sync_left_by: Option<Uuid>,
+    /// Until when it may still write, if it has not noticed: nobody else begins before.
+    #[serde(default)]
+    pub sync_left_until: Option<Timestamp>,
     /// Until when a running sync waits for its registry's rate limit.
     #[serde(default)]
     pub sync_waiting_until: Option<Timestamp>,
@@ -102,15 +105,6 @@ pub struct SyncState {
     /// Why it failed, if it did.
     #[serde(default)]
     pub last_failure: Option<String>,
-}
-
-/// A collector's right to a repository, for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pruning {
-    /// Who has it.
-    pub by: Uuid,
-    /// When it ends, whatever became of them.
-    pub until: Timestamp,
 }
 
 impl SyncState {
@@ -129,7 +123,8 @@ impl SyncState {
             last_verified: None,
             verify_requested: false,
             sync_waiting_until: None,
-            pruning: None,
+            sync_left_by: None,
+            sync_left_until: None,
             last_ended: None,
             last_failure: None,
         }

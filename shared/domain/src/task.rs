@@ -69,6 +69,11 @@ pub enum Task {
         /// The organization.
         organization: Namespace,
     },
+    /// Deletes what is in an organization that was marked as ending, and then itself.
+    EndOrganization {
+        /// The organization.
+        organization: Namespace,
+    },
     /// Says whether the registry of an organization's mirror can be asked.
     CheckSource {
         /// The organization.
@@ -87,6 +92,7 @@ impl Task {
             Self::Discover { .. } => "discover",
             Self::CancelDiscovered { .. } => "cancel_discovered",
             Self::ReleaseDiscovered { .. } => "release_discovered",
+            Self::EndOrganization { .. } => "end_organization",
             Self::CheckSource { .. } => "check_source",
         }
     }
@@ -99,6 +105,7 @@ impl Task {
             Self::Discover { organization, .. }
             | Self::CancelDiscovered { organization }
             | Self::ReleaseDiscovered { organization }
+            | Self::EndOrganization { organization }
             | Self::CheckSource { organization } => Some(organization),
             Self::Preview(_) | Self::ChangeTag { .. } | Self::Purge { .. } | Self::Reconcile { .. } => None,
         }
@@ -115,6 +122,8 @@ pub enum TaskAnswer {
     Unfinished,
     /// What it is about does not exist.
     NotFound,
+    /// The repository is in use, and was for as long as somebody waits.
+    Busy,
     /// The answer to [`Task::Preview`].
     Preview(Preview),
     /// What [`Task::Reconcile`] mended.

@@ -25,7 +25,7 @@ impl Steps<'_> {
             self.claim.check()?;
             match engine.describe(&self.owner, &digest).await {
                 Ok(Some(found)) => {
-                    engine.table.put_tag(repository, &tag, found.clone()).await?;
+                    self.claim.tags.put(&tag, found.clone()).await?;
                     held.insert(tag.clone(), found);
                     adopted.insert(tag);
                 }

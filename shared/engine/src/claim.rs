@@ -11,13 +11,15 @@ use moorage_domain::{
     run::{RunId, SyncRequest},
     status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
 };
-use moorage_state::{Mirror, StateError, Table, TransitionError};
+use moorage_state::{Mirror, Repository, Right, StateError, Table, Tags, TransitionError};
 use uuid::Uuid;
 
 use crate::{budget::Budget, clock::now, error::WorkError};
 
-/// How long to wait before asking again whether a collector is done with the repository: it takes seconds.
-const PRUNING_PAUSE: Duration = Duration::from_millis(500);
+/// How long to wait before asking again whether whoever has the repository is done with it: that takes seconds.
+const LOCKED_PAUSE: Duration = Duration::from_millis(500);
+/// How long a request that was under way when its run stopped may take to arrive.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// A claim that this sync holds.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Claim {
     transaction: Uuid,
     duration: Duration,
     run: RunId,
+    /// What is written of tags by it.
+    pub(crate) tags: Tags,
     /// Unix seconds of the expiration that the table has.
     expiration: AtomicI64,
 }
@@ -34,7 +38,7 @@ pub(crate) struct Claim {
 /// What came of trying to claim a mirror.
 pub(crate) enum Claimed {
     /// It is ours; the mirror is as it was when it was claimed.
-    Ours(Claim, Box<Mirror>),
+    Ours(Box<Claim>, Box<Mirror>),
     /// A sync may not run now. That is no failure.
     NotEligible(NotEligible),
     /// There is no such mirror (any more).
@@ -42,29 +46,31 @@ pub(crate) enum Claimed {
 }
 
 impl Claim {
-    /// Claims the requested mirror for `duration`. While a collector prunes it, that is waited for as long as there is time
-    /// to begin.
+    /// Claims the requested mirror of a repository for `duration`. While somebody has the repository to themselves, or a run
+    /// that was ended has not noticed, that is waited for as long as there is time to begin.
     pub(crate) async fn take(
         table: &Table,
+        repository: &Repository,
         request: &SyncRequest,
         duration: Duration,
         budget: Budget,
     ) -> Result<Claimed, StateError> {
-        let (transaction, expiration) = (Uuid::new_v4(), now().plus(duration));
-        let new = NewClaim { transaction, expiration, run: RunId(Uuid::now_v7()) };
+        let (transaction, run) = (Uuid::new_v4(), RunId(Uuid::now_v7()));
         let claim = async || {
-            let claimed = table.transition(&request.repository, |mirror| {
+            let expiration = now().plus(duration);
+            let new = NewClaim { transaction, expiration, run };
+            let claimed = table.claim(repository, |mirror| {
                 Ok(mirror.state.claim(mirror.config.is_enabled, request.trigger, now(), new)?)
             });
-            claimed.await
+            claimed.await.map(|mirror| (mirror, expiration))
         };
         let mut claimed = claim().await;
-        while matches!(claimed, Err(TransitionError::NotEligible(NotEligible::Pruning))) && budget.may_begin() {
-            tokio::time::sleep(PRUNING_PAUSE).await;
+        while matches!(claimed, Err(TransitionError::NotEligible(NotEligible::Locked))) && budget.may_begin() {
+            tokio::time::sleep(LOCKED_PAUSE).await;
             claimed = claim().await;
         }
-        let mirror = match claimed {
-            Ok(mirror) => mirror,
+        let (mirror, expiration) = match claimed {
+            Ok(claimed) => claimed,
             Err(TransitionError::NotEligible(reason)) => return Ok(Claimed::NotEligible(reason)),
             Err(TransitionError::NotFound) => return Ok(Claimed::NoMirror),
             // Whoever won the race holds the claim.
@@ -78,10 +84,11 @@ impl Claim {
             repository: request.repository.clone(),
             transaction,
             duration,
-            run: new.run,
+            run,
+            tags: table.tags_by(&request.repository, Right::Claim(transaction)),
             expiration: AtomicI64::new(expiration.unix()),
         };
-        Ok(Claimed::Ours(claim, Box::new(mirror)))
+        Ok(Claimed::Ours(Box::new(claim), Box::new(mirror)))
     }
 
     /// The run that begins with this claim, unless an earlier one goes on.
@@ -138,6 +145,12 @@ impl Claim {
     /// Keeps everybody away until a moment, and then lets anybody go on. `None` if the claim was lost before.
     pub(crate) async fn wait(&self, until: Timestamp) -> Result<Option<Mirror>, StateError> {
         self.give_up(|mirror| mirror.state.wait(until, Uuid::new_v4())).await
+    }
+
+    /// Says that the run has noticed that its claim was taken away, and writes nothing more: others need not wait for that any
+    /// longer.
+    pub(crate) async fn leave(&self) -> Result<(), StateError> {
+        self.table.run_has_left(&self.repository, self.transaction, now().plus(SETTLED)).await
     }
 
     async fn give_up(&self, next: impl Fn(&Mirror) -> SyncState) -> Result<Option<Mirror>, StateError> {

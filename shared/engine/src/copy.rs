@@ -82,11 +82,11 @@ impl Copier {
         source: Option<Digest>,
         believed: Believed,
     ) -> Result<Outcome, WorkError> {
-        let Blobs { storage, table, repository, claim, possession, allowance, .. } = &self.blobs;
+        let Blobs { storage, claim, possession, allowance, .. } = &self.blobs;
         allowance.check_tag(tag)?;
         if self.in_time(self.is_left_out(digest)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
-            table.put_skipped(repository, tag, skipped, claim.transaction()).await?;
+            claim.tags.put_skipped(tag, skipped).await?;
             return Ok(Outcome::Skipped);
         }
         let budget = DescriptorBudget::new();
@@ -97,7 +97,7 @@ impl Copier {
         let link = publish(storage, &tree.proven, tag, believed, || claim.renew()).await?;
         possession.needed(contents.sizes.keys()).await?;
         let held = self.held(&tree, &contents, source, link);
-        table.put_tag(repository, tag, held.clone()).await?;
+        claim.tags.put(tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
         Ok(Outcome::Copied)
     }

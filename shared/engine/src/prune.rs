@@ -92,7 +92,7 @@ impl Steps<'_> {
             }
             self.claim.check()?;
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.engine.table.delete_tag(&self.mirror.config.repository, tag).await?;
+            self.claim.tags.delete(tag).await?;
             self.progress.outcome(tag, Outcome::Pruned, None);
         }
         Ok(())
@@ -119,8 +119,7 @@ impl Steps<'_> {
         &self,
         tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>)>,
     ) -> Result<(), WorkError> {
-        let (table, repository) = (&self.engine.table, &self.mirror.config.repository);
-        let set = async |(tag, seen)| table.set_tag_seen(repository, tag, seen).await;
+        let set = async |(tag, seen)| self.claim.tags.set_seen(tag, seen).await;
         stream::iter(tags).map(set).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -28,6 +28,8 @@ use crate::{
 
 /// The delay of a sync whose start has come: a one-time schedule needs a moment that lies ahead.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// How long a deleted repository is waited for here, and worked at: another reconciliation comes.
+const PURGE: Duration = Duration::from_secs(20);
 /// Repositories that are looked at together.
 const PAGE: i32 = 100;
 /// Schedules that are made or removed at once: together they stay below what Scheduler takes in a second.
@@ -80,12 +82,15 @@ impl Engine {
     /// Makes all schedules what the mirrors say: makes those that are missing or wrong, and removes those whose mirror is
     /// gone. It goes on where the invocation before had to stop; schedules without mirrors are only looked for by one that
     /// sees all mirrors.
-    pub(crate) async fn reconcile(&self, done: &Reconciled) -> Result<TaskAnswer, SyncError> {
+    pub(crate) async fn reconcile(&self, done: &Reconciled, end: Instant) -> Result<TaskAnswer, SyncError> {
         let listed = self.scheduler.list().await?;
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
         for namespace in self.table.namespaces().await?.into_iter().filter(|namespace| !done.is_behind(namespace)) {
+            if self.ends(&namespace, end).await? {
+                continue;
+            }
             done.mended.fetch_add(self.reconcile_organization(&namespace, &mut listed).await?, Relaxed);
-            self.reconcile_namespace(&namespace, &mut listed, done).await?;
+            self.reconcile_namespace(&namespace, &mut listed, done, end).await?;
         }
         listed.retain(|_, _| done.after.is_none());
         let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
@@ -99,6 +104,7 @@ impl Engine {
         namespace: &Namespace,
         listed: &mut HashMap<String, bool>,
         done: &Reconciled,
+        end: Instant,
     ) -> Result<(), SyncError> {
         let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
         let (mut after, mut discovered) = (start.map(|start| start.name().to_owned()), Vec::new());
@@ -106,6 +112,7 @@ impl Engine {
             let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
             let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
             let states: HashMap<_, _> = page.repositories.iter().map(|it| (&it.repository, it.state)).collect();
+            self.table.list_public(&page.repositories).await?;
             let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
@@ -125,7 +132,8 @@ impl Engine {
                 done.reach(last);
             }
             for name in &page.deleted {
-                match self.purge(name).await {
+                match self.purge(name, end.min(Instant::now() + PURGE)).await {
+                    Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {}
                     Ok(_) => increase(&done.purged),
                     Err(WorkError::Failed(failure)) => {
                         let error = failure.message;
@@ -146,6 +154,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Goes on with the end of an organization, if it is at its end.
+    async fn ends(&self, namespace: &Namespace, end: Instant) -> Result<bool, SyncError> {
+        let found = self.table.any_organization(namespace).await?;
+        if !found.is_some_and(|found| found.is_ending) {
+            return Ok(false);
+        }
+        let ended = Box::pin(self.end_organization(namespace, end)).await?;
+        tracing::info!(organization = %namespace, ?ended, "the end of an organization was gone on with");
+        Ok(true)
+    }
+
     /// Removes a schedule, unless it has a mirror by now.
     async fn remove_orphan(&self, name: String, done: &Reconciled) -> Result<(), SyncError> {
         let is_of_use = match self.scheduler.order_of(&name).await? {
@@ -153,6 +172,7 @@ impl Engine {
             Some(Order::Task(Task::Discover { organization, .. })) => {
                 self.table.organization_mirror(&organization).await?.is_some()
             }
+            Some(Order::Task(Task::Purge { repository })) => self.table.is_repository_deleted(&repository).await?,
             Some(Order::Task(_)) | None => false,
         };
         if !is_of_use {

@@ -174,8 +174,7 @@ impl Steps<'_> {
         copier.finish().await?;
         selected.extend(attached);
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
-            self.claim.check()?;
-            engine.table.delete_skipped(&config.repository, tag).await?;
+            self.claim.tags.delete_skipped(tag).await?;
         }
         let warning = self.prune(&registry, &held, &listed, &selected).await?;
         engine.measure(&config.repository).await?;

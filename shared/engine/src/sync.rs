@@ -9,7 +9,7 @@ use std::{
 use moorage_domain::{
     FailureReason, Generation, Guard, Owner, RepositoryName, TrustDomain,
     failure::Failure,
-    run::{Run, RunId, SyncRequest},
+    run::{Run, RunId, RunStatus, SyncRequest},
     status::NotEligible,
 };
 use moorage_schedule::{Invoker, Scheduler};
@@ -17,7 +17,6 @@ use moorage_state::{Mirror, SecretBox, StateError, Table, TransitionError};
 use moorage_storage::Storage;
 use moorage_upstream::{Limits, Meter};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use uuid::Uuid;
 
 use crate::{
     budget::Budget,
@@ -34,8 +33,8 @@ use crate::{
     steps::{Steps, Work},
 };
 
-/// When a sync comes again that a collector kept out for a whole invocation.
-const AFTER_PRUNING: Duration = Duration::from_secs(60);
+/// When a sync comes again that somebody kept out of the repository for a whole invocation.
+const AFTER_LOCK: Duration = Duration::from_secs(60);
 /// How often a run is read again that another sync wrote just before it lost its claim: it can do so once.
 const MAX_RACES: u32 = 4;
 
@@ -108,26 +107,23 @@ impl Engine {
 
     pub(crate) async fn sync_one(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
-        let repository = self.table.repository(&request.repository).await?;
-        // Without a repository there is no mirror either, and nothing is of this generation.
-        let generation =
-            repository.as_ref().map_or_else(|| Generation::new(Uuid::new_v4()), |repository| repository.id);
-        if repository.is_some_and(|repository| !repository.state.is_mirror()) {
+        let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
+        if !repository.state.is_mirror() {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
-        let (claim, mirror) = match Claim::take(&self.table, request, self.settings.claim, budget).await? {
-            Claimed::Ours(claim, mirror) => (Arc::new(claim), *mirror),
-            Claimed::NotEligible(NotEligible::Pruning) => {
+        let (claim, mirror) = match Claim::take(&self.table, &repository, request, self.settings.claim, budget).await? {
+            Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
+            Claimed::NotEligible(NotEligible::Locked) => {
                 // A trigger that is let go does not come again before the mirror's next start.
-                self.scheduler.once(request.clone(), now().plus(AFTER_PRUNING)).await?;
-                return Ok(Ended::NotEligible(NotEligible::Pruning));
+                self.scheduler.once(request.clone(), now().plus(AFTER_LOCK)).await?;
+                return Ok(Ended::NotEligible(NotEligible::Locked));
             }
             Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
         let held = Held { engine: self, mirror, claim };
         // Boxed: it holds the state of every step.
-        match caught(Box::pin(self.sync_held(request, &held, generation, budget))).await {
+        let ended = match caught(Box::pin(self.sync_held(request, &held, repository.id, budget))).await {
             Ok(Ok(ended)) => Ok(ended),
             // The table may still take the end of the run, though it did not take something else.
             Ok(Err(error)) => match held.fail(request, lost(&error)).await {
@@ -135,7 +131,11 @@ impl Engine {
                 _ => Err(error),
             },
             Err(fault) => held.fail(request, fault).await,
+        };
+        if was_lost(&ended) {
+            held.claim.leave().await?;
         }
+        ended
     }
 
     /// Runs a sync that holds its claim. Whatever it starts ends with it.
@@ -257,6 +257,16 @@ impl Engine {
             }
         }
         Err(StateError::Conflict.into())
+    }
+}
+
+/// Whether the claim may have been taken away: then somebody may wait for this run to notice.
+fn was_lost(ended: &Result<Ended, SyncError>) -> bool {
+    let is_preempted = |run: &Run| run.failure.as_ref().is_some_and(|it| it.reason == FailureReason::Preempted);
+    match ended {
+        Ok(Ended::Ran(run)) => run.status == RunStatus::Cancel || is_preempted(run),
+        Ok(Ended::NotEligible(_) | Ended::NoMirror) => false,
+        Ok(Ended::Superseded) | Err(_) => true,
     }
 }
 

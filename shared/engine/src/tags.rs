@@ -1,15 +1,21 @@
 //! Tags of ordinary repositories, changed by hand.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use moorage_domain::{
     Digest, Owner, RepositoryName, TagName,
+    lock::LockKind,
     manifest::{Content, MAX_DESCRIPTORS, Manifest, Refusal},
     mirror::RepositoryState,
     plan::{HeldTag, MAX_MANIFESTS},
     task::TaskAnswer,
 };
+use moorage_state::{Right, StateError, Tags};
 use moorage_storage::Stored;
+use rand::Rng as _;
 
 use crate::{
     clock::now,
@@ -21,6 +27,13 @@ use crate::{
 /// How deep the size of an index is added up.
 const DEPTH: usize = 2;
 
+/// How long a change has the repository to itself. It takes a second; after half of this it is given up.
+const LOCK: Duration = Duration::from_secs(40);
+/// How long to wait for whoever has the repository: a collector or another change, for some seconds.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest pause between two tries. They are of random length, so that of many changes none always comes last.
+const PAUSE: Duration = Duration::from_millis(200);
+
 impl Engine {
     /// Points a tag to a manifest that the repository has. The bucket comes first: it is what is served.
     pub(crate) async fn point_tag(
@@ -30,36 +43,64 @@ impl Engine {
         digest: &Digest,
         reversion: bool,
     ) -> Result<TaskAnswer, WorkError> {
-        let Some(owner) = self.normal(repository).await? else { return Ok(TaskAnswer::NotFound) };
-        let Some(held) = self.describe(&owner, digest).await? else { return Ok(TaskAnswer::NotFound) };
-        let Some(manifest) = self.storage.links_manifest(&owner, digest).await? else {
-            return Ok(TaskAnswer::NotFound);
-        };
-        self.admit_by_hand(repository, tag, held.size).await?;
-        let before = self.table.tag(repository, tag).await?;
-        let may_go_on = async || match self.normal(repository).await? {
-            Some(now) if now == owner => Ok(()),
-            _ => Err(WorkError::ClaimLost),
-        };
-        let link = publish(&self.storage, &manifest, tag, Believed::of(before.as_ref()), may_go_on).await?;
-        self.table.put_tag(repository, tag, HeldTag { reversion, link: Some(link), ..held }).await?;
-        self.measure(repository).await?;
-        Ok(TaskAnswer::Done)
+        self.change_tags(repository, async |tags| {
+            let Some(owner) = self.normal(repository).await? else { return Ok(TaskAnswer::NotFound) };
+            let Some(held) = self.describe(&owner, digest).await? else { return Ok(TaskAnswer::NotFound) };
+            let Some(manifest) = self.storage.links_manifest(&owner, digest).await? else {
+                return Ok(TaskAnswer::NotFound);
+            };
+            self.admit_by_hand(repository, tag, held.size).await?;
+            let before = self.table.tag(repository, tag).await?;
+            let may_go_on = async || match self.normal(repository).await? {
+                Some(now) if now == owner => Ok(()),
+                _ => Err(WorkError::ClaimLost),
+            };
+            let link = publish(&self.storage, &manifest, tag, Believed::of(before.as_ref()), may_go_on).await?;
+            tags.put(tag, HeldTag { reversion, link: Some(link), ..held }).await?;
+            self.measure(repository).await?;
+            Ok(TaskAnswer::Done)
+        })
+        .await
     }
 
     /// Deletes a tag.
     pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
-        if self.normal(repository).await?.is_none() {
-            return Ok(TaskAnswer::NotFound);
-        }
-        self.storage.delete_tag(repository, tag).await?;
-        self.table.delete_tag(repository, tag).await?;
-        self.measure(repository).await?;
-        Ok(TaskAnswer::Done)
+        self.change_tags(repository, async |tags| {
+            self.storage.delete_tag(repository, tag).await?;
+            tags.delete(tag).await?;
+            self.measure(repository).await?;
+            Ok(TaskAnswer::Done)
+        })
+        .await
     }
 
-    /// The repository, if its tags may be changed by hand. The API has asked, but the state may have changed since: a
-    /// mirror's tags are its own.
+    /// Has `change` done by one who has the repository to themselves: nobody else prunes it, makes it a mirror, or deletes it
+    /// meanwhile. The API has asked whether it is an ordinary one, but that may have changed since: a mirror's tags are its
+    /// own.
+    async fn change_tags(
+        &self,
+        repository: &RepositoryName,
+        change: impl AsyncFnOnce(Tags) -> Result<TaskAnswer, WorkError>,
+    ) -> Result<TaskAnswer, WorkError> {
+        let patience = Instant::now() + PATIENCE;
+        let lock = loop {
+            match self.table.lock_repository(repository, LockKind::Tag, LOCK).await {
+                Ok(lock) => break lock,
+                Err(StateError::Locked) if Instant::now() < patience => {
+                    tokio::time::sleep(rand::rng().random_range(Duration::ZERO..=PAUSE)).await;
+                }
+                Err(StateError::Locked) => return Ok(TaskAnswer::Busy),
+                Err(StateError::NotFound) => return Ok(TaskAnswer::NotFound),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let tags = self.table.tags_by(repository, Right::Lock(lock));
+        let changed = tokio::time::timeout(LOCK / 2, change(tags)).await;
+        self.table.unlock_repository(repository, &lock).await?;
+        changed.unwrap_or(Ok(TaskAnswer::Unfinished))
+    }
+
+    /// The repository, if its tags may be changed by hand.
     async fn normal(&self, repository: &RepositoryName) -> Result<Option<Arc<Owner>>, WorkError> {
         let found = self.table.repository(repository).await?;
         let found = found.filter(|found| found.state == RepositoryState::Normal);

@@ -41,12 +41,9 @@ impl Engine {
                 Ok(answer(self.point_tag(repository, tag, digest, *reversion).await))
             }
             Task::ChangeTag { repository, tag, digest: None, .. } => Ok(answer(self.delete_tag(repository, tag).await)),
-            Task::Purge { repository } => {
-                if let Ok(purged) = timeout_at(end.into(), self.purge(repository)).await {
-                    return Ok(answer(purged));
-                }
-                self.invoker.order(task).await?;
-                Ok(TaskAnswer::Unfinished)
+            Task::Purge { repository } => Ok(answer(Box::pin(self.purge_or_order(repository, end)).await?)),
+            Task::EndOrganization { organization } => {
+                Box::pin(self.end_organization(organization, end.min(Instant::now() + WAIT))).await
             }
             Task::Discover { organization, trigger } => Box::pin(self.discover(organization, *trigger, end)).await,
             Task::CancelDiscovered { organization } => {
@@ -66,7 +63,7 @@ impl Engine {
             Task::CheckSource { organization } => self.check_source(organization, end.min(Instant::now() + WAIT)).await,
             Task::Reconcile { round, after } => {
                 let done = Reconciled::behind(after.clone());
-                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile(&done)).await {
+                if let Ok(reconciled) = timeout_at(end.into(), self.reconcile(&done, end)).await {
                     return reconciled;
                 }
                 // What was mended stays so, and the next invocation has only the rest to do.

@@ -115,6 +115,12 @@ impl Scheduler {
         self.put_once(name, Order::Task(task), at).await
     }
 
+    /// As [`Self::once`], for what is left of a repository that was deleted.
+    pub async fn purge_once(&self, repository: &RepositoryName, at: Timestamp) -> Result<(), ScheduleError> {
+        let task = Task::Purge { repository: repository.clone() };
+        self.put_once(schedule_name(task.as_str(), repository.as_str()), Order::Task(task), at).await
+    }
+
     async fn put_once(&self, name: String, input: Order, at: Timestamp) -> Result<(), ScheduleError> {
         self.put(Schedule {
             name,

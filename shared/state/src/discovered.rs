@@ -1,8 +1,9 @@
 //! What an organization's mirror has found: its repositories, and whose sync is next.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Generation, Namespace, RepositoryName, Timestamp,
+    Namespace, RepositoryName, Timestamp,
     discovery::DiscoveredRepository,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
@@ -12,15 +13,19 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Mirror, MirrorSecrets, Repository, Role, StateError, Table,
+    Mirror, MirrorSecrets, NewRepository, Repository, Robot, Role, StateError, Table,
     key::{Key, namespace_pk, prefix},
-    permission,
-    table::{Item, Query, item},
+    mirror,
+    organization::within,
+    permission, public, repository,
+    table::{Item, Query},
     transaction::{Committed, Transaction},
 };
 
 /// Turns that are looked at to take some: those who look at once mostly choose different ones.
 const CHOICE: i32 = 32;
+/// Repositories that are remembered in one transaction: two items for each, and at most 100 in all.
+const AT_ONCE: usize = 49;
 /// Mirrors' batches that are read at once.
 const READS: usize = 8;
 /// Mirrors of one batch: DynamoDB's limit.
@@ -45,6 +50,17 @@ pub struct NewDiscovered {
     pub start: Timestamp,
 }
 
+/// Who creates repositories: a discovery, by its claim, for a robot.
+#[derive(Debug, Clone, Copy)]
+pub struct Discoverer<'a> {
+    /// The transaction id of its claim.
+    pub transaction: Uuid,
+    /// The robot of the repositories.
+    pub robot: &'a Robot,
+    /// When.
+    pub now: Timestamp,
+}
+
 impl Table {
     /// The repositories that an organization's mirror has found, by name.
     pub async fn discovered(&self, organization: &Namespace) -> Result<Vec<DiscoveredRepository>, StateError> {
@@ -59,51 +75,64 @@ impl Table {
         Ok(batches.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
-    /// Creates a repository with its mirror, gives its robot the role it needs, and queues its sync, all or nothing;
-    /// [`StateError::Conflict`] if the name is taken.
-    pub async fn create_discovered(&self, new: &NewDiscovered, now: Timestamp) -> Result<(), StateError> {
+    /// Creates a repository with its mirror, gives its robot the role it needs, and queues its sync, all or nothing.
+    /// [`StateError::Conflict`] if the name is taken, [`StateError::Locked`] if somebody looks at what the bucket has under
+    /// it, [`StateError::NotFound`] if the robot is gone, the organization ends, or the discovery lost its claim.
+    pub async fn create_discovered(&self, new: &NewDiscovered, by: Discoverer<'_>) -> Result<(), StateError> {
         let name = &new.discovered.repository;
-        let repository = Repository {
+        let repository = Repository::from(NewRepository {
             repository: name.clone(),
-            id: Generation::new(Uuid::new_v4()),
+            organization_id: by.robot.organization_id,
             state: RepositoryState::OrgMirror,
             is_public: new.is_public,
             description: String::new(),
-            created: now,
-            is_deleted: false,
-        };
+            created: by.now,
+        });
         let mirror = Mirror {
             config: new.config.clone(),
             secrets: MirrorSecrets::default(),
             state: SyncState::new(new.start, Uuid::new_v4()),
-            created: now,
+            created: by.now,
             config_revision: 1,
             scheduled_revision: 1,
             is_discovered: true,
         };
         let mut transaction = Transaction::new(self);
-        transaction.create(Key::Repository(name), &repository)?;
+        repository::insert(&mut transaction, &repository)?;
         transaction.create(Key::Mirror(name), &mirror)?;
         transaction.put(Key::Discovered(name), &new.discovered)?;
         transaction.put(Key::Turn(name), &Turn { repository: name.clone() })?;
-        permission::grant(&mut transaction, name, &new.config.robot, Role::Write)?;
+        permission::grant(&mut transaction, name, by.robot, Role::Write)?;
+        mirror::expect_robot(&mut transaction, by.robot)?;
+        expect_claim(&mut transaction, &name.namespace(), by.transaction)?;
+        within(&mut transaction, &name.namespace(), by.robot.organization_id)?;
+        public::list(&mut transaction, name, new.is_public)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
-            Committed::Refused(_) => Err(StateError::Conflict),
+            Committed::Refused(0 | 2) => Err(StateError::Conflict),
+            Committed::Refused(1) => Err(StateError::Locked),
+            Committed::Refused(_) => Err(StateError::NotFound),
         }
     }
 
-    /// Writes what is remembered of repositories, and queues the syncs of those that are not skipped.
-    pub async fn put_discovered(&self, discovered: &[DiscoveredRepository]) -> Result<(), StateError> {
-        let mut items = Vec::new();
-        for known in discovered {
-            let repository = &known.repository;
-            items.push(item(Key::Discovered(repository), known)?);
-            if known.skipped.is_none() {
-                items.push(item(Key::Turn(repository), &Turn { repository: repository.clone() })?);
+    /// Writes what is remembered of repositories of one organization, and queues the syncs of those that are not skipped.
+    /// [`StateError::NotFound`] if the discovery has lost its claim.
+    pub async fn put_discovered(&self, discovered: &[DiscoveredRepository], claim: Uuid) -> Result<(), StateError> {
+        for some in discovered.chunks(AT_ONCE) {
+            let mut transaction = Transaction::new(self);
+            for known in some {
+                let repository = &known.repository;
+                transaction.put(Key::Discovered(repository), known)?;
+                if known.skipped.is_none() {
+                    transaction.put(Key::Turn(repository), &Turn { repository: repository.clone() })?;
+                }
+            }
+            expect_claim(&mut transaction, &some[0].repository.namespace(), claim)?;
+            if let Committed::Refused(_) = transaction.commit().await? {
+                return Err(StateError::NotFound);
             }
         }
-        self.put_all(items).await
+        Ok(())
     }
 
     /// Queues the sync of a repository.
@@ -159,6 +188,14 @@ impl Table {
         forget(&mut transaction, repository)?;
         transaction.commit().await.map(drop)
     }
+}
+
+/// Expects a discovery to have its claim still, as a part of a transaction.
+fn expect_claim(transaction: &mut Transaction<'_>, organization: &Namespace, claim: Uuid) -> Result<(), StateError> {
+    let id = AttributeValue::S(claim.to_string());
+    let values = Item::from([(":id".to_owned(), id), (":true".to_owned(), AttributeValue::Bool(true))]);
+    let ours = "#sync_transaction_id = :id AND NOT #is_deleted = :true";
+    transaction.check(Key::OrganizationMirror(organization), ours, values)
 }
 
 /// The end of what an organization's mirror remembers of a repository, as a part of a transaction.

@@ -9,6 +9,9 @@ pub enum StateError {
     /// Somebody else changed the item first, or it exists already.
     #[error("the item was changed by somebody else")]
     Conflict,
+    /// The repository is in use, for some seconds.
+    #[error("the repository is in use")]
+    Locked,
     /// What was asked for is not there.
     #[error("there is no such item")]
     NotFound,

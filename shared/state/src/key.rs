@@ -17,6 +17,8 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const ORGANIZATIONS: &str = "ORGANIZATIONS";
 /// The partition of the API's tokens.
 pub(crate) const API_TOKENS: &str = "TOKENS";
+/// The partition that lists the public repositories.
+pub(crate) const PUBLIC: &str = "PUBLIC";
 
 /// One item's key.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,10 @@ pub(crate) enum Key<'a> {
     NamespaceLog(&'a Namespace, Timestamp, Uuid),
     ApiToken(Uuid),
     Repository(&'a RepositoryName),
+    /// That a repository is public: what lists them all.
+    Public(&'a RepositoryName),
+    /// That somebody looks at what the bucket has of a name that the table does not know.
+    StrayLock(&'a RepositoryName),
     Mirror(&'a RepositoryName),
     Referrers(&'a RepositoryName),
     Permission(&'a RepositoryName, &'a RobotName),
@@ -74,6 +80,7 @@ impl Key<'_> {
             | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
+            Self::Public(_) => PUBLIC.to_owned(),
             Self::Robot(robot) | Self::Grant(robot, _) | Self::TeamMember(_, robot) => namespace_pk(&robot.namespace()),
             Self::Repository(repository)
             | Self::TeamGrant(_, repository)
@@ -85,6 +92,7 @@ impl Key<'_> {
             Self::Hint(domain, digest) => format!("CONTENT#{domain}#{}", &digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
             Self::Mirror(repository)
+            | Self::StrayLock(repository)
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
             | Self::TeamPermission(repository, _)
@@ -115,6 +123,8 @@ impl Key<'_> {
             Self::Grant(robot, repository) => format!("{}{}", grants_prefix(robot), repository.name()),
             Self::Repository(repository) => format!("{}{}", prefix::REPOSITORY, repository.name()),
             Self::Mirror(_) => "MIRROR".to_owned(),
+            Self::Public(repository) => format!("{}{repository}", prefix::REPOSITORY),
+            Self::StrayLock(_) => "LOCK".to_owned(),
             Self::Referrers(_) => "REFERRERS".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
             Self::TeamPermission(_, team) => format!("{}{team}", prefix::TEAM_PERMISSION),

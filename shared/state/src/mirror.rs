@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    MirrorSecrets, Role, StateError, Table,
+    MirrorSecrets, Robot, Role, StateError, Table,
+    clock::moment,
     configuration::Changed,
     discovered,
     key::Key,
+    lock::{UNLOCKED, at_present},
+    organization::{id_is, within},
     permission,
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
@@ -46,7 +49,7 @@ pub struct Mirror {
 }
 
 /// A mirror to be created.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewMirror {
     /// What is copied from where, how, and when.
     pub config: MirrorConfig,
@@ -80,6 +83,7 @@ impl Table {
     /// or nothing. Its schedule is still to be made.
     pub async fn create_mirror(&self, mirror: NewMirror, now: Timestamp) -> Result<Mirror, CreateMirrorError> {
         let grant = mirror.grant;
+        let robot = self.robot(&mirror.config.robot).await?.ok_or(CreateMirrorError::NoRobot)?;
         let mirror = Mirror {
             state: SyncState::new(mirror.sync_start_date, Uuid::new_v4()),
             config: mirror.config,
@@ -89,23 +93,29 @@ impl Table {
             scheduled_revision: 0,
             is_discovered: false,
         };
-        let (repository, robot) = (&mirror.config.repository, &mirror.config.robot);
+        let repository = &mirror.config.repository;
         let mut transaction = Transaction::new(self);
         transaction.create(Key::Mirror(repository), &mirror)?;
-        let change =
-            Change { update: "SET #state = :state", condition: "attribute_exists(#state) AND NOT #is_deleted = :true" };
+        let condition = format!("attribute_exists(#pk) AND NOT #is_deleted = :true AND {UNLOCKED}");
+        let change = Change { update: "SET #state = :state", condition: &condition };
         let state = serde_dynamo::to_attribute_value(RepositoryState::Mirror).map_err(StateError::from)?;
-        let values = [(":state".to_owned(), state), (":true".to_owned(), AttributeValue::Bool(true))];
-        transaction.update(Key::Repository(repository), change, Item::from(values))?;
-        count_mirrors(&mut transaction, robot, 1)?;
+        let mut values = at_present();
+        values.extend([(":state".to_owned(), state), (":true".to_owned(), AttributeValue::Bool(true))]);
+        transaction.update(Key::Repository(repository), change, values)?;
+        use_robot(&mut transaction, &robot)?;
         if let Some(role) = grant {
-            permission::grant(&mut transaction, repository, robot, role)?;
+            permission::grant(&mut transaction, repository, &robot, role)?;
         }
+        within(&mut transaction, &repository.namespace(), robot.organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(mirror),
             Committed::Refused(0) => Err(CreateMirrorError::Exists),
-            Committed::Refused(1) => Err(CreateMirrorError::NoRepository),
-            Committed::Refused(_) => Err(CreateMirrorError::NoRobot),
+            Committed::Refused(1) => match self.locked_or(repository, StateError::NotFound).await? {
+                StateError::Locked => Err(CreateMirrorError::State(StateError::Locked)),
+                _ => Err(CreateMirrorError::NoRepository),
+            },
+            Committed::Refused(2) => Err(CreateMirrorError::NoRobot),
+            Committed::Refused(_) => Err(CreateMirrorError::NoRepository),
         }
     }
 
@@ -132,16 +142,24 @@ impl Table {
             scheduled_revision: changed.scheduled_revision,
         }
         .update(&before.state)?;
-        let (repository, robot) = (&changed.config.repository, &changed.config.robot);
+        let repository = &changed.config.repository;
         let mut transaction = Transaction::new(self);
         let change = Change { update: &update, condition: "#config_revision = :seen" };
         transaction.update(Key::Mirror(repository), change, values)?;
-        if *robot != before.config.robot && !changed.is_discovered {
-            count_mirrors(&mut transaction, robot, 1)?;
-            count_mirrors(&mut transaction, &before.config.robot, -1)?;
-        }
-        if let Some(role) = grant {
-            permission::grant(&mut transaction, repository, robot, role)?;
+        let is_new = changed.config.robot != before.config.robot && !changed.is_discovered;
+        if is_new || grant.is_some() {
+            let robot = self.robot(&changed.config.robot).await?.ok_or(StateError::NotFound)?;
+            if is_new {
+                use_robot(&mut transaction, &robot)?;
+                release_robot(&mut transaction, &before.config.robot)?;
+            }
+            if let Some(role) = grant {
+                if !is_new {
+                    expect_robot(&mut transaction, &robot)?;
+                }
+                permission::grant(&mut transaction, repository, &robot, role)?;
+            }
+            within(&mut transaction, &repository.namespace(), robot.organization_id)?;
         }
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
@@ -150,33 +168,43 @@ impl Table {
         }
     }
 
-    /// Ends mirroring: deletes the mirror as it was read, and makes its repository an ordinary one. A running sync
-    /// stops. [`StateError::Conflict`] if the mirror was changed.
+    /// Ends mirroring: deletes the mirror as it was read, and makes its repository an ordinary one. A running sync stops;
+    /// until it has noticed, nobody else changes what the repository holds. [`StateError::Conflict`] if the mirror was
+    /// changed, or its sync has gone on, [`StateError::Locked`] while somebody has the repository to themselves.
     pub async fn delete_mirror(&self, mirror: &Mirror) -> Result<(), StateError> {
+        let repository = &mirror.config.repository;
         let mut transaction = Transaction::new(self);
+        let mut values = at_present();
+        values.insert(":state".to_owned(), serde_dynamo::to_attribute_value(RepositoryState::Normal)?);
+        let left = remember_left(Some(mirror), &mut values);
+        let condition = format!("attribute_exists(#pk) AND {UNLOCKED}");
+        let change = Change { update: &format!("SET #state = :state{left}"), condition: &condition };
+        transaction.update(Key::Repository(repository), change, values)?;
         self.unlink_mirror(&mut transaction, mirror)?;
         if mirror.is_discovered {
-            discovered::forget(&mut transaction, &mirror.config.repository)?;
+            discovered::forget(&mut transaction, repository)?;
         }
-        let change = Change { update: "SET #state = :state", condition: "attribute_exists(#state)" };
-        let state = serde_dynamo::to_attribute_value(RepositoryState::Normal)?;
-        transaction.update(
-            Key::Repository(&mirror.config.repository),
-            change,
-            Item::from([(":state".to_owned(), state)]),
-        )?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
+            Committed::Refused(0) => Err(self.locked_or(repository, StateError::Conflict).await?),
             Committed::Refused(_) => Err(StateError::Conflict),
         }
     }
 
-    /// The deletion of a mirror, as a part of a transaction.
+    /// The deletion of a mirror, as a part of a transaction: as it was read, also in how long its sync may still write.
     #[expect(clippy::unused_self, reason = "a part of the table's interface")]
     pub(crate) fn unlink_mirror(&self, transaction: &mut Transaction<'_>, mirror: &Mirror) -> Result<(), StateError> {
-        let seen = Item::from([(":seen".to_owned(), AttributeValue::N(mirror.config_revision.to_string()))]);
-        transaction.delete(Key::Mirror(&mirror.config.repository), Some(("#config_revision = :seen", seen)))?;
-        if mirror.is_discovered { Ok(()) } else { count_mirrors(transaction, &mirror.config.robot, -1) }
+        let mut seen = Item::from([
+            (":seen".to_owned(), AttributeValue::N(mirror.config_revision.to_string())),
+            (":id".to_owned(), AttributeValue::S(mirror.state.sync_transaction_id.to_string())),
+        ]);
+        let mut condition = "#config_revision = :seen AND #sync_transaction_id = :id".to_owned();
+        if let Some(expiration) = mirror.state.sync_expiration_date {
+            seen.insert(":expiration".to_owned(), moment(expiration));
+            condition.push_str(" AND #sync_expiration_date = :expiration");
+        }
+        transaction.delete(Key::Mirror(&mirror.config.repository), Some((&condition, seen)))?;
+        if mirror.is_discovered { Ok(()) } else { release_robot(transaction, &mirror.config.robot) }
     }
 
     /// Records that a mirror's schedule was made from `revision` of its configuration. If there is a later one by now, or
@@ -203,9 +231,33 @@ impl Table {
     }
 }
 
-/// Counts a mirror of a robot, up or down. The robot must exist where it gets one more.
-pub(crate) fn count_mirrors(transaction: &mut Transaction<'_>, robot: &RobotName, by: i8) -> Result<(), StateError> {
+/// What an update of a repository adds to remember the run of a mirror that goes, and its values.
+pub(crate) fn remember_left(mirror: Option<&Mirror>, values: &mut Item) -> &'static str {
+    let Some(left) = mirror.and_then(|mirror| mirror.state.left()) else { return "" };
+    values.insert(":left_by".to_owned(), AttributeValue::S(left.by.to_string()));
+    values.insert(":left_until".to_owned(), moment(left.until));
+    ", #left_by = :left_by, #left_until = :left_until"
+}
+
+/// Counts a mirror of a robot. The robot must be this one still.
+pub(crate) fn use_robot(transaction: &mut Transaction<'_>, robot: &Robot) -> Result<(), StateError> {
+    let (id, value) = id_is(robot.id)?;
+    let condition = format!("attribute_exists(#pk) AND {id}");
+    let change = Change { update: "ADD #mirrors :by", condition: &condition };
+    let values = [(":by".to_owned(), AttributeValue::N("1".to_owned())), (":id".to_owned(), value)];
+    transaction.update(Key::Robot(&robot.name), change, Item::from(values))
+}
+
+/// Counts a mirror of a robot that has it no more. It has kept the robot from being deleted.
+pub(crate) fn release_robot(transaction: &mut Transaction<'_>, robot: &RobotName) -> Result<(), StateError> {
     let change = Change { update: "ADD #mirrors :by", condition: "attribute_exists(#pk)" };
-    let values = Item::from([(":by".to_owned(), AttributeValue::N(by.to_string()))]);
+    let values = Item::from([(":by".to_owned(), AttributeValue::N("-1".to_owned()))]);
     transaction.update(Key::Robot(robot), change, values)
+}
+
+/// Expects a robot to be this one still.
+pub(crate) fn expect_robot(transaction: &mut Transaction<'_>, robot: &Robot) -> Result<(), StateError> {
+    let (id, value) = id_is(robot.id)?;
+    let values = Item::from([(":id".to_owned(), value)]);
+    transaction.check(Key::Robot(&robot.name), &format!("attribute_exists(#pk) AND {id}"), values)
 }

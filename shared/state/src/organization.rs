@@ -1,12 +1,13 @@
 //! Organizations: the namespaces of repositories and robots.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Generation, Namespace, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     StateError, Table,
-    key::{Key, ORGANIZATIONS, namespace_pk, prefix},
-    table::Query,
+    key::{Key, ORGANIZATIONS, SK, namespace_pk, prefix},
+    table::{Item, Query, conditional},
     team::{OWNERS, Team, TeamRole},
     transaction::{Committed, Transaction},
 };
@@ -26,6 +27,9 @@ pub struct Organization {
     pub email: Option<String>,
     /// When it was created.
     pub created: Timestamp,
+    /// Whether it is being deleted: nothing can be made in it any more. Its name is taken until nothing of it is left.
+    #[serde(default)]
+    pub is_ending: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,19 +54,60 @@ impl Table {
         }
     }
 
-    /// Reads an organization.
+    /// Reads an organization; nothing if it is being deleted.
     pub async fn organization(&self, name: &Namespace) -> Result<Option<Organization>, StateError> {
+        Ok(self.any_organization(name).await?.filter(|organization| !organization.is_ending))
+    }
+
+    /// As [`Self::organization`], but also one that is being deleted.
+    pub async fn any_organization(&self, name: &Namespace) -> Result<Option<Organization>, StateError> {
         self.get(Key::Organization(name)).await
     }
 
-    /// Replaces an organization.
-    pub async fn put_organization(&self, organization: &Organization) -> Result<(), StateError> {
-        self.put(Key::Organization(&organization.name), organization).await
+    /// Which of those that bore the name a namespace is, also one that is being deleted; nothing if there is none. The
+    /// admin's own is always the same one.
+    pub async fn generation(&self, namespace: &Namespace) -> Result<Option<Generation>, StateError> {
+        if namespace.as_str() == ADMIN {
+            return Ok(Some(Generation::default()));
+        }
+        Ok(self.any_organization(namespace).await?.map(|organization| organization.id))
     }
 
-    /// Deletes an organization, its teams and its log. Its repositories, robots and mirror must be gone.
+    /// Changes an organization's address; [`StateError::NotFound`] if it is not this one any more.
+    pub async fn set_organization_email(&self, organization: &Organization) -> Result<(), StateError> {
+        let (expected, values) = is_this(organization.id)?;
+        let email = serde_dynamo::to_attribute_value(&organization.email)?;
+        let mut update = self.update(Key::Organization(&organization.name)).update_expression("SET #email = :email");
+        for name in ["pk", "id", "is_ending", "email"] {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+        }
+        let update = update.condition_expression(expected).set_expression_attribute_values(Some(values));
+        match conditional(update.expression_attribute_values(":email", email)).await {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
+        }
+    }
+
+    /// Marks an organization as ending: from now on nothing can be made in it. It may be marked already;
+    /// [`StateError::NotFound`] if there is none of that id.
+    pub async fn mark_organization_ending(&self, organization: &Organization) -> Result<(), StateError> {
+        let ending = Item::from([("is_ending".to_owned(), AttributeValue::Bool(true))]);
+        let update = self.set(Key::Organization(&organization.name), ending);
+        let (id, value) = id_is(organization.id)?;
+        let update = update.condition_expression(format!("attribute_exists(#pk) AND {id}"));
+        let update = update.expression_attribute_names("#pk", "pk").expression_attribute_names("#id", "id");
+        match conditional(update.expression_attribute_values(":id", value)).await {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
+        }
+    }
+
+    /// Deletes an organization that is ending with what its partition still has: robots and their roles, teams, the log. Its
+    /// repositories and its mirror must be gone.
     pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
         let prefixes = [
+            prefix::ROBOT,
+            prefix::GRANT,
             prefix::TEAM,
             prefix::TEAM_MEMBER,
             prefix::TEAM_GRANT,
@@ -76,13 +121,14 @@ impl Table {
             self.delete_all(&namespace_pk(name), prefix).await?;
         }
         let mut transaction = Transaction::new(self);
-        transaction.delete(Key::Organization(name), None)?;
+        let ending = Item::from([(":true".to_owned(), AttributeValue::Bool(true))]);
+        transaction.delete(Key::Organization(name), Some(("#is_ending = :true", ending)))?;
         transaction.delete(Key::OrganizationEntry(name), None)?;
-        transaction.commit().await?;
-        Ok(())
+        // Whoever was faster has done the same.
+        transaction.commit().await.map(drop)
     }
 
-    /// All namespaces: the organizations', and the admin's own.
+    /// All namespaces: the organizations', also of those that are being deleted, and the admin's own.
     pub async fn namespaces(&self) -> Result<Vec<Namespace>, StateError> {
         let mut names = self.organizations("", None).await?;
         names.extend(ADMIN.parse());
@@ -103,4 +149,52 @@ impl Table {
             }
         }
     }
+
+    /// Reads what belongs to a namespace, and which namespace of the name there is at present, in one request.
+    pub(crate) async fn get_within<T: DeserializeOwned>(
+        &self,
+        key: Key<'_>,
+        namespace: &Namespace,
+    ) -> Result<(Option<T>, Option<Generation>), StateError> {
+        if namespace.as_str() == ADMIN {
+            return Ok((self.get(key).await?, Some(Generation::default())));
+        }
+        let organization = Key::Organization(namespace);
+        let (mut found, mut present) = (None, None);
+        for item in self.get_items(vec![key.attributes(), organization.attributes()]).await? {
+            if item.get(SK).and_then(|sk| sk.as_s().ok()) == Some(&organization.sk()) {
+                present = Some(serde_dynamo::from_item::<_, Organization>(item)?.id);
+            } else {
+                found = Some(serde_dynamo::from_item(item)?);
+            }
+        }
+        Ok((found, present))
+    }
+}
+
+/// Expects a namespace to be this one still, and not to end. The admin's own always is. It comes last in a transaction: it
+/// may add nothing.
+pub(crate) fn within(
+    transaction: &mut Transaction<'_>,
+    namespace: &Namespace,
+    generation: Generation,
+) -> Result<(), StateError> {
+    if namespace.as_str() == ADMIN {
+        return Ok(());
+    }
+    let (condition, values) = is_this(generation)?;
+    transaction.check(Key::Organization(namespace), &condition, values)
+}
+
+fn is_this(generation: Generation) -> Result<(String, Item), StateError> {
+    let (id, value) = id_is(generation)?;
+    let values = [(":id".to_owned(), value), (":true".to_owned(), AttributeValue::Bool(true))];
+    Ok((format!("attribute_exists(#pk) AND {id} AND NOT #is_ending = :true"), Item::from(values)))
+}
+
+/// That an item is of this generation: `#id` and `:id`. What was made before generations were recorded has none.
+pub(crate) fn id_is(generation: Generation) -> Result<(&'static str, AttributeValue), StateError> {
+    let value = serde_dynamo::to_attribute_value(generation)?;
+    let is_first = generation == Generation::default();
+    Ok((if is_first { "(attribute_not_exists(#id) OR #id = :id)" } else { "#id = :id" }, value))
 }

@@ -9,7 +9,8 @@ use crate::{
     MirrorSecrets, StateError, Table,
     configuration::Changed,
     key::Key,
-    mirror::count_mirrors,
+    mirror::{release_robot, use_robot},
+    organization::within,
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
 };
@@ -64,6 +65,7 @@ impl Table {
         start: Timestamp,
         now: Timestamp,
     ) -> Result<OrganizationMirror, CreateOrganizationMirrorError> {
+        let robot = self.robot(&config.robot).await?.ok_or(CreateOrganizationMirrorError::NoRobot)?;
         let mirror = OrganizationMirror {
             state: SyncState::new(start, Uuid::new_v4()),
             config,
@@ -76,13 +78,13 @@ impl Table {
         let organization = &mirror.config.organization;
         let mut transaction = Transaction::new(self);
         transaction.create(Key::OrganizationMirror(organization), &mirror)?;
-        transaction.expect(Key::Organization(organization))?;
-        count_mirrors(&mut transaction, &mirror.config.robot, 1)?;
+        use_robot(&mut transaction, &robot)?;
+        within(&mut transaction, organization, robot.organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(mirror),
             Committed::Refused(0) => Err(CreateOrganizationMirrorError::Exists),
-            Committed::Refused(1) => Err(CreateOrganizationMirrorError::NoOrganization),
-            Committed::Refused(_) => Err(CreateOrganizationMirrorError::NoRobot),
+            Committed::Refused(1) => Err(CreateOrganizationMirrorError::NoRobot),
+            Committed::Refused(_) => Err(CreateOrganizationMirrorError::NoOrganization),
         }
     }
 
@@ -124,8 +126,10 @@ impl Table {
         let change = Change { update: &update, condition };
         transaction.update(Key::OrganizationMirror(&changed.config.organization), change, values)?;
         if changed.config.robot != before.config.robot {
-            count_mirrors(&mut transaction, &changed.config.robot, 1)?;
-            count_mirrors(&mut transaction, &before.config.robot, -1)?;
+            let robot = self.robot(&changed.config.robot).await?.ok_or(StateError::NotFound)?;
+            use_robot(&mut transaction, &robot)?;
+            release_robot(&mut transaction, &before.config.robot)?;
+            within(&mut transaction, &changed.config.organization, robot.organization_id)?;
         }
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
@@ -164,7 +168,7 @@ impl Table {
         let deleted = Item::from([(":true".to_owned(), AttributeValue::Bool(true))]);
         let key = Key::OrganizationMirror(&mirror.config.organization);
         transaction.delete(key, Some(("#is_deleted = :true", deleted)))?;
-        count_mirrors(&mut transaction, &mirror.config.robot, -1)?;
+        release_robot(&mut transaction, &mirror.config.robot)?;
         // Whoever was faster has done the same.
         transaction.commit().await.map(drop)
     }

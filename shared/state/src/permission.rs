@@ -1,11 +1,14 @@
-//! What robots may do with repositories.
+//! What robots may do with repositories. A role counts only for the very robot that it was given to.
 
-use moorage_domain::{RepositoryName, RobotName};
+use moorage_domain::{Generation, RepositoryName, RobotName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StateError, Table,
+    Robot, StateError, Table,
     key::{Key, grants_prefix, namespace_pk, prefix, repository_pk},
+    mirror,
+    organization::within,
+    repository,
     table::Item,
     transaction::{Committed, Transaction},
 };
@@ -37,8 +40,11 @@ impl Role {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Permission {
-    pub(crate) role: Role,
+struct Permission {
+    role: Role,
+    /// Which of the robots that bore the name has it.
+    #[serde(default)]
+    robot_id: Generation,
 }
 
 /// A permission as it is found from its robot.
@@ -46,6 +52,8 @@ pub(crate) struct Permission {
 pub(crate) struct Grant {
     pub(crate) repository: RepositoryName,
     pub(crate) role: Role,
+    #[serde(default)]
+    pub(crate) robot_id: Generation,
 }
 
 /// A permission with its sort key, which names the robot.
@@ -53,33 +61,56 @@ pub(crate) struct Grant {
 struct PermissionItem {
     sk: String,
     role: Role,
+    #[serde(default)]
+    robot_id: Generation,
 }
 
 impl Table {
-    /// The robot's role on the repository.
-    pub async fn role(&self, repository: &RepositoryName, robot: &RobotName) -> Result<Option<Role>, StateError> {
-        let permission: Option<Permission> = self.get(Key::Permission(repository, robot)).await?;
-        Ok(permission.map(|permission| permission.role))
+    /// The role that a robot has of its own on the repository.
+    pub async fn role(&self, repository: &RepositoryName, robot: &Robot) -> Result<Option<Role>, StateError> {
+        let permission: Option<Permission> = self.get(Key::Permission(repository, &robot.name)).await?;
+        Ok(permission.filter(|permission| permission.robot_id == robot.id).map(|permission| permission.role))
     }
 
     /// The robots that have a role on the repository, by name.
     pub async fn roles(&self, repository: &RepositoryName) -> Result<Vec<(RobotName, Role)>, StateError> {
+        let items = self.permissions(repository).await?;
+        let names: Vec<_> = items.iter().map(|(robot, _)| robot.clone()).collect();
+        let robots = self.robot_generations(&names).await?;
+        let is_theirs = |robot: &RobotName, id| robots.get(robot) == Some(&id);
+        let theirs = items.into_iter().filter(|(robot, item)| is_theirs(robot, item.robot_id));
+        Ok(theirs.map(|(robot, item)| (robot, item.role)).collect())
+    }
+
+    /// The robots that have or had a role on the repository, also those that are gone.
+    pub(crate) async fn robots_with_roles(&self, repository: &RepositoryName) -> Result<Vec<RobotName>, StateError> {
+        Ok(self.permissions(repository).await?.into_iter().map(|(robot, _)| robot).collect())
+    }
+
+    async fn permissions(&self, repository: &RepositoryName) -> Result<Vec<(RobotName, PermissionItem)>, StateError> {
         let items: Vec<PermissionItem> = self.all(repository_pk(repository), prefix::PERMISSION).await?;
         let robot = |item: &PermissionItem| item.sk.strip_prefix(prefix::PERMISSION)?.parse().ok();
-        Ok(items.iter().filter_map(|item| Some((robot(item)?, item.role))).collect())
+        Ok(items.into_iter().filter_map(|item| Some((robot(&item)?, item))).collect())
     }
 
     /// The repositories on which the robot has a role, by name.
-    pub async fn grants(&self, robot: &RobotName) -> Result<Vec<(RepositoryName, Role)>, StateError> {
-        let items: Vec<Grant> = self.all(namespace_pk(&robot.namespace()), &grants_prefix(robot)).await?;
-        Ok(items.into_iter().map(|grant| (grant.repository, grant.role)).collect())
+    pub async fn grants(&self, robot: &Robot) -> Result<Vec<(RepositoryName, Role)>, StateError> {
+        let grants = self.all_grants(&robot.name).await?.into_iter().filter(|grant| grant.robot_id == robot.id);
+        Ok(grants.map(|grant| (grant.repository, grant.role)).collect())
     }
 
-    /// Gives the robot a role on the repository; [`StateError::NotFound`] if there is no such robot.
-    pub async fn grant(&self, repository: &RepositoryName, robot: &RobotName, role: Role) -> Result<(), StateError> {
+    /// The roles of all robots that have borne a name.
+    pub(crate) async fn all_grants(&self, robot: &RobotName) -> Result<Vec<Grant>, StateError> {
+        self.all(namespace_pk(&robot.namespace()), &grants_prefix(robot)).await
+    }
+
+    /// Gives the robot a role on the repository; [`StateError::NotFound`] if it or the repository is gone by now.
+    pub async fn grant(&self, repository: &RepositoryName, robot: &Robot, role: Role) -> Result<(), StateError> {
         let mut transaction = Transaction::new(self);
-        transaction.expect(Key::Robot(robot))?;
+        mirror::expect_robot(&mut transaction, robot)?;
+        repository::expect(&mut transaction, repository)?;
         grant(&mut transaction, repository, robot, role)?;
+        within(&mut transaction, &repository.namespace(), robot.organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(_) => Err(StateError::NotFound),
@@ -96,15 +127,24 @@ impl Table {
             Committed::Refused(_) => Err(StateError::NotFound),
         }
     }
+
+    /// Takes a role away whichever half of it is there.
+    pub(crate) async fn forget_grant(&self, repository: &RepositoryName, robot: &RobotName) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        transaction.delete(Key::Permission(repository, robot), None)?;
+        transaction.delete(Key::Grant(robot, repository), None)?;
+        transaction.commit().await.map(drop)
+    }
 }
 
 /// Adds a permission, both ways in which it is found.
 pub(crate) fn grant(
     transaction: &mut Transaction<'_>,
     repository: &RepositoryName,
-    robot: &RobotName,
+    robot: &Robot,
     role: Role,
 ) -> Result<(), StateError> {
-    transaction.put(Key::Permission(repository, robot), &Permission { role })?;
-    transaction.put(Key::Grant(robot, repository), &Grant { repository: repository.clone(), role })
+    let (robot_id, robot) = (robot.id, &robot.name);
+    transaction.put(Key::Permission(repository, robot), &Permission { role, robot_id })?;
+    transaction.put(Key::Grant(robot, repository), &Grant { repository: repository.clone(), role, robot_id })
 }

@@ -1,12 +1,19 @@
 //! Repositories.
 
-use moorage_domain::{Generation, Namespace, RepositoryName, RobotName, Timestamp, mirror::RepositoryState};
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{Generation, Namespace, RepositoryName, Timestamp, lock::Lock, mirror::RepositoryState};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     Mirror, StateError, Table,
+    clock::{moment, now},
     error::or_gone,
     key::{Key, namespace_pk, prefix, repository_pk},
+    lock::{UNLOCKED, at_present, expect_free},
+    mirror,
+    organization::within,
+    public,
     table::{Item, Query, conditional},
     transaction::{Change, Committed, Transaction},
 };
@@ -19,6 +26,9 @@ pub struct Repository {
     /// Which of those that bore the name.
     #[serde(default)]
     pub id: Generation,
+    /// Which of the organizations that bore the namespace's name it belongs to.
+    #[serde(default)]
+    pub organization_id: Generation,
     /// What it is for.
     pub state: RepositoryState,
     /// Whether everybody may pull.
@@ -30,6 +40,51 @@ pub struct Repository {
     /// Whether it was deleted. Its name is taken until nothing of it is left.
     #[serde(default)]
     pub is_deleted: bool,
+    /// The run of a mirror that is gone which may still write, by its transaction id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_by: Option<Uuid>,
+    /// Until when it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_until: Option<Timestamp>,
+    /// Who has it to themselves, if somebody has.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
+}
+
+/// What a new repository is made of.
+#[derive(Debug)]
+pub struct NewRepository {
+    /// Its full name.
+    pub repository: RepositoryName,
+    /// Which of the organizations that bore the namespace's name it is made in.
+    pub organization_id: Generation,
+    /// What it is for.
+    pub state: RepositoryState,
+    /// Whether everybody may pull.
+    pub is_public: bool,
+    /// Free text.
+    pub description: String,
+    /// When it is created.
+    pub created: Timestamp,
+}
+
+impl From<NewRepository> for Repository {
+    /// The first and only of its generation.
+    fn from(new: NewRepository) -> Self {
+        Self {
+            repository: new.repository,
+            id: Generation::new(Uuid::new_v4()),
+            organization_id: new.organization_id,
+            state: new.state,
+            is_public: new.is_public,
+            description: new.description,
+            created: new.created,
+            is_deleted: false,
+            left_by: None,
+            left_until: None,
+            lock: None,
+        }
+    }
 }
 
 /// Some repositories, by name, and where the next page begins.
@@ -37,22 +92,33 @@ pub struct Repository {
 pub struct RepositoryPage {
     /// The repositories.
     pub repositories: Vec<Repository>,
-    /// Those among them that were deleted, and of which something may be left.
+    /// Those among them that were deleted, or left behind by an organization that is gone, and of which something may be
+    /// left.
     pub deleted: Vec<RepositoryName>,
     /// What to pass to [`Table::repositories`] for the next page.
     pub next: Option<String>,
 }
 
 impl Table {
-    /// Creates a repository; [`StateError::Conflict`] if the name is taken.
+    /// Creates a repository. [`StateError::Conflict`] if the name is taken, [`StateError::NotFound`] if its organization is
+    /// not there any more or ends, [`StateError::Locked`] if somebody looks at what the bucket has under the name.
     pub async fn create_repository(&self, repository: &Repository) -> Result<(), StateError> {
-        self.create(Key::Repository(&repository.repository), repository).await
+        let mut transaction = Transaction::new(self);
+        insert(&mut transaction, repository)?;
+        within(&mut transaction, &repository.repository.namespace(), repository.organization_id)?;
+        public::list(&mut transaction, &repository.repository, repository.is_public)?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(0) => Err(StateError::Conflict),
+            Committed::Refused(1) => Err(StateError::Locked),
+            Committed::Refused(_) => Err(StateError::NotFound),
+        }
     }
 
     /// Reads a repository.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
-        let repository: Option<Repository> = self.get(Key::Repository(name)).await?;
-        Ok(repository.filter(|repository| !repository.is_deleted))
+        let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
+        Ok(found.filter(|found| !found.is_deleted && Some(found.organization_id) == present))
     }
 
     /// Repositories of a namespace, by name, from behind `after`.
@@ -69,33 +135,66 @@ impl Table {
             limit: Some(limit),
             after: after.map(|after| format!("{}{after}", prefix::REPOSITORY)),
         };
-        let page = self.page::<Repository>(query).await?;
-        let (deleted, repositories): (Vec<_>, _) = page.items.into_iter().partition(|repository| repository.is_deleted);
+        let (page, present) = tokio::try_join!(self.page::<Repository>(query), self.generation(namespace))?;
+        let is_gone = |repository: &Repository| repository.is_deleted || Some(repository.organization_id) != present;
+        let (deleted, repositories): (Vec<_>, Vec<_>) = page.items.into_iter().partition(is_gone);
         let deleted = deleted.into_iter().map(|repository| repository.repository).collect();
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::REPOSITORY).map(str::to_owned));
         Ok(RepositoryPage { repositories, deleted, next })
     }
 
-    /// Changes what a repository is for; [`StateError::NotFound`] if there is none.
+    /// Changes what a repository is for; [`StateError::NotFound`] if there is none, [`StateError::Locked`] while somebody has
+    /// it to themselves.
     pub async fn set_repository_state(&self, name: &RepositoryName, state: RepositoryState) -> Result<(), StateError> {
-        self.set_repository(name, "state", serde_dynamo::to_attribute_value(state)?).await
+        let mut values = at_present();
+        values.insert(":state".to_owned(), serde_dynamo::to_attribute_value(state)?);
+        values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        let condition = format!("attribute_exists(#pk) AND NOT #is_deleted = :true AND {UNLOCKED}");
+        let mut transaction = Transaction::new(self);
+        let change = Change { update: "SET #state = :state", condition: &condition };
+        transaction.update(Key::Repository(name), change, values)?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(self.locked_or(name, StateError::NotFound).await?),
+        }
+    }
+
+    /// Why a change of a repository was refused: it is locked, or it is `otherwise`.
+    pub(crate) async fn locked_or(
+        &self,
+        name: &RepositoryName,
+        otherwise: StateError,
+    ) -> Result<StateError, StateError> {
+        let found: Option<Repository> = self.get(Key::Repository(name)).await?;
+        let lock = found.filter(|found| !found.is_deleted).and_then(|found| found.lock);
+        Ok(if lock.is_some_and(|lock| lock.is_live(now())) { StateError::Locked } else { otherwise })
     }
 
     /// Makes a repository public or private; [`StateError::NotFound`] if there is none.
     pub async fn set_repository_public(&self, name: &RepositoryName, is_public: bool) -> Result<(), StateError> {
-        self.set_repository(name, "is_public", serde_dynamo::to_attribute_value(is_public)?).await
+        let flags = [(":public", is_public), (":true", true)];
+        let values = flags.map(|(name, value)| (name.to_owned(), AttributeValue::Bool(value)));
+        let condition = "attribute_exists(#pk) AND NOT #is_deleted = :true";
+        let change = Change { update: "SET #is_public = :public", condition };
+        let mut transaction = Transaction::new(self);
+        transaction.update(Key::Repository(name), change, Item::from(values))?;
+        public::list(&mut transaction, name, is_public)?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(StateError::NotFound),
+        }
     }
 
     /// Changes a repository's description; [`StateError::NotFound`] if there is none.
     pub async fn set_repository_description(&self, name: &RepositoryName, text: &str) -> Result<(), StateError> {
-        self.set_repository(name, "description", serde_dynamo::to_attribute_value(text)?).await
+        self.set_repository(name, "description", AttributeValue::S(text.to_owned())).await
     }
 
     async fn set_repository(
         &self,
         name: &RepositoryName,
         attribute: &str,
-        value: aws_sdk_dynamodb::types::AttributeValue,
+        value: AttributeValue,
     ) -> Result<(), StateError> {
         let request = self.update(Key::Repository(name));
         let request = request.update_expression("SET #attribute = :value");
@@ -104,46 +203,56 @@ impl Table {
         let request = request.expression_attribute_names("#state", "state");
         let request = request.expression_attribute_names("#deleted", "is_deleted");
         let request = request.expression_attribute_values(":value", value);
-        let request = request.expression_attribute_values(":true", serde_dynamo::to_attribute_value(true)?);
+        let request = request.expression_attribute_values(":true", AttributeValue::Bool(true));
         match conditional(request).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
         }
     }
 
-    /// Marks a repository as deleted, and deletes its mirror with it, which ends a running sync. The rest is left to
-    /// [`Table::purge_repository`]. `mirror` is the mirror as it was read; [`StateError::Conflict`] if there is another
-    /// one or none by now, [`StateError::NotFound`] if there is no repository.
+    /// Marks a repository as deleted, and deletes its mirror with it, which ends a running sync: until that has noticed, it
+    /// is remembered here. The rest is left to [`Table::purge_repository`]. `mirror` is the mirror as it was read;
+    /// [`StateError::Conflict`] if there is another one or none by now, or its sync has gone on,
+    /// [`StateError::NotFound`] if there is no repository, [`StateError::Locked`] while somebody has it to themselves.
     pub async fn mark_repository_deleted(
         &self,
         name: &RepositoryName,
         mirror: Option<&Mirror>,
     ) -> Result<(), StateError> {
         let mut transaction = Transaction::new(self);
-        let change = Change { update: "SET #is_deleted = :true", condition: "attribute_exists(#state)" };
-        let values = Item::from([(":true".to_owned(), serde_dynamo::to_attribute_value(true)?)]);
+        let mut values = at_present();
+        values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        let left = mirror::remember_left(mirror, &mut values);
+        let condition = format!("attribute_exists(#pk) AND {UNLOCKED}");
+        let change = Change { update: &format!("SET #is_deleted = :true{left}"), condition: &condition };
         transaction.update(Key::Repository(name), change, values)?;
         match mirror {
             Some(mirror) => self.unlink_mirror(&mut transaction, mirror)?,
             None => transaction.delete(Key::Mirror(name), Some(("attribute_not_exists(#pk)", Item::new())))?,
         }
+        public::list(&mut transaction, name, false)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
-            Committed::Refused(0) => Err(StateError::NotFound),
+            Committed::Refused(0) => Err(self.locked_or(name, StateError::NotFound).await?),
             Committed::Refused(_) => Err(StateError::Conflict),
         }
     }
 
-    /// Whether a repository was deleted, and something of it is left.
-    pub async fn is_repository_deleted(&self, name: &RepositoryName) -> Result<bool, StateError> {
-        let repository: Option<Repository> = self.get(Key::Repository(name)).await?;
-        Ok(repository.is_some_and(|repository| repository.is_deleted))
+    /// A repository that was deleted, or left behind by an organization that is gone, if something of it is left.
+    pub async fn deleted_repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
+        let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
+        Ok(found.filter(|found| found.is_deleted || Some(found.organization_id) != present))
     }
 
-    /// Deletes every item of a deleted repository, and last the one that keeps its name taken.
-    pub async fn purge_repository(&self, name: &RepositoryName) -> Result<(), StateError> {
-        let roles: Vec<(RobotName, _)> = self.roles(name).await?;
-        for (robot, _) in roles {
+    /// Whether a repository was deleted, and something of it is left.
+    pub async fn is_repository_deleted(&self, name: &RepositoryName) -> Result<bool, StateError> {
+        Ok(self.deleted_repository(name).await?.is_some())
+    }
+
+    /// Deletes every item of a deleted repository, and last the one that keeps its name taken. `lock` is for purging it;
+    /// [`StateError::Conflict`] if that has ended.
+    pub async fn purge_repository(&self, name: &RepositoryName, lock: &Lock) -> Result<(), StateError> {
+        for robot in self.robots_with_roles(name).await? {
             or_gone(self.revoke(name, &robot).await)?;
         }
         for (team, _) in self.team_roles(name).await? {
@@ -151,9 +260,63 @@ impl Table {
         }
         self.delete_all(&repository_pk(name), "").await?;
         let mut transaction = Transaction::new(self);
-        let deleted = Item::from([(":true".to_owned(), serde_dynamo::to_attribute_value(true)?)]);
-        transaction.delete(Key::Repository(name), Some(("#is_deleted = :true", deleted)))?;
-        transaction.commit().await?;
+        let mut values = at_present();
+        values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        values.insert(":by".to_owned(), AttributeValue::S(lock.by.to_string()));
+        let ours = "#is_deleted = :true AND #lock_by = :by AND #lock_until > :now";
+        transaction.delete(Key::Repository(name), Some((ours, values)))?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(StateError::Conflict),
+        }
+    }
+
+    /// Records that a run has noticed that its claim was taken away, and writes nothing more from `settled` on.
+    pub async fn run_has_left(
+        &self,
+        name: &RepositoryName,
+        transaction: Uuid,
+        settled: Timestamp,
+    ) -> Result<(), StateError> {
+        let keys = [(Key::Mirror(name), "sync_"), (Key::Repository(name), "")];
+        for (key, prefix) in keys {
+            self.has_left(key, prefix, transaction, settled).await?;
+        }
         Ok(())
     }
+
+    /// As [`Self::run_has_left`], for a discovery. What it writes is in transactions, so that nothing is under way.
+    pub async fn discovery_has_left(&self, organization: &Namespace, transaction: Uuid) -> Result<(), StateError> {
+        self.has_left(Key::OrganizationMirror(organization), "sync_", transaction, now()).await
+    }
+
+    async fn has_left(
+        &self,
+        key: Key<'_>,
+        prefix: &str,
+        transaction: Uuid,
+        settled: Timestamp,
+    ) -> Result<(), StateError> {
+        let update = self.update(key).update_expression("SET #until = :settled");
+        let update = update.condition_expression("#by = :by AND #until > :settled");
+        let update = update.expression_attribute_names("#by", format!("{prefix}left_by"));
+        let update = update.expression_attribute_names("#until", format!("{prefix}left_until"));
+        let update = update.expression_attribute_values(":by", AttributeValue::S(transaction.to_string()));
+        match conditional(update.expression_attribute_values(":settled", moment(settled))).await {
+            Ok(()) | Err(StateError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The creation of a repository, as a part of a transaction: two writes.
+pub(crate) fn insert(transaction: &mut Transaction<'_>, repository: &Repository) -> Result<(), StateError> {
+    transaction.create(Key::Repository(&repository.repository), repository)?;
+    expect_free(transaction, &repository.repository)
+}
+
+/// Expects a repository to be there, as a part of a transaction.
+pub(crate) fn expect(transaction: &mut Transaction<'_>, name: &RepositoryName) -> Result<(), StateError> {
+    let values = Item::from([(":true".to_owned(), AttributeValue::Bool(true))]);
+    transaction.check(Key::Repository(name), "attribute_exists(#pk) AND NOT #is_deleted = :true", values)
 }

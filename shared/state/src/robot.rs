@@ -1,6 +1,6 @@
 //! Robot accounts and their tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Generation, Namespace, RobotName, SecretString, TeamName, Timestamp};
@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Ciphertext, StateError, Table,
-    error::or_gone,
     key::{Key, PK, namespace_pk, prefix},
+    organization::within,
     table::{Item, conditional},
     transaction::{Committed, Transaction},
 };
@@ -33,6 +33,9 @@ pub struct Robot {
     /// Which of those that bore the name.
     #[serde(default)]
     pub id: Generation,
+    /// Which of the organizations that bore the namespace's name it belongs to.
+    #[serde(default)]
+    pub organization_id: Generation,
     /// Free text.
     pub description: String,
     /// When it was created.
@@ -118,19 +121,49 @@ impl RobotToken {
 }
 
 impl Table {
-    /// Creates a robot; [`StateError::Conflict`] if the name is taken.
+    /// Creates a robot; [`StateError::Conflict`] if the name is taken, [`StateError::NotFound`] if its organization is not
+    /// there any more or ends.
     pub async fn create_robot(&self, robot: &Robot) -> Result<(), StateError> {
-        self.create(Key::Robot(&robot.name), robot).await
+        let mut transaction = Transaction::new(self);
+        transaction.create(Key::Robot(&robot.name), robot)?;
+        within(&mut transaction, &robot.name.namespace(), robot.organization_id)?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(0) => Err(StateError::Conflict),
+            Committed::Refused(_) => Err(StateError::NotFound),
+        }
     }
 
     /// Reads a robot.
     pub async fn robot(&self, name: &RobotName) -> Result<Option<Robot>, StateError> {
-        self.get(Key::Robot(name)).await
+        let (robot, present) = self.get_within::<Robot>(Key::Robot(name), &name.namespace()).await?;
+        Ok(robot.filter(|robot| Some(robot.organization_id) == present))
     }
 
     /// The robots of a namespace, by name.
     pub async fn robots(&self, namespace: &Namespace) -> Result<Vec<Robot>, StateError> {
-        self.all(namespace_pk(namespace), prefix::ROBOT).await
+        let robots = self.all::<Robot>(namespace_pk(namespace), prefix::ROBOT);
+        let (mut robots, present) = tokio::try_join!(robots, self.generation(namespace))?;
+        robots.retain(|robot| Some(robot.organization_id) == present);
+        Ok(robots)
+    }
+
+    /// Which of those that bore their names these robots are at present; those that are not there are left out.
+    pub(crate) async fn robot_generations(
+        &self,
+        names: &[RobotName],
+    ) -> Result<HashMap<RobotName, Generation>, StateError> {
+        #[derive(Deserialize)]
+        struct Present {
+            name: RobotName,
+            #[serde(default)]
+            id: Generation,
+        }
+        // Who has several roles is asked for once.
+        let keys = names.iter().collect::<BTreeSet<_>>();
+        let keys = keys.into_iter().map(|name| Key::Robot(name).attributes()).collect();
+        let present: Vec<Present> = self.get_all(keys).await?;
+        Ok(present.into_iter().map(|robot| (robot.name, robot.id)).collect())
     }
 
     /// Replaces a robot's token; [`StateError::NotFound`] if there is no such robot.
@@ -165,19 +198,23 @@ impl Table {
         }
     }
 
-    /// Deletes a robot with its memberships and roles; [`StateError::Conflict`] if a mirror uses it.
+    /// Deletes a robot with its memberships and roles, or what a deletion that was interrupted has left of it.
+    /// [`StateError::Conflict`] if a mirror uses it, [`StateError::NotFound`] if there is nothing of it.
     pub async fn delete_robot(&self, name: &RobotName) -> Result<(), StateError> {
         for _ in 0..MAX_RACES {
-            let Some(robot) = self.robot(name).await? else { break };
+            let Some(robot) = self.get::<Robot>(Key::Robot(name)).await? else {
+                let is_left = self.revoke_all(name).await?;
+                return if is_left { Ok(()) } else { Err(StateError::NotFound) };
+            };
             if robot.mirrors > 0 {
                 return Err(StateError::Conflict);
             }
             if let Committed::Yes = self.delete_unused(&robot).await? {
-                return self.revoke_all(name).await;
+                return self.revoke_all(name).await.map(drop);
             }
         }
-        // It was deleted before, and perhaps not all of its roles; or a mirror or a team has just got it.
-        if self.robot(name).await?.is_none() { self.revoke_all(name).await } else { Err(StateError::Conflict) }
+        // A mirror or a team has just got it.
+        Err(StateError::Conflict)
     }
 
     /// Deletes a robot as it was read.
@@ -199,12 +236,13 @@ impl Table {
         transaction.commit().await
     }
 
-    /// Without the robot its roles are of no use, so that they may go later.
-    async fn revoke_all(&self, name: &RobotName) -> Result<(), StateError> {
-        for (repository, _) in self.grants(name).await? {
-            or_gone(self.revoke(&repository, name).await)?;
+    /// Without the robot its roles are void, so that they may go later. Tells whether there were any.
+    async fn revoke_all(&self, name: &RobotName) -> Result<bool, StateError> {
+        let grants = self.all_grants(name).await?;
+        for grant in &grants {
+            self.forget_grant(&grant.repository, name).await?;
         }
-        Ok(())
+        Ok(!grants.is_empty())
     }
 }
 

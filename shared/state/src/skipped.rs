@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use moorage_domain::{Digest, RepositoryName, TagName};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{
-    StateError, Table, TransitionError,
-    error::or_gone,
+    StateError, Table,
     key::{Key, prefix, repository_pk},
+    transaction::Transaction,
 };
 
 /// What a tag was skipped for.
@@ -35,20 +34,15 @@ impl Table {
         Ok(items.into_iter().map(|item| (item.tag, item.skipped)).collect())
     }
 
-    /// Records that a tag was skipped, for whom `claim` is.
-    pub async fn put_skipped(
+    /// Records that a tag was skipped, as a part of a transaction.
+    #[expect(clippy::unused_self, reason = "a part of the table's interface")]
+    pub(crate) fn put_skipped(
         &self,
+        transaction: &mut Transaction<'_>,
         repository: &RepositoryName,
         tag: &TagName,
-        skipped: SkippedTag,
-        claim: Uuid,
-    ) -> Result<(), TransitionError> {
-        self.put_claimed(repository, claim, Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped })
-            .await
-    }
-
-    /// Forgets a tag that is not there to be skipped any more.
-    pub async fn delete_skipped(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StateError> {
-        or_gone(self.delete(Key::Skipped(repository, tag)).await)
+        skipped: &SkippedTag,
+    ) -> Result<(), StateError> {
+        transaction.put(Key::Skipped(repository, tag), &SkippedItem { tag: tag.clone(), skipped: skipped.clone() })
     }
 }

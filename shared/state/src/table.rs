@@ -166,6 +166,11 @@ impl Table {
 
     /// Reads many items, in no order; those that are not there are left out.
     pub(crate) async fn get_all<T: DeserializeOwned>(&self, keys: Vec<Item>) -> Result<Vec<T>, StateError> {
+        Ok(serde_dynamo::from_items(self.get_items(keys).await?)?)
+    }
+
+    /// As [`Self::get_all`], as they are stored.
+    pub(crate) async fn get_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, StateError> {
         let mut found = Vec::new();
         for batch in keys.chunks(READ_BATCH_SIZE) {
             let mut open = batch.to_vec();
@@ -175,8 +180,7 @@ impl Table {
                 let request = request.map_err(|error| StateError::Unavailable(error.to_string()))?;
                 let request = self.client.batch_get_item().request_items(&self.name, request);
                 let answer = request.send().await.map_err(|error| unavailable(&error))?;
-                let items = answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
-                found.extend(serde_dynamo::from_items::<_, T>(items)?);
+                found.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
                 let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
                 open = left.map(|left| left.keys).unwrap_or_default();
                 if open.is_empty() {

@@ -1,25 +1,21 @@
-//! The tags that a repository holds.
+//! The tags that a repository holds. What changes them is in `tag_writer`.
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
-use moorage_domain::{RepositoryName, TagName, Timestamp, plan::HeldTag};
+use moorage_domain::{RepositoryName, TagName, plan::HeldTag};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    error::or_gone,
     key::{Key, prefix, repository_pk},
-    table::{Query, conditional},
+    table::{Item, Query},
 };
 
 #[derive(Serialize, Deserialize)]
-struct TagItem {
-    tag: TagName,
+pub(crate) struct TagItem {
+    pub(crate) tag: TagName,
     #[serde(flatten)]
-    held: HeldTag,
+    pub(crate) held: HeldTag,
 }
 
 impl Table {
@@ -41,49 +37,27 @@ impl Table {
         Ok(page.items.into_iter().map(|item| (item.tag, item.held)).collect())
     }
 
+    /// All tags of the repository, if there are at most `most` of them.
+    pub async fn few_tags(
+        &self,
+        repository: &RepositoryName,
+        most: i32,
+    ) -> Result<Option<BTreeMap<TagName, HeldTag>>, StateError> {
+        let pk = repository_pk(repository);
+        let query = Query { pk, prefix: prefix::TAG, newest_first: false, limit: Some(most + 1), after: None };
+        let page = self.page::<TagItem>(query).await?;
+        let is_all = page.next.is_none() && i32::try_from(page.items.len()).is_ok_and(|count| count <= most);
+        Ok(is_all.then(|| page.items.into_iter().map(|item| (item.tag, item.held)).collect()))
+    }
+
     /// What a tag of the repository points to.
     pub async fn tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<Option<HeldTag>, StateError> {
         let item: Option<TagItem> = self.get(Key::Tag(repository, tag)).await?;
         Ok(item.map(|item| item.held))
     }
 
-    /// Records what a tag points to, after the bucket says so, and what it pointed to before.
-    pub async fn put_tag(&self, repository: &RepositoryName, tag: &TagName, held: HeldTag) -> Result<(), StateError> {
-        if let Some(before) = self.tag(repository, tag).await?.filter(|before| before.digest != held.digest) {
-            self.end_tag(repository, tag, &before, held.first_seen).await?;
-        }
-        self.put(Key::Tag(repository, tag), &TagItem { tag: tag.clone(), held }).await
+    /// What tags point to, in no order; those that are not there are left out.
+    pub(crate) async fn tag_items(&self, keys: Vec<Item>) -> Result<Vec<TagItem>, StateError> {
+        if keys.is_empty() { Ok(Vec::new()) } else { self.get_all(keys).await }
     }
-
-    /// Records when a tag was last seen upstream, or that the last complete sync saw it (`None`). One that is gone stays
-    /// gone.
-    pub async fn set_tag_seen(
-        &self,
-        repository: &RepositoryName,
-        tag: &TagName,
-        last_seen: Option<Timestamp>,
-    ) -> Result<(), StateError> {
-        let update = self.update(Key::Tag(repository, tag));
-        let update = update.update_expression("SET #seen = :seen").condition_expression("attribute_exists(#tag)");
-        let update = update.expression_attribute_names("#seen", "last_seen").expression_attribute_names("#tag", "tag");
-        let update = update.expression_attribute_values(":seen", serde_dynamo::to_attribute_value(last_seen)?);
-        match conditional(update).await {
-            Err(StateError::Conflict) => Ok(()),
-            result => result,
-        }
-    }
-
-    /// Forgets a tag, after the bucket has, but for its past.
-    pub async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<(), StateError> {
-        if let Some(before) = self.tag(repository, tag).await? {
-            self.end_tag(repository, tag, &before, now()).await?;
-        }
-        or_gone(self.delete(Key::Tag(repository, tag)).await)
-    }
-}
-
-/// Now, in whole seconds: deletions come without a time.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

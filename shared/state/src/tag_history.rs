@@ -9,10 +9,13 @@ use crate::{
     StateError, Table,
     key::{Key, prefix, repository_pk},
     table::Query,
+    transaction::Transaction,
 };
 
 /// How long the past of a tag is kept, unless the stack says otherwise: as long as Quay keeps it by default.
 pub const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
+/// How many entries are read for somebody for whom not all may be.
+const FEW: i32 = 1_000;
 /// Entries that are read at once.
 const PAGE: i32 = 1_000;
 
@@ -24,10 +27,10 @@ struct PastTagItem {
 }
 
 impl Table {
-    /// Records that a tag was `held` until `end`. It may be recorded twice: before what ends it, and once more when that
-    /// was interrupted.
-    pub(crate) async fn end_tag(
+    /// Records that a tag was `held` until `end`, with what ends it.
+    pub(crate) fn end_tag(
         &self,
+        transaction: &mut Transaction<'_>,
         repository: &RepositoryName,
         tag: &TagName,
         held: &HeldTag,
@@ -35,7 +38,21 @@ impl Table {
     ) -> Result<(), StateError> {
         let past = PastTag::ended(tag, held, end);
         let item = PastTagItem { past, expires_at: end.plus(self.tag_retention) };
-        self.put(Key::PastTag(repository, tag, held.first_seen), &item).await
+        transaction.put(Key::PastTag(repository, tag, held.first_seen), &item)
+    }
+
+    /// The past of all tags, if there are at most [`FEW`] entries.
+    pub async fn few_past_tags(
+        &self,
+        repository: &RepositoryName,
+        now: Timestamp,
+    ) -> Result<Option<Vec<PastTag>>, StateError> {
+        let pk = repository_pk(repository);
+        let query = Query { pk, prefix: prefix::PAST_TAG, newest_first: true, limit: Some(FEW + 1), after: None };
+        let page = self.page::<PastTagItem>(query).await?;
+        let is_all = page.next.is_none() && i32::try_from(page.items.len()).is_ok_and(|count| count <= FEW);
+        let current = page.items.into_iter().filter(|item| item.expires_at > now);
+        Ok(is_all.then(|| current.map(|item| item.past).collect()))
     }
 
     /// The past of the tags that `wanted` picks, the latest beginning first: at most `most` entries.

@@ -1,15 +1,21 @@
 //! Teams of organizations. Robots of the organization are their members.
 
-use moorage_domain::{Namespace, TeamName};
+use moorage_domain::{Generation, Namespace, TeamName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
     key::{Key, namespace_pk, prefix},
+    organization::within,
+    table::Item,
+    transaction::{Committed, Transaction},
 };
 
 /// The team that every organization begins with, as in Quay.
 pub const OWNERS: &str = "owners";
+
+/// How often a team is written again that somebody else has just made or deleted.
+const MAX_RACES: u32 = 5;
 
 /// What a team may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,13 +41,28 @@ pub struct Team {
 }
 
 impl Table {
-    /// Creates a team, or replaces it. A new one begins without members and roles, even if a deletion of another one of
-    /// its name was interrupted.
-    pub async fn put_team(&self, organization: &Namespace, team: &Team) -> Result<(), StateError> {
-        if self.team(organization, &team.name).await?.is_none() {
-            self.forget_team(organization, &team.name).await?;
+    /// Creates a team, or replaces it, in the organization `id`. A new one begins without members and roles, even if a
+    /// deletion of another one of its name was interrupted. [`StateError::NotFound`] if the organization is not there any
+    /// more or ends.
+    pub async fn put_team(&self, organization: &Namespace, id: Generation, team: &Team) -> Result<(), StateError> {
+        for _ in 0..MAX_RACES {
+            let is_there = self.team(organization, &team.name).await?.is_some();
+            if !is_there {
+                // Without the team nobody gets into it meanwhile.
+                self.forget_team(organization, &team.name).await?;
+            }
+            let expected = if is_there { "attribute_exists(#pk)" } else { "attribute_not_exists(#pk)" };
+            let mut transaction = Transaction::new(self);
+            transaction.put_if(Key::Team(organization, &team.name), team, expected, Item::new())?;
+            within(&mut transaction, organization, id)?;
+            match transaction.commit().await? {
+                Committed::Yes => return Ok(()),
+                // Somebody else made or deleted it.
+                Committed::Refused(0) => {}
+                Committed::Refused(_) => return Err(StateError::NotFound),
+            }
         }
-        self.put(Key::Team(organization, &team.name), team).await
+        Err(StateError::Conflict)
     }
 
     /// Reads a team.
@@ -54,15 +75,21 @@ impl Table {
         self.all(namespace_pk(organization), prefix::TEAM).await
     }
 
-    /// Deletes a team with its memberships and roles; [`StateError::NotFound`] if there is none. The team goes first:
-    /// without it nobody can be added, and what is left is void.
+    /// Deletes a team with its memberships and roles, or what a deletion that was interrupted has left of it;
+    /// [`StateError::NotFound`] if there is nothing. The team goes first: without it nobody can be added, and what is left is
+    /// void.
     pub async fn delete_team(&self, organization: &Namespace, name: &TeamName) -> Result<(), StateError> {
-        self.delete(Key::Team(organization, name)).await?;
-        self.forget_team(organization, name).await
+        let deleted = self.delete(Key::Team(organization, name)).await;
+        let is_left = self.forget_team(organization, name).await?;
+        match deleted {
+            Err(StateError::NotFound) if is_left => Ok(()),
+            result => result,
+        }
     }
 
-    async fn forget_team(&self, organization: &Namespace, name: &TeamName) -> Result<(), StateError> {
-        self.remove_members(organization, name).await?;
-        self.revoke_roles_of(organization, name).await
+    /// Tells whether there was anything to forget.
+    async fn forget_team(&self, organization: &Namespace, name: &TeamName) -> Result<bool, StateError> {
+        let had_members = self.remove_members(organization, name).await?;
+        Ok(self.revoke_roles_of(organization, name).await? || had_members)
     }
 }

@@ -3,13 +3,14 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{Namespace, RobotName, TeamName};
+use moorage_domain::{Generation, Namespace, RobotName, TeamName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StateError, Table,
+    Robot, StateError, Table,
     error::or_gone,
     key::{Key, members_prefix, namespace_pk, prefix},
+    organization::{id_is, within},
     table::Item,
     transaction::{Change, Committed, Transaction},
 };
@@ -44,28 +45,40 @@ pub enum AddMemberError {
 struct Member {
     team: TeamName,
     robot: RobotName,
+    /// Which of the robots that bore the name it is.
+    #[serde(default)]
+    robot_id: Generation,
 }
 
 impl Table {
     /// Adds a robot to a team of its organization.
-    pub async fn add_member(&self, team: &TeamName, robot: &RobotName) -> Result<(), AddMemberError> {
+    pub async fn add_member(&self, team: &TeamName, robot: &Robot) -> Result<(), AddMemberError> {
+        let (organization, name) = (robot.name.namespace(), &robot.name);
         let mut transaction = Transaction::new(self);
-        let member = Member { team: team.clone(), robot: robot.clone() };
-        transaction.create(Key::TeamMember(team, robot), &member)?;
-        transaction.expect(Key::Team(&robot.namespace(), team))?;
-        let change = Change {
-            update: "ADD #teams :team",
-            condition: "attribute_exists(#pk) AND (attribute_not_exists(#teams) OR size(#teams) < :most)",
-        };
+        let member = Member { team: team.clone(), robot: name.clone(), robot_id: robot.id };
+        let (id, value) = id_is(robot.id)?;
+        // One that was left behind by another robot of the name is void.
+        let is_first = robot.id == Generation::default();
+        let void = if is_first { "attribute_exists(#robot_id) AND " } else { "" };
+        let free = format!("attribute_not_exists(#pk) OR ({void}NOT #robot_id = :id)");
+        let values = Item::from([(":id".to_owned(), value.clone())]);
+        transaction.put_if(Key::TeamMember(team, name), &member, &free, values)?;
+        transaction.expect(Key::Team(&organization, team))?;
+        let condition =
+            format!("attribute_exists(#pk) AND {id} AND (attribute_not_exists(#teams) OR size(#teams) < :most)");
+        let change = Change { update: "ADD #teams :team", condition: &condition };
         let most = AttributeValue::N(MAX_TEAMS.to_string());
-        let values = Item::from([(":team".to_owned(), set(team)), (":most".to_owned(), most)]);
-        transaction.update(Key::Robot(robot), change, values)?;
+        let values = [(":team".to_owned(), set(team)), (":most".to_owned(), most), (":id".to_owned(), value)];
+        transaction.update(Key::Robot(name), change, Item::from(values))?;
+        within(&mut transaction, &organization, robot.organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(0) => Err(AddMemberError::IsMember),
-            Committed::Refused(1) => Err(AddMemberError::NoTeam),
-            Committed::Refused(_) if self.robot(robot).await?.is_some() => Err(AddMemberError::TooMany),
-            Committed::Refused(_) => Err(AddMemberError::NoRobot),
+            Committed::Refused(2) if self.robot(name).await?.is_some_and(|it| it.id == robot.id) => {
+                Err(AddMemberError::TooMany)
+            }
+            Committed::Refused(2) => Err(AddMemberError::NoRobot),
+            Committed::Refused(_) => Err(AddMemberError::NoTeam),
         }
     }
 
@@ -83,21 +96,37 @@ impl Table {
 
     /// The members of a team, by name.
     pub async fn members(&self, organization: &Namespace, team: &TeamName) -> Result<Vec<RobotName>, StateError> {
-        let members: Vec<Member> = self.all(namespace_pk(organization), &members_prefix(team)).await?;
-        Ok(members.into_iter().map(|member| member.robot).collect())
+        let members = self.all(namespace_pk(organization), &members_prefix(team)).await?;
+        Ok(self.present(members).await?.into_iter().map(|member| member.robot).collect())
     }
 
     /// All memberships in an organization: the team of each.
     pub async fn memberships(&self, organization: &Namespace) -> Result<Vec<TeamName>, StateError> {
-        let members: Vec<Member> = self.all(namespace_pk(organization), prefix::TEAM_MEMBER).await?;
-        Ok(members.into_iter().map(|member| member.team).collect())
+        let members = self.all(namespace_pk(organization), prefix::TEAM_MEMBER).await?;
+        Ok(self.present(members).await?.into_iter().map(|member| member.team).collect())
     }
 
-    /// Empties a team.
-    pub(crate) async fn remove_members(&self, organization: &Namespace, team: &TeamName) -> Result<(), StateError> {
-        let members = self.members(organization, team).await?;
-        let remove = |robot: RobotName| async move { or_gone(self.remove_member(team, &robot).await) };
-        stream::iter(members).map(remove).buffer_unordered(REMOVALS).try_collect().await
+    /// Those of robots that are there still.
+    async fn present(&self, mut members: Vec<Member>) -> Result<Vec<Member>, StateError> {
+        let names: Vec<_> = members.iter().map(|member| member.robot.clone()).collect();
+        let robots = self.robot_generations(&names).await?;
+        members.retain(|member| robots.get(&member.robot) == Some(&member.robot_id));
+        Ok(members)
+    }
+
+    /// Empties a team. Tells whether there was anybody in it.
+    pub(crate) async fn remove_members(&self, organization: &Namespace, team: &TeamName) -> Result<bool, StateError> {
+        let members: Vec<Member> = self.all(namespace_pk(organization), &members_prefix(team)).await?;
+        let had_members = !members.is_empty();
+        let remove = |member: Member| async move {
+            match self.remove_member(team, &member.robot).await {
+                // Of a robot that is gone there is only this.
+                Err(StateError::NotFound) => or_gone(self.delete(Key::TeamMember(team, &member.robot)).await),
+                result => result,
+            }
+        };
+        stream::iter(members).map(remove).buffer_unordered(REMOVALS).try_collect::<()>().await?;
+        Ok(had_members)
     }
 }
 

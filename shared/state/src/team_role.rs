@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName};
+use moorage_domain::{Generation, Namespace, RepositoryName, RobotName, TeamName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Role, StateError, Table,
-    error::or_gone,
+    Repository, Role, StateError, Table,
     key::{Key, namespace_pk, prefix, repository_pk, team_grants_prefix},
+    organization::within,
+    repository,
     table::Item,
     transaction::{Committed, Transaction},
 };
@@ -32,6 +33,9 @@ struct TeamGrant {
 struct Found {
     sk: String,
     role: Word,
+    /// Which of the robots that bore the name has it, if it is a robot's.
+    #[serde(default)]
+    robot_id: Generation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -56,13 +60,16 @@ impl Word {
 }
 
 impl Table {
-    /// Gives a team a role on a repository; [`StateError::NotFound`] if there is no such team.
-    pub async fn grant_team(&self, repository: &RepositoryName, team: &TeamName, role: Role) -> Result<(), StateError> {
+    /// Gives a team a role on a repository; [`StateError::NotFound`] if either is gone by now.
+    pub async fn grant_team(&self, on: &Repository, team: &TeamName, role: Role) -> Result<(), StateError> {
+        let repository = &on.repository;
         let mut transaction = Transaction::new(self);
         transaction.expect(Key::Team(&repository.namespace(), team))?;
+        repository::expect(&mut transaction, repository)?;
         transaction.put(Key::TeamPermission(repository, team), &TeamPermission { team: team.clone(), role })?;
         let grant = TeamGrant { team: team.clone(), repository: repository.clone(), role };
         transaction.put(Key::TeamGrant(team, repository), &grant)?;
+        within(&mut transaction, &repository.namespace(), on.organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(_) => Err(StateError::NotFound),
@@ -108,42 +115,56 @@ impl Table {
         Ok(grants.into_iter().map(|grant| grant.team).collect())
     }
 
-    /// Takes all of a team's roles away.
-    pub(crate) async fn revoke_roles_of(&self, organization: &Namespace, team: &TeamName) -> Result<(), StateError> {
-        for (repository, _) in self.team_grants(organization, team).await? {
-            or_gone(self.revoke_team(&repository, team).await)?;
+    /// Takes all of a team's roles away. Tells whether there were any.
+    pub(crate) async fn revoke_roles_of(&self, organization: &Namespace, team: &TeamName) -> Result<bool, StateError> {
+        let grants = self.team_grants(organization, team).await?;
+        for (repository, _) in &grants {
+            let mut transaction = Transaction::new(self);
+            transaction.delete(Key::TeamPermission(repository, team), None)?;
+            transaction.delete(Key::TeamGrant(team, repository), None)?;
+            transaction.commit().await?;
         }
-        Ok(())
+        Ok(!grants.is_empty())
     }
 
     /// The greatest role that a robot has on a repository: its own, its teams', and `admin` where one of the teams is of
-    /// that role in the organization. One request, whatever there is. `teams` are the robot's as its item names them.
-    pub async fn role_in_all(
-        &self,
-        repository: &RepositoryName,
-        robot: &RobotName,
-        teams: &BTreeSet<TeamName>,
-    ) -> Result<Option<Role>, StateError> {
-        let organization = robot.namespace();
-        // A team of the same name elsewhere is another one.
-        if teams.is_empty() || repository.namespace() != organization {
-            return self.role(repository, robot).await;
+    /// that role in the organization. One request, whatever there is. A robot of another organization has none, also of one
+    /// that bore the same name before.
+    pub async fn role_in_all(&self, on: &Repository, robot: &RobotIdentity) -> Result<Option<Role>, StateError> {
+        let (repository, organization) = (&on.repository, robot.name.namespace());
+        if repository.namespace() != organization || on.organization_id != robot.organization_id {
+            return Ok(None);
         }
-        let keys =
-            std::iter::once(Key::Permission(repository, robot).attributes()).chain(teams.iter().flat_map(|team| {
+        let keys = std::iter::once(Key::Permission(repository, &robot.name).attributes()).chain(
+            robot.teams.iter().flat_map(|team| {
                 [Key::TeamPermission(repository, team), Key::Team(&organization, team)].map(|key| key.attributes())
-            }));
-        Ok(greatest(&self.get_all::<Found>(keys.collect()).await?))
+            }),
+        );
+        Ok(greatest(&self.get_all::<Found>(keys.collect()).await?, robot.id))
     }
 }
 
-/// The greatest role among those found. A team's role without the team is void.
-fn greatest(found: &[Found]) -> Option<Role> {
-    let of = |prefix: &'static str| found.iter().filter_map(move |it| Some((it.sk.strip_prefix(prefix)?, it.role)));
+/// What decides which roles are a robot's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RobotIdentity {
+    /// Its full name.
+    pub name: RobotName,
+    /// Which of those that bore the name.
+    pub id: Generation,
+    /// Which of the organizations that bore the namespace's name it belongs to.
+    pub organization_id: Generation,
+    /// The teams that it is in.
+    pub teams: BTreeSet<TeamName>,
+}
+
+/// The greatest role among those found. A team's role without the team is void, and so is the role of another robot that
+/// bore the name.
+fn greatest(found: &[Found], robot: Generation) -> Option<Role> {
+    let of = |prefix: &'static str| found.iter().filter_map(move |it| Some((it.sk.strip_prefix(prefix)?, it)));
     let is_team = |name: &str| of(prefix::TEAM).any(|(team, _)| team == name);
-    let own = of(prefix::PERMISSION).filter_map(|(_, role)| role.role());
-    let teams = of(prefix::TEAM_PERMISSION).filter(|(team, _)| is_team(team)).filter_map(|(_, role)| role.role());
-    let organization = of(prefix::TEAM).filter_map(|(_, role)| role.role());
+    let own = of(prefix::PERMISSION).filter(|(_, it)| it.robot_id == robot).filter_map(|(_, it)| it.role.role());
+    let teams = of(prefix::TEAM_PERMISSION).filter(|(team, _)| is_team(team)).filter_map(|(_, it)| it.role.role());
+    let organization = of(prefix::TEAM).filter_map(|(_, it)| it.role.role());
     own.chain(teams).chain(organization).max()
 }
 
@@ -154,8 +175,12 @@ mod tests {
     #[test]
     fn the_greatest_role_counts() {
         let role = |found: &[(&str, Word)]| {
-            let found = found.iter().map(|(sk, role)| Found { sk: (*sk).to_owned(), role: *role });
-            greatest(&found.collect::<Vec<_>>())
+            let found = found.iter().map(|(sk, role)| Found {
+                sk: (*sk).to_owned(),
+                role: *role,
+                robot_id: Generation::default(),
+            });
+            greatest(&found.collect::<Vec<_>>(), Generation::default())
         };
         let (own, team, other) = ("PERMISSION#a+bot", "TEAM#dev", "TEAM#ops");
         let (of_team, of_other) = ("TEAMPERMISSION#dev", "TEAMPERMISSION#ops");
@@ -175,6 +200,8 @@ mod tests {
             ]),
             Some(Role::Write)
         );
+        let former = Found { sk: own.to_owned(), role: Word::Admin, robot_id: Generation::new(uuid::Uuid::max()) };
+        assert_eq!(greatest(&[former], Generation::default()), None, "of another robot of the name");
         assert_eq!(role(&[(team, Word::Admin)]), Some(Role::Admin), "on all repositories of the organization");
     }
 }

@@ -19,8 +19,8 @@ use crate::{
     table::{Item, item},
 };
 
-/// How often a transaction is tried that ran into another one.
-const MAX_TRIES: u32 = 8;
+/// How often a transaction is tried that ran into another one: all that is made in an organization looks at its item.
+const MAX_TRIES: u32 = 9;
 /// The longest first pause between two tries; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -51,6 +51,11 @@ pub(crate) struct Change<'e> {
 impl<'a> Transaction<'a> {
     pub(crate) fn new(table: &'a Table) -> Self {
         Self { table, writes: Vec::new() }
+    }
+
+    /// Whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
     }
 
     /// Writes an item where there is none.
@@ -116,8 +121,17 @@ impl<'a> Transaction<'a> {
 
     /// Expects an item to be there.
     pub(crate) fn expect(&mut self, key: Key<'_>) -> Result<(), StateError> {
-        let check = ConditionCheck::builder().table_name(&self.table.name).set_key(Some(key.attributes()));
-        let check = check.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
+        self.check(key, "attribute_exists(#pk)", Item::new())
+    }
+
+    /// Expects a condition to hold of an item that is not written.
+    pub(crate) fn check(&mut self, key: Key<'_>, condition: &str, values: Item) -> Result<(), StateError> {
+        let mut check = ConditionCheck::builder().table_name(&self.table.name).set_key(Some(key.attributes()));
+        for name in names(condition) {
+            check = check.expression_attribute_names(format!("#{name}"), name);
+        }
+        let values = (!values.is_empty()).then_some(values);
+        let check = check.condition_expression(condition).set_expression_attribute_values(values);
         self.writes.push(TransactWriteItem::builder().condition_check(built(check.build())?).build());
         Ok(())
     }
@@ -147,7 +161,7 @@ impl<'a> Transaction<'a> {
                 None => return Err(unavailable(&error)),
             }
         }
-        Err(StateError::Conflict)
+        Err(StateError::Unavailable("other transactions were in the way".to_owned()))
     }
 }
 

@@ -5,12 +5,21 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
     Namespace, RepositoryName, Timestamp,
+    mirror::RepositoryState,
     status::{NotEligible, SyncState, SyncStatus},
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::{Mirror, OrganizationMirror, StateError, Table, key::Key, table::conditional};
+use crate::{
+    Mirror, OrganizationMirror, Repository, StateError, Table,
+    clock::moment,
+    key::Key,
+    lock::{QUIET, UNLOCKED, at_present},
+    organization::id_is,
+    table::{Item, conditional},
+    transaction::{Change, Committed, Transaction},
+};
 
 /// How often a transition is tried again after losing a race. Each loss means that somebody else got through, so a
 /// handful is plenty.
@@ -69,6 +78,53 @@ impl Table {
         self.move_item(Key::Mirror(repository), decide).await
     }
 
+    /// Moves a mirror to the state of a claimed one, as [`Self::transition`], and only if the repository is `of`, is a
+    /// mirror's, and nobody has it to themselves: then it is [`NotEligible::Locked`].
+    pub async fn claim<F>(&self, of: &Repository, decide: F) -> Result<Mirror, TransitionError>
+    where
+        F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
+    {
+        let name = &of.repository;
+        for _ in 0..MAX_RACES {
+            let before = self.mirror(name).await?.ok_or(TransitionError::NotFound)?;
+            let next = decide(&before)?;
+            let attributes: Item = serde_dynamo::to_item(&next).map_err(StateError::from)?;
+            let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
+            let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
+            values.insert(":seen".to_owned(), AttributeValue::S(before.state.sync_transaction_id.to_string()));
+            values.insert(":start".to_owned(), moment(before.state.sync_start_date));
+            let mut transaction = Transaction::new(self);
+            let condition = "#sync_transaction_id = :seen AND #sync_start_date = :start";
+            let change = Change { update: &format!("SET {}", assignments.join(", ")), condition };
+            transaction.update(Key::Mirror(name), change, values)?;
+            let (id, value) = id_is(of.id)?;
+            let mut values = at_present();
+            values.extend([(":id".to_owned(), value), (":true".to_owned(), AttributeValue::Bool(true))]);
+            for (name, state) in [(":mirror", RepositoryState::Mirror), (":found", RepositoryState::OrgMirror)] {
+                let state = serde_dynamo::to_attribute_value(state).map_err(StateError::from)?;
+                values.insert(name.to_owned(), state);
+            }
+            let which = format!("attribute_exists(#pk) AND {id} AND NOT #is_deleted = :true");
+            let open = format!("{which} AND #state IN (:mirror, :found) AND {UNLOCKED} AND {QUIET}");
+            transaction.check(Key::Repository(name), &open, values)?;
+            match transaction.commit().await? {
+                Committed::Yes => return Ok(before.with_state(next)),
+                Committed::Refused(0) => {}
+                Committed::Refused(_) => return Err(self.why_not_claimed(of).await?),
+            }
+        }
+        Err(StateError::Conflict.into())
+    }
+
+    async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
+        let found = self.repository(&of.repository).await?.filter(|found| found.id == of.id);
+        Ok(match found {
+            None => TransitionError::NotFound,
+            Some(found) if !found.state.is_mirror() => NotEligible::NotMirror.into(),
+            Some(_) => NotEligible::Locked.into(),
+        })
+    }
+
     /// As [`Self::transition`], for an organization's mirror.
     pub async fn transition_organization<F>(
         &self,
@@ -121,7 +177,14 @@ impl Table {
             let seen = before.state();
             let update = self.set(key, serde_dynamo::to_item(&next).map_err(StateError::from)?);
             // The start date may be changed by the API without rolling the transaction id.
-            let update = update.condition_expression("#sync_transaction_id = :seen AND #sync_start_date = :start");
+            let condition = "#sync_transaction_id = :seen AND #sync_start_date = :start";
+            // And so is a claim renewed: what it leaves behind must not be taken for shorter than it is.
+            let update = match seen.sync_expiration_date {
+                Some(expiration) => update
+                    .condition_expression(format!("{condition} AND #sync_expiration_date = :expiration"))
+                    .expression_attribute_values(":expiration", moment(expiration)),
+                None => update.condition_expression(condition),
+            };
             let update = update
                 .expression_attribute_values(":seen", AttributeValue::S(seen.sync_transaction_id.to_string()))
                 .expression_attribute_values(":start", AttributeValue::N(seen.sync_start_date.unix().to_string()));

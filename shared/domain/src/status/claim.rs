@@ -1,8 +1,8 @@
-//! Who may have a repository: one sync, or one collector, at a time.
+//! Who may have a mirror: one sync at a time.
 
 use uuid::Uuid;
 
-use super::{Pruning, RESUME_WINDOW, SyncState, SyncStatus};
+use super::{RESUME_WINDOW, SyncState, SyncStatus};
 use crate::{
     Timestamp,
     run::{RunId, Trigger},
@@ -43,9 +43,9 @@ pub enum NotEligible {
     /// The repository is not in the state MIRROR.
     #[error("the repository is not a mirror at present")]
     NotMirror,
-    /// A collector prunes the repository, for some seconds.
-    #[error("the repository is being pruned")]
-    Pruning,
+    /// The repository is locked, or a run that was ended has not noticed yet: for some seconds.
+    #[error("the repository is in use")]
+    Locked,
     /// As many syncs of the namespace run as may; this one comes again.
     #[error("the namespace has no room for another sync at present")]
     Crowded,
@@ -66,8 +66,8 @@ impl SyncState {
         if self.is_running(now) {
             return Err(NotEligible::Running);
         }
-        if self.is_pruned(now) {
-            return Err(NotEligible::Pruning);
+        if self.is_left(now) {
+            return Err(NotEligible::Locked);
         }
         let expired = self.sync_status == SyncStatus::Syncing;
         match trigger {
@@ -101,31 +101,16 @@ impl SyncState {
             sync_expiration_date: Some(claim.expiration),
             sync_run_id: self.sync_run_id.filter(|_| recent).or(Some(claim.run)),
             sync_waiting_until: None,
-            pruning: None,
+            sync_left_by: None,
+            sync_left_until: None,
             ..self.clone()
         })
     }
 
-    /// Keeps syncs away while a collector prunes the repository; refused while one runs, or another collector prunes.
-    pub fn prune(&self, pruning: Pruning, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
-        if self.is_running(now) {
-            return Err(NotEligible::Running);
-        }
-        if self.is_pruned(now) {
-            return Err(NotEligible::Pruning);
-        }
-        Ok(Self { sync_transaction_id: id, pruning: Some(pruning), ..self.clone() })
-    }
-
-    /// Lets syncs in again, if `by` keeps them away.
+    /// The state once the run `by`, from which the claim was taken away, has noticed.
     #[must_use]
-    pub fn pruned(&self, by: Uuid, id: Uuid) -> Self {
-        let pruning = self.pruning.filter(|pruning| pruning.by != by);
-        Self { sync_transaction_id: id, pruning, ..self.clone() }
-    }
-
-    fn is_pruned(&self, now: Timestamp) -> bool {
-        self.pruning.is_some_and(|pruning| pruning.until > now)
+    pub fn noticed(&self, by: Uuid) -> Option<Self> {
+        (self.sync_left_by == Some(by)).then(|| Self { sync_left_by: None, sync_left_until: None, ..self.clone() })
     }
 }
 
@@ -240,23 +225,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn syncs_and_pruning_keep_out_of_each_others_way() {
-        let (start, until) = ("2026-01-10T00:00:00Z", "2026-01-10T00:01:00Z");
-        let idle = state(SyncStatus::Success, start);
-        let lock = Pruning { by: Uuid::max(), until: at(until) };
-        let pruning = idle.prune(lock, at(start), Uuid::nil()).unwrap();
-        assert_eq!(pruning.sync_status, SyncStatus::Success, "nobody sees it");
-        assert_eq!(claim(&pruning, true, Trigger::Schedule, start), Err(NotEligible::Pruning));
-        assert_eq!(pruning.prune(lock, at(start), Uuid::nil()), Err(NotEligible::Pruning));
-        assert!(
-            claim(&pruning, true, Trigger::Schedule, until).is_ok(),
-            "a collector that was killed keeps nobody out"
-        );
-        // Sync Now comes in between: the lock stays, and its owner can still give it up.
-        let asked = pruning.sync_now(at(start), Uuid::from_u128(7)).unwrap();
-        assert_eq!(claim(&asked, true, Trigger::SyncNow, start), Err(NotEligible::Pruning));
-        assert_eq!(asked.pruned(Uuid::nil(), Uuid::nil()).pruning, Some(lock), "only its owner");
-        let claimed = claim(&asked.pruned(lock.by, Uuid::nil()), true, Trigger::SyncNow, start).unwrap();
-        assert_eq!(claimed.prune(lock, at(start), Uuid::nil()), Err(NotEligible::Running));
+    fn nobody_begins_before_a_cancelled_run_has_noticed() {
+        let start = "2026-01-10T00:00:00Z";
+        let claimed = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
+        let cancelled = claimed.cancel(Uuid::from_u128(7)).unwrap();
+        let asked = cancelled.sync_now(at("2026-01-10T00:00:01Z"), Uuid::from_u128(8)).unwrap();
+        let begin = |state: &SyncState, now: &str| claim(state, true, Trigger::SyncNow, now);
+        assert_eq!(begin(&asked, "2026-01-10T00:00:01Z"), Err(NotEligible::Locked));
+        assert_eq!(asked.noticed(Uuid::from_u128(9)), None, "somebody else");
+        let noticed = asked.noticed(claimed.sync_transaction_id).unwrap();
+        let next = begin(&noticed, "2026-01-10T00:00:01Z").unwrap();
+        assert_eq!((next.sync_left_by, next.sync_left_until), (None, None));
+        assert!(begin(&asked, "2026-01-10T00:02:00Z").is_ok(), "one that was killed keeps nobody out for longer");
     }
 }

@@ -150,8 +150,11 @@ impl SyncState {
         if self.sync_status == SyncStatus::Cancel {
             return Err(NotEligible::NotRunning);
         }
+        let left = self.left();
         Ok(Self {
             sync_status: SyncStatus::Cancel,
+            sync_left_by: left.map(|left| left.by),
+            sync_left_until: left.map(|left| left.until),
             sync_transaction_id: id,
             sync_expiration_date: None,
             sync_retries_remaining: 0,

@@ -6,7 +6,7 @@ use moorage_domain::{
     FailureReason, Namespace, Timestamp,
     failure::Failure,
     run::{RunId, Trigger},
-    status::{NewClaim, SyncEnd, SyncState, SyncStatus},
+    status::{NewClaim, NotEligible, SyncEnd, SyncState, SyncStatus},
     task::{Task, TaskAnswer},
     usage_log::LogEntry,
 };
@@ -29,6 +29,10 @@ use crate::{
 
 /// The longest pause between two renewals of a claim: how soon a cancel is noticed.
 const RENEWAL: Duration = Duration::from_secs(3);
+/// How long a discovery that was cancelled is waited for: it notices in a few seconds, or its claim must end.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What an invocation came to.
 enum Work {
@@ -77,14 +81,28 @@ impl Engine {
     ) -> Result<Option<(OrganizationMirror, Trigger)>, SyncError> {
         let Some(before) = self.table.organization_mirror(organization).await? else { return Ok(None) };
         let trigger = if before.state.sync_status == SyncStatus::SyncNow { Trigger::SyncNow } else { trigger };
-        let expiration = now().plus(self.settings.claim);
-        let claim = NewClaim { transaction: Uuid::new_v4(), expiration, run: RunId(Uuid::now_v7()) };
-        let claimed = self.table.transition_organization(organization, |mirror| {
-            Ok(mirror.state.claim(mirror.config.is_enabled, trigger, now(), claim)?)
-        });
-        match claimed.await {
+        let run = RunId(Uuid::now_v7());
+        let claim = async || {
+            let expiration = now().plus(self.settings.claim);
+            let claim = NewClaim { transaction: Uuid::new_v4(), expiration, run };
+            let claimed = self.table.transition_organization(organization, |mirror| {
+                Ok(mirror.state.claim(mirror.config.is_enabled, trigger, now(), claim)?)
+            });
+            claimed.await
+        };
+        let (mut claimed, patience) = (claim().await, Instant::now() + self.settings.claim.min(PATIENCE));
+        while matches!(claimed, Err(TransitionError::NotEligible(NotEligible::Locked))) && Instant::now() < patience {
+            tokio::time::sleep(PAUSE).await;
+            claimed = claim().await;
+        }
+        match claimed {
             Ok(mirror) => Ok(Some((mirror, trigger))),
             Err(TransitionError::State(error)) => Err(error.into()),
+            Err(TransitionError::NotEligible(NotEligible::Locked)) => {
+                // A trigger that is let go does not come again before the mirror's next start.
+                self.scheduler.discover_once(organization, trigger, now().plus(PATIENCE)).await?;
+                Ok(None)
+            }
             Err(reason) => {
                 tracing::info!(%organization, trigger = trigger.as_str(), %reason, "nothing to discover");
                 Ok(None)
@@ -142,7 +160,10 @@ impl Engine {
             return Ok(TaskAnswer::Unfinished);
         }
         let (answer, log, end, failure) = match work {
-            Work::Stopped => return Ok(TaskAnswer::Unfinished),
+            Work::Stopped => {
+                self.table.discovery_has_left(organization, mirror.state.sync_transaction_id).await?;
+                return Ok(TaskAnswer::Unfinished);
+            }
             Work::Limited(until) => return self.wait_for_registry(mirror, trigger, until).await,
             Work::Suspended if counts.has_moved() => {
                 let given = self.give_up(mirror, |state| state.hand_over(now(), Uuid::new_v4())).await?;

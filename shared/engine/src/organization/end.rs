@@ -1,5 +1,7 @@
 //! The end of what an organization's mirror has begun: of its syncs, when it is cancelled; of itself, when it is deleted.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Namespace, RepositoryName, task::TaskAnswer};
 use moorage_state::{LogOf, StateError, TransitionError};
@@ -9,7 +11,9 @@ use super::{log, round::AT_ONCE};
 use crate::{error::SyncError, sync::Engine};
 
 /// How often a mirror is tried to be deleted that somebody changes meanwhile.
-const MAX_RACES: u32 = 5;
+const MAX_RACES: u32 = 20;
+/// The pause before the next try.
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Cancels the syncs of all repositories of an organization's mirror. None of them runs until Sync Now.
@@ -61,7 +65,8 @@ impl Engine {
             };
             match self.table.delete_mirror(&mirror).await {
                 Ok(()) => return Ok(()),
-                Err(StateError::Conflict) => {}
+                // Its sync goes on, or somebody has the repository to themselves for some seconds.
+                Err(StateError::Conflict | StateError::Locked) => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -11,7 +12,9 @@ use moorage_domain::{
     discovery::{DiscoveredRepository, Discovery},
     run::Trigger,
 };
-use moorage_state::{LogOf, Mirror, NewDiscovered, OrganizationMirror, Role, StateError, TransitionError};
+use moorage_state::{
+    Discoverer, LogOf, Mirror, NewDiscovered, OrganizationMirror, Robot, Role, StateError, TransitionError,
+};
 use uuid::Uuid;
 
 use super::log;
@@ -23,6 +26,11 @@ use crate::{
 
 /// Repositories that are written at once: each is a transaction, and a few hide their latency.
 pub(super) const AT_ONCE: usize = 16;
+/// Repositories that are made at once: each transaction looks at the organization, and they must not be in each other's way.
+const MADE_AT_ONCE: usize = 4;
+/// How often a repository is tried to be made whose name is locked, and the pause between: together as long as a lock.
+const TRIES: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(1);
 /// Repositories between two looks at the claim.
 const BATCH: usize = 100;
 
@@ -97,8 +105,9 @@ impl Round<'_> {
         let new = self.within_share(new).await?;
         for batch in new.chunks(BATCH) {
             self.engine.renew_discovery(self.mirror).await?;
-            let create = async |discovered: &DiscoveredRepository| self.create_one(discovered).await;
-            let created: Vec<_> = stream::iter(batch).map(create).buffer_unordered(AT_ONCE).try_collect().await?;
+            let robot = self.engine.table.robot(&self.mirror.config.robot).await?.ok_or(WorkError::ClaimLost)?;
+            let create = async |discovered: &DiscoveredRepository| self.create_one(discovered, &robot).await;
+            let created: Vec<_> = stream::iter(batch).map(create).buffer_unordered(MADE_AT_ONCE).try_collect().await?;
             let (created, taken): (Vec<_>, Vec<_>) = created.into_iter().partition(|(_, is_new)| *is_new);
             let mut entries: Vec<_> = created.iter().map(|(name, _)| log::created(self.mirror, name)).collect();
             if !taken.is_empty() {
@@ -111,7 +120,11 @@ impl Round<'_> {
     }
 
     /// Whether the repository was created; not if there is another one of the name.
-    async fn create_one(&self, discovered: &DiscoveredRepository) -> Result<(RepositoryName, bool), WorkError> {
+    async fn create_one(
+        &self,
+        discovered: &DiscoveredRepository,
+        robot: &Robot,
+    ) -> Result<(RepositoryName, bool), WorkError> {
         let repository = discovered.repository.clone();
         let config = self.mirror.config.mirror_of(&repository).map_err(unusable)?;
         let new = NewDiscovered {
@@ -124,14 +137,21 @@ impl Round<'_> {
             is_public: self.mirror.config.is_public,
             start: self.mirror.state.sync_start_date,
         };
-        match self.engine.table.create_discovered(&new, now()).await {
-            Ok(()) => {
-                self.counts.created.fetch_add(1, Ordering::Relaxed);
-                Ok((repository, true))
+        let by = Discoverer { transaction: self.mirror.state.sync_transaction_id, robot, now: now() };
+        for _ in 0..TRIES {
+            match self.engine.table.create_discovered(&new, by).await {
+                Ok(()) => {
+                    self.counts.created.fetch_add(1, Ordering::Relaxed);
+                    return Ok((repository, true));
+                }
+                Err(StateError::Conflict) => return Ok((repository, false)),
+                // A collector looks at what the bucket has under the name.
+                Err(StateError::Locked) => tokio::time::sleep(PAUSE).await,
+                Err(StateError::NotFound) => return Err(WorkError::ClaimLost),
+                Err(error) => return Err(error.into()),
             }
-            Err(StateError::Conflict) => Ok((repository, false)),
-            Err(error) => Err(error.into()),
         }
+        Err(StateError::Locked.into())
     }
 
     /// Brings known repositories up to date with the configuration, and queues their syncs, unless this round has done
@@ -150,7 +170,11 @@ impl Round<'_> {
             let prepare = async |mirror: &Mirror| self.prepare(mirror).await;
             stream::iter(active).map(prepare).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
             let batch: Vec<_> = batch.iter().map(|known| DiscoveredRepository { round, ..known.clone() }).collect();
-            self.engine.table.put_discovered(&batch).await?;
+            let claim = self.mirror.state.sync_transaction_id;
+            match self.engine.table.put_discovered(&batch, claim).await {
+                Err(StateError::NotFound) => return Err(WorkError::ClaimLost),
+                result => result?,
+            }
             self.counts.queued.fetch_add(batch.len(), Ordering::Relaxed);
         }
         Ok(())

@@ -43,7 +43,7 @@ fn has_turn(request: &SyncRequest, ended: &Result<Ended, SyncError>) -> bool {
     match ended {
         Ok(Ended::Ran(run)) => run.trigger == Trigger::Organization && run.status != RunStatus::Syncing,
         // It comes again, with the same trigger; or another sync goes on, and keeps the turn.
-        Ok(Ended::NotEligible(NotEligible::Pruning | NotEligible::Crowded) | Ended::Superseded) => false,
+        Ok(Ended::NotEligible(NotEligible::Locked | NotEligible::Crowded) | Ended::Superseded) => false,
         Ok(Ended::NotEligible(_) | Ended::NoMirror) | Err(_) => request.trigger == Trigger::Organization,
     }
 }

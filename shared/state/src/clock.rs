@@ -1,0 +1,17 @@
+//! The time that conditions compare with.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::Timestamp;
+
+/// Now, in whole seconds.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// A moment as an attribute.
+pub(crate) fn moment(at: Timestamp) -> AttributeValue {
+    AttributeValue::N(at.unix().to_string())
+}

@@ -1,0 +1,72 @@
+//! Items of the table as they are stored, for what no call brings about: a deletion that was interrupted, a run that was
+//! killed.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use moorage_domain::RepositoryName;
+
+use crate::stack::Stack;
+
+/// An item's key.
+#[derive(Debug, Clone)]
+pub struct Key(pub String, pub String);
+
+impl Key {
+    /// Of a repository.
+    pub fn repository(name: &RepositoryName) -> Self {
+        Self(format!("NS#{}", name.namespace()), format!("REPOSITORY#{}", name.name()))
+    }
+
+    /// Of a repository's mirror.
+    pub fn mirror(name: &RepositoryName) -> Self {
+        Self(format!("REPO#{name}"), "MIRROR".to_owned())
+    }
+
+    /// Of something in a namespace.
+    pub fn within(namespace: &str, what: &str) -> Self {
+        Self(format!("NS#{namespace}"), what.to_owned())
+    }
+
+    fn attributes(&self) -> HashMap<String, AttributeValue> {
+        let key = [("pk", &self.0), ("sk", &self.1)];
+        key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.clone()))).into()
+    }
+}
+
+/// Sets attributes of an item.
+pub async fn set<const N: usize>(stack: &Stack, key: &Key, attributes: [(&str, AttributeValue); N]) {
+    let mut update = Client::new(&stack.aws).update_item().table_name(&stack.table).set_key(Some(key.attributes()));
+    let assignments: Vec<_> = attributes.iter().map(|(name, _)| format!("#{name} = :{name}")).collect();
+    for (name, value) in attributes {
+        update = update.expression_attribute_names(format!("#{name}"), name);
+        update = update.expression_attribute_values(format!(":{name}"), value);
+    }
+    update.update_expression(format!("SET {}", assignments.join(", "))).send().await.unwrap();
+}
+
+/// Deletes an item.
+pub async fn delete(stack: &Stack, key: &Key) {
+    let delete = Client::new(&stack.aws).delete_item().table_name(&stack.table).set_key(Some(key.attributes()));
+    delete.send().await.unwrap();
+}
+
+/// Whether there is an item.
+pub async fn is_there(stack: &Stack, key: &Key) -> bool {
+    let get = Client::new(&stack.aws).get_item().table_name(&stack.table).set_key(Some(key.attributes()));
+    get.send().await.unwrap().item.is_some()
+}
+
+/// A text.
+pub fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+/// A moment that lies ahead.
+pub fn ahead(by: Duration) -> AttributeValue {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    AttributeValue::N((now + by).as_secs().to_string())
+}
