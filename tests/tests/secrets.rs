@@ -27,8 +27,8 @@ fn credentials() -> Value {
     json!({"external_registry_username": USER, "external_registry_password": PASSWORD})
 }
 
-fn with(mut one: Value, other: Value) -> Value {
-    one.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+fn with(mut one: Value, mut other: Value) -> Value {
+    one.as_object_mut().unwrap().append(other.as_object_mut().unwrap());
     one
 }
 
@@ -69,21 +69,22 @@ const NONE: (Value, Value) = (Value::Null, Value::Null);
 
 /// Everything that is kept of the world and told of it.
 async fn everything(world: &World) -> String {
-    let mut all = format!("{}{:?}{:?}", world.mirror().await, world.runs().await, world.log().await);
+    let told = format!("{}{:?}{:?}", world.mirror().await, world.runs().await, world.log().await);
+    let mut all = vec![told];
     for pk in [format!("REPO#{}", world.repository), format!("NS#{}", world.namespace)] {
         let query = aws_sdk_dynamodb::Client::new(&world.stack.aws).query().table_name(&world.stack.table);
         let query =
             query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", AttributeValue::S(pk));
         let items = query.send().await.unwrap().items.unwrap();
         assert!(!items.is_empty());
-        all.push_str(&format!("{items:?}"));
+        all.push(format!("{items:?}"));
     }
     for function in [&world.stack.sync_function, &world.stack.api_function] {
         let lines = logs::lines(&world.stack, function, "").await;
         assert!(!lines.is_empty());
-        all.push_str(&format!("{lines:?}"));
+        all.push(format!("{lines:?}"));
     }
-    all
+    all.concat()
 }
 
 #[tokio::test]

@@ -81,12 +81,12 @@ mod tests {
             ApiToken::generate(new, Timestamp::from_unix(0)).0
         };
         let (maker, ended) = (make(None, None), make(None, Some(10)));
-        let made = make(Some(&maker), None);
+        let second = make(Some(&maker), None);
         let organization = |id| HashMap::from([("own".parse().unwrap(), id)]);
         let both = Present { tokens: HashSet::from([maker.id]), organizations: organization(first) };
-        assert!(both.is_good(&maker, now) && both.is_good(&made, now) && !both.is_good(&ended, now));
+        assert!(both.is_good(&maker, now) && both.is_good(&second, now) && !both.is_good(&ended, now));
         let alone = Present { tokens: HashSet::new(), ..both };
-        assert!(alone.is_good(&maker, now) && !alone.is_good(&made, now), "its maker is gone");
+        assert!(alone.is_good(&maker, now) && !alone.is_good(&second, now), "its maker is gone");
         let next = Present { organizations: organization(Generation::default()), ..alone };
         assert!(!next.is_good(&maker, now), "another organization bears the name");
         assert!(!Present::default().is_good(&maker, now), "none does");

@@ -47,6 +47,7 @@ enum Wish {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is there or not")]
 struct World {
     bucket: Bucket,
     /// The first repository's link.
