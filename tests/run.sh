@@ -33,6 +33,7 @@ small="SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=
 record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
   case "$*" in
+    *"not "*) on_stack "$patient" "$@" ;;
     *garbage* | *locks*) on_stack "$impatient" "$@" ;;
     *shares*) on_stack "$patient,$small" "$@" ;;
     *) on_stack "$patient" "$@" ;;

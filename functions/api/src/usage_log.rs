@@ -25,33 +25,34 @@ const REFUSED: &str = "The browser (or proxy) sent a request that this server co
 /// `GET …/logs` of a repository.
 pub(crate) async fn of_repository(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let window = window(call, now())?;
-    // What was written late about another one that bore the name is not its own.
-    let window = since(repository::find(api, name).await?.created, window);
-    list(api, LogOf::Repository(name), call, window).await
+    let created = repository::find(api, name).await?.created;
+    list(api, LogOf::Repository(name), call, window, Some(created)).await
 }
 
 /// `GET organization/{orgname}/logs`.
 pub(crate) async fn of_organization(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let window = window(call, now())?;
     let organization = organization::find(api, name).await?;
-    let window = since(organization.created, window);
-    list(api, LogOf::Namespace(&organization.name), call, window).await
-}
-
-/// A window without what lies before.
-fn since(created: Timestamp, (from, end): (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
-    (from.max(created).min(end), end)
+    list(api, LogOf::Namespace(&organization.name), call, window, Some(organization.created)).await
 }
 
 /// `GET user/logs`.
 pub(crate) async fn of_namespace(api: &Api, name: &Namespace, call: &Call) -> Result<Answer, ApiError> {
-    list(api, LogOf::Namespace(name), call, window(call, now())?).await
+    list(api, LogOf::Namespace(name), call, window(call, now())?, None).await
 }
 
-async fn list(api: &Api, log: LogOf<'_>, call: &Call, (from, end): (Timestamp, Timestamp)) -> Result<Answer, ApiError> {
+/// The entries of a window. Those from before `created` are of another one that bore the name.
+async fn list(
+    api: &Api,
+    log: LogOf<'_>,
+    call: &Call,
+    (from, end): (Timestamp, Timestamp),
+    created: Option<Timestamp>,
+) -> Result<Answer, ApiError> {
     let after = call.next_page(|page| page.len() <= NEXT_PAGE_LENGTH && page.is_ascii())?;
     // The window is all of its first second, and nothing of its last.
-    let query = LogQuery { from, to: Timestamp::from_unix(end.unix() - 1), limit: PAGE, after };
+    let first = created.map_or(from, |created| from.max(created));
+    let query = LogQuery { from: first, to: Timestamp::from_unix(end.unix() - 1), limit: PAGE, after };
     let page = api.table.log(log, query, now()).await?;
     let performer = call.query("performer").filter(|name| !name.is_empty());
     let by_performer = |entry: &&LogEntry| performer.is_none_or(|name| entry.performer.as_deref() == Some(name));

@@ -80,6 +80,9 @@ impl Table {
 
     /// Entries, newest first.
     pub async fn log(&self, log: LogOf<'_>, query: LogQuery<'_>, now: Timestamp) -> Result<LogPage, StateError> {
+        if query.from > query.to {
+            return Ok(LogPage { entries: Vec::new(), next: None });
+        }
         let (first, last) = (log.key(query.from, Uuid::nil()), log.key(query.to, Uuid::max()));
         let after = query.after.map(|after| format!("{}{after}", prefix::LOG));
         // DynamoDB refuses to go on from outside of the range.
