@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const MOST: &str = "18446744073709551615";
 const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The longest that a registry is waited for.
+/// The longest that a registry is waited for that says what nobody means.
 const DAY: i64 = 86_400;
 
 fn image() -> Image {

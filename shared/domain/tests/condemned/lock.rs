@@ -1,5 +1,6 @@
 //! The lock of one repository, and all who take it: a collector that prunes, a sync, a tag that is set by hand, a mirror
-//! that is made (which writes the repository's state anew), and a purge, after which the name may be somebody else's.
+//! that is made or ended (either writes the repository's state anew), and a purge, after which the name may be somebody
+//! else's.
 //!
 //! The content below one manifest's link stands for everything: a tag without that link is a tag without content, because
 //! collectors delete what has none.
