@@ -14,7 +14,10 @@ pub const UNTOLD_RESET: Duration = Duration::from_secs(3600);
 /// The latest beginning of a new allowance that is believed, from when it was told: no registry counts by more than days.
 pub const LONGEST_RESET: Duration = Duration::from_secs(86_400);
 /// The longest wait that is believed. A registry that asks for more is misconfigured, or wants to be rid of us.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(7 * 86_400);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+/// How long a wait goes on after an answer that was no refusal, although it had been told to be longer. It is no shorter,
+/// because that may have been the answer to what was asked before the refusal.
+pub const WAIT_AFTER_ANSWER: Duration = UNTOLD_WAIT;
 
 /// A registry's limit as it was last seen. Every sync with the same identity at the same registry uses up the same
 /// allowance, so what one of them saw last holds for all.
@@ -33,6 +36,8 @@ pub struct RateLimit {
     pub blocked_at: Timestamp,
     /// When an answer that was no refusal last said that more may be fetched.
     pub open_at: Timestamp,
+    /// When an answer that was no refusal last came during a block.
+    pub answered_at: Timestamp,
 }
 
 /// Whether a manifest may be fetched.
@@ -86,10 +91,16 @@ impl RateLimit {
         let age = |limit: &Self| (limit.seen_at, std::cmp::Reverse(limit.remaining.unwrap_or(u64::MAX)));
         let latest = if age(&other) >= age(&self) { other } else { self };
         let open_at = self.open_at.max(other.open_at);
+        let answered_at = self.answered_at.max(other.answered_at);
+        let lowered = |until: Timestamp, told: Timestamp| {
+            let is_answered = Self::ends(answered_at, told);
+            if is_answered { until.min(answered_at.plus(WAIT_AFTER_ANSWER)) } else { until }
+        };
         let blocks = [self, other].map(|limit| (limit.blocked_until, limit.blocked_at));
+        let blocks = blocks.map(|(until, told)| (until.map(|until| lowered(until, told)), told));
         let block = blocks.into_iter().filter(|(_, told)| !Self::ends(open_at, *told)).max();
         let (blocked_until, blocked_at) = block.unwrap_or_default();
-        Self { blocked_until, blocked_at, open_at, ..latest }
+        Self { blocked_until, blocked_at, open_at, answered_at, ..latest }
     }
 }
 
@@ -104,6 +115,27 @@ mod tests {
     fn left(remaining: u64) -> RateLimit {
         let (seen_at, remaining, resets_at) = (at(100), Some(remaining), Some(at(200)));
         RateLimit { seen_at, remaining, resets_at, ..RateLimit::default() }
+    }
+
+    #[test]
+    fn an_answer_that_says_nothing_of_limits_shortens_a_block() {
+        let far = at(1_000).plus(LONGEST_WAIT);
+        let blocked = RateLimit { blocked_until: Some(far), blocked_at: at(1_000), ..RateLimit::default() };
+        let answered = |seconds| RateLimit { answered_at: at(seconds), ..RateLimit::default() };
+        for (when, until) in [(999, far), (1_000, far), (1_001, at(1_001).plus(WAIT_AFTER_ANSWER))] {
+            for merged in [blocked.merged(answered(when)), answered(when).merged(blocked)] {
+                assert_eq!(merged.blocked_until, Some(until), "{when}");
+                assert_eq!(merged.merged(blocked).blocked_until, Some(until), "the table's copy is older");
+            }
+        }
+        let soon = RateLimit { blocked_until: Some(at(1_005)), ..blocked };
+        assert_eq!(soon.merged(answered(1_001)).blocked_until, Some(at(1_005)), "it is never prolonged");
+        let again = RateLimit { blocked_until: Some(at(5_000)), blocked_at: at(1_002), ..RateLimit::default() };
+        assert_eq!(
+            blocked.merged(answered(1_001)).merged(again).blocked_until,
+            Some(at(5_000)),
+            "a later refusal counts"
+        );
     }
 
     #[test]

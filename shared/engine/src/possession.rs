@@ -256,7 +256,7 @@ impl Possession {
     }
 
     /// Writes down what the next invocation, or the next run, need not find out again.
-    pub(crate) async fn pause(&self) -> Result<(), WorkError> {
+    async fn record(&self) -> Result<(), WorkError> {
         let (hints, received) = {
             let mut books = self.books();
             (std::mem::take(&mut books.hints), std::mem::take(&mut books.received))
@@ -266,7 +266,7 @@ impl Possession {
         self.write(hints).await
     }
 
-    /// Ends a run: takes the links away that it made and no tag needs, and remembers for a while that their content came.
+    /// Ends a run, or an invocation of it: takes the links away that it made and no tag needs, and remembers for a while that their content came.
     pub(crate) async fn end(&self, claim: &Claim) -> Result<(), WorkError> {
         let mut fresh: Vec<_> = std::mem::take(&mut self.books().fresh).into_iter().collect();
         if !fresh.is_empty() {
@@ -285,6 +285,6 @@ impl Possession {
                 books.received.insert(digest, proven);
             }
         }
-        self.pause().await
+        self.record().await
     }
 }

@@ -107,13 +107,14 @@ impl Steps<'_> {
         }
     }
 
-    /// Leaves the repository as it should be left after what came of the steps, if it is still ours: with nothing that no
-    /// tag needs at the end of the run, else so that the next invocation can go on.
+    /// Leaves the repository as it should be left, if it is still ours: with nothing that no tag needs. The next invocation
+    /// goes on by what is recorded of that.
     pub(crate) async fn leave(&self, work: &Work) -> Result<(), WorkError> {
         let Some(possession) = self.possession.get() else { return Ok(()) };
         match work {
-            Work::Done { .. } | Work::Failed(_) => possession.end(self.claim).await,
-            Work::Suspended | Work::Limited(_) => possession.pause().await,
+            Work::Done { .. } | Work::Failed(_) | Work::Suspended | Work::Limited(_) => {
+                possession.end(self.claim).await
+            }
             Work::Stopped => Ok(()),
         }
     }

@@ -87,8 +87,11 @@ impl Meter {
 
     /// Takes in what an answer of the registry's own says of it.
     pub(crate) fn observe(&self, status: StatusCode, headers: &HeaderMap) {
-        if let Some(seen) = rate_limit::observe(status, headers, rate_limit::now()) {
+        let now = rate_limit::now();
+        if let Some(seen) = rate_limit::observe(status, headers, now) {
             self.learn(seen);
+        } else if status.is_success() && self.limit().blocked(now).is_some() {
+            self.learn(RateLimit { answered_at: now, ..RateLimit::default() });
         }
     }
 
