@@ -50,7 +50,7 @@ async fn ten_thousand_mirrors_are_listed_without_a_scan() {
             parameters.push(("next_page", next.as_str()));
         }
         let (page, asked) = get("repository", &parameters).await;
-        assert_eq!(asked, ["Query"], "one request for each page");
+        assert_eq!(asked, ["GetItem", "Query"], "the organization, and one request for each page");
         let found = page["repositories"].as_array().unwrap();
         assert!(found.len() <= 100, "{}", found.len());
         let name = |it: &Value| format!("{}/{}", it["namespace"].as_str().unwrap(), it["name"].as_str().unwrap());

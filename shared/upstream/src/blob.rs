@@ -51,6 +51,8 @@ pub struct BlobReader {
     /// Bytes to pass over: a server that ignores `Range` begins at the start.
     skip: u64,
     breaks: u32,
+    /// Bytes that were delivered since the last break.
+    delivered: u64,
     /// Bytes that came since the last break, or since [`PATIENCE`] was last counted from.
     came: u64,
     since: Instant,
@@ -65,7 +67,8 @@ impl BlobReader {
         size: u64,
         range: Range<u64>,
     ) -> Result<Self, UpstreamError> {
-        let (Range { start: offset, end }, backoff) = (range, Backoff::new());
+        let (end, backoff) = (range.end.min(size), Backoff::new());
+        let offset = range.start.min(end);
         let mut reader = Self {
             requests,
             url,
@@ -78,6 +81,7 @@ impl BlobReader {
             chunk: Bytes::new(),
             skip: 0,
             breaks: 0,
+            delivered: 0,
             came: 0,
             since: Instant::now(),
             backoff,
@@ -137,6 +141,7 @@ impl BlobReader {
                         self.broke(Some(UpstreamError::Timeout(display(&self.url))))?;
                     }
                     if let Some(chunk) = self.accept(chunk)? {
+                        self.got_on(chunk.len() as u64);
                         return Ok(Some(chunk));
                     }
                 }
@@ -167,9 +172,7 @@ impl BlobReader {
     /// Whether so little comes that the stream is as good as broken.
     fn drips(&mut self, came: u64) -> bool {
         self.came = self.came.saturating_add(came);
-        if self.came >= ENOUGH {
-            self.breaks = 0;
-        } else if self.since.elapsed() < PATIENCE {
+        if self.came < ENOUGH && self.since.elapsed() < PATIENCE {
             return false;
         }
         let drips = self.came < ENOUGH && self.offset.saturating_add(came) < self.end;
@@ -177,10 +180,18 @@ impl BlobReader {
         drips
     }
 
+    /// Counts what was not there before. A server that sends its beginning again and again gets nobody on.
+    fn got_on(&mut self, bytes: u64) {
+        self.delivered = self.delivered.saturating_add(bytes);
+        if self.delivered >= ENOUGH {
+            (self.breaks, self.delivered) = (0, 0);
+        }
+    }
+
     /// Gives the broken stream up; fails where it broke too often.
     fn broke(&mut self, error: Option<UpstreamError>) -> Result<(), UpstreamError> {
         self.stream = None;
-        self.breaks = self.breaks.saturating_add(1);
+        (self.breaks, self.delivered) = (self.breaks.saturating_add(1), 0);
         (self.came, self.since) = (0, Instant::now());
         if self.breaks < MAX_BREAKS {
             return Ok(());

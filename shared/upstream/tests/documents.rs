@@ -8,10 +8,14 @@ mod server;
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use moorage_domain::{Digest, FailureReason};
-use moorage_upstream::{Meter, UpstreamError, fuzz};
+use moorage_upstream::{Meter, Registry, UpstreamError, fuzz};
 use peak_alloc::PeakAlloc;
 use server::{Server, ok, open, status};
-use tokio::sync::Mutex;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::Mutex,
+};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -153,7 +157,28 @@ async fn a_blob_takes_what_has_come_of_it() {
     assert_eq!(bytes.len(), 300_000);
     for range in [0..0, 0..u64::MAX, u64::MAX - 1..u64::MAX, u64::MAX..u64::MAX] {
         if let Ok(Some(reader)) = registry.blob_part(&Digest::sha256(b""), 300_000, range.clone()).await {
-            assert!(reader.rest().await.is_err(), "{range:?}");
+            assert!(reader.rest().await.is_ok_and(|bytes| bytes.len() <= 300_000), "{range:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_that_begins_again_and_again_gets_nobody_on() {
+    let _alone = ALONE.lock().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let reference = format!("{}/a/b", listener.local_addr().unwrap()).parse().unwrap();
+    // It says nothing of a length, breaks off, and knows no ranges.
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            // What begins with this byte speaks TLS.
+            if stream.read(&mut request).await.is_ok_and(|_| request[0] != 0x16) {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
+                let _ = stream.write_all(&[7; 300_000]).await;
+            }
+        }
+    });
+    let registry = Registry::new(reference, server::settings(Meter::default(), &[])).unwrap();
+    let error = registry.blob(&Digest::sha256(b""), 400_000, 0).await.unwrap().rest().await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Truncated { received: 300_000, .. }), "{error}");
 }
