@@ -168,7 +168,10 @@ impl BlobReader {
     fn drips(&mut self, came: u64) -> bool {
         self.came = self.came.saturating_add(came);
         if self.came >= ENOUGH {
-            self.breaks = 0;
+            // What had come before is no step ahead: a registry that begins anew each time would never be given up.
+            if self.skip == 0 {
+                self.breaks = 0;
+            }
         } else if self.since.elapsed() < PATIENCE {
             return false;
         }
