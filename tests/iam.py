@@ -95,9 +95,32 @@ def refusals(policies_of):
         ("RegistryRole", "s3:PutObject", link, False), ("ApiRole", "s3:GetObject", blob, False),
     ):
         yield from asked(policies_of, role, action, {}, may, resource)
-    for role in ("SyncRole", "ApiRole"):
-        for context in ({}, {"kms:EncryptionContextKeys": ["another"]}):
-            yield from asked(policies_of, role, "kms:Decrypt", context, False)
+    yield from secrets(policies_of)
+
+
+def secrets(policies_of):
+    """Each role opens what it needs: registries' passwords are a sync's, robots' tokens are the API's."""
+    stored = [(owner, with_registry) for owner in ("repository", "robot_upstream", "organization") for with_registry in (True, False)]
+    for owner, with_registry in stored:
+        keys = [owner, "registry"] if with_registry else [owner]
+        yield from asked(policies_of, "SyncRole", "kms:Decrypt", encryption(keys), True)
+        yield from asked(policies_of, "SyncRole", "kms:Encrypt", encryption(keys), False)
+        yield from asked(policies_of, "ApiRole", "kms:Decrypt", encryption(keys), False)
+        yield from asked(policies_of, "ApiRole", "kms:Encrypt", encryption(keys), with_registry)
+    for action in ("kms:Decrypt", "kms:Encrypt"):
+        yield from asked(policies_of, "ApiRole", action, encryption(["robot"]), True)
+        yield from asked(policies_of, "SyncRole", action, encryption(["robot"]), False)
+    # Whoever adds a key of one's own to another's context gets it from neither, and nobody gets what is bound to nothing.
+    for keys in ([], ["another"], ["robot", "repository"], ["robot", "registry"], ["robot", "another"], ["repository", "another"]):
+        for role in ("SyncRole", "ApiRole", "GcRole", "RegistryRole"):
+            yield from asked(policies_of, role, "kms:Decrypt", encryption(keys), False)
+            yield from asked(policies_of, role, "kms:Encrypt", encryption(keys), False)
+
+
+def encryption(keys):
+    """What KMS says of an encryption context with these keys."""
+    values = {f"kms:EncryptionContext:{key}": "it" for key in keys}
+    return {"kms:EncryptionContextKeys": keys, **values} if keys else {}
 
 
 def bucket_arn(policies_of):

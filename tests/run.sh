@@ -27,8 +27,8 @@ on_stack() {
 # a stack of their own.
 patient=GcGraceSeconds=86400
 impatient=GcGraceSeconds=2,RetentionSeconds=18
-# A namespace that may have little, for the tests of what it may have.
-small="SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"
+# A namespace that may have little, for the tests of what it may have, and content that is proven once for all.
+small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"
 # What the functions ask of AWS while all tests run, and by which statement of their roles they may.
 record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then

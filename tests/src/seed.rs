@@ -1,7 +1,7 @@
 //! Content put into the bucket, and mirrors into the table, by hand, where a test needs what no sync and no call would
 //! bring.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use moorage_domain::{Digest, RepositoryName};
@@ -71,6 +71,9 @@ const BATCH: usize = 25;
 /// Batches that are written at once.
 const WRITERS: usize = 8;
 
+/// A moment that no test sees, in seconds since 1970.
+const FOR_EVER: usize = 9_000_000_000;
+
 type Item = HashMap<String, AttributeValue>;
 
 /// Mirrors, straight in the table: copies of the world's own, as the API made it, in everything but their names. They
@@ -84,7 +87,7 @@ pub async fn mirrors(world: &World, count: usize) -> Vec<RepositoryName> {
         let mut copy = item.clone();
         copy.insert("repository".into(), AttributeValue::S(name.to_string()));
         copy.extend(key);
-        WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(copy)).build().unwrap()).build()
+        put_request(copy)
     };
     let writes = names.iter().flat_map(|name| {
         let [first, second] = keys(name);
@@ -92,6 +95,34 @@ pub async fn mirrors(world: &World, count: usize) -> Vec<RepositoryName> {
     });
     write(&world.stack, writes.collect()).await;
     names
+}
+
+/// Tags that a repository holds, straight in the table: copies of one that it has, under these numbers.
+pub async fn tags(stack: &Stack, repository: &RepositoryName, model: &str, numbers: Range<usize>) {
+    let held = read(stack, key(format!("REPO#{repository}"), format!("TAG#{model}"))).await;
+    let tag = |number| {
+        let mut tag = held.clone();
+        let name = format!("n{number:05}");
+        tag.extend(key(format!("REPO#{repository}"), format!("TAG#{name}")));
+        tag.insert("tag".into(), AttributeValue::S(name));
+        put_request(tag)
+    };
+    write(stack, numbers.map(tag).collect()).await;
+}
+
+/// What a tag that a repository holds was before, straight in the table: at each of these moments something, which is
+/// kept for ever.
+pub async fn past_tags(stack: &Stack, repository: &RepositoryName, tag: &str, starts: Range<usize>) {
+    let held = read(stack, key(format!("REPO#{repository}"), format!("TAG#{tag}"))).await;
+    let past = |start: usize| {
+        let mut past = held.clone();
+        past.extend(key(format!("REPO#{repository}"), format!("TAGHISTORY#{start:012}#{tag}")));
+        for (name, moment) in [("start", start), ("end", start + 1), ("expires_at", FOR_EVER)] {
+            past.insert(name.into(), AttributeValue::N(moment.to_string()));
+        }
+        put_request(past)
+    };
+    write(stack, starts.map(past).collect()).await;
 }
 
 /// Takes from the table what [`mirrors`] wrote.
@@ -104,13 +135,18 @@ pub async fn forget_mirrors(stack: &Stack, names: &[RepositoryName]) {
 
 /// The keys of a repository's item and of its mirror's.
 fn keys(name: &RepositoryName) -> [Item; 2] {
-    let key = |pk: String, sk: String| {
-        Item::from([("pk".into(), AttributeValue::S(pk)), ("sk".into(), AttributeValue::S(sk))])
-    };
     [
         key(format!("NS#{}", name.namespace()), format!("REPOSITORY#{}", name.name())),
         key(format!("REPO#{name}"), "MIRROR".into()),
     ]
+}
+
+fn key(pk: String, sk: String) -> Item {
+    [("pk".into(), AttributeValue::S(pk)), ("sk".into(), AttributeValue::S(sk))].into()
+}
+
+fn put_request(item: Item) -> WriteRequest {
+    WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build().unwrap()).build()
 }
 
 async fn read(stack: &Stack, key: Item) -> Item {

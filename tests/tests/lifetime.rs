@@ -9,7 +9,8 @@ use moorage_tests::{
     organization_mirror as organization,
     process::Frozen,
     proxy::{Fault, Proxy},
-    world::World,
+    table::{self, Key},
+    world::{SYNC_LIMIT, World},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -247,4 +248,38 @@ async fn an_admin_has_a_limit_forgotten_of_an_organization() {
     assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
     one.wait_for(&["SUCCESS"]).await;
     assert!(organization::log(&world).await.iter().any(|entry| entry["metadata"]["updated_fields"][0] == "rate_limit"));
+}
+
+#[tokio::test]
+async fn a_table_that_fails_ends_the_run_with_its_log_and_gives_the_claim_up() {
+    // What is read by the steps, and what is read before them.
+    let filtered = json!({"architecture_filter": ["amd64"]});
+    for (name, what, changes) in [("step", "TAG#broken", json!({})), ("begun", "SKIPPED#broken", filtered)] {
+        let world = World::new(name).await;
+        let image = Image::oci("amd64", &[layer(rand::random(), 10)]);
+        image.push(&format!("http://{}", world.stack.upstream), &world.path, "v1").await;
+        world.create_mirror(&world.stack.upstream, changes).await;
+        // It lacks what each such item has.
+        let broken = Key(format!("REPO#{}", world.repository), what.to_owned());
+        table::set(&world.stack, &broken, [("tag", table::text("broken"))]).await;
+        world.sync_now().await;
+        let failed = eventually("the sync fails", SYNC_LIMIT, async || {
+            let mirror = world.mirror().await;
+            (mirror["sync_status"] == "FAIL").then_some(mirror)
+        })
+        .await;
+        assert_eq!(failed["sync_expiration_date"], Value::Null, "the claim is nobody's: {failed}");
+        // The first; another one may have begun since.
+        let run = world.runs().await.pop().unwrap();
+        assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("storage_error")), "{run}");
+        assert_ne!(run["ended_at"], Value::Null);
+        let log = world.log().await;
+        assert!(log.iter().any(|entry| entry["kind"] == "repo_mirror_sync_failed"), "{log:?}");
+        assert!(bucket::check(&world.stack, &world.repository).await.tags.is_empty());
+
+        table::delete(&world.stack, &broken).await;
+        sync_now_once_the_claim_has_expired(&world).await;
+        world.wait_for(&["SUCCESS"]).await;
+        assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], image.digest());
+    }
 }

@@ -274,9 +274,54 @@ async fn tags_by_hand_and_indexes_reach_only_what_the_repository_links() {
     };
     let (theirs, nobodys) = (put("stolen", secret.digest()).await, put("stolen", Digest::sha256(b"nothing")).await);
     assert_eq!((theirs.0, &theirs), (404, &nobodys));
+    let restore = async |tag: &str, digest: Digest| {
+        let path = format!("repository/{}/tag/{tag}/restore", world.repository);
+        world.call(reqwest::Method::POST, &path, Some(json!({"manifest_digest": digest}))).await
+    };
+    for tag in ["v1", "stolen"] {
+        let (theirs, nobodys) = (restore(tag, secret.digest()).await, restore(tag, Digest::sha256(b"nothing")).await);
+        assert_eq!(theirs, nobodys, "{tag}");
+        assert!([400, 404].contains(&theirs.0), "{theirs:?}");
+    }
+    assert_eq!(links(&world, &digests(&secret)).await, Vec::<String>::new());
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags, [("v1".to_owned(), mine.digest())].into());
     assert_eq!(put("mine", mine.digest()).await.0, 201);
     assert_eq!(put("mine", mine.digest()).await.0, 201, "once more, over what is there");
     let (_, _, bytes) = image::get_manifest(&upstream, &world.path, "v1").await;
     assert_eq!(bytes, mine.manifest);
     assert_eq!(pulled(&world, &secret.digest()).await, [404, 404]);
+}
+
+#[tokio::test]
+async fn a_preview_tells_nothing_of_what_others_have() {
+    let (victim, thief) = (World::new("hidden").await, World::new("curious").await);
+    let upstream = format!("http://{}", victim.stack.upstream);
+    let (secret, mine, nobodys) = (random(), random(), random());
+    secret.push(&upstream, &victim.path, "v1").await;
+    victim.create_mirror(&victim.stack.upstream, json!({})).await;
+    assert_eq!(victim.sync().await["status"], "SUCCESS");
+
+    let proxy = Proxy::start(&upstream).await;
+    let attacks = [("theirs", &secret), ("nobodys", &nobodys)];
+    for (tag, target) in attacks {
+        mine.push(&upstream, &thief.path, tag).await;
+        announce(&proxy, tag, &target.digest(), None);
+    }
+    thief.create_mirror(&proxy.address, json!({})).await;
+    let preview = async || {
+        let (status, preview) = thief.call(reqwest::Method::POST, &thief.mirror_path("/preview"), None).await;
+        assert_eq!((status, &preview["failure"]), (200, &Value::Null), "{preview}");
+        attacks.map(|(tag, target)| {
+            let told = preview["tags"].as_array().unwrap().iter().find(|told| told["name"] == tag).unwrap();
+            assert_eq!(told["digest"], json!(target.digest()));
+            told.to_string().replace(tag, "TAG").replace(&target.digest().to_string(), "DIGEST")
+        })
+    };
+    let [theirs, nobodys] = preview().await;
+    assert_eq!(theirs, nobodys);
+    // Nor after a sync that could have neither.
+    assert_eq!(thief.sync().await["tags_failed"], 2);
+    let [theirs, nobodys] = preview().await;
+    assert_eq!(theirs, nobodys);
+    assert_eq!(links(&thief, &digests(&secret)).await, Vec::<String>::new());
 }

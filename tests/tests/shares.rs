@@ -1,4 +1,5 @@
-//! What one namespace may take of a deployment. The stack of these tests lets it have little.
+//! What one namespace may take of a deployment, and of what others have. The stack of these tests lets it have little,
+//! and what one namespace has proven counts for all.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,7 +9,7 @@ use moorage_tests::{
     bucket, eventually,
     image::{Image, layer},
     organization_mirror as organization,
-    proxy::{Fault, Proxy},
+    proxy::{Fault, Proxy, count},
     world::{SYNC_LIMIT, World, outcome},
 };
 use reqwest::Method;
@@ -208,4 +209,34 @@ async fn concurrency_is_reserved_for_syncs() {
     let lambda = aws_sdk_lambda::Client::new(&world.stack.aws);
     let reserved = lambda.get_function_concurrency().function_name(&world.stack.sync_function).send().await.unwrap();
     assert_eq!(reserved.reserved_concurrent_executions, Some(SYNCS));
+}
+
+#[tokio::test]
+async fn what_another_namespace_has_is_not_sent_again_where_all_trust_each_other() {
+    let (one, two) = (World::new("proves").await, World::new("trusts").await);
+    let upstream = format!("http://{}", one.stack.upstream);
+    let image = Image::oci("amd64", &[layer(rand::random(), 5_000)]);
+    let proxy = Proxy::start(&upstream).await;
+    for (world, manifests, blobs) in [(&one, 1, 2), (&two, 0, 0)] {
+        image.push(&upstream, &world.path, "v1").await;
+        world.create_mirror(&proxy.address, json!({})).await;
+        let run = world.sync().await;
+        assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(1)), "{run}");
+        let requests = count(&proxy.take_seen());
+        let sent = ["GET manifests", "GET blobs"].map(|kind| requests.get(kind).copied().unwrap_or(0));
+        assert_eq!(sent, [manifests, blobs], "{requests:?}");
+        assert_eq!(run["bytes_copied"] == 0, blobs == 0, "{run}");
+        let held = bucket::check(&world.stack, &world.repository).await;
+        assert_eq!((held.tags.get("v1"), held.layers.len()), (Some(&image.digest()), 2));
+    }
+    // What nobody has proven is nobody's still.
+    let unknown = Digest::sha256(&rand::random::<[u8; 32]>());
+    proxy.fault(
+        "HEAD",
+        "manifests/v1",
+        ALWAYS,
+        Fault::Status(200, vec![("docker-content-digest", unknown.to_string())]),
+    );
+    assert_eq!(two.sync().await["tags_failed"], 1);
+    assert_eq!(bucket::check(&two.stack, &two.repository).await.tags.get("v1"), Some(&image.digest()));
 }

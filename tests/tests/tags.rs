@@ -5,6 +5,7 @@ use moorage_tests::{
     bucket,
     image::{Image, layer},
     registry::Registry,
+    seed,
     world::World,
 };
 use reqwest::Method;
@@ -160,4 +161,63 @@ async fn tags_are_changed_by_hand_where_no_mirror_owns_them() {
     assert_eq!(served.bytes().await.unwrap().to_vec(), images[0].manifest);
     let kinds: Vec<_> = world.log().await.iter().take(4).map(|entry| entry["kind"].clone()).collect();
     assert_eq!(kinds, ["delete_tag", "create_tag", "create_tag", "revert_tag"]);
+}
+
+/// A public repository that mirrors one tag.
+async fn public(world: &World, name: &str) -> World {
+    let repository = seed::repository(world, name, "public").await;
+    let world = World { path: repository.to_string(), repository, ..world.clone() };
+    let image = Image::oci("amd64", &[layer(rand::random(), 10)]);
+    image.push(&format!("http://{}", world.stack.upstream), &world.path, "v1").await;
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    world
+}
+
+#[tokio::test]
+async fn who_has_no_token_is_not_told_what_takes_much_reading() {
+    let world = World::empty("many").await;
+    let stranger = World::empty("stranger").await;
+    let stranger = world.token(Some(&stranger.namespace), "admin").await;
+    let status = async |world: &World, query: &str, token: Option<&str>| {
+        let path = format!("repository/{}/tag/?{query}", world.repository);
+        world.send(Method::GET, &path, token, None).await.0
+    };
+    let modified = async |world: &World, token: Option<&str>| {
+        let path = format!("repository?namespace={}&public=true&last_modified=true", world.namespace);
+        let (status, list) = world.send(Method::GET, &path, token, None).await;
+        assert_eq!(status, 200, "{list}");
+        let found = list["repositories"].as_array().unwrap().iter().find(|it| it["name"] == "tags");
+        found.unwrap()["last_modified"].is_u64()
+    };
+    let (admin, anybody) = (Some(world.stack.token.as_str()), [None, Some(stranger.as_str())]);
+    let refused = [401, 403];
+
+    // With the tag that is there: as many as are looked at, and one more.
+    let tags = public(&world, "tags").await;
+    seed::tags(&tags.stack, &tags.repository, "v1", 1..500).await;
+    assert!(modified(&tags, None).await && modified(&tags, admin).await);
+    seed::tags(&tags.stack, &tags.repository, "v1", 500..501).await;
+    assert!(!modified(&tags, None).await && modified(&tags, admin).await);
+    seed::tags(&tags.stack, &tags.repository, "v1", 501..1_000).await;
+    for token in anybody {
+        assert_eq!(status(&tags, "", token).await, 200);
+    }
+    seed::tags(&tags.stack, &tags.repository, "v1", 1_000..1_001).await;
+    for (token, refused) in anybody.into_iter().zip(refused) {
+        assert_eq!(status(&tags, "", token).await, refused);
+        assert_eq!(status(&tags, "onlyActiveTags=true", token).await, refused);
+        assert_eq!(status(&tags, "specificTag=v1", token).await, 200, "one is no more than a look");
+    }
+    assert_eq!(status(&tags, "", admin).await, 200);
+
+    let past = public(&world, "past").await;
+    seed::past_tags(&past.stack, &past.repository, "v1", 1..1_001).await;
+    assert_eq!(status(&past, "", None).await, 200);
+    seed::past_tags(&past.stack, &past.repository, "v1", 1_001..1_002).await;
+    for (token, refused) in anybody.into_iter().zip(refused) {
+        assert_eq!(status(&past, "", token).await, refused);
+        assert_eq!(status(&past, "onlyActiveTags=true", token).await, 200);
+    }
+    assert_eq!(status(&past, "", admin).await, 200);
 }

@@ -55,7 +55,11 @@ fn operation(endpoint: &Endpoint) -> Value {
     }
     for (status, about, schema) in failures(endpoint) {
         let content = Map::from_iter([("application/json".to_owned(), json!({"schema": reference(schema)}))]);
-        answers.entry(status).or_insert_with(|| answer(about, Some(content)));
+        let headers = may_be_repeated(&status).then(retry_after);
+        let failure = answers.entry(status).or_insert_with(|| answer(about, Some(content)));
+        if let Some(headers) = headers {
+            failure["headers"] = headers;
+        }
     }
     let mut operation = json!({
         "operationId": endpoint.operation, "summary": endpoint.summary, "parameters": parameters, "responses": answers,
@@ -96,11 +100,26 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
         failures.push(("405", "There is no such method.", "Error"));
     }
     failures.push(("429", "There is too much at once. `Retry-After` tells when to try again.", "Error"));
-    failures.push(("503", "A service that is needed failed, or the repository is not an ordinary one.", "Error"));
+    failures.push(("500", "A fault of this service, whose log says more.", "Error"));
+    let unavailable = "A service that is needed failed, not everything could be done in time, or the repository is not an \
+                       ordinary one or in use. Where it is in use, `Retry-After` tells when to try again.";
+    failures.push(("503", unavailable, "Error"));
     if endpoint.operation == "createRepoMirrorConfig" {
         failures.push(("409", "There is a mirror.", "Error"));
     }
     failures.into_iter().map(|(status, about, schema)| (status.to_owned(), about, schema)).collect()
+}
+
+/// Whether a call that failed so may do later, unchanged.
+fn may_be_repeated(status: &str) -> bool {
+    ["429", "503"].contains(&status)
+}
+
+fn retry_after() -> Value {
+    json!({"Retry-After": {
+        "description": "The seconds after which the same call will mostly do.",
+        "schema": {"type": "integer", "minimum": 1},
+    }})
 }
 
 fn answer(about: &str, content: Option<Map<String, Value>>) -> Value {
@@ -159,6 +178,22 @@ mod tests {
         }
         for name in known.keys() {
             assert!(used.contains(name.as_str()), "{name} is not used");
+        }
+    }
+
+    #[test]
+    fn whatever_can_fail_is_described() {
+        let document = document("").unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        for (path, method, operation) in
+            paths.iter().flat_map(|(path, methods)| methods.as_object().unwrap().iter().map(move |(m, o)| (path, m, o)))
+        {
+            let answers = &operation["responses"];
+            assert!(answers["500"].is_object(), "{method} {path}");
+            for status in ["429", "503"] {
+                let header = &answers[status]["headers"]["Retry-After"];
+                assert_eq!(header["schema"]["type"], "integer", "{method} {path} {status}");
+            }
         }
     }
 

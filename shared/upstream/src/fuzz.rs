@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use moorage_domain::{
-    RateLimit, Timestamp,
+    RateLimit, Timestamp, architecture,
     manifest::{self, Manifest},
     rate_limit::LONGEST_RESET,
     referrers::{self, MAX_WEIGHT, Referrer},
@@ -33,7 +33,7 @@ use crate::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     ("retry_after", retry),
     ("rate_limit", limit),
     ("link", link),
@@ -44,6 +44,7 @@ pub const TARGETS: [Target; 15] = [
     ("token", token),
     ("error_body", error_body),
     ("manifest", manifest),
+    ("config", config),
     ("referrers", referrers),
     ("tag_list", tag_list),
     ("catalog_distribution", catalog_distribution),
@@ -153,6 +154,21 @@ fn manifest(bytes: &[u8]) {
     }
 }
 
+/// Images' configs.
+fn config(bytes: &[u8]) {
+    let wanted = architecture::ARCHITECTURES.map(str::to_owned);
+    assert!(!architecture::leaves_out(bytes, &[]), "no filter leaves nothing out");
+    if architecture::leaves_out(bytes, &wanted) {
+        let foreign = |name: &str| !wanted.iter().any(|wanted| wanted == name);
+        let config: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        let named = config.filter(serde_json::Value::is_object).map(|config| config["architecture"].clone());
+        assert!(
+            named.is_none_or(|named| named.as_str().is_some_and(foreign)),
+            "what is left out names another architecture"
+        );
+    }
+}
+
 /// Lists of referrers.
 fn referrers(bytes: &[u8]) {
     if let Ok(list) = referrers::parse(bytes) {
@@ -201,7 +217,7 @@ fn base() -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{collections::BTreeSet, path::Path};
 
     use proptest::prelude::*;
 
@@ -209,6 +225,20 @@ mod tests {
 
     #[test]
     fn the_corpus_passes() {
+        let names: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let fuzzed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz");
+        let written = |folder: &str| -> BTreeSet<_> {
+            let files = std::fs::read_dir(fuzzed.join(folder)).unwrap().map(|file| file.unwrap().path());
+            files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(written("fuzz_targets"), names, "each target can be fuzzed");
+        assert_eq!(written("corpus"), names);
+        let manifest = std::fs::read_to_string(fuzzed.join("Cargo.toml")).unwrap();
+        for name in &names {
+            assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name} is built");
+            let target = std::fs::read_to_string(fuzzed.join(format!("fuzz_targets/{name}.rs"))).unwrap();
+            assert!(target.contains(&format!("fuzz::run(\"{name}\", bytes)")), "{name} fuzzes what it says");
+        }
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus");
         for (name, run) in TARGETS {
             let files: Vec<_> =

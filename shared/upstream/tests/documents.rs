@@ -42,6 +42,12 @@ async fn parsers_take_a_few_times_what_they_read() {
     let many = |text: &str, count: usize| vec![text; count].join(",");
     let tiny: Vec<_> = (0..300_000).map(|number| format!(r#""{number:x}":"""#)).collect();
     let tiny = tiny.join(",");
+    let with_urls = |urls: &str| format!(r#"{{"mediaType":"a","digest":"{digest}","size":1,"urls":[{urls}]}}"#);
+    // As many as a manifest of 4 MiB has room for, each another one.
+    let another =
+        |number: u32| format!(r#"{{"mediaType":"a","digest":"{}","size":1}}"#, Digest::sha256(&number.to_be_bytes()));
+    let descriptors = (0..38_000).map(another).collect::<Vec<_>>().join(",");
+    assert!((4_000_000..4 * MIB).contains(&descriptors.len()));
     let index = |entries: &str| format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#);
     for (name, document, most) in [
         ("referrers", index(&entry(&tiny)), 2 * MIB),
@@ -52,6 +58,15 @@ async fn parsers_take_a_few_times_what_they_read() {
         ("tag_list", format!(r#"{{"{}":1,"tags":[{}]}}"#, "k".repeat(MIB), many("\"\"", MIB)), MIB),
         ("catalog_distribution", format!(r#"{{"repositories":[{}]}}"#, many(r#""""#, 2 * MIB)), MIB),
         ("catalog_harbor", format!("[{}]", many(r#"{"name":""}"#, 600_000)), 40 * MIB),
+        ("catalog_quay", format!(r#"{{"repositories":[{}]}}"#, many(r#"{"name":""}"#, 600_000)), 40 * MIB),
+        ("catalog_quay", format!(r#"{{"repositories":[{{"name":"a","x":{}"#, "[".repeat(4 * MIB)), 8 * MIB),
+        ("manifest", index(&descriptors), 16 * MIB),
+        ("manifest", format!(r#"{{"schemaVersion":2,"config":{0},"layers":[{descriptors}]}}"#, entry("")), 16 * MIB),
+        ("manifest", index(&entry(&tiny)), MIB),
+        ("manifest", index(&many(&entry(r#""a":"b""#), 31_000)), 16 * MIB),
+        ("manifest", index(&with_urls(&many(r#""""#, MIB))), MIB),
+        ("manifest", format!(r#"{{"schemaVersion":2,"mediaType":"{}"}}"#, "m".repeat(4_000_000)), 8 * MIB),
+        ("config", format!(r#"{{"architecture":"{}"}}"#, "a".repeat(4 * MIB)), 16 * MIB),
         ("token", format!(r#"{{"token":"{}"}}"#, "t".repeat(60_000)), MIB),
         ("error_body", format!(r#"{{"errors":[{{"code":"DENIED","detail":{}"#, "[".repeat(16_000)), MIB),
         ("www_authenticate", "Bearer realm=\"a\",".repeat(20_000), 16 * MIB),
