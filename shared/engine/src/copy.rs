@@ -94,9 +94,8 @@ impl Copier {
         let contents = tree.contents();
         allowance.take(tag, contents.size())?;
         claim.check()?;
-        // Before the tag points to it: whatever becomes of that, even if nobody hears the answer, its content stays.
-        possession.needed(contents.sizes.keys()).await?;
         let link = publish(storage, &tree.proven, tag, believed, || claim.renew()).await?;
+        possession.needed(contents.sizes.keys()).await?;
         let held = self.held(&tree, &contents, source, link);
         claim.tags.put(tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);
