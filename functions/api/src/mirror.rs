@@ -17,7 +17,7 @@ use crate::{
     mirror_body::{self, MirrorBody},
     mirror_schedule,
     mirror_secrets::{self, Change, Place, PlainProxies},
-    organization_mirror, rate_limit, repository, runs,
+    organization_mirror, rate_limit, repository, robot, runs,
 };
 
 /// What Quay answers where an organization's mirror decides.
@@ -43,7 +43,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     }
     let body = unchecked.check(&api.guard)?;
     body.proxies.refuse_masked()?;
-    let robot = robot(api, repository, body.robot_username.as_deref()).await?;
+    let robot = robot(api, call, repository, body.robot_username.as_deref()).await?;
     let mut mirror = new_mirror(repository, &body, robot)?;
     mirror.secrets = secrets(api, &mirror.config, None, &PlainProxies::default(), &body).await?;
     mirror.grant = grant(api, repository, &mirror.config.robot).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
     refuse_if_discovered(&find(api, repository).await?)?;
     let body = unchecked.check_change(&api.guard)?;
     let robot = match &body.robot_username {
-        Some(username) => Some(robot(api, repository, Some(username)).await?),
+        Some(username) => Some(robot(api, call, repository, Some(username)).await?),
         None => None,
     };
     for _ in 0..MAX_RACES {
@@ -156,9 +156,14 @@ pub(crate) async fn find(api: &Api, repository: &RepositoryName) -> Result<Mirro
 }
 
 /// The robot of a mirror: it exists, and belongs to the repository's namespace.
-async fn robot(api: &Api, repository: &RepositoryName, username: Option<&str>) -> Result<RobotName, ApiError> {
+async fn robot(
+    api: &Api,
+    call: &Call,
+    repository: &RepositoryName,
+    username: Option<&str>,
+) -> Result<RobotName, ApiError> {
     let name: RobotName = username.unwrap_or_default().parse().map_err(|_| unknown_robot())?;
-    api.table.robot(&name).await?.ok_or_else(unknown_robot)?;
+    robot::named(api, call, &name).await?.ok_or_else(unknown_robot)?;
     if name.namespace() != repository.namespace() {
         return Err(ApiError::BrokenRule("Invalid robot".into()));
     }

@@ -21,7 +21,7 @@ use crate::{
     mirror_secrets::{self, Change, Place, PlainProxies},
     organization,
     organization_mirror_body::{self, OrganizationMirrorBody},
-    organization_mirror_list as list, organization_mirror_schedule as schedule, runs, share,
+    organization_mirror_list as list, organization_mirror_schedule as schedule, robot, runs, share,
 };
 
 /// How often a change is made again after losing a race against another one.
@@ -41,7 +41,7 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let body = call.object()?;
     let unchecked = organization_mirror_body::parse_new(&body)?;
     let organization = organization::find(api, name).await?.name;
-    let robot = robot(api, &organization, unchecked.robot_username()).await?;
+    let robot = robot(api, call, &organization, unchecked.robot_username()).await?;
     let body = unchecked.check(&api.guard, None)?;
     body.proxies.refuse_masked()?;
     if !api.table.repositories(&organization, 1, None).await?.repositories.is_empty() {
@@ -79,7 +79,7 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let first = find(api, name).await?;
     let organization = first.config.organization.clone();
     let robot = match unchecked.robot_username() {
-        Some(username) => Some(robot(api, &organization, Some(username)).await?),
+        Some(username) => Some(robot(api, call, &organization, Some(username)).await?),
         None => None,
     };
     let place = (&first.config.external_registry_url, first.config.external_namespace.as_str());
@@ -197,10 +197,15 @@ pub(crate) async fn find(api: &Api, name: &str) -> Result<OrganizationMirror, Ap
 }
 
 /// The robot of a mirror: it exists, and belongs to the organization.
-async fn robot(api: &Api, organization: &Namespace, username: Option<&str>) -> Result<RobotName, ApiError> {
+async fn robot(
+    api: &Api,
+    call: &Call,
+    organization: &Namespace,
+    username: Option<&str>,
+) -> Result<RobotName, ApiError> {
     let username = username.unwrap_or_default();
     let name: RobotName = username.parse().map_err(|_| unknown_robot(username))?;
-    api.table.robot(&name).await?.ok_or_else(|| unknown_robot(username))?;
+    robot::named(api, call, &name).await?.ok_or_else(|| unknown_robot(username))?;
     if name.namespace() == *organization {
         return Ok(name);
     }

@@ -10,7 +10,7 @@ use crate::{
     error::ApiError,
     field::Fields,
     organization::avatar,
-    repository,
+    repository, robot,
 };
 
 /// Quay's words where there is no role.
@@ -59,7 +59,7 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, user: &str, call: &
     let unknown = || ApiError::InvalidRequest(format!("Invalid username: {user:.100}"));
     let robot: RobotName = user.parse().map_err(|_| unknown())?;
     if robot.namespace() != name.namespace() {
-        api.table.robot(&robot).await?.ok_or_else(unknown)?;
+        robot::named(api, call, &robot).await?.ok_or_else(unknown)?;
         let detail = format!("Cannot add robot {robot} under namespace {}", name.namespace());
         return Err(ApiError::InvalidRequest(detail));
     }

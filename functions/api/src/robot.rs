@@ -185,6 +185,14 @@ pub(crate) async fn find(api: &Api, path: &Parameters) -> Result<Robot, ApiError
     Err(unknown())
 }
 
+/// A robot that somebody names who may mean another namespace's. Whoever may see nothing of that one is told of none in it.
+pub(crate) async fn named(api: &Api, call: &Call, name: &RobotName) -> Result<Option<Robot>, ApiError> {
+    if call.caller.role_in(&name.namespace()).is_none() {
+        return Ok(None);
+    }
+    Ok(api.table.robot(name).await?)
+}
+
 /// A robot's token, decrypted.
 pub(crate) async fn token(api: &Api, robot: &Robot) -> Result<SecretString, ApiError> {
     Ok(api.secrets.decrypt(Purpose::Robot(&robot.name), &robot.token).await?)

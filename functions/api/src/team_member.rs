@@ -25,7 +25,7 @@ pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<An
 pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let (organization, team) = team::find(api, path).await?;
     let unknown = || ApiError::InvalidRequest("Unknown user".into());
-    let robot = find_robot(api, path).await?.ok_or_else(unknown)?;
+    let robot = find_robot(api, path, call).await?.ok_or_else(unknown)?;
     if robot.name.namespace() != organization {
         let message = "Cannot add the specified robot to this team, as it is not a member of the organization";
         return Err(ApiError::BrokenRule(message.into()));
@@ -52,7 +52,7 @@ pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
 /// `DELETE organization/{orgname}/team/{teamname}/members/{membername}`.
 pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let (organization, team) = team::find(api, path).await?;
-    let robot = find_robot(api, path).await?.ok_or(ApiError::NotFound)?.name;
+    let robot = find_robot(api, path, call).await?.ok_or(ApiError::NotFound)?.name;
     let no_member = || ApiError::BrokenRule(format!("User {robot} does not belong to team {}", team.name));
     if robot.namespace() != organization {
         return Err(no_member());
@@ -71,9 +71,9 @@ pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, 
     robot::roles(api, api.table.team_grants(&organization, &team.name).await?).await
 }
 
-async fn find_robot(api: &Api, path: &Parameters) -> Result<Option<Robot>, ApiError> {
+async fn find_robot(api: &Api, path: &Parameters, call: &Call) -> Result<Option<Robot>, ApiError> {
     let Ok(name) = path.get("membername").parse() else { return Ok(None) };
-    Ok(api.table.robot(&name).await?)
+    robot::named(api, call, &name).await
 }
 
 async fn log(api: &Api, call: &Call, organization: &Namespace, kind: LogKind, robot: &RobotName, team: &Team) {

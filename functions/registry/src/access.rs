@@ -165,6 +165,14 @@ impl Access {
         }
     }
 
+    /// Fails if a repository is not the one any more that was let pass: by its name alone the next one who bears it would
+    /// be read.
+    pub(crate) async fn confirm(&self, owner: &Owner) -> Result<(), PullError> {
+        let found = self.table.repository(&owner.repository).await?;
+        let is_same = found.is_some_and(|found| found.id == owner.generation);
+        if is_same { Ok(()) } else { Err(PullError::Denied(owner.repository.clone())) }
+    }
+
     /// Lets those pass who may list repositories: everybody who is somebody.
     pub(crate) fn catalog(session: &Session) -> Result<(), PullError> {
         let problem = if session.caller == Caller::Anonymous { None } else { Some("insufficient_scope") };

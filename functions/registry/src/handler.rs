@@ -97,7 +97,7 @@ async fn answer(
     };
     let owner = registry.access.pull(session, repository, now).await?;
     match route {
-        Route::Tags(repository) => tags::list(registry, repository, &query).await,
+        Route::Tags(_) => tags::list(registry, &owner, &query).await,
         Route::Manifest(_, reference) => pull::manifest(registry, &owner, reference, request, now).await,
         Route::Blob(_, digest) => pull::blob(registry, &owner, digest, request.method(), now).await,
         Route::Referrers(_, subject) => referrers::list(registry, &owner, subject, &query, now).await,

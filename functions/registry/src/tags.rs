@@ -1,7 +1,7 @@
 //! The list of a repository's tags.
 
 use lambda_http::http::header::LINK;
-use moorage_domain::{RepositoryName, TagName};
+use moorage_domain::{Owner, TagName};
 use serde_json::json;
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
 const MAX_TAGS: usize = 10_000;
 
 /// `GET …/tags/list?n=&last=`, in the order of the tags' bytes.
-pub(crate) async fn list(registry: &Registry, repository: &RepositoryName, query: &Query) -> Result<Answer, PullError> {
+pub(crate) async fn list(registry: &Registry, owner: &Owner, query: &Query) -> Result<Answer, PullError> {
+    let repository = &owner.repository;
     let count = query.count(MAX_TAGS)?;
     let last: Option<TagName> =
         query.get("last").map(str::parse).transpose().map_err(|_| PullError::PageInvalid("last is no tag"))?;
@@ -23,6 +24,8 @@ pub(crate) async fn list(registry: &Registry, repository: &RepositoryName, query
         return Ok(Answer::json(200, &json!({"name": repository, "tags": []})));
     }
     let page = registry.content.storage().tags(repository, last.as_ref(), count).await?;
+    // Behind the list: then all of it was this one's.
+    registry.access.confirm(owner).await?;
     let answer = Answer::json(200, &json!({"name": repository, "tags": page.tags}));
     Ok(match page.tags.last().filter(|_| page.more) {
         Some(last) => {

@@ -43,9 +43,9 @@ impl Collector {
             Err(StateError::Locked) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let pruned = match tokio::time::timeout(LOCK / 2, self.prune_locked(repository, is_known, dry)).await {
-            Ok(pruned) => pruned,
-            Err(_) => Ok(None),
+        let Ok(pruned) = tokio::time::timeout(LOCK / 2, self.prune_locked(repository, is_known, dry)).await else {
+            // A deletion that is on its way may still arrive: the lock ends by itself, long after that.
+            return Ok(None);
         };
         if is_known {
             self.table.unlock_repository(repository, &lock).await?;

@@ -54,7 +54,8 @@ pub(crate) struct Blobs {
 /// What blobs of one run share.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    copied: Once<Result<bool, WorkError>>,
+    /// With the length that whoever asked first has said.
+    copied: Once<(u64, Result<bool, WorkError>)>,
     places: Semaphore,
     /// Content that had to be fetched to decide something, and is still to be copied; at most [`MAX_KNOWN`] bytes.
     known: Mutex<HashMap<Digest, Bytes>>,
@@ -96,7 +97,17 @@ impl Blobs {
     /// Makes a blob part of the repository, and sees to it that the bucket has it. Without proof that the repository may
     /// have it nobody looks whether the bucket does: its registry has to send it. Tells whether anything was missing.
     pub(crate) async fn ensure(&self, blob: &Descriptor, proof: Option<&Proof>) -> Result<bool, WorkError> {
-        self.flow.copied.get(&blob.digest, |_| true, || self.copy(blob, proof)).await
+        match self.flow.copied.get(&blob.digest, |_| true, || self.copy_first(blob, proof)).await {
+            (size, copied) if size == blob.size => copied,
+            // It is there, so that was its length.
+            (size, Ok(_)) => Err(wrong_size(&blob.digest, blob.size, size)),
+            // What another manifest said of it fails that one alone.
+            (_, Err(_)) => Box::pin(self.copy(blob, proof)).await,
+        }
+    }
+
+    async fn copy_first(&self, blob: &Descriptor, proof: Option<&Proof>) -> (u64, Result<bool, WorkError>) {
+        (blob.size, self.copy(blob, proof).await)
     }
 
     async fn copy(&self, blob: &Descriptor, proof: Option<&Proof>) -> Result<bool, WorkError> {

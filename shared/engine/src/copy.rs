@@ -94,8 +94,9 @@ impl Copier {
         let contents = tree.contents();
         allowance.take(tag, contents.size())?;
         claim.check()?;
-        let link = publish(storage, &tree.proven, tag, believed, || claim.renew()).await?;
+        // From here on the tag may point to it, even if nothing is heard of that: its content stays.
         possession.needed(contents.sizes.keys()).await?;
+        let link = publish(storage, &tree.proven, tag, believed, || claim.renew()).await?;
         let held = self.held(&tree, &contents, source, link);
         claim.tags.put(tag, held.clone()).await?;
         self.lock().insert(tag.clone(), held);

@@ -14,11 +14,15 @@ use crate::{claim::Claim, clock::now, error::WorkError, tree::follow};
 
 /// Hints that are written together, at the latest: a few batches.
 const HINTS: usize = 100;
+/// Manifests that are asked for ahead, about 10 MB. What lies beyond is asked for when it is its turn.
+const MAX_LEARNT: usize = 50_000;
 /// Repositories whose generation is remembered.
 const MAX_HOLDERS: usize = 1_000;
 /// New links that are remembered until a tag needs them, about 15 MB. What is linked beyond and then not needed is left to
 /// the collector.
 const MAX_LINKS: usize = 50_000;
+/// Links that are taken away between two looks at the claim: one request's.
+const UNLINKED_AT_ONCE: usize = 1_000;
 
 /// Proof that the repository may have some content.
 #[derive(Debug, Clone)]
@@ -70,6 +74,11 @@ struct Books {
     /// Links of this run that no tag needs yet.
     fresh: HashMap<(Kind, Digest), Fresh>,
     linked: usize,
+    /// Whether there were more links than are remembered. Then a manifest may have stayed that needs its blobs.
+    is_cut: bool,
+    /// Links of manifests that are being written. Of those whose writer is stopped meanwhile nobody knows whether they are
+    /// there.
+    linking: usize,
 }
 
 /// A link that was not there before.
@@ -96,7 +105,7 @@ impl Possession {
 
     /// Asks what is known of manifests that will be wanted, many at once.
     pub(crate) async fn learn(&self, manifests: &[&Digest]) -> Result<(), WorkError> {
-        let unique: BTreeSet<_> = manifests.iter().copied().collect();
+        let unique: BTreeSet<_> = manifests.iter().copied().take(MAX_LEARNT).collect();
         let clues = self.table.clues(&self.owner, self.trust, unique.iter().copied(), now()).await?;
         let mut books = self.books();
         books.clues = unique.into_iter().map(|it| (it.clone(), clues.get(it).cloned().unwrap_or_default())).collect();
@@ -218,12 +227,18 @@ impl Possession {
         }
     }
 
+    /// Notes that a manifest's link is about to be written; [`Self::linked`] tells of its end.
+    pub(crate) fn linking(&self) {
+        self.books().linking += 1;
+    }
+
     /// Notes that content is linked; and that it was not before, if `is_new`.
     pub(crate) fn linked(&self, kind: Kind, content: &Proven, is_new: bool) {
         let mut books = self.books();
         let digest = content.digest();
         if kind == Kind::Manifest {
             books.received.remove(digest);
+            books.linking = books.linking.saturating_sub(1);
         }
         if !books.hinted.remove(digest) && is_new {
             books.hints.insert(digest.clone());
@@ -232,6 +247,8 @@ impl Possession {
             let number = books.linked;
             books.linked += 1;
             books.fresh.insert((kind, digest.clone()), Fresh { proven: content.clone(), number });
+        } else if is_new {
+            books.is_cut = true;
         }
     }
 
@@ -268,7 +285,12 @@ impl Possession {
 
     /// Ends a run, or an invocation of it: takes the links away that it made and no tag needs, and remembers for a while that their content came.
     pub(crate) async fn end(&self, claim: &Claim) -> Result<(), WorkError> {
-        let mut fresh: Vec<_> = std::mem::take(&mut self.books().fresh).into_iter().collect();
+        let (fresh, is_cut) = {
+            let mut books = self.books();
+            (std::mem::take(&mut books.fresh), books.is_cut || books.linking > 0)
+        };
+        // A manifest's link says that its blobs are linked: none of those goes where it may stay.
+        let mut fresh: Vec<_> = fresh.into_iter().filter(|((kind, _), _)| !is_cut || *kind == Kind::Manifest).collect();
         if !fresh.is_empty() {
             claim.renew().await?;
             // Parents were linked after their children, and go before them.
@@ -277,8 +299,14 @@ impl Possession {
                 fresh.iter().filter(|((kind, _), _)| *kind == wanted).map(|((_, digest), _)| digest.clone()).collect()
             };
             let repository = &self.owner.repository;
-            self.storage.unlink_manifests(repository, &of(Kind::Manifest)).await?;
-            self.storage.unlink_blobs(repository, &of(Kind::Blob)).await?;
+            for manifests in of(Kind::Manifest).chunks(UNLINKED_AT_ONCE) {
+                claim.check()?;
+                self.storage.unlink_manifests(repository, manifests).await?;
+            }
+            for blobs in of(Kind::Blob).chunks(UNLINKED_AT_ONCE) {
+                claim.check()?;
+                self.storage.unlink_blobs(repository, blobs).await?;
+            }
             let mut books = self.books();
             for ((_, digest), Fresh { proven, .. }) in fresh {
                 books.hints.remove(&digest);

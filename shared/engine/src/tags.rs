@@ -95,9 +95,12 @@ impl Engine {
             }
         };
         let tags = self.table.tags_by(repository, Right::Lock(lock));
-        let changed = tokio::time::timeout(LOCK / 2, change(tags)).await;
+        let Ok(changed) = tokio::time::timeout(LOCK / 2, change(tags)).await else {
+            // What is on its way may still arrive: the lock ends by itself, long after that.
+            return Ok(TaskAnswer::Unfinished);
+        };
         self.table.unlock_repository(repository, &lock).await?;
-        changed.unwrap_or(Ok(TaskAnswer::Unfinished))
+        changed
     }
 
     /// The repository, if its tags may be changed by hand.

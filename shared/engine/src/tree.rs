@@ -217,9 +217,11 @@ impl Copier {
         let Proof { proven, is_linked } = proof;
         let mut is_mended = false;
         if *verifies {
+            possession.linking();
             is_mended = storage.mend_manifest_link(proven).await?;
             possession.linked(Kind::Manifest, proven, false);
         } else if !is_linked {
+            possession.linking();
             let is_new = storage.link_manifest(proven).await?;
             possession.linked(Kind::Manifest, proven, is_new);
         }
@@ -235,12 +237,14 @@ impl Copier {
     /// A manifest: the bucket's, if the repository is proven to have it, else the registry's. Its bytes are held only here,
     /// and few at a time.
     async fn open(&self, digest: &Digest) -> Result<Opened, WorkError> {
-        let Blobs { storage, progress, possession, .. } = &self.blobs;
+        let Blobs { storage, progress, possession, flow, .. } = &self.blobs;
         let _place = self.documents.acquire().await;
         let (proof, mut present) = (possession.manifest(digest).await?, Present::Keep);
         if let Some(proof) = &proof {
             match storage.manifest(&proof.proven).await? {
                 Stored::Sound(bytes) => {
+                    // It need not come again, and leaves its place to what has to.
+                    flow.take(digest);
                     let size = bytes.len() as u64;
                     progress.want(size);
                     progress.done(size);

@@ -18,6 +18,9 @@ const HINT_LIFE: Duration = Duration::from_secs(30 * 86_400);
 const HINT_RENEWAL: Duration = Duration::from_secs(15 * 86_400);
 /// How long a registry need not send again what it has sent: longer than the attempts of one sync.
 const RECEIPT_LIFE: Duration = Duration::from_secs(86_400);
+/// Digests that are asked for together: two keys each, and one request reads 100. Keys of hundreds of thousands would take
+/// more memory than a run has.
+const CLUES_AT_ONCE: usize = 50;
 
 /// What the table knows of some content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,21 +63,23 @@ impl Table {
         digests: impl IntoIterator<Item = &'d Digest>,
         now: Timestamp,
     ) -> Result<HashMap<Digest, Clue>, StateError> {
-        let domain = trust.of(&owner.repository);
-        let keys = digests.into_iter().flat_map(|digest| {
-            [Key::Hint(&domain, digest).attributes(), Key::Receipt(&owner.repository, digest).attributes()]
-        });
-        let items: Vec<ClueItem> = self.get_all(keys.collect()).await?;
+        let (domain, digests) = (trust.of(&owner.repository), digests.into_iter().collect::<Vec<_>>());
         let mut clues = HashMap::<Digest, Clue>::new();
-        for item in items.into_iter().filter(|item| item.expires_at > now) {
-            let clue = clues.entry(item.digest.clone()).or_default();
-            match item {
-                ClueItem { holder: Some(holder), expires_at, .. } => {
-                    (clue.holder, clue.is_old) = (Some(holder), expires_at <= now.plus(HINT_RENEWAL));
-                }
-                ClueItem { generation, .. } => {
-                    let is_ours = generation == Some(owner.generation);
-                    clue.receipt = is_ours.then(|| Proven::attested(owner, &item.digest));
+        for some in digests.chunks(CLUES_AT_ONCE) {
+            let keys = some.iter().flat_map(|digest| {
+                [Key::Hint(&domain, digest).attributes(), Key::Receipt(&owner.repository, digest).attributes()]
+            });
+            let items: Vec<ClueItem> = self.get_all(keys.collect()).await?;
+            for item in items.into_iter().filter(|item| item.expires_at > now) {
+                let clue = clues.entry(item.digest.clone()).or_default();
+                match item {
+                    ClueItem { holder: Some(holder), expires_at, .. } => {
+                        (clue.holder, clue.is_old) = (Some(holder), expires_at <= now.plus(HINT_RENEWAL));
+                    }
+                    ClueItem { generation, .. } => {
+                        let is_ours = generation == Some(owner.generation);
+                        clue.receipt = is_ours.then(|| Proven::attested(owner, &item.digest));
+                    }
                 }
             }
         }

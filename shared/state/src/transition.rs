@@ -94,8 +94,13 @@ impl Table {
             values.insert(":seen".to_owned(), AttributeValue::S(before.state.sync_transaction_id.to_string()));
             values.insert(":start".to_owned(), moment(before.state.sync_start_date));
             let mut transaction = Transaction::new(self);
-            let condition = "#sync_transaction_id = :seen AND #sync_start_date = :start";
-            let change = Change { update: &format!("SET {}", assignments.join(", ")), condition };
+            let mut condition = "#sync_transaction_id = :seen AND #sync_start_date = :start".to_owned();
+            // A claim that is renewed at this very moment has not expired.
+            if let Some(expiration) = before.state.sync_expiration_date {
+                condition.push_str(" AND #sync_expiration_date = :before");
+                values.insert(":before".to_owned(), moment(expiration));
+            }
+            let change = Change { update: &format!("SET {}", assignments.join(", ")), condition: &condition };
             transaction.update(Key::Mirror(name), change, values)?;
             let (id, value) = id_is(of.id)?;
             let mut values = at_present();

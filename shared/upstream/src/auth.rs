@@ -209,6 +209,10 @@ impl Auth {
             let post = self.oauth2(server, credentials);
             answer = http.fetch(&post, MAX_TOKEN_BODY, "the token server's answer").await?;
         }
+        if !server.is_registry {
+            // How long another server than the registry wants to be left alone is not for it to say.
+            answer.head.headers.clear();
+        }
         let (status, name) = (answer.head.status, display(&server.realm));
         if !status.is_success() {
             return Err(if matches!(status.as_u16(), 400 | 401 | 403) {

@@ -189,7 +189,7 @@ async fn a_server_that_begins_again_and_again_gets_nobody_on() {
             // What begins with this byte speaks TLS.
             if stream.read(&mut request).await.is_ok_and(|_| request[0] != 0x16) {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
-                let _ = stream.write_all(&[7; 300_000]).await;
+                let _ = stream.write_all(&vec![7; 300_000]).await;
             }
         }
     });

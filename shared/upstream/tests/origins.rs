@@ -173,6 +173,27 @@ async fn digests_and_limits_and_links_of_the_storage_do_not_count() {
 }
 
 #[tokio::test]
+async fn how_long_a_token_server_elsewhere_refuses_is_not_for_it_to_say() {
+    let days = || vec![("retry-after", "500000".to_owned()), ("ratelimit-remaining", "0;w=21600".to_owned())];
+    for code in [429, 503] {
+        let other = Server::start(move |_, _| status(code, days())).await;
+        let realm = format!("{}/token", other.url());
+        let own = registry(move |_| realm.clone()).await;
+        let meter = Meter::default();
+        let error = open(&own, meter.clone(), &[]).tags().await.unwrap_err();
+        let soon = moorage_domain::Timestamp::from_unix(0).plus(
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap()
+                + std::time::Duration::from_secs(120),
+        );
+        match error {
+            UpstreamError::RateLimited { until } => assert!(code == 429 && until < soon, "{until}"),
+            error => assert!(matches!(error, UpstreamError::Status { status: 503, .. }), "{error}"),
+        }
+        assert_eq!(meter.limit(), RateLimit::default());
+    }
+}
+
+#[tokio::test]
 async fn a_later_success_ends_a_block() {
     let own =
         Server::start(|_, _| (200, vec![("ratelimit-remaining", "5;w=60".to_owned())], br#"{"tags":["a"]}"#.to_vec()))
