@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{TagName, plan::HeldTag, run::Outcome};
 
-use crate::{error::WorkError, steps::Steps};
+use crate::{error::WorkError, steps::Steps, tags::Blobs};
 
 impl Steps<'_> {
     /// Adds to `held` what only the bucket knows of. Returns those tags. One whose manifest the repository does not link, or
@@ -23,7 +23,7 @@ impl Steps<'_> {
                 continue;
             }
             self.claim.check()?;
-            match engine.describe(&self.owner, &digest).await {
+            match engine.describe(&self.owner, &digest, Blobs::Any).await {
                 Ok(Some(found)) => {
                     self.claim.tags.put(&tag, found.clone()).await?;
                     held.insert(tag.clone(), found);

@@ -22,6 +22,7 @@ use crate::{
     error::WorkError,
     publish::{Believed, publish},
     sync::Engine,
+    tree::follow,
 };
 
 /// How deep the size of an index is added up.
@@ -34,6 +35,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest pause between two tries. They are of random length, so that of many changes none always comes last.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What is expected of an image's blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blobs {
+    /// The repository links them. A collection before may have taken out those of an image that no tag needed.
+    Linked,
+    /// Nothing: what is missing is brought again.
+    Any,
+}
+
 impl Engine {
     /// Points a tag to a manifest that the repository has. The bucket comes first: it is what is served.
     pub(crate) async fn point_tag(
@@ -45,7 +55,9 @@ impl Engine {
     ) -> Result<TaskAnswer, WorkError> {
         self.change_tags(repository, async |tags| {
             let Some(owner) = self.normal(repository).await? else { return Ok(TaskAnswer::NotFound) };
-            let Some(held) = self.describe(&owner, digest).await? else { return Ok(TaskAnswer::NotFound) };
+            let Some(held) = self.describe(&owner, digest, Blobs::Linked).await? else {
+                return Ok(TaskAnswer::NotFound);
+            };
             let Some(manifest) = self.storage.links_manifest(&owner, digest).await? else {
                 return Ok(TaskAnswer::NotFound);
             };
@@ -111,8 +123,13 @@ impl Engine {
     }
 
     /// A manifest that the repository links, as a tag that points to it since now. What it lists and the repository does
-    /// not link was left out.
-    pub(crate) async fn describe(&self, owner: &Arc<Owner>, digest: &Digest) -> Result<Option<HeldTag>, WorkError> {
+    /// not link was left out. Nothing if blobs are missing that have to be there.
+    pub(crate) async fn describe(
+        &self,
+        owner: &Arc<Owner>,
+        digest: &Digest,
+        expected: Blobs,
+    ) -> Result<Option<HeldTag>, WorkError> {
         let Stored::Sound(bytes) = self.linked(owner, digest).await? else { return Ok(None) };
         let manifest = Manifest::parse(&bytes)?;
         let mut sizes = std::collections::BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
@@ -122,7 +139,16 @@ impl Engine {
             let mut below = Vec::new();
             for content in open {
                 match content {
-                    Content::Image(blobs) => sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size))),
+                    Content::Image(blobs) => {
+                        let is_linked = async |index: usize| {
+                            let linked = self.storage.links_blob(owner, &blobs[index].digest).await?;
+                            Ok::<_, WorkError>(linked.is_some())
+                        };
+                        if expected == Blobs::Linked && follow(blobs.len(), is_linked).await?.contains(&false) {
+                            return Ok(None);
+                        }
+                        sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size)));
+                    }
                     Content::Index(children) => {
                         for child in children.into_iter().take(MAX_MANIFESTS) {
                             let Stored::Sound(bytes) = self.linked(owner, &child.digest).await? else {
