@@ -18,3 +18,16 @@ fn run(arguments: &[&str]) -> Vec<u8> {
     assert!(output.status.success(), "skopeo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
+
+/// Whether skopeo copies an image with everything below it, its digests kept; why not, if not. It verifies no
+/// certificate.
+pub fn copies(address: &str, path: &str, tag: &str, options: &[&str]) -> Result<(), String> {
+    let to = tempfile::tempdir().unwrap();
+    let (source, to) = (format!("docker://{address}/{path}:{tag}"), format!("dir:{}", to.path().display()));
+    let command = ["copy", "--all", "--preserve-digests", "--src-tls-verify=false"];
+    // One that waits for ever says no.
+    let mut skopeo = Command::new("timeout");
+    skopeo.args(["120", "skopeo", "--insecure-policy"]).args(command).args(options).args([source, to]);
+    let output = skopeo.output().unwrap();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Digest, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace};
+use crate::{Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace};
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +119,8 @@ pub struct Upstream {
     pub bytes_read: u64,
     /// Milliseconds that requests waited before they were sent again, one after the other or at once.
     pub waited_ms: u64,
+    /// What the registry refused of what only saves time.
+    pub fallbacks: Fallbacks,
 }
 
 impl std::ops::Add for Upstream {
@@ -131,6 +133,7 @@ impl std::ops::Add for Upstream {
             manifest_gets: self.manifest_gets.saturating_add(other.manifest_gets),
             bytes_read: self.bytes_read.saturating_add(other.bytes_read),
             waited_ms: self.waited_ms.saturating_add(other.waited_ms),
+            fallbacks: self.fallbacks.union(other.fallbacks),
         }
     }
 }

@@ -157,6 +157,7 @@ impl Engine {
         let has_filter = !mirror.config.architecture_filter.is_empty();
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
+        meter.fall_back(begun.upstream.fallbacks.iter());
         let progress = Arc::new(Progress::resume(begun, &mut earlier));
         let stop = CancellationToken::new();
         let pump = Pump {

@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use moorage_domain::{
-    RateLimit, Timestamp,
+    Fallback, Fallbacks, RateLimit, Timestamp,
     rate_limit::{Allowance, LONGEST_WAIT},
     run::Upstream,
 };
@@ -29,6 +29,7 @@ struct Inner {
     manifest_gets: AtomicU64,
     bytes_read: AtomicU64,
     waited_ms: AtomicU64,
+    fallbacks: AtomicU8,
     /// How many manifests are to be left to others.
     floor: u64,
     state: Mutex<State>,
@@ -71,7 +72,24 @@ impl Meter {
             manifest_gets: load(&self.0.manifest_gets),
             bytes_read: load(&self.0.bytes_read),
             waited_ms: load(&self.0.waited_ms),
+            fallbacks: self.fallbacks(),
         }
+    }
+
+    /// What the registry refused so far.
+    pub fn fallbacks(&self) -> Fallbacks {
+        Fallbacks::from_bits(self.0.fallbacks.load(Ordering::Relaxed))
+    }
+
+    /// Remembers what the registry refused, also in an earlier invocation of the run: it is not asked for again.
+    pub fn fall_back(&self, fallbacks: impl IntoIterator<Item = Fallback>) {
+        let fallbacks: Fallbacks = fallbacks.into_iter().collect();
+        self.0.fallbacks.fetch_or(fallbacks.bits(), Ordering::Relaxed);
+    }
+
+    /// Whether the registry refused this before.
+    pub(crate) fn falls_back(&self, fallback: Fallback) -> bool {
+        self.fallbacks().contains(fallback)
     }
 
     /// The limit as far as it is known.
@@ -203,6 +221,14 @@ mod tests {
         meter.block(until);
         let refused = meter.pass(Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(refused, UpstreamError::RateLimited { until: told } if told == until), "{refused}");
+    }
+
+    #[test]
+    fn what_was_refused_is_remembered_by_all_clones() {
+        let meter = Meter::default();
+        meter.clone().fall_back([Fallback::Range]);
+        assert!(meter.falls_back(Fallback::Range) && !meter.falls_back(Fallback::Head));
+        assert_eq!(meter.counts().fallbacks, meter.fallbacks());
     }
 
     #[tokio::test]
