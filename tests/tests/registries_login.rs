@@ -92,7 +92,7 @@ async fn a_token_is_asked_for_by_the_scope_of_the_challenge() {
         let needed = needed.replace(':', "%3A");
         registry.plan("GET", "/token", move |asked: &Asked| {
             let token = if asked.path.contains(&needed) { TOKEN } else { "of no use" };
-            Some(Answer::json(&json!({"token": token, "expires_in": "300"})))
+            Some(Answer::json(&json!({"token": token, "expires_in": 300})))
         });
         if !scope.contains("app") {
             skopeo::copies(&registry.address, &world.path, "v1", &[]).unwrap();

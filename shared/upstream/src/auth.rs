@@ -18,7 +18,7 @@ use crate::{
     request::Http,
     scopes::Scopes,
     settings::Credentials,
-    token::{Fetched, REFRESH_MARGIN, Server, basic},
+    token::{REFRESH_MARGIN, Server, basic},
     transport::{Recipient, Request, display},
 };
 
@@ -63,6 +63,14 @@ struct State {
     generation: u64,
     /// How many more fresh tokens may be refused.
     spare: u32,
+}
+
+impl State {
+    /// Takes in the scopes of challenges. Tells whether any is new.
+    fn learn(&mut self, challenges: &[Challenge]) -> bool {
+        let named: Vec<_> = challenges.iter().flat_map(Challenge::scopes).cloned().collect();
+        self.scopes.learn(&named)
+    }
 }
 
 /// The authorization of one request.
@@ -136,7 +144,7 @@ impl Auth {
             Box::pin(self.challenged(challenges, login, registry, &mut state, http)).await?
         } else if login.used.header.is_some() {
             // Whoever has logged in is believed what it is told, unless more is asked for (RFC 6750, 3.1).
-            let is_new = challenges.iter().fold(false, |new, challenge| state.scopes.learn(challenge.scopes()) || new);
+            let is_new = state.learn(&challenges);
             is_new && Box::pin(self.challenged(challenges, login, registry, &mut state, http)).await?
         } else {
             Box::pin(self.guess(challenges, registry, &mut state, http)).await?
@@ -175,7 +183,7 @@ impl Auth {
         if challenges.is_empty() {
             return Err(UpstreamError::Auth("the registry refuses access and names no way to log in".into()));
         }
-        let is_new = challenges.iter().fold(false, |new, challenge| state.scopes.learn(challenge.scopes()) || new);
+        let is_new = state.learn(&challenges);
         let mut basic_first = false;
         if login.used.header.is_some() {
             if matches!(state.challenge, Some((Challenge::Basic, _))) {
@@ -220,9 +228,7 @@ impl Auth {
         if challenges.is_empty() {
             return Ok(false);
         }
-        for challenge in &challenges {
-            state.scopes.learn(challenge.scopes());
-        }
+        state.learn(&challenges);
         match self.answer_one(challenges, false, registry, state, http).await {
             Ok(()) => Ok(true),
             // Nobody in particular is told no more than before.
@@ -314,7 +320,7 @@ impl Auth {
                 state.withheld = withheld;
                 let is_registry = place.origin() == registry.origin();
                 let server = Server { realm, service: service.as_deref(), is_registry };
-                let fetched = fetch(&server, credentials, &mut state.scopes, http).await;
+                let fetched = server.fetch(&mut state.scopes, credentials, http).await;
                 let (header, lifetime) = match (fetched, &state.withheld) {
                     (Err(UpstreamError::Auth(_)), Some(why)) => return Err(UpstreamError::Auth(why.clone())),
                     (fetched, _) => fetched?,
@@ -339,30 +345,6 @@ impl Auth {
             && http.transport.leads_inside(realm).await
             && !http.transport.leads_inside(registry).await;
         if is_inside { Verdict::Never } else { verdict }
-    }
-}
-
-/// Fetches a token; where the token server does not give one for all scopes together, for fewer. A wrong password is not
-/// tried again.
-async fn fetch(
-    server: &Server<'_>,
-    credentials: Option<&Credentials>,
-    scopes: &mut Scopes,
-    http: &Http,
-) -> Result<(HeaderValue, Duration), UpstreamError> {
-    let mut left = scopes.sets();
-    loop {
-        let refused = match server.fetch(&scopes.asked(), credentials, http).await? {
-            Fetched::Token(header, lifetime) => return Ok((header, lifetime)),
-            Fetched::Refused(status) => status,
-        };
-        left = left.saturating_sub(1);
-        if left == 0 || refused == StatusCode::UNAUTHORIZED {
-            let (name, status) = (display(&server.realm), refused.as_u16());
-            let whom = if credentials.is_some() { "the credentials" } else { "a token to who has no credentials" };
-            return Err(UpstreamError::Auth(format!("{name} refused {whom} with status {status}")));
-        }
-        scopes.turn();
     }
 }
 

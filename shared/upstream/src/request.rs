@@ -189,10 +189,10 @@ impl Requests {
 
     /// An answer whose body is streamed. One that is not successful is a failure.
     pub(crate) async fn open(&self, url: &Url, headers: HeaderMap) -> Result<Streaming, UpstreamError> {
-        self.begin(url, headers).await?.map_err(|answer| answer.into_error(url))
+        self.answered(url, headers).await?.map_err(|answer| answer.into_error(url))
     }
 
-    async fn begin(&self, url: &Url, headers: HeaderMap) -> Result<Result<Streaming, Answer>, UpstreamError> {
+    async fn answered(&self, url: &Url, headers: HeaderMap) -> Result<Result<Streaming, Answer>, UpstreamError> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (mut request, mut login) = (Self::request(Method::GET, url, headers), Login::default());
         let (received, head) = loop {
@@ -222,8 +222,8 @@ impl Requests {
     ) -> Result<(Head, T), UpstreamError> {
         let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
         loop {
-            let begun = self.begin(url, HeaderMap::new()).await?;
-            let Streaming { head, mut response, _place } = begun.map_err(|answer| answer.into_list_error(url))?;
+            let opened = self.answered(url, HeaderMap::new()).await?;
+            let Streaming { head, mut response, _place } = opened.map_err(|answer| answer.into_list_error(url))?;
             let (mut deadline, mut document, mut length) = (Deadline::new(EXCHANGE_TIMEOUT, url), begin(), 0_usize);
             let broken = loop {
                 let chunk = deadline.bound(response.chunk()).await;

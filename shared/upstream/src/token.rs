@@ -14,6 +14,7 @@ use url::Url;
 use crate::{
     UpstreamError,
     request::Http,
+    scopes::Scopes,
     settings::Credentials,
     transport::{Recipient, Request, display, sensitive},
 };
@@ -36,7 +37,7 @@ pub(crate) struct Server<'a> {
 }
 
 /// What a token server says.
-pub(crate) enum Fetched {
+enum Answered {
     /// A token as a header, and how long it lasts.
     Token(HeaderValue, Duration),
     /// None, with this status.
@@ -44,13 +45,37 @@ pub(crate) enum Fetched {
 }
 
 impl Server<'_> {
-    /// Fetches a token for some scopes: by GET, and by `OAuth2`'s POST where the server does not know the GET.
+    /// Fetches a token, and tells how long it lasts; where the token server does not give one for all scopes together, for
+    /// fewer. A wrong password is not tried again.
     pub(crate) async fn fetch(
+        &self,
+        scopes: &mut Scopes,
+        credentials: Option<&Credentials>,
+        http: &Http,
+    ) -> Result<(HeaderValue, Duration), UpstreamError> {
+        let mut left = scopes.sets();
+        loop {
+            let refused = match self.ask(&scopes.asked(), credentials, http).await? {
+                Answered::Token(header, lifetime) => return Ok((header, lifetime)),
+                Answered::Refused(status) => status,
+            };
+            left = left.saturating_sub(1);
+            if left == 0 || refused == StatusCode::UNAUTHORIZED {
+                let (name, status) = (display(&self.realm), refused.as_u16());
+                let whom = if credentials.is_some() { "the credentials" } else { "a token to who has no credentials" };
+                return Err(UpstreamError::Auth(format!("{name} refused {whom} with status {status}")));
+            }
+            scopes.turn();
+        }
+    }
+
+    /// Asks for a token for some scopes: by GET, and by `OAuth2`'s POST where the server does not know the GET.
+    async fn ask(
         &self,
         scopes: &[&str],
         credentials: Option<&Credentials>,
         http: &Http,
-    ) -> Result<Fetched, UpstreamError> {
+    ) -> Result<Answered, UpstreamError> {
         let mut url = self.realm.clone();
         let account = credentials.map(|credentials| ("account", credentials.username.as_str()));
         let service = self.service.map(|service| ("service", service));
@@ -70,12 +95,12 @@ impl Server<'_> {
         }
         let status = answer.head.status;
         if matches!(status.as_u16(), 400 | 401 | 403 | 422) {
-            return Ok(Fetched::Refused(status));
+            return Ok(Answered::Refused(status));
         }
         if !status.is_success() {
             return Err(answer.into_error(&self.realm));
         }
-        let token = token(&answer.body).map(|(header, lifetime)| Fetched::Token(header, lifetime));
+        let token = token(&answer.body).map(|(header, lifetime)| Answered::Token(header, lifetime));
         token.ok_or_else(|| UpstreamError::Protocol(format!("{} answered without a token", display(&self.realm))))
     }
 
