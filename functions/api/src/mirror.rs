@@ -203,6 +203,7 @@ async fn secrets(
         after: place(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
         is_used: after.external_registry_username.is_some(),
     };
     change.secrets(api).await

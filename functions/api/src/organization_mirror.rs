@@ -242,6 +242,7 @@ async fn secrets(
         after: place(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
         // Quay's API wants a token and no user.
         is_used: true,
     };

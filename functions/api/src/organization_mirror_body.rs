@@ -94,7 +94,8 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             external_registry_type: RegistryKind::ALL.into_iter().find(|known| Some(known.as_str()) == kind),
             external_namespace: namespace.map(str::to_owned),
             external_registry_username: filled(fields.nullable_string("external_registry_username")?),
-            external_registry_password: filled(fields.nullable_string("external_registry_password")?)
+            external_registry_password: fields
+                .nullable_string("external_registry_password")?
                 .map(|password| password.map(SecretString::from)),
             external_registry_config: config.map(RegistryConfig::new),
             proxies,
