@@ -168,7 +168,8 @@ pub fn parameters(challenge: &str) -> BTreeMap<String, String> {
         let (name, value) = pair.split_once('=').unwrap();
         (name.to_owned(), value.trim_matches('"').to_owned())
     };
-    parameters.split(',').map(pair).collect()
+    // Their values are quoted, and may hold commas.
+    parameters.split("\",").map(pair).collect()
 }
 
 impl World {

@@ -61,7 +61,7 @@ async fn every_caller_gets_what_they_may_and_no_more() {
         (Method::GET, format!("repository/{name}/open/mirror"), Value::Null, only(404)),
         (Method::GET, format!("repository/{name}/none/mirror"), Value::Null, only(404)),
         (Method::POST, "organization/".into(), json!({"name": name}), admin_only(400)),
-        (Method::GET, format!("organization/{name}"), Value::Null, known),
+        (Method::GET, format!("organization/{name}"), Value::Null, everybody),
         (Method::PUT, format!("organization/{name}"), json!({}), admins),
         (Method::GET, format!("organization/{name}/logs"), Value::Null, admins),
         (Method::GET, format!("organization/{name}/robots"), Value::Null, reads),

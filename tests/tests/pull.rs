@@ -130,7 +130,7 @@ async fn nothing_is_pushed_or_deleted() {
     let robot = world.robot().await;
     let token = robot.token(&[&format!("repository:{repository}:pull,push,delete")]).await;
     let admin = Client::of(&world.stack).basic("$oauthtoken", &world.stack.token);
-    let clients = [Client::of(&world.stack), robot.clone(), robot.bearer(&token), admin];
+    let clients = [robot.clone(), robot.bearer(&token), admin];
     for (method, path) in [
         (Method::POST, format!("/v2/{repository}/blobs/uploads/")),
         (Method::POST, format!("/v2/{repository}/blobs/uploads/?digest={EMPTY}")),
@@ -149,6 +149,10 @@ async fn nothing_is_pushed_or_deleted() {
             assert_eq!((reply.status, reply.code().as_str()), (405, "UNSUPPORTED"), "{method} {path}");
             assert_eq!(reply.header("allow"), "GET, HEAD", "{method} {path}");
         }
+        let nobody = Client::of(&world.stack).send(method.clone(), &path, &[]).await;
+        common(&nobody);
+        let expected = if path == "/v2/token" { 405 } else { 401 };
+        assert_eq!(nobody.status, expected, "{method} {path}");
     }
 }
 
