@@ -56,6 +56,14 @@ impl Head {
     }
 }
 
+impl Head {
+    /// Whether the registry says whom it does not answer, or when: that holds however it is asked.
+    pub(crate) fn is_about_asking(&self) -> bool {
+        let asks_to_wait = rate_limit::refusal(self.status, &self.headers).is_some();
+        self.is_own && (self.status == StatusCode::UNAUTHORIZED || asks_to_wait)
+    }
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -85,7 +93,8 @@ impl Answer {
 /// The first code of an error body (distribution-spec v1.1.1, "Error Codes").
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
-    Some(format!("{:?}", envelope.errors.first()?.code))
+    let code = serde_json::to_value(&envelope.errors.first()?.code).ok()?;
+    Some(code.as_str()?.to_owned())
 }
 
 /// A body as it comes. It takes as much memory as has come, at most twice as much while it grows; more than [`SMALL`]

@@ -5,6 +5,7 @@ mod auth;
 mod blob;
 mod catalog;
 mod challenge;
+mod connections;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
@@ -12,6 +13,8 @@ pub mod fuzz;
 mod link;
 mod meter;
 mod pages;
+mod part;
+mod places;
 mod rate_limit;
 mod realm;
 mod referrers;

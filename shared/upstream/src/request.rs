@@ -1,12 +1,16 @@
 //! The one layer under every request: authentication, retries, limits, counters.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use moorage_domain::Fallback;
 use reqwest::{
     Method, StatusCode,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
@@ -14,14 +18,19 @@ use crate::{
     answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
     auth::{Auth, Authorization},
     error::transport_error,
+    places::{Place, Places},
     rate_limit,
     retry::{self, Backoff},
     settings::Limits,
     transport::{Received, Recipient, Request, Transport, display},
 };
 
-/// The longest exchange that is no blob, its body included.
+/// The longest that the body of an answer that is no blob may take, beyond the time that its first byte may.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often an answer is waited for in vain for as long as the mirror lets it take. More would not fit an invocation.
+const MAX_SILENCES: u32 = 2;
+/// From so many attempts on that failed while others were under way, a request is made alone.
+const MAX_CROWDED: u32 = 2;
 
 /// Requests with retries, but without authentication: what token servers get.
 #[derive(Debug)]
@@ -33,81 +42,155 @@ pub(crate) struct Http {
     lane: Arc<Semaphore>,
 }
 
+/// How a request is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    /// How often at most.
+    pub(crate) tries: u32,
+    /// Whether on a new connection from the first time on.
+    pub(crate) fresh: bool,
+    /// Whether with no other under way.
+    pub(crate) alone: bool,
+}
+
+impl How {
+    /// So often, and otherwise as it comes.
+    pub(crate) fn tries(tries: u32) -> Self {
+        Self { tries, fresh: false, alone: false }
+    }
+
+    /// The same on a new connection, if `fresh`.
+    #[must_use]
+    pub(crate) fn fresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
+    }
+}
+
 impl Http {
     pub(crate) fn new(transport: Transport, limits: Limits, meter: Meter) -> Self {
         Self { transport, limits, meter, lane: Arc::new(Semaphore::new(1)) }
     }
 
+    /// How most requests are made.
+    pub(crate) fn usual(&self) -> How {
+        How::tries(self.limits.attempts)
+    }
+
     /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
     pub(crate) async fn fetch(&self, request: &Request, limit: usize, what: &str) -> Result<Answer, UpstreamError> {
-        self.retrying(request.to, || async {
-            let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, &request.url);
-            let received = deadline.bound(self.transport.send(request)).await??;
+        self.fetch_at(None, request, self.usual(), (limit, what)).await
+    }
+
+    async fn fetch_at(
+        &self,
+        place: Option<&mut Place>,
+        request: &Request,
+        how: How,
+        (limit, what): (usize, &str),
+    ) -> Result<Answer, UpstreamError> {
+        self.retrying(request.to, how, place, |fresh| async move {
+            let mut deadline = self.deadline(&request.url);
+            let received = deadline.bound(self.transport.send(request, fresh)).await??;
             let answer = self.whole(received, limit, what, &mut deadline).await?;
             Ok((answer.head.clone(), answer))
         })
         .await
     }
 
+    fn deadline(&self, url: &Url) -> Deadline {
+        Deadline::new(self.limits.patience.saturating_add(EXCHANGE_TIMEOUT), url)
+    }
+
     /// Sends a request once, to learn whether there is an answer at all.
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
         self.meter.pass(self.limits.max_wait).await?;
         self.meter.request();
-        let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, &request.url);
-        let received = deadline.bound(self.transport.send(request)).await??;
+        let mut deadline = self.deadline(&request.url);
+        let received = deadline.bound(self.transport.send(request, false)).await??;
         self.whole(received, limit, "an answer", &mut deadline).await.map(drop)
     }
 
     /// Sends a request until it is answered with something lasting; the body is left to be streamed.
-    async fn open(&self, request: &Request) -> Result<Received, UpstreamError> {
-        self.retrying(request.to, || async {
-            let received = self.transport.send(request).await?;
+    async fn open(&self, place: &mut Place, request: &Request, how: How) -> Result<Received, UpstreamError> {
+        self.retrying(request.to, how, Some(place), |fresh| async move {
+            let received = self.transport.send(request, fresh).await?;
             Ok((Head::of(&received), received))
         })
         .await
     }
 
-    async fn retrying<T, F>(&self, to: Recipient, exchange: impl Fn() -> F) -> Result<T, UpstreamError>
+    /// Makes an exchange until it comes to something lasting. Each attempt after the first has a new connection. Where
+    /// several failed while other requests were under way, the next ones wait for these; if that helps, the registry is
+    /// asked one thing at a time from then on.
+    async fn retrying<T, F>(
+        &self,
+        to: Recipient,
+        how: How,
+        mut place: Option<&mut Place>,
+        exchange: impl Fn(bool) -> F,
+    ) -> Result<T, UpstreamError>
     where
         F: Future<Output = Result<(Head, T), UpstreamError>>,
     {
         // What other servers say of limits is not the registry's.
         let counts = |head: &Head| head.is_own && to != Recipient::TokenServer { is_registry: false };
-        let mut backoff = Backoff::new();
+        let (mut backoff, mut left, mut fresh) = (Backoff::new(), how.tries, how.fresh);
+        let (mut silences, mut crowded, mut is_test) = (0, 0, false);
         self.meter.pass(self.limits.max_wait).await?;
         self.meter.request();
-        for _ in 1..self.limits.attempts {
-            let result = exchange().await;
+        loop {
+            let (begun, is_crowded) = (Instant::now(), place.as_ref().is_some_and(|place| place.is_crowded()));
+            let result = exchange(fresh).await;
+            left = left.saturating_sub(1);
             match &result {
                 Ok((head, _)) => {
+                    self.meter.answered();
                     if counts(head) {
                         self.meter.observe(head.status, &head.headers);
                     }
                     if !retry::is_transient(head.status) {
+                        if is_test {
+                            self.meter.fall_back([Fallback::ParallelRequests]);
+                        }
                         return result.map(|(.., answer)| answer);
                     }
-                    // Whoever else is about to ask waits, too.
-                    let told = counts(head) && head.headers.contains_key(RETRY_AFTER);
-                    if let Some(until) = rate_limit::refusal(head.status, &head.headers).filter(|_| told) {
-                        self.meter.block(until);
-                    }
+                    crowded += u32::from(is_crowded && is_overload(head));
                 }
-                Err(error) if error.is_transient() => {}
+                Err(error) if error.is_transient() => {
+                    let is_silence =
+                        matches!(error, UpstreamError::Timeout(_)) && begun.elapsed() >= self.limits.patience;
+                    silences += u32::from(is_silence);
+                    crowded += u32::from(is_crowded && !is_silence);
+                }
                 Err(_) => return result.map(|(.., answer)| answer),
             }
+            if crowded >= MAX_CROWDED
+                && !is_test
+                && silences == 0
+                && let Some(place) = place.as_mut()
+            {
+                is_test = true;
+                left = left.max(MAX_CROWDED);
+                place.be_alone().await;
+            }
+            let is_last = left == 0 || silences >= MAX_SILENCES;
+            if let Ok((head, _)) = &result {
+                // Whoever else is about to ask waits, too.
+                let told = counts(head) && (is_last || head.headers.contains_key(RETRY_AFTER));
+                if let Some(until) = rate_limit::refusal(head.status, &head.headers).filter(|_| told) {
+                    self.meter.block(until);
+                }
+            }
+            if is_last {
+                return result.map(|(.., answer)| answer);
+            }
+            drop(result);
             let pause = backoff.next(&mut rand::rng());
             self.meter.pause(pause).await;
             self.meter.pass(self.limits.max_wait).await?;
             self.meter.retry();
+            fresh = true;
         }
-        let (head, answer) = exchange().await?;
-        if counts(&head) {
-            self.meter.observe(head.status, &head.headers);
-            if let Some(until) = rate_limit::refusal(head.status, &head.headers) {
-                self.meter.block(until);
-            }
-        }
-        Ok(answer)
     }
 
     /// Reads a body, at most `limit` bytes of it; of an error's body no more than finding its code takes.
@@ -144,7 +227,7 @@ impl Http {
 pub(crate) struct Requests {
     pub(crate) http: Http,
     auth: Auth,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 /// A body to be streamed. Its place among the registry's requests is taken until it is dropped.
@@ -152,12 +235,12 @@ pub(crate) struct Requests {
 pub(crate) struct Streaming {
     pub(crate) head: Head,
     pub(crate) response: reqwest::Response,
-    _place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Place,
 }
 
 impl Requests {
     pub(crate) fn new(http: Http, auth: Auth) -> Self {
-        let places = Arc::new(Semaphore::new(http.limits.concurrent_requests));
+        let places = Places::new(http.limits.concurrent_requests, http.meter.clone());
         Self { http, auth, places }
     }
 
@@ -174,14 +257,24 @@ impl Requests {
         limit: usize,
         what: &str,
     ) -> Result<Answer, UpstreamError> {
-        let _place = self.places.acquire().await;
+        self.fetch_so((method, url, headers), self.http.usual(), (limit, what)).await
+    }
+
+    /// As [`Self::fetch`], in this way.
+    pub(crate) async fn fetch_so(
+        &self,
+        (method, url, headers): (Method, &Url, HeaderMap),
+        how: How,
+        limit: (usize, &str),
+    ) -> Result<Answer, UpstreamError> {
+        let mut place = self.places.take(how.alone).await;
         let mut request = Self::request(method, url, headers);
         let used = self.authorize(&mut request).await?;
-        let mut answer = self.http.fetch(&request, limit, what).await?;
+        let mut answer = self.http.fetch_at(Some(&mut place), &request, how, limit).await?;
         if asks_to_log_in(&answer.head) {
             self.auth.challenged(&used, url, &answer.head.headers, &self.http).await?;
             self.authorize(&mut request).await?;
-            answer = self.http.fetch(&request, limit, what).await?;
+            answer = self.http.fetch_at(Some(&mut place), &request, how, limit).await?;
         }
         self.judge(&answer.head).await?;
         Ok(answer)
@@ -189,24 +282,37 @@ impl Requests {
 
     /// An answer whose body is streamed. One that is not successful is a failure.
     pub(crate) async fn open(&self, url: &Url, headers: HeaderMap) -> Result<Streaming, UpstreamError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let stream = self.stream(url, headers, self.http.usual()).await?;
+        if stream.head.status.is_success() { Ok(stream) } else { Err(self.failure(stream, url).await) }
+    }
+
+    /// An answer, successful or not, whose body is streamed.
+    pub(crate) async fn stream(&self, url: &Url, headers: HeaderMap, how: How) -> Result<Streaming, UpstreamError> {
+        let mut place = self.places.take(how.alone).await;
         let mut request = Self::request(Method::GET, url, headers);
         let used = self.authorize(&mut request).await?;
-        let mut received = self.http.open(&request).await?;
+        let mut received = self.http.open(&mut place, &request, how).await?;
         let mut head = Head::of(&received);
         if asks_to_log_in(&head) {
             self.auth.challenged(&used, url, &head.headers, &self.http).await?;
             self.authorize(&mut request).await?;
-            received = self.http.open(&request).await?;
+            received = self.http.open(&mut place, &request, how).await?;
             head = Head::of(&received);
         }
         self.judge(&head).await?;
-        if head.status.is_success() {
-            return Ok(Streaming { head, response: received.response, _place: place });
+        Ok(Streaming { head, response: received.response, place })
+    }
+
+    /// The failure that an answer stands for.
+    pub(crate) async fn failure(&self, stream: Streaming, url: &Url) -> UpstreamError {
+        let Streaming { head, response, place: _place } = stream;
+        let (mut deadline, is_own) = (self.http.deadline(url), head.is_own);
+        let whole = self.http.whole(Received { response, is_own }, MAX_ERROR_BODY, "an error", &mut deadline);
+        match Box::pin(whole).await {
+            Ok(answer) => answer.into_error(url),
+            // Its status says what is to be said.
+            Err(_) => Answer { head, body: bytes::Bytes::new() }.into_error(url),
         }
-        let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, url);
-        let answer = Box::pin(self.http.whole(received, MAX_ERROR_BODY, "an error", &mut deadline)).await?;
-        Err(answer.into_error(url))
     }
 
     /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the
@@ -220,8 +326,8 @@ impl Requests {
     ) -> Result<(Head, T), UpstreamError> {
         let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
         loop {
-            let Streaming { head, mut response, _place } = self.open(url, HeaderMap::new()).await?;
-            let (mut deadline, mut document, mut length) = (Deadline::new(EXCHANGE_TIMEOUT, url), begin(), 0_usize);
+            let Streaming { head, mut response, place: _place } = self.open(url, HeaderMap::new()).await?;
+            let (mut deadline, mut document, mut length) = (self.http.deadline(url), begin(), 0_usize);
             let broken = loop {
                 let chunk = deadline.bound(response.chunk()).await;
                 match chunk.and_then(|chunk| chunk.map_err(|error| transport_error(&error, &display(url)))) {
@@ -271,4 +377,14 @@ impl Requests {
 /// Whether the registry itself, and not its storage, wants to know who asks.
 fn asks_to_log_in(head: &Head) -> bool {
     head.is_own && head.status == StatusCode::UNAUTHORIZED
+}
+
+/// Whether a server may have too much to do. One that says how long it wants to be left alone, or how much it allows,
+/// does not mean how many ask at once.
+fn is_overload(head: &Head) -> bool {
+    let says_limit = || {
+        head.headers.contains_key(RETRY_AFTER)
+            || rate_limit::observe(head.status, &head.headers, rate_limit::now()).is_some()
+    };
+    matches!(head.status.as_u16(), 429 | 502 | 503) && !says_limit()
 }
