@@ -110,6 +110,7 @@ async fn a_killed_upload_is_taken_up_and_one_that_nobody_wants_is_given_up() {
     assert_eq!(requests(&proxy, &blob, 4), [1, 1, 1, 1]);
     // The registry breaks down before the last part, for good.
     proxy.fault("GET", &part(&blob, 3), 1_000, Fault::Status(500, vec![]));
+    proxy.fault("GET", &format!("blobs/{blob} "), 1_000, Fault::Status(500, vec![]));
     eventually("the claim expires", Duration::from_secs(60), async || {
         (world.call(reqwest::Method::POST, &world.mirror_path("/sync-now"), None).await.0 == 204).then_some(())
     })

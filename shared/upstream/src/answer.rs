@@ -84,10 +84,25 @@ impl Answer {
         match status.as_u16() {
             401 => UpstreamError::Auth(format!("{what} refused the credentials")),
             403 => UpstreamError::Auth(format!("{what} denied access")),
-            404 => UpstreamError::NotFound(what),
+            404 => UpstreamError::NotFound(named(url)),
             status => UpstreamError::Status { status, url: what, code: error_code(&self.body) },
         }
     }
+}
+
+/// What a URL of the registry's API is of, for people.
+fn named(url: &Url) -> String {
+    let path = url.path();
+    let kinds = [
+        ("/manifests/sha256:", "the manifest"),
+        ("/manifests/sha512:", "the manifest"),
+        ("/manifests/", "the tag's manifest"),
+        ("/blobs/", "the blob"),
+        ("/referrers/", "the list of referrers"),
+        ("/tags/list", "the repository's list of tags"),
+    ];
+    let kind = kinds.iter().find(|(part, _)| path.contains(part)).map_or("", |(_, kind)| kind);
+    format!("{kind} {}", display(url)).trim_start().to_owned()
 }
 
 /// The first code of an error body (distribution-spec v1.1.1, "Error Codes").
