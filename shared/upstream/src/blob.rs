@@ -295,13 +295,13 @@ impl BlobReader {
     async fn connect_part(&mut self) -> Result<bool, UpstreamError> {
         let asked = self.offset..self.end;
         let headers = HeaderMap::from_iter(part::range(&asked).map(|range| (RANGE, range)));
-        let stream = match self.requests.stream(&self.url, headers, self.how(PART_TRIES)).await {
+        let stream = match self.requests.stream(&self.url, headers, self.how(How::trial(PART_TRIES))).await {
             Ok(stream) => stream,
             Err(error) if error.is_transient() => return Ok(false),
             Err(error) => return Err(error),
         };
         if stream.head.is_about_asking() {
-            return Err(self.requests.failure(stream, &self.url).await);
+            return Err(self.requests.refusal(stream).await.into_error(&self.url));
         }
         let length = part::usable(&stream.head.headers, &asked, self.size);
         let Some(length) = length.filter(|_| stream.head.status == StatusCode::PARTIAL_CONTENT) else {
@@ -312,10 +312,10 @@ impl BlobReader {
     }
 
     async fn connect_whole(&mut self) -> Result<(), UpstreamError> {
-        let how = self.how(self.requests.http.limits.attempts);
+        let how = self.how(self.requests.http.usual());
         let stream = self.requests.stream(&self.url, HeaderMap::new(), how).await?;
         if !matches!(stream.head.status.as_u16(), 200 | 203) {
-            return Err(self.requests.failure(stream, &self.url).await);
+            return Err(self.requests.refusal(stream).await.into_error(&self.url));
         }
         if let Some(length) = part::number(&stream.head.headers, CONTENT_LENGTH).filter(|length| *length != self.size) {
             return Err(self.wrong_length(length));
@@ -329,8 +329,8 @@ impl BlobReader {
         (self.stream, self.came, self.since) = (Some(stream), 0, Instant::now());
     }
 
-    fn how(&self, tries: u32) -> How {
-        How { tries, fresh: self.breaks > 0, alone: self.crowded >= MAX_CROWDED }
+    fn how(&self, how: How) -> How {
+        How { fresh: self.breaks > 0, alone: self.crowded >= MAX_CROWDED, ..how }
     }
 
     fn wrong_length(&self, actual: u64) -> UpstreamError {

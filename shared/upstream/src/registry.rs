@@ -79,7 +79,7 @@ impl Registry {
             return self.read(tag).await;
         }
         let url = self.url(&format!("manifests/{tag}")).await?;
-        let (how, limit) = (How::tries(HEAD_TRIES), (MAX_MANIFEST_SIZE, "a manifest"));
+        let (how, limit) = (How::trial(HEAD_TRIES), (MAX_MANIFEST_SIZE, "a manifest"));
         match self.requests.fetch_so((Method::HEAD, &url, accept()), how, limit).await {
             Ok(head) if head.head.is_about_asking() => return Err(head.into_error(&url)),
             Ok(head) if head.head.status.is_success() => {

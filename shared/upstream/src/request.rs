@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     Meter, UpstreamError,
     answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
-    auth::{Auth, Authorization},
+    auth::{Auth, Authorization, Login},
     error::transport_error,
     places::{Place, Places},
     rate_limit,
@@ -51,12 +51,14 @@ pub(crate) struct How {
     pub(crate) fresh: bool,
     /// Whether with no other under way.
     pub(crate) alone: bool,
+    /// Whether a refusal is not the last word: there is another way to ask.
+    pub(crate) is_trial: bool,
 }
 
 impl How {
-    /// So often, and otherwise as it comes.
-    pub(crate) fn tries(tries: u32) -> Self {
-        Self { tries, fresh: false, alone: false }
+    /// So often; there is another way.
+    pub(crate) fn trial(tries: u32) -> Self {
+        Self { tries, fresh: false, alone: false, is_trial: true }
     }
 
     /// The same on a new connection, if `fresh`.
@@ -73,7 +75,7 @@ impl Http {
 
     /// How most requests are made.
     pub(crate) fn usual(&self) -> How {
-        How::tries(self.limits.attempts)
+        How { is_trial: false, ..How::trial(self.limits.attempts) }
     }
 
     /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
@@ -248,7 +250,7 @@ impl Requests {
         &self.http.meter
     }
 
-    /// A whole answer, successful or not. Being refused once is part of logging in; being refused twice is final.
+    /// A whole answer, successful or not. Being refused is part of logging in.
     pub(crate) async fn fetch(
         &self,
         method: Method,
@@ -268,51 +270,47 @@ impl Requests {
         limit: (usize, &str),
     ) -> Result<Answer, UpstreamError> {
         let mut place = self.places.take(how.alone).await;
-        let mut request = Self::request(method, url, headers);
-        let used = self.authorize(&mut request).await?;
-        let mut answer = self.http.fetch_at(Some(&mut place), &request, how, limit).await?;
-        if asks_to_log_in(&answer.head) {
-            self.auth.challenged(&used, url, &answer.head.headers, &self.http).await?;
-            self.authorize(&mut request).await?;
-            answer = self.http.fetch_at(Some(&mut place), &request, how, limit).await?;
-        }
-        self.judge(&answer.head).await?;
+        let (mut request, mut login) = (Self::request(method, url, headers), Login::default());
+        let answer = loop {
+            login.used = self.authorize(&mut request).await?;
+            let answer = self.http.fetch_at(Some(&mut place), &request, how, limit).await?;
+            if !self.auth.logs_in(&mut login, url, &answer.head, &self.http).await? {
+                break answer;
+            }
+        };
+        self.judge(&answer.head, how).await?;
         Ok(answer)
     }
 
     /// An answer whose body is streamed. One that is not successful is a failure.
     pub(crate) async fn open(&self, url: &Url, headers: HeaderMap) -> Result<Streaming, UpstreamError> {
         let stream = self.stream(url, headers, self.http.usual()).await?;
-        if stream.head.status.is_success() { Ok(stream) } else { Err(self.failure(stream, url).await) }
+        if stream.head.status.is_success() { Ok(stream) } else { Err(self.refusal(stream).await.into_error(url)) }
     }
 
     /// An answer, successful or not, whose body is streamed.
     pub(crate) async fn stream(&self, url: &Url, headers: HeaderMap, how: How) -> Result<Streaming, UpstreamError> {
         let mut place = self.places.take(how.alone).await;
-        let mut request = Self::request(Method::GET, url, headers);
-        let used = self.authorize(&mut request).await?;
-        let mut received = self.http.open(&mut place, &request, how).await?;
-        let mut head = Head::of(&received);
-        if asks_to_log_in(&head) {
-            self.auth.challenged(&used, url, &head.headers, &self.http).await?;
-            self.authorize(&mut request).await?;
-            received = self.http.open(&mut place, &request, how).await?;
-            head = Head::of(&received);
-        }
-        self.judge(&head).await?;
+        let (mut request, mut login) = (Self::request(Method::GET, url, headers), Login::default());
+        let (received, head) = loop {
+            login.used = self.authorize(&mut request).await?;
+            let received = self.http.open(&mut place, &request, how).await?;
+            let head = Head::of(&received);
+            if !self.auth.logs_in(&mut login, url, &head, &self.http).await? {
+                break (received, head);
+            }
+        };
+        self.judge(&head, how).await?;
         Ok(Streaming { head, response: received.response, place })
     }
 
-    /// The failure that an answer stands for.
-    pub(crate) async fn failure(&self, stream: Streaming, url: &Url) -> UpstreamError {
+    /// An answer that is not successful, with as much of its body as says why.
+    pub(crate) async fn refusal(&self, stream: Streaming) -> Answer {
         let Streaming { head, response, place: _place } = stream;
-        let (mut deadline, is_own) = (self.http.deadline(url), head.is_own);
+        let (mut deadline, is_own) = (self.http.deadline(response.url()), head.is_own);
         let whole = self.http.whole(Received { response, is_own }, MAX_ERROR_BODY, "an error", &mut deadline);
-        match Box::pin(whole).await {
-            Ok(answer) => answer.into_error(url),
-            // Its status says what is to be said.
-            Err(_) => Answer { head, body: bytes::Bytes::new() }.into_error(url),
-        }
+        // Its status alone says most of it.
+        Box::pin(whole).await.unwrap_or(Answer { head, body: bytes::Bytes::new() })
     }
 
     /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the
@@ -326,7 +324,11 @@ impl Requests {
     ) -> Result<(Head, T), UpstreamError> {
         let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
         loop {
-            let Streaming { head, mut response, place: _place } = self.open(url, HeaderMap::new()).await?;
+            let stream = self.stream(url, HeaderMap::new(), self.http.usual()).await?;
+            if !stream.head.status.is_success() {
+                return Err(self.refusal(stream).await.into_list_error(url));
+            }
+            let Streaming { head, mut response, place: _place } = stream;
             let (mut deadline, mut document, mut length) = (self.http.deadline(url), begin(), 0_usize);
             let broken = loop {
                 let chunk = deadline.bound(response.chunk()).await;
@@ -365,18 +367,14 @@ impl Requests {
         Ok(authorization)
     }
 
-    /// Explains a refusal by the credentials that were not sent.
-    async fn judge(&self, head: &Head) -> Result<(), UpstreamError> {
-        if !head.is_own || !matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    /// Explains a refusal by the credentials that were not sent, or of no use.
+    async fn judge(&self, head: &Head, how: How) -> Result<(), UpstreamError> {
+        let is_open = how.is_trial && head.status != StatusCode::UNAUTHORIZED;
+        if !head.is_own || head.status.is_success() || is_open {
             return Ok(());
         }
-        self.auth.withheld().await.map_or(Ok(()), Err)
+        self.auth.explanation(head.status).await.map_or(Ok(()), Err)
     }
-}
-
-/// Whether the registry itself, and not its storage, wants to know who asks.
-fn asks_to_log_in(head: &Head) -> bool {
-    head.is_own && head.status == StatusCode::UNAUTHORIZED
 }
 
 /// Whether a server may have too much to do. One that says how long it wants to be left alone, or how much it allows,
