@@ -52,7 +52,7 @@ fn part(bytes: &[u8], said: &str) -> Answer {
 
 type Ranged = fn(&[u8], usize, usize) -> Answer;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_large_blob_is_copied_whatever_is_said_to_a_range() {
     let kinds: [(&str, Ranged); 9] = [
         ("400", |_, _, _| Answer::new(400)),
@@ -100,7 +100,7 @@ async fn a_large_blob_is_copied_whatever_is_said_to_a_range() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_blob_without_parts_is_gone_on_with_in_the_next_invocation() {
     let world = World::new("noparts").await;
     let upstream = format!("http://{}", world.stack.upstream);
@@ -121,7 +121,7 @@ async fn a_blob_without_parts_is_gone_on_with_in_the_next_invocation() {
     assert_eq!(bucket::uploads(&world.stack, &blob).await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn get_decides_where_head_does_not_and_before_anything_is_pruned() {
     let (world, registry) = (World::new("heads").await, Hostile::start().await);
     world.create_mirror(&registry.address, json!({})).await;
@@ -150,7 +150,7 @@ async fn get_decides_where_head_does_not_and_before_anything_is_pruned() {
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_comes_wrong_once_is_fetched_once_more() {
     let world = World::new("once").await;
     let upstream = format!("http://{}", world.stack.upstream);
@@ -178,7 +178,7 @@ async fn what_comes_wrong_once_is_fetched_once_more() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nine_redirects_are_followed() {
     let (world, registry) = (World::new("redirects").await, Hostile::start().await);
     let image = image(1_000);
@@ -197,7 +197,7 @@ async fn nine_redirects_are_followed() {
     assert_copied(&world.sync().await, "nine redirects", &[]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tag_is_served_by_its_name_although_its_digest_is_not_known() {
     let (world, registry) = (World::new("names").await, Hostile::start().await);
     let (old, new) = (image(100), image(200));
@@ -221,7 +221,7 @@ async fn a_tag_is_served_by_its_name_although_its_digest_is_not_known() {
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], newer.digest());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_mirrors_timeout_is_what_an_answer_may_take() {
     let world = World::new("patience").await;
     let upstream = format!("http://{}", world.stack.upstream);
@@ -248,7 +248,7 @@ async fn the_mirrors_timeout_is_what_an_answer_may_take() {
     assert_eq!(world.sync().await["status"], "SUCCESS", "each answer is in time");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_registry_that_bears_one_request_at_a_time_is_copied() {
     let (world, registry) = (World::new("single").await, Hostile::start().await);
     for tag in 0..12 {
@@ -267,7 +267,7 @@ async fn a_registry_that_bears_one_request_at_a_time_is_copied() {
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 12);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_missing_is_said() {
     let (world, registry) = (World::new("missing").await, Hostile::start().await);
     let (whole, child) = (image(100), image(200));

@@ -17,8 +17,9 @@ use url::Url;
 use crate::{
     UpstreamError,
     error::transport_error,
+    http::How,
     part,
-    request::{How, Requests, Streaming},
+    request::{Requests, Streaming},
     retry::Backoff,
     transport::display,
 };
@@ -314,10 +315,17 @@ impl BlobReader {
     async fn connect_whole(&mut self) -> Result<(), UpstreamError> {
         let how = self.how(self.requests.http.usual());
         let stream = self.requests.stream(&self.url, HeaderMap::new(), how).await?;
-        if !matches!(stream.head.status.as_u16(), 200 | 203) {
+        let headers = &stream.head.headers;
+        let is_all = match stream.head.status.as_u16() {
+            200 | 203 => true,
+            // Nobody asked for a part, and it may be all of it.
+            206 => part::usable(headers, &(0..self.size), self.size) == Some(self.size),
+            _ => false,
+        };
+        if !is_all {
             return Err(self.requests.refusal(stream).await.into_error(&self.url));
         }
-        if let Some(length) = part::number(&stream.head.headers, CONTENT_LENGTH).filter(|length| *length != self.size) {
+        if let Some(length) = part::number(headers, CONTENT_LENGTH).filter(|length| *length != self.size) {
             return Err(self.wrong_length(length));
         }
         self.begin(stream, self.offset, None);

@@ -21,8 +21,9 @@ use crate::{
     Credentials, Settings, UpstreamError,
     answer::Answer,
     auth::Auth,
+    http::Http,
     pages::Pages,
-    request::{Http, Requests},
+    request::Requests,
     token::basic,
     transport::{Recipient, Request, Transport, display, sensitive},
 };

@@ -10,6 +10,7 @@ mod error;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 mod http_date;
 mod link;
 mod meter;

@@ -19,8 +19,9 @@ use crate::{
     answer::{Answer, SMALL},
     auth::Auth,
     blob::Way,
+    http::{How, Http},
     referrers,
-    request::{How, Http, Requests},
+    request::Requests,
     tags,
     transport::{Recipient, Request, Transport},
 };

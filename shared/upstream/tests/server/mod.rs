@@ -1,5 +1,7 @@
 //! Servers that answer as a test says, and remember what they were asked.
 
+#![allow(dead_code, reason = "not every test needs all of it")]
+
 pub(crate) mod raw;
 
 use std::{
@@ -21,7 +23,6 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) range: Option<String>,
     pub(crate) body: String,
 }

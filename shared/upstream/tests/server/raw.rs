@@ -1,7 +1,5 @@
 //! A server that writes its answers byte by byte, and does to its connections what a test says.
 
-#![allow(dead_code, reason = "not every test needs it")]
-
 use std::{
     sync::{
         Arc, Mutex,
