@@ -10,7 +10,11 @@ use std::{
 };
 
 use moorage_domain::{Fallback, Guard};
-use reqwest::{Client, Proxy, RequestBuilder, Response, redirect};
+use reqwest::{
+    Client, Proxy, RequestBuilder, Response,
+    header::{CONNECTION, HeaderValue},
+    redirect,
+};
 
 use crate::{Meter, UpstreamError, transport::GuardedResolver};
 
@@ -168,7 +172,9 @@ impl Connections {
     }
 }
 
-/// What a server says to the rest of something that it took for a request, or of a connection that it had given up.
+/// What a server says to the rest of something that it took for a request, or of a connection that it had given up. It
+/// ends the connection.
 fn is_objection(response: &Response) -> bool {
-    matches!(response.status().as_u16(), 400 | 408)
+    let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+    matches!(response.status().as_u16(), 400 | 408) && response.headers().get(CONNECTION).is_some_and(closes)
 }
