@@ -82,7 +82,10 @@ impl FailureReason {
             Self::NetworkTimeout | Self::ConnectionError => {
                 "check that the registry is reachable; the sync is tried again"
             }
-            Self::NotFound => "check the mirror's external_reference",
+            Self::NotFound => {
+                "if it is the repository that is missing, check the mirror's external_reference; a manifest or a blob has \
+                 to be pushed there again, or its tag excluded"
+            }
             Self::TlsError => "check the registry's certificate, or set verify_tls to false if you trust the network",
             Self::DecryptionFailed => "set the mirror's credentials again",
             Self::Preempted => "nothing: another sync runs, or this one was cancelled",

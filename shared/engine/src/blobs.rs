@@ -159,17 +159,22 @@ impl Blobs {
         Ok(is_mended)
     }
 
+    /// The content of a blob that is one request.
+    pub(crate) async fn fetch(&self, blob: &Descriptor) -> Result<Verified, WorkError> {
+        let verified = |bytes| Ok(Verified::new(self.possession.owner(), &blob.digest, bytes)?);
+        if let Some(bytes) = self.flow.take(&blob.digest) {
+            return verified(bytes);
+        }
+        twice(|| async { verified(self.registry.blob(&blob.digest, blob.size, 0).await?.rest().await?) }).await
+    }
+
     /// Copies a blob that is one request on both sides.
     async fn put(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
         // Room comes before the request: who waits for room must not keep the registry's connections from others.
         let room = self.storage.room(blob.size).await?;
-        let bytes = match self.flow.take(&blob.digest) {
-            Some(bytes) => bytes,
-            None => self.registry.blob(&blob.digest, blob.size, 0).await?.rest().await?,
-        };
+        let content = self.fetch(blob).await?;
         self.progress.received(blob.size);
         let stored = async {
-            let content = Verified::new(self.possession.owner(), &blob.digest, bytes)?;
             if !is_held {
                 self.hold(&Proof::unlinked(content.proven().clone())).await?;
             }
@@ -183,6 +188,17 @@ impl Blobs {
             }
         }
         Ok(())
+    }
+}
+
+/// Does work that fetches content; once more if what came was not what it should be.
+async fn twice<T, F>(work: impl Fn() -> F) -> Result<T, WorkError>
+where
+    F: Future<Output = Result<T, WorkError>>,
+{
+    match work().await {
+        Err(error) if error.is_wrong_content() => work().await,
+        result => result,
     }
 }
 

@@ -14,7 +14,6 @@ use moorage_domain::{
     run::Outcome,
 };
 use moorage_state::SkippedTag;
-use moorage_upstream::UpstreamError;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -32,6 +31,8 @@ use crate::{
 const MAX_REMEMBERED: usize = 60_000;
 /// Tags of which it is remembered whether the filter leaves them out.
 const MAX_LEFT_OUT: usize = 10_000;
+/// What a run may take for what it does between an answer and the next request, beyond the mirror's timeout.
+const LAST_MOMENT: Duration = Duration::from_secs(30);
 /// Manifests and configs that are whole in memory at once, each of [`MAX_MANIFEST_SIZE`] at most.
 const DOCUMENTS_IN_FLIGHT: usize = 16;
 
@@ -84,13 +85,13 @@ impl Copier {
     ) -> Result<Outcome, WorkError> {
         let Blobs { storage, claim, possession, allowance, .. } = &self.blobs;
         allowance.check_tag(tag)?;
-        if self.in_time(self.is_left_out(digest)).await? {
+        if self.in_time(self.is_left_out(digest, tag)).await? {
             let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
             claim.tags.put_skipped(tag, skipped).await?;
             return Ok(Outcome::Skipped);
         }
         let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(digest, 0, &budget)).await?;
+        let tree = self.in_time(self.manifest(digest, Some(tag), 0, &budget)).await?;
         let contents = tree.contents();
         allowance.take(tag, contents.size())?;
         claim.check()?;
@@ -129,7 +130,7 @@ impl Copier {
         let Blobs { storage, claim, possession, .. } = &self.blobs;
         possession.trust_record(held);
         let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(&held.digest, 0, &budget)).await;
+        let tree = self.in_time(self.manifest(&held.digest, Some(tag), 0, &budget)).await;
         possession.forget_record(held);
         let tree = tree?;
         claim.check()?;
@@ -145,19 +146,19 @@ impl Copier {
 
     /// Whether a tag's image is one of another architecture than the mirror keeps. What has to be fetched to know it is
     /// kept for copying.
-    async fn is_left_out(&self, digest: &Digest) -> Result<bool, WorkError> {
+    async fn is_left_out(&self, digest: &Digest, tag: &TagName) -> Result<bool, WorkError> {
         if self.architectures.is_empty() {
             return Ok(false);
         }
-        self.left_out.get(digest, |_| true, || self.look(digest)).await
+        self.left_out.get(digest, |_| true, || self.look(digest, tag)).await
     }
 
-    async fn look(&self, digest: &Digest) -> Result<bool, WorkError> {
+    async fn look(&self, digest: &Digest, tag: &TagName) -> Result<bool, WorkError> {
         let Blobs { registry, flow, .. } = &self.blobs;
         let _place = self.documents.acquire().await;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
-            None => registry.manifest(digest).await?,
+            None => registry.manifest(digest, Some(tag)).await?,
         };
         let manifest = Manifest::parse(&bytes)?;
         flow.keep(digest, &bytes);
@@ -167,15 +168,12 @@ impl Copier {
         let Some(config) = blobs.first().filter(|config| config.size <= MAX_MANIFEST_SIZE as u64) else {
             return Ok(false);
         };
-        let bytes = registry.blob(&config.digest, config.size, 0).await?.rest().await?;
-        if Digest::of(config.digest.algorithm(), &bytes) != config.digest {
-            return Err(UpstreamError::DigestMismatch(config.digest.clone()).into());
-        }
-        let is_left_out = architecture::leaves_out(&bytes, &self.architectures);
+        let content = self.blobs.fetch(config).await?;
+        let is_left_out = architecture::leaves_out(content.bytes(), &self.architectures);
         if is_left_out {
             flow.take(digest);
         } else {
-            flow.keep(&config.digest, &bytes);
+            flow.keep(&config.digest, content.bytes());
         }
         Ok(is_left_out)
     }
@@ -195,18 +193,19 @@ impl Copier {
         self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets work go on as long as the run stores something at least once in the timeout: an image may be of any size,
-    /// but a sync may not hang.
+    /// Lets work go on as long as the run gets on with its registry, or stores something, at least once in the timeout: an
+    /// image may be of any size, but a sync may not hang. An answer that comes at the last moment is in time.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
-        let mut work = std::pin::pin!(work);
-        let mut stored = self.blobs.progress.counts().objects_stored;
+        let Blobs { progress, registry, .. } = &self.blobs;
+        let (mut work, seen) = (std::pin::pin!(work), || (progress.counts().objects_stored, registry.activity()));
+        let mut last = seen();
         loop {
-            if let Ok(result) = tokio::time::timeout(self.timeout, &mut work).await {
+            if let Ok(result) = tokio::time::timeout(self.timeout.saturating_add(LAST_MOMENT), &mut work).await {
                 return result;
             }
-            let before = std::mem::replace(&mut stored, self.blobs.progress.counts().objects_stored);
-            if stored == before {
-                let message = format!("nothing was stored for {} s", self.timeout.as_secs());
+            let before = std::mem::replace(&mut last, seen());
+            if last == before {
+                let message = format!("nothing came and nothing was stored for {} s", self.timeout.as_secs());
                 return Err(WorkError::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
             }
         }

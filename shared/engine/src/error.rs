@@ -37,6 +37,18 @@ pub(crate) enum WorkError {
     Limited(Timestamp),
 }
 
+impl WorkError {
+    /// Whether content came that is not what its digest or its length says.
+    pub(crate) fn is_wrong_content(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.reason == FailureReason::DigestMismatch)
+    }
+
+    /// Whether the registry does not have it.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Failed(failure) if failure.reason == FailureReason::NotFound)
+    }
+}
+
 fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
     WorkError::Failed(Failure { reason, message: cut(error.to_string()) })
 }

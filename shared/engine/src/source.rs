@@ -1,11 +1,13 @@
 //! The external registry, opened as the mirror's configuration says.
 
+use std::time::Duration;
+
 use moorage_domain::{
     Dropped, FailureReason, Namespace, RepositoryName, RobotName, SecretString, Warning, failure::Failure,
     mirror::RegistryConfig,
 };
 use moorage_state::{Account, Ciphertext, Mirror, MirrorSecrets, OrganizationMirror, Owner, Purpose, StateError};
-use moorage_upstream::{Catalog, Credentials, Meter, Proxy, Registry, Settings};
+use moorage_upstream::{Catalog, Credentials, Limits, Meter, Proxy, Registry, Settings};
 
 use crate::{
     error::WorkError,
@@ -76,7 +78,8 @@ pub(crate) async fn open(engine: &Engine, mirror: &Mirror, meter: Meter) -> Resu
     let (login, _) = login(engine, mirror, &keeper).await?;
     let credentials = decrypted(engine, login).await?;
     let proxies = proxies_of(engine, &config.external_registry_config, &keeper).await?;
-    let settings = settings(engine, &config.external_registry_config, proxies, credentials, meter);
+    let patience = Duration::from_secs(config.skopeo_timeout_interval);
+    let settings = settings(engine, &config.external_registry_config, (proxies, patience), credentials, meter);
     Ok(Registry::new(config.external_reference.clone(), settings)?)
 }
 
@@ -97,7 +100,8 @@ pub(crate) async fn open_catalog(
     });
     let credentials = decrypted(engine, login).await?;
     let proxies = proxies_of(engine, &config.external_registry_config, &keeper).await?;
-    let settings = settings(engine, &config.external_registry_config, proxies, credentials, meter);
+    let patience = Duration::from_secs(config.skopeo_timeout);
+    let settings = settings(engine, &config.external_registry_config, (proxies, patience), credentials, meter);
     let (kind, url) = (config.external_registry_type, &config.external_registry_url);
     Ok(Catalog::new(kind, url, &config.external_namespace, settings)?)
 }
@@ -158,7 +162,7 @@ async fn proxies_of(engine: &Engine, config: &RegistryConfig, keeper: &Keeper) -
 fn settings(
     engine: &Engine,
     config: &RegistryConfig,
-    proxies: Proxies,
+    (proxies, patience): (Proxies, Duration),
     credentials: Option<Credentials>,
     meter: Meter,
 ) -> Settings {
@@ -169,7 +173,7 @@ fn settings(
         proxy: Proxy { http: proxies.http, https: proxies.https, no_proxy },
         token_realms: config.token_realms(),
         guard: engine.settings.guard.clone(),
-        limits: engine.settings.limits.clone(),
+        limits: Limits { patience, ..engine.settings.limits.clone() },
         meter,
     }
 }

@@ -303,19 +303,23 @@ impl Steps<'_> {
     }
 }
 
-/// Deals with one tag. One that moved or went while its image was copied is asked for once more.
+/// Deals with one tag. One whose image is not there is asked for once more, by the tag: it moved or went meanwhile, or the
+/// registry named a digest that it no longer has.
 async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, Digest, Result<Outcome, WorkError>) {
     let Wanted { tag, mut digest, held, believed } = wanted;
     let mut result = match &held {
         Some(held) => copier.verify(&tag, held).await,
         None => copier.tag(&tag, &digest, None, believed.clone()).await,
     };
-    let gone = matches!(&result, Err(WorkError::Failed(failure)) if failure.reason == FailureReason::NotFound);
+    let gone = matches!(&result, Err(error) if error.is_not_found());
     if gone
-        && let Ok(upstream) = registry.resolve(&tag).await
+        && let Ok(upstream) = registry.read(&tag).await
         && upstream.digest != digest
     {
         digest = upstream.digest;
+        if let Some(manifest) = upstream.manifest {
+            copier.keep(&digest, &manifest);
+        }
         result = copier.tag(&tag, &digest, None, believed).await;
     }
     (tag, digest, result)

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
-    Digest, MediaType, Proven, architecture,
+    Digest, MediaType, Proven, TagName, architecture,
     manifest::{Content, MAX_DESCRIPTORS, MAX_INDEX_DEPTH, Manifest, Refusal},
 };
 use moorage_storage::{Present, Stored, Verified};
@@ -131,20 +131,24 @@ struct Opened {
 }
 
 impl Copier {
-    /// Copies a manifest and everything below it, once per run.
+    /// Copies a manifest and everything below it, once per run. `tag` is a name of it, if it has one.
     pub(crate) fn manifest<'a>(
         &'a self,
         digest: &'a Digest,
+        tag: Option<&'a TagName>,
         depth: usize,
         budget: &'a DescriptorBudget,
     ) -> BoxFuture<'a, Result<Arc<Tree>, WorkError>> {
         async move {
             let is_mine = AtomicBool::new(false);
-            // What is too much for one tag may be little for another.
-            let kept = |result: &Result<_, _>| result.is_ok() || !budget.is_spent();
+            // What is too much for one tag may be little for another; and what is not there by its digest may be there by
+            // a tag.
+            let is_final = |error: &WorkError| tag.is_some() || !error.is_not_found();
+            let kept =
+                |result: &Result<_, _>| result.as_ref().err().is_none_or(|error| !budget.is_spent() && is_final(error));
             let copy = || {
                 is_mine.store(true, Relaxed);
-                self.copy_manifest(digest, depth, budget)
+                self.copy_manifest(digest, tag, depth, budget)
             };
             let tree = self.manifests.get(digest, kept, copy).await?;
             if !is_mine.load(Relaxed) {
@@ -158,13 +162,14 @@ impl Copier {
     async fn copy_manifest(
         &self,
         digest: &Digest,
+        tag: Option<&TagName>,
         depth: usize,
         budget: &DescriptorBudget,
     ) -> Result<Arc<Tree>, WorkError> {
         if depth > MAX_INDEX_DEPTH {
             return Err(Refusal::TooDeep.into());
         }
-        let Opened { manifest, size, proof, mut is_new } = self.open(digest).await?;
+        let Opened { manifest, size, proof, mut is_new } = self.open(digest, tag).await?;
         let (media_type, mut is_sparse, mut descriptors) = (manifest.media_type, false, 1_usize);
         let below = match manifest.content {
             Content::Image(blobs) => {
@@ -188,7 +193,7 @@ impl Copier {
                 is_sparse = !left_out.is_empty();
                 let child = async |index: usize| {
                     let child = &kept[index];
-                    let tree = self.manifest(&child.digest, depth + 1, budget).await?;
+                    let tree = self.manifest(&child.digest, None, depth + 1, budget).await?;
                     // Its parent is published with what it says of it.
                     if tree.size == child.size {
                         Ok(tree)
@@ -229,14 +234,14 @@ impl Copier {
         // A collector may have been at it before there was the link.
         if storage.blob_size(proven).await?.is_none() {
             let _place = self.documents.acquire().await;
-            self.receive(proven.digest(), Present::Keep).await?;
+            self.receive(proven.digest(), None, Present::Keep).await?;
         }
         Ok(is_mended)
     }
 
     /// A manifest: the bucket's, if the repository is proven to have it, else the registry's. Its bytes are held only here,
     /// and few at a time.
-    async fn open(&self, digest: &Digest) -> Result<Opened, WorkError> {
+    async fn open(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Opened, WorkError> {
         let Blobs { storage, progress, possession, flow, .. } = &self.blobs;
         let _place = self.documents.acquire().await;
         let (proof, mut present) = (possession.manifest(digest).await?, Present::Keep);
@@ -259,7 +264,7 @@ impl Copier {
                 Stored::Missing => {}
             }
         }
-        let (manifest, size, received) = self.receive(digest, present).await?;
+        let (manifest, size, received) = self.receive(digest, tag, present).await?;
         let proof = proof.unwrap_or_else(|| {
             possession.received(&received);
             Proof::unlinked(received)
@@ -269,11 +274,16 @@ impl Copier {
 
     /// Fetches a manifest. It is stored at once: many registries count how often a manifest is fetched, so it should not be
     /// fetched again if its blobs take several attempts.
-    async fn receive(&self, digest: &Digest, present: Present) -> Result<(Manifest, u64, Proven), WorkError> {
+    async fn receive(
+        &self,
+        digest: &Digest,
+        tag: Option<&TagName>,
+        present: Present,
+    ) -> Result<(Manifest, u64, Proven), WorkError> {
         let Blobs { registry, storage, progress, flow, possession, .. } = &self.blobs;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
-            None => registry.manifest(digest).await?,
+            None => registry.manifest(digest, tag).await?,
         };
         let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
         let content = Verified::new(possession.owner(), digest, bytes)?;

@@ -27,6 +27,9 @@ pub struct PendingUpload {
     /// Which of the repositories of its name has begun it. What another one has hashed proves nothing to this one.
     #[serde(default)]
     pub generation: Generation,
+    /// Whether the blob is fetched for the second time in its run: what came first was not what it should be.
+    #[serde(default)]
+    pub again: bool,
 }
 
 #[derive(Serialize, Deserialize)]

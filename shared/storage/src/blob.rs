@@ -37,6 +37,11 @@ impl Verified {
         proven.map(|proven| Self { proven, bytes }).ok_or_else(|| StorageError::DigestMismatch(digest.clone()))
     }
 
+    /// The content.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// That the repository may have it.
     pub fn proven(&self) -> &Proven {
         &self.proven

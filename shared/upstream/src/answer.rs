@@ -56,6 +56,14 @@ impl Head {
     }
 }
 
+impl Head {
+    /// Whether the registry says whom it does not answer, or when: that holds however it is asked.
+    pub(crate) fn is_about_asking(&self) -> bool {
+        let asks_to_wait = rate_limit::refusal(self.status, &self.headers).is_some();
+        self.is_own && (self.status == StatusCode::UNAUTHORIZED || asks_to_wait)
+    }
+}
+
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -76,7 +84,7 @@ impl Answer {
         match status.as_u16() {
             401 => UpstreamError::Auth(format!("{what} refused the credentials")),
             403 => UpstreamError::Auth(format!("{what} denied access")),
-            404 => UpstreamError::NotFound(what),
+            404 => UpstreamError::NotFound(named(url)),
             status => UpstreamError::Status { status, url: what, code: error_code(&self.body) },
         }
     }
@@ -99,10 +107,26 @@ fn names_no_repository(body: &[u8]) -> bool {
     codes.any(|code| ["NAME_UNKNOWN", "NOT_FOUND"].iter().any(|known| code.eq_ignore_ascii_case(known)))
 }
 
+/// What a URL of the registry's API is of, for people.
+fn named(url: &Url) -> String {
+    let path = url.path();
+    let kinds = [
+        ("/manifests/sha256:", "the manifest"),
+        ("/manifests/sha512:", "the manifest"),
+        ("/manifests/", "the tag's manifest"),
+        ("/blobs/", "the blob"),
+        ("/referrers/", "the list of referrers"),
+        ("/tags/list", "the repository's list of tags"),
+    ];
+    let kind = kinds.iter().find(|(part, _)| path.contains(part)).map_or("", |(_, kind)| kind);
+    format!("{kind} {}", display(url)).trim_start().to_owned()
+}
+
 /// The first code of an error body (distribution-spec v1.1.1, "Error Codes").
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
-    Some(format!("{:?}", envelope.errors.first()?.code))
+    let code = serde_json::to_value(&envelope.errors.first()?.code).ok()?;
+    Some(code.as_str()?.to_owned())
 }
 
 /// A body as it comes. It takes as much memory as has come, at most twice as much while it grows; more than [`SMALL`]

@@ -1,4 +1,4 @@
-//! A blob's stream, which survives broken connections.
+//! A blob's stream, which survives broken connections, and registries that send no parts.
 
 use std::{
     ops::Range,
@@ -7,16 +7,18 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use moorage_domain::Digest;
+use moorage_domain::{Digest, Fallback};
 use reqwest::{
     StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue, RANGE},
+    header::{CONTENT_LENGTH, HeaderMap, RANGE},
 };
 use url::Url;
 
 use crate::{
     UpstreamError,
     error::transport_error,
+    http::How,
+    part,
     request::{Requests, Streaming},
     retry::Backoff,
     transport::display,
@@ -24,11 +26,17 @@ use crate::{
 
 /// How often in a row a stream may break without [`ENOUGH`] arriving in between.
 const MAX_BREAKS: u32 = 5;
+/// The same for a part of a blob: what is whole may not break.
+const MAX_PART_BREAKS: u32 = 3;
+/// From so many breaks on while other requests were under way, the next stream is alone.
+const MAX_CROWDED: u32 = 2;
+/// How often a part is asked for before it counts as refused.
+const PART_TRIES: u32 = 2;
 /// Bytes that tell a stream from one that only seems to be: less than these in [`PATIENCE`] is a broken one.
 const ENOUGH: u64 = 64 * 1024;
 /// The least that memory grows by.
 const STEP: usize = 64 * 1024;
-/// How long a stream may take for [`ENOUGH`], if it has not come to its end.
+/// How long a stream may take for [`ENOUGH`], if it has not come to its end and the mirror does not let pauses be longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reads the bytes from an offset to the end of a blob, in order, each once. Where the connection breaks, it goes on
@@ -39,24 +47,40 @@ pub struct BlobReader {
     url: Url,
     digest: Digest,
     size: u64,
+    way: Way,
     /// The next byte to deliver.
     offset: u64,
     /// Where to end.
     end: u64,
-    /// Whether the last answer was the whole blob although a part was asked for.
-    range_ignored: bool,
     stream: Option<Streaming>,
+    /// How many bytes are still to come of the stream, if it is of a part.
+    left: Option<u64>,
     /// What [`Self::take`] has not delivered yet.
     chunk: Bytes,
-    /// Bytes to pass over: a server that ignores `Range` begins at the start.
+    /// Bytes to pass over: what is whole begins at the start.
     skip: u64,
+    /// How many that were when the stream began.
+    skipped: u64,
     breaks: u32,
+    /// Breaks while others were under way.
+    crowded: u32,
     /// Bytes that were delivered since the last break.
     delivered: u64,
     /// Bytes that came since the last break, or since [`PATIENCE`] was last counted from.
     came: u64,
     since: Instant,
     backoff: Backoff,
+}
+
+/// How a blob is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By parts, or not at all.
+    Part,
+    /// What is missing of it, as long as the registry sends parts.
+    Any,
+    /// All of it, each time.
+    Whole,
 }
 
 impl BlobReader {
@@ -66,33 +90,31 @@ impl BlobReader {
         digest: Digest,
         size: u64,
         range: Range<u64>,
+        way: Way,
     ) -> Result<Self, UpstreamError> {
-        let (end, backoff) = (range.end.min(size), Backoff::new());
-        let offset = range.start.min(end);
+        let end = range.end.min(size);
         let mut reader = Self {
             requests,
             url,
             digest,
             size,
-            offset,
+            way,
+            offset: range.start.min(end),
             end,
-            range_ignored: false,
             stream: None,
+            left: None,
             chunk: Bytes::new(),
             skip: 0,
+            skipped: 0,
             breaks: 0,
+            crowded: 0,
             delivered: 0,
             came: 0,
             since: Instant::now(),
-            backoff,
+            backoff: Backoff::new(),
         };
         reader.connect().await?;
         Ok(reader)
-    }
-
-    /// Whether the server sends the part that was asked for, rather than everything.
-    pub(crate) fn is_part(&self) -> bool {
-        !self.range_ignored
     }
 
     /// Reads everything that is left into memory.
@@ -101,6 +123,14 @@ impl BlobReader {
         // Nothing comes after it, or the registry's blob is a longer one.
         self.next().await?;
         Ok(bytes)
+    }
+
+    /// Reads a part into memory; nothing if it turns out not to be the part that was asked for.
+    pub async fn part(self) -> Result<Option<Bytes>, UpstreamError> {
+        match self.rest().await {
+            Err(UpstreamError::NoPart(_)) => Ok(None),
+            bytes => bytes.map(Some),
+        }
     }
 
     /// Reads the next `length` bytes into memory. That takes as much as has come, at most twice as much while it grows,
@@ -126,11 +156,13 @@ impl BlobReader {
     /// The next bytes; `None` after the last one.
     async fn next(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         loop {
-            if self.offset >= self.end && self.end < self.size {
-                return Ok(None);
-            }
             let Some(stream) = &mut self.stream else {
-                self.reconnect().await?;
+                if self.offset >= self.end {
+                    return Ok(None);
+                }
+                let pause = self.backoff.next(&mut rand::rng());
+                tokio::time::sleep(pause).await;
+                self.connect().await?;
                 continue;
             };
             // After the last byte the stream is read to its end, so that a longer one is found out.
@@ -145,7 +177,12 @@ impl BlobReader {
                         return Ok(Some(chunk));
                     }
                 }
-                Ok(None) | Err(_) if self.offset >= self.end => return Ok(None),
+                Ok(None) | Err(_) if self.offset >= self.end => {
+                    self.got_through();
+                    return Ok(None);
+                }
+                // Less came than the server said, or than was asked for.
+                Ok(None) if self.left.is_some_and(|left| left > 0) => self.refused()?,
                 Ok(None) => self.broke(None)?,
                 Err(error) => self.broke(Some(transport_error(&error, &display(&self.url))))?,
             }
@@ -156,8 +193,13 @@ impl BlobReader {
         let skipped = self.skip.min(chunk.len() as u64);
         self.skip = self.skip.saturating_sub(skipped);
         chunk.advance(usize::try_from(skipped).unwrap_or(chunk.len()));
-        if self.end < self.size {
-            chunk.truncate(usize::try_from(self.end.saturating_sub(self.offset)).unwrap_or(usize::MAX));
+        if let Some(left) = self.left {
+            let Some(left) = left.checked_sub(chunk.len() as u64) else {
+                // More came than the server said: who knows what it is.
+                self.refused()?;
+                return Ok(None);
+            };
+            self.left = Some(left);
         }
         if chunk.is_empty() {
             return Ok(None);
@@ -172,7 +214,8 @@ impl BlobReader {
     /// Whether so little comes that the stream is as good as broken.
     fn drips(&mut self, came: u64) -> bool {
         self.came = self.came.saturating_add(came);
-        if self.came < ENOUGH && self.since.elapsed() < PATIENCE {
+        let patience = PATIENCE.max(self.requests.http.limits.patience);
+        if self.came < ENOUGH && self.since.elapsed() < patience {
             return false;
         }
         let drips = self.came < ENOUGH && self.offset.saturating_add(came) < self.end;
@@ -180,112 +223,125 @@ impl BlobReader {
         drips
     }
 
-    /// Counts what was not there before. A server that sends its beginning again and again gets nobody on.
+    /// Counts what was not there before. A server that sends its beginning again and again gets nobody on; nor does one
+    /// that sends less than had to be read once more for it.
     fn got_on(&mut self, bytes: u64) {
         self.delivered = self.delivered.saturating_add(bytes);
-        if self.delivered >= ENOUGH {
-            (self.breaks, self.delivered) = (0, 0);
+        if self.delivered >= ENOUGH.max(self.skipped) {
+            self.got_through();
+            (self.breaks, self.crowded, self.delivered) = (0, 0, 0);
+        }
+    }
+
+    /// Remembers what was of help.
+    fn got_through(&self) {
+        let is_alone = self.stream.as_ref().is_some_and(|stream| stream.place.is_alone());
+        if self.crowded >= MAX_CROWDED && is_alone {
+            self.requests.meter().fall_back([Fallback::ParallelRequests]);
         }
     }
 
     /// Gives the broken stream up; fails where it broke too often.
     fn broke(&mut self, error: Option<UpstreamError>) -> Result<(), UpstreamError> {
-        self.stream = None;
+        let was_crowded = self.stream.take().is_some_and(|stream| stream.place.is_crowded());
+        let was_part = self.left.is_some();
         (self.breaks, self.delivered) = (self.breaks.saturating_add(1), 0);
+        self.crowded += u32::from(was_crowded);
         (self.came, self.since) = (0, Instant::now());
-        if self.breaks < MAX_BREAKS {
-            return Ok(());
+        match (self.breaks < if was_part { MAX_PART_BREAKS } else { MAX_BREAKS }, was_part) {
+            (true, _) => Ok(()),
+            (false, true) => self.refused(),
+            (false, false) => Err(error.unwrap_or_else(|| self.truncated())),
         }
-        Err(error.unwrap_or_else(|| self.truncated()))
+    }
+
+    /// Takes the way on which nothing is left out, if it may.
+    fn refused(&mut self) -> Result<(), UpstreamError> {
+        (self.stream, self.left, self.breaks, self.delivered) = (None, None, 0, 0);
+        if self.way == Way::Part {
+            return Err(UpstreamError::NoPart(display(&self.url)));
+        }
+        self.way = Way::Whole;
+        self.requests.meter().fall_back([Fallback::Range]);
+        Ok(())
     }
 
     fn truncated(&self) -> UpstreamError {
         UpstreamError::Truncated { digest: self.digest.clone(), received: self.offset, size: self.size }
     }
 
-    async fn reconnect(&mut self) -> Result<(), UpstreamError> {
-        let pause = self.backoff.next(&mut rand::rng());
-        tokio::time::sleep(pause).await;
-        self.connect().await
+    async fn connect(&mut self) -> Result<(), UpstreamError> {
+        let is_refused = self.requests.meter().falls_back(Fallback::Range);
+        let by_parts = match self.way {
+            Way::Part => true,
+            Way::Any => self.offset > 0 && !is_refused,
+            Way::Whole => false,
+        };
+        if !by_parts {
+            return self.connect_whole().await;
+        }
+        if self.connect_part().await? {
+            return Ok(());
+        }
+        if self.way == Way::Part {
+            return Err(UpstreamError::NoPart(display(&self.url)));
+        }
+        self.way = Way::Whole;
+        self.connect_whole().await?;
+        self.requests.meter().fall_back([Fallback::Range]);
+        Ok(())
     }
 
-    async fn connect(&mut self) -> Result<(), UpstreamError> {
-        let mut headers = HeaderMap::new();
-        if self.offset > 0 || self.end < self.size {
-            let last = if self.end < self.size { self.end.saturating_sub(1).to_string() } else { String::new() };
-            let range = HeaderValue::from_str(&format!("bytes={}-{last}", self.offset));
-            headers.extend(range.ok().map(|range| (RANGE, range)));
+    /// Asks for what is missing. Tells whether that comes; not if the registry refuses it, whatever it says.
+    async fn connect_part(&mut self) -> Result<bool, UpstreamError> {
+        let asked = self.offset..self.end;
+        let headers = HeaderMap::from_iter(part::range(&asked).map(|range| (RANGE, range)));
+        let stream = match self.requests.stream(&self.url, headers, self.how(How::trial(PART_TRIES))).await {
+            Ok(stream) => stream,
+            Err(error) if error.is_transient() => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if stream.head.is_about_asking() {
+            return Err(self.requests.refusal(stream).await.into_error(&self.url));
         }
-        let stream = self.requests.open(&self.url, headers).await?;
-        let partial = stream.head.status == StatusCode::PARTIAL_CONTENT;
-        self.range_ignored = !partial && (self.offset > 0 || self.end < self.size);
-        let range = if partial { content_range(&stream.head.headers) } else { Some(Part::default()) };
-        let fits = |part: &Part| part.first <= self.offset && part.last.is_none_or(|last| last >= self.offset);
-        let part = range.filter(fits);
-        let part = part.ok_or_else(|| UpstreamError::Protocol(format!("{} sent another range", display(&self.url))))?;
-        self.skip = self.offset.saturating_sub(part.first);
-        let length = if partial { part.total } else { number(&stream.head.headers, CONTENT_LENGTH) };
-        if let Some(length) = length.filter(|length| *length != self.size) {
+        let length = part::usable(&stream.head.headers, &asked, self.size);
+        let Some(length) = length.filter(|_| stream.head.status == StatusCode::PARTIAL_CONTENT) else {
+            return Ok(false);
+        };
+        self.begin(stream, 0, Some(length));
+        Ok(true)
+    }
+
+    async fn connect_whole(&mut self) -> Result<(), UpstreamError> {
+        let how = self.how(self.requests.http.usual());
+        let stream = self.requests.stream(&self.url, HeaderMap::new(), how).await?;
+        let headers = &stream.head.headers;
+        let is_all = match stream.head.status.as_u16() {
+            200 | 203 => true,
+            // Nobody asked for a part, and it may be all of it.
+            206 => part::usable(headers, &(0..self.size), self.size) == Some(self.size),
+            _ => false,
+        };
+        if !is_all {
+            return Err(self.requests.refusal(stream).await.into_error(&self.url));
+        }
+        if let Some(length) = part::number(headers, CONTENT_LENGTH).filter(|length| *length != self.size) {
             return Err(self.wrong_length(length));
         }
-        self.stream = Some(stream);
+        self.begin(stream, self.offset, None);
         Ok(())
+    }
+
+    fn begin(&mut self, stream: Streaming, skip: u64, left: Option<u64>) {
+        (self.skip, self.skipped, self.left) = (skip, skip, left);
+        (self.stream, self.came, self.since) = (Some(stream), 0, Instant::now());
+    }
+
+    fn how(&self, how: How) -> How {
+        How { fresh: self.breaks > 0, alone: self.crowded >= MAX_CROWDED, ..how }
     }
 
     fn wrong_length(&self, actual: u64) -> UpstreamError {
         UpstreamError::LengthMismatch { digest: self.digest.clone(), expected: self.size, actual }
-    }
-}
-
-fn number(headers: &HeaderMap, name: HeaderName) -> Option<u64> {
-    headers.get(name)?.to_str().ok()?.parse().ok()
-}
-
-/// What `Content-Range: bytes 5-9/10` says (RFC 9110, 14.4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Part {
-    /// The first byte.
-    pub(crate) first: u64,
-    /// The last byte, not before the first.
-    pub(crate) last: Option<u64>,
-    /// The length of the whole, above the last byte, if it is told.
-    pub(crate) total: Option<u64>,
-}
-
-pub(crate) fn content_range(headers: &HeaderMap) -> Option<Part> {
-    let (range, total) = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    let total = match total.trim() {
-        "*" => None,
-        total => Some(total.parse().ok()?),
-    };
-    let is_whole = first <= last && total.is_none_or(|total| last < total);
-    is_whole.then_some(Part { first, last: Some(last), total })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges() {
-        let part = |text: &str| content_range(&HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]));
-        assert_eq!(part("bytes 5-9/10"), Some(Part { first: 5, last: Some(9), total: Some(10) }));
-        assert_eq!(part("bytes 0-0/*"), Some(Part { first: 0, last: Some(0), total: None }));
-        for text in [
-            "",
-            "bytes",
-            "bytes 5-9",
-            "bytes 9-5/10",
-            "bytes 5-10/10",
-            "bytes -5/10",
-            "bytes */10",
-            "items 5-9/10",
-            "bytes 5-99999999999999999999/*",
-            "bytes 18446744073709551615-0/1",
-        ] {
-            assert_eq!(part(text), None, "{text}");
-        }
     }
 }

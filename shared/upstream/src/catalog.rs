@@ -21,8 +21,9 @@ use crate::{
     Credentials, Settings, UpstreamError,
     answer::Answer,
     auth::Auth,
+    http::Http,
     pages::Pages,
-    request::{Http, Requests},
+    request::Requests,
     token::basic,
     transport::{Recipient, Request, Transport, display, sensitive},
 };
@@ -58,7 +59,7 @@ impl Catalog {
     ) -> Result<Self, UpstreamError> {
         let base = Url::parse(url.as_str());
         let base = base.map_err(|_| UpstreamError::Protocol(format!("{url} is not a URL")))?;
-        let transport = Transport::new(&settings)?;
+        let transport = Transport::new(&settings, settings.meter.clone())?;
         let auth = Auth::new(settings.credentials.clone(), settings.token_realms, "registry:catalog:*".to_owned());
         let requests = Requests::new(Http::new(transport, settings.limits, settings.meter), auth);
         Ok(Self { kind, base, namespace: namespace.to_owned(), credentials: settings.credentials, requests })

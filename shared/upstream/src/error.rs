@@ -107,6 +107,9 @@ pub enum UpstreamError {
         /// The descriptor's length.
         size: u64,
     },
+    /// What came of a part of a blob is not that part: the whole of it has to be fetched.
+    #[error("{0} sends no parts of it that are of use")]
+    NoPart(String),
     /// The mirror's settings make no client: a malformed proxy.
     #[error("the mirror's proxy settings are not usable")]
     Settings,
@@ -123,7 +126,9 @@ impl UpstreamError {
             Self::Connection { .. } | Self::Truncated { .. } => FailureReason::ConnectionError,
             Self::Tls { .. } => FailureReason::TlsError,
             Self::NotAllowed(_) => FailureReason::InvalidSourceRegistry,
-            Self::Status { .. } | Self::Storage { .. } | Self::Protocol(_) => FailureReason::RegistryError,
+            Self::Status { .. } | Self::Storage { .. } | Self::Protocol(_) | Self::NoPart(_) => {
+                FailureReason::RegistryError
+            }
             Self::TooLarge { .. } | Self::TooMany { .. } => FailureReason::ContentRefused,
             Self::DigestMismatch(_) | Self::LengthMismatch { .. } => FailureReason::DigestMismatch,
             Self::Settings => FailureReason::UnknownError,

@@ -5,14 +5,18 @@ mod auth;
 mod blob;
 mod catalog;
 mod challenge;
+mod connections;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+mod http;
 mod http_date;
 mod link;
 mod meter;
 mod pages;
+mod part;
+mod places;
 mod quota;
 mod rate_limit;
 mod realm;

@@ -18,6 +18,9 @@ use tokio::sync::Notify;
 
 use crate::{UpstreamError, rate_limit};
 
+/// What of a body counts as something that happens.
+const MEBIBYTE: u64 = 1024 * 1024;
+
 /// Counters and limit of one sync at one registry. Clones are the same meter.
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Inner>);
@@ -28,6 +31,7 @@ struct Inner {
     retries: AtomicU64,
     manifest_gets: AtomicU64,
     bytes_read: AtomicU64,
+    answers: AtomicU64,
     waited_ms: AtomicU64,
     fallbacks: AtomicU8,
     /// How many manifests are to be left to others.
@@ -172,6 +176,18 @@ impl Meter {
         self.0.retries.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn answered(&self) {
+        self.0.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that grows as long as something happens: a request, an answer, another attempt, a mebibyte of content.
+    /// A server that sends a byte now and then makes nothing happen.
+    pub(crate) fn activity(&self) -> u64 {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let asked = load(&self.0.requests).saturating_add(load(&self.0.retries));
+        asked.saturating_add(load(&self.0.answers)).saturating_add(load(&self.0.bytes_read) / MEBIBYTE)
+    }
+
     pub(crate) fn read(&self, bytes: usize) {
         self.0.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -229,6 +245,19 @@ mod tests {
         meter.clone().fall_back([Fallback::Range]);
         assert!(meter.falls_back(Fallback::Range) && !meter.falls_back(Fallback::Head));
         assert_eq!(meter.counts().fallbacks, meter.fallbacks());
+    }
+
+    #[test]
+    fn a_byte_now_and_then_is_no_activity() {
+        let meter = Meter::default();
+        meter.request();
+        let begun = meter.activity();
+        (0..1_000).for_each(|_| meter.read(1));
+        assert_eq!(meter.activity(), begun);
+        meter.read(2 * 1024 * 1024);
+        meter.retry();
+        meter.answered();
+        assert_eq!(meter.activity(), begun + 4);
     }
 
     #[tokio::test]

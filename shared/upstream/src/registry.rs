@@ -3,9 +3,12 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use moorage_domain::{Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE, referrers::Referrer};
+use moorage_domain::{
+    Algorithm, Digest, ExternalReference, Fallback, MediaType, TagName, manifest::MAX_MANIFEST_SIZE,
+    referrers::Referrer,
+};
 use reqwest::{
-    Method,
+    Method, StatusCode,
     header::{ACCEPT, HeaderMap, HeaderName, HeaderValue},
 };
 use tokio::sync::OnceCell;
@@ -15,8 +18,10 @@ use crate::{
     BlobReader, Listing, Settings, UpstreamError,
     answer::{Answer, SMALL},
     auth::Auth,
+    blob::Way,
+    http::{How, Http},
     referrers,
-    request::{Http, Requests},
+    request::Requests,
     tags,
     transport::{Recipient, Request, Transport},
 };
@@ -25,6 +30,9 @@ use crate::{
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// What is read of the answer to `/v2/`, which says only whether https is spoken.
 const MAX_PING_BODY: usize = 16 * 1024;
+
+/// How often HEAD is tried before GET decides.
+const HEAD_TRIES: u32 = 2;
 
 /// One repository of an external registry. Clones share connections, tokens and limits.
 #[derive(Debug, Clone)]
@@ -48,7 +56,7 @@ pub struct Resolved {
 impl Registry {
     /// Opens a registry. Nothing is sent yet.
     pub fn new(reference: ExternalReference, settings: Settings) -> Result<Self, UpstreamError> {
-        let transport = Transport::new(&settings)?;
+        let transport = Transport::new(&settings, settings.meter.clone())?;
         let auth = Auth::new(
             settings.credentials,
             settings.token_realms,
@@ -64,19 +72,34 @@ impl Registry {
         tags::list(&self.requests, self.url("tags/list").await?).await
     }
 
-    /// What a tag points to, by HEAD, which no registry counts as a pull. Where the answer lacks the digest, or HEAD
-    /// is not known, by GET.
+    /// What a tag points to, by HEAD, which no registry counts as a pull. Where that does not tell, by GET; and if that
+    /// does, only by GET from then on.
     pub async fn resolve(&self, tag: &TagName) -> Result<Resolved, UpstreamError> {
-        let url = self.url(&format!("manifests/{tag}")).await?;
-        let head = self.requests.fetch(Method::HEAD, &url, accept(), MAX_MANIFEST_SIZE, "a manifest").await?;
-        if head.head.status.is_success() {
-            if let Some(digest) = digest_header(&head) {
-                return Ok(Resolved { digest, manifest: None });
-            }
-        } else if !matches!(head.head.status.as_u16(), 405 | 501) {
-            return Err(head.into_error(&url));
+        let meter = self.requests.meter();
+        if meter.falls_back(Fallback::Head) {
+            return self.read(tag).await;
         }
-        let bytes = self.get_manifest(&url).await?;
+        let url = self.url(&format!("manifests/{tag}")).await?;
+        let (how, limit) = (How::trial(HEAD_TRIES), (MAX_MANIFEST_SIZE, "a manifest"));
+        match self.requests.fetch_so((Method::HEAD, &url, accept()), how, limit).await {
+            Ok(head) if head.head.is_about_asking() => return Err(head.into_error(&url)),
+            Ok(head) if head.head.status.is_success() => {
+                if let Some(digest) = digest_header(&head).filter(|digest| digest.algorithm() == Algorithm::Sha256) {
+                    return Ok(Resolved { digest, manifest: None });
+                }
+            }
+            Ok(_) => {}
+            Err(error) if error.is_transient() => {}
+            Err(error) => return Err(error),
+        }
+        let resolved = self.read(tag).await?;
+        meter.fall_back([Fallback::Head]);
+        Ok(resolved)
+    }
+
+    /// What a tag points to, by GET: the digest is that of what comes.
+    pub async fn read(&self, tag: &TagName) -> Result<Resolved, UpstreamError> {
+        let bytes = self.by_tag(tag).await?;
         let digest = Digest::sha256(&bytes);
         // A large one is fetched again when it is its turn: many tags are resolved before the first is copied.
         let manifest = Some(bytes).filter(|bytes| bytes.len() <= SMALL);
@@ -88,38 +111,111 @@ impl Registry {
         referrers::list(&self.requests, self.url(&format!("referrers/{subject}")).await?).await
     }
 
-    /// A manifest, exactly as the registry has it, checked against its digest.
-    pub async fn manifest(&self, digest: &Digest) -> Result<Bytes, UpstreamError> {
-        let bytes = self.get_manifest(&self.url(&format!("manifests/{digest}")).await?).await?;
-        if Digest::of(digest.algorithm(), &bytes) == *digest {
-            Ok(bytes)
-        } else {
-            Err(UpstreamError::DigestMismatch(digest.clone()))
+    /// A manifest, exactly as the registry has it, checked against its digest. One that a `tag` names is asked for by that
+    /// where the registry does not know it by its digest.
+    pub async fn manifest(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Bytes, UpstreamError> {
+        let (meter, is_it) = (self.requests.meter(), |bytes: &Bytes| Digest::of(digest.algorithm(), bytes) == *digest);
+        if let Some(tag) = tag.filter(|_| meter.falls_back(Fallback::ManifestByDigest))
+            && let Ok(bytes) = self.by_tag(tag).await
+            && is_it(&bytes)
+        {
+            return Ok(bytes);
+        }
+        let url = self.url(&format!("manifests/{digest}")).await?;
+        let error = match self.get_manifest(&url, |_| Some(digest.clone())).await {
+            Err(error @ (UpstreamError::NotFound(_) | UpstreamError::Status { .. })) => error,
+            result => return result,
+        };
+        let Some(tag) = tag else { return Err(error) };
+        match self.by_tag(tag).await {
+            Ok(bytes) if is_it(&bytes) => {
+                meter.fall_back([Fallback::ManifestByDigest]);
+                Ok(bytes)
+            }
+            Err(limited @ UpstreamError::RateLimited { .. }) => Err(limited),
+            Ok(_) | Err(_) => Err(error),
         }
     }
 
     /// A blob of `size` bytes, from `offset` on.
     pub async fn blob(&self, digest: &Digest, size: u64, offset: u64) -> Result<BlobReader, UpstreamError> {
-        let url = self.url(&format!("blobs/{digest}")).await?;
-        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, offset..size).await
+        self.reader(digest, size, offset..size, Way::Any).await
     }
 
-    /// A part of a blob of `size` bytes; nothing if the registry does not know parts.
+    /// As [`Self::blob`], without asking for a part: all of it comes, and what is before the offset is passed over.
+    pub async fn whole_blob(&self, digest: &Digest, size: u64, offset: u64) -> Result<BlobReader, UpstreamError> {
+        self.reader(digest, size, offset..size, Way::Whole).await
+    }
+
+    /// Remembers that parts of blobs do not come, or not as they should: none is asked for any more in this run.
+    pub fn sends_no_parts(&self) {
+        self.requests.meter().fall_back([Fallback::Range]);
+    }
+
+    /// A part of a blob of `size` bytes; nothing if the registry sends none.
     pub async fn blob_part(
         &self,
         digest: &Digest,
         size: u64,
         range: Range<u64>,
     ) -> Result<Option<BlobReader>, UpstreamError> {
-        let url = self.url(&format!("blobs/{digest}")).await?;
-        let reader = BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, range).await?;
-        Ok(Some(reader).filter(BlobReader::is_part))
+        if self.requests.meter().falls_back(Fallback::Range) {
+            return Ok(None);
+        }
+        match self.reader(digest, size, range, Way::Part).await {
+            Err(UpstreamError::NoPart(_)) => Ok(None),
+            reader => reader.map(Some),
+        }
     }
 
-    async fn get_manifest(&self, url: &Url) -> Result<Bytes, UpstreamError> {
+    /// A number that grows as long as anything happens with the registry.
+    pub fn activity(&self) -> u64 {
+        self.requests.meter().activity()
+    }
+
+    async fn reader(
+        &self,
+        digest: &Digest,
+        size: u64,
+        range: Range<u64>,
+        way: Way,
+    ) -> Result<BlobReader, UpstreamError> {
+        let url = self.url(&format!("blobs/{digest}")).await?;
+        BlobReader::open(Arc::clone(&self.requests), url, digest.clone(), size, range, way).await
+    }
+
+    async fn by_tag(&self, tag: &TagName) -> Result<Bytes, UpstreamError> {
+        self.get_manifest(&self.url(&format!("manifests/{tag}")).await?, digest_header).await
+    }
+
+    /// A manifest that has the digest which the answer should have, if any. If not, it is fetched once more.
+    async fn get_manifest(
+        &self,
+        url: &Url,
+        wanted: impl Fn(&Answer) -> Option<Digest>,
+    ) -> Result<Bytes, UpstreamError> {
+        let mut is_second = false;
+        loop {
+            let how = self.requests.http.usual().fresh(is_second);
+            let answer = self.try_manifest(url, how).await?;
+            match wanted(&answer).filter(|digest| Digest::of(digest.algorithm(), &answer.body) != *digest) {
+                None => return Ok(answer.body),
+                Some(digest) if is_second => return Err(UpstreamError::DigestMismatch(digest)),
+                Some(_) => is_second = true,
+            }
+        }
+    }
+
+    async fn try_manifest(&self, url: &Url, how: How) -> Result<Answer, UpstreamError> {
         let _fetching = self.requests.meter().fetching().await?;
-        let answer = self.requests.fetch(Method::GET, url, accept(), MAX_MANIFEST_SIZE, "the manifest").await?;
-        if answer.head.status.is_success() { Ok(answer.body) } else { Err(answer.into_error(url)) }
+        let limit = (MAX_MANIFEST_SIZE, "the manifest");
+        let mut answer = self.requests.fetch_so((Method::GET, url, accept()), how, limit).await?;
+        if answer.head.status == StatusCode::NOT_ACCEPTABLE {
+            // Some do not understand so many types, and have no other one than that which is there.
+            let any = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
+            answer = self.requests.fetch_so((Method::GET, url, any), how, limit).await?;
+        }
+        if answer.head.status.is_success() { Ok(answer) } else { Err(answer.into_error(url)) }
     }
 
     async fn url(&self, what: &str) -> Result<Url, UpstreamError> {

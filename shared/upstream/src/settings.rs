@@ -6,6 +6,9 @@ use moorage_domain::{Guard, SecretString, TokenRealm};
 
 use crate::Meter;
 
+/// How long an answer may take if no mirror says otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Everything a sync knows of its source, but what it is to fetch.
 #[derive(Debug)]
 pub struct Settings {
@@ -56,10 +59,13 @@ pub struct Limits {
     /// The longest `Retry-After` that is waited for. A longer one ends the request: waiting in a function costs money,
     /// and a schedule waits for nothing.
     pub max_wait: Duration,
+    /// How long the first byte of an answer may take, and each pause in it. Proxies that fetch an image first take
+    /// minutes.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrent_requests: 32, attempts: 5, max_wait: Duration::from_secs(10) }
+        Self { concurrent_requests: 32, attempts: 5, max_wait: Duration::from_secs(10), patience: PATIENCE }
     }
 }

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     UpstreamError,
-    request::Http,
+    http::Http,
     scopes::Scopes,
     settings::Credentials,
     transport::{Recipient, Request, display, sensitive},

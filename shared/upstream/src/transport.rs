@@ -1,36 +1,30 @@
 //! One exchange with a host: TLS, proxy, redirects, and the guard at the moment of connecting.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use moorage_domain::{ExposeSecret as _, Guard, SecretString};
 use reqwest::{
-    Client, Method, NoProxy, Response,
+    Method, NoProxy, Response,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
-    redirect,
 };
 use url::Url;
 
 use crate::{
-    UpstreamError,
+    Meter, UpstreamError,
+    connections::{CONNECT_TIMEOUT, Connections, Recipe},
     error::{NotAllowed, transport_error},
     realm::{is_inside, is_inside_address},
     settings::{Proxy, Settings},
 };
 
-/// A registry that needs longer to accept a connection is down.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection on which nothing arrives for so long is dead.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Redirects of one request. Registries send one, to their storage; some send two.
-const MAX_REDIRECTS: usize = 5;
-/// Who we are, for the registry's logs.
-const USER_AGENT: &str = concat!("moorage/", env!("CARGO_PKG_VERSION"));
+/// Redirects of one request, as many as Go's clients follow.
+const MAX_REDIRECTS: usize = 10;
 
 /// Sends requests.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    client: Client,
+    connections: Connections,
     guard: Arc<Guard>,
     verify_tls: bool,
 }
@@ -63,28 +57,24 @@ pub(crate) struct Received {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, UpstreamError> {
-        let guard = Arc::new(settings.guard.clone());
-        let builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(IDLE_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&guard))))
-            .tls_danger_accept_invalid_certs(!settings.verify_tls)
-            .no_proxy();
-        let builder = proxies(&settings.proxy, &guard)?.into_iter().fold(builder, reqwest::ClientBuilder::proxy);
-        let client = builder.build().map_err(|_| UpstreamError::Settings)?;
-        Ok(Self { client, guard, verify_tls: settings.verify_tls })
+    pub(crate) fn new(settings: &Settings, meter: Meter) -> Result<Self, UpstreamError> {
+        let (guard, verify_tls) = (Arc::new(settings.guard.clone()), settings.verify_tls);
+        let proxies = proxies(&settings.proxy, &guard)?;
+        let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls, patience: settings.limits.patience };
+        Ok(Self { connections: Connections::new(recipe, meter)?, guard, verify_tls })
     }
 
-    /// Sends a request and follows its redirects. `Authorization` goes to the first origin only, a body nowhere else,
-    /// and a token server's request not at all.
-    pub(crate) async fn send(&self, request: &Request) -> Result<Received, UpstreamError> {
+    /// Sends a request and follows its redirects, with `fresh` on new connections. `Authorization` goes to the first
+    /// origin only, a body nowhere else, and a token server's request not at all.
+    pub(crate) async fn send(&self, request: &Request, fresh: bool) -> Result<Received, UpstreamError> {
         let mut request = request.clone();
-        let mut is_own = true;
+        let (mut is_own, mut is_signed) = (true, false);
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send_once(&request).await?;
+            let mut response = self.send_once(&request, fresh).await?;
+            // A place that is named with a signature may not want to be told twice who asks.
+            if is_signed && is_refusal(&response) && request.headers.remove(AUTHORIZATION).is_some() {
+                response = self.send_once(&request, fresh).await?;
+            }
             let location = response.headers().get(LOCATION).filter(|_| is_redirect(&response));
             let Some(location) = location else { return Ok(Received { response, is_own }) };
             let from = display(&request.url);
@@ -98,6 +88,7 @@ impl Transport {
                 request.headers.remove(AUTHORIZATION);
                 is_own = false;
             }
+            is_signed = target.query().is_some();
             request.url = target;
         }
         Err(UpstreamError::Protocol(format!("{} redirects more than {MAX_REDIRECTS} times", display(&request.url))))
@@ -117,14 +108,17 @@ impl Transport {
         }
     }
 
-    async fn send_once(&self, request: &Request) -> Result<Response, UpstreamError> {
+    async fn send_once(&self, request: &Request, fresh: bool) -> Result<Response, UpstreamError> {
         self.check(&request.url)?;
-        let builder = self.client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
-        let builder = match &request.body {
-            Some(body) => builder.body(body.clone()),
-            None => builder,
+        let build = |client: &reqwest::Client| {
+            let builder = client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
+            match &request.body {
+                Some(body) => builder.body(body.clone()),
+                None => builder,
+            }
         };
-        builder.send().await.map_err(|error| transport_error(&error, &display(&request.url)))
+        let sent = self.connections.send(build, fresh).await;
+        sent.map_err(|error| transport_error(&error, &display(&request.url)))
     }
 
     /// Judges a URL before anything is sent to it. Addresses that its name resolves to are judged by the resolver.
@@ -132,7 +126,7 @@ impl Transport {
         let encrypted = match url.scheme() {
             "https" => true,
             "http" => false,
-            scheme => return Err(UpstreamError::Protocol(format!("a URL has the scheme {scheme:?}"))),
+            scheme => return Err(UpstreamError::Protocol(format!("a URL has the scheme {scheme}"))),
         };
         if self.verify_tls && !encrypted {
             let (url, message) = (display(url), "plain http, but verify_tls requires https".to_owned());
@@ -159,6 +153,11 @@ pub(crate) fn without_user(mut url: Url) -> Url {
 
 fn is_redirect(response: &Response) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// What is said to whoever shows more than is wanted, or not enough.
+fn is_refusal(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 400 | 403)
 }
 
 /// A URL for people: no user, no query, no fragment.
@@ -189,7 +188,7 @@ fn proxies(proxy: &Proxy, guard: &Guard) -> Result<Vec<reqwest::Proxy>, Upstream
 }
 
 /// Resolves names to addresses that the guard allows, so that what was judged is what is connected to.
-struct GuardedResolver(Arc<Guard>);
+pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -139,13 +139,13 @@ async fn large_documents_are_held_one_at_a_time_and_small_ones_pass() {
     })
     .await;
     let registry = open(&own, Meter::default(), &[]);
-    let held = registry.manifest(&digests[0]).await.unwrap();
+    let held = registry.manifest(&digests[0], None).await.unwrap();
     let waiting = tokio::spawn({
         let (registry, digest) = (registry.clone(), digests[0].clone());
-        async move { registry.manifest(&digest).await.map(|bytes| bytes.len()) }
+        async move { registry.manifest(&digest, None).await.map(|bytes| bytes.len()) }
     });
     for _ in 0..40 {
-        registry.manifest(&digests[1]).await.unwrap();
+        registry.manifest(&digests[1], None).await.unwrap();
     }
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished(), "there is one place");

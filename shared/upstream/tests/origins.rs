@@ -40,7 +40,7 @@ async fn the_storage_behind_a_redirect_gets_no_login() {
         let registry = Server::start(redirecting(&storage)).await;
         let registry = open(&registry, Meter::default(), &[]);
         for error in [
-            registry.manifest(&digest()).await.unwrap_err(),
+            registry.manifest(&digest(), None).await.unwrap_err(),
             registry.blob(&digest(), 9, 0).await.unwrap_err(),
             registry.tags().await.unwrap_err(),
         ] {
@@ -117,7 +117,7 @@ async fn the_token_server_stays_the_same() {
     .await;
     let registry = open(&own, Meter::default(), &[other.address.to_string()]);
     registry.tags().await.unwrap();
-    let error = registry.manifest(&digest()).await.unwrap_err();
+    let error = registry.manifest(&digest(), None).await.unwrap_err();
     assert_eq!(error.reason(), FailureReason::RegistryError, "{error}");
     assert!(other.seen().is_empty(), "although it is named");
 }

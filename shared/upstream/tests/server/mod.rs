@@ -1,4 +1,8 @@
-//! A server that answers as a test says, and remembers what it was asked.
+//! Servers that answer as a test says, and remember what they were asked.
+
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+pub(crate) mod raw;
 
 use std::{
     convert::Infallible,
@@ -19,6 +23,7 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) range: Option<String>,
     pub(crate) body: String,
 }
 
@@ -53,6 +58,7 @@ impl Server {
                             method: parts.method.to_string(),
                             path: parts.uri.to_string(),
                             authorization: authorization.map(|value| value.to_str().unwrap().to_owned()),
+                            range: parts.headers.get("range").map(|value| value.to_str().unwrap().to_owned()),
                             body: String::from_utf8(body.to_vec()).unwrap(),
                         };
                         let (status, headers, body) = answer(&format!("http://{address}"), &one);

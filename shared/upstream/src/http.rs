@@ -1,0 +1,233 @@
+//! One request and its attempts: retries, limits, counters.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moorage_domain::Fallback;
+use reqwest::header::RETRY_AFTER;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::{
+    Meter, UpstreamError,
+    answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
+    error::transport_error,
+    places::Place,
+    rate_limit,
+    retry::{self, Backoff},
+    settings::Limits,
+    transport::{Received, Recipient, Request, Transport, display},
+};
+
+/// The longest that the body of an answer that is no blob may take, beyond the time that its first byte may.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often an answer is waited for in vain for as long as the mirror lets it take. More would not fit an invocation.
+const MAX_SILENCES: u32 = 2;
+/// From so many attempts on that failed while others were under way, a request is made alone.
+const MAX_CROWDED: u32 = 2;
+
+/// Requests with retries, but without authentication: what token servers get.
+#[derive(Debug)]
+pub(crate) struct Http {
+    pub(crate) transport: Transport,
+    pub(crate) limits: Limits,
+    pub(crate) meter: Meter,
+    /// Large documents are read one at a time, and held one at a time.
+    lane: Arc<Semaphore>,
+}
+
+/// How a request is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    /// How often at most.
+    pub(crate) tries: u32,
+    /// Whether on a new connection from the first time on.
+    pub(crate) fresh: bool,
+    /// Whether with no other under way.
+    pub(crate) alone: bool,
+    /// Whether a refusal is not the last word: there is another way to ask.
+    pub(crate) is_trial: bool,
+}
+
+impl How {
+    /// So often; there is another way.
+    pub(crate) fn trial(tries: u32) -> Self {
+        Self { tries, fresh: false, alone: false, is_trial: true }
+    }
+
+    /// The same on a new connection, if `fresh`.
+    #[must_use]
+    pub(crate) fn fresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
+    }
+}
+
+impl Http {
+    pub(crate) fn new(transport: Transport, limits: Limits, meter: Meter) -> Self {
+        Self { transport, limits, meter, lane: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// How most requests are made.
+    pub(crate) fn usual(&self) -> How {
+        How { is_trial: false, ..How::trial(self.limits.attempts) }
+    }
+
+    /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
+    pub(crate) async fn fetch(&self, request: &Request, limit: usize, what: &str) -> Result<Answer, UpstreamError> {
+        self.fetch_at(None, request, self.usual(), (limit, what)).await
+    }
+
+    /// As [`Self::fetch`], from a place among the registry's requests, in this way.
+    pub(crate) async fn fetch_at(
+        &self,
+        place: Option<&mut Place>,
+        request: &Request,
+        how: How,
+        (limit, what): (usize, &str),
+    ) -> Result<Answer, UpstreamError> {
+        self.retrying(request.to, how, place, |fresh| async move {
+            let mut deadline = self.deadline(&request.url);
+            let received = deadline.bound(self.transport.send(request, fresh)).await??;
+            let answer = self.whole(received, limit, what, &mut deadline).await?;
+            Ok((answer.head.clone(), answer))
+        })
+        .await
+    }
+
+    pub(crate) fn deadline(&self, url: &Url) -> Deadline {
+        Deadline::new(self.limits.patience.saturating_add(EXCHANGE_TIMEOUT), url)
+    }
+
+    /// Sends a request once, to learn whether there is an answer at all.
+    pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
+        self.meter.pass(self.limits.max_wait).await?;
+        self.meter.request();
+        let mut deadline = self.deadline(&request.url);
+        let received = deadline.bound(self.transport.send(request, false)).await??;
+        self.whole(received, limit, "an answer", &mut deadline).await.map(drop)
+    }
+
+    /// Sends a request until it is answered with something lasting; the body is left to be streamed.
+    pub(crate) async fn open(&self, place: &mut Place, request: &Request, how: How) -> Result<Received, UpstreamError> {
+        self.retrying(request.to, how, Some(place), |fresh| async move {
+            let received = self.transport.send(request, fresh).await?;
+            Ok((Head::of(&received), received))
+        })
+        .await
+    }
+
+    /// Makes an exchange until it comes to something lasting. Each attempt after the first has a new connection. Where
+    /// several failed while other requests were under way, the next ones wait for these; if that helps, the registry is
+    /// asked one thing at a time from then on.
+    async fn retrying<T, F>(
+        &self,
+        to: Recipient,
+        how: How,
+        mut place: Option<&mut Place>,
+        exchange: impl Fn(bool) -> F,
+    ) -> Result<T, UpstreamError>
+    where
+        F: Future<Output = Result<(Head, T), UpstreamError>>,
+    {
+        // What other servers say of limits is not the registry's.
+        let counts = |head: &Head| head.is_own && to != Recipient::TokenServer { is_registry: false };
+        let (mut backoff, mut left, mut fresh) = (Backoff::new(), how.tries, how.fresh);
+        let (mut silences, mut crowded, mut is_test) = (0, 0, false);
+        self.meter.pass(self.limits.max_wait).await?;
+        self.meter.request();
+        loop {
+            let (begun, is_crowded) = (Instant::now(), place.as_ref().is_some_and(|place| place.is_crowded()));
+            let result = exchange(fresh).await;
+            left = left.saturating_sub(1);
+            match &result {
+                Ok((head, _)) => {
+                    self.meter.answered();
+                    if counts(head) {
+                        self.meter.observe(head.status, &head.headers);
+                    }
+                    if !retry::is_transient(head.status) {
+                        if is_test {
+                            self.meter.fall_back([Fallback::ParallelRequests]);
+                        }
+                        return result.map(|(.., answer)| answer);
+                    }
+                    crowded += u32::from(is_crowded && is_overload(head));
+                }
+                Err(error) if error.is_transient() => {
+                    let is_silence =
+                        matches!(error, UpstreamError::Timeout(_)) && begun.elapsed() >= self.limits.patience;
+                    silences += u32::from(is_silence);
+                    crowded += u32::from(is_crowded && !is_silence);
+                }
+                Err(_) => return result.map(|(.., answer)| answer),
+            }
+            if crowded >= MAX_CROWDED
+                && !is_test
+                && silences == 0
+                && let Some(place) = place.as_mut()
+            {
+                is_test = true;
+                left = left.max(MAX_CROWDED);
+                place.be_alone().await;
+            }
+            // What can be asked in another way is not waited for twice.
+            let is_last = left == 0 || silences >= if how.is_trial { 1 } else { MAX_SILENCES };
+            if let Ok((head, _)) = &result {
+                // Whoever else is about to ask waits, too.
+                let told = counts(head) && (is_last || head.headers.contains_key(RETRY_AFTER));
+                if let Some(until) = rate_limit::refusal(head.status, &head.headers).filter(|_| told) {
+                    self.meter.block(until);
+                }
+            }
+            if is_last {
+                return result.map(|(.., answer)| answer);
+            }
+            drop(result);
+            let pause = backoff.next(&mut rand::rng());
+            self.meter.pause(pause).await;
+            self.meter.pass(self.limits.max_wait).await?;
+            self.meter.retry();
+            fresh = true;
+        }
+    }
+
+    /// Reads a body, at most `limit` bytes of it; of an error's body no more than finding its code takes.
+    pub(crate) async fn whole(
+        &self,
+        received: Received,
+        limit: usize,
+        what: &str,
+        deadline: &mut Deadline,
+    ) -> Result<Answer, UpstreamError> {
+        let head = Head::of(&received);
+        let (mut response, mut body) = (received.response, Body::new(Arc::clone(&self.lane)));
+        let is_error = !head.status.is_success();
+        let limit = if is_error { MAX_ERROR_BODY } else { limit };
+        let url = display(response.url());
+        while let Some(chunk) =
+            deadline.bound(response.chunk()).await?.map_err(|error| transport_error(&error, &url))?
+        {
+            self.meter.read(chunk.len());
+            if body.len().saturating_add(chunk.len()) <= limit {
+                body.push(&chunk, deadline).await?;
+            } else if is_error {
+                break;
+            } else {
+                return Err(UpstreamError::TooLarge { what: what.to_owned(), limit });
+            }
+        }
+        Ok(Answer { head, body: body.into_bytes() })
+    }
+}
+
+/// Whether a server may have too much to do. One that says how long it wants to be left alone, or how much it allows,
+/// does not mean how many ask at once.
+fn is_overload(head: &Head) -> bool {
+    let says_limit = || {
+        head.headers.contains_key(RETRY_AFTER)
+            || rate_limit::observe(head.status, &head.headers, rate_limit::now()).is_some()
+    };
+    matches!(head.status.as_u16(), 429 | 502 | 503) && !says_limit()
+}

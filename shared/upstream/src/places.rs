@@ -1,0 +1,100 @@
+//! How many requests are under way at once: some, or one, where a registry does not bear more.
+
+use std::sync::Arc;
+
+use moorage_domain::Fallback;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore};
+
+use crate::Meter;
+
+/// The places of the requests to one registry.
+#[derive(Debug)]
+pub(crate) struct Places {
+    all: Arc<Semaphore>,
+    count: usize,
+    /// Shared by requests that are under way together; whoever is alone has it for itself.
+    turn: Arc<RwLock<()>>,
+    meter: Meter,
+}
+
+/// A place among the requests, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    turn: Option<Turn>,
+    all: Arc<Semaphore>,
+    count: usize,
+    lock: Arc<RwLock<()>>,
+    /// Given back last.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+enum Turn {
+    Shared(#[allow(dead_code, reason = "held, not read")] OwnedRwLockReadGuard<()>),
+    Alone(#[allow(dead_code, reason = "held, not read")] OwnedRwLockWriteGuard<()>),
+}
+
+impl Places {
+    pub(crate) fn new(count: usize, meter: Meter) -> Self {
+        Self { all: Arc::new(Semaphore::new(count)), count, turn: Arc::default(), meter }
+    }
+
+    /// Waits for a place; for being alone, if `alone` or if the registry bears no other.
+    pub(crate) async fn take(&self, alone: bool) -> Place {
+        let permit = Arc::clone(&self.all).acquire_owned().await.ok();
+        let lock = Arc::clone(&self.turn);
+        let turn = if alone || self.meter.falls_back(Fallback::ParallelRequests) {
+            Turn::Alone(Arc::clone(&lock).write_owned().await)
+        } else {
+            Turn::Shared(Arc::clone(&lock).read_owned().await)
+        };
+        Place { turn: Some(turn), all: Arc::clone(&self.all), count: self.count, lock, _permit: permit }
+    }
+}
+
+impl Place {
+    /// Whether others are under way, too.
+    pub(crate) fn is_crowded(&self) -> bool {
+        !self.is_alone() && self.count.saturating_sub(self.all.available_permits()) > 1
+    }
+
+    /// Whether no other can be under way.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self.turn, Some(Turn::Alone(_)))
+    }
+
+    /// Waits until the others have come to their end; further ones wait for this one.
+    pub(crate) async fn be_alone(&mut self) {
+        if !self.is_alone() {
+            // Two that wait for each other's end would wait for ever.
+            self.turn = None;
+            self.turn = Some(Turn::Alone(Arc::clone(&self.lock).write_owned().await));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_alone_waits_for_the_others_and_they_for_it() {
+        let (meter, short) = (Meter::default(), Duration::from_millis(20));
+        let places = Places::new(4, meter.clone());
+        let (mut one, two) = (places.take(false).await, places.take(false).await);
+        assert!(one.is_crowded() && two.is_crowded() && !one.is_alone());
+        assert!(tokio::time::timeout(short, one.be_alone()).await.is_err(), "another one is under way");
+        drop(two);
+        one.be_alone().await;
+        assert!(one.is_alone() && !one.is_crowded());
+        assert!(tokio::time::timeout(short, places.take(false)).await.is_err(), "one is alone");
+        drop(one);
+        drop(places.take(false).await);
+        meter.fall_back([Fallback::ParallelRequests]);
+        let only = places.take(false).await;
+        assert!(only.is_alone());
+        assert!(tokio::time::timeout(short, places.take(false)).await.is_err());
+    }
+}
