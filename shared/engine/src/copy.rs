@@ -9,7 +9,7 @@ use std::{
 use moorage_domain::{
     Digest, FailureReason, TagName, architecture,
     failure::Failure,
-    manifest::{Content, MAX_MANIFEST_SIZE, Manifest},
+    manifest::{Content, MAX_MANIFEST_SIZE, Manifest, inline},
     plan::{HeldTag, MAX_MANIFESTS},
     run::Outcome,
 };
@@ -21,10 +21,11 @@ use crate::{
     blobs::Blobs,
     clock::now,
     error::WorkError,
+    losses::Losses,
     once::Once,
     possession::Possession,
     publish::{Believed, publish},
-    tree::{Contents, DescriptorBudget, Tree},
+    tree::{Contents, DescriptorBudget, NoTree, Tree},
 };
 
 /// Descriptors of manifests that were copied and are remembered, because other tags may want them, too: about 10 MB. What
@@ -39,7 +40,7 @@ const DOCUMENTS_IN_FLIGHT: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Copier {
     pub(crate) blobs: Blobs,
-    pub(crate) manifests: Once<Result<Arc<Tree>, WorkError>>,
+    pub(crate) manifests: Once<Result<Arc<Tree>, NoTree>>,
     pub(crate) documents: Semaphore,
     left_out: Once<Result<bool, WorkError>>,
     /// The tags that were copied.
@@ -47,6 +48,8 @@ pub(crate) struct Copier {
     timeout: Duration,
     /// The architectures to keep; empty for all.
     pub(crate) architectures: Vec<String>,
+    /// What could not be had of what is attached.
+    pub(crate) losses: Losses,
 }
 
 impl Copier {
@@ -59,6 +62,7 @@ impl Copier {
             copied: Mutex::default(),
             timeout,
             architectures,
+            losses: Losses::default(),
         }
     }
 
@@ -90,7 +94,7 @@ impl Copier {
             return Ok(Outcome::Skipped);
         }
         let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(digest, 0, &budget)).await?;
+        let tree = self.in_time(self.manifest(digest, &budget)).await?;
         let contents = tree.contents();
         allowance.take(tag, contents.size())?;
         claim.check()?;
@@ -129,7 +133,7 @@ impl Copier {
         let Blobs { storage, claim, possession, .. } = &self.blobs;
         possession.trust_record(held);
         let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(&held.digest, 0, &budget)).await;
+        let tree = self.in_time(self.manifest(&held.digest, &budget)).await;
         possession.forget_record(held);
         let tree = tree?;
         claim.check()?;
@@ -161,13 +165,17 @@ impl Copier {
         };
         let manifest = Manifest::parse(&bytes)?;
         flow.keep(digest, &bytes);
-        // What was fetched goes before more is fetched.
-        drop(bytes);
         let Content::Image(blobs) = manifest.content else { return Ok(false) };
         let Some(config) = blobs.first().filter(|config| config.size <= MAX_MANIFEST_SIZE as u64) else {
             return Ok(false);
         };
-        let bytes = registry.blob(&config.digest, config.size, 0).await?.rest().await?;
+        let inlined = if config.has_data() { inline(&bytes, &config.digest) } else { None };
+        // What was fetched goes before more is fetched.
+        drop(bytes);
+        let bytes = match inlined {
+            Some(config) => config.into(),
+            None => registry.blob(&config.digest, config.size, 0).await?.rest().await?,
+        };
         if Digest::of(config.digest.algorithm(), &bytes) != config.digest {
             return Err(UpstreamError::DigestMismatch(config.digest.clone()).into());
         }
@@ -197,7 +205,7 @@ impl Copier {
 
     /// Lets work go on as long as the run stores something at least once in the timeout: an image may be of any size,
     /// but a sync may not hang.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
         let mut work = std::pin::pin!(work);
         let mut stored = self.blobs.progress.counts().objects_stored;
         loop {

@@ -3,7 +3,9 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use moorage_domain::{Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE, referrers::Referrer};
+use moorage_domain::{
+    Digest, ExternalReference, MediaType, TagName, manifest::MAX_MANIFEST_SIZE, referrers::ReferrerList,
+};
 use reqwest::{
     Method,
     header::{ACCEPT, HeaderMap, HeaderName, HeaderValue},
@@ -84,7 +86,7 @@ impl Registry {
     }
 
     /// What refers to a manifest; nothing if the registry has no referrers API.
-    pub async fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Referrer>>, UpstreamError> {
+    pub async fn referrers(&self, subject: &Digest) -> Result<Option<ReferrerList>, UpstreamError> {
         referrers::list(&self.requests, self.url(&format!("referrers/{subject}")).await?).await
     }
 
