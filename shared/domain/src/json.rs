@@ -42,7 +42,7 @@ pub(crate) enum JsonError {
 
 impl JsonError {
     /// The same error, of a value of this key if it was of no other.
-    fn of(self, of: &'static str) -> Self {
+    pub(crate) fn of(self, of: &'static str) -> Self {
         match self {
             Self::Type { key: "", expected } => Self::Type { key: of, expected },
             other => other,

@@ -142,7 +142,7 @@ fn passes_null(reader: &mut Reader<'_>) -> Result<bool, JsonError> {
 /// The parts of a manifest that stock registries read.
 #[derive(Debug, Default)]
 struct Body {
-    config: Draft,
+    config: Option<Draft>,
     layers: Drafts,
     manifests: Drafts,
     has_config: bool,
@@ -160,7 +160,8 @@ impl Body {
                 "config" => {
                     body.has_config = !reader.null()?;
                     if body.has_config {
-                        body.config.read(reader, false)?;
+                        // To Go it stays what it was if null comes after it.
+                        body.config.get_or_insert_default().read(reader, false)?;
                     }
                 }
                 "layers" => body.has_layers = body.layers.read(reader, false)?,
@@ -168,7 +169,7 @@ impl Body {
                 _ => {
                     let begin = reader.clone();
                     if let Err(error) = reader.texts(|_, _| Ok(())) {
-                        body.annotations = Some(error);
+                        body.annotations = Some(error.of(key));
                         *reader = begin;
                         reader.skip()?;
                     }
@@ -188,12 +189,13 @@ impl Manifest {
         }
         let reader = Reader::new(bytes)?;
         let version = Version::read(reader.clone())?;
-        match version.schema {
-            2 => {}
-            1 => return Err(Refusal::Schema1),
-            other => return Err(Refusal::Malformed(format!("schemaVersion {other}"))),
+        if version.schema == 1 {
+            return Err(Refusal::Schema1);
         }
         let media_type = version.media_type()?;
+        if version.schema != 2 {
+            return Err(Refusal::Malformed(format!("schemaVersion {}", version.schema)));
+        }
         let body = Body::read(reader)?;
         let is_ambiguous = if media_type.is_index() { body.has_config || body.has_layers } else { body.has_manifests };
         if is_ambiguous {
@@ -205,8 +207,8 @@ impl Manifest {
         }
         let content = if media_type.is_index() {
             Content::Index(body.manifests.finish()?)
-        } else if body.has_config {
-            let config = body.config.finish()?;
+        } else if let Some(config) = body.config {
+            let config = config.finish()?;
             Content::Image(merged(std::iter::once(&config).chain(&body.layers.finish()?))?)
         } else {
             return Err(Refusal::Malformed("no config".into()));

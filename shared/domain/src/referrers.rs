@@ -79,7 +79,7 @@ impl Referrer {
     /// Reads an entry, if it weighs no more than what is left of `left`; nothing if it says of no content what it is.
     fn read(reader: &mut Reader<'_>, left: &mut usize, has_platform: &mut bool) -> Result<Option<Self>, JsonError> {
         let (mut media_type, mut digest, mut size) = (String::new(), None, None);
-        let (mut artifact_type, mut annotations) = (None, None);
+        let (mut artifact_type, mut annotations, mut is_for_platform) = (None, None, false);
         reader.fields(&["mediaType", "digest", "size", "artifactType", "annotations", "platform"], |reader, key| {
             match key {
                 "mediaType" => media_type = owned(reader)?.unwrap_or_default(),
@@ -89,7 +89,7 @@ impl Referrer {
                 "annotations" => annotations = read_annotations(reader, left)?,
                 _ => {
                     if !reader.null()? {
-                        *has_platform = true;
+                        is_for_platform = true;
                         reader.skip()?;
                     }
                 }
@@ -98,6 +98,7 @@ impl Referrer {
         })?;
         let texts = media_type.len().saturating_add(artifact_type.as_ref().map_or(0, String::len));
         take(left, ENTRY_WEIGHT.saturating_add(texts))?;
+        *has_platform |= is_for_platform && artifact_type.is_none();
         let (Some(digest), Some(size)) = (digest, size) else { return Ok(None) };
         Ok(Some(Self { media_type, digest, size, artifact_type, annotations }))
     }
@@ -113,9 +114,12 @@ fn take(left: &mut usize, weight: usize) -> Result<(), JsonError> {
 }
 
 fn read_annotations(reader: &mut Reader<'_>, left: &mut usize) -> Result<Option<BTreeMap<String, String>>, JsonError> {
+    // They are weighed before they are unfolded.
+    reader
+        .clone()
+        .texts(|key, value| take(left, ANNOTATION_WEIGHT.saturating_add(key.len()).saturating_add(value.len())))?;
     let mut annotations = BTreeMap::new();
     let is_there = reader.texts(|key, value| {
-        take(left, ANNOTATION_WEIGHT.saturating_add(key.len()).saturating_add(value.len()))?;
         annotations.insert(key.to_owned(), value.to_owned());
         Ok(())
     })?;
@@ -139,7 +143,7 @@ pub struct ReferrerList {
     pub unreadable: usize,
     /// Whether it is an index at all: it says so, or lists something.
     pub is_index: bool,
-    /// Whether an entry is for a platform, as images are, and referrers not.
+    /// Whether an entry of no artifact's kind is for a platform, as images are, and referrers not.
     pub has_platforms: bool,
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
     Digest, FailureReason, MediaType, TagName,
+    failure::Failure,
     referrers::{Referrer, index, is_attached_tag, is_servable, parse},
     run::Outcome,
 };
@@ -16,10 +17,17 @@ use crate::{copy::Copier, error::WorkError, publish::Believed, tree::DescriptorB
 /// Referrers of one image that are copied at once.
 const REFERRERS_IN_FLIGHT: usize = 8;
 
+/// What came of copying referrers.
+pub(crate) struct Gathered {
+    /// Those that the repository has.
+    pub(crate) had: Vec<Referrer>,
+    /// Why one of the others could not be had now, and may be at another time.
+    pub(crate) passing: Option<Failure>,
+}
+
 impl Copier {
-    /// Copies referrers, and leaves out those that cannot be had. Fails if there are some and none can be had.
-    pub(crate) async fn gather(&self, referrers: Vec<Referrer>) -> Result<Vec<Referrer>, WorkError> {
-        let all = referrers.len();
+    /// Copies referrers, and leaves out those that cannot be had.
+    pub(crate) async fn gather(&self, referrers: Vec<Referrer>) -> Result<Gathered, WorkError> {
         let mut by_digest: BTreeMap<Digest, Referrer> = BTreeMap::new();
         for referrer in referrers.into_iter().filter(is_servable) {
             by_digest.entry(referrer.digest.clone()).or_insert(referrer);
@@ -33,31 +41,24 @@ impl Copier {
             })
         };
         let mut copied = stream::iter(by_digest.into_values()).map(copy).buffer_unordered(REFERRERS_IN_FLIGHT);
-        let (mut had, mut first, mut missing) = (Vec::new(), None, 0_usize);
+        let mut gathered = Gathered { had: Vec::new(), passing: None };
+        let mut missing = 0_usize;
         while let Some(result) = copied.next().await {
             match result {
-                Ok(referrer) => had.push(referrer),
-                Err(WorkError::Failed(failure)) if is_its_own(failure.reason) => {
+                Ok(referrer) => gathered.had.push(referrer),
+                Err(WorkError::Failed(failure)) if !is_ours(failure.reason) => {
+                    let (reason, message) = (failure.reason.as_str(), &failure.message);
+                    tracing::warn!(reason, message, "a referrer is left out");
                     missing += 1;
-                    tracing::warn!(
-                        reason = failure.reason.as_str(),
-                        message = failure.message,
-                        "a referrer is left out"
-                    );
-                    first.get_or_insert(failure);
+                    if !is_lasting(failure.reason) {
+                        gathered.passing.get_or_insert(failure);
+                    }
                 }
                 Err(error) => return Err(error),
             }
         }
-        drop(copied);
-        match first {
-            Some(failure) if had.is_empty() => Err(WorkError::Failed(failure)),
-            _ => {
-                self.losses.missing(missing);
-                tracing::debug!(all, missing, "referrers were copied");
-                Ok(had)
-            }
-        }
+        self.losses.missing(missing);
+        Ok(gathered)
     }
 
     /// Stores an index that we made, and keeps it for copying: the registry does not have it.
@@ -89,8 +90,11 @@ impl Copier {
         }
         let publish = async || {
             let unreadable = list.unreadable;
-            let bytes = index(self.gather(list.referrers).await?)?;
-            let ours = self.keep_index(bytes).await?;
+            let Gathered { had, passing } = self.gather(list.referrers).await?;
+            if let Some(failure) = passing {
+                return Err(WorkError::Failed(failure));
+            }
+            let ours = self.keep_index(index(had)?).await?;
             let outcome = self.tag(tag, &ours, Some(digest.clone()), believed.clone()).await?;
             self.losses.missing(unreadable);
             Ok((outcome, ours))
@@ -99,13 +103,14 @@ impl Copier {
     }
 }
 
-/// Whether a failure is one of the referrer, and not of the run or the bucket.
-fn is_its_own(reason: FailureReason) -> bool {
-    !matches!(
-        reason,
-        FailureReason::StorageError
-            | FailureReason::QuotaExceeded
-            | FailureReason::Preempted
-            | FailureReason::DecryptionFailed
-    )
+/// Whether it is the run that failed, or the bucket, and not a referrer.
+fn is_ours(reason: FailureReason) -> bool {
+    use FailureReason::{DecryptionFailed, Preempted, QuotaExceeded, StorageError};
+    matches!(reason, StorageError | QuotaExceeded | Preempted | DecryptionFailed)
+}
+
+/// Whether the same referrer will hardly be had at another time.
+fn is_lasting(reason: FailureReason) -> bool {
+    use FailureReason::{ContentRefused, DigestMismatch, NotFound};
+    matches!(reason, NotFound | ContentRefused | DigestMismatch)
 }

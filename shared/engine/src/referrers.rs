@@ -13,7 +13,7 @@ use moorage_domain::{
 use moorage_storage::Stored;
 use moorage_upstream::{Registry, UpstreamError};
 
-use crate::{clock::now, copy::Copier, error::WorkError, publish::Believed, steps::Steps};
+use crate::{clock::now, copy::Copier, error::WorkError, gather::Gathered, publish::Believed, steps::Steps};
 
 /// Subjects whose referrers are asked for at once.
 const SUBJECTS_IN_FLIGHT: usize = 16;
@@ -231,7 +231,13 @@ impl Attached<'_> {
         let mut bytes = index(referrers.clone())?;
         // What is not held already has to come, or is not listed.
         if held.is_none_or(|held| held.digest != Digest::sha256(&bytes)) {
-            let had = self.copier.gather(referrers).await?;
+            let Gathered { had, passing } = self.copier.gather(referrers).await?;
+            if passing.is_some() {
+                losses.unasked(1);
+            }
+            if had.is_empty() {
+                return Ok(held.is_some());
+            }
             bytes = index(had)?;
         }
         let digest = Digest::sha256(&bytes);

@@ -56,10 +56,7 @@ fn what_registries_cannot_serve_is_refused() {
         ("[]".into(), "Malformed"),
         (r#"{"schemaVersion":3,"manifests":[]}"#.into(), "Malformed"),
         (r#"{"schemaVersion":2}"#.into(), "Malformed"),
-        (
-            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.artifact.manifest.v1+json","blobs":[]}"#.into(),
-            "MediaType",
-        ),
+        (r#"{"mediaType":"application/vnd.oci.artifact.manifest.v1+json","blobs":[]}"#.into(), "MediaType"),
         (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[],"manifests":[]}}"#), "Ambiguous"),
         (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[{foreign}]}}"#), "NonDistributable"),
         (format!(r#"{{"schemaVersion":2,"config":{layer},"layers":[],"annotations":{{"a":1}}}}"#), "Malformed"),
@@ -149,6 +146,7 @@ fn only_what_registries_read_has_to_be_right() {
     assert!(with(&format!(r#""mediaType":"{docker}","annotations":[1],"subject":7,"artifactType":[]"#)).is_ok());
     assert!(with(r#""annotations":[1]"#).is_err());
     assert!(with(r#""mediaType":"x","mediaType":null"#).is_err());
+    assert!(parse(&format!(r#"{{"schemaVersion":2,"config":{layer},"config":null}}"#)).is_ok());
     assert!(with(r#""manifests":[]"#).is_err());
     assert!(parse(&format!(r#"{{"schemaVersion":2,"mediaType":"{docker}","layers":[]}}"#)).is_err(), "no config");
 }
