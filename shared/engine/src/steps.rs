@@ -18,7 +18,7 @@ use moorage_domain::{
     run::{Outcome, RunId},
 };
 use moorage_state::{Mirror, SkippedTag};
-use moorage_upstream::{Meter, Registry};
+use moorage_upstream::{Listing, Meter, Registry, UpstreamError};
 
 use crate::{
     blobs::{Blobs, Flow},
@@ -124,7 +124,7 @@ impl Steps<'_> {
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
         let (listed, held) = tokio::join!(registry.tags(), engine.table.tags(&config.repository));
-        let (listed, mut held) = (listed?.tags, held?);
+        let (listed, mut held) = (self.tags_of(listed)?, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
@@ -187,6 +187,15 @@ impl Steps<'_> {
             engine.table.put_referrers_checked(&config.repository, checked, claim).await?;
         }
         Ok(Work::Done { selected, warning })
+    }
+
+    /// The listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the registry knows
+    /// nothing: there is nothing to do, and as of every list without any tag, nothing is deleted for it.
+    fn tags_of(&self, listed: Result<Listing, UpstreamError>) -> Result<Vec<TagName>, UpstreamError> {
+        match listed {
+            Err(UpstreamError::UnknownRepository(_)) if self.mirror.is_discovered => Ok(Vec::new()),
+            listed => Ok(listed?.tags),
+        }
     }
 
     /// Asks the registry for the digests of the tags that are still open. Returns the tags to deal with; the others have
