@@ -102,7 +102,8 @@ fn names_no_repository(body: &[u8]) -> bool {
 /// The first code of an error body (distribution-spec v1.1.1, "Error Codes").
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
-    Some(format!("{:?}", envelope.errors.first()?.code))
+    let code = serde_json::to_value(&envelope.errors.first()?.code).ok()?;
+    code.as_str().map(str::to_owned)
 }
 
 /// A body as it comes. It takes as much memory as has come, at most twice as much while it grows; more than [`SMALL`]
