@@ -71,19 +71,15 @@ impl Copier {
             }
         } else {
             match as_blob().await {
-                Err(WorkError::Failed(missing)) if missing.reason == FailureReason::NotFound => {
-                    match as_manifest().await {
-                        Err(NoTree::Absent(_)) => missing,
-                        other => return other.map_err(NoTree::into_error),
-                    }
-                }
+                Err(WorkError::Failed(missing)) if is_missing(missing.reason) => match as_manifest().await {
+                    Err(NoTree::Absent(_)) => missing,
+                    other => return other.map_err(NoTree::into_error),
+                },
                 other => return other,
             }
         };
         match as_blob().await {
-            Err(WorkError::Failed(failure)) if failure.reason == FailureReason::NotFound => {
-                Err(WorkError::Failed(missing))
-            }
+            Err(WorkError::Failed(failure)) if is_missing(failure.reason) => Err(WorkError::Failed(missing)),
             other => other,
         }
     }
@@ -134,6 +130,11 @@ impl Copier {
         }
         Ok(data.is_some())
     }
+}
+
+/// Whether the registry has no such content, or says in another way that it is nothing that can be asked for like this.
+fn is_missing(reason: FailureReason) -> bool {
+    matches!(reason, FailureReason::NotFound | FailureReason::RegistryError)
 }
 
 /// Whether it is the registry that did not give the content.

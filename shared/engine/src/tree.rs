@@ -310,7 +310,9 @@ impl Copier {
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest).await.map_err(|error| match error {
-                UpstreamError::NotFound(_) => NoTree::Absent(failure(FailureReason::NotFound, &error)),
+                UpstreamError::NotFound(_) | UpstreamError::Status { status: 400..=499, .. } => {
+                    NoTree::Absent(failure(error.reason(), &error))
+                }
                 error => error.into(),
             })?,
         };
