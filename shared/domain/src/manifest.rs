@@ -153,10 +153,14 @@ struct Body {
 }
 
 impl Body {
-    fn read(mut reader: Reader<'_>) -> Result<Self, JsonError> {
+    /// Reads what such a manifest has. Of what it must not have only whether it is there.
+    fn read(mut reader: Reader<'_>, is_index: bool) -> Result<Self, JsonError> {
         let mut body = Self::default();
         reader.fields(&["config", "layers", "manifests", "annotations"], |reader, key| {
             match key {
+                "config" if is_index => body.has_config = !passes_null(reader)?,
+                "layers" if is_index => body.has_layers = !passes_null(reader)?,
+                "manifests" if !is_index => body.has_manifests = !passes_null(reader)?,
                 "config" => {
                     body.has_config = !reader.null()?;
                     if body.has_config {
@@ -196,7 +200,7 @@ impl Manifest {
         if version.schema != 2 {
             return Err(Refusal::Malformed(format!("schemaVersion {}", version.schema)));
         }
-        let body = Body::read(reader)?;
+        let body = Body::read(reader, media_type.is_index())?;
         let is_ambiguous = if media_type.is_index() { body.has_config || body.has_layers } else { body.has_manifests };
         if is_ambiguous {
             return Err(Refusal::Ambiguous);
