@@ -12,6 +12,7 @@
 pub mod bucket;
 pub mod client;
 pub mod counted;
+pub mod document;
 pub mod hostile;
 pub mod image;
 pub mod invoke;

@@ -42,6 +42,11 @@ impl Registry {
         registry
     }
 
+    /// One without anything else.
+    pub fn plain() -> Self {
+        Self::start(tempfile::tempdir().unwrap(), &filesystem(), "", "http")
+    }
+
     /// One with a certificate that nobody vouches for.
     pub fn with_tls() -> Self {
         let folder = tempfile::tempdir().unwrap();

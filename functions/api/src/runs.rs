@@ -68,6 +68,7 @@ fn view(run: &Run, state: &SyncState) -> Value {
         Some(warning) if failure.reason == FailureReason::AuthFailed && warning.is_about_credentials() => {
             warning.message()
         }
+        _ if run.progress.tags_failed > 0 => failure.reason.advice_for_tag().to_owned(),
         _ => failure.reason.advice().to_owned(),
     };
     let failure = run.failure.as_ref().or(killed.as_ref());

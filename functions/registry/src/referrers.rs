@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK};
 use moorage_domain::{
     Digest, MediaType, Owner, Timestamp,
-    referrers::{Referrer, parse, referrers_tag},
+    referrers::{Referrer, ReferrerList, parse, referrers_tag},
 };
 use serde_json::{Value, json};
 
@@ -38,8 +38,10 @@ pub(crate) async fn list(
     let stored = registry.content.tagged(owner, &referrers_tag(subject), now).await?;
     let referrers = match stored {
         Some(stored) => parse(&stored.bytes).map_err(|_| PullError::Unservable(stored.proven.digest().clone()))?,
-        None => Vec::new(),
+        None => ReferrerList::default(),
     };
+    // Somebody may call an image by the tag that referrers have.
+    let referrers = if referrers.is_of_referrers() { referrers.referrers } else { Vec::new() };
     let mut lookups = 0..MAX_LOOKUPS;
     let entries: Vec<_> = referrers
         .into_iter()

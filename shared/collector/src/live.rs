@@ -48,7 +48,10 @@ pub(crate) async fn live(
             match content {
                 Content::Image(blobs) => live.blobs.extend(blobs.into_iter().map(|blob| blob.digest)),
                 Content::Index(children) => {
-                    open.extend(children.into_iter().map(|child| child.digest).filter(|child| linked.contains(child)));
+                    let listed: BTreeSet<Digest> = children.into_iter().map(|child| child.digest).collect();
+                    open.extend(listed.iter().filter(|child| linked.contains(child)).cloned());
+                    // What an index lists may be a blob.
+                    live.blobs.extend(listed);
                 }
             }
         }

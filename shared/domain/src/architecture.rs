@@ -2,11 +2,10 @@
 //!
 //! The index itself stays as it is, byte for byte, so that its digest holds; what other architectures need is left out.
 
-use serde::Deserialize;
-
 use crate::{
     Digest,
-    manifest::{Descriptor, Refusal},
+    json::Reader,
+    manifest::{Descriptor, Refusal, merged},
 };
 
 /// The architectures that a filter may name, as in Quay.
@@ -14,12 +13,13 @@ pub const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "ppc64le", "s390x"];
 /// The annotation by which an index ties an attestation to the image that it is about (by `BuildKit`).
 pub(crate) const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 
-/// The entries of an index that a filter keeps, in their order: those of the wanted architectures, attestations of
-/// those, and entries that are of no architecture, such as nested indexes. An empty filter keeps all. An index none of
-/// whose architectures is wanted is refused, as in Quay.
+/// What of an index a filter keeps, each digest once, in their order: entries of the wanted architectures, attestations
+/// of those, and entries that are of no architecture, such as nested indexes. A digest is kept if any of its entries is.
+/// An empty filter keeps all. An index none of whose architectures is wanted is refused, as in Quay; so is one that keeps
+/// what must not be given on, or says two things of one content that cannot both be true.
 pub fn select(entries: &[Descriptor], wanted: &[String]) -> Result<Vec<Descriptor>, Refusal> {
     if wanted.is_empty() {
-        return Ok(entries.to_vec());
+        return merged(entries);
     }
     let is_wanted = |architecture: &str| wanted.iter().any(|wanted| wanted == architecture);
     let of_wanted = |entry: &Descriptor| entry.architecture().is_some_and(is_wanted);
@@ -35,18 +35,24 @@ pub fn select(entries: &[Descriptor], wanted: &[String]) -> Result<Vec<Descripto
         Some(subject) => is_about(subject),
         None => entry.architecture().is_none_or(is_wanted),
     };
-    Ok(entries.iter().filter(keep).cloned().collect())
+    merged(entries.iter().filter(keep))
 }
 
 /// Whether a filter leaves out a single-architecture image with this config. Configs that name no architecture, as
 /// those of artifacts, are of none.
 pub fn leaves_out(config: &[u8], wanted: &[String]) -> bool {
-    #[derive(Deserialize)]
-    struct Config {
-        #[serde(default)]
-        architecture: String,
+    let mut architecture = String::new();
+    let read = Reader::new(config).and_then(|mut reader| {
+        reader.fields(&["architecture"], |reader, _| {
+            if let Some(name) = reader.text()? {
+                architecture = name.into_owned();
+            }
+            Ok(())
+        })
+    });
+    if read.is_err() {
+        return false;
     }
-    let architecture = serde_json::from_slice(config).map(|config: Config| config.architecture).unwrap_or_default();
     !wanted.is_empty() && !architecture.is_empty() && !wanted.contains(&architecture)
 }
 
@@ -97,6 +103,27 @@ mod tests {
         assert_eq!(refusal, expected, "Quay's words");
         assert_eq!(selected(&[], &["amd64"]), Ok(vec![]), "an empty index has nothing to leave out");
         assert_eq!(selected(&index[4..], &["amd64"]), Ok(vec![0]));
+    }
+
+    #[test]
+    fn a_digest_is_kept_if_any_of_its_entries_is() {
+        let shared = [
+            ("a", Some("amd64"), None),
+            ("a", Some("arm64"), None),
+            ("a", Some("unknown"), Some("other")),
+            ("attestation of a", Some("unknown"), Some("a")),
+            ("b", Some("s390x"), None),
+        ];
+        let digests = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+            select(&entries(&shared), &wanted).unwrap().into_iter().map(|kept| kept.digest).collect::<Vec<_>>()
+        };
+        let [a, about, b] = ["a", "attestation of a", "b"].map(|content| Digest::sha256(content.as_bytes()));
+        assert_eq!(digests(&["amd64"]), [a.clone(), about.clone()]);
+        assert_eq!(digests(&["arm64"]), [a.clone(), about.clone()]);
+        assert_eq!(digests(&["arm64", "s390x"]), [a.clone(), about.clone(), b.clone()]);
+        assert_eq!(digests(&["s390x"]), [b.clone()]);
+        assert_eq!(digests(&[]), [a, about, b]);
     }
 
     #[test]

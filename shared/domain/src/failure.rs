@@ -75,6 +75,17 @@ impl FailureReason {
         }
     }
 
+    /// What the owner of the mirror can do about it where it failed a tag: there is a repository then.
+    pub const fn advice_for_tag(self) -> &'static str {
+        match self {
+            Self::NotFound => {
+                "the registry lacks the tag, or the part of its image that the message names: push it there again, or \
+                 exclude the tag"
+            }
+            other => other.advice(),
+        }
+    }
+
     /// What the owner of the mirror can do about it.
     pub const fn advice(self) -> &'static str {
         match self {

@@ -3,12 +3,15 @@
 //! A stock registry parses the stored bytes strictly each time it serves them and answers 500 where that fails, and
 //! one such manifest stops its garbage collector for the whole bucket. So what does not parse here must never be stored.
 
-mod compact;
+mod descriptor;
 
-use serde::Deserialize;
-
-use self::compact::{Annotations, LayerKind, Platform, Text, Texts};
-use crate::{Digest, MediaType};
+pub(crate) use self::descriptor::merged;
+pub use self::descriptor::{Descriptor, inline};
+use self::descriptor::{Draft, Drafts};
+use crate::{
+    Digest, MediaType,
+    json::{JsonError, Reader},
+};
 
 /// The largest manifest, in bytes: stock registries and most clients read no more.
 pub const MAX_MANIFEST_SIZE: usize = 4 * 1024 * 1024;
@@ -32,37 +35,8 @@ pub struct Manifest {
 pub enum Content {
     /// An image or artifact: its config and layers, each digest once, in the manifest's order.
     Image(Vec<Descriptor>),
-    /// An index: its manifests, each digest once, in the index's order.
+    /// An index: its entries as they are, in their order. One digest may have several that say different things of it.
     Index(Vec<Descriptor>),
-}
-
-/// A descriptor (image-spec v1.1, `descriptor.md`), reduced to what is decided by it: an index may have tens of thousands.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Descriptor {
-    #[serde(rename = "mediaType")]
-    kind: LayerKind,
-    /// Its digest.
-    pub digest: Digest,
-    /// Its length in bytes.
-    pub size: u64,
-    platform: Option<Platform>,
-    annotations: Option<Annotations>,
-    // Parsed only so that a wrong type is refused, as a stock registry would.
-    urls: Option<Texts>,
-}
-
-impl Descriptor {
-    /// The architecture that an index gives for it, cut off where it is too long to be one.
-    pub fn architecture(&self) -> Option<&str> {
-        let platform = self.platform.as_ref()?;
-        Some(platform.architecture()).filter(|architecture| !architecture.is_empty())
-    }
-
-    /// The image that it is about, if an index ties it to one.
-    pub(crate) fn reference(&self) -> Option<&Digest> {
-        self.annotations.as_ref()?.reference.as_ref()
-    }
 }
 
 /// Why content is refused; each is a reason that the run reports for the tag.
@@ -75,7 +49,7 @@ pub enum Refusal {
     #[error("the manifest is Docker schema 1, which registries no longer serve unchanged")]
     Schema1,
     /// A media type that stock registries answer 500 to.
-    #[error("a stock registry cannot serve manifests of the media type {0:?}")]
+    #[error("a stock registry cannot serve manifests of the media type {0}")]
     MediaType(String),
     /// Not JSON, or not the structure its media type calls for.
     #[error("the manifest is malformed: {0}")]
@@ -83,6 +57,9 @@ pub enum Refusal {
     /// Both `manifests` and `layers` or `config`: readers would disagree on what it is (CVE-2021-41190).
     #[error("the manifest claims to be an index and an image at once")]
     Ambiguous,
+    /// Two lengths of one content.
+    #[error("the manifest gives two lengths for {0}")]
+    Sizes(Digest),
     /// A layer whose media type says that it must not be distributed.
     #[error("layer {0} is non-distributable (foreign)")]
     NonDistributable(Digest),
@@ -107,28 +84,105 @@ const QUOTE_LENGTH: usize = 120;
 /// How many foreign texts an error may repeat.
 const QUOTE_COUNT: usize = 20;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    schema_version: i64,
-    #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
-    media_type: Option<Text>,
-    config: Option<Descriptor>,
-    layers: Option<Vec<Descriptor>>,
-    manifests: Option<Vec<Descriptor>>,
-    #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
-    subject: Option<Descriptor>,
-    #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
-    artifact_type: Option<Text>,
-    #[expect(dead_code, reason = "parsed only so that a wrong type is refused, as a stock registry would")]
-    annotations: Option<Annotations>,
+impl From<JsonError> for Refusal {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::Long(_) => Self::TooMany,
+            error => Self::Malformed(error.to_string()),
+        }
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What tells how a manifest is to be read.
+#[derive(Debug, Default)]
 struct Version {
-    schema_version: i64,
-    media_type: Option<String>,
+    schema: i64,
+    media_type: String,
+    /// Whether it has a list of manifests.
+    is_index: bool,
+}
+
+impl Version {
+    fn read(mut reader: Reader<'_>) -> Result<Self, JsonError> {
+        let mut version = Self::default();
+        reader.fields(&["schemaVersion", "mediaType", "manifests"], |reader, key| {
+            match key {
+                "schemaVersion" => version.schema = reader.integer()?.unwrap_or(version.schema),
+                "mediaType" => {
+                    if let Some(media_type) = reader.text()? {
+                        version.media_type = media_type.into_owned();
+                    }
+                }
+                _ => version.is_index = !passes_null(reader)?,
+            }
+            Ok(())
+        })?;
+        Ok(version)
+    }
+
+    /// Without a media type a stock registry goes by whether there is a list of manifests.
+    fn media_type(&self) -> Result<MediaType, Refusal> {
+        match self.media_type.as_str() {
+            "" if self.is_index => Ok(MediaType::OciIndex),
+            "" => Ok(MediaType::OciManifest),
+            text => text.parse().map_err(|_| Refusal::MediaType(text.chars().take(QUOTE_LENGTH).collect())),
+        }
+    }
+}
+
+/// Passes a value. Tells whether it was null.
+fn passes_null(reader: &mut Reader<'_>) -> Result<bool, JsonError> {
+    let is_null = reader.null()?;
+    if !is_null {
+        reader.skip()?;
+    }
+    Ok(is_null)
+}
+
+/// The parts of a manifest that stock registries read.
+#[derive(Debug, Default)]
+struct Body {
+    config: Option<Draft>,
+    layers: Drafts,
+    manifests: Drafts,
+    has_config: bool,
+    has_layers: bool,
+    has_manifests: bool,
+    /// What is wrong with the annotations. Registries look at those of OCI's manifests only.
+    annotations: Option<JsonError>,
+}
+
+impl Body {
+    /// Reads what such a manifest has. Of what it must not have only whether it is there.
+    fn read(mut reader: Reader<'_>, is_index: bool) -> Result<Self, JsonError> {
+        let mut body = Self::default();
+        reader.fields(&["config", "layers", "manifests", "annotations"], |reader, key| {
+            match key {
+                "config" if is_index => body.has_config = !passes_null(reader)?,
+                "layers" if is_index => body.has_layers = !passes_null(reader)?,
+                "manifests" if !is_index => body.has_manifests = !passes_null(reader)?,
+                "config" => {
+                    body.has_config = !reader.null()?;
+                    if body.has_config {
+                        // To Go it stays what it was if null comes after it.
+                        body.config.get_or_insert_default().read(reader, false)?;
+                    }
+                }
+                "layers" => body.has_layers = body.layers.read(reader, false)?,
+                "manifests" => body.has_manifests = body.manifests.read(reader, true)?,
+                _ => {
+                    let begin = reader.clone();
+                    if let Err(error) = reader.texts(|_, _| Ok(())) {
+                        body.annotations = Some(error.of(key));
+                        *reader = begin;
+                        reader.skip()?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(body)
+    }
 }
 
 impl Manifest {
@@ -137,31 +191,31 @@ impl Manifest {
         if bytes.len() > MAX_MANIFEST_SIZE {
             return Err(Refusal::TooLarge);
         }
-        let malformed =
-            |error: serde_json::Error| Refusal::Malformed(error.to_string().chars().take(QUOTE_LENGTH).collect());
-        let version: Version = serde_json::from_slice(bytes).map_err(malformed)?;
-        if version.schema_version == 1 {
+        let reader = Reader::new(bytes)?;
+        let version = Version::read(reader.clone())?;
+        if version.schema == 1 {
             return Err(Refusal::Schema1);
         }
-        let announced = version.media_type.as_deref().filter(|media_type| !media_type.is_empty());
-        let announced: Option<MediaType> = announced
-            .map(|text| text.parse().map_err(|_| Refusal::MediaType(text.chars().take(QUOTE_LENGTH).collect())))
-            .transpose()?;
-        let body: Body = serde_json::from_slice(bytes).map_err(malformed)?;
-        if body.schema_version != 2 {
-            return Err(Refusal::Malformed(format!("schemaVersion {}", body.schema_version)));
+        let media_type = version.media_type()?;
+        if version.schema != 2 {
+            return Err(Refusal::Malformed(format!("schemaVersion {}", version.schema)));
         }
-        let is_index = body.manifests.is_some();
-        if is_index && (body.config.is_some() || body.layers.is_some()) {
+        let body = Body::read(reader, media_type.is_index())?;
+        let is_ambiguous = if media_type.is_index() { body.has_config || body.has_layers } else { body.has_manifests };
+        if is_ambiguous {
             return Err(Refusal::Ambiguous);
         }
-        // Without a media type a stock registry goes by the presence of `manifests`.
-        let media_type = announced.unwrap_or(if is_index { MediaType::OciIndex } else { MediaType::OciManifest });
-        let content = match media_type {
-            MediaType::OciIndex | MediaType::DockerManifestList => {
-                Content::Index(unique(body.manifests.ok_or_else(|| missing("manifests"))?))
-            }
-            MediaType::OciManifest | MediaType::DockerManifest => image(body)?,
+        let is_oci = matches!(media_type, MediaType::OciIndex | MediaType::OciManifest);
+        if let Some(error) = body.annotations.filter(|_| is_oci) {
+            return Err(error.into());
+        }
+        let content = if media_type.is_index() {
+            Content::Index(body.manifests.finish()?)
+        } else if let Some(config) = body.config {
+            let config = config.finish()?;
+            Content::Image(merged(std::iter::once(&config).chain(&body.layers.finish()?))?)
+        } else {
+            return Err(Refusal::Malformed("no config".into()));
         };
         Ok(Self { media_type, content })
     }
@@ -170,45 +224,13 @@ impl Manifest {
 /// What a stock registry announces stored bytes as: the body's media type, or the one that its structure tells. Nothing
 /// if it could not serve them.
 pub fn announced(bytes: &[u8]) -> Option<MediaType> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Announced {
-        media_type: Option<String>,
-        manifests: Option<serde::de::IgnoredAny>,
-    }
-    let body: Announced = serde_json::from_slice(bytes).ok()?;
-    match body.media_type.as_deref().unwrap_or_default() {
-        "" => Some(if body.manifests.is_some() { MediaType::OciIndex } else { MediaType::OciManifest }),
-        media_type => media_type.parse().ok(),
-    }
-}
-
-fn image(body: Body) -> Result<Content, Refusal> {
-    let config = body.config.ok_or_else(|| missing("config"))?;
-    let layers = body.layers.ok_or_else(|| missing("layers"))?;
-    if let Some(layer) = layers.iter().find(|layer| layer.kind == LayerKind::NonDistributable) {
-        return Err(Refusal::NonDistributable(layer.digest.clone()));
-    }
-    Ok(Content::Image(unique(std::iter::once(config).chain(layers).collect())))
+    Version::read(Reader::new(bytes).ok()?).ok()?.media_type().ok()
 }
 
 /// A list as Python prints it; no more of it than an error may repeat.
 fn quoted(texts: &[String]) -> String {
     let texts = texts.iter().map(|text| format!("'{}'", text.chars().take(QUOTE_LENGTH).collect::<String>()));
     format!("[{}]", texts.take(QUOTE_COUNT).collect::<Vec<_>>().join(", "))
-}
-
-fn missing(field: &str) -> Refusal {
-    Refusal::Malformed(format!("no {field}"))
-}
-
-/// Keeps the first descriptor of each digest.
-fn unique(mut descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
-    let mut seen = std::collections::HashSet::new();
-    let mut is_first: Vec<bool> = descriptors.iter().map(|descriptor| seen.insert(&descriptor.digest)).collect();
-    is_first.reverse();
-    descriptors.retain(|_| is_first.pop().unwrap_or_default());
-    descriptors
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Referrers: signatures, SBOMs and attestations, and the tags under which clients look for them.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, MediaType, TagName,
+    json::{JsonError, Reader},
     manifest::{MAX_MANIFEST_SIZE, Refusal},
 };
 
@@ -59,24 +56,74 @@ impl Referrer {
     /// Adds from the artifact's manifest what its entry lacks: the kind, which is the config's media type where an image
     /// names none, and the annotations (distribution-spec v1.1.1, "Listing Referrers").
     pub fn complete(&mut self, manifest: &[u8]) {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Attached {
-            artifact_type: Option<String>,
-            config: Option<Config>,
-            annotations: Option<BTreeMap<String, String>>,
+        let (mut kind, mut config_type, mut annotations) = (None, None, None);
+        let Ok(mut reader) = Reader::new(manifest) else { return };
+        let read = reader.fields(&["artifactType", "config", "annotations"], |reader, key| {
+            match key {
+                "artifactType" => kind = owned(reader)?,
+                "config" => drop(reader.fields(&["mediaType"], |reader, _| {
+                    config_type = owned(reader)?;
+                    Ok(())
+                })?),
+                _ => annotations = read_annotations(reader, &mut { MAX_WEIGHT })?,
+            }
+            Ok(())
+        });
+        if read.is_ok() {
+            let kind = kind.filter(|kind: &String| !kind.is_empty()).or(config_type);
+            self.artifact_type = self.artifact_type.take().or(kind);
+            self.annotations = self.annotations.take().or(annotations);
         }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Config {
-            media_type: String,
-        }
-        let Ok(artifact) = serde_json::from_slice::<Attached>(manifest) else { return };
-        let named = artifact.artifact_type.filter(|kind| !kind.is_empty());
-        let kind = named.or_else(|| artifact.config.map(|config| config.media_type));
-        self.artifact_type = self.artifact_type.take().or(kind);
-        self.annotations = self.annotations.take().or(artifact.annotations);
     }
+
+    /// Reads an entry, if it weighs no more than what is left of `left`; nothing if it says of no content what it is.
+    fn read(reader: &mut Reader<'_>, left: &mut usize, has_platform: &mut bool) -> Result<Option<Self>, JsonError> {
+        let (mut media_type, mut digest, mut size) = (String::new(), None, None);
+        let (mut artifact_type, mut annotations, mut is_for_platform) = (None, None, false);
+        reader.fields(&["mediaType", "digest", "size", "artifactType", "annotations", "platform"], |reader, key| {
+            match key {
+                "mediaType" => media_type = owned(reader)?.unwrap_or_default(),
+                "digest" => digest = reader.text()?.and_then(|text| text.parse().ok()),
+                "size" => size = reader.integer()?.and_then(|size| u64::try_from(size).ok()),
+                "artifactType" => artifact_type = owned(reader)?,
+                "annotations" => annotations = read_annotations(reader, left)?,
+                _ => {
+                    if !reader.null()? {
+                        is_for_platform = true;
+                        reader.skip()?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let texts = media_type.len().saturating_add(artifact_type.as_ref().map_or(0, String::len));
+        take(left, ENTRY_WEIGHT.saturating_add(texts))?;
+        *has_platform |= is_for_platform && artifact_type.is_none();
+        let (Some(digest), Some(size)) = (digest, size) else { return Ok(None) };
+        Ok(Some(Self { media_type, digest, size, artifact_type, annotations }))
+    }
+}
+
+fn owned(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
+    Ok(reader.text()?.map(std::borrow::Cow::into_owned))
+}
+
+fn take(left: &mut usize, weight: usize) -> Result<(), JsonError> {
+    *left = left.checked_sub(weight).ok_or(JsonError::Long("a list of referrers"))?;
+    Ok(())
+}
+
+fn read_annotations(reader: &mut Reader<'_>, left: &mut usize) -> Result<Option<BTreeMap<String, String>>, JsonError> {
+    // They are weighed before they are unfolded.
+    reader
+        .clone()
+        .texts(|key, value| take(left, ANNOTATION_WEIGHT.saturating_add(key.len()).saturating_add(value.len())))?;
+    let mut annotations = BTreeMap::new();
+    let is_there = reader.texts(|key, value| {
+        annotations.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    })?;
+    Ok(is_there.then_some(annotations))
 }
 
 #[derive(Serialize)]
@@ -87,94 +134,23 @@ struct Index {
     manifests: Vec<Referrer>,
 }
 
-/// An index as it was sent: its annotations are weighed before they are unfolded.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Sent<'a> {
-    #[serde(rename = "schemaVersion")]
-    _schema_version: u8,
-    #[serde(rename = "mediaType", default)]
-    _media_type: IgnoredAny,
-    #[serde(default, borrow)]
-    manifests: Option<Vec<Entry<'a>>>,
+/// A list of referrers as it was sent.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ReferrerList {
+    /// The entries that can be read.
+    pub referrers: Vec<Referrer>,
+    /// How many others there are.
+    pub unreadable: usize,
+    /// Whether it is an index at all: it says so, or lists something.
+    pub is_index: bool,
+    /// Whether an entry of no artifact's kind is for a platform, as images are, and referrers not.
+    pub has_platforms: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry<'a> {
-    media_type: String,
-    digest: Digest,
-    size: u64,
-    #[serde(default)]
-    artifact_type: Option<String>,
-    #[serde(default, borrow)]
-    annotations: Option<&'a RawValue>,
-}
-
-impl Entry<'_> {
-    /// The entry, if it weighs no more than what is left of `left`.
-    fn unfold(self, left: &mut usize) -> Result<Referrer, Refusal> {
-        let malformed = |_| Refusal::Malformed("no list of referrers".into());
-        let annotations = self.annotations.map(RawValue::get);
-        let weight = annotations.map(serde_json::from_str::<Weight>).transpose().map_err(malformed)?;
-        let texts = self.media_type.len().saturating_add(self.artifact_type.as_ref().map_or(0, String::len));
-        let weight = ENTRY_WEIGHT.saturating_add(texts).saturating_add(weight.map_or(0, |weight| weight.0));
-        *left = left.checked_sub(weight).ok_or(Refusal::TooLarge)?;
-        let annotations = annotations.map(serde_json::from_str).transpose().map_err(malformed)?.flatten();
-        let Self { media_type, digest, size, artifact_type, .. } = self;
-        Ok(Referrer { media_type, digest, size, artifact_type, annotations })
-    }
-}
-
-/// What annotations would take unfolded, or 0 for null. Their texts are not kept.
-struct Weight(usize);
-
-impl<'de> Deserialize<'de> for Weight {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Weigher)
-    }
-}
-
-struct Weigher;
-
-impl<'de> Visitor<'de> for Weigher {
-    type Value = Weight;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("annotations")
-    }
-
-    fn visit_unit<E>(self) -> Result<Weight, E> {
-        Ok(Weight(0))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Weight, A::Error> {
-        let mut weight = 0_usize;
-        while let Some((Length(key), Length(value))) = map.next_entry()? {
-            weight = weight.saturating_add(ANNOTATION_WEIGHT).saturating_add(key).saturating_add(value);
-        }
-        Ok(Weight(weight))
-    }
-}
-
-/// The length of a text.
-struct Length(usize);
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Length;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Length, E> {
-                Ok(Length(text.len()))
-            }
-        }
-        deserializer.deserialize_str(Text)
+impl ReferrerList {
+    /// Whether it is an index of referrers, and not of images.
+    pub fn is_of_referrers(&self) -> bool {
+        self.is_index && !self.has_platforms
     }
 }
 
@@ -195,18 +171,55 @@ pub fn is_attached_tag(tag: &TagName) -> bool {
     tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-")
 }
 
-/// Parses a list of referrers, or an index as one; [`Refusal::TooLarge`] if it takes more than [`MAX_WEIGHT`].
-pub fn parse(bytes: &[u8]) -> Result<Vec<Referrer>, Refusal> {
-    let sent: Sent<'_> =
-        serde_json::from_slice(bytes).map_err(|_| Refusal::Malformed("no list of referrers".into()))?;
-    let mut left = MAX_WEIGHT;
-    sent.manifests.into_iter().flatten().map(|entry| entry.unfold(&mut left)).collect()
+/// Parses a list of referrers, or a manifest as one; [`Refusal::TooLarge`] if it takes more than [`MAX_WEIGHT`]. An entry
+/// that cannot be read spoils no other.
+pub fn parse(bytes: &[u8]) -> Result<ReferrerList, Refusal> {
+    let (mut list, mut left, mut has_version) = (ReferrerList::default(), MAX_WEIGHT, false);
+    let mut reader = Reader::new(bytes)?;
+    let read = reader.fields(&["schemaVersion", "mediaType", "manifests"], |reader, key| {
+        match key {
+            "schemaVersion" => has_version = reader.integer()?.is_some(),
+            "mediaType" => {
+                let media_type = reader.text()?.unwrap_or_default();
+                list.is_index |= media_type.parse::<MediaType>().is_ok_and(MediaType::is_index);
+            }
+            _ => {
+                list.is_index = true;
+                list.referrers.clear();
+                reader.list(|reader, _| {
+                    let begin = reader.clone();
+                    match Referrer::read(reader, &mut left, &mut list.has_platforms) {
+                        Ok(Some(referrer)) => list.referrers.push(referrer),
+                        Ok(None) => list.unreadable += 1,
+                        Err(error @ JsonError::Long(_)) => return Err(error),
+                        Err(_) => {
+                            list.unreadable += 1;
+                            *reader = begin;
+                            reader.skip()?;
+                        }
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    });
+    match read {
+        Ok(_) if has_version => Ok(list),
+        Err(JsonError::Long(_)) => Err(Refusal::TooLarge),
+        Ok(_) | Err(_) => Err(Refusal::Malformed("no list of referrers".into())),
+    }
+}
+
+/// Whether a stock registry could serve the manifest of a referrer.
+pub fn is_servable(referrer: &Referrer) -> bool {
+    referrer.media_type.parse::<MediaType>().is_ok()
 }
 
 /// The index that a mirror keeps under the referrers tag: the same bytes for the same referrers, in whatever order and
 /// however often a registry names them. Those of which a stock registry could not serve the manifest are left out.
 pub fn index(referrers: impl IntoIterator<Item = Referrer>) -> Result<Vec<u8>, Refusal> {
-    let servable = referrers.into_iter().filter(|referrer| referrer.media_type.parse::<MediaType>().is_ok());
+    let servable = referrers.into_iter().filter(is_servable);
     let by_digest: BTreeMap<Digest, Referrer> = servable.map(|referrer| (referrer.digest.clone(), referrer)).collect();
     // What is kept must be read again.
     if by_digest.values().map(Referrer::weight).fold(0, usize::saturating_add) > MAX_WEIGHT {
@@ -277,13 +290,36 @@ mod tests {
         let old = referrer(b"c", "application/vnd.oci.artifact.manifest.v1+json");
         let bytes = index([a.clone(), old, b.clone()]).unwrap();
         assert_eq!(bytes, index([b.clone(), a.clone(), b.clone()]).unwrap());
-        let mut parsed = parse(&bytes).unwrap();
+        let mut parsed = parse(&bytes).unwrap().referrers;
         parsed.sort_by_key(|referrer| referrer.artifact_type != a.artifact_type || referrer.digest != a.digest);
         assert_eq!(parsed, [a, b], "artifact type and annotations stay");
         let Content::Index(manifests) = Manifest::parse(&bytes).unwrap().content else { panic!("no index") };
         assert_eq!(manifests.len(), 2);
         assert!(parse(b"<html>").is_err());
-        assert_eq!(parse(br#"{"schemaVersion":2,"manifests":null}"#), Ok(vec![]));
+        for (list, is_index) in [
+            (r#"{"schemaVersion":2,"manifests":null}"#, true),
+            (r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#, true),
+            (r#"{"schemaVersion":2,"layers":[]}"#, false),
+        ] {
+            assert_eq!(parse(list.as_bytes()), Ok(ReferrerList { is_index, ..ReferrerList::default() }), "{list}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_spoils_no_other() {
+        let good = serde_json::to_string(&referrer(b"a", MediaType::OciManifest.as_str())).unwrap();
+        let digest = Digest::sha256(b"");
+        let list = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"sha256:1","size":1}},{good},{{"digest":"{digest}","size":-1}},
+            {{"digest":"{digest}","size":1,"annotations":{{"a":{{"b":[1]}}}}}},7,{{"digest":"{digest}","size":"1"}},
+            {{"digest":"{digest}","size":1,"Digest":"x"}},null,{{"digest":"{digest}","size":9223372036854775808}}]}}"#
+        );
+        let list = parse(list.as_bytes()).unwrap();
+        assert_eq!((list.referrers.len(), list.unreadable), (1, 8));
+        let odd = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"digest":"{digest}","size":1,"annotations":{{"a":"\ud800"}}}}]}}"#
+        );
+        assert_eq!(parse(odd.as_bytes()).unwrap().referrers.len(), 1, "a lone surrogate");
     }
 
     #[test]
@@ -296,17 +332,17 @@ mod tests {
                 r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"a","digest":"{digest}","size":1,"annotations":{{{annotations}}}}}]}}"#
             )
         };
-        let parsed = parse(list(1_000).as_bytes()).unwrap();
+        let parsed = parse(list(1_000).as_bytes()).unwrap().referrers;
         assert_eq!(parsed[0].annotations.as_ref().unwrap().len(), 1_000);
         assert!(parsed[0].weight() <= MAX_WEIGHT);
         assert_eq!(parse(list(40_000).as_bytes()), Err(Refusal::TooLarge));
         for annotations in ["null", "{}"] {
             let text = list(0).replace("{}", annotations);
-            assert_eq!(parse(text.as_bytes()).unwrap().len(), 1, "{text}");
+            assert_eq!(parse(text.as_bytes()).unwrap().referrers.len(), 1, "{text}");
         }
-        for annotations in ["[]", "1", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#] {
+        for annotations in ["[]", "1", r#"{"a":1}"#, r#"{"a":{}}"#] {
             let text = list(0).replace(r#""annotations":{}"#, &format!(r#""annotations":{annotations}"#));
-            assert!(matches!(parse(text.as_bytes()), Err(Refusal::Malformed(_))), "{text}");
+            assert_eq!(parse(text.as_bytes()).unwrap().unreadable, 1, "{text}");
         }
     }
 }

@@ -19,6 +19,15 @@ pub enum Warning {
         /// How many tags were kept.
         tags: u64,
     },
+    /// Not everything that is attached to the images could be mirrored. What was mirrored of it before stays.
+    AttachmentsIncomplete {
+        /// How many images the registry did not say of what refers to them.
+        unasked: u64,
+        /// How many signatures and other referrers could not be had.
+        missing: u64,
+        /// How many images' referrers have no place, because their tag is one of the registry's images.
+        taken: u64,
+    },
     /// Passwords were dropped because they were entrusted to us for another place, and have not been sent again.
     CredentialsDropped(Dropped),
     /// The robot's credentials for the registry were not sent, because they may not go this way.
@@ -71,16 +80,28 @@ impl Warning {
         match self {
             Self::DeletionsHeld { .. } => "deletions_held",
             Self::ListIncomplete { .. } => "list_incomplete",
+            Self::AttachmentsIncomplete { .. } => "attachments_incomplete",
             Self::CredentialsDropped(_) => "credentials_dropped",
             Self::CredentialsWithheld { .. } => "credentials_withheld",
         }
     }
 
-    /// How many tags it is about.
+    /// How many tags it is about; of attachments, how many of them or of their images.
     pub const fn tags(self) -> u64 {
         match self {
             Self::DeletionsHeld { tags, .. } | Self::ListIncomplete { tags } => tags,
+            Self::AttachmentsIncomplete { unasked, missing, taken } => {
+                unasked.saturating_add(missing).saturating_add(taken)
+            }
             Self::CredentialsDropped(_) | Self::CredentialsWithheld { .. } => 0,
+        }
+    }
+
+    /// How many tags were not deleted.
+    pub const fn held(self) -> u64 {
+        match self {
+            Self::DeletionsHeld { tags, .. } | Self::ListIncomplete { tags } => tags,
+            _ => 0,
         }
     }
 
@@ -93,7 +114,7 @@ impl Warning {
     /// external registry that would allow what was not done.
     pub fn settings(self) -> Vec<&'static str> {
         match self {
-            Self::DeletionsHeld { .. } | Self::ListIncomplete { .. } => Vec::new(),
+            Self::DeletionsHeld { .. } | Self::ListIncomplete { .. } | Self::AttachmentsIncomplete { .. } => Vec::new(),
             Self::CredentialsDropped(dropped) => dropped.settings(),
             Self::CredentialsWithheld { insecure, proxy } => {
                 let all = [("allow_insecure", insecure), ("allow_proxy", proxy)];
@@ -114,6 +135,20 @@ impl Warning {
                 "the registry's list lacks {tags} tags that the mirror holds and that the registry still has, or did \
                  not say that it has not: they were not deleted; if this stays so, look at the registry"
             ),
+            Self::AttachmentsIncomplete { unasked, missing, taken } => {
+                let parts = [
+                    (unasked, "the registry did not say what refers to {} images (its referrers API refuses)"),
+                    (missing, "{} referrers that it lists could not be had, or not be served"),
+                    (taken, "the tag for the referrers of {} images is an image that the mirror selects"),
+                ];
+                let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+                let parts: Vec<_> = parts.map(|(count, text)| text.replace("{}", &count.to_string())).collect();
+                format!(
+                    "{}: the images are there, their signatures and other attachments only as far as they could be had; \
+                     what was mirrored of them before stays",
+                    parts.join("; ")
+                )
+            }
             Self::CredentialsDropped(dropped) => format!(
                 "{}: dropped when the registry's host, a proxy or verify_tls was changed, so that nobody gets a password \
                  that was meant for another place; syncs go without until it is sent again, or removed (PUT of the \
@@ -151,5 +186,11 @@ mod tests {
             assert!(warning.message().contains(warning.settings()[0]), "{}", warning.message());
         }
         assert_eq!(Dropped::default().warning(), None);
+        let attached = Warning::AttachmentsIncomplete { unasked: 0, missing: 2, taken: 1 };
+        let wire = serde_json::to_value(attached).unwrap();
+        assert_eq!(wire["reason"], attached.reason());
+        assert_eq!(serde_json::from_value::<Warning>(wire).unwrap(), attached);
+        assert_eq!((attached.tags(), attached.held(), warning.held()), (3, 0, 30));
+        assert!(attached.message().starts_with("2 referrers") && !attached.message().contains("API"));
     }
 }

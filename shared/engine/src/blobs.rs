@@ -87,7 +87,7 @@ impl Blobs {
     /// already are left out.
     pub(crate) async fn proofs(
         &self,
-        manifest: &Proof,
+        manifest: Option<&Proof>,
         blobs: &[Descriptor],
     ) -> Result<HashMap<Digest, Proof>, WorkError> {
         let open = blobs.iter().map(|blob| &blob.digest).filter(|digest| !self.flow.copied.knows(digest));
@@ -110,7 +110,8 @@ impl Blobs {
         (blob.size, self.copy(blob, proof).await)
     }
 
-    async fn copy(&self, blob: &Descriptor, proof: Option<&Proof>) -> Result<bool, WorkError> {
+    /// As [`Self::ensure`], also if it has failed before.
+    pub(crate) async fn copy(&self, blob: &Descriptor, proof: Option<&Proof>) -> Result<bool, WorkError> {
         self.progress.want(blob.size);
         let _place = self.flow.places.acquire().await;
         let (missing, is_mended) = match proof {

@@ -9,21 +9,23 @@ use std::{
 use moorage_domain::{
     Digest, FailureReason, TagName, architecture,
     failure::Failure,
-    manifest::{Content, MAX_MANIFEST_SIZE, Manifest},
+    manifest::{Content, MAX_MANIFEST_SIZE, Manifest, inline},
     plan::{HeldTag, MAX_MANIFESTS},
     run::Outcome,
 };
 use moorage_state::SkippedTag;
+use moorage_storage::Verified;
 use tokio::sync::Semaphore;
 
 use crate::{
     blobs::Blobs,
     clock::now,
     error::WorkError,
+    losses::Losses,
     once::Once,
     possession::Possession,
     publish::{Believed, publish},
-    tree::{Contents, DescriptorBudget, Tree},
+    tree::{Contents, DescriptorBudget, NoTree, Tree},
 };
 
 /// Descriptors of manifests that were copied and are remembered, because other tags may want them, too: about 10 MB. What
@@ -40,7 +42,7 @@ const DOCUMENTS_IN_FLIGHT: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Copier {
     pub(crate) blobs: Blobs,
-    pub(crate) manifests: Once<Result<Arc<Tree>, WorkError>>,
+    pub(crate) manifests: Once<Result<Arc<Tree>, NoTree>>,
     pub(crate) documents: Semaphore,
     left_out: Once<Result<bool, WorkError>>,
     /// The tags that were copied.
@@ -48,6 +50,8 @@ pub(crate) struct Copier {
     timeout: Duration,
     /// The architectures to keep; empty for all.
     pub(crate) architectures: Vec<String>,
+    /// What could not be had of what is attached.
+    pub(crate) losses: Losses,
 }
 
 impl Copier {
@@ -60,6 +64,7 @@ impl Copier {
             copied: Mutex::default(),
             timeout,
             architectures,
+            losses: Losses::default(),
         }
     }
 
@@ -91,7 +96,7 @@ impl Copier {
             return Ok(Outcome::Skipped);
         }
         let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(digest, Some(tag), 0, &budget)).await?;
+        let tree = self.in_time(self.manifest(digest, Some(tag), &budget)).await?;
         let contents = tree.contents();
         allowance.take(tag, contents.size())?;
         claim.check()?;
@@ -130,7 +135,7 @@ impl Copier {
         let Blobs { storage, claim, possession, .. } = &self.blobs;
         possession.trust_record(held);
         let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(&held.digest, Some(tag), 0, &budget)).await;
+        let tree = self.in_time(self.manifest(&held.digest, Some(tag), &budget)).await;
         possession.forget_record(held);
         let tree = tree?;
         claim.check()?;
@@ -162,13 +167,17 @@ impl Copier {
         };
         let manifest = Manifest::parse(&bytes)?;
         flow.keep(digest, &bytes);
-        // What was fetched goes before more is fetched.
-        drop(bytes);
         let Content::Image(blobs) = manifest.content else { return Ok(false) };
         let Some(config) = blobs.first().filter(|config| config.size <= MAX_MANIFEST_SIZE as u64) else {
             return Ok(false);
         };
-        let content = self.blobs.fetch(config).await?;
+        let inlined = if config.has_data() { inline(&bytes, &config.digest) } else { None };
+        // What was fetched goes before more is fetched.
+        drop(bytes);
+        let content = match inlined {
+            Some(data) => Verified::new(self.blobs.possession.owner(), &config.digest, data.into())?,
+            None => self.blobs.fetch(config).await?,
+        };
         let is_left_out = architecture::leaves_out(content.bytes(), &self.architectures);
         if is_left_out {
             flow.take(digest);
@@ -195,7 +204,7 @@ impl Copier {
 
     /// Lets work go on as long as the run gets on with its registry, or stores something, at least once in the timeout: an
     /// image may be of any size, but a sync may not hang. An answer that comes at the last moment is in time.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
         let Blobs { progress, registry, .. } = &self.blobs;
         let (mut work, seen) = (std::pin::pin!(work), || (progress.counts().objects_stored, registry.activity()));
         let mut last = seen();

@@ -53,6 +53,11 @@ fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
     WorkError::Failed(Failure { reason, message: cut(error.to_string()) })
 }
 
+/// A failure of one piece of work, by what it is.
+pub(crate) fn failure<E: std::error::Error>(reason: FailureReason, error: &E) -> Failure {
+    Failure { reason, message: cut(error.to_string()) }
+}
+
 /// A message, as much of it as is kept.
 pub(crate) fn cut(mut message: String) -> String {
     if message.len() > MESSAGE_LENGTH {

@@ -155,10 +155,15 @@ impl Possession {
         Ok(clue.receipt.map(Proof::unlinked))
     }
 
-    /// Proof that the repository may have the blobs of an image, as far as there is any but their bytes. `manifest` is
-    /// what proves the image.
-    pub(crate) async fn blobs(&self, manifest: &Proof, blobs: &[&Digest]) -> Result<HashMap<Digest, Proof>, WorkError> {
+    /// Proof that the repository may have some blobs, as far as there is any but their bytes. `manifest` is what proves
+    /// the image whose blobs they are.
+    pub(crate) async fn blobs(
+        &self,
+        manifest: Option<&Proof>,
+        blobs: &[&Digest],
+    ) -> Result<HashMap<Digest, Proof>, WorkError> {
         let part = |blob: &&Digest| {
+            let manifest = manifest?;
             let proven = manifest.proven.part(blob)?;
             Some(((*blob).clone(), Proof { proven, is_linked: manifest.is_linked }))
         };

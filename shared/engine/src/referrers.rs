@@ -3,21 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, MediaType, TagName,
+    Digest, Fallback, TagName,
     plan::HeldTag,
-    referrers::{MAX_REFERRER_DEPTH, Referrer, attached_tags, index, parse, referrers_tag},
+    referrers::{MAX_REFERRER_DEPTH, ReferrerList, attached_tags, index, is_servable, parse, referrers_tag},
     run::Outcome,
 };
-use moorage_storage::{Present, Stored, Verified};
+use moorage_storage::Stored;
 use moorage_upstream::{Registry, UpstreamError};
 
-use crate::{clock::now, copy::Copier, error::WorkError, publish::Believed, steps::Steps};
+use crate::{clock::now, copy::Copier, error::WorkError, gather::Gathered, publish::Believed, steps::Steps};
 
 /// Subjects whose referrers are asked for at once.
 const SUBJECTS_IN_FLIGHT: usize = 16;
+/// How often a registry's API may refuse, after it has answered before, until it is not asked any more in a run.
+const MAX_REFUSALS: u32 = 3;
 /// The most tags of attachments that one run deals with. Images have a handful each; a registry that names more is
 /// making them up.
 const MAX_ATTACHED: usize = 100_000;
@@ -33,6 +34,15 @@ pub(crate) struct Attached<'a> {
     pub(crate) selected: &'a BTreeSet<TagName>,
     /// Whether what refers to unchanged images is asked for, too.
     pub(crate) refresh: bool,
+}
+
+/// What is known of the registry's referrers API.
+#[derive(Default)]
+struct Api {
+    /// Whether there is one; nothing before the first answer.
+    exists: Option<bool>,
+    /// How often it has refused.
+    refusals: u32,
 }
 
 /// What one round came to.
@@ -51,7 +61,7 @@ impl Attached<'_> {
         held: &mut BTreeMap<TagName, HeldTag>,
     ) -> Result<Option<BTreeSet<TagName>>, WorkError> {
         let (mut kept, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let (mut round, mut has_api) = (self.selected.clone(), None);
+        let (mut round, mut api) = (self.selected.clone(), Api::default());
         for _ in 0..MAX_REFERRER_DEPTH {
             let subjects = self.subjects(held, &round, &mut seen);
             let listed = self.listed_tags(held, &subjects, &kept).await?;
@@ -59,7 +69,7 @@ impl Attached<'_> {
             if !listed.is_whole {
                 return Ok(None);
             }
-            let merged = self.referrers(held, &subjects, &mut has_api).await?;
+            let merged = self.referrers(held, &subjects, &mut api).await?;
             self.copier.update(held);
             if !merged.is_whole {
                 return Ok(None);
@@ -118,7 +128,7 @@ impl Attached<'_> {
         &self,
         held: &BTreeMap<TagName, HeldTag>,
         subjects: &BTreeMap<Digest, bool>,
-        has_api: &mut Option<bool>,
+        api: &mut Api,
     ) -> Result<Round, WorkError> {
         let (mut tags, mut due) = (BTreeSet::new(), Vec::new());
         for (subject, is_new) in subjects {
@@ -135,15 +145,27 @@ impl Attached<'_> {
         // The first answer shows whether there is such an API; then many are asked at once.
         let (first, rest) = due.split_at(due.len().min(1));
         for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {
-            let batch = batch.iter().take(if *has_api == Some(false) { 0 } else { usize::MAX }).cloned();
-            let mut answers = stream::iter(batch).map(ask).buffer_unordered(at_once);
-            while let Some((tag, answer)) = answers.next().await {
+            if api.exists == Some(false) {
+                break;
+            }
+            let mut answers = stream::iter(batch.iter().cloned()).map(ask).buffer_unordered(at_once);
+            let mut left = batch.len();
+            while left > 0 {
+                if self.steps.meter.fallbacks().contains(Fallback::Referrers) {
+                    self.copier.losses.unasked(left);
+                    break;
+                }
+                let Some((tag, answer)) = answers.next().await else { break };
+                left -= 1;
                 if !self.steps.budget.may_begin() {
                     return Ok(Round { tags, is_whole: false });
                 }
                 match &answer {
-                    Ok(Some(_)) => *has_api = Some(true),
-                    Ok(None) => drop(has_api.get_or_insert(false)),
+                    Ok(list) => drop(api.exists.get_or_insert(list.is_some())),
+                    Err(error) if is_refusal(error) => {
+                        self.refused(api, &tag, error);
+                        continue;
+                    }
                     Err(_) => {}
                 }
                 match self.merge(&tag, held.get(&tag), answer).await {
@@ -161,20 +183,43 @@ impl Attached<'_> {
         Ok(Round { tags, is_whole: true })
     }
 
-    /// Makes the tag hold what the API answered, and what the registry's own tag of that name holds, if it has one.
-    /// Tells whether there is anything.
+    /// Notes that the registry did not say what refers to an image. The image was copied, and what was attached to it
+    /// stays; where it looks as if the API was refused altogether, it is not asked any more.
+    fn refused(&self, api: &mut Api, tag: &TagName, error: &UpstreamError) {
+        let repository = &self.steps.mirror.config.repository;
+        tracing::warn!(%repository, %tag, %error, "the registry did not say what refers to an image");
+        self.copier.losses.unasked(1);
+        api.refusals += 1;
+        if api.exists.is_none() || api.refusals >= MAX_REFUSALS {
+            self.steps.meter.fall_back([Fallback::Referrers]);
+        }
+    }
+
+    /// Makes the tag hold what the API answered, as far as it can be had, and what the registry's own tag of that name
+    /// holds, if it has one. Tells whether there is anything.
     async fn merge(
         &self,
         tag: &TagName,
         held: Option<&HeldTag>,
-        answer: Result<Option<Vec<Referrer>>, UpstreamError>,
+        answer: Result<Option<ReferrerList>, UpstreamError>,
     ) -> Result<bool, WorkError> {
         let own = held.filter(|_| self.listed.contains(tag));
-        let Some(mut referrers) = answer? else { return Ok(held.is_some()) };
+        let Some(ReferrerList { mut referrers, unreadable, .. }) = answer? else { return Ok(held.is_some()) };
+        let losses = &self.copier.losses;
+        losses.missing(unreadable.saturating_add(referrers.iter().filter(|it| !is_servable(it)).count()));
+        referrers.retain(is_servable);
         let known = match own {
             Some(own) => self.read(&own.digest).await?,
-            None => Vec::new(),
+            None => ReferrerList::default(),
         };
+        if own.is_some() && !known.is_of_referrers() && self.selected.contains(tag) {
+            // It is an image that somebody wants.
+            if !referrers.is_empty() {
+                losses.taken();
+            }
+            return Ok(true);
+        }
+        let known = if known.is_of_referrers() { known.referrers } else { Vec::new() };
         let has_more = referrers.iter().any(|referrer| known.iter().all(|known| known.digest != referrer.digest));
         if own.is_some() && !has_more {
             return Ok(true);
@@ -183,7 +228,18 @@ impl Attached<'_> {
         if referrers.is_empty() {
             return Ok(false);
         }
-        let bytes = index(referrers)?;
+        let mut bytes = index(referrers.clone())?;
+        // What is not held already has to come, or is not listed.
+        if held.is_none_or(|held| held.digest != Digest::sha256(&bytes)) {
+            let Gathered { had, passing } = self.copier.gather(referrers).await?;
+            if passing.is_some() {
+                losses.unasked(1);
+            }
+            if had.is_empty() {
+                return Ok(held.is_some());
+            }
+            bytes = index(had)?;
+        }
         let digest = Digest::sha256(&bytes);
         self.steps.progress.attached(usize::from(!self.listed.contains(tag)));
         let kept = held.filter(|held| held.digest == digest);
@@ -192,13 +248,7 @@ impl Attached<'_> {
             self.steps.progress.outcome(tag, verified, None);
             return Ok(true);
         }
-        let storage = &self.steps.engine.storage;
-        let index = Verified::new(&self.steps.owner, &digest, Bytes::from(bytes.clone()))?;
-        storage.put_manifest(&index, MediaType::OciIndex, Present::Keep).await?;
-        drop(index);
-        // The registry does not have it.
-        self.copier.keep(&digest, &bytes);
-        drop(bytes);
+        let digest = self.copier.keep_index(bytes).await?;
         let source = own.map(|own| own.source.clone().unwrap_or_else(|| own.digest.clone()));
         let outcome = self.copier.tag(tag, &digest, source, Believed::of(held)).await?;
         self.steps.progress.outcome(tag, outcome, Some(digest));
@@ -206,14 +256,20 @@ impl Attached<'_> {
     }
 
     /// The referrers in an index that the repository has.
-    async fn read(&self, digest: &Digest) -> Result<Vec<Referrer>, WorkError> {
+    async fn read(&self, digest: &Digest) -> Result<ReferrerList, WorkError> {
         let storage = &self.steps.engine.storage;
-        let Some(proven) = storage.links_manifest(&self.steps.owner, digest).await? else { return Ok(Vec::new()) };
+        let linked = storage.links_manifest(&self.steps.owner, digest).await?;
+        let Some(proven) = linked else { return Ok(ReferrerList::default()) };
         Ok(match storage.manifest(&proven).await? {
             Stored::Sound(bytes) => parse(&bytes)?,
-            Stored::Damaged | Stored::Missing => Vec::new(),
+            Stored::Damaged | Stored::Missing => ReferrerList::default(),
         })
     }
+}
+
+/// Whether it is the API that refuses, and not the registry that wants to be left alone, or lists too much.
+fn is_refusal(error: &UpstreamError) -> bool {
+    !matches!(error, UpstreamError::RateLimited { .. } | UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
 }
 
 impl Steps<'_> {

@@ -112,7 +112,7 @@ pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timest
     let succeeded = run.status == RunStatus::Success;
     let duration = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(run.started_at.unix()));
     let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
-    let held = run.warning.map_or(0, Warning::tags);
+    let held = run.warning.map_or(0, Warning::held);
     let lag = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(current_at.unix()));
     let upstream = run.progress.upstream;
     let metric = |name, unit, value| Metric { name, unit, value };

@@ -177,11 +177,14 @@ impl Steps<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.claim.tags.delete_skipped(tag).await?;
         }
-        let warning = self.prune(&registry, &held, &listed, &selected).await?;
+        let warning = self.prune(&registry, &held, &listed, &selected).await?.or(copier.losses.warning());
         engine.measure(&config.repository).await?;
-        if refresh {
+        // What was not answered is asked for again by the next sync.
+        let unasked = copier.losses.has_unasked();
+        if refresh || unasked {
+            let checked = if unasked { Timestamp::from_unix(0) } else { self.started_at };
             let claim = self.claim.transaction();
-            engine.table.put_referrers_checked(&config.repository, self.started_at, claim).await?;
+            engine.table.put_referrers_checked(&config.repository, checked, claim).await?;
         }
         Ok(Work::Done { selected, warning })
     }
@@ -320,7 +323,16 @@ async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, 
         if let Some(manifest) = upstream.manifest {
             copier.keep(&digest, &manifest);
         }
-        result = copier.tag(&tag, &digest, None, believed).await;
+        result = copier.tag(&tag, &digest, None, believed.clone()).await;
+    }
+    if matches!(result, Err(WorkError::Failed(_)))
+        && held.is_none()
+        && let Some(part) = copier.part_of(&tag, &digest, believed).await
+    {
+        return match part {
+            Ok((outcome, ours)) => (tag, ours, Ok(outcome)),
+            Err(error) => (tag, digest, Err(error)),
+        };
     }
     (tag, digest, result)
 }

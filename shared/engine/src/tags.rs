@@ -151,8 +151,13 @@ impl Engine {
                     }
                     Content::Index(children) => {
                         for child in children.into_iter().take(MAX_MANIFESTS) {
+                            if sizes.contains_key(&child.digest) || left_out.contains(&child.digest) {
+                                continue;
+                            }
                             let Stored::Sound(bytes) = self.linked(owner, &child.digest).await? else {
-                                if depth == 0 {
+                                if self.storage.links_blob(owner, &child.digest).await?.is_some() {
+                                    sizes.insert(child.digest, child.size);
+                                } else if depth == 0 {
                                     left_out.push(child.digest);
                                 }
                                 continue;

@@ -10,15 +10,18 @@ use std::{
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use moorage_domain::{
-    Digest, MediaType, Proven, TagName, architecture,
-    manifest::{Content, MAX_DESCRIPTORS, MAX_INDEX_DEPTH, Manifest, Refusal},
+    Digest, FailureReason, MediaType, Proven, TagName, architecture,
+    failure::Failure,
+    manifest::{Content, Descriptor, MAX_DESCRIPTORS, MAX_INDEX_DEPTH, Manifest, Refusal},
 };
 use moorage_storage::{Present, Stored, Verified};
+use moorage_upstream::UpstreamError;
 
 use crate::{
-    blobs::{Blobs, wrong_size},
+    blobs::Blobs,
     copy::Copier,
-    error::WorkError,
+    entry::Part,
+    error::{WorkError, failure},
     possession::{Kind, Proof},
 };
 
@@ -31,7 +34,7 @@ pub(crate) struct Tree {
     pub(crate) proven: Proven,
     pub(crate) media_type: MediaType,
     /// Its own length in bytes.
-    size: u64,
+    pub(crate) size: u64,
     below: Below,
     /// How many descriptors there are in it and below it.
     descriptors: usize,
@@ -45,8 +48,33 @@ pub(crate) struct Tree {
 enum Below {
     /// Blobs and their lengths.
     Blobs(Vec<(Digest, u64)>),
-    /// What it lists, and what of that is left out.
-    Manifests(Vec<Arc<Tree>>, Vec<Digest>),
+    /// The manifests and the blobs that it lists, and what of that is left out.
+    Entries { trees: Vec<Arc<Tree>>, blobs: Vec<(Digest, u64)>, left_out: Vec<Digest> },
+}
+
+/// Why there is no manifest.
+#[derive(Debug, Clone)]
+pub(crate) enum NoTree {
+    /// The registry has none of this digest, or of a type that is none here. As a part of an index it may be a blob.
+    Absent(Failure),
+    /// It cannot be copied.
+    Failed(WorkError),
+}
+
+impl<E: Into<WorkError>> From<E> for NoTree {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl NoTree {
+    /// What it is to somebody who needs a manifest.
+    pub(crate) fn into_error(self) -> WorkError {
+        match self {
+            Self::Absent(failure) => WorkError::Failed(failure),
+            Self::Failed(error) => error,
+        }
+    }
 }
 
 /// Everything that a tag references, each digest once.
@@ -82,7 +110,8 @@ impl Tree {
         contents.sizes.insert(self.proven.digest().clone(), self.size);
         match &self.below {
             Below::Blobs(blobs) => contents.sizes.extend(blobs.iter().cloned()),
-            Below::Manifests(trees, _) => {
+            Below::Entries { trees, blobs, .. } => {
+                contents.sizes.extend(blobs.iter().cloned());
                 for tree in trees {
                     contents.manifests.insert(tree.proven.digest().clone());
                     tree.collect(contents);
@@ -91,11 +120,13 @@ impl Tree {
         }
     }
 
-    /// What it lists itself, and of that what is left out.
+    /// The manifests that it lists itself, and of what it lists that which is left out.
     pub(crate) fn lists(&self) -> (BTreeSet<&Digest>, &[Digest]) {
         match &self.below {
             Below::Blobs(_) => (BTreeSet::new(), &[]),
-            Below::Manifests(trees, left_out) => (trees.iter().map(|tree| tree.proven.digest()).collect(), left_out),
+            Below::Entries { trees, left_out, .. } => {
+                (trees.iter().map(|tree| tree.proven.digest()).collect(), left_out)
+            }
         }
     }
 }
@@ -132,20 +163,31 @@ struct Opened {
 
 impl Copier {
     /// Copies a manifest and everything below it, once per run. `tag` is a name of it, if it has one.
-    pub(crate) fn manifest<'a>(
+    pub(crate) async fn manifest(
+        &self,
+        digest: &Digest,
+        tag: Option<&TagName>,
+        budget: &DescriptorBudget,
+    ) -> Result<Arc<Tree>, WorkError> {
+        self.tree(digest, tag, 0, budget).await.map_err(NoTree::into_error)
+    }
+
+    /// As [`Self::manifest`], so many levels below a tag's own.
+    pub(crate) fn tree<'a>(
         &'a self,
         digest: &'a Digest,
         tag: Option<&'a TagName>,
         depth: usize,
         budget: &'a DescriptorBudget,
-    ) -> BoxFuture<'a, Result<Arc<Tree>, WorkError>> {
+    ) -> BoxFuture<'a, Result<Arc<Tree>, NoTree>> {
         async move {
             let is_mine = AtomicBool::new(false);
-            // What is too much for one tag may be little for another; and what is not there by its digest may be there by
-            // a tag.
-            let is_final = |error: &WorkError| tag.is_some() || !error.is_not_found();
-            let kept =
-                |result: &Result<_, _>| result.as_ref().err().is_none_or(|error| !budget.is_spent() && is_final(error));
+            // What is too much for one tag may be little for another; what is not there may be had in another way.
+            let kept = |result: &Result<_, _>| match result {
+                Ok(_) => true,
+                Err(NoTree::Absent(_)) => false,
+                Err(NoTree::Failed(_)) => !budget.is_spent(),
+            };
             let copy = || {
                 is_mine.store(true, Relaxed);
                 self.copy_manifest(digest, tag, depth, budget)
@@ -165,7 +207,7 @@ impl Copier {
         tag: Option<&TagName>,
         depth: usize,
         budget: &DescriptorBudget,
-    ) -> Result<Arc<Tree>, WorkError> {
+    ) -> Result<Arc<Tree>, NoTree> {
         if depth > MAX_INDEX_DEPTH {
             return Err(Refusal::TooDeep.into());
         }
@@ -176,38 +218,34 @@ impl Copier {
                 budget.take(blobs.len() + 1)?;
                 descriptors += blobs.len();
                 self.blobs.allowance.check_size(blobs.iter().fold(size, |sum, blob| sum.saturating_add(blob.size)))?;
-                let proofs = self.blobs.proofs(&proof, &blobs).await?;
-                let ensure = |index: usize| self.blobs.ensure(&blobs[index], proofs.get(&blobs[index].digest));
-                let copied = follow(blobs.len(), ensure).await?;
+                let proofs = self.blobs.proofs(Some(&proof), &blobs).await?;
+                let blob = |index: usize| self.blob(&proof.proven, &blobs[index], proofs.get(&blobs[index].digest));
+                let copied = follow(blobs.len(), blob).await?;
                 is_new |= copied.contains(&true);
                 Below::Blobs(blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect())
             }
-            Content::Index(children) => {
-                budget.take(children.len() + 1)?;
-                descriptors += children.len();
-                let kept = architecture::select(&children, &self.architectures)?;
-                let own: BTreeSet<&Digest> = kept.iter().map(|child| &child.digest).collect();
-                let left_out: Vec<Digest> =
-                    children.iter().map(|child| &child.digest).filter(|it| !own.contains(it)).cloned().collect();
-                drop((own, children));
+            Content::Index(entries) => {
+                budget.take(entries.len() + 1)?;
+                descriptors += entries.len();
+                let kept = architecture::select(&entries, &self.architectures)?;
+                let left_out = left_out(entries, &kept);
                 is_sparse = !left_out.is_empty();
-                let child = async |index: usize| {
-                    let child = &kept[index];
-                    let tree = self.manifest(&child.digest, None, depth + 1, budget).await?;
-                    // Its parent is published with what it says of it.
-                    if tree.size == child.size {
-                        Ok(tree)
-                    } else {
-                        Err(wrong_size(&child.digest, child.size, tree.size))
+                let (mut trees, mut blobs) = (Vec::new(), Vec::new());
+                for part in self.parts(&proof.proven, &kept, depth + 1, budget).await? {
+                    match part {
+                        Part::Manifest(tree) => {
+                            descriptors = descriptors.saturating_add(tree.descriptors);
+                            is_sparse |= tree.is_sparse;
+                            is_new |= tree.is_new;
+                            trees.push(tree);
+                        }
+                        Part::Blob { digest, size, is_new: is_new_blob } => {
+                            is_new |= is_new_blob;
+                            blobs.push((digest, size));
+                        }
                     }
-                };
-                let trees = follow(kept.len(), child).await?;
-                for tree in &trees {
-                    descriptors = descriptors.saturating_add(tree.descriptors);
-                    is_sparse |= tree.is_sparse;
-                    is_new |= tree.is_new;
                 }
-                Below::Manifests(trees, left_out)
+                Below::Entries { trees, blobs, left_out }
             }
         };
         is_new |= self.hold(&proof).await?;
@@ -234,14 +272,14 @@ impl Copier {
         // A collector may have been at it before there was the link.
         if storage.blob_size(proven).await?.is_none() {
             let _place = self.documents.acquire().await;
-            self.receive(proven.digest(), None, Present::Keep).await?;
+            self.receive(proven.digest(), None, Present::Keep).await.map_err(NoTree::into_error)?;
         }
         Ok(is_mended)
     }
 
     /// A manifest: the bucket's, if the repository is proven to have it, else the registry's. Its bytes are held only here,
     /// and few at a time.
-    async fn open(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Opened, WorkError> {
+    async fn open(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Opened, NoTree> {
         let Blobs { storage, progress, possession, flow, .. } = &self.blobs;
         let _place = self.documents.acquire().await;
         let (proof, mut present) = (possession.manifest(digest).await?, Present::Keep);
@@ -279,13 +317,26 @@ impl Copier {
         digest: &Digest,
         tag: Option<&TagName>,
         present: Present,
-    ) -> Result<(Manifest, u64, Proven), WorkError> {
+    ) -> Result<(Manifest, u64, Proven), NoTree> {
         let Blobs { registry, storage, progress, flow, possession, .. } = &self.blobs;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
-            None => registry.manifest(digest, tag).await?,
+            None => registry.manifest(digest, tag).await.map_err(|error| match error {
+                UpstreamError::NotFound(_) | UpstreamError::Status { status: 400..=499, .. } => {
+                    NoTree::Absent(failure(error.reason(), &error))
+                }
+                error => error.into(),
+            })?,
         };
-        let (manifest, size) = (Manifest::parse(&bytes)?, bytes.len() as u64);
+        let manifest = Manifest::parse(&bytes).map_err(|refusal| match refusal {
+            Refusal::MediaType(_) | Refusal::Schema1 => {
+                // It came, and may be taken for what it is: some bytes.
+                flow.keep(digest, &bytes);
+                NoTree::Absent(failure(FailureReason::ContentRefused, &refusal))
+            }
+            refusal => refusal.into(),
+        })?;
+        let size = bytes.len() as u64;
         let content = Verified::new(possession.owner(), digest, bytes)?;
         progress.want(size);
         progress.received(size);
@@ -295,10 +346,17 @@ impl Copier {
     }
 }
 
+/// What of an index's entries is not kept, each digest once.
+fn left_out(entries: Vec<Descriptor>, kept: &[Descriptor]) -> Vec<Digest> {
+    let mut seen: BTreeSet<&Digest> = kept.iter().map(|kept| &kept.digest).collect();
+    let is_first: Vec<bool> = entries.iter().map(|entry| seen.insert(&entry.digest)).collect();
+    entries.into_iter().zip(is_first).filter_map(|(entry, is_first)| is_first.then_some(entry.digest)).collect()
+}
+
 /// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails.
-pub(crate) async fn follow<T, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, WorkError>
+pub(crate) async fn follow<T, E, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, E>
 where
-    F: Future<Output = Result<T, WorkError>>,
+    F: Future<Output = Result<T, E>>,
 {
     stream::iter(0..count).map(work).buffer_unordered(DESCRIPTORS_IN_FLIGHT).try_collect().await
 }

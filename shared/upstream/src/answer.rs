@@ -126,7 +126,7 @@ fn named(url: &Url) -> String {
 pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
     let code = serde_json::to_value(&envelope.errors.first()?.code).ok()?;
-    Some(code.as_str()?.to_owned())
+    code.as_str().map(str::to_owned)
 }
 
 /// A body as it comes. It takes as much memory as has come, at most twice as much while it grows; more than [`SMALL`]

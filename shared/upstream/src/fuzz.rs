@@ -174,6 +174,7 @@ fn config(bytes: &[u8]) {
 /// Lists of referrers.
 fn referrers(bytes: &[u8]) {
     if let Ok(list) = referrers::parse(bytes) {
+        let list = list.referrers;
         assert!(list.iter().map(Referrer::weight).sum::<usize>() <= MAX_WEIGHT);
         if let Ok(index) = referrers::index(list) {
             assert!(referrers::parse(&index).is_ok(), "what is kept can be read");

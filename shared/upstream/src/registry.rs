@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use bytes::Bytes;
 use moorage_domain::{
     Algorithm, Digest, ExternalReference, Fallback, MediaType, TagName, manifest::MAX_MANIFEST_SIZE,
-    referrers::Referrer,
+    referrers::ReferrerList,
 };
 use reqwest::{
     Method, StatusCode,
@@ -107,7 +107,7 @@ impl Registry {
     }
 
     /// What refers to a manifest; nothing if the registry has no referrers API.
-    pub async fn referrers(&self, subject: &Digest) -> Result<Option<Vec<Referrer>>, UpstreamError> {
+    pub async fn referrers(&self, subject: &Digest) -> Result<Option<ReferrerList>, UpstreamError> {
         referrers::list(&self.requests, self.url(&format!("referrers/{subject}")).await?).await
     }
 
