@@ -21,6 +21,10 @@ fn run(arguments: &[&str]) -> Vec<u8> {
 
 /// Whether skopeo copies an image with everything below it, its digests kept; why not, if not. It verifies no
 /// certificate.
+///
+/// # Errors
+///
+/// What skopeo says, if it fails.
 pub fn copies(address: &str, path: &str, tag: &str, options: &[&str]) -> Result<(), String> {
     let to = tempfile::tempdir().unwrap();
     let (source, to) = (format!("docker://{address}/{path}:{tag}"), format!("dir:{}", to.path().display()));

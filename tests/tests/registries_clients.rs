@@ -143,7 +143,7 @@ async fn blobs_come_from_the_machine_as_it_was_called() {
     let blob = format!("/v2/{}/blobs/{}", world.repository, Digest::sha256(&image.blobs[1]));
     for host in ["localhost", "127.0.0.1"] {
         let base = format!("http://{host}:{port}");
-        assert_eq!(fetch(&robot, &base, &blob).await.as_ref(), Ok(&image.blobs[1].to_vec()), "{host}");
+        assert_eq!(fetch(&robot, &base, &blob).await.as_ref(), Ok(&image.blobs[1]), "{host}");
         let location = robot.get(&format!("{base}{blob}")).await.header("location").to_owned();
         assert!(location.starts_with(&format!("http://{host}:")), "{location}");
     }

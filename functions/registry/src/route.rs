@@ -61,8 +61,7 @@ impl Route {
         let path = percent_decode_str(path).decode_utf8().ok()?;
         let segments: Vec<&str> = path.strip_prefix("/v2/")?.split('/').collect();
         match segments.as_slice() {
-            [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", _] => repository(name).ok(),
-            [name @ .., "manifests" | "blobs", _] => repository(name).ok(),
+            [name @ .., "blobs", "uploads", _] | [name @ .., "manifests" | "blobs", _] => repository(name).ok(),
             _ => None,
         }
         .map(Self::Push)
