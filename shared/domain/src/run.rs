@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace};
+use crate::{
+    Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace, plan::Cause,
+};
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +233,9 @@ pub struct TagOutcome {
     /// Why it failed or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Why it was deleted, or is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// The kinds of outcome.
@@ -247,11 +252,11 @@ pub enum Outcome {
     Refused,
     /// It could not be copied.
     Failed,
-    /// It was deleted, because the rule does not select it.
+    /// It was deleted, because the rule does not select it or the registry has lost it.
     Pruned,
     /// It was left as it is: its image is of an architecture that the mirror does not keep.
     Skipped,
-    /// It is to be deleted, but the run may not delete so many.
+    /// It is to be deleted, but the run may not delete so many, or the registry still has it or may have it.
     Held,
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use moorage_domain::{
     Digest, FailureReason, TagName,
     failure::Failure,
+    plan::Cause,
     run::{Outcome, Progress as Counts, TagOutcome},
 };
 use tokio::sync::Notify;
@@ -123,7 +124,12 @@ impl Progress {
 
     /// Records what became of a tag.
     pub(crate) fn outcome(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>) {
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None });
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None, cause: None });
+    }
+
+    /// Records that a tag was deleted, or is held, and why it is not to stay.
+    pub(crate) fn obsolete(&self, tag: &TagName, outcome: Outcome, cause: Cause) {
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: None, cause: Some(cause) });
     }
 
     /// Records that a tag failed, or that its content was refused.
@@ -131,7 +137,7 @@ impl Progress {
         let refused = failure.reason == FailureReason::ContentRefused;
         let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
         let failure = Failure { message: cut(failure.message), ..failure };
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure) });
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure), cause: None });
     }
 
     fn record(&self, outcome: TagOutcome) {
@@ -258,7 +264,7 @@ mod tests {
         for (n, outcome) in [Outcome::Copied, Outcome::Failed, Outcome::Pruned].into_iter().enumerate() {
             let failure = Failure { reason: FailureReason::NotFound, message: n.to_string() };
             let failure = (outcome == Outcome::Failed).then_some(failure);
-            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure });
+            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure, cause: None });
         }
         let done = [0, 1, 2].map(|n| (earlier.done.contains(&tag(n)), earlier.copied.contains(&tag(n))));
         assert_eq!(done, [(true, true), (true, false), (false, false)]);

@@ -129,10 +129,7 @@ impl Steps<'_> {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
         }
-        let mut selected = config.root_rule.select(listed.clone()).map_err(|error| {
-            let (reason, message) = (FailureReason::UnknownError, error.to_string());
-            WorkError::Failed(Failure { reason, message })
-        })?;
+        let mut selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
         let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
@@ -177,13 +174,21 @@ impl Steps<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.claim.tags.delete_skipped(tag).await?;
         }
-        let warning = self.prune(&registry, &held, &listed, &selected).await?;
+        let warning = self.prune(&registry, &held, listed.len(), &selected).await?;
         engine.measure(&config.repository).await?;
         if refresh {
             let claim = self.claim.transaction();
             engine.table.put_referrers_checked(&config.repository, self.started_at, claim).await?;
         }
         Ok(Work::Done { selected, warning })
+    }
+
+    /// Those of some tags that the mirror's rule selects.
+    pub(crate) fn select(&self, tags: Vec<TagName>) -> Result<Vec<TagName>, WorkError> {
+        self.mirror.config.root_rule.select(tags).map_err(|error| {
+            let (reason, message) = (FailureReason::UnknownError, error.to_string());
+            WorkError::Failed(Failure { reason, message })
+        })
     }
 
     /// Asks the registry for the digests of the tags that are still open. Returns the tags to deal with; the others have
@@ -219,7 +224,7 @@ impl Steps<'_> {
                 TagAction::Copy => None,
             };
             if kept.is_some_and(|kept| kept.last_seen.is_some()) {
-                seen_again.push((tag, None));
+                seen_again.push((tag, None, None));
             }
             match kept {
                 Some(_) if !self.verifies => self.progress.outcome(tag, Outcome::Unchanged, None),
