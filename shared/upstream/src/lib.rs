@@ -23,6 +23,7 @@ mod strings;
 mod suffix;
 mod tags;
 mod transport;
+mod turns;
 
 pub use blob::BlobReader;
 pub use catalog::Catalog;

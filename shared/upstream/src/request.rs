@@ -1,6 +1,9 @@
 //! The one layer under every request: authentication, retries, limits, counters.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use reqwest::{
     Method, StatusCode,
@@ -22,6 +25,10 @@ use crate::{
 
 /// The longest exchange that is no blob, its body included.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often one request is refused while others are answered before that counts as being tried in vain: with turns, a
+/// few times. A registry that always refuses the same one must not keep a run for ever.
+const MOST_REFUSALS: u32 = 32;
 
 /// Requests with retries, but without authentication: what token servers get.
 #[derive(Debug)]
@@ -51,7 +58,7 @@ impl Http {
 
     /// Sends a request once, to learn whether there is an answer at all.
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
-        self.meter.pass(self.limits.max_wait).await?;
+        self.meter.turn(self.limits.max_wait).await?;
         self.meter.request();
         let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, &request.url);
         let received = deadline.bound(self.transport.send(request)).await??;
@@ -73,41 +80,60 @@ impl Http {
     {
         // What other servers say of limits is not the registry's.
         let counts = |head: &Head| head.is_own && to != Recipient::TokenServer { is_registry: false };
-        let mut backoff = Backoff::new();
-        self.meter.pass(self.limits.max_wait).await?;
+        let (mut backoff, mut left, mut refusals, mut answered) = (Backoff::new(), self.limits.attempts, 0, None);
+        let mut sent = self.begin(to).await?;
         self.meter.request();
-        for _ in 1..self.limits.attempts {
+        loop {
             let result = exchange().await;
+            left = left.saturating_sub(1);
             match &result {
                 Ok((head, _)) => {
                     if counts(head) {
                         self.meter.observe(head.status, &head.headers);
                     }
                     if !retry::is_transient(head.status) {
+                        self.answered(to);
                         return result.map(|(.., answer)| answer);
                     }
-                    // Whoever else is about to ask waits, too.
                     let told = counts(head) && head.headers.contains_key(RETRY_AFTER);
-                    if let Some(until) = rate_limit::refusal(head.status, &head.headers).filter(|_| told) {
+                    if told || (counts(head) && head.status == StatusCode::TOO_MANY_REQUESTS) {
+                        // One that is refused while others are answered has not been tried in vain.
+                        let before = answered.replace(self.meter.refused(sent, retry::retry_after(&head.headers, SystemTime::now())));
+                        refusals += 1;
+                        left += u32::from(before != answered && refusals <= MOST_REFUSALS);
+                    }
+                    // Whoever else is about to ask waits, too.
+                    let until = rate_limit::refusal(head.status, &head.headers);
+                    if let Some(until) = until.filter(|_| told || (counts(head) && left == 0)) {
                         self.meter.block(until);
                     }
                 }
                 Err(error) if error.is_transient() => {}
                 Err(_) => return result.map(|(.., answer)| answer),
             }
+            if left == 0 {
+                return result.map(|(.., answer)| answer);
+            }
             let pause = backoff.next(&mut rand::rng());
             self.meter.pause(pause).await;
-            self.meter.pass(self.limits.max_wait).await?;
+            sent = self.begin(to).await?;
             self.meter.retry();
         }
-        let (head, answer) = exchange().await?;
-        if counts(&head) {
-            self.meter.observe(head.status, &head.headers);
-            if let Some(until) = rate_limit::refusal(head.status, &head.headers) {
-                self.meter.block(until);
-            }
+    }
+
+    /// Waits until a request may be sent; those that are not the registry's have no turns.
+    async fn begin(&self, to: Recipient) -> Result<Instant, UpstreamError> {
+        if to == (Recipient::TokenServer { is_registry: false }) {
+            self.meter.pass(self.limits.max_wait).await?;
+            return Ok(Instant::now());
         }
-        Ok(answer)
+        self.meter.turn(self.limits.max_wait).await
+    }
+
+    fn answered(&self, to: Recipient) {
+        if to != (Recipient::TokenServer { is_registry: false }) {
+            self.meter.answered();
+        }
     }
 
     /// Reads a body, at most `limit` bytes of it; of an error's body no more than finding its code takes.
