@@ -14,6 +14,7 @@ pub mod generation;
 pub mod grid;
 pub mod guard;
 pub mod history;
+pub mod learnt;
 pub mod lock;
 pub mod manifest;
 pub mod media_type;

@@ -111,15 +111,16 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Upstream {
-    /// Requests, redirects not counted.
+    /// Requests, redirects not counted, and each once, however often it was sent.
     pub requests: u64,
-    /// Requests that were sent again.
+    /// How often requests were sent again: with `requests`, all that the registry saw.
     pub retries: u64,
     /// Manifests that were fetched: what Docker Hub counts as pulls.
     pub manifest_gets: u64,
     /// Bytes of bodies that were read.
     pub bytes_read: u64,
-    /// Milliseconds that requests waited before they were sent again, one after the other or at once.
+    /// Milliseconds of the run in which requests waited to be sent, or sent again: of those that waited at once, it counts
+    /// once. Without the time between two invocations, in which nothing runs.
     pub waited_ms: u64,
     /// What the registry refused of what only saves time.
     pub fallbacks: Fallbacks,

@@ -9,6 +9,7 @@ mod copy;
 mod end;
 mod error;
 mod fault;
+mod knowledge;
 mod once;
 mod organization;
 mod possession;

@@ -9,7 +9,7 @@ use moorage_domain::{
     referrers::is_attached_tag,
     run::Outcome,
 };
-use moorage_upstream::{Registry, UpstreamError};
+use moorage_upstream::Registry;
 
 use crate::{error::WorkError, steps::Steps, tag_set::TagSet};
 
@@ -86,14 +86,13 @@ impl Steps<'_> {
         let certain = |(tag, cause): &Obsolete| *cause == Cause::Deselected || is_attached_tag(tag);
         let (gone, open): (Vec<_>, Vec<_>) = tags.into_iter().partition(certain);
         let mut confirmed = Confirmed { gone, ..Confirmed::default() };
-        let ask = async |tag: Obsolete| (registry.resolve(&tag.0).await, tag);
+        let ask = async |tag: Obsolete| (self.knowledge.word(registry, &tag.0).await, tag);
         let mut answers = stream::iter(open).map(ask).buffer_unordered(HEADS_IN_FLIGHT);
         while let Some((answer, tag)) = answers.next().await {
-            match answer {
-                Err(UpstreamError::NotFound(_)) => confirmed.gone.push(tag),
-                Err(UpstreamError::RateLimited { until }) => return Err(WorkError::Limited(until)),
-                Ok(_) => confirmed.there.push(tag),
-                Err(_) => confirmed.unclear.push(tag),
+            match answer? {
+                Word::Gone => confirmed.gone.push(tag),
+                Word::There => confirmed.there.push(tag),
+                Word::Unclear => confirmed.unclear.push(tag),
             }
         }
         // What vanished first, as the plan has it.

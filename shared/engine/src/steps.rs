@@ -26,6 +26,7 @@ use crate::{
     claim::Claim,
     copy::Copier,
     error::WorkError,
+    knowledge::Knowledge,
     possession::Possession,
     progress::Progress,
     protect::Guardian,
@@ -62,6 +63,8 @@ pub(crate) struct Steps<'a> {
     /// Whether everything that the tags reference is looked at.
     pub(crate) verifies: bool,
     pub(crate) meter: Meter,
+    /// What it knows of its registry, of earlier invocations, too.
+    pub(crate) knowledge: Arc<Knowledge>,
     /// The tags that only the bucket knew of.
     pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
     /// The repository.
@@ -122,9 +125,11 @@ impl Steps<'_> {
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
+        self.knowledge.speak(&registry);
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
-        let (listed, held) = tokio::join!(registry.tags(), engine.table.tags(&config.repository));
-        let (listed, mut held) = (listed?.tags, held?);
+        let (listed, held) = tokio::join!(self.knowledge.tags(&registry), engine.table.tags(&config.repository));
+        self.knowledge.spoke(&registry);
+        let (listed, mut held) = (listed?, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
@@ -180,6 +185,7 @@ impl Steps<'_> {
             let claim = self.claim.transaction();
             engine.table.put_referrers_checked(&config.repository, self.started_at, claim).await?;
         }
+        self.progress.complete();
         Ok(Work::Done { selected, warning })
     }
 
@@ -200,7 +206,7 @@ impl Steps<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<Vec<Wanted>, WorkError> {
-        let resolve = async |tag| (tag, registry.resolve(tag).await);
+        let resolve = async |tag| (tag, self.knowledge.resolve(registry, tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
         let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
         let architectures = &self.mirror.config.architecture_filter;

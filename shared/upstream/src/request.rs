@@ -98,7 +98,8 @@ impl Http {
                     let told = counts(head) && head.headers.contains_key(RETRY_AFTER);
                     if told || (counts(head) && head.status == StatusCode::TOO_MANY_REQUESTS) {
                         // One that is refused while others are answered has not been tried in vain.
-                        let before = answered.replace(self.meter.refused(sent, retry::retry_after(&head.headers, SystemTime::now())));
+                        let before = answered
+                            .replace(self.meter.refused(sent, retry::retry_after(&head.headers, SystemTime::now())));
                         refusals += 1;
                         left += u32::from(before != answered && refusals <= MOST_REFUSALS);
                     }

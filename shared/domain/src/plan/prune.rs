@@ -53,7 +53,8 @@ impl Missing {
 }
 
 /// What the registry says of a tag that its list lacks, when it is asked for it once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Word {
     /// There is no such tag.
     Gone,
