@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Over what time answers are counted, at the least: registries that limit requests do so by the second or longer.
-const SHORTEST_WINDOW: Duration = Duration::from_secs(1);
+/// Over what time answers are counted, and the longest time from one request to the next: registries that limit requests
+/// do so by the second or longer, and of one that allows fewer each second request is refused at most.
+const WINDOW: Duration = Duration::from_secs(1);
 /// The most answers that are remembered to be counted.
 const MOST_COUNTED: usize = 256;
-/// The share of the pause between two requests that each answer takes away: after 44 answers they come twice as fast.
-const FASTER: u32 = 64;
+/// The share of the time between two requests that each answer takes away: after 22 answers they come twice as fast.
+const FASTER: u32 = 32;
 /// What a pause is that is not worth a timer: then nobody waits for a turn any more.
 const NO_PAUSE: Duration = Duration::from_millis(5);
 
@@ -73,21 +74,19 @@ impl Turns {
     }
 
     /// Notes that a request that was sent at `sent` was refused, and that the registry wants `wait` to pass. The requests
-    /// that follow are as far apart as the answers were that came in so long a time before, and farther than they were; at
-    /// most so far that one is sent in that time.
+    /// that follow are as far apart as the answers were that came in the last [`WINDOW`], and farther than they were.
     pub(crate) fn refused(&mut self, sent: Instant, wait: Duration, now: Instant) {
         if self.slowed.is_some_and(|slowed| sent < slowed) {
             return;
         }
-        let longest = wait.max(SHORTEST_WINDOW);
-        let counted = self.answers.iter().filter(|at| now.saturating_duration_since(**at) <= longest).count();
+        let counted = self.answers.iter().filter(|at| now.saturating_duration_since(**at) <= WINDOW).count();
         let window = match self.answers.front() {
             Some(first) if counted == MOST_COUNTED => now.saturating_duration_since(*first),
-            _ => longest,
+            _ => WINDOW,
         };
         let measured = window / u32::try_from(counted).unwrap_or(u32::MAX).max(1);
         let slower = self.interval.map_or(Duration::ZERO, |interval| interval.saturating_add(interval / 4));
-        self.interval = Some(measured.max(slower).clamp(NO_PAUSE, longest));
+        self.interval = Some(measured.max(slower).clamp(NO_PAUSE, WINDOW));
         self.next = now.checked_add(wait);
         self.slowed = Some(now);
         self.round = self.round.wrapping_add(1);
@@ -185,7 +184,7 @@ mod tests {
     fn whoever_is_no_longer_refused_comes_faster_until_nobody_waits() {
         let (mut turns, now) = (Turns::default(), Instant::now());
         turns.refused(now, Duration::from_secs(1), now);
-        for _ in 0..44 {
+        for _ in 0..22 {
             turns.answered(now);
         }
         assert!(turns.interval.is_some_and(|interval| interval <= Duration::from_millis(510)));
