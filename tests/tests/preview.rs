@@ -45,6 +45,7 @@ async fn a_preview_tells_what_a_sync_does_and_does_nothing() {
     assert_eq!(first["tags"][0], tag);
     let counts = json!({
         "listed": 3, "selected": 2, "copy": 2, "keep": 0, "delete": 0, "hold": 0, "ignore": 1, "fail": 0, "unknown": 0,
+        "deselected": 0, "vanished": 0,
     });
     assert_eq!((&first["counts"], &first["truncated"]), (&counts, &json!(false)));
     let seen = count(&proxy.take_seen());
@@ -59,8 +60,11 @@ async fn a_preview_tells_what_a_sync_does_and_does_nothing() {
     let other = preview(json!({"root_rule": rule(&["v1", "latest"])})).await;
     assert_eq!(actions(&other), pairs(&[("latest", "copy"), ("v1", "copy"), ("v2", "delete")]));
     assert_eq!(other["tags"][1]["reason"], "it points to another image");
+    assert_eq!((&other["tags"][2]["cause"], &other["counts"]["deselected"]), (&json!("deselected"), &json!(1)));
     let held = preview(json!({"root_rule": rule(&["none"]), "deletion_limit": 1})).await;
     assert_eq!(actions(&held), pairs(&[("v1", "hold"), ("v2", "hold"), ("latest", "ignore")]));
+    let deleted = preview(json!({"root_rule": rule(&["none"])})).await;
+    assert_eq!(actions(&deleted), pairs(&[("v1", "delete"), ("v2", "delete"), ("latest", "ignore")]));
     assert_eq!((bucket::versions(&world.stack, &world.repository).await, world.mirror().await), before);
     world.change_mirror(json!({"root_rule": rule(&["v1", "latest"])})).await;
     let run = world.sync().await;

@@ -242,6 +242,7 @@ fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) 
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
         architecture_filter: body.architecture_filter.clone().unwrap_or_default(),
         deletion_limit: body.deletion_limit.flatten(),
+        deletion_grace: body.deletion_grace.flatten(),
         rate_limit_floor: body.rate_limit_floor.flatten(),
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
@@ -263,6 +264,7 @@ fn apply(after: &mut Mirror, body: &MirrorBody, robot: Option<&RobotName>) {
     set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
     set(&mut config.deletion_limit, body.deletion_limit.as_ref());
+    set(&mut config.deletion_grace, body.deletion_grace.as_ref());
     set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
 }
@@ -294,6 +296,7 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("robot_username", body.robot_username.clone().map(Value::from)),
         ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
         ("deletion_limit", body.deletion_limit.map(Value::from)),
+        ("deletion_grace", body.deletion_grace.map(Value::from)),
         ("rate_limit_floor", body.rate_limit_floor.map(Value::from)),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
@@ -333,6 +336,9 @@ fn view(mirror: &Mirror, secrets: &MirrorSecrets) -> Value {
     });
     if let Some(limit) = config.deletion_limit {
         view["deletion_limit"] = limit.into();
+    }
+    if let Some(grace) = config.deletion_grace {
+        view["deletion_grace"] = grace.into();
     }
     if let Some(floor) = config.rate_limit_floor {
         view["rate_limit_floor"] = floor.into();

@@ -48,6 +48,7 @@ pub(crate) struct MirrorBody {
     pub(crate) robot_username: Option<String>,
     pub(crate) architecture_filter: Option<Vec<String>>,
     pub(crate) deletion_limit: Option<Option<u64>>,
+    pub(crate) deletion_grace: Option<Option<u64>>,
     pub(crate) rate_limit_floor: Option<Option<u64>>,
 }
 
@@ -92,6 +93,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             architecture_filter: filter,
             deletion_limit: fields.nullable_integer("deletion_limit", 0)?,
+            deletion_grace: fields.nullable_integer("deletion_grace", 0)?,
             rate_limit_floor: fields.nullable_integer("rate_limit_floor", 0)?,
             ..MirrorBody::default()
         },

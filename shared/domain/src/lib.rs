@@ -15,6 +15,7 @@ pub mod grid;
 pub mod guard;
 pub mod history;
 mod json;
+pub mod learnt;
 pub mod lock;
 pub mod manifest;
 pub mod media_type;

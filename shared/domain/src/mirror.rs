@@ -34,6 +34,10 @@ pub struct MirrorConfig {
     /// How many tags one run may delete: 0 for any number, nothing for the default (`plan::deletion_limit`). Ours,
     /// not Quay's.
     pub deletion_limit: Option<u64>,
+    /// How many complete listings in a row have to lack a tag that the registry says nothing certain of before it is
+    /// deleted: 0 for never, nothing for the default (`plan::DELETION_GRACE`). Ours, not Quay's.
+    #[serde(default)]
+    pub deletion_grace: Option<u64>,
     /// How many manifests the registry is to allow others after a run: one that would leave less waits. Ours, not
     /// Quay's.
     #[serde(default)]

@@ -220,6 +220,7 @@ impl OrganizationMirrorConfig {
             skopeo_timeout_interval: self.skopeo_timeout,
             architecture_filter: Vec::new(),
             deletion_limit: None,
+            deletion_grace: None,
             rate_limit_floor: None,
         })
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, RepositoryName, RootRule, TagName, failure::Failure};
+use crate::{Digest, RepositoryName, RootRule, TagName, failure::Failure, plan::Cause};
 
 /// The most tags that a preview lists. With all fields a tag takes about 400 bytes, and an answer of a function may
 /// have 6 MB.
@@ -62,6 +62,9 @@ pub struct PreviewTag {
     /// Why the registry did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Why it would be deleted, now or once that is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// How many tags each action has.
@@ -81,6 +84,12 @@ pub struct PreviewCounts {
     pub hold: u64,
     /// As [`PreviewAction::Ignore`].
     pub ignore: u64,
+    /// Those to be deleted or held that the rule does not select.
+    #[serde(default)]
+    pub deselected: u64,
+    /// Those to be deleted or held that the registry has lost.
+    #[serde(default)]
+    pub vanished: u64,
     /// As [`PreviewAction::Fail`].
     pub fail: u64,
     /// As [`PreviewAction::Unknown`].
@@ -114,6 +123,8 @@ impl Preview {
                 PreviewAction::Unknown => &mut counts.unknown,
             };
             *count += 1;
+            counts.deselected += u64::from(tag.cause == Some(Cause::Deselected));
+            counts.vanished += u64::from(tag.cause == Some(Cause::Vanished));
         }
         let idle = |tag: &PreviewTag| matches!(tag.action, PreviewAction::Ignore | PreviewAction::Keep);
         tags.sort_by(|a, b| (idle(a), &a.name).cmp(&(idle(b), &b.name)));
@@ -137,6 +148,7 @@ mod tests {
             digest: None,
             held_digest: None,
             failure: None,
+            cause: (action == PreviewAction::Delete).then_some(Cause::Deselected),
         };
         let tags = vec![
             tag("a", PreviewAction::Ignore, None),
@@ -145,8 +157,15 @@ mod tests {
         ];
         let preview = Preview::new(2, tags.clone());
         assert_eq!(preview.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>(), ["b", "c", "a"]);
-        let counts =
-            PreviewCounts { listed: 2, selected: 1, copy: 1, delete: 1, ignore: 1, ..PreviewCounts::default() };
+        let counts = PreviewCounts {
+            listed: 2,
+            selected: 1,
+            copy: 1,
+            delete: 1,
+            deselected: 1,
+            ignore: 1,
+            ..PreviewCounts::default()
+        };
         assert_eq!((preview.counts, preview.truncated), (counts, false));
         let many = Preview::new(0, std::iter::repeat_n(tags[0].clone(), MAX_TAGS + 1).collect());
         assert_eq!((many.tags.len(), many.truncated, many.counts.ignore), (MAX_TAGS, true, MAX_TAGS as u64 + 1));

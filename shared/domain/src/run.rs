@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace};
+use crate::{
+    Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace, plan::Cause,
+};
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,15 +111,16 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Upstream {
-    /// Requests, redirects not counted.
+    /// Requests, redirects not counted, and each once, however often it was sent.
     pub requests: u64,
-    /// Requests that were sent again.
+    /// How often requests were sent again: with `requests`, all that the registry saw.
     pub retries: u64,
     /// Manifests that were fetched: what Docker Hub counts as pulls.
     pub manifest_gets: u64,
     /// Bytes of bodies that were read.
     pub bytes_read: u64,
-    /// Milliseconds that requests waited before they were sent again, one after the other or at once.
+    /// Milliseconds of the run in which requests waited to be sent, or sent again: of those that waited at once, it counts
+    /// once. Without the time between two invocations, in which nothing runs.
     pub waited_ms: u64,
     /// What the registry refused of what only saves time.
     pub fallbacks: Fallbacks,
@@ -231,6 +234,9 @@ pub struct TagOutcome {
     /// Why it failed or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Why it was deleted, or is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// The kinds of outcome.
@@ -247,11 +253,11 @@ pub enum Outcome {
     Refused,
     /// It could not be copied.
     Failed,
-    /// It was deleted, because the rule does not select it.
+    /// It was deleted, because the rule does not select it or the registry has lost it.
     Pruned,
     /// It was left as it is: its image is of an architecture that the mirror does not keep.
     Skipped,
-    /// It is to be deleted, but the run may not delete so many.
+    /// It is to be deleted, but the run may not delete so many, or the registry still has it or may have it.
     Held,
 }
 

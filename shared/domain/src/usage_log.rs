@@ -61,7 +61,7 @@ pub enum LogKind {
     CreateTag,
     /// A tag was pointed to another image by hand.
     MoveTag,
-    /// A tag was deleted by hand.
+    /// A tag was deleted, by hand or by a sync.
     DeleteTag,
     /// A tag was pointed to an earlier image.
     RevertTag,
@@ -142,7 +142,7 @@ pub fn organization_entry(
 /// The parts of a sync's entry that differ by kind.
 #[derive(Debug, Default)]
 pub struct SyncFields {
-    /// Quay's verb, `start`, `finish`, `end`, `lost` or `Cancelled`; or our `warn`.
+    /// Quay's verb, `start`, `finish`, `end`, `lost` or `Cancelled`; or our `warn`, `wait` or `delete`.
     pub verb: &'static str,
     /// Quay's message.
     pub message: String,

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Warning {
-    /// More tags would have been deleted than one run may delete, so none was.
+    /// More tags would have been deleted than one run may delete, so none of these was.
     DeletionsHeld {
         /// How many tags are held back.
         tags: u64,
         /// How many one run may delete.
         limit: u64,
     },
-    /// The registry did not list tags that it still has, so these were not deleted.
+    /// The registry did not list tags that it still has, or says nothing certain of, so these were not deleted.
     ListIncomplete {
         /// How many tags were kept.
         tags: u64,
@@ -127,13 +127,14 @@ impl Warning {
     pub fn message(self) -> String {
         match self {
             Self::DeletionsHeld { tags, limit } => format!(
-                "{tags} tags are no longer selected, more than the {limit} that one sync may delete, so none was \
-                 deleted: look whether the registry and root_rule are as they should be; if they are, set the mirror's \
-                 deletion_limit to {tags} or more (0 for no limit) and sync again"
+                "{tags} tags are no longer there to be mirrored, more than the {limit} that one sync may delete, so none \
+                 of them was: look whether the registry and root_rule are as they should be; if they are, set the mirror's \
+                 deletion_limit to {tags} or more (0 for no limit) and sync again, or narrow root_rule to what is to stay"
             ),
             Self::ListIncomplete { tags } => format!(
                 "the registry's list lacks {tags} tags that the mirror holds and that the registry still has, or did \
-                 not say that it has not: they were not deleted; if this stays so, look at the registry"
+                 not say that it has not: they were not deleted; those that it says nothing certain of go after \
+                 deletion_grace complete lists without them; if this stays so, look at the registry, or narrow root_rule"
             ),
             Self::AttachmentsIncomplete { unasked, missing, taken } => {
                 let parts = [

@@ -119,6 +119,7 @@ impl Copier {
             size: contents.size(),
             first_seen: now(),
             last_seen: None,
+            missing: None,
             source,
             architectures: if tree.is_sparse { self.architectures.clone() } else { Vec::new() },
             nested: manifests.iter().filter(|digest| !own.contains(digest)).cloned().collect(),

@@ -17,6 +17,7 @@ use crate::{
     claim::Claim,
     clock::now,
     error::{SyncError, WorkError},
+    knowledge::Knowledge,
     progress::Progress,
     pump::Pump,
     report, source,
@@ -43,12 +44,24 @@ pub(crate) struct Sync<'a> {
     pub(crate) progress: Arc<Progress>,
     /// The counters when this invocation began.
     pub(crate) begun: Counts,
+    /// What the run knows of its registry.
+    pub(crate) knowledge: Arc<Knowledge>,
+    /// How much it knew when this invocation began.
+    pub(crate) known: u64,
     /// What the registry is not told of who asks.
     pub(crate) anonymous: Option<Warning>,
 }
 
 fn limited(message: String) -> Work {
     Work::Failed(Failure { reason: FailureReason::RateLimited, message })
+}
+
+/// The run at its end. Its times are whole seconds, and it has not waited for longer than it took.
+fn ended(mut run: Run, at: Timestamp) -> Run {
+    let took = u64::try_from(at.unix().saturating_sub(run.started_at.unix())).unwrap_or_default();
+    let upstream = &mut run.progress.upstream;
+    upstream.waited_ms = upstream.waited_ms.min(took.saturating_mul(1_000));
+    Run { ended_at: Some(at), ..run }
 }
 
 /// Whether a run was written; not if another attempt at it has begun.
@@ -90,6 +103,9 @@ impl Sync<'_> {
             // What failed was not looked at.
             let verified = pump.run.verifies && tag_failure.is_none();
             findings = Some(Findings { began, warning, verified });
+        }
+        if matches!(work, Work::Suspended | Work::Limited(_)) {
+            self.keep_knowledge(&pump.run).await;
         }
         let (status, failure, log) = match work {
             Work::Suspended => return self.hand_over(pump.run).await,
@@ -136,7 +152,15 @@ impl Sync<'_> {
     /// Whether this invocation got anywhere.
     fn has_moved(&self, run: &Run) -> bool {
         let moved = |counts: &Counts| (counts.tags_done, counts.tags_pruned, counts.objects_stored);
-        moved(&self.begun) != moved(&run.progress)
+        moved(&self.begun) != moved(&run.progress) || self.knowledge.count() > self.known
+    }
+
+    /// Leaves the next invocation what this one knows of the registry. Without that it asks again.
+    async fn keep_knowledge(&self, run: &Run) {
+        let (table, repository) = (&self.held.engine.table, &self.held.mirror.config.repository);
+        if let Err(error) = table.put_learnt(repository, run, &self.knowledge.learnt(), now()).await {
+            tracing::warn!(%repository, %error, "what the run has learnt of the registry was not kept");
+        }
     }
 
     /// Leaves the rest to another invocation that begins when the registry allows it.
@@ -206,7 +230,7 @@ impl Held<'_> {
     /// Writes how a run ended, and gives the claim up.
     async fn finish(&self, run: Run, log: Vec<LogEntry>, findings: Option<Findings>) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let run = Run { ended_at: Some(now()), ..run };
+        let run = ended(run, now());
         if !is_written(engine.table.put_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }

@@ -11,6 +11,7 @@ mod entry;
 mod error;
 mod fault;
 mod gather;
+mod knowledge;
 mod losses;
 mod once;
 mod organization;

@@ -9,9 +9,10 @@ use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
     Digest, FailureReason, TagName,
     failure::Failure,
-    plan::{self, HeldTag, Prune, TagAction},
+    plan::{self, Cause, HeldTag, Prune, Seen, TagAction},
     preview::{Preview, PreviewAction, PreviewRequest, PreviewTag},
     referrers::{attached_tags, is_attached_tag},
+    rule::RuleError,
     task::TaskAnswer,
 };
 use moorage_upstream::{Meter, Registry};
@@ -49,14 +50,17 @@ impl Engine {
             other => other,
         })?;
         let listed = listed.tags;
-        let patterns = mirror.config.root_rule.explain(&listed).map_err(|error| {
+        let rule = &mirror.config.root_rule;
+        let unknown = |error: RuleError| {
             WorkError::Failed(Failure { reason: FailureReason::UnknownError, message: error.to_string() })
-        })?;
+        };
+        let patterns = rule.explain(&listed).map_err(unknown)?;
         let matched: BTreeMap<&TagName, &str> =
             listed.iter().zip(patterns).filter_map(|(tag, pattern)| Some((tag, pattern?))).collect();
         let held = self.table.tags(&request.repository).await?;
         let digests = resolve(&registry, matched.keys().copied(), end).await;
-        let view = View { listed: &listed, matched, held: &held, digests };
+        let held_matched = rule.select(held.keys().cloned()).map_err(unknown)?.into_iter().collect();
+        let view = View { listed: &listed, matched, held: &held, held_matched, digests };
         Ok(TaskAnswer::Preview(Preview::new(listed.len(), view.tags(&mirror.config))))
     }
 }
@@ -80,34 +84,36 @@ struct View<'a> {
     listed: &'a [TagName],
     matched: BTreeMap<&'a TagName, &'a str>,
     held: &'a BTreeMap<TagName, HeldTag>,
+    /// The held tags whose names the rule selects, listed or not.
+    held_matched: BTreeSet<TagName>,
     digests: HashMap<TagName, Resolved>,
 }
 
 impl View<'_> {
     fn tags(&self, config: &moorage_domain::mirror::MirrorConfig) -> Vec<PreviewTag> {
         let attached = self.attached();
-        let kept: Vec<TagName> = self.matched.keys().copied().chain(&attached).cloned().collect();
-        let pruned = plan::prune(self.held, self.listed.len(), &kept, config.deletion_limit);
-        let (deleted, held_back) = match pruned {
-            Prune::Delete(tags) => (tags, None),
-            Prune::Hold { tags, limit } => (tags, Some(limit)),
-        };
+        let kept = self.matched.keys().copied().chain(&attached).cloned().collect();
+        let seen = Seen { listed: self.listed.len(), kept: &kept, matched: &self.held_matched };
+        let Prune { delete, hold, limit } = plan::prune(self.held, seen, config.deletion_limit);
         let selected = self.matched.iter().map(|(tag, pattern)| self.selected(tag, pattern, config));
         let attached = attached.iter().filter(|tag| !self.matched.contains_key(tag)).map(|tag| {
             let action = if self.held.contains_key(tag) { PreviewAction::Keep } else { PreviewAction::Copy };
             self.tag(tag, action, "it is attached to an image that is mirrored".to_owned())
         });
         let listed: BTreeSet<_> = self.listed.iter().collect();
-        let deleted = deleted.iter().map(|tag| {
-            let why = if listed.contains(tag) { "no pattern matches it" } else { "the registry does not list it" };
-            match held_back {
-                None => self.tag(tag, PreviewAction::Delete, why.to_owned()),
-                Some(limit) => {
-                    let reason = format!("{why}, but one sync deletes at most {limit} tags");
-                    self.tag(tag, PreviewAction::Hold, reason)
-                }
-            }
-        });
+        let obsolete = |action: PreviewAction, (tag, cause): (TagName, Cause)| {
+            let why = match cause {
+                Cause::Deselected => "no pattern matches it, or the image that it is attached to",
+                Cause::Vanished => "the registry does not list it; it is asked for it once more before it is deleted",
+            };
+            let reason = match limit.filter(|_| action == PreviewAction::Hold) {
+                None => why.to_owned(),
+                Some(limit) => format!("{why}; one sync deletes at most {limit} such tags"),
+            };
+            PreviewTag { cause: Some(cause), ..self.tag(&tag, action, reason) }
+        };
+        let deleted = delete.into_iter().map(|tag| obsolete(PreviewAction::Delete, tag));
+        let deleted = deleted.chain(hold.into_iter().map(|tag| obsolete(PreviewAction::Hold, tag)));
         let mut tags: Vec<_> = selected.chain(attached).chain(deleted).collect();
         let told: BTreeSet<_> = tags.iter().map(|tag| tag.name.clone()).collect();
         let others = self.listed.iter().filter(|tag| !told.contains(*tag));
@@ -159,6 +165,7 @@ impl View<'_> {
             digest: resolved.and_then(|digest| digest.as_ref().ok()).cloned(),
             held_digest: self.held.get(tag).map(|held| held.digest.clone()),
             failure: resolved.and_then(|digest| digest.as_ref().err()).cloned(),
+            cause: None,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use moorage_domain::{
     Digest, FailureReason, TagName,
     failure::Failure,
+    plan::Cause,
+    referrers::is_attached_tag,
     run::{Outcome, Progress as Counts, TagOutcome},
 };
 use tokio::sync::Notify;
@@ -24,13 +26,60 @@ pub(crate) struct Progress {
     emptied: Notify,
 }
 
+/// Tags by outcome, each tag once.
+#[derive(Debug, Default)]
+struct Tally {
+    counts: Counts,
+    /// The attachments among them: only these may have two outcomes, as the registry's tag and as what was added to it.
+    attached: TagSet,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &TagOutcome) {
+        if is_attached_tag(&outcome.tag) && !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
+            if self.attached.contains(&outcome.tag) {
+                add(&mut self.counts.tags_failed, u64::from(outcome.failure.is_some()));
+                return;
+            }
+            self.attached.insert(&outcome.tag);
+        }
+        self.counts.count(outcome.outcome);
+    }
+
+    /// The counters of `run`, but those of tags.
+    fn take_up(&mut self, run: Counts) {
+        let tags = self.counts;
+        self.counts = Counts {
+            tags_done: tags.tags_done,
+            tags_copied: tags.tags_copied,
+            tags_unchanged: tags.tags_unchanged,
+            tags_repaired: tags.tags_repaired,
+            tags_skipped: tags.tags_skipped,
+            tags_failed: tags.tags_failed,
+            tags_pruned: tags.tags_pruned,
+            ..run
+        };
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
-    counts: Counts,
+    tally: Tally,
     /// Outcomes that the table does not have yet.
     fresh: Vec<TagOutcome>,
     failure: Option<Failure>,
     failed: TagSet,
+}
+
+impl Inner {
+    /// Done is never more than there is in all: attachments are done that were not known of when the run began, and a body
+    /// may come more than once.
+    fn counts(&self) -> Counts {
+        let counts = self.tally.counts;
+        let (tags_total, bytes_total) =
+            (counts.tags_total.max(counts.tags_done), counts.bytes_total.max(counts.bytes_done));
+        Counts { tags_total, bytes_total, ..counts }
+    }
 }
 
 /// What a run's earlier invocations have done with its tags.
@@ -44,11 +93,13 @@ pub(crate) struct Earlier {
     failed: TagSet,
     /// The first failure.
     failure: Option<Failure>,
+    tally: Tally,
 }
 
 impl Earlier {
     /// Adds what became of a tag.
     pub(crate) fn add(&mut self, outcome: TagOutcome) {
+        self.tally.count(&outcome);
         if !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
             self.done.insert(&outcome.tag);
         }
@@ -63,10 +114,13 @@ impl Earlier {
 }
 
 impl Progress {
-    /// The counters of a run that goes on. Bytes of what was not finished are wanted anew.
+    /// The counters of a run that goes on. Bytes of what was not finished are wanted anew, and tags are counted by what is
+    /// known of each: what the last invocation counted and did not come to write is done anew.
     pub(crate) fn resume(counts: Counts, earlier: &mut Earlier) -> Self {
+        let mut tally = std::mem::take(&mut earlier.tally);
+        tally.take_up(Counts { bytes_total: counts.bytes_done, ..counts });
         let inner = Inner {
-            counts: Counts { bytes_total: counts.bytes_done, ..counts },
+            tally,
             fresh: Vec::new(),
             failure: earlier.failure.take(),
             failed: std::mem::take(&mut earlier.failed),
@@ -81,49 +135,60 @@ impl Progress {
 
     /// Counts the selected tags.
     pub(crate) fn selected(&self, tags: usize) {
-        self.lock().counts.tags_total = tags as u64;
+        self.lock().tally.counts.tags_total = tags as u64;
+    }
+
+    /// Counts no more tags than have an outcome: every one that is to have one has it.
+    pub(crate) fn complete(&self) {
+        let counts = &mut self.lock().tally.counts;
+        counts.tags_total = counts.tags_done;
     }
 
     /// Counts tags of what is attached to the selected ones.
     pub(crate) fn attached(&self, tags: usize) {
-        add(&mut self.lock().counts.tags_total, tags as u64);
+        add(&mut self.lock().tally.counts.tags_total, tags as u64);
     }
 
     /// Counts bytes that are wanted.
     pub(crate) fn want(&self, bytes: u64) {
-        add(&mut self.lock().counts.bytes_total, bytes);
+        add(&mut self.lock().tally.counts.bytes_total, bytes);
     }
 
     /// Counts wanted bytes that the bucket had.
     pub(crate) fn done(&self, bytes: u64) {
-        add(&mut self.lock().counts.bytes_done, bytes);
+        add(&mut self.lock().tally.counts.bytes_done, bytes);
     }
 
     /// Takes back wanted bytes that an earlier invocation of the run has counted.
     pub(crate) fn counted(&self, bytes: u64) {
-        take(&mut self.lock().counts.bytes_total, bytes);
+        take(&mut self.lock().tally.counts.bytes_total, bytes);
     }
 
     /// Counts wanted bytes that came from the registry.
     pub(crate) fn received(&self, bytes: u64) {
         let mut inner = self.lock();
-        add(&mut inner.counts.bytes_done, bytes);
-        add(&mut inner.counts.bytes_copied, bytes);
+        add(&mut inner.tally.counts.bytes_done, bytes);
+        add(&mut inner.tally.counts.bytes_copied, bytes);
     }
 
     /// Counts a blob, part of a blob, or manifest that was not in the bucket before.
     pub(crate) fn stored(&self) {
-        add(&mut self.lock().counts.objects_stored, 1);
+        add(&mut self.lock().tally.counts.objects_stored, 1);
     }
 
     /// Takes back bytes that came and were of no use.
     pub(crate) fn lost(&self, bytes: u64) {
-        take(&mut self.lock().counts.bytes_done, bytes);
+        take(&mut self.lock().tally.counts.bytes_done, bytes);
     }
 
     /// Records what became of a tag.
     pub(crate) fn outcome(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>) {
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None });
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None, cause: None });
+    }
+
+    /// Records that a tag was deleted, or is held, and why it is not to stay.
+    pub(crate) fn obsolete(&self, tag: &TagName, outcome: Outcome, cause: Cause) {
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: None, cause: Some(cause) });
     }
 
     /// Records that a tag failed, or that its content was refused.
@@ -131,12 +196,12 @@ impl Progress {
         let refused = failure.reason == FailureReason::ContentRefused;
         let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
         let failure = Failure { message: cut(failure.message), ..failure };
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure) });
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure), cause: None });
     }
 
     fn record(&self, outcome: TagOutcome) {
         let mut inner = self.lock();
-        inner.counts.count(outcome.outcome);
+        inner.tally.count(&outcome);
         if let Some(failure) = &outcome.failure {
             inner.failure.get_or_insert_with(|| failure.clone());
             inner.failed.insert(&outcome.tag);
@@ -163,7 +228,7 @@ impl Progress {
 
     /// The counters now.
     pub(crate) fn counts(&self) -> Counts {
-        self.lock().counts
+        self.lock().counts()
     }
 
     /// The first failure, and the tags that failed.
@@ -172,9 +237,10 @@ impl Progress {
         (inner.failure.clone(), inner.failed.clone())
     }
 
-    /// Outcomes that the table does not have yet.
-    pub(crate) fn fresh(&self) -> Vec<TagOutcome> {
-        self.lock().fresh.clone()
+    /// Outcomes that the table does not have yet, and the counters with them.
+    pub(crate) fn fresh(&self) -> (Vec<TagOutcome>, Counts) {
+        let inner = self.lock();
+        (inner.fresh.clone(), inner.counts())
     }
 
     /// Forgets the first `count` fresh outcomes: the table has them.
@@ -222,13 +288,14 @@ mod tests {
         progress.counted(1);
         let counts = progress.counts();
         assert_eq!((counts.bytes_total, counts.bytes_done, counts.bytes_copied), (0, 0, u64::MAX));
+        assert_eq!(counts.tags_total, u64::MAX);
     }
 
     #[test]
     fn messages_are_cut() {
         let progress = Progress::default();
         progress.failure(&tag(1), Failure { reason: FailureReason::NotFound, message: "é".repeat(1_000_000) });
-        assert!(progress.fresh()[0].failure.as_ref().unwrap().message.len() < 500);
+        assert!(progress.fresh().0[0].failure.as_ref().unwrap().message.len() < 500);
         assert!(progress.failures().0.unwrap().message.len() < 500);
     }
 
@@ -253,12 +320,39 @@ mod tests {
     }
 
     #[test]
+    fn done_is_never_more_than_all() {
+        let attached: TagName = format!("sha256-{}", "a".repeat(64)).parse().unwrap();
+        let progress = Progress::default();
+        progress.selected(1);
+        progress.outcome(&tag(1), Outcome::Unchanged, None);
+        // The registry's own tag of the name, and then what its API adds to that.
+        progress.attached(1);
+        progress.outcome(&attached, Outcome::Copied, None);
+        progress.outcome(&attached, Outcome::Copied, None);
+        progress.received(7);
+        let counts = progress.counts();
+        assert_eq!((counts.tags_total, counts.tags_done, counts.tags_copied), (2, 2, 1));
+        assert_eq!((counts.bytes_total, counts.bytes_done), (7, 7));
+
+        let mut earlier = Earlier::default();
+        progress.fresh().0.into_iter().for_each(|outcome| earlier.add(outcome));
+        // The last invocation had counted more than it came to write.
+        let next = Progress::resume(Counts { tags_done: 9, tags_copied: 8, ..counts }, &mut earlier);
+        next.selected(1);
+        let counts = next.counts();
+        assert_eq!((counts.tags_total, counts.tags_done, counts.tags_copied), (2, 2, 1));
+        next.selected(5);
+        next.complete();
+        assert_eq!(next.counts().tags_total, 2);
+    }
+
+    #[test]
     fn what_was_done_before_is_not_done_again() {
         let mut earlier = Earlier::default();
         for (n, outcome) in [Outcome::Copied, Outcome::Failed, Outcome::Pruned].into_iter().enumerate() {
             let failure = Failure { reason: FailureReason::NotFound, message: n.to_string() };
             let failure = (outcome == Outcome::Failed).then_some(failure);
-            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure });
+            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure, cause: None });
         }
         let done = [0, 1, 2].map(|n| (earlier.done.contains(&tag(n)), earlier.copied.contains(&tag(n))));
         assert_eq!(done, [(true, true), (true, false), (false, false)]);

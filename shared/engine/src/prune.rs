@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     TagName, Timestamp, Warning,
-    plan::{self, HeldTag, Prune},
+    plan::{self, Cause, HeldTag, Missing, Prune, Seen, Word},
     referrers::is_attached_tag,
     run::Outcome,
 };
-use moorage_upstream::{Registry, UpstreamError};
+use moorage_upstream::Registry;
 
 use crate::{error::WorkError, steps::Steps, tag_set::TagSet};
 
@@ -20,71 +20,89 @@ const RENEWAL: usize = 25;
 /// Items of the table that are written at once.
 const WRITES_IN_FLIGHT: usize = 16;
 
+/// A tag that is not to stay, and why.
+type Obsolete = (TagName, Cause);
+
+/// What the registry says of tags that are not to stay.
+#[derive(Default)]
+struct Confirmed {
+    gone: Vec<Obsolete>,
+    /// Those that it still has.
+    there: Vec<Obsolete>,
+    /// Those that it says neither of.
+    unclear: Vec<Obsolete>,
+}
+
 impl Steps<'_> {
-    /// Deletes what is held and not selected, as far as that is certain and not too much. Returns what somebody should
-    /// look at.
+    /// Deletes what is held and not to stay, as far as that is certain and not too much. Returns what somebody should look
+    /// at.
     pub(crate) async fn prune(
         &self,
         registry: &Registry,
         held: &BTreeMap<TagName, HeldTag>,
-        listed: &BTreeSet<TagName>,
+        listed: usize,
         selected: &[TagName],
     ) -> Result<Option<Warning>, WorkError> {
-        let (deleted, warning) = match plan::prune(held, listed.len(), selected, self.mirror.config.deletion_limit) {
-            Prune::Delete(tags) => {
-                let (gone, there) = self.confirm(registry, listed, tags).await?;
-                self.hold(&there).await;
-                let tags = there.len() as u64;
-                (gone, (tags > 0).then_some(Warning::ListIncomplete { tags }))
-            }
-            Prune::Hold { tags, limit } => {
-                self.hold(&tags).await;
-                let (tags, limit) = (tags.len() as u64, limit as u64);
-                (Vec::new(), Some(Warning::DeletionsHeld { tags, limit }))
-            }
-        };
+        let config = &self.mirror.config;
+        let matched = self.select(held.keys().cloned().collect())?.into_iter().collect();
+        let kept = selected.iter().cloned().collect();
+        let seen = Seen { listed, kept: &kept, matched: &matched };
+        let Prune { delete, hold, limit } = plan::prune(held, seen, config.deletion_limit);
+        let (confirmed, mut missing) = (self.confirm(registry, delete).await?, BTreeMap::new());
+        let (mut deleted, mut undecided) = (confirmed.gone, confirmed.there);
+        // What is held back counts as missing, too: it need not be missed as often again once it may go.
+        for (tag, _) in undecided.iter().chain(&confirmed.unclear).chain(&hold).filter(|(tag, _)| matched.contains(tag))
+        {
+            let before = held.get(tag).and_then(|held| held.missing);
+            missing.insert(tag.clone(), Missing::again(before, self.run));
+        }
+        for (tag, cause) in confirmed.unclear {
+            let goes = missing.get(&tag).is_some_and(|it| plan::goes(Word::Unclear, *it, config.deletion_grace));
+            if goes { deleted.push((tag, cause)) } else { undecided.push((tag, cause)) }
+        }
+        self.hold(hold.iter().chain(&undecided)).await;
         self.delete(&deleted).await?;
         let (_, failed) = self.progress.failures();
-        self.record_missed(held, selected, &deleted, &failed).await?;
-        Ok(warning)
+        let deleted = deleted.iter().map(|(tag, _)| tag).collect();
+        self.record_missed(held, &kept, &deleted, &failed, &missing).await?;
+        let [held_back, undecided] = [hold.len() as u64, undecided.len() as u64];
+        Ok(match limit {
+            Some(limit) if held_back > 0 => Some(Warning::DeletionsHeld { tags: held_back, limit: limit as u64 }),
+            _ => (undecided > 0).then_some(Warning::ListIncomplete { tags: undecided }),
+        })
     }
 
-    async fn hold(&self, tags: &[TagName]) {
-        for tag in tags {
+    async fn hold(&self, tags: impl Iterator<Item = &Obsolete>) {
+        for (tag, cause) in tags {
             self.progress.room().await;
-            self.progress.outcome(tag, Outcome::Held, None);
+            self.progress.obsolete(tag, Outcome::Held, *cause);
         }
     }
 
-    /// Separates tags that are gone from those that the registry still has, or may have: a list may lack what was moved
-    /// from page to page while it was read, and some registries' lists lag behind. Those that are listed and only not
-    /// selected are as good as gone, and attachments go with their images.
-    async fn confirm(
-        &self,
-        registry: &Registry,
-        listed: &BTreeSet<TagName>,
-        tags: Vec<TagName>,
-    ) -> Result<(Vec<TagName>, Vec<TagName>), WorkError> {
-        let (unlisted, mut gone): (Vec<_>, Vec<_>) =
-            tags.into_iter().partition(|tag| !listed.contains(tag) && !is_attached_tag(tag));
-        let ask = async |tag| (registry.resolve(&tag).await, tag);
-        let mut answers = stream::iter(unlisted).map(ask).buffer_unordered(HEADS_IN_FLIGHT);
-        let mut there = Vec::new();
+    /// Asks the registry for the tags that vanished: a list may lack what was moved from page to page while it was read,
+    /// and some registries' lists lag behind. What the rule does not select is not asked for, and attachments go with
+    /// their images.
+    async fn confirm(&self, registry: &Registry, tags: Vec<Obsolete>) -> Result<Confirmed, WorkError> {
+        let certain = |(tag, cause): &Obsolete| *cause == Cause::Deselected || is_attached_tag(tag);
+        let (gone, open): (Vec<_>, Vec<_>) = tags.into_iter().partition(certain);
+        let mut confirmed = Confirmed { gone, ..Confirmed::default() };
+        let ask = async |tag: Obsolete| (self.knowledge.word(registry, &tag.0).await, tag);
+        let mut answers = stream::iter(open).map(ask).buffer_unordered(HEADS_IN_FLIGHT);
         while let Some((answer, tag)) = answers.next().await {
-            match answer {
-                Err(UpstreamError::NotFound(_)) => gone.push(tag),
-                Err(UpstreamError::RateLimited { until }) => return Err(WorkError::Limited(until)),
-                Ok(_) | Err(_) => there.push(tag),
+            match answer? {
+                Word::Gone => confirmed.gone.push(tag),
+                Word::There => confirmed.there.push(tag),
+                Word::Unclear => confirmed.unclear.push(tag),
             }
         }
-        gone.sort_unstable();
-        there.sort_unstable();
-        Ok((gone, there))
+        // What vanished first, as the plan has it.
+        confirmed.gone.sort_unstable_by(|(one, why), (other, because)| (why, one).cmp(&(because, other)));
+        Ok(confirmed)
     }
 
     /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
-    async fn delete(&self, tags: &[TagName]) -> Result<(), WorkError> {
-        for (number, tag) in tags.iter().enumerate() {
+    async fn delete(&self, tags: &[Obsolete]) -> Result<(), WorkError> {
+        for (number, (tag, cause)) in tags.iter().enumerate() {
             self.progress.room().await;
             // Somebody else may have published what this run takes for obsolete, once its claim is lost.
             if number % RENEWAL == 0 {
@@ -93,33 +111,40 @@ impl Steps<'_> {
             self.claim.check()?;
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
             self.claim.tags.delete(tag).await?;
-            self.progress.outcome(tag, Outcome::Pruned, None);
+            self.progress.obsolete(tag, Outcome::Pruned, *cause);
         }
         Ok(())
     }
 
-    /// Records of the tags that stay although this run did not see them when they were last seen. Those that an earlier
-    /// run missed, too, have it.
+    /// Records of the tags that stay although this run did not see them when they were last seen, and how often they have
+    /// been missing. What an earlier run has recorded is written again only where it changes.
     async fn record_missed(
         &self,
         held: &BTreeMap<TagName, HeldTag>,
-        selected: &[TagName],
-        deleted: &[TagName],
+        kept: &BTreeSet<TagName>,
+        deleted: &BTreeSet<&TagName>,
         failed: &TagSet,
+        missing: &BTreeMap<TagName, Missing>,
     ) -> Result<(), WorkError> {
-        let [selected, deleted] = [selected, deleted].map(|tags| tags.iter().collect::<BTreeSet<_>>());
-        let missed = |tag: &TagName| !deleted.contains(tag) && (!selected.contains(tag) || failed.contains(tag));
-        let missed = held.iter().filter(|(tag, held)| held.last_seen.is_none() && missed(tag));
+        let missed = |tag: &TagName| !deleted.contains(tag) && (!kept.contains(tag) || failed.contains(tag));
         let last_complete = self.mirror.state.last_complete;
-        self.set_seen(missed.map(|(tag, held)| (tag, Some(held.seen(last_complete))))).await
+        // Once it has been missing so often, it is asked for each time.
+        let grace = self.mirror.config.deletion_grace.unwrap_or(plan::DELETION_GRACE.into());
+        let counted = |held: &HeldTag| held.missing.is_some_and(|missing| u64::from(missing.listings) >= grace);
+        let seen = held.iter().filter(|(tag, _)| missed(tag)).filter_map(|(tag, held)| {
+            let missing = missing.get(tag).copied().filter(|_| !counted(held)).or(held.missing);
+            let is_known = held.last_seen.is_some() && missing == held.missing;
+            (!is_known).then(|| (tag, Some(held.seen(last_complete)), missing))
+        });
+        self.set_seen(seen).await
     }
 
     /// Records when tags were last seen, or that the last complete sync saw them.
     pub(crate) async fn set_seen<'t>(
         &self,
-        tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>)>,
+        tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>, Option<Missing>)>,
     ) -> Result<(), WorkError> {
-        let set = async |(tag, seen)| self.claim.tags.set_seen(tag, seen).await;
+        let set = async |(tag, seen, missing)| self.claim.tags.set_seen(tag, seen, missing).await;
         stream::iter(tags).map(set).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
         Ok(())
     }

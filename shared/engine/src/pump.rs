@@ -41,8 +41,8 @@ impl Pump {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
     /// [`WorkError::ClaimLost`] if another attempt at the run has begun: then nobody sees any of it.
     pub(crate) async fn flush(&mut self) -> Result<(), WorkError> {
-        let fresh = self.progress.fresh();
-        let counts = Counts { upstream: self.before + self.meter.counts(), ..self.progress.counts() };
+        let (fresh, counts) = self.progress.fresh();
+        let counts = Counts { upstream: self.before + self.meter.counts(), ..counts };
         let repository = &self.config.repository;
         self.table.add_outcomes(repository, &mut self.run, &fresh).await?;
         self.progress.written(fresh.len());

@@ -141,7 +141,7 @@ impl Attached<'_> {
                 due.push((subject, tag));
             }
         }
-        let ask = async |(subject, tag)| (tag, self.registry.referrers(subject).await);
+        let ask = async |(subject, tag)| (tag, self.steps.knowledge.referrers(self.registry, subject).await);
         // The first answer shows whether there is such an API; then many are asked at once.
         let (first, rest) = due.split_at(due.len().min(1));
         for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {

@@ -4,6 +4,7 @@ use moorage_domain::{
     RepositoryName, TagName, Timestamp, Warning,
     failure::Failure,
     mirror::MirrorConfig,
+    plan::Cause,
     run::{Outcome, Run, RunStatus, TagOutcome},
     usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
 };
@@ -19,8 +20,11 @@ pub(crate) fn started(config: &MirrorConfig) -> LogEntry {
     entry(config, LogKind::RepoMirrorSyncStarted, SyncFields { verb: "start", ..SyncFields::default() })
 }
 
-/// What became of a tag, if it was tried: Quay logs neither what is left alone nor what is deleted.
+/// What became of a tag, if it was tried or deleted: what is left alone is not logged, as in Quay.
 pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntry> {
+    if outcome.outcome == Outcome::Pruned {
+        return Some(deleted(config, outcome));
+    }
     let (kind, ended) = match outcome.outcome {
         Outcome::Copied | Outcome::Repaired => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
         Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
@@ -35,6 +39,17 @@ pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntr
         ..SyncFields::default()
     };
     Some(sync_entry(kind, now(), &config.repository, fields))
+}
+
+/// A tag was deleted. Quay has this kind of entry for what is deleted by hand.
+fn deleted(config: &MirrorConfig, outcome: &TagOutcome) -> LogEntry {
+    let message = match outcome.cause {
+        Some(Cause::Vanished) => "vanished: the registry no longer lists it",
+        Some(Cause::Deselected) | None => "deselected: no pattern matches it, or its image",
+    };
+    let (message, tag) = (message.to_owned(), Some(outcome.tag.to_string()));
+    let fields = SyncFields { verb: "delete", message, tag, ..SyncFields::default() };
+    sync_entry(LogKind::DeleteTag, now(), &config.repository, fields)
 }
 
 /// Everything was mirrored.

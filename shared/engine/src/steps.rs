@@ -18,7 +18,7 @@ use moorage_domain::{
     run::{Outcome, RunId},
 };
 use moorage_state::{Mirror, SkippedTag};
-use moorage_upstream::{Listing, Meter, Registry, UpstreamError};
+use moorage_upstream::{Meter, Registry, UpstreamError};
 
 use crate::{
     blobs::{Blobs, Flow},
@@ -26,6 +26,7 @@ use crate::{
     claim::Claim,
     copy::Copier,
     error::WorkError,
+    knowledge::Knowledge,
     possession::Possession,
     progress::Progress,
     protect::Guardian,
@@ -62,6 +63,8 @@ pub(crate) struct Steps<'a> {
     /// Whether everything that the tags reference is looked at.
     pub(crate) verifies: bool,
     pub(crate) meter: Meter,
+    /// What it knows of its registry, of earlier invocations, too.
+    pub(crate) knowledge: Arc<Knowledge>,
     /// The tags that only the bucket knew of.
     pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
     /// The repository.
@@ -122,17 +125,16 @@ impl Steps<'_> {
     async fn try_all(&self) -> Result<Work, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
+        self.knowledge.speak(&registry);
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
-        let (listed, held) = tokio::join!(registry.tags(), engine.table.tags(&config.repository));
+        let (listed, held) = tokio::join!(self.knowledge.tags(&registry), engine.table.tags(&config.repository));
+        self.knowledge.spoke(&registry);
         let (listed, mut held) = (self.tags_of(listed)?, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
         }
-        let mut selected = config.root_rule.select(listed.clone()).map_err(|error| {
-            let (reason, message) = (FailureReason::UnknownError, error.to_string());
-            WorkError::Failed(Failure { reason, message })
-        })?;
+        let mut selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
         let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
@@ -177,7 +179,7 @@ impl Steps<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.claim.tags.delete_skipped(tag).await?;
         }
-        let warning = self.prune(&registry, &held, &listed, &selected).await?.or(copier.losses.warning());
+        let warning = self.prune(&registry, &held, listed.len(), &selected).await?.or(copier.losses.warning());
         engine.measure(&config.repository).await?;
         // What was not answered is asked for again by the next sync.
         let unasked = copier.losses.has_unasked();
@@ -186,16 +188,25 @@ impl Steps<'_> {
             let claim = self.claim.transaction();
             engine.table.put_referrers_checked(&config.repository, checked, claim).await?;
         }
+        self.progress.complete();
         Ok(Work::Done { selected, warning })
     }
 
     /// The listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the registry knows
     /// nothing: there is nothing to do, and as of every list without any tag, nothing is deleted for it.
-    fn tags_of(&self, listed: Result<Listing, UpstreamError>) -> Result<Vec<TagName>, UpstreamError> {
+    fn tags_of(&self, listed: Result<Vec<TagName>, UpstreamError>) -> Result<Vec<TagName>, UpstreamError> {
         match listed {
             Err(UpstreamError::UnknownRepository(_)) if self.mirror.is_discovered => Ok(Vec::new()),
-            listed => Ok(listed?.tags),
+            listed => listed,
         }
+    }
+
+    /// Those of some tags that the mirror's rule selects.
+    pub(crate) fn select(&self, tags: Vec<TagName>) -> Result<Vec<TagName>, WorkError> {
+        self.mirror.config.root_rule.select(tags).map_err(|error| {
+            let (reason, message) = (FailureReason::UnknownError, error.to_string());
+            WorkError::Failed(Failure { reason, message })
+        })
     }
 
     /// Asks the registry for the digests of the tags that are still open. Returns the tags to deal with; the others have
@@ -207,7 +218,7 @@ impl Steps<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<Vec<Wanted>, WorkError> {
-        let resolve = async |tag| (tag, registry.resolve(tag).await);
+        let resolve = async |tag| (tag, self.knowledge.resolve(registry, tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
         let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
         let architectures = &self.mirror.config.architecture_filter;
@@ -231,7 +242,7 @@ impl Steps<'_> {
                 TagAction::Copy => None,
             };
             if kept.is_some_and(|kept| kept.last_seen.is_some()) {
-                seen_again.push((tag, None));
+                seen_again.push((tag, None, None));
             }
             match kept {
                 Some(_) if !self.verifies => self.progress.outcome(tag, Outcome::Unchanged, None),

@@ -9,6 +9,8 @@ use std::{
 use moorage_domain::{
     FailureReason, Generation, Guard, Owner, RepositoryName, TrustDomain,
     failure::Failure,
+    learnt::Learnt,
+    mirror::MirrorConfig,
     run::{Run, RunId, RunStatus, SyncRequest},
     status::NotEligible,
 };
@@ -25,6 +27,7 @@ use crate::{
     end::{Held, Sync},
     error::{SyncError, cut},
     fault::caught,
+    knowledge::Knowledge,
     progress::{Earlier, Progress},
     pump::Pump,
     report,
@@ -153,18 +156,21 @@ impl Engine {
         };
         let (begun, (limit, account, anonymous)) = tokio::try_join!(self.begin(request, claim, mirror), limit)?;
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
-        let (begun, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
+        let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let has_filter = !mirror.config.architecture_filter.is_empty();
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
-        meter.fall_back(begun.upstream.fallbacks.iter());
-        let progress = Arc::new(Progress::resume(begun, &mut earlier));
+        meter.fall_back(before.upstream.fallbacks.iter());
+        let knowledge = Arc::new(self.knowledge(&run, &mirror.config).await?);
+        let known = knowledge.count();
+        let progress = Arc::new(Progress::resume(before, &mut earlier));
+        let begun = progress.counts();
         let stop = CancellationToken::new();
         let pump = Pump {
             table: self.table.clone(),
             config: mirror.config.clone(),
             progress: Arc::clone(&progress),
-            before: begun.upstream,
+            before: before.upstream,
             meter: meter.clone(),
             account,
             limit,
@@ -189,6 +195,7 @@ impl Engine {
             skipped,
             verifies,
             meter,
+            knowledge: Arc::clone(&knowledge),
             adopted: OnceLock::new(),
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
             possession: OnceLock::new(),
@@ -209,7 +216,7 @@ impl Engine {
             (Work::Stopped, Some(failure)) => Work::Failed(failure),
             (work, _) => work,
         };
-        Sync { held, progress, begun, anonymous }.end(work, pump).await
+        Sync { held, progress, begun, knowledge, known, anonymous }.end(work, pump).await
     }
 
     /// Begins a run, or goes on with the one that the claim was taken over with. Returns what became of its tags so far,
@@ -233,6 +240,13 @@ impl Engine {
             self.table.each_outcome(&request.repository, &run, |outcome| earlier.add(outcome)).await?;
         }
         Ok(Some((run, earlier)))
+    }
+
+    /// What earlier invocations of a run have learnt of its registry, if that is still good.
+    async fn knowledge(&self, run: &Run, config: &MirrorConfig) -> Result<Knowledge, StateError> {
+        let known = if run.invocations == 1 { None } else { self.table.learnt(&config.repository, run.run_id).await? };
+        let good = known.filter(|known| known.is_good(&config.external_reference, now()));
+        Ok(Knowledge::new(good.unwrap_or_else(|| Learnt::new(config.external_reference.clone(), now()))))
     }
 
     /// Makes the next attempt at a run, or the first one at a new run: from now on nothing is seen of what an earlier one

@@ -184,6 +184,7 @@ impl Engine {
             size: sizes.values().fold(0, |sum, size| sum.saturating_add(*size)),
             first_seen: now(),
             last_seen: None,
+            missing: None,
             source: None,
             architectures: Vec::new(),
             manifests,

@@ -59,6 +59,8 @@ pub(crate) enum Key<'a> {
     Run(&'a RepositoryName, RunId),
     /// The outcomes of a run: which of its attempts wrote them, and its number there.
     Outcomes(&'a RepositoryName, RunId, usize, u32),
+    /// A part of what a run has learnt of its registry.
+    Learnt(&'a RepositoryName, RunId, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
     RateLimit(&'a Account),
     Sentence(&'a Digest),
@@ -103,6 +105,7 @@ impl Key<'_> {
             | Self::Receipt(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
+            | Self::Learnt(repository, ..)
             | Self::Log(repository, ..) => repository_pk(repository),
         }
     }
@@ -141,6 +144,7 @@ impl Key<'_> {
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, attempt, number) => format!("{}{attempt:010}#{number:010}", outcomes_prefix(*run)),
+            Self::Learnt(_, run, number) => format!("{}{number:010}", learnt_prefix(*run)),
             Self::Log(_, datetime, id) | Self::NamespaceLog(_, datetime, id) => {
                 format!("{}{:012}#{id}", prefix::LOG, datetime.unix())
             }
@@ -175,6 +179,7 @@ pub(crate) mod prefix {
     pub(crate) const RECEIPT: &str = "RECEIPT#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
+    pub(crate) const LEARNT: &str = "LEARNT#";
     pub(crate) const RATE_LIMIT: &str = "RATELIMIT#";
     pub(crate) const LOG: &str = "LOG#";
     pub(crate) const SENTENCE: &str = "SENTENCE#";
@@ -200,6 +205,10 @@ pub(crate) fn garbage_pk(shard: &str) -> String {
 
 pub(crate) fn outcomes_prefix(run: RunId) -> String {
     format!("{}{run}#", prefix::OUTCOMES)
+}
+
+pub(crate) fn learnt_prefix(run: RunId) -> String {
+    format!("{}{run}#", prefix::LEARNT)
 }
 
 pub(crate) fn rate_limits_prefix(authority: &str) -> String {

@@ -9,6 +9,7 @@ mod configuration;
 mod discovered;
 mod error;
 mod key;
+mod learnt;
 mod lock;
 mod mirror;
 mod organization;

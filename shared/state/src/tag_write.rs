@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{RepositoryName, TagName, Timestamp, lock::Lock, plan::HeldTag};
+use moorage_domain::{
+    RepositoryName, TagName, Timestamp,
+    lock::Lock,
+    plan::{HeldTag, Missing},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -30,7 +34,7 @@ pub enum Right {
 pub(crate) enum Write {
     Put(Box<HeldTag>),
     Delete,
-    Seen(Option<Timestamp>),
+    Seen(Option<Timestamp>, Option<Missing>),
     Skip(Box<SkippedTag>),
     Unskip,
 }
@@ -46,7 +50,7 @@ impl Write {
 
     /// Whether it depends on what the tag is.
     fn reads(&self) -> bool {
-        matches!(self, Self::Put(_) | Self::Delete | Self::Seen(_))
+        matches!(self, Self::Put(_) | Self::Delete | Self::Seen(..))
     }
 }
 
@@ -78,11 +82,14 @@ impl Table {
                     }
                     transaction.delete(Key::Tag(repository, tag), None)?;
                 }
-                Write::Seen(_) if before.is_none() => {}
-                Write::Seen(last_seen) => {
-                    let value = serde_dynamo::to_attribute_value(last_seen).map_err(StateError::from)?;
-                    let change = Change { update: "SET #last_seen = :seen", condition: "attribute_exists(#pk)" };
-                    transaction.update(Key::Tag(repository, tag), change, Item::from([(":seen".into(), value)]))?;
+                Write::Seen(..) if before.is_none() => {}
+                Write::Seen(last_seen, missing) => {
+                    let update = "SET #last_seen = :seen, #missing = :missing";
+                    let change = Change { update, condition: "attribute_exists(#pk)" };
+                    let seen = serde_dynamo::to_attribute_value(last_seen).map_err(StateError::from)?;
+                    let missing = serde_dynamo::to_attribute_value(missing).map_err(StateError::from)?;
+                    let values = Item::from([(":seen".into(), seen), (":missing".into(), missing)]);
+                    transaction.update(Key::Tag(repository, tag), change, values)?;
                 }
                 Write::Skip(skipped) => self.put_skipped(&mut transaction, repository, tag, skipped)?,
                 Write::Unskip => transaction.delete(Key::Skipped(repository, tag), None)?,

@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use moorage_domain::{RepositoryName, TagName, Timestamp, plan::HeldTag};
+use moorage_domain::{
+    RepositoryName, TagName, Timestamp,
+    plan::{HeldTag, Missing},
+};
 use tokio::sync::{Mutex as Turn, oneshot};
 
 use crate::{
@@ -65,10 +68,15 @@ impl Tags {
         self.write(tag, Write::Delete).await
     }
 
-    /// Records when a tag was last seen upstream, or that the last complete sync saw it (`None`). One that is gone stays
-    /// gone.
-    pub async fn set_seen(&self, tag: &TagName, last_seen: Option<Timestamp>) -> Result<(), TransitionError> {
-        self.write(tag, Write::Seen(last_seen)).await
+    /// Records when a tag was last seen upstream, and how often it has been missing since; or that the last complete sync
+    /// saw it (`None`). One that is gone stays gone.
+    pub async fn set_seen(
+        &self,
+        tag: &TagName,
+        last_seen: Option<Timestamp>,
+        missing: Option<Missing>,
+    ) -> Result<(), TransitionError> {
+        self.write(tag, Write::Seen(last_seen, missing)).await
     }
 
     /// Records that a tag was skipped.

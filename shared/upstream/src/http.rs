@@ -2,11 +2,11 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use moorage_domain::Fallback;
-use reqwest::header::RETRY_AFTER;
+use reqwest::{StatusCode, header::RETRY_AFTER};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -25,6 +25,9 @@ use crate::{
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often an answer is waited for in vain for as long as the mirror lets it take. More would not fit an invocation.
 const MAX_SILENCES: u32 = 2;
+/// How often one request is refused while others are answered before that counts as being tried in vain: with turns, a
+/// few times. A registry that always refuses the same one must not keep a run for ever.
+const MOST_REFUSALS: u32 = 32;
 /// From so many attempts on that failed while others were under way, a request is made alone.
 const MAX_CROWDED: u32 = 2;
 
@@ -102,7 +105,7 @@ impl Http {
 
     /// Sends a request once, to learn whether there is an answer at all.
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
-        self.meter.pass(self.limits.max_wait).await?;
+        self.meter.turn(self.limits.max_wait).await?;
         self.meter.request();
         let mut deadline = self.deadline(&request.url);
         let received = deadline.bound(self.transport.send(request, false)).await??;
@@ -135,15 +138,16 @@ impl Http {
         let counts = |head: &Head| head.is_own && to != Recipient::TokenServer { is_registry: false };
         let (mut backoff, mut left, mut fresh) = (Backoff::new(), how.tries, how.fresh);
         let (mut silences, mut crowded, mut is_test) = (0, 0, false);
-        self.meter.pass(self.limits.max_wait).await?;
+        let (mut refusals, mut answered) = (0, None);
+        let mut sent = self.begin(to).await?;
         self.meter.request();
         loop {
-            let (begun, is_crowded) = (Instant::now(), place.as_ref().is_some_and(|place| place.is_crowded()));
+            let is_crowded = place.as_ref().is_some_and(|place| place.is_crowded());
             let result = exchange(fresh).await;
             left = left.saturating_sub(1);
             match &result {
                 Ok((head, _)) => {
-                    self.meter.answered();
+                    self.meter.heard();
                     if counts(head) {
                         self.meter.observe(head.status, &head.headers);
                     }
@@ -151,13 +155,22 @@ impl Http {
                         if is_test {
                             self.meter.fall_back([Fallback::ParallelRequests]);
                         }
+                        self.answered(to);
                         return result.map(|(.., answer)| answer);
                     }
                     crowded += u32::from(is_crowded && is_overload(head));
+                    let is_told = head.headers.contains_key(RETRY_AFTER);
+                    if counts(head) && (is_told || head.status == StatusCode::TOO_MANY_REQUESTS) {
+                        // One that is refused while others are answered has not been tried in vain.
+                        let wait = retry::retry_after(&head.headers, SystemTime::now());
+                        let before = answered.replace(self.meter.refused(sent, wait));
+                        refusals += 1;
+                        left += u32::from(before != answered && refusals <= MOST_REFUSALS);
+                    }
                 }
                 Err(error) if error.is_transient() => {
                     let is_silence =
-                        matches!(error, UpstreamError::Timeout(_)) && begun.elapsed() >= self.limits.patience;
+                        matches!(error, UpstreamError::Timeout(_)) && sent.elapsed() >= self.limits.patience;
                     silences += u32::from(is_silence);
                     crowded += u32::from(is_crowded && !is_silence);
                 }
@@ -187,9 +200,24 @@ impl Http {
             drop(result);
             let pause = backoff.next(&mut rand::rng());
             self.meter.pause(pause).await;
-            self.meter.pass(self.limits.max_wait).await?;
+            sent = self.begin(to).await?;
             self.meter.retry();
             fresh = true;
+        }
+    }
+
+    /// Waits until a request may be sent; those that are not the registry's have no turns.
+    async fn begin(&self, to: Recipient) -> Result<Instant, UpstreamError> {
+        if to == (Recipient::TokenServer { is_registry: false }) {
+            self.meter.pass(self.limits.max_wait).await?;
+            return Ok(Instant::now());
+        }
+        self.meter.turn(self.limits.max_wait).await
+    }
+
+    fn answered(&self, to: Recipient) {
+        if to != (Recipient::TokenServer { is_registry: false }) {
+            self.meter.answered();
         }
     }
 

@@ -31,6 +31,7 @@ mod suffix;
 mod tags;
 mod token;
 mod transport;
+mod turns;
 
 pub use blob::BlobReader;
 pub use catalog::Catalog;

@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use moorage_domain::{
@@ -16,7 +16,11 @@ use moorage_domain::{
 use reqwest::{StatusCode, header::HeaderMap};
 use tokio::sync::Notify;
 
-use crate::{UpstreamError, rate_limit};
+use crate::{UpstreamError, rate_limit, turns::Turns};
+
+/// For how long nothing more is sent to a registry that refuses a request and does not say for how long: the limits of
+/// those are mostly by the second.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 
 /// What of a body counts as something that happens.
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -32,7 +36,6 @@ struct Inner {
     manifest_gets: AtomicU64,
     bytes_read: AtomicU64,
     answers: AtomicU64,
-    waited_ms: AtomicU64,
     fallbacks: AtomicU8,
     /// How many manifests are to be left to others.
     floor: u64,
@@ -45,6 +48,46 @@ struct State {
     limit: RateLimit,
     /// Manifests on their way.
     in_flight: u64,
+    turns: Turns,
+    waited: Waited,
+}
+
+/// The time in which somebody waited: of those who wait at once, it counts once.
+#[derive(Debug, Default)]
+struct Waited {
+    before: Duration,
+    waiting: u64,
+    /// Since when somebody does.
+    since: Option<Instant>,
+}
+
+impl Waited {
+    fn total(&self) -> Duration {
+        self.before.saturating_add(self.since.map_or(Duration::ZERO, |since| since.elapsed()))
+    }
+}
+
+/// Somebody who waits, until it is dropped.
+struct Waiting<'a>(&'a Inner);
+
+impl<'a> Waiting<'a> {
+    fn begin(inner: &'a Inner) -> Self {
+        let mut state = inner.lock();
+        state.waited.waiting = state.waited.waiting.saturating_add(1);
+        state.waited.since.get_or_insert_with(Instant::now);
+        Self(inner)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited = &mut self.0.lock().waited;
+        waited.waiting = waited.waiting.saturating_sub(1);
+        if waited.waiting == 0 {
+            waited.before = waited.total();
+            waited.since = None;
+        }
+    }
 }
 
 /// The right to fetch one manifest, until it is dropped.
@@ -63,7 +106,7 @@ impl Drop for Fetching<'_> {
 impl Meter {
     /// With what other syncs have seen of the limit, and the number of manifests that are to be left to others.
     pub fn new(known: RateLimit, floor: u64) -> Self {
-        let state = Mutex::new(State { limit: known, in_flight: 0 });
+        let state = Mutex::new(State { limit: known, ..State::default() });
         Self(Arc::new(Inner { floor, state, ..Inner::default() }))
     }
 
@@ -75,7 +118,7 @@ impl Meter {
             retries: load(&self.0.retries),
             manifest_gets: load(&self.0.manifest_gets),
             bytes_read: load(&self.0.bytes_read),
-            waited_ms: load(&self.0.waited_ms),
+            waited_ms: u64::try_from(self.0.lock().waited.total().as_millis()).unwrap_or(u64::MAX),
             fallbacks: self.fallbacks(),
         }
     }
@@ -141,8 +184,37 @@ impl Meter {
 
     /// Waits, and counts it.
     pub(crate) async fn pause(&self, time: Duration) {
+        let _waiting = Waiting::begin(&self.0);
         tokio::time::sleep(time).await;
-        self.0.waited_ms.fetch_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Waits until the registry may be asked, and until it is one's turn where it has refused requests. Returns when that
+    /// is; fails if the registry wants to be left alone for longer than `most`.
+    pub(crate) async fn turn(&self, most: Duration) -> Result<Instant, UpstreamError> {
+        loop {
+            self.pass(most).await?;
+            let turn = self.0.lock().turns.take(Instant::now());
+            if turn.wait > Duration::ZERO {
+                self.pause(turn.wait).await;
+            }
+            let is_blocked = self.limit().blocked(rate_limit::now()).is_some();
+            if !is_blocked && self.0.lock().turns.counts(turn) {
+                return Ok(Instant::now());
+            }
+        }
+    }
+
+    /// Notes that the registry answered, and did not refuse to.
+    pub(crate) fn answered(&self) {
+        self.0.lock().turns.answered(Instant::now());
+    }
+
+    /// Notes that it refused what was sent at `sent`, for a time if it told one: requests come more slowly from now on.
+    /// Returns how many it has answered so far.
+    pub(crate) fn refused(&self, sent: Instant, told: Option<Duration>) -> u64 {
+        let mut state = self.0.lock();
+        state.turns.refused(sent, told.unwrap_or(UNTOLD_PAUSE).min(LONGEST_WAIT), Instant::now());
+        state.turns.count()
     }
 
     /// Waits until one more manifest may be fetched; fails if that takes until the allowance begins anew.
@@ -176,7 +248,7 @@ impl Meter {
         self.0.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn answered(&self) {
+    pub(crate) fn heard(&self) {
         self.0.answers.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -237,6 +309,15 @@ mod tests {
         meter.block(until);
         let refused = meter.pass(Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(refused, UpstreamError::RateLimited { until: told } if told == until), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_at_once_count_once() {
+        let (meter, begun) = (Meter::default(), Instant::now());
+        let wait = || meter.pause(Duration::from_millis(50));
+        tokio::join!(wait(), wait(), wait(), wait());
+        let waited = u128::from(meter.counts().waited_ms);
+        assert!((50..=begun.elapsed().as_millis()).contains(&waited), "{waited}");
     }
 
     #[test]

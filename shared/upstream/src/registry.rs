@@ -173,6 +173,20 @@ impl Registry {
         self.requests.meter().activity()
     }
 
+    /// `http` or `https`, where either would do and it was found out.
+    pub fn scheme(&self) -> Option<String> {
+        self.base.get().filter(|_| !self.verify_tls).map(|base| base.scheme().to_owned())
+    }
+
+    /// Speaks what was found out before, where either would do.
+    pub fn assume_scheme(&self, scheme: &str) {
+        let base = Url::parse(&format!("{scheme}://{}/", self.reference.registry()));
+        if let (false, "http" | "https", Ok(base)) = (self.verify_tls, scheme, base) {
+            // What is found out now counts more.
+            let _known = self.base.set(base);
+        }
+    }
+
     async fn reader(
         &self,
         digest: &Digest,

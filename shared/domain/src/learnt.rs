@@ -1,0 +1,190 @@
+//! What a run has learnt of its registry, for its next invocation: what was asked once is not asked again only because the
+//! registry limits how often it is asked.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, ExternalReference, TagName, Timestamp,
+    plan::Word,
+    referrers::{MAX_WEIGHT, Referrer},
+};
+
+/// The most facts that are kept, about 10 MB of memory. What is beyond is asked for anew.
+pub const MAX_FACTS: usize = 50_000;
+/// How long facts are good for. A list that is older says too little of what is there now: everything is asked for anew,
+/// and nothing is deleted by the old one.
+pub const FACTS_LIFE: Duration = Duration::from_secs(86_400);
+
+/// Facts of one registry, as one run has learnt them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learnt {
+    /// Of which repository they are.
+    reference: Option<ExternalReference>,
+    /// When the first of them was learnt.
+    since: Timestamp,
+    /// `http` or `https`, where either would do.
+    pub scheme: Option<String>,
+    /// All tags that the registry lists.
+    tags: Option<Vec<TagName>>,
+    /// What tags point to.
+    digests: BTreeMap<TagName, Digest>,
+    /// What refers to manifests; nothing where the registry has no such list.
+    referrers: BTreeMap<Digest, Option<Vec<Referrer>>>,
+    /// What the registry says of tags that its list lacks.
+    words: BTreeMap<TagName, Word>,
+    /// How many facts there are, and how much the referrers weigh.
+    facts: usize,
+    weight: usize,
+    /// How many facts were ever learnt.
+    learnt: u64,
+}
+
+impl Learnt {
+    /// Nothing yet.
+    pub fn new(reference: ExternalReference, now: Timestamp) -> Self {
+        Self { reference: Some(reference), since: now, ..Self::default() }
+    }
+
+    /// Whether these are facts of this repository, and still good.
+    pub fn is_good(&self, reference: &ExternalReference, now: Timestamp) -> bool {
+        self.reference.as_ref() == Some(reference) && self.since <= now && now < self.since.plus(FACTS_LIFE)
+    }
+
+    /// How many facts were ever learnt: what tells whether a run gets anywhere.
+    pub fn count(&self) -> u64 {
+        self.learnt
+    }
+
+    /// All tags that the registry lists.
+    pub fn tags(&self) -> Option<&[TagName]> {
+        self.tags.as_deref()
+    }
+
+    /// What a tag points to.
+    pub fn digest(&self, tag: &TagName) -> Option<&Digest> {
+        self.digests.get(tag)
+    }
+
+    /// What refers to a manifest.
+    pub fn referrers(&self, subject: &Digest) -> Option<&Option<Vec<Referrer>>> {
+        self.referrers.get(subject)
+    }
+
+    /// What the registry says of a tag that its list lacks.
+    pub fn word(&self, tag: &TagName) -> Option<Word> {
+        self.words.get(tag).copied()
+    }
+
+    /// Adds what the registry lists.
+    pub fn listed(&mut self, tags: &[TagName]) {
+        if self.tags.is_none() && self.has_room(tags.len()) {
+            self.tags = Some(tags.to_vec());
+        }
+    }
+
+    /// Adds what a tag points to.
+    pub fn resolved(&mut self, tag: &TagName, digest: &Digest) {
+        if self.has_room(1) {
+            self.digests.insert(tag.clone(), digest.clone());
+        }
+    }
+
+    /// Adds what refers to a manifest.
+    pub fn referred(&mut self, subject: &Digest, referrers: Option<&[Referrer]>) {
+        let weight = referrers.into_iter().flatten().map(Referrer::weight).fold(self.weight, usize::saturating_add);
+        if weight <= MAX_WEIGHT
+            && self.has_room(1)
+            && let Entry::Vacant(entry) = self.referrers.entry(subject.clone())
+        {
+            self.weight = weight;
+            entry.insert(referrers.map(<[Referrer]>::to_vec));
+        }
+    }
+
+    /// Adds what the registry says of a tag that its list lacks.
+    pub fn said(&mut self, tag: &TagName, word: Word) {
+        if self.has_room(1) {
+            self.words.insert(tag.clone(), word);
+        }
+    }
+
+    /// Takes room for so many facts, if there is any.
+    fn has_room(&mut self, facts: usize) -> bool {
+        self.learnt = self.learnt.saturating_add(1);
+        let all = self.facts.saturating_add(facts);
+        let fits = all <= MAX_FACTS;
+        if fits {
+            self.facts = all;
+        }
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(text: &str) -> ExternalReference {
+        text.parse().unwrap()
+    }
+
+    fn tag(n: usize) -> TagName {
+        format!("t{n}").parse().unwrap()
+    }
+
+    #[test]
+    fn facts_are_good_for_a_day_and_of_one_repository() {
+        let at = Timestamp::from_unix;
+        let learnt = Learnt::new(reference("quay.io/a/b"), at(1_000));
+        for (of, now, expected) in [
+            ("quay.io/a/b", 1_000, true),
+            ("quay.io/a/b", 1_000 + 86_399, true),
+            ("quay.io/a/b", 1_000 + 86_400, false),
+            ("quay.io/a/b", 999, false),
+            ("quay.io/a/c", 1_000, false),
+        ] {
+            assert_eq!(learnt.is_good(&reference(of), at(now)), expected, "{of} {now}");
+        }
+        assert!(!Learnt::default().is_good(&reference("quay.io/a/b"), at(0)));
+    }
+
+    #[test]
+    fn what_was_learnt_is_read_again() {
+        let mut learnt = Learnt::new(reference("quay.io/a/b"), Timestamp::from_unix(1_000));
+        let digest = Digest::sha256(b"1");
+        let referrer = Referrer {
+            media_type: "application/vnd.oci.image.manifest.v1+json".into(),
+            digest: digest.clone(),
+            size: 3,
+            artifact_type: None,
+            annotations: None,
+        };
+        learnt.listed(&[tag(1), tag(2)]);
+        learnt.resolved(&tag(1), &digest);
+        learnt.referred(&digest, Some(&[referrer.clone()]));
+        learnt.referred(&Digest::sha256(b"2"), None);
+        learnt.said(&tag(3), Word::Unclear);
+        let read: Learnt = serde_json::from_str(&serde_json::to_string(&learnt).unwrap()).unwrap();
+        assert_eq!(read, learnt);
+        assert_eq!((read.tags(), read.digest(&tag(1)), read.count()), (Some(&[tag(1), tag(2)][..]), Some(&digest), 5));
+        assert_eq!(read.referrers(&digest), Some(&Some(vec![referrer])));
+        assert_eq!(read.referrers(&Digest::sha256(b"2")), Some(&None));
+        assert_eq!((read.word(&tag(3)), read.word(&tag(1))), (Some(Word::Unclear), None));
+    }
+
+    #[test]
+    fn no_registry_fills_the_memory() {
+        let mut learnt = Learnt::default();
+        learnt.listed(&(0..=MAX_FACTS).map(tag).collect::<Vec<_>>());
+        assert_eq!(learnt.tags(), None, "it is asked for anew");
+        let digest = Digest::sha256(b"1");
+        (0..MAX_FACTS + 5).for_each(|n| learnt.resolved(&tag(n), &digest));
+        assert_eq!((learnt.digests.len(), learnt.count()), (MAX_FACTS, MAX_FACTS as u64 + 6));
+    }
+}

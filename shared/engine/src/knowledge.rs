@@ -1,0 +1,99 @@
+//! What a run knows of its registry: asked once, in however many invocations.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use moorage_domain::{Digest, TagName, learnt::Learnt, plan::Word, referrers::ReferrerList};
+use moorage_upstream::{Registry, Resolved, UpstreamError};
+
+/// What was learnt so far.
+#[derive(Debug, Default)]
+pub(crate) struct Knowledge(Mutex<Learnt>);
+
+impl Knowledge {
+    pub(crate) fn new(learnt: Learnt) -> Self {
+        Self(Mutex::new(learnt))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Learnt> {
+        // What was learnt stays true after a panic elsewhere.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of it, to be kept.
+    pub(crate) fn learnt(&self) -> Learnt {
+        self.lock().clone()
+    }
+
+    /// How much was learnt: what tells whether a run gets anywhere.
+    pub(crate) fn count(&self) -> u64 {
+        self.lock().count()
+    }
+
+    /// All tags that the registry lists.
+    pub(crate) async fn tags(&self, registry: &Registry) -> Result<Vec<TagName>, UpstreamError> {
+        let known = { self.lock().tags().map(<[TagName]>::to_vec) };
+        if let Some(tags) = known {
+            return Ok(tags);
+        }
+        let tags = registry.tags().await?.tags;
+        self.lock().listed(&tags);
+        Ok(tags)
+    }
+
+    /// What a tag points to.
+    pub(crate) async fn resolve(&self, registry: &Registry, tag: &TagName) -> Result<Resolved, UpstreamError> {
+        let known = { self.lock().digest(tag).cloned() };
+        if let Some(digest) = known {
+            return Ok(Resolved { digest, manifest: None });
+        }
+        let resolved = registry.resolve(tag).await?;
+        self.lock().resolved(tag, &resolved.digest);
+        Ok(resolved)
+    }
+
+    /// What refers to a manifest; nothing if the registry has no such list.
+    pub(crate) async fn referrers(
+        &self,
+        registry: &Registry,
+        subject: &Digest,
+    ) -> Result<Option<ReferrerList>, UpstreamError> {
+        let known = { self.lock().referrers(subject).cloned() };
+        if let Some(known) = known {
+            return Ok(known.map(|referrers| ReferrerList { referrers, is_index: true, ..ReferrerList::default() }));
+        }
+        let list = registry.referrers(subject).await?;
+        // A list that cannot be read whole is told of, in whichever invocation that is.
+        if list.as_ref().is_none_or(|list| list.unreadable == 0) {
+            self.lock().referred(subject, list.as_ref().map(|list| list.referrers.as_slice()));
+        }
+        Ok(list)
+    }
+
+    /// What the registry says of a tag that its list lacks. Fails only if it may not be asked now.
+    pub(crate) async fn word(&self, registry: &Registry, tag: &TagName) -> Result<Word, UpstreamError> {
+        let known = { self.lock().word(tag) };
+        if let Some(word) = known {
+            return Ok(word);
+        }
+        let word = match registry.resolve(tag).await {
+            Ok(_) => Word::There,
+            Err(UpstreamError::NotFound(_)) => Word::Gone,
+            Err(error @ UpstreamError::RateLimited { .. }) => return Err(error),
+            Err(_) => Word::Unclear,
+        };
+        self.lock().said(tag, word);
+        Ok(word)
+    }
+
+    /// Whether the registry speaks http or https, where that had to be found out.
+    pub(crate) fn spoke(&self, registry: &Registry) {
+        self.lock().scheme = registry.scheme();
+    }
+
+    /// Has a registry speak what it spoke in an earlier invocation.
+    pub(crate) fn speak(&self, registry: &Registry) {
+        if let Some(scheme) = &self.lock().scheme {
+            registry.assume_scheme(scheme);
+        }
+    }
+}
