@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExternalReference, NameError, Namespace, ReferenceError, RepositoryName, RobotName, RootRule,
+    DigestListing, ExternalReference, NameError, Namespace, ReferenceError, RepositoryName, RobotName, RootRule,
     fnmatch::{Alphabet, Matcher},
     mirror::{MirrorConfig, RegistryConfig},
 };
@@ -221,6 +221,7 @@ impl OrganizationMirrorConfig {
             architecture_filter: Vec::new(),
             deletion_limit: None,
             rate_limit_floor: None,
+            digest_listing: DigestListing::Auto,
         })
     }
 

@@ -77,7 +77,8 @@ pub(crate) async fn open(engine: &Engine, mirror: &Mirror, meter: Meter) -> Resu
     let credentials = decrypted(engine, login).await?;
     let proxies = proxies_of(engine, &config.external_registry_config, &keeper).await?;
     let settings = settings(engine, &config.external_registry_config, proxies, credentials, meter);
-    Ok(Registry::new(config.external_reference.clone(), settings)?)
+    let registry = Registry::new(config.external_reference.clone(), settings)?;
+    Ok(registry.with_digest_listing(config.digest_listing))
 }
 
 /// Opens the namespace of an organization's mirror.

@@ -18,7 +18,7 @@ use moorage_domain::{
     run::{Outcome, RunId},
 };
 use moorage_state::{Mirror, SkippedTag};
-use moorage_upstream::{Meter, Registry};
+use moorage_upstream::{Meter, Registry, Said};
 
 use crate::{
     blobs::{Blobs, Flow},
@@ -64,6 +64,8 @@ pub(crate) struct Steps<'a> {
     pub(crate) meter: Meter,
     /// The tags that only the bucket knew of.
     pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
+    /// What the registry's listing says of its tags.
+    pub(crate) said: OnceLock<Said>,
     /// The repository.
     pub(crate) owner: Arc<Owner>,
     /// What it may have, once that is looked at.
@@ -123,12 +125,13 @@ impl Steps<'_> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
-        let (listed, held) = tokio::join!(registry.tags(), engine.table.tags(&config.repository));
-        let (listed, mut held) = (listed?.tags, held?);
+        let (first, held) = tokio::join!(registry.first_tags(), engine.table.tags(&config.repository));
+        let (first, mut held) = (first?, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
         }
+        let listed = self.list(&registry, first, &held).await?;
         let mut selected = config.root_rule.select(listed.clone()).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());
             WorkError::Failed(Failure { reason, message })
@@ -195,7 +198,7 @@ impl Steps<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<Vec<Wanted>, WorkError> {
-        let resolve = async |tag| (tag, registry.resolve(tag).await);
+        let resolve = async |tag| (tag, self.resolve(registry, held, tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
         let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
         let architectures = &self.mirror.config.architecture_filter;
@@ -277,7 +280,7 @@ impl Steps<'_> {
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.
-    fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
+    pub(crate) fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
         let filter = &self.mirror.config.architecture_filter;
         self.skipped.get(tag).is_some_and(|skipped| skipped.digest == *upstream && skipped.architectures == *filter)
     }

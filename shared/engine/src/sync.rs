@@ -190,6 +190,7 @@ impl Engine {
             verifies,
             meter,
             adopted: OnceLock::new(),
+            said: OnceLock::new(),
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
             possession: OnceLock::new(),
         };

@@ -120,6 +120,11 @@ impl Auth {
         Box::pin(self.answer(challenge, registry, &mut state, http)).await
     }
 
+    /// The challenge that was answered last.
+    pub(crate) async fn challenge(&self) -> Option<Challenge> {
+        Some(self.state.lock().await.challenge.as_ref()?.0.clone())
+    }
+
     /// What a refusal comes from, if the registry's token server was not given the credentials.
     pub(crate) async fn withheld(&self) -> Option<UpstreamError> {
         self.state.lock().await.withheld.clone().map(UpstreamError::Auth)
@@ -184,9 +189,7 @@ impl Auth {
     }
 
     fn basic(&self) -> Option<HeaderValue> {
-        let credentials = self.credentials.as_ref()?;
-        let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        sensitive(&format!("Basic {}", BASE64.encode(pair)))
+        basic(self.credentials.as_ref()?)
     }
 
     /// Fetches a token: by GET, and by `OAuth2`'s POST where the server does not know the GET.
@@ -243,6 +246,12 @@ impl Server<'_> {
     fn recipient(&self) -> Recipient {
         Recipient::TokenServer { is_registry: self.is_registry }
     }
+}
+
+/// A user name and password as a header (RFC 7617).
+pub(crate) fn basic(credentials: &Credentials) -> Option<HeaderValue> {
+    let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
+    sensitive(&format!("Basic {}", BASE64.encode(pair)))
 }
 
 /// The token of a server's answer as a header, and how long it lasts, within bounds.

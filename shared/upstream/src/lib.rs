@@ -9,7 +9,9 @@ mod error;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+mod lexer;
 mod link;
+mod listing;
 mod meter;
 mod pages;
 mod rate_limit;
@@ -27,8 +29,9 @@ mod transport;
 pub use blob::BlobReader;
 pub use catalog::Catalog;
 pub use error::UpstreamError;
+pub use listing::Said;
 pub use meter::Meter;
-pub use moorage_domain::{Guard, GuardError};
+pub use moorage_domain::{DigestListing, Guard, GuardError};
 pub use registry::{Registry, Resolved};
 pub use settings::{Credentials, Limits, Proxy, Settings};
-pub use tags::Listing;
+pub use tags::{Listing, TagPages};

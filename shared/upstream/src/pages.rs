@@ -10,6 +10,7 @@ use url::Url;
 use crate::{UpstreamError, answer::Head, link::next_page, transport::display};
 
 /// Where a list goes on. Any page's failure is the list's.
+#[derive(Debug)]
 pub(crate) struct Pages {
     what: &'static str,
     most: usize,
@@ -53,6 +54,11 @@ impl Pages {
     /// Goes on at `next`, if there is one.
     pub(crate) fn go_on(&mut self, next: Option<Url>) {
         self.next = next;
+    }
+
+    /// Whether there is no next page.
+    pub(crate) fn is_last(&self) -> bool {
+        self.next.is_none()
     }
 
     fn broken(&self, url: &Url, how: &str) -> UpstreamError {

@@ -13,6 +13,7 @@ use crate::{
     Meter, UpstreamError,
     answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
     auth::{Auth, Authorization},
+    challenge::Challenge,
     error::transport_error,
     rate_limit,
     retry::{self, Backoff},
@@ -49,13 +50,13 @@ impl Http {
         .await
     }
 
-    /// Sends a request once, to learn whether there is an answer at all.
-    pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
+    /// Sends a request once, to learn whether there is an answer at all, and which.
+    pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<Answer, UpstreamError> {
         self.meter.pass(self.limits.max_wait).await?;
         self.meter.request();
         let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, &request.url);
         let received = deadline.bound(self.transport.send(request)).await??;
-        self.whole(received, limit, "an answer", &mut deadline).await.map(drop)
+        self.whole(received, limit, "an answer", &mut deadline).await
     }
 
     /// Sends a request until it is answered with something lasting; the body is left to be streamed.
@@ -163,6 +164,11 @@ impl Requests {
 
     pub(crate) fn meter(&self) -> &Meter {
         &self.http.meter
+    }
+
+    /// The challenge that was answered last, if the registry made one.
+    pub(crate) async fn challenge(&self) -> Option<Challenge> {
+        self.auth.challenge().await
     }
 
     /// A whole answer, successful or not. Being refused once is part of logging in; being refused twice is final.

@@ -8,7 +8,8 @@ use super::{Catalog, MAX_NAME, MAX_PAGE, Names, no_list, pages};
 use crate::{
     UpstreamError,
     answer::Head,
-    strings::{Item, Strings},
+    lexer::Item,
+    strings::{Part, Strings},
 };
 
 /// Names on a page; registries may send fewer.
@@ -31,9 +32,9 @@ impl Page {
 
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
         let Self { strings, prefix, names } = self;
-        strings.read(bytes, |item| match item {
-            Item::Text(name) => name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name)),
-            Item::Other => Ok(()),
+        strings.read(bytes, |part| match part {
+            Part::Entry(Item::Text(name)) => name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name)),
+            Part::Begin | Part::Entry(Item::Other) => Ok(()),
         })
     }
 
