@@ -25,8 +25,13 @@ fn small(architecture: &str) -> Image {
     Image::oci(architecture, &[layer(rand::random(), 1_000)])
 }
 
-/// Syncs, and compares what has arrived with what the source serves to skopeo, and with what was made.
-async fn mirrors(world: &World, source: (&str, &str), images: &[(&str, &Image)], options: &[&str]) {
+/// Syncs, and compares what has arrived with what was made. skopeo reads it here, and at the source, where it can.
+async fn mirrors(
+    world: &World,
+    source: (&str, &str),
+    images: &[(&str, &Image)],
+    (read_by_skopeo, options): (&[&str], &[&str]),
+) {
     let run = world.sync().await;
     assert_eq!(run["status"], "SUCCESS", "{run}");
     let held = bucket::check(&world.stack, &world.repository).await;
@@ -36,7 +41,9 @@ async fn mirrors(world: &World, source: (&str, &str), images: &[(&str, &Image)],
         assert_eq!(held.tags[*tag], image.digest(), "{tag}");
         let (status, media_type, manifest) = get_manifest(&stock.url, world.repository.as_str(), tag).await;
         assert_eq!((status, media_type.as_str(), &manifest), (200, image.media_type, &image.manifest), "{tag}");
-        skopeo::copies(source.0, source.1, tag, options).unwrap();
+        if read_by_skopeo.contains(tag) {
+            skopeo::copies(source.0, source.1, tag, options).unwrap();
+        }
         skopeo::copies(&stock.address, world.repository.as_str(), tag, &[]).unwrap();
     }
     let again = world.sync().await;
@@ -103,7 +110,7 @@ async fn container_registry() {
     world.create_mirror(&registry.address, login).await;
     let credentials = format!("--src-creds={USER}:{PASSWORD}");
     let source = (registry.address.as_str(), world.path.as_str());
-    mirrors(&world, source, &[("large", &large), ("small", &small)], &[&credentials]).await;
+    mirrors(&world, source, &[("large", &large), ("small", &small)], (&["large", "small"], &[&credentials])).await;
 }
 
 #[tokio::test]
@@ -116,9 +123,10 @@ async fn drayage() {
     for (tag, image) in images {
         image.push(&format!("http://{}", world.stack.upstream), &world.path, tag).await;
     }
+    // It forgets the media types of what it fetches by digest: skopeo refuses an index' images for that.
     let address = format!("{}/docker.io", registry.address);
     world.create_mirror(&address, json!({})).await;
-    mirrors(&world, (&address, &world.path), &images, &[]).await;
+    mirrors(&world, (&address, &world.path), &images, (&["large", "list"], &[])).await;
 }
 
 /// Makes the world's repository one that everybody may pull from.

@@ -1,6 +1,6 @@
 //! What the registry's listing says of its tags, and what need not be asked because of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{
     Digest, FailureReason, TagName,
@@ -29,7 +29,14 @@ impl Steps<'_> {
             (pattern.is_some() || is_attached_tag(tag)) && !self.done.contains(tag) && self.known(held, tag).is_some()
         };
         let saved = held.keys().zip(selected).filter(is_asked).count();
-        let listing = registry.all_tags(first, saved, &held.keys().collect::<Vec<_>>()).await?;
+        let is_as_before = |names: &BTreeSet<TagName>| {
+            let is_known = |tag: &&TagName| held.contains_key(*tag) || self.skipped.contains_key(*tag);
+            let new: Vec<_> = names.iter().filter(|tag| !is_known(tag)).cloned().collect();
+            held.keys().all(|tag| names.contains(tag) || is_attached_tag(tag))
+                && !new.iter().any(is_attached_tag)
+                && config.root_rule.select(new).is_ok_and(|new| new.is_empty())
+        };
+        let listing = registry.all_tags(first, saved, is_as_before).await?;
         self.said.get_or_init(|| listing.said);
         Ok(listing.tags)
     }

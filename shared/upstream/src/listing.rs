@@ -90,21 +90,22 @@ impl From<Doubt> for Useless {
 
 impl Lister {
     /// Reads the further pages of a list of tags, and what the registry says of digests, if that takes fewer requests
-    /// than the `saved` ones. Nothing that is `held` is missing in a list that is not read to its end.
+    /// than the `saved` ones. The list is not read to its end where the listing has all of it, and only names that are
+    /// `as before`: whatever has come or gone is for the list of tags to say.
     pub(crate) async fn list(
         &self,
         requests: &Requests,
         base: &Url,
         mut first: TagPages,
         saved: usize,
-        held: &[&TagName],
+        is_as_before: impl Fn(&BTreeSet<TagName>) -> bool,
     ) -> Result<Listing, UpstreamError> {
         let meter = requests.meter();
         let (mut said, mut rest) = (None, None);
         if let Some(api) = self.api(requests, &first).await.filter(|_| !meter.falls_back(Fallback::DigestListing)) {
             match self.gather(requests, base, api, &first, saved).await {
                 Ok(gathered) => {
-                    rest = gathered.names.filter(|names| is_complete(names, &first, held));
+                    rest = gathered.names.filter(|names| names.is_superset(first.tags()) && is_as_before(names));
                     said = Some(gathered.digests);
                 }
                 Err(Useless::Refused) => meter.fall_back([Fallback::DigestListing]),
@@ -251,12 +252,6 @@ fn shown(challenge: &Challenge) -> Option<Api> {
         ("/service/token", Some("harbor-registry")) => Some(Api::Harbor),
         _ => None,
     }
-}
-
-/// Whether the names of a whole listing can stand for the further pages of the list of tags: nothing is missing that was
-/// listed already or is held, so that nothing will be deleted by it.
-fn is_complete(names: &BTreeSet<TagName>, first: &TagPages, held: &[&TagName]) -> bool {
-    first.tags().iter().chain(held.iter().copied()).all(|tag| names.contains(tag))
 }
 
 /// How many artifacts Harbor has.

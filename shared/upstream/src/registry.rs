@@ -1,6 +1,6 @@
 //! What can be asked of the external registry.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use moorage_domain::{
@@ -83,10 +83,16 @@ impl Registry {
     }
 
     /// All tags, and what the registry says of what they point to, if that costs fewer requests than the `saved` ones
-    /// that it would take to ask. Of what is `held`, the list leaves out only what the registry's own list of tags does.
-    pub async fn all_tags(&self, first: TagPages, saved: usize, held: &[&TagName]) -> Result<Listing, UpstreamError> {
+    /// that it would take to ask. The registry's list of tags is not read to its end where a listing that says digests
+    /// has all of them, and `is_as_before` finds no other names among them than there were.
+    pub async fn all_tags(
+        &self,
+        first: TagPages,
+        saved: usize,
+        is_as_before: impl Fn(&BTreeSet<TagName>) -> bool,
+    ) -> Result<Listing, UpstreamError> {
         let base = self.base.get_or_try_init(|| self.find_base()).await?;
-        self.lister.list(&self.requests, base, first, saved, held).await
+        self.lister.list(&self.requests, base, first, saved, is_as_before).await
     }
 
     /// What a tag points to, by HEAD, which no registry counts as a pull. Where the answer lacks the digest, or HEAD
