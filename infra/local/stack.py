@@ -158,6 +158,8 @@ http {{
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For $remote_addr;
+      # $http_host is what the client called, with the port.
+      proxy_set_header X-Forwarded-Host $http_host;
       proxy_buffering off;
     }}
   }}

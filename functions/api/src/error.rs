@@ -46,6 +46,9 @@ pub(crate) enum ApiError {
     /// Somebody has the repository to themselves, and had it for as long as a call may wait. 503 with `Retry-After`, D.
     #[error("The repository is in use. Try again in some seconds.")]
     Busy,
+    /// Others changed the same all the time that a call may take. 503 with `Retry-After`, D.
+    #[error("Others change the same at this moment. Try again in some seconds.")]
+    Contended,
     /// Not everything could be done in time; the same call goes on. 503, D.
     #[error("{0}")]
     Unfinished(String),
@@ -89,7 +92,7 @@ impl ApiError {
             Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
-            Self::Busy => Answer::Later(json!({ "message": detail })),
+            Self::Busy | Self::Contended => Answer::Later(json!({ "message": detail })),
             Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => {
                 Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
@@ -126,9 +129,8 @@ impl From<StateError> for ApiError {
         match error {
             StateError::NotFound => Self::NotFound,
             StateError::Locked => Self::Busy,
-            StateError::Conflict | StateError::Corrupt(_) | StateError::Unavailable(_) => {
-                Self::Unavailable(error.to_string())
-            }
+            StateError::Conflict => Self::Contended,
+            StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -6,7 +6,7 @@ use moorage_domain::{
     run::{RunId, SyncRequest, Trigger},
     usage_log::LogKind,
 };
-use moorage_state::{CreateMirrorError, Mirror, MirrorSecrets, NewMirror, Owner, Role, StateError};
+use moorage_state::{CreateMirrorError, Mirror, MirrorSecrets, NewMirror, Owner, Race, Role, StateError};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -22,8 +22,6 @@ use crate::{
 
 /// What Quay answers where an organization's mirror decides.
 const MANAGED: &str = "Repository mirror configuration cannot be managed";
-/// How often a change is made again after losing a race against another one.
-const MAX_RACES: u32 = 5;
 
 /// `GET …/mirror`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
@@ -64,9 +62,9 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
         Err(CreateMirrorError::NoRobot) => return Err(unknown_robot()),
         Err(CreateMirrorError::State(error)) => return Err(error.into()),
     };
-    mirror_schedule::follow(api, mirror.clone(), true).await?;
     let reference = mirror.config.external_reference.as_str().into();
     api.log(call, repository, vec![changed("external_reference", reference)]).await;
+    mirror_schedule::follow(api, mirror, true).await?;
     Ok(Answer::created())
 }
 
@@ -80,7 +78,8 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
         Some(username) => Some(robot(api, call, repository, Some(username)).await?),
         None => None,
     };
-    for _ in 0..MAX_RACES {
+    let mut race = Race::begin();
+    loop {
         let before = find(api, repository).await?;
         let mut after = before.clone();
         let plain = mirror_secrets::take_plain(&mut after.config.external_registry_config);
@@ -100,20 +99,22 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
         let dropped = mirror_secrets::newly_dropped(&before.secrets, &after.secrets);
         match api.table.change_mirror(&after, &before, role).await {
             Ok(()) => {}
-            Err(StateError::Conflict) => continue,
+            Err(StateError::Conflict) => {
+                race.lost().await?;
+                continue;
+            }
             Err(StateError::NotFound) => return Err(unknown_robot()),
             Err(error) => return Err(error.into()),
-        }
-        if !is_scheduled {
-            after.config_revision += 1;
-            mirror_schedule::follow(api, after, restarted).await?;
         }
         let dropped = dropped.into_iter().map(mirror_secrets::dropped_entry);
         let dropped = dropped.map(|metadata| (LogKind::RepoMirrorConfigChanged, metadata));
         api.log(call, repository, changes(&body).into_iter().chain(dropped).collect()).await;
+        if !is_scheduled {
+            after.config_revision += 1;
+            mirror_schedule::follow(api, after, restarted).await?;
+        }
         return Ok(Answer::created());
     }
-    Err(StateError::Conflict.into())
 }
 
 /// `POST …/mirror/sync-now`.
@@ -202,6 +203,7 @@ async fn secrets(
         after: place(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
         is_used: after.external_registry_username.is_some(),
     };
     change.secrets(api).await

@@ -1,10 +1,10 @@
 //! The body of a mirror's POST and PUT: parsed and checked whole, before anything is written.
 
 use moorage_domain::{
-    DigestListing, ExternalReference, Guard, RootRule, SecretString, Timestamp, TokenRealm,
+    DigestListing, ExternalReference, Guard, ProxyUrl, RootRule, SecretString, Timestamp, TokenRealm,
     architecture::ARCHITECTURES,
     grid::MIN_SYNC_INTERVAL,
-    mirror::{FLAG_KEYS, MAX_TOKEN_REALMS, MIN_SYNC_TIMEOUT, PROXY_KEYS, TOKEN_REALMS},
+    mirror::{FLAG_KEYS, MAX_TOKEN_REALMS, MIN_SYNC_TIMEOUT, PROXY_KEYS, PROXY_URL_KEYS, RegistryConfig, TOKEN_REALMS},
 };
 use moorage_state::MAX_SECRET_LENGTH;
 use serde_json::{Map, Value};
@@ -148,18 +148,42 @@ pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<(Map<String, 
     Ok((kept, proxies))
 }
 
+/// A reference to a place that the guard allows. What its name resolves to is judged when a sync connects.
+pub(crate) fn reference(text: &str, guard: &Guard) -> Result<ExternalReference, ApiError> {
+    let reference: Result<ExternalReference, _> = text.parse();
+    let reference = reference.map_err(|error| ApiError::InvalidRequest(error.to_string()))?;
+    if !guard.allows_host(reference.host()) {
+        return Err(ApiError::InvalidRequest("The provided registry location is not allowed".into()));
+    }
+    Ok(reference)
+}
+
+/// Judges the hosts that a configuration names: its proxies and token servers are hosts like any other.
+pub(crate) fn check_places(config: &RegistryConfig, guard: &Guard) -> Result<(), ApiError> {
+    for key in PROXY_URL_KEYS {
+        let Some(text) = config.proxy(key) else { continue };
+        let url = ProxyUrl::split(text).ok().and_then(|proxy| proxy.location());
+        let unread = || ApiError::InvalidRequest(format!("{key} must be [http[s]://][user:password@]host[:port]"));
+        let url = url.ok_or_else(unread)?;
+        if !url.host().is_some_and(|host| guard.allows(&host)) {
+            return Err(ApiError::InvalidRequest("The provided mirror proxy location is not allowed".into()));
+        }
+    }
+    match config.token_realms().iter().find(|realm| !guard.allows_host(realm.host())) {
+        Some(realm) => Err(ApiError::InvalidRequest(format!("The provided token realm {realm} is not allowed"))),
+        None => Ok(()),
+    }
+}
+
 impl Unchecked<'_> {
     /// Checks the values, in Quay's order: all that POST checks.
     pub(crate) fn check(self, guard: &Guard) -> Result<MirrorBody, ApiError> {
         let mut body = self.body;
         if let Some(text) = self.external_reference {
-            let reference: ExternalReference =
-                text.parse().map_err(|error: moorage_domain::ReferenceError| ApiError::Refused(error.to_string()))?;
-            // What its name resolves to is judged when a sync connects.
-            if !guard.allows_host(reference.host()) {
-                return Err(ApiError::Refused("The provided registry location is not allowed".into()));
-            }
-            body.external_reference = Some(reference);
+            body.external_reference = Some(reference(text, guard)?);
+        }
+        if let Some(config) = &body.external_registry_config {
+            check_places(&RegistryConfig::new(config.clone()), guard)?;
         }
         let unknown = |architecture: &&String| !ARCHITECTURES.contains(&architecture.as_str());
         let unknown: Vec<_> = body.architecture_filter.iter().flatten().filter(unknown).map(String::as_str).collect();
@@ -184,7 +208,8 @@ impl Unchecked<'_> {
 
     /// Checks what selects tags, for a preview; the rest is of no use there, and not looked at.
     pub(crate) fn check_selection(self) -> Result<MirrorBody, ApiError> {
-        Self { external_reference: None, sync_start_date: None, ..self }.check(&Guard::default())
+        let body = MirrorBody { external_registry_config: None, ..self.body };
+        Self { external_reference: None, sync_start_date: None, body, ..self }.check(&Guard::default())
     }
 
     /// As [`Self::check`], and what only PUT checks.
@@ -271,7 +296,7 @@ mod tests {
                 "'gitlab' is not one of ['auto', 'off', 'tags_list', 'quay', 'harbor', 'docker_hub']",
             ),
             (json!({"sync_start_date": "tomorrow"}), "Incorrect DateTime format for sync_start_date."),
-            (json!({"external_reference": ""}), "Empty string is an invalid repository location."),
+            (json!({"external_reference": ""}), "External registry reference is required"),
             (json!({"external_reference": "127.0.0.1/a"}), "The provided registry location is not allowed"),
             (json!({"external_registry_config": {"verify_tls": 1}}), "1 is not of type 'boolean'"),
             (json!({"external_registry_config": {"proxy": {"no_proxy": 1}}}), "1 is not of type 'string', 'null'"),
@@ -296,6 +321,39 @@ mod tests {
         ] {
             assert_eq!(check(&body).unwrap_err(), message, "{body}");
         }
+    }
+
+    #[test]
+    fn proxies_and_token_servers_are_judged_as_registries_are() {
+        let proxy =
+            |key: &str, text: &str| check(&json!({"external_registry_config": {"proxy": {key: text}}})).map(drop);
+        for text in [
+            "http://127.0.0.1:3128",
+            "127.0.0.1:3128",
+            "localhost:3128",
+            "0x7f.1",
+            "2130706433:3128",
+            "http://u:p@0177.0.0.1:3128",
+            "http://quay.io:443@10.0.0.1",
+            "https://[::ffff:127.0.0.1]:3128",
+            "http://metadata.google.internal.",
+            "http://\u{ff11}27.0.0.1",
+        ] {
+            for key in PROXY_URL_KEYS {
+                let refused = Err("The provided mirror proxy location is not allowed".to_owned());
+                assert_eq!(proxy(key, text), refused, "{key} {text}");
+            }
+        }
+        for text in ["; rm -rf /", "socks5://proxy:1080", "http://", "http://1.2.3.256"] {
+            let unread = Err("https_proxy must be [http[s]://][user:password@]host[:port]".to_owned());
+            assert_eq!(proxy("https_proxy", text), unread, "{text}");
+        }
+        for text in ["", "proxy:3128", "proxy.example.com:3128", "http://u:p@proxy.example.com", "8.8.8.8:80"] {
+            assert_eq!(proxy("http_proxy", text), Ok(()), "{text}");
+        }
+        assert_eq!(proxy("no_proxy", "127.0.0.1,localhost"), Ok(()));
+        let realm = check(&json!({"external_registry_config": {"token_realms": ["a.example", "0x7f.1:5001"]}}));
+        assert_eq!(realm.unwrap_err(), "The provided token realm 0x7f.1:5001 is not allowed");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The end of a mirror: its repository becomes an ordinary one, and keeps its images.
 
 use moorage_domain::{RepositoryName, usage_log::LogKind};
-use moorage_state::StateError;
+use moorage_state::{Race, StateError};
 
 use crate::{
     answer::Answer,
@@ -10,13 +10,10 @@ use crate::{
     mirror,
 };
 
-/// How often the deletion is tried again after losing a race against a change.
-const MAX_RACES: u32 = 5;
-
 /// `DELETE …/mirror`.
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    let (patience, mut races) = (Patience::begin(), 0);
-    while races < MAX_RACES {
+    let (patience, mut race) = (Patience::begin(), Race::begin());
+    loop {
         let mirror = mirror::find(api, repository).await?;
         mirror::refuse_if_discovered(&mirror)?;
         let deleted = api.table.delete_mirror(&mirror).await;
@@ -26,7 +23,7 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         match deleted {
             Ok(()) => {}
             Err(StateError::Conflict) => {
-                races += 1;
+                race.lost().await?;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -39,5 +36,4 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         api.log(call, repository, vec![(LogKind::RepoMirrorConfigChanged, metadata)]).await;
         return Ok(Answer::NoContent);
     }
-    Err(StateError::Conflict.into())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorage_domain::run::{SyncRequest, Trigger};
 use moorage_schedule::SchedulePlan;
-use moorage_state::Mirror;
+use moorage_state::{Mirror, Race};
 
 use crate::{
     api::{Api, now},
@@ -20,7 +20,7 @@ pub(crate) const FIRST_SYNC_DELAY: Duration = Duration::from_secs(5);
 ///
 /// If this fails the mirror has a wrong schedule or none, until the next change or reconciliation.
 pub(crate) async fn follow(api: &Api, mirror: Mirror, started: bool) -> Result<(), ApiError> {
-    let mut current = Some(mirror);
+    let (mut current, mut race) = (Some(mirror), Race::begin());
     while let Some(mirror) = current {
         let (config, state, now) = (&mirror.config, &mirror.state, now());
         let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
@@ -32,6 +32,7 @@ pub(crate) async fn follow(api: &Api, mirror: Mirror, started: bool) -> Result<(
         if api.table.set_scheduled(&config.repository, mirror.config_revision).await? {
             return Ok(());
         }
+        race.lost().await?;
         // Somebody changed it meanwhile; whoever comes last must not be the one who knows the older configuration.
         current = api.table.mirror(&config.repository).await?;
     }

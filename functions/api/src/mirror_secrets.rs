@@ -107,9 +107,11 @@ pub(crate) struct Change<'a> {
     pub(crate) before: Option<(&'a MirrorSecrets, Place<'a>)>,
     pub(crate) plain: &'a PlainProxies,
     pub(crate) after: Place<'a>,
-    /// The password at the registry; `None` where none was sent, and an empty one is none.
+    /// The password at the registry; `None` where none was sent. An empty one is none without a user name.
     pub(crate) password: Option<&'a Option<SecretString>>,
     pub(crate) proxies: &'a SentProxies,
+    /// Whether there is a user name.
+    pub(crate) has_user: bool,
     /// Whether a password is of any use: a mirror without a user name does not send it.
     pub(crate) is_used: bool,
 }
@@ -141,7 +143,9 @@ impl Change<'_> {
     }
 
     async fn encrypted(&self, api: &Api, password: Option<&SecretString>) -> Result<Option<Ciphertext>, ApiError> {
-        let Some(password) = password.filter(|password| !password.expose_secret().is_empty()) else { return Ok(None) };
+        // An empty password goes with a user name as it is.
+        let is_one = |password: &&SecretString| self.has_user || !password.expose_secret().is_empty();
+        let Some(password) = password.filter(is_one) else { return Ok(None) };
         let purpose = Purpose::Registry(self.owner, self.after.registry);
         Ok(Some(api.secrets.encrypt(purpose, password).await?))
     }

@@ -1,5 +1,6 @@
 //! Organizations.
 
+use futures_util::future::try_join;
 use moorage_domain::{Generation, Namespace, usage_log::LogKind};
 use moorage_state::{ADMIN, Organization, Role, StateError};
 use serde_json::{Value, json};
@@ -41,10 +42,20 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     Ok(Answer::Json(201, "Created".into()))
 }
 
-/// `GET organization/{orgname}`.
+/// `GET organization/{orgname}`. Everybody may see one that has public repositories: registries that mirror these ask for
+/// it. To everybody else it is the same whether there is one.
 pub(crate) async fn get(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
-    let organization = find(api, name).await?;
-    view(api, call, &organization).await
+    let namespace: Namespace = name.parse().map_err(|_| ApiError::NotFound)?;
+    if namespace.as_str() == ADMIN || call.caller.role_in(&namespace).is_some() {
+        return view(api, call, &find(api, name).await?).await;
+    }
+    // The same reads whatever there is, so that time tells nothing.
+    let (found, is_public) =
+        try_join(api.table.organization(&namespace), api.table.has_public_repositories(&namespace)).await?;
+    match found {
+        Some(organization) if is_public => view(api, call, &organization).await,
+        _ => Err(call.caller.refused()),
+    }
 }
 
 /// `PUT organization/{orgname}`.

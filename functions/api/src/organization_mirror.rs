@@ -9,7 +9,7 @@ use moorage_domain::{
     usage_log::LogKind,
 };
 use moorage_state::{
-    CreateOrganizationMirrorError, MirrorSecrets, OrganizationMirror, Owner, StateError, TransitionError,
+    CreateOrganizationMirrorError, MirrorSecrets, OrganizationMirror, Owner, Race, StateError, TransitionError,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,8 +24,6 @@ use crate::{
     organization_mirror_list as list, organization_mirror_schedule as schedule, robot, runs, share,
 };
 
-/// How often a change is made again after losing a race against another one.
-const MAX_RACES: u32 = 5;
 /// Seconds that one tag may take, unless the body says otherwise, as in Quay.
 const DEFAULT_TIMEOUT: u64 = 300;
 
@@ -59,7 +57,6 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
         Err(CreateOrganizationMirrorError::NoRobot) => return Err(unknown_robot(name)),
         Err(CreateOrganizationMirrorError::State(error)) => return Err(error.into()),
     };
-    schedule::follow(api, mirror.clone(), true).await?;
     let config = &mirror.config;
     let metadata = [
         ("external_registry_type", config.external_registry_type.as_str().into()),
@@ -69,6 +66,7 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
         ("robot_username", config.robot.as_str().into()),
     ];
     api.log_namespace(call, &organization, LogKind::OrgMirrorEnabled, metadata).await;
+    schedule::follow(api, mirror, true).await?;
     Ok(Answer::created())
 }
 
@@ -84,7 +82,8 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
     };
     let place = (&first.config.external_registry_url, first.config.external_namespace.as_str());
     let body = unchecked.check(&api.guard, Some(place))?;
-    for _ in 0..MAX_RACES {
+    let mut race = Race::begin();
+    loop {
         let before = find(api, name).await?;
         let mut after = before.clone();
         let plain = mirror_secrets::take_plain(&mut after.config.external_registry_config);
@@ -93,13 +92,13 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
         after.secrets = secrets(api, &after.config, Some((&before.secrets, &stored)), &plain, &body).await?;
         match api.table.change_organization_mirror(&after, &before).await {
             Ok(()) => {}
-            Err(StateError::Conflict) => continue,
+            Err(StateError::Conflict) => {
+                race.lost().await?;
+                continue;
+            }
             Err(StateError::NotFound) => return Err(unknown_robot(body.robot_username.as_deref().unwrap_or_default())),
             Err(error) => return Err(error.into()),
         }
-        after.config_revision += 1;
-        let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
-        schedule::follow(api, after.clone(), restarted).await?;
         let dropped = mirror_secrets::newly_dropped(&before.secrets, &after.secrets);
         let [updated, old, new] = [
             ("updated_fields", sent.keys().cloned().collect::<Vec<_>>().into()),
@@ -113,9 +112,11 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
             let dropped = ("credentials_dropped", dropped.into());
             api.log_namespace(call, &organization, kind, [updated, old, new, dropped]).await;
         }
+        after.config_revision += 1;
+        let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
+        schedule::follow(api, after, restarted).await?;
         return Ok(Answer::ok("".into()));
     }
-    Err(StateError::Conflict.into())
 }
 
 /// `DELETE organization/{orgname}/mirror`: its repositories become ordinary ones, and keep their images.
@@ -241,6 +242,7 @@ async fn secrets(
         after: place(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
         // Quay's API wants a token and no user.
         is_used: true,
     };

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::ApiError,
     field::{Fields, repr},
-    mirror_body::{USERNAME_LENGTH, registry_config},
+    mirror_body::{USERNAME_LENGTH, check_places, registry_config},
     mirror_secrets::SentProxies,
 };
 
@@ -94,7 +94,8 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             external_registry_type: RegistryKind::ALL.into_iter().find(|known| Some(known.as_str()) == kind),
             external_namespace: namespace.map(str::to_owned),
             external_registry_username: filled(fields.nullable_string("external_registry_username")?),
-            external_registry_password: filled(fields.nullable_string("external_registry_password")?)
+            external_registry_password: fields
+                .nullable_string("external_registry_password")?
                 .map(|password| password.map(SecretString::from)),
             external_registry_config: config.map(RegistryConfig::new),
             proxies,
@@ -128,6 +129,9 @@ impl Unchecked<'_> {
                 return Err(ApiError::InvalidRequest("The provided registry URL is not allowed".into()));
             }
             body.external_registry_url = Some(url);
+        }
+        if let Some(config) = &body.external_registry_config {
+            check_places(config, guard)?;
         }
         let url = body.external_registry_url.as_ref().or(before.map(|(url, _)| url));
         let namespace = body.external_namespace.as_deref().or(before.map(|(_, namespace)| namespace));
@@ -200,6 +204,11 @@ mod tests {
                 "Invalid sync_start_date format. Use ISO 8601: YYYY-MM-DDTHH:MM:SSZ",
             ),
             (json!({"external_registry_url": "https://127.0.0.1"}), "The provided registry URL is not allowed"),
+            (json!({"external_registry_url": "http://0x7f.1:80"}), "The provided registry URL is not allowed"),
+            (
+                json!({"external_registry_config": {"proxy": {"https_proxy": "127.1:3128"}}}),
+                "The provided mirror proxy location is not allowed",
+            ),
             (json!({"external_registry_url": "quay.io"}), "External registry URL must begin with http:// or https://"),
             (json!({"external_namespace": "../x"}), "External registry reference has an invalid repository path"),
         ] {

@@ -2,7 +2,7 @@
 
 use moorage_domain::run::Trigger;
 use moorage_schedule::SchedulePlan;
-use moorage_state::OrganizationMirror;
+use moorage_state::{OrganizationMirror, Race};
 
 use crate::{
     api::{Api, now},
@@ -13,7 +13,7 @@ use crate::{
 /// Makes the schedule what the configuration says, and records that it is. A start that has come, or is new, is served by
 /// a one-time schedule. If this fails, the schedule is wrong until the next change or reconciliation.
 pub(crate) async fn follow(api: &Api, mirror: OrganizationMirror, started: bool) -> Result<(), ApiError> {
-    let mut current = Some(mirror);
+    let (mut current, mut race) = (Some(mirror), Race::begin());
     while let Some(mirror) = current {
         let (config, state, now) = (&mirror.config, &mirror.state, now());
         let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
@@ -25,6 +25,7 @@ pub(crate) async fn follow(api: &Api, mirror: OrganizationMirror, started: bool)
         if api.table.set_organization_scheduled(&config.organization, mirror.config_revision).await? {
             return Ok(());
         }
+        race.lost().await?;
         // Somebody changed it meanwhile; whoever comes last must not be the one who knows the older configuration.
         current = api.table.organization_mirror(&config.organization).await?;
     }

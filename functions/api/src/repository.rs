@@ -104,6 +104,8 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, call: &Call) -> Result
 
 /// `PUT /repository/{repository}`.
 pub(crate) async fn change(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    // Before the body is looked at: it may be meant for something that there is not, below a repository.
+    find(api, name).await?;
     let body = call.object()?;
     let fields = Fields(&body);
     fields.require(&["description"])?;

@@ -2,7 +2,7 @@
 //! has access to the bucket.
 
 use moorage_domain::{RepositoryName, task::Task, usage_log::LogKind};
-use moorage_state::StateError;
+use moorage_state::{Race, StateError};
 
 use crate::{
     answer::Answer,
@@ -10,9 +10,6 @@ use crate::{
     error::ApiError,
     repository,
 };
-
-/// How often a deletion is begun again after its mirror was changed by somebody else.
-const MAX_RACES: u32 = 5;
 
 /// `DELETE /repository/{repository}`.
 pub(crate) async fn delete(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
@@ -43,15 +40,15 @@ pub(crate) async fn finish(api: &Api, name: &RepositoryName) {
 
 /// Marks a repository as deleted, and ends its mirror and schedules.
 async fn mark(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    let (patience, mut races) = (Patience::begin(), 0);
-    while races < MAX_RACES {
+    let (patience, mut race) = (Patience::begin(), Race::begin());
+    loop {
         let mirror = api.table.mirror(name).await?;
         let marked = api.table.mark_repository_deleted(name, mirror.as_ref()).await;
         if patience.again(&marked).await {
             continue;
         }
         match marked {
-            Err(StateError::Conflict) => races += 1,
+            Err(StateError::Conflict) => race.lost().await?,
             Err(error) => return Err(error.into()),
             Ok(()) if mirror.is_none() => return Ok(()),
             // A schedule that stays finds no mirror, and is removed with the next reconciliation.
@@ -63,5 +60,4 @@ async fn mark(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
             }
         }
     }
-    Err(StateError::Conflict.into())
 }

@@ -1,7 +1,7 @@
 //! A robot's credentials at an external registry: written, used by syncs, never shown. They go only to the registry that
 //! they are for, over verified TLS and without a proxy unless the robot says that they may go otherwise.
 
-use moorage_domain::{ExternalReference, Guard, RobotName, SecretString};
+use moorage_domain::{Guard, RobotName, SecretString};
 use moorage_state::{MAX_SECRET_LENGTH, Owner, Purpose, RobotRegistry, StateError};
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::{
     endpoint::Parameters,
     error::ApiError,
     field::Fields,
-    robot,
+    mirror_body, robot,
 };
 
 /// The longest user name, as a mirror's.
@@ -73,10 +73,9 @@ fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiErr
     let text = |name| fields.string(name).map(Option::unwrap_or_default);
     let (host, username, password) = (text("host")?, text("username")?, text("password")?);
     // With a path it must be a reference as mirrors have it; so what is compared later can be equal.
-    let reference: Result<ExternalReference, _> = format!("{host}/x").parse();
-    let reference = reference.map_err(|error| ApiError::Refused(error.to_string()))?;
-    if reference.authority() != host || !guard.allows_host(reference.host()) {
-        return Err(ApiError::Refused("The provided registry location is not allowed".into()));
+    let reference = mirror_body::reference(&format!("{host}/x"), guard)?;
+    if reference.authority() != host {
+        return Err(ApiError::InvalidRequest("host must be a registry's host, with its port if it has one".into()));
     }
     let long = |what: &str, limit: usize| ApiError::InvalidRequest(format!("{what} is longer than {limit} bytes"));
     if username.len() > USERNAME_LENGTH {
@@ -114,7 +113,17 @@ mod tests {
         assert!(parse(allowed.clone()).unwrap().allow_proxy);
         allowed["allow_insecure"] = "yes".into();
         assert!(parse(allowed).is_err());
-        for host in ["", "quay.io/redhat", "https://quay.io", "user@quay.io", "127.0.0.1", "localhost:5000", "a b"] {
+        for host in [
+            "",
+            "quay.io/redhat",
+            "https://quay.io",
+            "user@quay.io",
+            "127.0.0.1",
+            "localhost:5000",
+            "a b",
+            "0x7f.1",
+            "127.1:5000",
+        ] {
             assert!(parse(sent(host)).is_err(), "{host}");
         }
         assert!(parse(json!({"host": "quay.io", "username": "u"})).is_err());

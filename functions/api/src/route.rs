@@ -27,11 +27,26 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Endpoint, Pa
     // A repository may be called like a part of a path: the template that says more is meant.
     let best = found.iter().map(|(endpoint, _)| precision(endpoint.path)).max().ok_or(ApiError::NotFound)?;
     found.retain(|(endpoint, _)| precision(endpoint.path) == best);
+    let is_method = |(endpoint, _): &(&Endpoint, Parameters)| endpoint.method == method.as_str();
     let methods = || found.iter().map(|(endpoint, _)| endpoint.method).collect::<Vec<_>>().join(", ");
-    match found.iter().position(|(endpoint, _)| endpoint.method == method.as_str()) {
+    match found.iter().position(is_method) {
         Some(index) => Ok(found.swap_remove(index)),
+        // A repository's name takes all that follows it, also what no part of it is called.
+        None if found.iter().any(|(endpoint, parameters)| is_open(endpoint.path) && is_deep(parameters)) => {
+            Err(ApiError::NotFound)
+        }
         None => Err(ApiError::MethodNotAllowed(methods())),
     }
+}
+
+/// Whether a template ends with a repository's name.
+fn is_open(template: &str) -> bool {
+    template.ends_with(REPOSITORY)
+}
+
+/// Whether a repository's name has slashes of its own.
+fn is_deep(parameters: &Parameters) -> bool {
+    parameters.repository.as_ref().is_some_and(|name| name.name().contains('/'))
 }
 
 /// The names of a template's parameters.
@@ -156,6 +171,14 @@ mod tests {
             ("POST", "/api/v1/organization/a/robots", 405),
             ("POST", "/api/v1/repository/a/b/permissions/user/a+r", 405),
             ("GET", "/api/v1/organization/a/robots/r/other", 404),
+            ("POST", "/api/v1/organization/a/autoprunepolicy/", 404),
+            ("PUT", "/api/v1/organization/a/autoprunepolicy/x", 404),
+            ("POST", "/api/v1/repository/a/b/autoprunepolicy/", 404),
+            ("PATCH", "/api/v1/repository/a/b/autoprunepolicy/x", 404),
+            ("POST", "/api/v1/repository/a/b/mirror/rules", 404),
+            ("POST", "/api/v1/repository/a/b", 405),
+            ("POST", "/api/v1/repository/a/b/tag/x", 405),
+            ("DELETE", "/api/v1/nothing", 404),
         ] {
             assert_eq!(parse(method, path).unwrap_err().answer("").status(), status, "{method} {path}");
         }

@@ -23,6 +23,9 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, tag: &str, call: &C
     let body = call.object()?;
     let fields = Fields(&body);
     let digest = fields.nullable_string("manifest_digest")?;
+    if fields.boolean("immutable")? == Some(true) {
+        return Err(ApiError::InvalidRequest("Tags that nobody can change are not supported: immutable".into()));
+    }
     if body.get("expiration").is_some_and(|expiration| !expiration.is_null()) {
         return Err(ApiError::InvalidRequest("Tags without end only: expiration is not supported".into()));
     }

@@ -36,12 +36,11 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
         Some("creator") => TeamRole::Creator,
         _ => TeamRole::Member,
     };
-    let before = api.table.team(&organization, &name).await?;
+    let before = api.table.put_team(&organization, found.id, &name, role, description).await?;
     let is_new = before.is_none();
     let was = before.unwrap_or_else(|| Team { name, role, description: String::new() });
     let team =
         Team { role, description: description.map_or_else(|| was.description.clone(), str::to_owned), ..was.clone() };
-    api.table.put_team(&organization, found.id, &team).await?;
     let name: Value = team.name.as_str().into();
     if is_new {
         api.log_namespace(call, &organization, LogKind::OrgCreateTeam, [("team", name.clone())]).await;

@@ -7,7 +7,13 @@ use aws_sdk_s3::config::ResponseChecksumValidation;
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
 
-use crate::{access::Access, content::Content, registry::Registry, secret::StackSecret};
+use crate::{
+    access::Access,
+    content::Content,
+    local::{self, Alias},
+    registry::Registry,
+    secret::StackSecret,
+};
 
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -49,13 +55,18 @@ impl Config {
         // presigned URLs would have to ask for by a header that clients do not send.
         let s3 = aws_sdk_s3::config::Builder::from(&aws)
             .force_path_style(aws.endpoint_url().is_some())
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .build();
-        let s3 = aws_sdk_s3::Client::from_conf(s3);
-        let secrets = aws_sdk_secretsmanager::Client::new(&aws);
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         let root = StorageRoot::new(&self.storage_root);
+        let storage = |s3: aws_sdk_s3::config::Builder| {
+            Storage::new(aws_sdk_s3::Client::from_conf(s3.build()), &self.bucket, root.clone(), NO_MEMORY)
+        };
+        let alias = aws
+            .endpoint_url()
+            .and_then(local::other_name)
+            .map(|endpoint| Alias { storage: storage(s3.clone().endpoint_url(endpoint.as_str())), endpoint });
+        let secrets = aws_sdk_secretsmanager::Client::new(&aws);
         Registry {
-            content: Content::new(Storage::new(s3, &self.bucket, root, NO_MEMORY)),
+            content: Content::new(storage(s3), alias),
             access: Access::new(
                 Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
                 StackSecret::new(secrets.clone(), self.token_key),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use moorage_domain::{Digest, MediaType, Owner, Proven, SecretString, TagName, Timestamp, manifest::announced};
 use moorage_storage::{Method, Storage, Stored};
 
-use crate::{cache::Cache, error::PullError};
+use crate::{cache::Cache, error::PullError, local::Alias};
 
 /// How long content stays found, in seconds: how long something deleted may seem to be there.
 const KEPT: i64 = 300;
@@ -37,6 +37,8 @@ struct Kept {
 /// The bucket, and what was found in it. Only what a repository links is looked for.
 pub(crate) struct Content {
     storage: Storage,
+    /// The same by the other name of this machine, where it is on it.
+    alias: Option<Alias>,
     manifests: Cache<Digest, Kept>,
     revisions: Cache<(Arc<Owner>, Digest), Proven>,
     /// With their length.
@@ -44,9 +46,9 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn new(storage: Storage) -> Self {
+    pub(crate) fn new(storage: Storage, alias: Option<Alias>) -> Self {
         let (manifests, revisions) = (Cache::new(MANIFESTS, KEPT), Cache::new(LINKS, KEPT));
-        Self { storage, manifests, revisions, blobs: Cache::new(LINKS, KEPT) }
+        Self { storage, alias, manifests, revisions, blobs: Cache::new(LINKS, KEPT) }
     }
 
     /// The manifest that a tag points to. The tag is the last that a sync writes and the first that it deletes, so it
@@ -117,14 +119,17 @@ impl Content {
         Ok(self.blobs.found(key, size.map(|size| (proven, size)), now))
     }
 
-    /// A URL of content that was found.
+    /// A URL of content that was found, for a client that called us as `host`.
     pub(crate) async fn url(
         &self,
         content: &Proven,
         method: Method,
         media_type: Option<MediaType>,
+        host: &str,
     ) -> Result<SecretString, PullError> {
-        Ok(self.storage.presign(content, method, media_type).await?)
+        let alias = self.alias.as_ref().filter(|alias| alias.is_called(host));
+        let storage = alias.map_or(&self.storage, |alias| &alias.storage);
+        Ok(storage.presign(content, method, media_type).await?)
     }
 
     pub(crate) fn storage(&self) -> &Storage {

@@ -22,6 +22,14 @@ pub(crate) enum PullError {
         /// What is wrong with the token that it showed (RFC 6750, 3.1).
         problem: Option<&'static str>,
     },
+    /// Nobody is known, and something would change. 401.
+    #[error("authentication required")]
+    PushUnauthorized {
+        /// Of what.
+        repository: RepositoryName,
+        /// What is wrong with the token that the client showed.
+        problem: Option<&'static str>,
+    },
     /// User name or password are wrong, where tokens are made. 401.
     #[error("user name or password are wrong")]
     LoginFailed,
@@ -67,7 +75,9 @@ impl PullError {
     /// The answer. `url` is the registry's own, for the challenge.
     pub(crate) fn answer(&self, url: &str) -> Answer {
         let (status, code, detail) = match self {
-            Self::Unauthorized { .. } | Self::LoginFailed => (401, "UNAUTHORIZED", Value::Null),
+            Self::Unauthorized { .. } | Self::PushUnauthorized { .. } | Self::LoginFailed => {
+                (401, "UNAUTHORIZED", Value::Null)
+            }
             Self::Denied(repository) => (403, "DENIED", json!({ "name": repository })),
             Self::NameUnknown(repository) => (404, "NAME_UNKNOWN", json!({ "name": repository })),
             Self::NameInvalid(name) => (400, "NAME_INVALID", json!({ "name": name })),
@@ -88,7 +98,13 @@ impl PullError {
         let body = json!({"errors": [{"code": code, "message": message, "detail": detail}]});
         let answer = Answer::json(status, &body);
         match self {
-            Self::Unauthorized { scope, problem } => challenge(answer, &bearer(url, scope.as_ref(), *problem)),
+            Self::Unauthorized { scope, problem } => {
+                challenge(answer, &bearer(url, scope.as_ref().map(ToString::to_string), *problem))
+            }
+            Self::PushUnauthorized { repository, problem } => {
+                // What other registries ask for here; their tokens are for what the client may of it.
+                challenge(answer, &bearer(url, Some(format!("repository:{repository}:pull,push")), *problem))
+            }
             Self::LoginFailed => challenge(answer, &format!(r#"Basic realm="{url}/v2/token""#)),
             Self::ReadOnly => answer.with(ALLOW, "GET, HEAD"),
             _ => answer,
@@ -101,7 +117,7 @@ fn challenge(answer: Answer, challenge: &str) -> Answer {
     answer.with(WWW_AUTHENTICATE, challenge).with(REGISTRY_CHALLENGE, challenge)
 }
 
-fn bearer(url: &str, scope: Option<&Scope>, problem: Option<&'static str>) -> String {
+fn bearer(url: &str, scope: Option<String>, problem: Option<&'static str>) -> String {
     let service = service(url);
     let scope = scope.map(|scope| format!(r#",scope="{scope}""#)).unwrap_or_default();
     let problem = problem.map(|problem| format!(r#",error="{problem}""#)).unwrap_or_default();
@@ -136,6 +152,7 @@ mod tests {
         let unauthorized = || PullError::Unauthorized { scope: None, problem: None };
         for (error, status, code) in [
             (unauthorized(), 401, "UNAUTHORIZED"),
+            (PullError::PushUnauthorized { repository: name.clone(), problem: None }, 401, "UNAUTHORIZED"),
             (PullError::LoginFailed, 401, "UNAUTHORIZED"),
             (PullError::Denied(name.clone()), 403, "DENIED"),
             (PullError::NameUnknown(name), 404, "NAME_UNKNOWN"),
@@ -171,7 +188,7 @@ mod tests {
     fn challenges_name_realm_service_and_scope() {
         let scope = Scope::Pull("a/b".parse().unwrap());
         assert_eq!(
-            bearer("http://localhost:8080", Some(&scope), Some("insufficient_scope")),
+            bearer("http://localhost:8080", Some(scope.to_string()), Some("insufficient_scope")),
             r#"Bearer realm="http://localhost:8080/v2/token",service="localhost:8080",scope="repository:a/b:pull",error="insufficient_scope""#
         );
         assert_eq!(bearer("https://h/x", None, None), r#"Bearer realm="https://h/x/v2/token",service="h""#);

@@ -72,10 +72,9 @@ async fn respond(registry: &Registry, request: &Request) -> (Caller, Result<Answ
 
 /// What a client whose credentials do not hold is told: to get a token for what it asked, but where tokens are made.
 fn challenged(error: PullError, route: &Route) -> PullError {
-    let scope = route.repository().cloned().map(Scope::Pull);
     match error {
-        PullError::LoginFailed if *route != Route::Token => PullError::Unauthorized { scope, problem: None },
-        PullError::Unauthorized { problem, .. } => PullError::Unauthorized { scope, problem },
+        PullError::LoginFailed if *route != Route::Token => route.unauthorized(None),
+        PullError::Unauthorized { problem, .. } => route.unauthorized(problem),
         error => error,
     }
 }
@@ -92,6 +91,7 @@ async fn answer(
         return match route {
             Route::Token => make_token(registry, session, &query, now).await,
             Route::Catalog => catalog::list(registry, session, &query, now).await,
+            Route::Push(_) => Err(push(route, session)),
             _ => base(session),
         };
     };
@@ -99,9 +99,9 @@ async fn answer(
     match route {
         Route::Tags(_) => tags::list(registry, &owner, &query).await,
         Route::Manifest(_, reference) => pull::manifest(registry, &owner, reference, request, now).await,
-        Route::Blob(_, digest) => pull::blob(registry, &owner, digest, request.method(), now).await,
+        Route::Blob(_, digest) => pull::blob(registry, &owner, digest, request, now).await,
         Route::Referrers(_, subject) => referrers::list(registry, &owner, subject, &query, now).await,
-        Route::Base | Route::Token | Route::Catalog => base(session),
+        Route::Base | Route::Token | Route::Catalog | Route::Push(_) => base(session),
     }
 }
 
@@ -112,6 +112,15 @@ fn base(session: &Session) -> Result<Answer, PullError> {
         return Err(PullError::Unauthorized { scope: None, problem: None });
     }
     Ok(Answer::json(200, &json!({})))
+}
+
+/// A request that would change something. Whoever is nobody may be somebody, and is told how to log in: some clients ask
+/// so, to pull; whoever is somebody learns that nobody pushes here.
+fn push(route: &Route, session: &Session) -> PullError {
+    if session.caller != Caller::Anonymous {
+        return PullError::ReadOnly;
+    }
+    route.unauthorized(if session.is_bare() { None } else { Some("insufficient_scope") })
 }
 
 /// `GET /v2/token?service=&scope=`, with a user name and password or without.

@@ -10,6 +10,7 @@ mod content;
 mod credentials;
 mod error;
 mod handler;
+mod local;
 mod page;
 mod pull;
 mod referrers;

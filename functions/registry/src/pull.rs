@@ -6,7 +6,7 @@ use lambda_http::{
     Request, RequestExt as _,
     http::{
         HeaderMap, Method as HttpMethod,
-        header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+        header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH},
     },
     request::RequestContext,
 };
@@ -56,7 +56,7 @@ pub(crate) async fn manifest(
     };
     // Lambda answers text; what is none comes from S3, as it is.
     if bytes.len() > most || std::str::from_utf8(&bytes).is_err() {
-        let url = registry.content.url(&proven, presigned(request.method()), Some(media_type)).await?;
+        let url = registry.content.url(&proven, presigned(request.method()), Some(media_type), called(request)).await?;
         return Ok(Answer::redirect(&url).with(CONTENT_DIGEST, &digest.to_string()));
     }
     Ok(content(Answer::empty(200), digest).with(CONTENT_TYPE, media_type.as_str()).body(bytes))
@@ -68,22 +68,28 @@ pub(crate) async fn blob(
     registry: &Registry,
     owner: &Arc<Owner>,
     digest: &Digest,
-    method: &HttpMethod,
+    request: &Request,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
     let found = registry.content.blob(owner, digest, now).await?;
     let (proven, size) = found.ok_or_else(|| PullError::BlobUnknown(digest.clone()))?;
-    if *method == HttpMethod::HEAD {
+    if request.method() == HttpMethod::HEAD {
         let answer = content(Answer::empty(200), digest).with(CONTENT_TYPE, "application/octet-stream");
         return Ok(answer.with(CONTENT_LENGTH, &size.to_string()).with(ACCEPT_RANGES, "bytes"));
     }
-    let url = registry.content.url(&proven, Method::Get, None).await?;
+    let url = registry.content.url(&proven, Method::Get, None, called(request)).await?;
     Ok(Answer::redirect(&url).with(CONTENT_DIGEST, &digest.to_string()))
 }
 
 fn content(answer: Answer, digest: &Digest) -> Answer {
     let digest = digest.to_string();
     answer.with(CONTENT_DIGEST, &digest).with(ETAG, &format!(r#""{digest}""#))
+}
+
+/// The host that the client called, where a proxy in front says it, or as the request has it.
+fn called(request: &Request) -> &str {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    header("x-forwarded-host").or_else(|| header(HOST.as_str())).unwrap_or_default()
 }
 
 fn presigned(method: &HttpMethod) -> Method {

@@ -5,7 +5,7 @@ use lambda_http::http::Method;
 use moorage_domain::{Digest, RepositoryName, TagName};
 use percent_encoding::percent_decode_str;
 
-use crate::error::PullError;
+use crate::{error::PullError, scope::Scope};
 
 /// How much of a malformed name or digest an answer repeats, in characters.
 const QUOTE_LENGTH: usize = 256;
@@ -29,13 +29,15 @@ pub(crate) enum Route {
     Manifest(RepositoryName, Reference),
     Blob(RepositoryName, Digest),
     Referrers(RepositoryName, Digest),
+    /// To push to it, or to delete from it: nobody may, but clients learn by it how to log in.
+    Push(RepositoryName),
 }
 
 impl Route {
     /// The route of a request.
     pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, PullError> {
         if !matches!(*method, Method::GET | Method::HEAD) {
-            return Err(PullError::ReadOnly);
+            return Self::push(path).ok_or(PullError::ReadOnly);
         }
         let path = percent_decode_str(path).decode_utf8().map_err(|_| PullError::NoEndpoint)?;
         let path = path.strip_prefix("/v2").ok_or(PullError::NoEndpoint)?;
@@ -54,11 +56,31 @@ impl Route {
         }
     }
 
-    /// The repository that it is about.
+    /// The route of a request that would change something.
+    fn push(path: &str) -> Option<Self> {
+        let path = percent_decode_str(path).decode_utf8().ok()?;
+        let segments: Vec<&str> = path.strip_prefix("/v2/")?.split('/').collect();
+        match segments.as_slice() {
+            [name @ .., "blobs", "uploads"] | [name @ .., "blobs", "uploads", _] => repository(name).ok(),
+            [name @ .., "manifests" | "blobs", _] => repository(name).ok(),
+            _ => None,
+        }
+        .map(Self::Push)
+    }
+
+    /// What a client is told that may not, for lack of credentials or because of a `problem` with those that it shows.
+    pub(crate) fn unauthorized(&self, problem: Option<&'static str>) -> PullError {
+        match self {
+            Self::Push(name) => PullError::PushUnauthorized { repository: name.clone(), problem },
+            _ => PullError::Unauthorized { scope: self.repository().cloned().map(Scope::Pull), problem },
+        }
+    }
+
+    /// The repository that is pulled from.
     pub(crate) fn repository(&self) -> Option<&RepositoryName> {
         match self {
             Self::Tags(name) | Self::Manifest(name, _) | Self::Blob(name, _) | Self::Referrers(name, _) => Some(name),
-            Self::Base | Self::Token | Self::Catalog => None,
+            Self::Base | Self::Token | Self::Catalog | Self::Push(_) => None,
         }
     }
 }
@@ -147,9 +169,21 @@ mod tests {
             assert_eq!(error.answer("").status(), status, "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-            for path in ["/v2/", "/v2/a/b/blobs/uploads/", "/v2/a/b/manifests/v1", "/v2/token"] {
+            for path in
+                ["/v2/", "/v2/token", "/v2/_catalog", "/v2/a/b/tags/list", "/v2/A/b/blobs/uploads/", "/v2/a/b/%ff/v1"]
+            {
                 let error = Route::parse(&method, path).unwrap_err();
                 assert_eq!(error.answer("").status(), 405, "{method} {path}");
+            }
+            for path in [
+                "/v2/a/b/blobs/uploads/",
+                "/v2/a/b/blobs/uploads",
+                "/v2/a/b/blobs/uploads/b0ef4b6c",
+                "/v2/a/b/manifests/v1",
+                "/v2/a%2Fb/manifests/sha256:abc",
+                "/v2/a/b/blobs/x",
+            ] {
+                assert_eq!(Route::parse(&method, path).unwrap(), Route::Push(name("a/b")), "{method} {path}");
             }
         }
     }

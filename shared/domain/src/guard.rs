@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::Host;
+
 /// Names that lead into a cluster, a cloud's metadata service or this machine, whatever they resolve to.
 const PRIVATE_NAMES: [&str; 3] = ["localhost", "metadata", "kubernetes"];
 /// Endings of names that only private networks resolve.
@@ -35,31 +37,43 @@ impl Guard {
         for entry in allowed.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             if let Some(network) = Network::parse(entry) {
                 guard.networks.push(network);
-            } else if entry.contains(['/', ':']) || entry.parse::<IpAddr>().is_ok() {
-                return Err(GuardError(entry.to_owned()));
-            } else {
-                guard.names.push(entry.to_ascii_lowercase().into());
+                continue;
+            }
+            match Host::parse(entry) {
+                Ok(Host::Domain(name)) => guard.names.push(bare(&name).into()),
+                Ok(Host::Ipv4(address)) => guard.networks.push(Network::of(address.into())),
+                Ok(Host::Ipv6(address)) => guard.networks.push(Network::of(address.into())),
+                Err(_) => return Err(GuardError(entry.to_owned())),
             }
         }
         Ok(guard)
     }
 
-    /// Whether a host, as a URL has it, may be spoken to. The addresses of a name are still to be judged.
+    /// Whether a host may be spoken to: a name, or an address with or without the brackets of IPv6. It is read as whoever
+    /// connects reads it, by the URL standard, where `0x7f.1` and `2130706433` are addresses too; what no URL can have as
+    /// its host leads nowhere, and may not. The addresses of a name are still to be judged.
     pub fn allows_host(&self, host: &str) -> bool {
-        let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
-        if let Ok(address) = host.parse() {
-            return self.allows_address(address);
+        if let Ok(address) = host.parse::<Ipv6Addr>() {
+            return self.allows_address(address.into());
         }
-        let private = |name: &str| {
-            let label = name.split('.').next().unwrap_or(name);
-            PRIVATE_NAMES.contains(&label) || PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+        Host::parse(host).is_ok_and(|host| self.allows(&host))
+    }
+
+    /// As [`Self::allows_host`], of a host that was read already.
+    pub fn allows<S: AsRef<str>>(&self, host: &Host<S>) -> bool {
+        let name = match host {
+            Host::Ipv4(address) => return self.allows_address((*address).into()),
+            Host::Ipv6(address) => return self.allows_address((*address).into()),
+            Host::Domain(name) => bare(name.as_ref()),
         };
-        self.lists(&host) || !private(&host)
+        let label = name.split('.').next().unwrap_or(&name);
+        let is_private = PRIVATE_NAMES.contains(&label) || PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        self.lists(&name) || !is_private
     }
 
     /// Whether `address`, to which `name` resolved, may be connected to.
     pub fn allows_resolved(&self, name: &str, address: IpAddr) -> bool {
-        self.lists(&name.trim_end_matches('.').to_ascii_lowercase()) || self.allows_address(address)
+        self.lists(&bare(name)) || self.allows_address(address)
     }
 
     /// Whether an address is public, or allowed by the list.
@@ -72,7 +86,17 @@ impl Guard {
     }
 }
 
+/// A name without the dot of the root, in lower case.
+fn bare(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
 impl Network {
+    /// One address.
+    fn of(address: IpAddr) -> Self {
+        Self { address: bits(address), prefix: u128::BITS }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
@@ -204,6 +228,48 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_one_in_every_notation() {
+        let guard = Guard::default();
+        for host in [
+            "2130706433",
+            "0x7f000001",
+            "0X7F.1",
+            "0177.0.0.1",
+            "127.1",
+            "127.0.1",
+            "0x7f.0.0.0x1",
+            "127.0.0.1.",
+            "017700000001",
+            "0",
+            "0x0",
+            "169.254.43518",
+            "0xa9fea9fe",
+            "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+            "127\u{3002}0\u{3002}0\u{3002}1",
+            "%31%32%37.0.0.1",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[0:0:0:0:0:0:0:1]",
+            "::ffff:10.0.0.1",
+            "\u{2113}ocalhost",
+            "LOCALHOST..",
+        ] {
+            assert!(!guard.allows_host(host), "{host}");
+        }
+        for host in ["134744072", "0x08.8.8.8", "010.8.8.8", "8.8.8.8.", "[::ffff:8.8.8.8]", "2606:4700::1"] {
+            assert!(guard.allows_host(host), "{host}");
+        }
+        for host in
+            ["", "1.2.3.256", "127.0.0.1.5", "0x7g.1", "[fe80::1%25eth0]", "[::1", "::1]", "a b", "a/b", "a@b", "a:1"]
+        {
+            assert!(!guard.allows_host(host), "no URL has the host {host}");
+        }
+        let loopback = Guard::new("0x7f.1").unwrap();
+        assert!(loopback.allows_host("127.0.0.1") && !loopback.allows_host("127.0.0.2"));
+        assert!(Guard::new("[::1]").unwrap().allows_host("::1"));
+    }
+
+    #[test]
     fn the_list_allows_names_and_networks() {
         let guard = Guard::new("localhost, 127.0.0.0/8,::1 ,registry.internal,10.1.2.3").unwrap();
         for host in ["localhost", "127.9.9.9", "[::1]", "registry.internal", "10.1.2.3"] {
@@ -215,7 +281,7 @@ mod tests {
         let private = "10.9.9.9".parse().unwrap();
         assert!(guard.allows_resolved("registry.internal", private), "a listed name may resolve to anything");
         assert!(!guard.allows_resolved("quay.io", private), "DNS must not lead inside");
-        for entry in ["10.0.0.0/33", "::1/129", "1.2.3.4/x", "http://a"] {
+        for entry in ["10.0.0.0/33", "::1/129", "1.2.3.4/x", "http://a", "1.2.3.256", "a b"] {
             assert!(Guard::new(entry).is_err(), "{entry}");
         }
         assert!(Guard::new("0.0.0.0/0,::/0").unwrap().allows_host("10.0.0.1"));

@@ -1,5 +1,7 @@
 //! The URL of a proxy, and the password in it, which is kept apart.
 
+use url::Url;
+
 /// What stands for a password wherever a proxy's URL is shown. Sent back, it means the password that is stored.
 pub const MASK: &str = "********";
 
@@ -59,6 +61,14 @@ impl<'a> ProxyUrl<'a> {
     /// Host and port, as they were written.
     pub fn address(&self) -> &'a str {
         self.address.strip_suffix('/').unwrap_or(self.address)
+    }
+
+    /// The URL of the proxy, without its password, as whoever connects to it reads the text: plain http, unless a scheme is
+    /// given. Nothing if it is the URL of no proxy that can be used.
+    pub fn location(&self) -> Option<Url> {
+        let text = self.without_password();
+        let url = if text.contains("://") { Url::parse(&text) } else { Url::parse(&format!("http://{text}")) };
+        url.ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
     }
 
     /// The text without the password.
@@ -121,6 +131,33 @@ mod tests {
             }
         }
         assert_eq!(ProxyUrl::split("http://u:p@proxy:3128/").unwrap().address(), "proxy:3128");
+    }
+
+    #[test]
+    fn a_proxy_is_where_a_url_leads() {
+        let host = |text: &str| {
+            let url = ProxyUrl::split(text).ok()?.location()?;
+            Some((url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default()))
+        };
+        for (text, expected, port) in [
+            ("http://proxy:3128", "proxy", 3128),
+            ("proxy:3128", "proxy", 3128),
+            ("proxy", "proxy", 80),
+            ("https://proxy.example.com", "proxy.example.com", 443),
+            ("http://user:pass@proxy:3128", "proxy", 3128),
+            ("user:pass@proxy:3128", "proxy", 3128),
+            ("0x7f.1:3128", "127.0.0.1", 3128),
+            ("http://quay.io:443@127.1/", "127.0.0.1", 80),
+            ("[::1]:3128", "[::1]", 3128),
+            ("ht\ttp://127.0.0.1\n", "127.0.0.1", 80),
+        ] {
+            assert_eq!(host(text), Some((expected.to_owned(), Some(port))), "{text:?}");
+        }
+        for text in
+            ["", "; rm -rf /", "socks5://proxy:1080", "ftp://proxy", "http://", "file:///x", "http://p:70000", "a b"]
+        {
+            assert_eq!(host(text), None, "{text:?}");
+        }
     }
 
     #[test]

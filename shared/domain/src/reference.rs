@@ -29,20 +29,20 @@ pub struct ExternalReference {
     path: usize,
 }
 
-/// Why a text is not an [`ExternalReference`]; the messages are the API's answers (Quay 3.18's wording where known).
+/// Why a text is not an [`ExternalReference`]; the messages are the API's answers (Quay's wording where it has one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// Empty.
-    #[error("Empty string is an invalid repository location.")]
+    /// Nothing, or only white space.
+    #[error("External registry reference is required")]
     Empty,
     /// White space anywhere.
     #[error("External registry reference must not contain whitespace")]
     Whitespace,
     /// `https://…`.
-    #[error("External registry reference must not include a scheme")]
+    #[error("External registry reference must not include a URL scheme")]
     Scheme,
     /// One of `? # \ % @`.
-    #[error("External registry reference contains invalid characters")]
+    #[error("External registry reference contains an invalid character")]
     Characters,
     /// Only a host.
     #[error("External registry reference must include a repository path")]
@@ -51,10 +51,10 @@ pub enum ReferenceError {
     #[error("External registry reference has an invalid repository path")]
     PathForm,
     /// A port outside 1 to 65535.
-    #[error("External registry reference has an invalid port")]
+    #[error("External registry reference contains an invalid registry port")]
     Port,
     /// Neither a host name nor an IP address.
-    #[error("External registry reference has an invalid hostname")]
+    #[error("External registry reference must include a valid registry hostname")]
     Host,
 }
 
@@ -103,7 +103,7 @@ impl FromStr for ExternalReference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Err(ReferenceError::Empty);
         }
         if text.contains(char::is_whitespace) {
@@ -225,6 +225,7 @@ mod tests {
         use ReferenceError as E;
         for (text, error) in [
             ("", E::Empty),
+            (" \n", E::Empty),
             ("quay.io/a b", E::Whitespace),
             ("quay.io/a\n", E::Whitespace),
             ("https://quay.io/a", E::Scheme),

@@ -18,6 +18,11 @@ pub struct TokenRealm {
 pub struct TokenRealmError;
 
 impl TokenRealm {
+    /// The host, in lower case, without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Whether this is the server at a host, as a URL has it, and a port.
     pub fn is_at(&self, host: &str, port: Option<u16>) -> bool {
         self.host.eq_ignore_ascii_case(host.trim_start_matches('[').trim_end_matches(']'))

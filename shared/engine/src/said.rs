@@ -17,9 +17,10 @@ impl Steps<'_> {
     pub(crate) async fn list(
         &self,
         registry: &Registry,
-        first: TagPages,
+        first: Option<TagPages>,
         held: &BTreeMap<TagName, HeldTag>,
     ) -> Result<Vec<TagName>, WorkError> {
+        let Some(first) = first else { return Ok(Vec::new()) };
         let config = &self.mirror.config;
         let selected = config.root_rule.explain(&held.keys().cloned().collect::<Vec<_>>()).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());

@@ -18,7 +18,7 @@ use moorage_domain::{
     run::{Outcome, RunId},
 };
 use moorage_state::{Mirror, SkippedTag};
-use moorage_upstream::{Meter, Registry, Said};
+use moorage_upstream::{Meter, Registry, Said, TagPages, UpstreamError};
 
 use crate::{
     blobs::{Blobs, Flow},
@@ -126,7 +126,7 @@ impl Steps<'_> {
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
         let (first, held) = tokio::join!(registry.first_tags(), engine.table.tags(&config.repository));
-        let (first, mut held) = (first?, held?);
+        let (first, mut held) = (self.first_of(first)?, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
@@ -187,6 +187,15 @@ impl Steps<'_> {
             engine.table.put_referrers_checked(&config.repository, self.started_at, claim).await?;
         }
         Ok(Work::Done { selected, warning })
+    }
+
+    /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the
+    /// registry knows nothing: there is nothing to do, and as of every list without any tag, nothing is deleted for it.
+    fn first_of(&self, first: Result<TagPages, UpstreamError>) -> Result<Option<TagPages>, UpstreamError> {
+        match first {
+            Err(UpstreamError::UnknownRepository(_)) if self.mirror.is_discovered => Ok(None),
+            first => first.map(Some),
+        }
     }
 
     /// Asks the registry for the digests of the tags that are still open. Returns the tags to deal with; the others have

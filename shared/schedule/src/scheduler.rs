@@ -1,9 +1,11 @@
 //! EventBridge Scheduler: a mirror's schedule, and one-time schedules.
 
+use std::time::Duration;
+
 use aws_sdk_scheduler::{
     Client,
     error::SdkError,
-    operation::create_schedule::CreateScheduleError,
+    operation::update_schedule::UpdateScheduleError,
     primitives::DateTime,
     types::{
         ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy,
@@ -15,11 +17,16 @@ use moorage_domain::{
     run::{SyncRequest, Trigger},
     task::{Order, Task},
 };
+use rand::Rng;
 
 use crate::{ScheduleError, SchedulePlan, plan::schedule_name};
 
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
+/// How often a schedule is written again that somebody else was writing. With the pauses that is two seconds on average.
+const MAX_RACES: u32 = 6;
+/// The longest first pause; it doubles each time.
+const RACE_PAUSE: Duration = Duration::from_millis(50);
 /// How long a one-time occurrence is worth delivering, in seconds.
 const ONCE_EVENT_AGE: i32 = 3_600;
 
@@ -135,6 +142,8 @@ impl Scheduler {
         .await
     }
 
+    /// Makes a schedule what it is to be, whether or not there is one. Somebody else may make, change or remove it at the
+    /// same moment, which Scheduler refuses to whoever comes second.
     async fn put(&self, schedule: Schedule) -> Result<(), ScheduleError> {
         let failed = |message: String| ScheduleError::told("EventBridge Scheduler", message);
         let input = serde_json::to_string(&schedule.input).map_err(|error| failed(error.to_string()))?;
@@ -155,32 +164,42 @@ impl Scheduler {
         let window = window.build().map_err(|error| failed(error.to_string()))?;
         let start = schedule.start.map(|start| DateTime::from_secs(start.unix()));
         let create = self.client.create_schedule().name(&schedule.name).group_name(&self.settings.group);
-        let created = create
+        let create = create
             .schedule_expression(&schedule.expression)
             .schedule_expression_timezone("UTC")
             .set_start_date(start)
             .flexible_time_window(window.clone())
             .state(schedule.state.clone())
             .action_after_completion(schedule.after.clone())
-            .target(target.clone())
-            .send()
-            .await;
-        match created {
-            Ok(_) => return Ok(()),
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), CreateScheduleError::ConflictException(_)) => {}
-            Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
-        }
+            .target(target.clone());
         let update = self.client.update_schedule().name(&schedule.name).group_name(&self.settings.group);
-        let updated = update
+        let update = update
             .schedule_expression(&schedule.expression)
             .schedule_expression_timezone("UTC")
             .set_start_date(start)
             .flexible_time_window(window)
             .state(schedule.state)
             .action_after_completion(schedule.after)
-            .target(target)
-            .send()
-            .await;
-        updated.map(|_| ()).map_err(|error| ScheduleError::new("EventBridge Scheduler", &error))
+            .target(target);
+        for race in 0..=MAX_RACES {
+            match create.clone().send().await {
+                Ok(_) => return Ok(()),
+                Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => {}
+                Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+            }
+            match update.clone().send().await {
+                Ok(_) => return Ok(()),
+                Err(SdkError::ServiceError(error)) if race < MAX_RACES && is_race(error.err()) => {}
+                Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+            }
+            let pause = rand::rng().random_range(Duration::ZERO..=RACE_PAUSE * 2u32.pow(race));
+            tokio::time::sleep(pause).await;
+        }
+        Err(failed("others change the schedule all the time".to_owned()))
     }
+}
+
+/// Whether somebody else changes a schedule at this moment, or has just removed it.
+fn is_race(error: &UpdateScheduleError) -> bool {
+    error.is_conflict_exception() || error.is_resource_not_found_exception()
 }

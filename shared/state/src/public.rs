@@ -13,6 +13,11 @@ use crate::{
     transaction::Transaction,
 };
 
+/// Entries that are looked at together for whether there is a repository.
+const LOOK: i32 = 10;
+/// How often.
+const LOOKS: usize = 5;
+
 #[derive(Serialize, Deserialize)]
 struct Entry {
     repository: RepositoryName,
@@ -40,6 +45,20 @@ impl Table {
         repositories.retain(|repository| repository.is_public);
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::REPOSITORY).map(str::to_owned));
         Ok(RepositoryPage { repositories, deleted: Vec::new(), next })
+    }
+
+    /// Whether a namespace has public repositories. Entries that outlived theirs are passed over, but no more than a few pages
+    /// of them: the next reconciliation takes them away.
+    pub async fn has_public_repositories(&self, of: &Namespace) -> Result<bool, StateError> {
+        let mut after = None;
+        for _ in 0..LOOKS {
+            let page = self.public_repositories(Some(of), LOOK, after.as_ref()).await?;
+            after = page.next.and_then(|next| next.parse().ok());
+            if !page.repositories.is_empty() || after.is_none() {
+                return Ok(!page.repositories.is_empty());
+            }
+        }
+        Ok(false)
     }
 
     /// The repositories of these names that there are, by name.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Ciphertext, StateError, Table,
+    Ciphertext, Race, StateError, Table,
     key::{Key, PK, namespace_pk, prefix},
     organization::within,
     table::{Item, conditional},
@@ -21,9 +21,6 @@ use crate::{
 const TOKEN_LENGTH: usize = 64;
 /// What tokens are made of, as in Quay: 36^64 of them are about 2^330.
 const TOKEN_ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-/// How often a deletion is tried again after the robot was changed by somebody else.
-const MAX_RACES: u32 = 5;
 
 /// A robot account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -201,7 +198,8 @@ impl Table {
     /// Deletes a robot with its memberships and roles, or what a deletion that was interrupted has left of it.
     /// [`StateError::Conflict`] if a mirror uses it, [`StateError::NotFound`] if there is nothing of it.
     pub async fn delete_robot(&self, name: &RobotName) -> Result<(), StateError> {
-        for _ in 0..MAX_RACES {
+        let mut race = Race::begin();
+        loop {
             let Some(robot) = self.get::<Robot>(Key::Robot(name)).await? else {
                 let is_left = self.revoke_all(name).await?;
                 return if is_left { Ok(()) } else { Err(StateError::NotFound) };
@@ -212,9 +210,9 @@ impl Table {
             if let Committed::Yes = self.delete_unused(&robot).await? {
                 return self.revoke_all(name).await.map(drop);
             }
+            // A mirror or a team has just got it, or gave it up.
+            race.lost().await?;
         }
-        // A mirror or a team has just got it.
-        Err(StateError::Conflict)
     }
 
     /// Deletes a robot as it was read.

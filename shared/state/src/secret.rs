@@ -1,5 +1,7 @@
 //! The envelope of the secrets in the table: KMS, bound to what they belong to and where they may be sent.
 
+use std::borrow::Cow;
+
 use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_domain::{Dropped, ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, cause::chain};
@@ -12,6 +14,10 @@ pub const MAX_SECRET_LENGTH: usize = 4_096;
 /// alone; what they stored is without it, and is decrypted as they did, until the password is sent again. Nothing depends
 /// on the mark: KMS decrypts each with its own context only.
 const BOUND: &str = "registry:";
+
+/// What the plaintext of an empty secret is, because KMS encrypts no empty one; and what is put before a secret that begins
+/// so.
+const EMPTY: char = '\0';
 
 /// An encrypted secret, in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +143,7 @@ impl SecretBox {
     pub async fn encrypt(&self, purpose: Purpose<'_>, secret: &SecretString) -> Result<Ciphertext, SecretError> {
         let (context, _) = purpose.contexts();
         let mark = if matches!(purpose, Purpose::Robot(_)) { "" } else { BOUND };
-        let plaintext = Blob::new(secret.expose_secret().as_bytes());
+        let plaintext = Blob::new(padded(secret.expose_secret()).into_owned().into_bytes());
         let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext);
         let request =
             context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
@@ -167,6 +173,15 @@ impl SecretBox {
             }
         })?;
         let plaintext = answer.plaintext.ok_or(SecretError::Undecryptable)?;
-        String::from_utf8(plaintext.into_inner()).map(Into::into).map_err(|_| SecretError::Undecryptable)
+        let mut secret = String::from_utf8(plaintext.into_inner()).map_err(|_| SecretError::Undecryptable)?;
+        if secret.starts_with(EMPTY) {
+            secret.remove(0);
+        }
+        Ok(secret.into())
     }
+}
+
+/// A secret as it is encrypted: never empty.
+fn padded(secret: &str) -> Cow<'_, str> {
+    if secret.is_empty() || secret.starts_with(EMPTY) { format!("{EMPTY}{secret}").into() } else { secret.into() }
 }

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
     operation::{
-        delete_item::DeleteItemError,
-        put_item::PutItemError,
+        delete_item::{DeleteItemError, builders::DeleteItemFluentBuilder},
+        put_item::{PutItemError, builders::PutItemFluentBuilder},
         query::builders::QueryFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
@@ -18,6 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{StateError, unavailable},
     key::{Key, PK, SK},
+    race::jitter,
     tag_history::TAG_RETENTION,
 };
 
@@ -67,22 +68,15 @@ impl Table {
 
     /// Writes an item, whatever was there.
     pub(crate) async fn put<T: Serialize>(&self, key: Key<'_>, value: &T) -> Result<(), StateError> {
-        let item = item(key, value)?;
-        self.client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .send()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        Ok(())
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(item(key, value)?));
+        settle_put(request).await
     }
 
     /// Writes an item where there is none; [`StateError::Conflict`] where there is one.
     pub(crate) async fn create<T: Serialize>(&self, key: Key<'_>, value: &T) -> Result<(), StateError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item(key, value)?));
-        let written = request.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK);
-        settle_put(written.send().await)
+        settle_put(request.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", PK))
+            .await
     }
 
     /// Writes an item, if `condition` holds of what is there; [`StateError::Conflict`] where it does not. `#mine` and
@@ -96,7 +90,7 @@ impl Table {
     ) -> Result<(), StateError> {
         let request = self.client.put_item().table_name(&self.name).set_item(Some(item(key, value)?));
         let request = request.condition_expression(condition).expression_attribute_names("#mine", attribute);
-        settle_put(request.expression_attribute_values(":mine", mine).send().await)
+        settle_put(request.expression_attribute_values(":mine", mine)).await
     }
 
     /// An update of an item, still to be told what.
@@ -108,7 +102,7 @@ impl Table {
     pub(crate) async fn delete(&self, key: Key<'_>) -> Result<(), StateError> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
         let deleted = request.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
-        match settle_delete(deleted.send().await) {
+        match settle_delete(deleted).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
         }
@@ -122,8 +116,7 @@ impl Table {
         (name, value): (&str, AttributeValue),
     ) -> Result<(), StateError> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.attributes()));
-        let deleted = request.condition_expression(condition).expression_attribute_values(name, value);
-        settle_delete(deleted.send().await)
+        settle_delete(request.condition_expression(condition).expression_attribute_values(name, value)).await
     }
 
     /// Writes many items, whatever was there.
@@ -306,49 +299,47 @@ pub(crate) fn item<T: Serialize>(key: Key<'_>, value: &T) -> Result<Item, StateE
     Ok(item)
 }
 
-/// Sends an update with a condition; [`StateError::Conflict`] where that does not hold. A transaction on the item, which
-/// takes milliseconds, is waited for: a change of a mirror must not fail the sync that renews its claim.
+/// Sends an update with a condition; [`StateError::Conflict`] where that does not hold.
 pub(crate) async fn conditional(update: UpdateItemFluentBuilder) -> Result<(), StateError> {
-    let mut tries = 0;
-    loop {
-        let Err(error) = update.clone().send().await else { return Ok(()) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Err(StateError::Conflict),
-            Some(UpdateItemError::TransactionConflictException(_)) if tries < BATCH_ROUNDS => {
-                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(tries)).await;
-                tries += 1;
+    let sent = patiently(|| update.clone().send(), UpdateItemError::is_transaction_conflict_exception).await;
+    settle(sent, UpdateItemError::is_conditional_check_failed_exception)
+}
+
+async fn settle_put(put: PutItemFluentBuilder) -> Result<(), StateError> {
+    let sent = patiently(|| put.clone().send(), PutItemError::is_transaction_conflict_exception).await;
+    settle(sent, PutItemError::is_conditional_check_failed_exception)
+}
+
+async fn settle_delete(delete: DeleteItemFluentBuilder) -> Result<(), StateError> {
+    let sent = patiently(|| delete.clone().send(), DeleteItemError::is_transaction_conflict_exception).await;
+    settle(sent, DeleteItemError::is_conditional_check_failed_exception)
+}
+
+/// Sends a write, and waits for transactions on its item, which take milliseconds: a change of a mirror must not fail the
+/// sync that renews its claim.
+async fn patiently<T, E, R, F>(send: impl Fn() -> F, is_busy: fn(&E) -> bool) -> Result<T, SdkError<E, R>>
+where
+    F: Future<Output = Result<T, SdkError<E, R>>>,
+{
+    for round in 0..BATCH_ROUNDS {
+        match send().await {
+            Err(SdkError::ServiceError(error)) if is_busy(error.err()) => {
+                tokio::time::sleep(jitter(BATCH_PAUSE, round)).await;
             }
-            _ => return Err(unavailable(&error)),
+            result => return result,
         }
     }
+    send().await
 }
 
-fn settle_put<T, R>(result: Result<T, SdkError<PutItemError, R>>) -> Result<(), StateError>
+fn settle<T, E, R>(sent: Result<T, SdkError<E, R>>, is_refused: fn(&E) -> bool) -> Result<(), StateError>
 where
+    E: std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    match result {
+    match sent {
         Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(error))
-            if matches!(error.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-        {
-            Err(StateError::Conflict)
-        }
-        Err(error) => Err(unavailable(&error)),
-    }
-}
-
-fn settle_delete<T, R>(result: Result<T, SdkError<DeleteItemError, R>>) -> Result<(), StateError>
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    match result {
-        Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(error))
-            if matches!(error.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
-        {
-            Err(StateError::Conflict)
-        }
+        Err(SdkError::ServiceError(error)) if is_refused(error.err()) => Err(StateError::Conflict),
         Err(error) => Err(unavailable(&error)),
     }
 }

@@ -1,21 +1,19 @@
 //! Teams of organizations. Robots of the organization are their members.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Generation, Namespace, TeamName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StateError, Table,
+    Race, StateError, Table,
     key::{Key, namespace_pk, prefix},
     organization::within,
     table::Item,
-    transaction::{Committed, Transaction},
+    transaction::{Change, Committed, Transaction},
 };
 
 /// The team that every organization begins with, as in Quay.
 pub const OWNERS: &str = "owners";
-
-/// How often a team is written again that somebody else has just made or deleted.
-const MAX_RACES: u32 = 5;
 
 /// What a team may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,28 +39,45 @@ pub struct Team {
 }
 
 impl Table {
-    /// Creates a team, or replaces it, in the organization `id`. A new one begins without members and roles, even if a
-    /// deletion of another one of its name was interrupted. [`StateError::NotFound`] if the organization is not there any
-    /// more or ends.
-    pub async fn put_team(&self, organization: &Namespace, id: Generation, team: &Team) -> Result<(), StateError> {
-        for _ in 0..MAX_RACES {
-            let is_there = self.team(organization, &team.name).await?.is_some();
-            if !is_there {
-                // Without the team nobody gets into it meanwhile.
-                self.forget_team(organization, &team.name).await?;
-            }
-            let expected = if is_there { "attribute_exists(#pk)" } else { "attribute_not_exists(#pk)" };
+    /// Creates a team in the organization `id`, or gives the one that is there this role and, if there is one, this
+    /// description, whatever others change meanwhile. Returns what there was. A new one begins without members and roles,
+    /// even if a deletion of another one of its name was interrupted. [`StateError::NotFound`] if the organization is not
+    /// there any more or ends.
+    pub async fn put_team(
+        &self,
+        organization: &Namespace,
+        id: Generation,
+        name: &TeamName,
+        role: TeamRole,
+        description: Option<&str>,
+    ) -> Result<Option<Team>, StateError> {
+        let (key, mut race) = (Key::Team(organization, name), Race::begin());
+        loop {
+            let before = self.team(organization, name).await?;
             let mut transaction = Transaction::new(self);
-            transaction.put_if(Key::Team(organization, &team.name), team, expected, Item::new())?;
+            if before.is_some() {
+                let mut values = Item::from([(":role".to_owned(), serde_dynamo::to_attribute_value(role)?)]);
+                let described = description.map(|text| (":description".to_owned(), AttributeValue::S(text.to_owned())));
+                let update = match described {
+                    Some(_) => "SET #role = :role, #description = :description",
+                    None => "SET #role = :role",
+                };
+                values.extend(described);
+                transaction.update(key, Change { update, condition: "attribute_exists(#pk)" }, values)?;
+            } else {
+                // Without the team nobody gets into it meanwhile.
+                self.forget_team(organization, name).await?;
+                let description = description.unwrap_or_default().to_owned();
+                transaction.create(key, &Team { name: name.clone(), role, description })?;
+            }
             within(&mut transaction, organization, id)?;
             match transaction.commit().await? {
-                Committed::Yes => return Ok(()),
+                Committed::Yes => return Ok(before),
                 // Somebody else made or deleted it.
-                Committed::Refused(0) => {}
+                Committed::Refused(0) => race.lost().await?,
                 Committed::Refused(_) => return Err(StateError::NotFound),
             }
         }
-        Err(StateError::Conflict)
     }
 
     /// Reads a team.

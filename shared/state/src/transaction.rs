@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
 use moorage_domain::RepositoryName;
-use rand::Rng;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,6 +15,7 @@ use crate::{
     StateError, Table,
     error::unavailable,
     key::{Key, PK},
+    race::jitter,
     table::{Item, item},
 };
 
@@ -153,11 +153,7 @@ impl<'a> Transaction<'a> {
             let Err(error) = request.send().await else { return Ok(Committed::Yes) };
             match refused(&error) {
                 Some(Some(index)) => return Ok(Committed::Refused(index)),
-                Some(None) => {
-                    let most = PAUSE * 2u32.pow(attempt);
-                    let pause = rand::rng().random_range(Duration::ZERO..=most);
-                    tokio::time::sleep(pause).await;
-                }
+                Some(None) => tokio::time::sleep(jitter(PAUSE, attempt)).await,
                 None => return Err(unavailable(&error)),
             }
         }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
-    Mirror, OrganizationMirror, Repository, StateError, Table,
+    Mirror, OrganizationMirror, Race, Repository, StateError, Table,
     clock::moment,
     key::Key,
     lock::{QUIET, UNLOCKED, at_present},
@@ -20,10 +20,6 @@ use crate::{
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
 };
-
-/// How often a transition is tried again after losing a race. Each loss means that somebody else got through, so a
-/// handful is plenty.
-const MAX_RACES: u32 = 8;
 
 /// Why a transition did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +81,8 @@ impl Table {
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
         let name = &of.repository;
-        for _ in 0..MAX_RACES {
+        let mut race = Race::begin();
+        loop {
             let before = self.mirror(name).await?.ok_or(TransitionError::NotFound)?;
             let next = decide(&before)?;
             let attributes: Item = serde_dynamo::to_item(&next).map_err(StateError::from)?;
@@ -114,11 +111,10 @@ impl Table {
             transaction.check(Key::Repository(name), &open, values)?;
             match transaction.commit().await? {
                 Committed::Yes => return Ok(before.with_state(next)),
-                Committed::Refused(0) => {}
+                Committed::Refused(0) => race.lost().await?,
                 Committed::Refused(_) => return Err(self.why_not_claimed(of).await?),
             }
         }
-        Err(StateError::Conflict.into())
     }
 
     async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
@@ -176,7 +172,8 @@ impl Table {
         T: Stateful,
         F: Fn(&T) -> Result<SyncState, TransitionError>,
     {
-        for _ in 0..MAX_RACES {
+        let mut race = Race::begin();
+        loop {
             let before: T = self.get(key).await?.ok_or(TransitionError::NotFound)?;
             let next = decide(&before)?;
             let seen = before.state();
@@ -195,11 +192,10 @@ impl Table {
                 .expression_attribute_values(":start", AttributeValue::N(seen.sync_start_date.unix().to_string()));
             match conditional(update).await {
                 Ok(()) => return Ok(before.with_state(next)),
-                Err(StateError::Conflict) => {}
+                Err(StateError::Conflict) => race.lost().await?,
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(StateError::Conflict.into())
     }
 
     async fn renew(

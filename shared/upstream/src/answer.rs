@@ -80,6 +80,23 @@ impl Answer {
             status => UpstreamError::Status { status, url: what, code: error_code(&self.body) },
         }
     }
+
+    /// As [`Self::into_error`], where a list of a repository's was asked for.
+    pub(crate) fn into_list_error(self, url: &Url) -> UpstreamError {
+        let is_unknown = self.head.is_own && self.head.status == StatusCode::NOT_FOUND;
+        if is_unknown && names_no_repository(&self.body) {
+            return UpstreamError::UnknownRepository(display(url));
+        }
+        self.into_error(url)
+    }
+}
+
+/// Whether an error body says that there is no such repository: by the distribution-spec's code, or by Harbor's.
+fn names_no_repository(body: &[u8]) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let errors = body.as_ref().and_then(|body| body.get("errors")?.as_array());
+    let mut codes = errors.into_iter().flatten().filter_map(|error| error.get("code")?.as_str());
+    codes.any(|code| ["NAME_UNKNOWN", "NOT_FOUND"].iter().any(|known| code.eq_ignore_ascii_case(known)))
 }
 
 /// The first code of an error body (distribution-spec v1.1.1, "Error Codes").

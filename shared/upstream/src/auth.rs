@@ -2,33 +2,36 @@
 
 use std::time::{Duration, Instant};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{ExposeSecret as _, SecretString, TokenRealm};
+use moorage_domain::TokenRealm;
 use reqwest::{
     Method, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+    header::{HeaderMap, HeaderValue},
 };
-use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
 use crate::{
     UpstreamError,
+    answer::Head,
     challenge::{self, Challenge},
-    realm::{Verdict, judge},
+    realm::{Verdict, judge, resolve},
     request::Http,
+    scopes::Scopes,
     settings::Credentials,
-    transport::{Recipient, Request, display, sensitive, without_user},
+    token::{Fetched, REFRESH_MARGIN, Server, basic},
+    transport::{Recipient, Request, display},
 };
 
-/// The largest answer of a token server. Tokens with many claims reach some kilobytes.
-const MAX_TOKEN_BODY: usize = 64 * 1024;
-/// How long a token lasts whose server does not say (distribution's token specification).
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
-/// A token is replaced so long before it ends that a request sent with it still arrives in time.
-const REFRESH_MARGIN: Duration = Duration::from_secs(10);
-/// No token is trusted for longer, whatever its server says.
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// What is read of the answer to `/v2/`, of which only the challenge counts.
+const MAX_PING_BODY: usize = 16 * 1024;
+/// How long `/v2/` is waited for. Where it does not answer, the registry has still answered what it was asked for.
+const PING_PATIENCE: Duration = Duration::from_secs(30);
+/// How often one request logs in: once; once more where what it was given is refused, which asks for a token of other
+/// scopes; and once for the last of these.
+const MAX_LOGINS: u32 = 3;
+/// How many tokens of a run may be refused that were made for the very request: registries that refuse whom they know by
+/// 401 are not asked three times for everything.
+const SPARE_LOGINS: u32 = 8;
 
 /// The identity of one sync at one registry.
 #[derive(Debug)]
@@ -36,53 +39,64 @@ pub(crate) struct Auth {
     credentials: Option<Credentials>,
     /// Token servers of other domains that may have the credentials.
     realms: Vec<TokenRealm>,
-    scope: String,
     /// Held while a token is fetched: that makes everybody else wait for it.
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// The challenge that was answered last, and where it came from.
     challenge: Option<(Challenge, Url)>,
+    /// What `/v2/` challenges by, once it was asked. It is asked once.
+    base: Option<Vec<Challenge>>,
     /// The token server that answered first, without its query. There is no other in a run.
     realm: Option<Url>,
     /// Why the token server was asked without the credentials, if it was.
     withheld: Option<String>,
+    /// Why nobody could log in by what `/v2/` says.
+    failed: Option<String>,
+    scopes: Scopes,
     header: Option<HeaderValue>,
     /// When a token must be replaced.
     refresh_at: Option<Instant>,
     /// Counts headers, so that of many who were refused with one only the first replaces it.
     generation: u64,
+    /// How many more fresh tokens may be refused.
+    spare: u32,
 }
 
 /// The authorization of one request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Authorization {
     pub(crate) header: Option<HeaderValue>,
     generation: u64,
 }
 
-/// A token server, as a challenge names it.
-struct Server<'a> {
-    realm: Url,
-    service: Option<&'a str>,
-    /// Whether it is the registry itself.
-    is_registry: bool,
-}
-
-/// A token server's answer (distribution's token specification, and `OAuth2`).
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<SecretString>,
-    access_token: Option<SecretString>,
-    expires_in: Option<u64>,
+/// How far one request has come in logging in.
+#[derive(Debug, Default)]
+pub(crate) struct Login {
+    /// What it was sent with.
+    pub(crate) used: Authorization,
+    /// How often it was refused.
+    refusals: u32,
 }
 
 impl Auth {
     /// With the scope that tokens are asked for (distribution's token specification).
     pub(crate) fn new(credentials: Option<Credentials>, realms: Vec<TokenRealm>, scope: String) -> Self {
-        Self { credentials, realms, scope, state: Mutex::new(State::default()) }
+        let state = State {
+            challenge: None,
+            base: None,
+            realm: None,
+            withheld: None,
+            failed: None,
+            scopes: Scopes::new(scope),
+            header: None,
+            refresh_at: None,
+            generation: 0,
+            spare: SPARE_LOGINS,
+        };
+        Self { credentials, realms, state: Mutex::new(state) }
     }
 
     /// What to send with a request now. Replaces a token that is about to end.
@@ -92,32 +106,175 @@ impl Auth {
             && let Some((challenge, registry)) = state.challenge.clone()
         {
             // Boxed, as below: what logs in is large, and most requests need not.
-            Box::pin(self.answer(challenge, &registry, &mut state, http)).await?;
+            Box::pin(self.answer(challenge, false, &registry, &mut state, http)).await?;
         }
         Ok(Authorization { header: state.header.clone(), generation: state.generation })
     }
 
-    /// Answers the challenge of a request to `registry` that was refused with `used`. If somebody else has answered one
-    /// meanwhile, the new authorization is used as it is.
-    pub(crate) async fn challenged(
+    /// Whether a request to `registry` that was answered so is to be sent again, because there is another authorization
+    /// now. If somebody else has logged in meanwhile, that will do.
+    ///
+    /// A refusal (401) asks to log in; one of whom we know little (403, and 404 where a registry hides what it has) may.
+    pub(crate) async fn logs_in(
         &self,
-        used: &Authorization,
+        login: &mut Login,
         registry: &Url,
-        answer: &HeaderMap,
+        head: &Head,
+        http: &Http,
+    ) -> Result<bool, UpstreamError> {
+        let is_asked = head.status == StatusCode::UNAUTHORIZED;
+        if !head.is_own || !(is_asked || matches!(head.status.as_u16(), 403 | 404)) || login.refusals >= MAX_LOGINS {
+            return Ok(false);
+        }
+        let mut state = self.state.lock().await;
+        if state.generation != login.used.generation {
+            login.refusals += 1;
+            return Ok(true);
+        }
+        let challenges = challenge::of(&head.headers);
+        let again = if is_asked {
+            Box::pin(self.challenged(challenges, login, registry, &mut state, http)).await?
+        } else if login.used.header.is_some() {
+            // Whoever has logged in is believed what it is told, unless more is asked for (RFC 6750, 3.1).
+            let is_new = challenges.iter().fold(false, |new, challenge| state.scopes.learn(challenge.scopes()) || new);
+            is_new && Box::pin(self.challenged(challenges, login, registry, &mut state, http)).await?
+        } else {
+            Box::pin(self.guess(challenges, registry, &mut state, http)).await?
+        };
+        login.refusals += 1;
+        Ok(again)
+    }
+
+    /// What a refusal comes from, if the registry's token server was not given the credentials, or they were of no use.
+    pub(crate) async fn explanation(&self, status: StatusCode) -> Option<UpstreamError> {
+        let state = self.state.lock().await;
+        let why = match status.as_u16() {
+            401 | 403 => state.withheld.as_ref().or(state.failed.as_ref()),
+            404 => state.failed.as_ref(),
+            _ => None,
+        };
+        why.cloned().map(UpstreamError::Auth)
+    }
+
+    /// Logs in after a refusal. Tells whether there is anything that was not tried.
+    async fn challenged(
+        &self,
+        mut challenges: Vec<Challenge>,
+        login: &Login,
+        registry: &Url,
+        state: &mut State,
+        http: &Http,
+    ) -> Result<bool, UpstreamError> {
+        if challenges.is_empty() {
+            challenges = match &state.challenge {
+                // A registry that says how to log in once says it for all.
+                Some((challenge, _)) => vec![challenge.clone()],
+                None => self.base(registry, state, http).await.to_vec(),
+            };
+        }
+        if challenges.is_empty() {
+            return Err(UpstreamError::Auth("the registry refuses access and names no way to log in".into()));
+        }
+        let is_new = challenges.iter().fold(false, |new, challenge| state.scopes.learn(challenge.scopes()) || new);
+        let mut basic_first = false;
+        if login.used.header.is_some() {
+            if matches!(state.challenge, Some((Challenge::Basic, _))) {
+                // The same password again would be one more wrong one.
+                challenges.retain(|challenge| *challenge != Challenge::Basic);
+                if challenges.is_empty() {
+                    return Ok(false);
+                }
+            }
+            if login.refusals > 0 && !is_new {
+                let is_nobodys = state.withheld.is_some() && !state.scopes.are_several();
+                if state.spare == 0 || is_nobodys {
+                    return Ok(false);
+                }
+                state.spare = state.spare.saturating_sub(1);
+                basic_first = challenges.contains(&Challenge::Basic) && self.credentials.is_some();
+                state.scopes.turn();
+            }
+        }
+        self.answer_one(challenges, basic_first, registry, state, http).await.map(|()| true)
+    }
+
+    /// Logs in where nobody was asked to, by the answer's challenges or those of `/v2/`: some registries hide what they
+    /// have from whoever has not. Tells whether that succeeded; it is tried once.
+    async fn guess(
+        &self,
+        mut challenges: Vec<Challenge>,
+        registry: &Url,
+        state: &mut State,
+        http: &Http,
+    ) -> Result<bool, UpstreamError> {
+        if state.base.is_some() {
+            return Ok(false);
+        }
+        let base = self.base(registry, state, http).await;
+        if challenges.is_empty() {
+            challenges = base.to_vec();
+        }
+        if self.credentials.is_none() {
+            challenges.retain(|challenge| *challenge != Challenge::Basic);
+        }
+        if challenges.is_empty() {
+            return Ok(false);
+        }
+        for challenge in &challenges {
+            state.scopes.learn(challenge.scopes());
+        }
+        match self.answer_one(challenges, false, registry, state, http).await {
+            Ok(()) => Ok(true),
+            // Nobody in particular is told no more than before.
+            Err(_) if self.credentials.is_none() => Ok(false),
+            Err(error) => {
+                state.failed = Some(error.to_string());
+                let is_lasting = !error.is_transient() && !matches!(error, UpstreamError::RateLimited { .. });
+                if is_lasting { Ok(false) } else { Err(error) }
+            }
+        }
+    }
+
+    /// What `/v2/` challenges by; nothing if it does not, or does not answer.
+    async fn base<'a>(&self, registry: &Url, state: &'a mut State, http: &Http) -> &'a [Challenge] {
+        if state.base.is_none() {
+            let mut url = registry.clone();
+            url.set_path("/v2/");
+            url.set_query(None);
+            let ping =
+                Request { method: Method::GET, url, headers: HeaderMap::new(), body: None, to: Recipient::Registry };
+            let answer = http.fetch(&ping, MAX_PING_BODY, "the answer to /v2/");
+            let challenges = match tokio::time::timeout(PING_PATIENCE, answer).await {
+                Ok(Ok(answer)) if answer.head.is_own => challenge::of(&answer.head.headers),
+                Ok(Ok(_) | Err(_)) | Err(_) => Vec::new(),
+            };
+            state.base = Some(challenges);
+        }
+        state.base.as_deref().unwrap_or_default()
+    }
+
+    /// Answers the first challenge that can be answered. A token keeps the password off the wire, so it comes first.
+    async fn answer_one(
+        &self,
+        mut challenges: Vec<Challenge>,
+        basic_first: bool,
+        registry: &Url,
+        state: &mut State,
         http: &Http,
     ) -> Result<(), UpstreamError> {
-        let mut state = self.state.lock().await;
-        if state.generation != used.generation {
-            return Ok(());
+        challenges.sort_by_key(|challenge| (*challenge == Challenge::Basic) != basic_first);
+        challenges.dedup();
+        let mut failure = None;
+        while !challenges.is_empty() {
+            let challenge = challenges.remove(0);
+            let has_other = challenges.contains(&Challenge::Basic) && self.credentials.is_some();
+            match self.answer(challenge, has_other, registry, state, http).await {
+                Ok(()) => return Ok(()),
+                Err(error @ UpstreamError::RateLimited { .. }) => return Err(error),
+                Err(error) => drop(failure.get_or_insert(error)),
+            }
         }
-        let challenges = answer.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let challenges: Vec<_> = challenges.flat_map(challenge::parse).collect();
-        // A token keeps the password off the wire, so it comes first.
-        let bearer = challenges.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
-        let challenge = bearer.or(challenges.first()).cloned();
-        let challenge = challenge
-            .ok_or_else(|| UpstreamError::Auth("the registry refuses access and names no way to log in".into()))?;
-        Box::pin(self.answer(challenge, registry, &mut state, http)).await
+        failure.map_or(Ok(()), Err)
     }
 
     /// The challenge that was answered last.
@@ -125,14 +282,11 @@ impl Auth {
         Some(self.state.lock().await.challenge.as_ref()?.0.clone())
     }
 
-    /// What a refusal comes from, if the registry's token server was not given the credentials.
-    pub(crate) async fn withheld(&self) -> Option<UpstreamError> {
-        self.state.lock().await.withheld.clone().map(UpstreamError::Auth)
-    }
-
+    /// Answers a challenge. Where there is another way to log in, that comes before a token for nobody in particular.
     async fn answer(
         &self,
         challenge: Challenge,
+        has_other: bool,
         registry: &Url,
         state: &mut State,
         http: &Http,
@@ -141,11 +295,11 @@ impl Auth {
             Challenge::Basic => {
                 let missing = || UpstreamError::Auth("the registry asks for a user name and a password".into());
                 state.withheld = None;
-                (self.basic().ok_or_else(missing)?, None)
+                (self.credentials.as_ref().and_then(basic).ok_or_else(missing)?, None)
             }
-            Challenge::Bearer { realm, service } => {
-                let realm = Url::parse(realm).map(without_user);
-                let realm = realm.map_err(|_| UpstreamError::Protocol("the realm is not a URL".into()))?;
+            Challenge::Bearer { realm, service, .. } => {
+                let realm = resolve(realm, registry);
+                let realm = realm.ok_or_else(|| UpstreamError::Protocol("the realm is not a URL".into()))?;
                 let place = place(&realm);
                 if let Some(pinned) = state.realm.as_ref().filter(|pinned| **pinned != place) {
                     let (other, pinned) = (display(&place), display(pinned));
@@ -159,10 +313,13 @@ impl Auth {
                     },
                     None => (None, None),
                 };
+                if let Some(why) = withheld.as_ref().filter(|_| has_other) {
+                    return Err(UpstreamError::Auth(why.clone()));
+                }
                 state.withheld = withheld;
-                let server =
-                    Server { realm, service: service.as_deref(), is_registry: place.origin() == registry.origin() };
-                let fetched = self.fetch(&server, credentials, http).await;
+                let is_registry = place.origin() == registry.origin();
+                let server = Server { realm, service: service.as_deref(), is_registry };
+                let fetched = fetch(&server, credentials, &mut state.scopes, http).await;
                 let (header, lifetime) = match (fetched, &state.withheld) {
                     (Err(UpstreamError::Auth(_)), Some(why)) => return Err(UpstreamError::Auth(why.clone())),
                     (fetched, _) => fetched?,
@@ -173,6 +330,7 @@ impl Auth {
         };
         let until = lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime.saturating_sub(REFRESH_MARGIN)));
         (state.challenge, state.header, state.refresh_at) = (Some((challenge, registry.clone())), Some(header), until);
+        state.failed = None;
         state.generation += 1;
         Ok(())
     }
@@ -187,79 +345,30 @@ impl Auth {
             && !http.transport.leads_inside(registry).await;
         if is_inside { Verdict::Never } else { verdict }
     }
-
-    fn basic(&self) -> Option<HeaderValue> {
-        basic(self.credentials.as_ref()?)
-    }
-
-    /// Fetches a token: by GET, and by `OAuth2`'s POST where the server does not know the GET.
-    async fn fetch(
-        &self,
-        server: &Server<'_>,
-        credentials: Option<&Credentials>,
-        http: &Http,
-    ) -> Result<(HeaderValue, Duration), UpstreamError> {
-        let mut url = server.realm.clone();
-        let service = server.service.map(|service| ("service", service));
-        url.query_pairs_mut().extend_pairs(service).append_pair("scope", &self.scope);
-        let basic = credentials.and_then(|_| self.basic());
-        let headers = HeaderMap::from_iter(basic.map(|basic| (AUTHORIZATION, basic)));
-        let get = Request { method: Method::GET, url, headers, body: None, to: server.recipient() };
-        let mut answer = http.fetch(&get, MAX_TOKEN_BODY, "the token server's answer").await?;
-        if let (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, Some(credentials)) =
-            (answer.head.status, credentials)
-        {
-            let post = self.oauth2(server, credentials);
-            answer = http.fetch(&post, MAX_TOKEN_BODY, "the token server's answer").await?;
-        }
-        if !server.is_registry {
-            // How long another server than the registry wants to be left alone is not for it to say.
-            answer.head.headers.clear();
-        }
-        let (status, name) = (answer.head.status, display(&server.realm));
-        if !status.is_success() {
-            return Err(if matches!(status.as_u16(), 400 | 401 | 403) {
-                UpstreamError::Auth(format!("{name} refused the credentials with status {}", status.as_u16()))
-            } else {
-                answer.into_error(&server.realm)
-            });
-        }
-        token(&answer.body).ok_or_else(|| UpstreamError::Protocol(format!("{name} answered without a token")))
-    }
-
-    fn oauth2(&self, server: &Server<'_>, credentials: &Credentials) -> Request {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "password")
-            .append_pair("client_id", "moorage")
-            .append_pair("scope", &self.scope)
-            .extend_pairs(server.service.map(|service| ("service", service)))
-            .append_pair("username", &credentials.username)
-            .append_pair("password", credentials.password.expose_secret());
-        let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
-        let (url, to) = (server.realm.clone(), server.recipient());
-        Request { method: Method::POST, url, headers, body: Some(form.finish()), to }
-    }
 }
 
-impl Server<'_> {
-    fn recipient(&self) -> Recipient {
-        Recipient::TokenServer { is_registry: self.is_registry }
+/// Fetches a token; where the token server does not give one for all scopes together, for fewer. A wrong password is not
+/// tried again.
+async fn fetch(
+    server: &Server<'_>,
+    credentials: Option<&Credentials>,
+    scopes: &mut Scopes,
+    http: &Http,
+) -> Result<(HeaderValue, Duration), UpstreamError> {
+    let mut left = scopes.sets();
+    loop {
+        let refused = match server.fetch(&scopes.asked(), credentials, http).await? {
+            Fetched::Token(header, lifetime) => return Ok((header, lifetime)),
+            Fetched::Refused(status) => status,
+        };
+        left = left.saturating_sub(1);
+        if left == 0 || refused == StatusCode::UNAUTHORIZED {
+            let (name, status) = (display(&server.realm), refused.as_u16());
+            let whom = if credentials.is_some() { "the credentials" } else { "a token to who has no credentials" };
+            return Err(UpstreamError::Auth(format!("{name} refused {whom} with status {status}")));
+        }
+        scopes.turn();
     }
-}
-
-/// A user name and password as a header (RFC 7617).
-pub(crate) fn basic(credentials: &Credentials) -> Option<HeaderValue> {
-    let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-    sensitive(&format!("Basic {}", BASE64.encode(pair)))
-}
-
-/// The token of a server's answer as a header, and how long it lasts, within bounds.
-pub(crate) fn token(body: &[u8]) -> Option<(HeaderValue, Duration)> {
-    let parsed: TokenAnswer = serde_json::from_slice(body).ok()?;
-    let token = parsed.token.filter(|token| !token.expose_secret().is_empty()).or(parsed.access_token)?;
-    let lifetime = parsed.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
-    Some((sensitive(&format!("Bearer {}", token.expose_secret()))?, lifetime.clamp(REFRESH_MARGIN * 2, MAX_LIFETIME)))
 }
 
 /// Where a token server is: some registries change its query from one challenge to the next.

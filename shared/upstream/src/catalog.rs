@@ -6,7 +6,6 @@ pub(crate) mod quay;
 
 use std::collections::BTreeSet;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_domain::{
     ExposeSecret as _,
     discovery::MAX_REPOSITORIES,
@@ -24,6 +23,7 @@ use crate::{
     auth::Auth,
     pages::Pages,
     request::{Http, Requests},
+    token::basic,
     transport::{Recipient, Request, Transport, display, sensitive},
 };
 
@@ -101,14 +101,13 @@ impl Catalog {
     }
 
     fn basic(&self) -> Option<HeaderValue> {
-        let credentials = self.credentials.as_ref()?;
-        let pair = format!("{}:{}", credentials.username, credentials.password.expose_secret());
-        sensitive(&format!("Basic {}", BASE64.encode(pair)))
+        self.credentials.as_ref().and_then(basic)
     }
 
+    /// The password as a token; none, if it is empty.
     fn bearer(&self) -> Option<HeaderValue> {
-        let token = &self.credentials.as_ref()?.password;
-        sensitive(&format!("Bearer {}", token.expose_secret()))
+        let token = self.credentials.as_ref()?.password.expose_secret();
+        if token.is_empty() { None } else { sensitive(&format!("Bearer {token}")) }
     }
 }
 

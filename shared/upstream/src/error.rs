@@ -14,6 +14,10 @@ pub enum UpstreamError {
     /// The registry does not have it.
     #[error("{0} was not found")]
     NotFound(String),
+    /// The registry answers a question for a repository's list by an error that says that it has no such repository. Some
+    /// do of a repository that their catalogs list, because nothing but blobs is in it.
+    #[error("{0} was not found: the registry has no such repository")]
+    UnknownRepository(String),
     /// The registry asks to be left alone for longer than we wait, or its allowance is used up.
     #[error("the registry limits the rate of requests, until {until}")]
     RateLimited {
@@ -113,7 +117,7 @@ impl UpstreamError {
     pub fn reason(&self) -> FailureReason {
         match self {
             Self::Auth(_) => FailureReason::AuthFailed,
-            Self::NotFound(_) => FailureReason::NotFound,
+            Self::NotFound(_) | Self::UnknownRepository(_) => FailureReason::NotFound,
             Self::RateLimited { .. } => FailureReason::RateLimited,
             Self::Timeout(_) => FailureReason::NetworkTimeout,
             Self::Connection { .. } | Self::Truncated { .. } => FailureReason::ConnectionError,

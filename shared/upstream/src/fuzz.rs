@@ -17,7 +17,6 @@ use url::Url;
 
 use crate::{
     answer::error_code,
-    auth,
     blob::content_range,
     catalog::{distribution, harbor, quay},
     challenge,
@@ -27,6 +26,7 @@ use crate::{
     retry::retry_after,
     suffix,
     tags::Page,
+    token,
     transport::redirected,
 };
 
@@ -104,8 +104,10 @@ fn limit(bytes: &[u8]) {
 /// `Link`.
 fn link(bytes: &[u8]) {
     let url = base();
-    if let Some(next) = url.as_ref().and_then(|url| next_page(&headers(&LINK, bytes), url)) {
+    let Some(url) = url.as_ref() else { return };
+    if let Ok(Some(next)) = next_page(&headers(&LINK, bytes), url) {
         assert!(next.as_str().len() <= 4 * bytes.len() + 64, "an address is no longer than its text");
+        assert_eq!(next.origin(), url.origin(), "a list goes on where it began");
     }
 }
 
@@ -139,7 +141,7 @@ fn host(bytes: &[u8]) {
 
 /// A token server's answer.
 fn token(bytes: &[u8]) {
-    if let Some((header, lifetime)) = auth::token(bytes) {
+    if let Some((header, lifetime)) = token::token(bytes) {
         assert!(header.is_sensitive() && header.len() <= bytes.len() + 16 && lifetime <= Duration::from_secs(86_400));
     }
 }
@@ -232,14 +234,14 @@ fn catalog_distribution(bytes: &[u8]) {
 
 /// Pages of Harbor's repositories.
 fn catalog_harbor(bytes: &[u8]) {
-    let page: Option<Vec<harbor::Repository>> = serde_json::from_slice(bytes).ok();
-    assert!(page.is_none_or(|page| page.len() <= bytes.len()));
+    let page: Option<Option<Vec<harbor::Repository>>> = serde_json::from_slice(bytes).ok();
+    assert!(page.flatten().is_none_or(|page| page.len() <= bytes.len()));
 }
 
 /// Pages of Quay's repositories.
 fn catalog_quay(bytes: &[u8]) {
     let page: Option<quay::Page> = serde_json::from_slice(bytes).ok();
-    assert!(page.is_none_or(|page| page.repositories.len() <= bytes.len()));
+    assert!(page.is_none_or(|page| page.repositories.is_none_or(|list| list.len() <= bytes.len())));
 }
 
 fn base() -> Option<Url> {

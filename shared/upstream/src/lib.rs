@@ -9,21 +9,25 @@ mod error;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
 pub mod fuzz;
+mod http_date;
 mod lexer;
 mod link;
 mod listing;
 mod meter;
 mod pages;
+mod quota;
 mod rate_limit;
 mod realm;
 mod referrers;
 mod registry;
 mod request;
 mod retry;
+mod scopes;
 mod settings;
 mod strings;
 mod suffix;
 mod tags;
+mod token;
 mod transport;
 
 pub use blob::BlobReader;

@@ -22,10 +22,10 @@ use self::{digests::Digests, gathered::Gathered, page::Page};
 use crate::{
     Credentials, UpstreamError,
     answer::{Answer, Head},
-    auth::basic,
     challenge::Challenge,
     request::Requests,
     tags::{Listing, TagPages},
+    token::basic,
     transport::{Recipient, Request, sensitive},
 };
 
@@ -245,7 +245,7 @@ impl Lister {
 
 /// Which API a registry has, by where it has us log in.
 fn shown(challenge: &Challenge) -> Option<Api> {
-    let Challenge::Bearer { realm, service } = challenge else { return None };
+    let Challenge::Bearer { realm, service, .. } = challenge else { return None };
     let realm = Url::parse(realm).ok()?;
     match (realm.path(), service.as_deref()) {
         ("/v2/auth", _) => Some(Api::Quay),

@@ -38,27 +38,26 @@ impl Pages {
         Ok(Some(url))
     }
 
-    /// Goes on where the `Link` of the page at `url` says, which must not be elsewhere, nor come from elsewhere.
+    /// Goes on where the `Link` of the page at `url` says, which must not come from elsewhere, and leads nowhere else.
     pub(crate) fn follow(&mut self, url: &Url, head: &Head) -> Result<(), UpstreamError> {
-        let next = next_page(&head.headers, url);
+        let from = if head.is_own { &head.url } else { url };
+        let next = next_page(&head.headers, from);
+        let next = next.map_err(|_| self.broken(url, "go on by a Link header that is not understood"))?;
         if next.is_some() && !head.is_own {
             return Err(self.broken(url, "are named by another host"));
-        }
-        if next.as_ref().is_some_and(|next| next.origin() != url.origin()) {
-            return Err(self.broken(url, "go on at another host"));
         }
         self.next = next;
         Ok(())
     }
 
+    /// Whether nothing is known to come.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.next.is_none()
+    }
+
     /// Goes on at `next`, if there is one.
     pub(crate) fn go_on(&mut self, next: Option<Url>) {
         self.next = next;
-    }
-
-    /// Whether there is no next page.
-    pub(crate) fn is_last(&self) -> bool {
-        self.next.is_none()
     }
 
     fn broken(&self, url: &Url, how: &str) -> UpstreamError {
@@ -96,11 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_goes_on_at_its_own_host() {
+        let first: Url = "https://r.example/list".parse().unwrap();
+        let mut pages = Pages::new(first.clone(), "the list", 2);
+        pages.follow(&first, &link("http://other.example:5000/list?last=a")).unwrap();
+        assert_eq!(pages.take().unwrap().unwrap().as_str(), "https://r.example/list?last=a");
+        let moved = Head { url: "https://r.example/moved/list".parse().unwrap(), ..link("?last=a") };
+        pages.follow(&first, &moved).unwrap();
+        assert_eq!(pages.take().unwrap().unwrap().as_str(), "https://r.example/moved/list?last=a");
+    }
+
+    #[test]
     fn pages_that_do_not_are_refused() {
         let first: Url = "https://r.example/list".parse().unwrap();
         let mut pages = Pages::new(first.clone(), "the list", 2);
         pages.take().unwrap();
-        assert!(pages.follow(&first, &link("https://other.example/list")).is_err());
+        let error = pages.follow(&first, &link("")).unwrap_err().to_string();
+        assert!(error.contains("not understood"), "{error}");
         let elsewhere = Head { is_own: false, ..link("/list?last=a") };
         assert!(
             pages.follow(&first, &elsewhere).is_err(),

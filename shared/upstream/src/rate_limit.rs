@@ -1,6 +1,9 @@
 //! A registry's limit, as its answers tell it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    cmp::Reverse,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use moorage_domain::{
     RateLimit, Timestamp,
@@ -8,11 +11,18 @@ use moorage_domain::{
 };
 use reqwest::{StatusCode, header::HeaderMap};
 
-use crate::retry::retry_after;
+use crate::{
+    quota::{self, Quota},
+    retry::retry_after,
+};
 
-/// Docker Hub's and the first drafts' names, and the ones from before there were drafts.
-const REMAINING: [&str; 2] = ["ratelimit-remaining", "x-ratelimit-remaining"];
-const RESET: [&str; 2] = ["ratelimit-reset", "x-ratelimit-reset"];
+/// What is left and when it begins anew in headers apart: Docker Hub's and the first drafts' names, and the ones from
+/// before there were drafts.
+const APART: [(&str, &str); 3] = [
+    ("ratelimit-remaining", "ratelimit-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("x-rate-limit-remaining", "x-rate-limit-reset"),
+];
 /// A reset above this is a moment, in seconds since 1970, and not a number of seconds from now; a thousand times that, a
 /// moment in milliseconds; and so on to nanoseconds.
 const EARLIEST_MOMENT: u64 = 1_000_000_000;
@@ -29,23 +39,38 @@ pub(crate) fn after(wait: Duration) -> Timestamp {
 }
 
 /// What an answer says of the limit, if anything: `RateLimit-Remaining: 76;w=21600` as Docker Hub writes it, with or
-/// without `RateLimit-Reset`; or `RateLimit: "default";r=76;t=300` (IETF draft ratelimit-headers-09).
+/// without `RateLimit-Reset`; `RateLimit` of any draft; `X-RateLimit-Remaining`. Of several allowances the strictest
+/// counts: the one of which least is left, and of these the one that begins anew last.
 /// Of a refusal it is only what is left; of a success also that the registry is open, if anything is.
 pub(crate) fn observe(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<RateLimit> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    let field = text("ratelimit").and_then(|text| Some((parameter(text, "r")?, text)));
-    let (remaining, reset) = if let Some((remaining, text)) = field {
-        (remaining, parameter(text, "t"))
-    } else {
-        let value = REMAINING.iter().find_map(|name| text(name))?;
-        let reset = RESET.iter().find_map(|name| text(name)).and_then(|text| text.trim().parse().ok());
+    let texts = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let structured = texts("ratelimit").flat_map(quota::structured);
+    let apart = APART.iter().flat_map(|(remaining, reset)| {
+        let resets: Vec<_> = texts(*reset).flat_map(resets).collect();
+        let mut nth = 0;
+        let told: Vec<_> = texts(*remaining).flat_map(quota::numbers).collect();
+        told.into_iter().map(move |told| {
+            let reset = told.reset.or_else(|| resets.get(nth).or(resets.last()).copied());
+            nth = nth.saturating_add(1);
+            Quota { reset, ..told }
+        })
+    });
+    let told = structured.chain(apart).filter_map(|quota| {
         // A window without a reset slides: a part of it is back before its end.
-        let window = || parameter(value, "w").map(|window| window.min(UNTOLD_RESET.as_secs()));
-        (value.split(';').next()?.trim().parse().ok()?, reset.or_else(window))
-    };
+        let window = || quota.window.map(|window| window.min(UNTOLD_RESET.as_secs()));
+        let reset = quota.reset.or_else(window);
+        Some((quota.remaining?, reset.map(|reset| begins_anew(reset, now))))
+    });
+    let begins = |reset: Option<Timestamp>| reset.unwrap_or(now.plus(UNTOLD_RESET));
+    let (remaining, resets_at) = told.min_by_key(|(remaining, reset)| (*remaining, Reverse(begins(*reset))))?;
     let open_at = if status.is_success() && remaining > 0 { now } else { Timestamp::default() };
-    let resets_at = reset.map(|reset| begins_anew(reset, now));
     Some(RateLimit { seen_at: now, remaining: Some(remaining), resets_at, open_at, ..RateLimit::default() })
+}
+
+/// The resets of a header: a list of numbers, or one date.
+fn resets(text: &str) -> Vec<u64> {
+    let numbers: Vec<_> = quota::numbers(text).into_iter().filter_map(|number| number.remaining).collect();
+    if numbers.is_empty() { quota::reset(text, SystemTime::now()).into_iter().collect() } else { numbers }
 }
 
 /// The moment that a reset names, in seconds from now or since 1970 in one of four units; not later than is believed.
@@ -71,12 +96,6 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<Timesta
     }
 }
 
-/// A parameter of a structured field: `;name=5`.
-fn parameter(text: &str, name: &str) -> Option<u64> {
-    let mut parameters = text.split([';', ',']).filter_map(|parameter| parameter.split_once('='));
-    parameters.find(|(key, _)| key.trim() == name).and_then(|(_, value)| value.trim().parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use reqwest::header::{HeaderName, RETRY_AFTER};
@@ -84,7 +103,11 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
     }
 
     #[test]
@@ -104,6 +127,16 @@ mod tests {
             (&[("ratelimit-remaining", "0"), ("ratelimit-reset", "18446744073709551615")], 0, Some(86_400)),
             (&[("ratelimit-remaining", "0;w=18446744073709551615")], 0, Some(3_600)),
             (&[("ratelimit", "\"default\";r=0;t=999999999")], 0, Some(86_400)),
+            (&[("ratelimit", "limit=100, remaining=0, reset=30")], 0, Some(30)),
+            (&[("ratelimit", "\"minute\";r=9;t=30, \"day\";r=0;t=7200")], 0, Some(7_200)),
+            (&[("ratelimit", "\"minute\";r=9;t=30"), ("ratelimit", "\"day\";r=0;t=7200")], 0, Some(7_200)),
+            (&[("ratelimit", "\"a\";r=0;t=30, \"b\";r=0;t=60, \"c\";r=0;t=45")], 0, Some(60)),
+            (&[("ratelimit", "\"a\";r=9;t=30"), ("x-ratelimit-remaining", "3")], 3, None),
+            (&[("ratelimit-remaining", "5, 0"), ("ratelimit-reset", "30, 60")], 0, Some(60)),
+            (&[("ratelimit-remaining", "5, 0"), ("ratelimit-reset", "30")], 0, Some(30)),
+            (&[("ratelimit-remaining", "5;w=60"), ("x-ratelimit-remaining", "7")], 5, Some(60)),
+            (&[("x-rate-limit-remaining", "0"), ("x-rate-limit-reset", "Wed, 18 May 2033 03:34:50 GMT")], 0, Some(90)),
+            (&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "99999999999999999999")], 0, Some(86_400)),
         ] {
             let seen = observe(StatusCode::OK, &headers(pairs), now).unwrap();
             assert_eq!((seen.seen_at, seen.remaining, seen.blocked_until), (now, Some(remaining), None), "{pairs:?}");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use moorage_domain::TokenRealm;
 use url::Url;
 
-use crate::suffix::same_domain;
+use crate::{suffix::same_domain, transport::without_user};
 
 /// Whether a token server may have the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,19 @@ pub(crate) enum Verdict {
     Unnamed,
     /// Whatever is named: that would give up encryption, or lead from the network into this machine.
     Never,
+}
+
+/// The token server that a challenge of `registry` names: its address, or where it is from there. What a registry behind a
+/// proxy that ends TLS says of itself, that it is spoken to by plain http, is corrected.
+pub(crate) fn resolve(realm: &str, registry: &Url) -> Option<Url> {
+    let mut server = without_user(registry.join(realm).ok()?);
+    let is_its_host = server.host_str() == registry.host_str();
+    let is_its_port = server.port().is_none_or(|port| registry.port() == Some(port) || port == 443);
+    if registry.scheme() == "https" && server.scheme() == "http" && is_its_host && is_its_port {
+        server.set_port(registry.port()).ok()?;
+        server.set_scheme("https").ok()?;
+    }
+    Some(server)
 }
 
 /// Whether the token server at `realm` may have the credentials of the registry at `registry`: it is at the registry's
@@ -83,6 +96,25 @@ mod tests {
             let named: Vec<TokenRealm> = named.iter().filter_map(|named| named.parse().ok()).collect();
             let (from, to) = (registry.parse().unwrap(), realm.parse().unwrap());
             assert_eq!(judge(&from, &to, &named) == Verdict::May, may, "{registry} {realm} {named:?}");
+        }
+    }
+
+    #[test]
+    fn realms_are_addresses_or_relative_to_the_registry() {
+        for (realm, registry, expected) in [
+            ("https://auth.example/t?x=1", "https://r.example/v2/a/tags/list", Some("https://auth.example/t?x=1")),
+            ("/token", "http://r.example:5000/v2/a/tags/list", Some("http://r.example:5000/token")),
+            ("//auth.example/token", "https://r.example/v2/", Some("https://auth.example/token")),
+            ("http://r.example/token", "https://r.example/v2/", Some("https://r.example/token")),
+            ("http://r.example:5000/token", "https://r.example:5000/v2/", Some("https://r.example:5000/token")),
+            ("http://r.example/token", "https://r.example:5000/v2/", Some("https://r.example:5000/token")),
+            ("http://r.example:5001/token", "https://r.example:5000/v2/", Some("http://r.example:5001/token")),
+            ("http://auth.example/token", "https://r.example/v2/", Some("http://auth.example/token")),
+            ("https://user:secret@r.example/token", "http://r.example/v2/", Some("https://r.example/token")),
+            ("https://", "https://r.example/v2/", None),
+        ] {
+            let found = resolve(realm, &registry.parse().unwrap());
+            assert_eq!(found.as_ref().map(Url::as_str), expected, "{realm} at {registry}");
         }
     }
 

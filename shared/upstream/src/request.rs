@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use reqwest::{
-    Method, StatusCode,
+    Method,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,7 +12,7 @@ use url::Url;
 use crate::{
     Meter, UpstreamError,
     answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
-    auth::{Auth, Authorization},
+    auth::{Auth, Authorization, Login},
     challenge::Challenge,
     error::transport_error,
     rate_limit,
@@ -171,7 +171,7 @@ impl Requests {
         self.auth.challenge().await
     }
 
-    /// A whole answer, successful or not. Being refused once is part of logging in; being refused twice is final.
+    /// A whole answer, successful or not. Being refused is part of logging in.
     pub(crate) async fn fetch(
         &self,
         method: Method,
@@ -181,38 +181,40 @@ impl Requests {
         what: &str,
     ) -> Result<Answer, UpstreamError> {
         let _place = self.places.acquire().await;
-        let mut request = Self::request(method, url, headers);
-        let used = self.authorize(&mut request).await?;
-        let mut answer = self.http.fetch(&request, limit, what).await?;
-        if asks_to_log_in(&answer.head) {
-            self.auth.challenged(&used, url, &answer.head.headers, &self.http).await?;
-            self.authorize(&mut request).await?;
-            answer = self.http.fetch(&request, limit, what).await?;
-        }
+        let (mut request, mut login) = (Self::request(method, url, headers), Login::default());
+        let answer = loop {
+            login.used = self.authorize(&mut request).await?;
+            let answer = self.http.fetch(&request, limit, what).await?;
+            if !self.auth.logs_in(&mut login, url, &answer.head, &self.http).await? {
+                break answer;
+            }
+        };
         self.judge(&answer.head).await?;
         Ok(answer)
     }
 
     /// An answer whose body is streamed. One that is not successful is a failure.
     pub(crate) async fn open(&self, url: &Url, headers: HeaderMap) -> Result<Streaming, UpstreamError> {
+        self.begin(url, headers).await?.map_err(|answer| answer.into_error(url))
+    }
+
+    async fn begin(&self, url: &Url, headers: HeaderMap) -> Result<Result<Streaming, Answer>, UpstreamError> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        let mut request = Self::request(Method::GET, url, headers);
-        let used = self.authorize(&mut request).await?;
-        let mut received = self.http.open(&request).await?;
-        let mut head = Head::of(&received);
-        if asks_to_log_in(&head) {
-            self.auth.challenged(&used, url, &head.headers, &self.http).await?;
-            self.authorize(&mut request).await?;
-            received = self.http.open(&request).await?;
-            head = Head::of(&received);
-        }
+        let (mut request, mut login) = (Self::request(Method::GET, url, headers), Login::default());
+        let (received, head) = loop {
+            login.used = self.authorize(&mut request).await?;
+            let received = self.http.open(&request).await?;
+            let head = Head::of(&received);
+            if !self.auth.logs_in(&mut login, url, &head, &self.http).await? {
+                break (received, head);
+            }
+        };
         self.judge(&head).await?;
         if head.status.is_success() {
-            return Ok(Streaming { head, response: received.response, _place: place });
+            return Ok(Ok(Streaming { head, response: received.response, _place: place }));
         }
         let mut deadline = Deadline::new(EXCHANGE_TIMEOUT, url);
-        let answer = Box::pin(self.http.whole(received, MAX_ERROR_BODY, "an error", &mut deadline)).await?;
-        Err(answer.into_error(url))
+        Ok(Err(Box::pin(self.http.whole(received, MAX_ERROR_BODY, "an error", &mut deadline)).await?))
     }
 
     /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the
@@ -226,7 +228,8 @@ impl Requests {
     ) -> Result<(Head, T), UpstreamError> {
         let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
         loop {
-            let Streaming { head, mut response, _place } = self.open(url, HeaderMap::new()).await?;
+            let begun = self.begin(url, HeaderMap::new()).await?;
+            let Streaming { head, mut response, _place } = begun.map_err(|answer| answer.into_list_error(url))?;
             let (mut deadline, mut document, mut length) = (Deadline::new(EXCHANGE_TIMEOUT, url), begin(), 0_usize);
             let broken = loop {
                 let chunk = deadline.bound(response.chunk()).await;
@@ -265,16 +268,11 @@ impl Requests {
         Ok(authorization)
     }
 
-    /// Explains a refusal by the credentials that were not sent.
+    /// Explains a refusal by the credentials that were not sent, or of no use.
     async fn judge(&self, head: &Head) -> Result<(), UpstreamError> {
-        if !head.is_own || !matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        if !head.is_own || head.status.is_success() {
             return Ok(());
         }
-        self.auth.withheld().await.map_or(Ok(()), Err)
+        self.auth.explanation(head.status).await.map_or(Ok(()), Err)
     }
-}
-
-/// Whether the registry itself, and not its storage, wants to know who asks.
-fn asks_to_log_in(head: &Head) -> bool {
-    head.is_own && head.status == StatusCode::UNAUTHORIZED
 }

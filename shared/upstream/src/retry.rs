@@ -7,15 +7,14 @@ use reqwest::{
     StatusCode,
     header::{HeaderMap, RETRY_AFTER},
 };
-use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
+use time::OffsetDateTime;
+
+use crate::http_date;
 
 /// The first pause.
 const BASE: Duration = Duration::from_millis(100);
 /// The longest pause of our own making.
 const CAP: Duration = Duration::from_secs(5);
-/// HTTP's date (RFC 9110, 5.6.7).
-const IMF_FIXDATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// Whether a status may be another one in a moment.
 pub(crate) fn is_transient(status: StatusCode) -> bool {
@@ -39,14 +38,19 @@ impl Backoff {
     }
 }
 
-/// How long an answer asks us to wait: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
+/// How long an answer asks us to wait: `Retry-After` in seconds or as a date of HTTP in any form (RFC 9110, 10.2.3). Of
+/// several the longest counts.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let texts = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
+    texts.filter_map(|text| wait(text.trim(), now)).max()
+}
+
+fn wait(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = PrimitiveDateTime::parse(text, IMF_FIXDATE).ok()?.assume_utc();
-    Some(Duration::try_from(date - OffsetDateTime::from(now)).unwrap_or_default())
+    let now = OffsetDateTime::from(now);
+    Some(Duration::try_from(http_date::parse(text, now)? - now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -56,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_in_both_forms() {
+    fn retry_after_in_all_forms() {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
         let wait = |text: &str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
@@ -65,9 +69,16 @@ mod tests {
         assert_eq!(wait("120"), Some(120));
         assert_eq!(wait("Sun, 06 Nov 1994 08:51:37 GMT"), Some(120));
         assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
+        assert_eq!(wait("Sunday, 06-Nov-94 08:51:37 GMT"), Some(120));
+        assert_eq!(wait("Sun Nov  6 08:51:37 1994"), Some(120));
         assert_eq!(wait("soon"), None);
         assert_eq!(wait("-1"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        let mut several = HeaderMap::new();
+        for text in ["10", "soon", "Sun Nov  6 08:51:37 1994"] {
+            several.append(RETRY_AFTER, text.parse().unwrap());
+        }
+        assert_eq!(retry_after(&several, now), Some(Duration::from_secs(120)));
     }
 
     #[test]

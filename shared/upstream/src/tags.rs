@@ -154,7 +154,7 @@ impl TagPages {
 
     /// Whether there are no further pages.
     pub(crate) fn is_whole(&self) -> bool {
-        self.pages.is_last()
+        self.pages.is_at_end()
     }
 
     /// The tags so far.

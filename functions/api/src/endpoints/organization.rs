@@ -93,9 +93,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         method: "GET",
         path: "organization/{orgname}",
-        access: Access::Known,
+        access: Access::Anyone,
         operation: "getOrganization",
-        summary: "An organization with its teams.",
+        summary: "An organization with its teams; without them for whoever may only see its public repositories.",
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Organization"))],

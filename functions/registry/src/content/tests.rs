@@ -45,7 +45,7 @@ impl Bucket {
             .force_path_style(true)
             .build();
         let client = aws_sdk_s3::Client::from_conf(config);
-        Content::new(Storage::new(client, "bucket", StorageRoot::new(""), 0))
+        Content::new(Storage::new(client, "bucket", StorageRoot::new(""), 0), None)
     }
 
     async fn converse(self, mut stream: TcpStream) {
@@ -132,7 +132,7 @@ async fn a_blob_that_was_found_costs_nothing() {
     for _ in 0..100 {
         let (proven, size) = content.blob(&owner, &digest, now).await.unwrap().unwrap();
         assert_eq!(size, 5);
-        let url = content.url(&proven, Method::Get, None).await.unwrap();
+        let url = content.url(&proven, Method::Get, None, "").await.unwrap();
         assert!(url.expose_secret().contains("X-Amz-SignedHeaders=host&"), "clients send no other header");
     }
     assert_eq!(bucket.asked(), 0);

@@ -38,7 +38,9 @@ impl Engine {
 fn explain(error: &UpstreamError, namespace: &str) -> String {
     match error {
         UpstreamError::Auth(message) => format!("Authentication failed: {message}"),
-        UpstreamError::NotFound(_) => format!("Namespace '{namespace}' not found"),
+        UpstreamError::NotFound(_) | UpstreamError::UnknownRepository(_) => {
+            format!("Namespace '{namespace}' not found")
+        }
         UpstreamError::Timeout(_) => "Connection timed out".to_owned(),
         UpstreamError::Tls { message, .. } => format!("SSL error: {message}"),
         UpstreamError::Connection { message, .. } => format!("Connection error: {message}"),

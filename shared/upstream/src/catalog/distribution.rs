@@ -21,26 +21,42 @@ pub(crate) struct Page {
     strings: Strings,
     prefix: String,
     names: Names,
+    /// How many entries are names, and how many something else.
+    entries: (usize, usize),
 }
 
 impl Page {
     pub(crate) fn new(namespace: &str) -> Self {
         let prefix = format!("{namespace}/");
         // Some registries send null where there are none.
-        Self { strings: Strings::new("repositories", prefix.len() + MAX_NAME), prefix, names: Names::default() }
+        Self {
+            strings: Strings::new("repositories", prefix.len() + MAX_NAME),
+            prefix,
+            names: Names::default(),
+            entries: (0, 0),
+        }
     }
 
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
-        let Self { strings, prefix, names } = self;
+        let Self { strings, prefix, names, entries } = self;
         strings.read(bytes, |part| match part {
-            Part::Entry(Item::Text(name)) => name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name)),
-            Part::Begin | Part::Entry(Item::Other) => Ok(()),
+            Part::Begin => Ok(()),
+            Part::Entry(Item::Text(name)) => {
+                entries.0 = entries.0.saturating_add(1);
+                name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name))
+            }
+            Part::Entry(Item::Other) => {
+                entries.1 = entries.1.saturating_add(1);
+                Ok(())
+            }
         })
     }
 
-    /// The names, if the page is whole.
+    /// The names, if the page is whole, and is one: something else than names is passed over beside them, but is no list
+    /// of nothing.
     pub(crate) fn end(self) -> Option<Names> {
-        self.strings.is_whole().then_some(self.names)
+        let has_none = self.entries.0 == 0 && self.entries.1 > 0;
+        (self.strings.is_whole() && !has_none).then_some(self.names)
     }
 }
 
@@ -69,6 +85,11 @@ fn address(catalog: &Catalog, page_size: &str) -> Result<Url, UpstreamError> {
 
 async fn get(catalog: &Catalog, url: &Url) -> Result<(Head, Names), UpstreamError> {
     let limits = (MAX_PAGE, "a page of the catalog");
-    let (head, page) = catalog.requests.read(url, limits, || Page::new(&catalog.namespace), Page::read).await?;
+    let read = catalog.requests.read(url, limits, || Page::new(&catalog.namespace), Page::read).await;
+    let (head, page) = read.map_err(|error| match error {
+        // It is the catalog that is not known, whatever the code says.
+        UpstreamError::UnknownRepository(what) => UpstreamError::NotFound(what),
+        error => error,
+    })?;
     Ok((head, page.end().ok_or_else(|| no_list(url))?))
 }
