@@ -9,7 +9,7 @@ pub(crate) mod manifests;
 pub(crate) mod page;
 pub(crate) mod quay;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use moorage_domain::{Digest, DigestListing, ExposeSecret as _, ExternalReference, Fallback, TagName};
 use reqwest::{
@@ -31,6 +31,8 @@ use crate::{
 
 /// The largest page: 100 artifacts with what Harbor knows of each.
 const MAX_PAGE: usize = 8 * 1024 * 1024;
+/// The longest wait for a page. Asking for each tag is not faster than that, but it does come to an end.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The largest page that all of them have.
 const PAGE_SIZE: u64 = 100;
 /// Where Docker Hub's API is, beside its registry.
@@ -163,7 +165,8 @@ impl Lister {
         let mut gathered = Gathered::new(!first.is_whole());
         for number in 1..saved {
             let url = self.address(api, base, number).ok_or(Useless::Refused)?;
-            let answer = self.ask(requests, api, url, number).await.map_err(|_| Useless::Refused)?;
+            let answer = tokio::time::timeout(PATIENCE, self.ask(requests, api, url, number)).await;
+            let Ok(Ok(answer)) = answer else { return Err(Useless::Refused) };
             let page = self.page(api, &answer, number)?;
             if page.total.is_some_and(|total| total.div_ceil(PAGE_SIZE) >= saved) {
                 return Err(Useless::Costly);

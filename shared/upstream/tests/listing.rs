@@ -16,6 +16,9 @@ use url::Url;
 /// The tags of a repository and what they point to.
 type Tags = BTreeMap<TagName, Digest>;
 
+/// How a registry lies.
+type Lie = Box<dyn Fn(&Tags, &Seen) -> Reply + Send + Sync>;
+
 /// The most requests that a sync of 10,000 unchanged tags may take.
 const MOST: usize = 110;
 const MANY: u32 = 10_000;
@@ -217,7 +220,6 @@ async fn a_refusal_is_remembered_and_nothing_fails() {
 async fn what_does_not_fit_together_is_not_believed() {
     let held = Arc::new(tags(300));
     let d = |number: u32| Digest::sha256(&number.to_be_bytes());
-    type Lie = Box<dyn Fn(&Tags, &Seen) -> Reply + Send + Sync>;
     let edited = |kind, edit: fn(&mut Value, usize)| -> Lie {
         Box::new(move |tags, seen| {
             let (status, headers, body) = honest(kind, tags, seen, 1_000);

@@ -41,11 +41,10 @@ impl Digests {
             return Err(Doubt);
         }
         let tag = self.hasher.hash_one(tag);
-        match digest.and_then(|digest| digest.parse().ok()).as_ref().and_then(bytes) {
-            Some(digest) => self.entries.push((tag, digest)),
-            None => {
-                self.doubtful.insert(tag);
-            }
+        if let Some(digest) = digest.and_then(|digest| digest.parse().ok()).as_ref().and_then(bytes) {
+            self.entries.push((tag, digest));
+        } else {
+            self.doubtful.insert(tag);
         }
         Ok(())
     }
