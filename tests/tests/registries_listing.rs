@@ -197,9 +197,11 @@ async fn the_setting_is_shown_changed_and_reset() {
 }
 
 /// The tags that skopeo lists.
-fn skopeo_lists(registry: &Hostile, path: &str) -> Vec<String> {
+async fn skopeo_lists(registry: &Hostile, path: &str) -> Vec<String> {
     let reference = format!("docker://{}/{path}", registry.address);
-    let listed = Command::new("skopeo").args(["list-tags", "--tls-verify=false", &reference]).output().unwrap();
+    let command = move || Command::new("skopeo").args(["list-tags", "--tls-verify=false", &reference]).output();
+    // Meanwhile the registry answers it.
+    let listed = tokio::task::spawn_blocking(command).await.unwrap().unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     // For it, null is a tag without a name.
@@ -224,10 +226,11 @@ async fn only_the_tags_of_a_list_matter() {
     ] {
         registry.repent();
         registry.always("GET", &list, move || Answer::new(200).header("content-type", "application/json").body(body));
+        registry.plan("GET", "/v2/", |asked| (asked.path == "/v2/").then(|| Answer::new(200)));
         let run = world.sync().await;
         assert_eq!((&run["status"], &run["tags_done"]), (&json!("SUCCESS"), &json!(2)), "{body}: {run}");
         assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 2, "{body}");
-        assert_eq!(skopeo_lists(&registry, &world.path), ["v1", "v2"], "{body}");
+        assert_eq!(skopeo_lists(&registry, &world.path).await, ["v1", "v2"], "{body}");
     }
     for body in
         ["{}", r#"{"errors":[{"code":"DENIED","message":"x"}]}"#, r#"{"name":"x","tags":"v1"}"#, "null", "<html>"]

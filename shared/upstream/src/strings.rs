@@ -49,7 +49,7 @@ pub(crate) struct List {
     key: &'static str,
     expected: Expected,
     /// Whether the value that comes next is the list's.
-    is_list: bool,
+    is_wanted: bool,
     /// Brackets that are open in what is passed over.
     open: u64,
 }
@@ -75,7 +75,7 @@ enum Expected {
 
 impl List {
     pub(crate) fn new(key: &'static str) -> Self {
-        Self { key, expected: Expected::Object, is_list: false, open: 0 }
+        Self { key, expected: Expected::Object, is_wanted: false, open: 0 }
     }
 
     /// Whether the document has come to its end.
@@ -91,7 +91,7 @@ impl List {
     ) -> Result<(), E> {
         match (self.expected, token) {
             (Expected::FirstKey | Expected::Key, Token::Text(text)) => {
-                self.is_list =
+                self.is_wanted =
                     text.with(|item| matches!(item, Item::Text(text) if text.eq_ignore_ascii_case(self.key)));
                 self.expected = Expected::Colon;
             }
@@ -99,7 +99,9 @@ impl List {
                 self.expected = Expected::ElementEnd;
                 text.with(|item| each(Part::Entry(item)))?;
             }
-            (Expected::Value, Token::Text(_) | Token::Word(_)) if !self.is_list => self.expected = Expected::CommaOrEnd,
+            (Expected::Value, Token::Text(_) | Token::Word(_)) if !self.is_wanted => {
+                self.expected = Expected::CommaOrEnd
+            }
             (Expected::Value, Token::Word(b"null")) => {
                 self.expected = Expected::CommaOrEnd;
                 each(Part::Begin)?;
@@ -122,11 +124,11 @@ impl List {
     fn opened<E: From<NoList>>(&mut self, byte: u8, each: &mut impl FnMut(Part<'_>) -> Result<(), E>) -> Result<(), E> {
         self.expected = match (self.expected, byte) {
             (Expected::Object, b'{') => Expected::FirstKey,
-            (Expected::Value, b'[') if self.is_list => {
+            (Expected::Value, b'[') if self.is_wanted => {
                 each(Part::Begin)?;
                 Expected::FirstElement
             }
-            (Expected::Value, _) if !self.is_list => Expected::Closing { in_list: false },
+            (Expected::Value, _) if !self.is_wanted => Expected::Closing { in_list: false },
             (Expected::FirstElement | Expected::Element, _) => Expected::Closing { in_list: true },
             (closing @ Expected::Closing { .. }, _) => closing,
             _ => return Err(NoList.into()),

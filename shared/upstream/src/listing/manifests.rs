@@ -54,7 +54,6 @@ impl Manifests {
             }
             Token::Separator(b':') => self.key(),
             Token::Separator(_) if self.depth == 1 => self.keys[0] = Key::Other,
-            Token::Separator(_) => {}
             Token::Text(text) if self.path == self.depth => {
                 let text = text.with(|item| match item {
                     Item::Text(text) => Some(text.into()),
@@ -62,7 +61,7 @@ impl Manifests {
                 });
                 self.text_ended(text);
             }
-            Token::Text(_) => {}
+            Token::Separator(_) | Token::Text(_) => {}
             Token::Word(word) => self.is_doubtful |= self.path == TAGS && word != b"null",
         }
     }
@@ -79,9 +78,8 @@ impl Manifests {
 
     fn opened(&mut self, byte: u8) {
         let leads_on = match self.depth {
-            0 => byte == b'{',
+            0 | 2 => byte == b'{',
             1 => byte == b'{' && self.keys[0] == Key::Map,
-            2 => byte == b'{',
             3 => byte == b'[' && self.keys[1] == Key::Tags,
             _ => false,
         };

@@ -9,7 +9,7 @@ use super::{
 };
 
 #[derive(Debug, Deserialize)]
-struct Tags {
+struct Answer {
     #[serde(deserialize_with = "few")]
     tags: Vec<Tag>,
     page: Option<u64>,
@@ -24,7 +24,7 @@ struct Tag {
 
 /// Reads page number `number`, counted from 1.
 pub(crate) fn page(body: &[u8], number: u64) -> Result<Page, Doubt> {
-    let read: Tags = serde_json::from_slice(body).map_err(|_| Doubt)?;
+    let read: Answer = serde_json::from_slice(body).map_err(|_| Doubt)?;
     if read.page.is_some_and(|page| page != number) {
         return Err(Doubt);
     }
