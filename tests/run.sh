@@ -10,6 +10,7 @@ export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto
 short="ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20"
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
+tests/registries.sh
 python=target/venv/bin/python
 trap '"$python" infra/local/stack.py down' EXIT
 

@@ -21,6 +21,7 @@ pub mod logs;
 pub mod organization_mirror;
 pub mod process;
 pub mod proxy;
+pub mod real;
 pub mod registry;
 pub mod seed;
 pub mod skopeo;

@@ -1,7 +1,7 @@
 //! Mirrors: create, show, change, Sync Now, cancel.
 
 use moorage_domain::{
-    RepositoryName, RobotName,
+    DigestListing, RepositoryName, RobotName,
     mirror::{MirrorConfig, RegistryConfig},
     run::{RunId, SyncRequest, Trigger},
     usage_log::LogKind,
@@ -244,6 +244,7 @@ fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) 
         deletion_limit: body.deletion_limit.flatten(),
         deletion_grace: body.deletion_grace.flatten(),
         rate_limit_floor: body.rate_limit_floor.flatten(),
+        digest_listing: body.digest_listing.unwrap_or_default(),
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
     Ok(NewMirror { config, secrets: MirrorSecrets::default(), sync_start_date, grant: None })
@@ -266,6 +267,7 @@ fn apply(after: &mut Mirror, body: &MirrorBody, robot: Option<&RobotName>) {
     set(&mut config.deletion_limit, body.deletion_limit.as_ref());
     set(&mut config.deletion_grace, body.deletion_grace.as_ref());
     set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
+    set(&mut config.digest_listing, body.digest_listing.as_ref());
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
 }
 
@@ -298,6 +300,7 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("deletion_limit", body.deletion_limit.map(Value::from)),
         ("deletion_grace", body.deletion_grace.map(Value::from)),
         ("rate_limit_floor", body.rate_limit_floor.map(Value::from)),
+        ("digest_listing", body.digest_listing.map(|setting| setting.as_str().into())),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
@@ -342,6 +345,9 @@ fn view(mirror: &Mirror, secrets: &MirrorSecrets) -> Value {
     }
     if let Some(floor) = config.rate_limit_floor {
         view["rate_limit_floor"] = floor.into();
+    }
+    if config.digest_listing != DigestListing::Auto {
+        view["digest_listing"] = config.digest_listing.as_str().into();
     }
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();

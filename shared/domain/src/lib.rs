@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod collection;
 pub mod condemned;
 pub mod digest;
+mod digest_listing;
 pub mod discovery;
 pub mod failure;
 pub mod fallback;
@@ -42,6 +43,7 @@ pub mod warning;
 
 pub use checkpoint::Checkpoint;
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
+pub use digest_listing::DigestListing;
 pub use failure::FailureReason;
 pub use fallback::{Fallback, Fallbacks};
 pub use generation::Generation;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ExternalReference, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
+use crate::{DigestListing, ExternalReference, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
 pub const MIN_SYNC_TIMEOUT: u64 = 300;
@@ -42,6 +42,9 @@ pub struct MirrorConfig {
     /// Quay's.
     #[serde(default)]
     pub rate_limit_floor: Option<u64>,
+    /// Where the registry's listing says digests. Ours, not Quay's.
+    #[serde(default)]
+    pub digest_listing: DigestListing,
 }
 
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ExternalReference, NameError, Namespace, ReferenceError, RepositoryName, RobotName, RootRule,
+    DigestListing, ExternalReference, NameError, Namespace, ReferenceError, RepositoryName, RobotName, RootRule,
     fnmatch::{Alphabet, Matcher},
     mirror::{MirrorConfig, RegistryConfig},
 };
@@ -222,6 +222,7 @@ impl OrganizationMirrorConfig {
             deletion_limit: None,
             deletion_grace: None,
             rate_limit_floor: None,
+            digest_listing: DigestListing::Auto,
         })
     }
 

@@ -29,15 +29,14 @@ impl Knowledge {
         self.lock().count()
     }
 
-    /// All tags that the registry lists.
-    pub(crate) async fn tags(&self, registry: &Registry) -> Result<Vec<TagName>, UpstreamError> {
-        let known = { self.lock().tags().map(<[TagName]>::to_vec) };
-        if let Some(tags) = known {
-            return Ok(tags);
-        }
-        let tags = registry.tags().await?.tags;
-        self.lock().listed(&tags);
-        Ok(tags)
+    /// All tags that the registry listed to an earlier invocation.
+    pub(crate) fn tags(&self) -> Option<Vec<TagName>> {
+        self.lock().tags().map(<[TagName]>::to_vec)
+    }
+
+    /// Keeps the tags that the registry lists.
+    pub(crate) fn listed(&self, tags: &[TagName]) {
+        self.lock().listed(tags);
     }
 
     /// What a tag points to.

@@ -27,6 +27,7 @@ mod purge;
 mod reconcile;
 mod referrers;
 mod report;
+mod said;
 mod share;
 mod source;
 mod steps;

@@ -18,7 +18,7 @@ use moorage_domain::{
     run::{Outcome, RunId},
 };
 use moorage_state::{Mirror, SkippedTag};
-use moorage_upstream::{Meter, Registry, UpstreamError};
+use moorage_upstream::{Meter, Registry, Said, TagPages, UpstreamError};
 
 use crate::{
     blobs::{Blobs, Flow},
@@ -67,6 +67,8 @@ pub(crate) struct Steps<'a> {
     pub(crate) knowledge: Arc<Knowledge>,
     /// The tags that only the bucket knew of.
     pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
+    /// What the registry's listing says of its tags.
+    pub(crate) said: OnceLock<Said>,
     /// The repository.
     pub(crate) owner: Arc<Owner>,
     /// What it may have, once that is looked at.
@@ -127,13 +129,20 @@ impl Steps<'_> {
         let registry = source::open(engine, self.mirror, self.meter.clone()).await?;
         self.knowledge.speak(&registry);
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
-        let (listed, held) = tokio::join!(self.knowledge.tags(&registry), engine.table.tags(&config.repository));
+        let known = self.knowledge.tags();
+        let first = async { if known.is_some() { Ok(None) } else { self.first_of(registry.first_tags().await) } };
+        let (first, held) = tokio::join!(first, engine.table.tags(&config.repository));
         self.knowledge.spoke(&registry);
-        let (listed, mut held) = (self.tags_of(listed)?, held?);
+        let (first, mut held) = (first?, held?);
         if self.verifies {
             let adopted = self.adopt(&mut held).await?;
             self.adopted.get_or_init(|| adopted);
         }
+        let listed = match known {
+            Some(tags) => tags,
+            None => self.list(&registry, first, &held).await?,
+        };
+        self.knowledge.listed(&listed);
         let mut selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
@@ -192,12 +201,12 @@ impl Steps<'_> {
         Ok(Work::Done { selected, warning })
     }
 
-    /// The listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the registry knows
-    /// nothing: there is nothing to do, and as of every list without any tag, nothing is deleted for it.
-    fn tags_of(&self, listed: Result<Vec<TagName>, UpstreamError>) -> Result<Vec<TagName>, UpstreamError> {
-        match listed {
-            Err(UpstreamError::UnknownRepository(_)) if self.mirror.is_discovered => Ok(Vec::new()),
-            listed => listed,
+    /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the
+    /// registry knows nothing: there is nothing to do, and as of every list without any tag, nothing is deleted for it.
+    fn first_of(&self, first: Result<TagPages, UpstreamError>) -> Result<Option<TagPages>, UpstreamError> {
+        match first {
+            Err(UpstreamError::UnknownRepository(_)) if self.mirror.is_discovered => Ok(None),
+            first => first.map(Some),
         }
     }
 
@@ -218,7 +227,7 @@ impl Steps<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<Vec<Wanted>, WorkError> {
-        let resolve = async |tag| (tag, self.knowledge.resolve(registry, tag).await);
+        let resolve = async |tag| (tag, self.resolve(registry, held, tag).await);
         let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
         let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
         let architectures = &self.mirror.config.architecture_filter;
@@ -300,7 +309,7 @@ impl Steps<'_> {
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.
-    fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
+    pub(crate) fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
         let filter = &self.mirror.config.architecture_filter;
         self.skipped.get(tag).is_some_and(|skipped| skipped.digest == *upstream && skipped.architectures == *filter)
     }

@@ -197,6 +197,7 @@ impl Engine {
             meter,
             knowledge: Arc::clone(&knowledge),
             adopted: OnceLock::new(),
+            said: OnceLock::new(),
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
             possession: OnceLock::new(),
         };

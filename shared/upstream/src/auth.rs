@@ -283,6 +283,11 @@ impl Auth {
         failure.map_or(Ok(()), Err)
     }
 
+    /// The challenge that was answered last.
+    pub(crate) async fn challenge(&self) -> Option<Challenge> {
+        Some(self.state.lock().await.challenge.as_ref()?.0.clone())
+    }
+
     /// Answers a challenge. Where there is another way to log in, that comes before a token for nobody in particular.
     async fn answer(
         &self,

@@ -20,6 +20,7 @@ use crate::{
     catalog::{distribution, harbor, quay},
     challenge,
     link::next_page,
+    listing::{self, Doubt, digests::Digests},
     part::content_range,
     rate_limit,
     retry::retry_after,
@@ -33,7 +34,7 @@ use crate::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 19] = [
     ("retry_after", retry),
     ("rate_limit", limit),
     ("link", link),
@@ -47,6 +48,9 @@ pub const TARGETS: [Target; 16] = [
     ("config", config),
     ("referrers", referrers),
     ("tag_list", tag_list),
+    ("digests_quay", digests_quay),
+    ("digests_harbor", digests_harbor),
+    ("digests_docker_hub", digests_docker_hub),
     ("catalog_distribution", catalog_distribution),
     ("catalog_harbor", catalog_harbor),
     ("catalog_quay", catalog_quay),
@@ -184,11 +188,38 @@ fn referrers(bytes: &[u8]) {
 
 /// Pages of a list of tags.
 fn tag_list(bytes: &[u8]) {
-    let mut page = Page::new((100, 1_000));
+    let mut page = Page::new((100, 1_000), "a", Digests::default());
     if bytes.chunks(CHUNK).all(|chunk| page.read(chunk).is_ok())
-        && let Some(listing) = page.end()
+        && let Some(read) = page.end()
     {
-        assert!(listing.tags.len() <= 100 && listing.tags.len() + listing.invalid <= bytes.len());
+        assert!(read.tags.len() <= 100 && read.tags.len() + read.invalid <= bytes.len());
+        if let Ok(Some(digests)) = read.digests {
+            assert!(digests.end().len() <= bytes.len());
+        }
+    }
+}
+
+/// Pages of Quay's tags.
+fn digests_quay(bytes: &[u8]) {
+    put_together(listing::quay::page(bytes, 1), bytes);
+}
+
+/// Pages of Harbor's artifacts.
+fn digests_harbor(bytes: &[u8]) {
+    put_together(listing::harbor::page(bytes, "p/r", Some(1)), bytes);
+}
+
+/// Pages of Docker Hub's tags.
+fn digests_docker_hub(bytes: &[u8]) {
+    put_together(listing::docker_hub::page(bytes), bytes);
+}
+
+fn put_together(page: Result<listing::page::Page, Doubt>, bytes: &[u8]) {
+    let Ok(page) = page else { return };
+    assert!(page.tags.len() <= bytes.len(), "a tag takes a byte");
+    let mut gathered = listing::gathered::Gathered::new(true);
+    if gathered.take(page).is_ok() {
+        assert!(gathered.digests.end().len() <= bytes.len());
     }
 }
 

@@ -103,13 +103,13 @@ impl Http {
         Deadline::new(self.limits.patience.saturating_add(EXCHANGE_TIMEOUT), url)
     }
 
-    /// Sends a request once, to learn whether there is an answer at all.
-    pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<(), UpstreamError> {
+    /// Sends a request once, to learn whether there is an answer at all, and which.
+    pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<Answer, UpstreamError> {
         self.meter.turn(self.limits.max_wait).await?;
         self.meter.request();
         let mut deadline = self.deadline(&request.url);
         let received = deadline.bound(self.transport.send(request, false)).await??;
-        self.whole(received, limit, "an answer", &mut deadline).await.map(drop)
+        self.whole(received, limit, "an answer", &mut deadline).await
     }
 
     /// Sends a request until it is answered with something lasting; the body is left to be streamed.

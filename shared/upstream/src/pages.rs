@@ -10,6 +10,7 @@ use url::Url;
 use crate::{UpstreamError, answer::Head, link::next_page, transport::display};
 
 /// Where a list goes on. Any page's failure is the list's.
+#[derive(Debug)]
 pub(crate) struct Pages {
     what: &'static str,
     most: usize,

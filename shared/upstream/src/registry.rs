@@ -1,10 +1,10 @@
 //! What can be asked of the external registry.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use moorage_domain::{
-    Algorithm, Digest, ExternalReference, Fallback, MediaType, TagName, manifest::MAX_MANIFEST_SIZE,
+    Algorithm, Digest, DigestListing, ExternalReference, Fallback, MediaType, TagName, manifest::MAX_MANIFEST_SIZE,
     referrers::ReferrerList,
 };
 use reqwest::{
@@ -20,9 +20,10 @@ use crate::{
     auth::Auth,
     blob::Way,
     http::{How, Http},
+    listing::Lister,
     referrers,
     request::Requests,
-    tags,
+    tags::TagPages,
     transport::{Recipient, Request, Transport},
 };
 
@@ -39,6 +40,7 @@ const HEAD_TRIES: u32 = 2;
 pub struct Registry {
     requests: Arc<Requests>,
     reference: Arc<ExternalReference>,
+    lister: Arc<Lister>,
     verify_tls: bool,
     /// The registry's address with its scheme; found out once where plain http is allowed.
     base: Arc<OnceCell<Url>>,
@@ -57,6 +59,8 @@ impl Registry {
     /// Opens a registry. Nothing is sent yet.
     pub fn new(reference: ExternalReference, settings: Settings) -> Result<Self, UpstreamError> {
         let transport = Transport::new(&settings, settings.meter.clone())?;
+        let (setting, credentials) = (DigestListing::default(), settings.credentials.clone());
+        let lister = Arc::new(Lister { setting, credentials, reference: reference.clone() });
         let auth = Auth::new(
             settings.credentials,
             settings.token_realms,
@@ -64,12 +68,37 @@ impl Registry {
         );
         let requests = Arc::new(Requests::new(Http::new(transport, settings.limits, settings.meter), auth));
         let (reference, base) = (Arc::new(reference), Arc::new(OnceCell::new()));
-        Ok(Self { requests, reference, verify_tls: settings.verify_tls, base })
+        Ok(Self { requests, reference, lister, verify_tls: settings.verify_tls, base })
+    }
+
+    /// The same registry, with the mirror's setting of where it says digests.
+    #[must_use]
+    pub fn with_digest_listing(self, setting: DigestListing) -> Self {
+        let (credentials, reference) = (self.lister.credentials.clone(), self.lister.reference.clone());
+        Self { lister: Arc::new(Lister { setting, credentials, reference }), ..self }
     }
 
     /// All tags, from all pages.
     pub async fn tags(&self) -> Result<Listing, UpstreamError> {
-        tags::list(&self.requests, self.url("tags/list").await?).await
+        Ok(self.first_tags().await?.end(&self.requests).await?.into_listing().0)
+    }
+
+    /// The first page of the tags.
+    pub async fn first_tags(&self) -> Result<TagPages, UpstreamError> {
+        TagPages::begin(&self.requests, &self.url("tags/list").await?, &self.reference.repository()).await
+    }
+
+    /// All tags, and what the registry says of what they point to, if that costs fewer requests than the `saved` ones
+    /// that it would take to ask. The registry's list of tags is not read to its end where a listing that says digests
+    /// has all of them, and `is_as_before` finds no other names among them than there were.
+    pub async fn all_tags(
+        &self,
+        first: TagPages,
+        saved: usize,
+        is_as_before: impl Fn(&BTreeSet<TagName>) -> bool,
+    ) -> Result<Listing, UpstreamError> {
+        let base = self.base.get_or_try_init(|| self.find_base()).await?;
+        self.lister.list(&self.requests, base, first, saved, is_as_before).await
     }
 
     /// What a tag points to, by HEAD, which no registry counts as a pull. Where that does not tell, by GET; and if that
@@ -255,7 +284,7 @@ impl Registry {
             Ok::<_, UpstreamError>(Request { method, url, headers, body: None, to })
         };
         match self.requests.http.fetch_once(&ping(&https)?, MAX_PING_BODY).await {
-            Ok(()) => Ok(https),
+            Ok(_) => Ok(https),
             Err(UpstreamError::Tls { .. } | UpstreamError::Connection { .. }) => base("http"),
             Err(error) => Err(error),
         }

@@ -10,6 +10,7 @@ use crate::{
     Meter, UpstreamError,
     answer::{Answer, Head, MAX_ERROR_BODY},
     auth::{Auth, Authorization, Login},
+    challenge::Challenge,
     error::transport_error,
     http::{How, Http},
     places::{Place, Places},
@@ -41,6 +42,11 @@ impl Requests {
 
     pub(crate) fn meter(&self) -> &Meter {
         &self.http.meter
+    }
+
+    /// The challenge that was answered last, if the registry made one.
+    pub(crate) async fn challenge(&self) -> Option<Challenge> {
+        self.auth.challenge().await
     }
 
     /// A whole answer, successful or not. Being refused is part of logging in.

@@ -2,34 +2,54 @@
 //! string, however large the document is.
 //!
 //! Everything else in the object is passed over, of any size and depth; of that only strings and brackets are looked at.
+//! The list's key is matched as clients match it, without regard to case; where it is there twice, the last one counts.
 
-/// What there is in the list.
+use crate::lexer::{Item, Lexer, NoList, Token};
+
+/// What comes of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Item<'a> {
-    /// A string.
-    Text(&'a str),
-    /// Something else, or a string that is too long or no text.
-    Other,
+pub(crate) enum Part<'a> {
+    /// It begins; what came of it before does not count. Also where it is null.
+    Begin,
+    /// An entry.
+    Entry(Item<'a>),
 }
-
-/// The document is not an object with such a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoList;
 
 /// Reads one document.
 #[derive(Debug)]
 pub(crate) struct Strings {
+    lexer: Lexer,
+    list: List,
+}
+
+impl Strings {
+    /// Reads the list called `key`, whose strings are at most `longest` bytes long.
+    pub(crate) fn new(key: &'static str, longest: usize) -> Self {
+        Self { lexer: Lexer::new(longest.max(key.len())), list: List::new(key) }
+    }
+
+    /// Reads on, and hands over what there is in the list.
+    pub(crate) fn read<E: From<NoList>>(
+        &mut self,
+        bytes: &[u8],
+        mut each: impl FnMut(Part<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.lexer.read(bytes, |token| self.list.token(token, &mut each))
+    }
+
+    /// Whether the document is whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.lexer.is_between() && self.list.is_ended()
+    }
+}
+
+/// The list among a document's tokens.
+#[derive(Debug)]
+pub(crate) struct List {
     key: &'static str,
-    /// The longest string that is kept, as written.
-    longest: usize,
     expected: Expected,
-    lexeme: Lexeme,
-    /// The string or word that is read: a string without its quotes, as written.
-    text: Vec<u8>,
-    is_cut: bool,
-    is_escaped: bool,
     /// Whether the value that comes next is the list's.
-    is_list: bool,
+    is_wanted: bool,
     /// Brackets that are open in what is passed over.
     open: u64,
 }
@@ -53,135 +73,65 @@ enum Expected {
     Nothing,
 }
 
-/// What is being read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lexeme {
-    None,
-    Text,
-    /// A number, `true`, `false` or `null`.
-    Word,
-}
-
-impl Strings {
-    /// Reads the list called `key`, whose strings are at most `longest` bytes long. Each may be written as escapes.
-    pub(crate) fn new(key: &'static str, longest: usize) -> Self {
-        let longest = longest.saturating_mul(r"\u0000".len());
-        let (expected, lexeme) = (Expected::Object, Lexeme::None);
-        let (text, is_cut, is_escaped, is_list, open) = (Vec::new(), false, false, false, 0);
-        Self { key, longest, expected, lexeme, text, is_cut, is_escaped, is_list, open }
+impl List {
+    pub(crate) fn new(key: &'static str) -> Self {
+        Self { key, expected: Expected::Object, is_wanted: false, open: 0 }
     }
 
-    /// Reads on, and hands over what there is in the list.
-    pub(crate) fn read<E: From<NoList>>(
+    /// Whether the document has come to its end.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.expected == Expected::Nothing
+    }
+
+    /// Takes the next token, and hands over what there is in the list.
+    pub(crate) fn token<E: From<NoList>>(
         &mut self,
-        bytes: &[u8],
-        mut each: impl FnMut(Item<'_>) -> Result<(), E>,
+        token: Token<'_>,
+        each: &mut impl FnMut(Part<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for byte in bytes {
-            self.byte(*byte, &mut each)?;
-        }
-        Ok(())
-    }
-
-    /// Whether the document is whole.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.expected == Expected::Nothing && self.lexeme == Lexeme::None
-    }
-
-    fn byte<E: From<NoList>>(&mut self, byte: u8, each: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
-        match self.lexeme {
-            Lexeme::Text => {
-                if self.is_escaped {
-                    self.is_escaped = false;
-                } else if byte == b'"' {
-                    self.lexeme = Lexeme::None;
-                    return self.text_ended(each);
-                } else {
-                    self.is_escaped = byte == b'\\';
-                }
-                self.keep(byte);
-                return Ok(());
-            }
-            Lexeme::Word if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.') => {
-                self.keep(byte);
-                return Ok(());
-            }
-            Lexeme::Word => {
-                self.lexeme = Lexeme::None;
-                self.word_ended(each)?;
-            }
-            Lexeme::None => {}
-        }
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => Ok(()),
-            b'"' => {
-                self.begin(Lexeme::Text);
-                Ok(())
-            }
-            b'{' | b'[' => self.opened(byte).map_err(E::from),
-            b'}' | b']' => self.closed(byte, each),
-            b':' | b',' => self.separated(byte).map_err(E::from),
-            _ => {
-                self.begin(Lexeme::Word);
-                self.keep(byte);
-                if byte.is_ascii_alphanumeric() || byte == b'-' { Ok(()) } else { Err(NoList.into()) }
-            }
-        }
-    }
-
-    fn begin(&mut self, lexeme: Lexeme) {
-        self.lexeme = lexeme;
-        self.text.clear();
-        (self.is_cut, self.is_escaped) = (false, false);
-    }
-
-    fn keep(&mut self, byte: u8) {
-        if self.text.len() < self.longest {
-            self.text.push(byte);
-        } else {
-            self.is_cut = true;
-        }
-    }
-
-    fn text_ended<E: From<NoList>>(&mut self, each: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
-        match self.expected {
-            Expected::FirstKey | Expected::Key => {
-                let key = self.key;
-                self.is_list = self.with_text(|text| text == Item::Text(key));
+        match (self.expected, token) {
+            (Expected::FirstKey | Expected::Key, Token::Text(text)) => {
+                self.is_wanted =
+                    text.with(|item| matches!(item, Item::Text(text) if text.eq_ignore_ascii_case(self.key)));
                 self.expected = Expected::Colon;
             }
-            Expected::Value if !self.is_list => self.expected = Expected::CommaOrEnd,
-            Expected::FirstElement | Expected::Element => {
+            (Expected::FirstElement | Expected::Element, Token::Text(text)) => {
                 self.expected = Expected::ElementEnd;
-                self.with_text(each)?;
+                text.with(|item| each(Part::Entry(item)))?;
             }
-            Expected::Closing { .. } => {}
+            (Expected::Value, Token::Text(_) | Token::Word(_)) if !self.is_wanted => {
+                self.expected = Expected::CommaOrEnd
+            }
+            (Expected::Value, Token::Word(b"null")) => {
+                self.expected = Expected::CommaOrEnd;
+                each(Part::Begin)?;
+            }
+            (Expected::FirstElement | Expected::Element, Token::Word(_)) => {
+                self.expected = Expected::ElementEnd;
+                each(Part::Entry(Item::Other))?;
+            }
+            (Expected::Closing { .. }, Token::Text(_) | Token::Word(_) | Token::Separator(_)) => {}
+            (_, Token::Open(byte)) => return self.opened(byte, each),
+            (_, Token::Close(byte)) => return self.closed(byte, each),
+            (Expected::Colon, Token::Separator(b':')) => self.expected = Expected::Value,
+            (Expected::CommaOrEnd, Token::Separator(b',')) => self.expected = Expected::Key,
+            (Expected::ElementEnd, Token::Separator(b',')) => self.expected = Expected::Element,
             _ => return Err(NoList.into()),
         }
         Ok(())
     }
 
-    fn word_ended<E: From<NoList>>(&mut self, each: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
-        match self.expected {
-            Expected::Value if !self.is_list || self.text == b"null" => self.expected = Expected::CommaOrEnd,
-            Expected::FirstElement | Expected::Element => {
-                self.expected = Expected::ElementEnd;
-                each(Item::Other)?;
-            }
-            Expected::Closing { .. } => {}
-            _ => return Err(NoList.into()),
-        }
-        Ok(())
-    }
-
-    fn opened(&mut self, byte: u8) -> Result<(), NoList> {
+    fn opened<E: From<NoList>>(&mut self, byte: u8, each: &mut impl FnMut(Part<'_>) -> Result<(), E>) -> Result<(), E> {
         self.expected = match (self.expected, byte) {
             (Expected::Object, b'{') => Expected::FirstKey,
-            (Expected::Value, b'[') if self.is_list => Expected::FirstElement,
-            (Expected::Value, _) if !self.is_list => Expected::Closing { in_list: false },
+            (Expected::Value, b'[') if self.is_wanted => {
+                each(Part::Begin)?;
+                Expected::FirstElement
+            }
+            (Expected::Value, _) if !self.is_wanted => Expected::Closing { in_list: false },
             (Expected::FirstElement | Expected::Element, _) => Expected::Closing { in_list: true },
             (closing @ Expected::Closing { .. }, _) => closing,
-            _ => return Err(NoList),
+            _ => return Err(NoList.into()),
         };
         if matches!(self.expected, Expected::Closing { .. }) {
             self.open = self.open.saturating_add(1);
@@ -189,7 +139,7 @@ impl Strings {
         Ok(())
     }
 
-    fn closed<E: From<NoList>>(&mut self, byte: u8, each: &mut impl FnMut(Item<'_>) -> Result<(), E>) -> Result<(), E> {
+    fn closed<E: From<NoList>>(&mut self, byte: u8, each: &mut impl FnMut(Part<'_>) -> Result<(), E>) -> Result<(), E> {
         self.expected = match (self.expected, byte) {
             (Expected::FirstKey | Expected::CommaOrEnd, b'}') => Expected::Nothing,
             (Expected::FirstElement | Expected::ElementEnd, b']') => Expected::CommaOrEnd,
@@ -197,7 +147,7 @@ impl Strings {
                 self.open = self.open.saturating_sub(1);
                 match (self.open, in_list) {
                     (0, true) => {
-                        each(Item::Other)?;
+                        each(Part::Entry(Item::Other))?;
                         Expected::ElementEnd
                     }
                     (0, false) => Expected::CommaOrEnd,
@@ -207,30 +157,6 @@ impl Strings {
             _ => return Err(NoList.into()),
         };
         Ok(())
-    }
-
-    fn separated(&mut self, byte: u8) -> Result<(), NoList> {
-        self.expected = match (self.expected, byte) {
-            (Expected::Colon, b':') => Expected::Value,
-            (Expected::CommaOrEnd, b',') => Expected::Key,
-            (Expected::ElementEnd, b',') => Expected::Element,
-            (closing @ Expected::Closing { .. }, _) => closing,
-            _ => return Err(NoList),
-        };
-        Ok(())
-    }
-
-    /// Hands over the string that was read.
-    fn with_text<T>(&self, use_it: impl FnOnce(Item<'_>) -> T) -> T {
-        if self.is_cut {
-            return use_it(Item::Other);
-        }
-        if !self.text.contains(&b'\\') {
-            return use_it(std::str::from_utf8(&self.text).map_or(Item::Other, Item::Text));
-        }
-        let quoted = [b"\"", self.text.as_slice(), b"\""].concat();
-        let text: Option<String> = serde_json::from_slice(&quoted).ok();
-        use_it(text.as_deref().map_or(Item::Other, Item::Text))
     }
 }
 
@@ -251,8 +177,12 @@ mod tests {
         for chunk in document.chunks(at_once) {
             strings.read(chunk, |item| {
                 match item {
-                    Item::Text(text) => texts.push(text.to_owned()),
-                    Item::Other => others += 1,
+                    Part::Begin => {
+                        texts.clear();
+                        others = 0;
+                    }
+                    Part::Entry(Item::Text(text)) => texts.push(text.to_owned()),
+                    Part::Entry(Item::Other) => others += 1,
                 }
                 Ok::<_, String>(())
             })?;
@@ -273,7 +203,9 @@ mod tests {
             (r#"{"tags":[null,"a",1,true,{"tags":["x"]},[["y"]],-1.5e+3]}"#, &["a"], 6),
             (r#"{"name":{"tags":["x"],"a":["]}"]},"tags":["a"]}"#, &["a"], 0),
             (r#"{"t\u0061gs":["\u0061-\"b\\","\ud800"]}"#, &["a-\"b\\"], 1),
-            (r#"{"Tags":["x"],"tag":1}"#, &[], 0),
+            (r#"{"Tags":["x"],"tag":1}"#, &["x"], 0),
+            (r#"{"tags":["x",null],"tag":["y"],"TAGS":["a"]}"#, &["a"], 0),
+            (r#"{"tags":["x",null],"tags":null}"#, &[], 0),
             (&long, &["a"], 1),
             (&deep, &["a"], 0),
         ] {

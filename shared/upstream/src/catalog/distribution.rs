@@ -8,7 +8,8 @@ use super::{Catalog, MAX_NAME, MAX_PAGE, Names, no_list, pages};
 use crate::{
     UpstreamError,
     answer::Head,
-    strings::{Item, Strings},
+    lexer::Item,
+    strings::{Part, Strings},
 };
 
 /// Names on a page; registries may send fewer.
@@ -38,12 +39,13 @@ impl Page {
 
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
         let Self { strings, prefix, names, entries } = self;
-        strings.read(bytes, |item| match item {
-            Item::Text(name) => {
+        strings.read(bytes, |part| match part {
+            Part::Begin => Ok(()),
+            Part::Entry(Item::Text(name)) => {
                 entries.0 = entries.0.saturating_add(1);
                 name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name))
             }
-            Item::Other => {
+            Part::Entry(Item::Other) => {
                 entries.1 = entries.1.saturating_add(1);
                 Ok(())
             }

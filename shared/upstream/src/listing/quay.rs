@@ -1,0 +1,50 @@
+//! Quay's API, version 1: `/repository/{repository}/tag/?onlyActiveTags=true`. Its tokens are not the registry's: public
+//! repositories are shown to everybody, others to whoever sends an OAuth token.
+
+use serde::Deserialize;
+
+use super::{
+    Doubt,
+    page::{Page, few},
+};
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    #[serde(deserialize_with = "few")]
+    tags: Vec<Tag>,
+    page: Option<u64>,
+    has_additional: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag {
+    name: String,
+    manifest_digest: Option<String>,
+}
+
+/// Reads page number `number`, counted from 1.
+pub(crate) fn page(body: &[u8], number: u64) -> Result<Page, Doubt> {
+    let read: Answer = serde_json::from_slice(body).map_err(|_| Doubt)?;
+    if read.page.is_some_and(|page| page != number) {
+        return Err(Doubt);
+    }
+    let (count, has_next) = (read.tags.len() as u64, Some(read.has_additional));
+    let tags = read.tags.into_iter().map(|tag| (tag.name, tag.manifest_digest)).collect();
+    Ok(Page { count, total: None, has_next, tags })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages() {
+        let body = br#"{"tags":[{"name":"a","reversion":false,"start_ts":1,"manifest_digest":"sha256:1","is_manifest_list":false,"size":1,"last_modified":"x"},{"name":"b"}],"page":2,"has_additional":true}"#;
+        let tags = vec![("a".to_owned(), Some("sha256:1".to_owned())), ("b".to_owned(), None)];
+        assert_eq!(page(body, 2), Ok(Page { count: 2, total: None, has_next: Some(true), tags }));
+        assert_eq!(page(body, 1), Err(Doubt), "another page than was asked for");
+        for body in ["", "{}", "[]", r#"{"tags":[]}"#, r#"{"tags":[{"name":1}],"has_additional":false}"#] {
+            assert_eq!(page(body.as_bytes(), 1), Err(Doubt), "{body}");
+        }
+    }
+}
