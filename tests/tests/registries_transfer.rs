@@ -22,8 +22,8 @@ use moorage_tests::{
 use serde_json::{Value, json};
 
 const ALWAYS: usize = 100_000;
-/// A layer of two parts and a little.
-const LARGE: usize = 17 * 1024 * 1024;
+/// A layer of a part and a little.
+const LARGE: usize = 9 * 1024 * 1024;
 
 fn image(size: usize) -> Image {
     Image::oci("amd64", &[layer(rand::random(), size)])
@@ -61,12 +61,10 @@ type Ranged = fn(&[u8], usize, usize) -> Answer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_large_blob_is_copied_whatever_is_said_to_a_range() {
-    let kinds: [(&str, Ranged); 9] = [
-        ("400", |_, _, _| Answer::new(400)),
+    let kinds: [(&str, Ranged); 7] = [
         ("403", |_, _, _| Answer::new(403)),
         ("416", |_, _, _| Answer::new(416)),
         ("500", |_, _, _| Answer::new(500)),
-        ("501", |_, _, _| Answer::new(501)),
         ("206 without a range", |all, first, last| Answer::new(206).body(all[first..=last].to_vec())),
         ("206 with a malformed range", |all, first, last| part(&all[first..=last], "bytes what/ever")),
         ("206 with all of it", |all, _, _| part(all, &format!("bytes 0-{}/{}", all.len() - 1, all.len()))),

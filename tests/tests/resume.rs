@@ -108,7 +108,8 @@ async fn a_killed_upload_is_taken_up_and_one_that_nobody_wants_is_given_up() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(kill_functions_connected_to(proxy.port), 1);
     assert_eq!(requests(&proxy, &blob, 4), [1, 1, 1, 1]);
-    // The registry breaks down before the last part, for good.
+    // The registry breaks down before the last part, for good, and has nothing as a whole either.
+    proxy.fault("GET", &part(&blob, 2), 1_000, Fault::Delay(Duration::ZERO));
     proxy.fault("GET", &part(&blob, 3), 1_000, Fault::Status(500, vec![]));
     proxy.fault("GET", &format!("blobs/{blob} "), 1_000, Fault::Status(500, vec![]));
     eventually("the claim expires", Duration::from_secs(60), async || {
