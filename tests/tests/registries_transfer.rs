@@ -61,7 +61,7 @@ type Ranged = fn(&[u8], usize, usize) -> Answer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_large_blob_is_copied_whatever_is_said_to_a_range() {
-    let kinds: [(&str, Ranged); 6] = [
+    let kinds: [(&str, Ranged); 7] = [
         ("403", |_, _, _| Answer::new(403)),
         ("416", |_, _, _| Answer::new(416)),
         ("500", |_, _, _| Answer::new(500)),
