@@ -98,6 +98,8 @@ impl Place {
     }
 }
 
+type MakeAnswer = Box<dyn Fn() -> Answer + Send + Sync>;
+
 #[tokio::test]
 async fn a_digest_that_is_listed_for_two_architectures_is_wanted_if_either_is() {
     let place = Place::new("twoplatforms").await;
@@ -250,7 +252,7 @@ async fn a_referrers_api_that_refuses_is_a_warning_and_asked_once() {
     assert_eq!((&run["status"], run.get("warning")), (&json!("SUCCESS"), None), "{run}");
     assert_eq!(place.referrers(&v1).await, [signature.digest().to_string()]);
 
-    let refusals: [(&str, Box<dyn Fn() -> Answer + Send + Sync>); 7] = [
+    let refusals: [(&str, MakeAnswer); 7] = [
         ("401", Box::new(|| Answer::new(401))),
         ("403", Box::new(|| Answer::new(403))),
         ("410", Box::new(|| Answer::new(410))),

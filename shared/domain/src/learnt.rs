@@ -42,7 +42,7 @@ pub struct Learnt {
     facts: usize,
     weight: usize,
     /// How many facts were ever learnt.
-    learnt: u64,
+    ever: u64,
 }
 
 impl Learnt {
@@ -58,7 +58,7 @@ impl Learnt {
 
     /// How many facts were ever learnt: what tells whether a run gets anywhere.
     pub fn count(&self) -> u64 {
-        self.learnt
+        self.ever
     }
 
     /// All tags that the registry lists.
@@ -116,7 +116,7 @@ impl Learnt {
 
     /// Takes room for so many facts, if there is any.
     fn has_room(&mut self, facts: usize) -> bool {
-        self.learnt = self.learnt.saturating_add(1);
+        self.ever = self.ever.saturating_add(1);
         let all = self.facts.saturating_add(facts);
         let fits = all <= MAX_FACTS;
         if fits {
@@ -167,7 +167,7 @@ mod tests {
         };
         learnt.listed(&[tag(1), tag(2)]);
         learnt.resolved(&tag(1), &digest);
-        learnt.referred(&digest, Some(&[referrer.clone()]));
+        learnt.referred(&digest, Some(std::slice::from_ref(&referrer)));
         learnt.referred(&Digest::sha256(b"2"), None);
         learnt.said(&tag(3), Word::Unclear);
         let read: Learnt = serde_json::from_str(&serde_json::to_string(&learnt).unwrap()).unwrap();

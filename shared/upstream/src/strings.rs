@@ -100,7 +100,7 @@ impl List {
                 text.with(|item| each(Part::Entry(item)))?;
             }
             (Expected::Value, Token::Text(_) | Token::Word(_)) if !self.is_wanted => {
-                self.expected = Expected::CommaOrEnd
+                self.expected = Expected::CommaOrEnd;
             }
             (Expected::Value, Token::Word(b"null")) => {
                 self.expected = Expected::CommaOrEnd;

@@ -64,7 +64,7 @@ impl Turns {
         }
         self.answers.push_back(now);
         if let Some(interval) = self.interval {
-            self.interval = Some(interval - interval / FASTER).filter(|interval| *interval > NO_PAUSE);
+            self.interval = Some(interval.saturating_sub(interval / FASTER)).filter(|interval| *interval > NO_PAUSE);
         }
     }
 

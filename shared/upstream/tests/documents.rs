@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
-#[allow(dead_code, reason = "these tests look at answers only")]
 mod server;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};

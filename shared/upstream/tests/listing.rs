@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
-#[allow(dead_code, reason = "these tests look at lists only")]
 mod server;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -151,8 +150,8 @@ async fn what_came_and_went_is_what_the_list_of_tags_says() {
 async fn few_tags_are_asked_for_one_by_one() {
     let has = Arc::new(tags(500));
     for (count, is_asked) in [(0, false), (5, false), (6, true)] {
-        let (served, held) = (Arc::clone(&has), tags(count));
-        let server = Server::start(move |_, seen| honest(DigestListing::Harbor, &served, seen, 1_000)).await;
+        let (there, held) = (Arc::clone(&has), tags(count));
+        let server = Server::start(move |_, seen| honest(DigestListing::Harbor, &there, seen, 1_000)).await;
         let registry = open(&server, Meter::default(), &[]).with_digest_listing(DigestListing::Harbor);
         list(&registry, &held).await.unwrap();
         let asked = server.seen().iter().filter(|seen| seen.path.contains("/api/")).count();
@@ -216,10 +215,8 @@ async fn a_refusal_is_remembered_and_nothing_fails() {
     }
 }
 
-#[tokio::test]
-async fn what_does_not_fit_together_is_not_believed() {
-    let held = Arc::new(tags(300));
-    let d = |number: u32| Digest::sha256(&number.to_be_bytes());
+/// Lies, by which setting they are met, how many tags are saved all the same, and whether the listing is given up.
+fn lies() -> [(&'static str, DigestListing, Lie, usize, bool); 10] {
     let edited = |kind, edit: fn(&mut Value, usize)| -> Lie {
         Box::new(move |tags, seen| {
             let (status, headers, body) = honest(kind, tags, seen, 1_000);
@@ -231,7 +228,7 @@ async fn what_does_not_fit_together_is_not_believed() {
             (status, headers, document.to_string().into_bytes())
         })
     };
-    let lies: [(&str, DigestListing, Lie, usize, bool); 10] = [
+    [
         (
             "a tag that is missing",
             DigestListing::Quay,
@@ -319,8 +316,14 @@ async fn what_does_not_fit_together_is_not_believed() {
             0,
             false,
         ),
-    ];
-    for (what, setting, lie, expected, is_told) in lies {
+    ]
+}
+
+#[tokio::test]
+async fn what_does_not_fit_together_is_not_believed() {
+    let held = Arc::new(tags(300));
+    let d = |number: u32| Digest::sha256(&number.to_be_bytes());
+    for (what, setting, lie, expected, is_told) in lies() {
         let has = Arc::clone(&held);
         let server = Server::start(move |_, seen| lie(&has, seen)).await;
         let meter = Meter::default();

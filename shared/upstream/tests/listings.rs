@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
-#[allow(dead_code, reason = "other tests look at what came")]
 mod server;
 
 use moorage_domain::{Digest, FailureReason, organization::RegistryKind};

@@ -45,7 +45,7 @@ fn fallbacks(meter: &Meter) -> Vec<Fallback> {
 /// The range that was asked for.
 fn asked(range: &str) -> (usize, usize) {
     let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
-    (first.parse().unwrap(), last.parse().expect("both ends are named"))
+    (first.parse().unwrap(), last.parse().unwrap())
 }
 
 /// A blob in two parts and a rest, as an engine reads it.
@@ -68,6 +68,8 @@ async fn read(registry: &Registry) -> Result<Vec<u8>, UpstreamError> {
 }
 
 type Ranged = fn(&[u8], usize, usize) -> (u16, Vec<(&'static str, String)>, Vec<u8>);
+
+type MakeDone = fn() -> Done;
 
 #[tokio::test]
 async fn whatever_is_said_to_a_range_the_blob_is_read() {
@@ -116,9 +118,8 @@ async fn whatever_is_said_to_a_range_the_blob_is_read() {
             };
             let storage = Server::start(move |_, seen| answer(seen)).await;
             let to = storage.url();
-            let own = Server::start(move |_, seen| match is_elsewhere {
-                true => status(302, vec![("location", format!("{to}/blob?sig=1"))]),
-                false => answer(seen),
+            let own = Server::start(move |_, seen| {
+                if is_elsewhere { status(302, vec![("location", format!("{to}/blob?sig=1"))]) } else { answer(seen) }
             })
             .await;
             let meter = Meter::default();
@@ -247,9 +248,12 @@ async fn get_decides_where_head_does_not() {
         let count = |method: &str| seen.iter().filter(|seen| seen.method == method && seen.path.contains("v1")).count();
         assert!(count("HEAD") <= 2 && count("GET") == 3, "{what}: {seen:?}");
     }
-    let broken = Raw::start(|came| match came.line.starts_with("HEAD") {
-        true => Done::Last(Vec::new()),
-        false => Done::Sent(answer(200, "", MANIFEST.as_bytes())),
+    let broken = Raw::start(|came| {
+        if came.line.starts_with("HEAD") {
+            Done::Last(Vec::new())
+        } else {
+            Done::Sent(answer(200, "", MANIFEST.as_bytes()))
+        }
     })
     .await;
     let registry = broken.open(Meter::default(), 5, PATIENCE);
@@ -274,11 +278,9 @@ async fn what_get_does_not_know_either_is_not_there() {
 #[tokio::test]
 async fn a_manifest_that_is_known_by_its_tag_alone_is_asked_for_by_that() {
     for code in [404, 400, 405, 500] {
-        let own = Server::start(move |_, seen| match seen.path.ends_with("/v1") {
-            true => ok(MANIFEST),
-            false => status(code, vec![]),
-        })
-        .await;
+        let own =
+            Server::start(move |_, seen| if seen.path.ends_with("/v1") { ok(MANIFEST) } else { status(code, vec![]) })
+                .await;
         let meter = Meter::default();
         let registry = open(&own, meter.clone(), &[]);
         assert_eq!(registry.manifest(&manifest(), Some(&tag())).await.unwrap(), MANIFEST);
@@ -306,9 +308,10 @@ async fn a_damaged_manifest_is_fetched_once_more() {
         })
         .await;
         let registry = open(&own, Meter::default(), &[]);
-        let result = match by_tag {
-            true => registry.read(&tag()).await.map(|read| read.manifest.unwrap()),
-            false => registry.manifest(&manifest(), Some(&tag())).await,
+        let result = if by_tag {
+            registry.read(&tag()).await.map(|read| read.manifest.unwrap())
+        } else {
+            registry.manifest(&manifest(), Some(&tag())).await
         };
         match result {
             Ok(bytes) => assert!(damaged == 1 && bytes == MANIFEST),
@@ -321,9 +324,12 @@ async fn a_damaged_manifest_is_fetched_once_more() {
 
 #[tokio::test]
 async fn a_registry_that_does_not_understand_our_types_is_asked_without() {
-    let own = Raw::start(|came| match came.head.contains("accept: */*\r\n") {
-        true => Done::Sent(answer(200, "", MANIFEST.as_bytes())),
-        false => Done::Sent(answer(406, "", b"")),
+    let own = Raw::start(|came| {
+        if came.head.contains("accept: */*\r\n") {
+            Done::Sent(answer(200, "", MANIFEST.as_bytes()))
+        } else {
+            Done::Sent(answer(406, "", b""))
+        }
     })
     .await;
     let registry = own.open(Meter::default(), 5, PATIENCE);
@@ -361,7 +367,7 @@ async fn a_signed_place_of_the_same_host_may_not_want_to_know_who_asks() {
 
 #[tokio::test]
 async fn connections_that_break_when_they_are_kept_are_not_kept() {
-    let kinds: [(&str, fn() -> Done); 4] = [
+    let kinds: [(&str, MakeDone); 4] = [
         ("closed", || Done::Last(Vec::new())),
         ("garbage", || Done::Last(b"\x00\x01garbage\r\n\r\n".to_vec())),
         ("an objection", || Done::Last(answer(400, "connection: close\r\n", b"what?"))),
@@ -402,7 +408,7 @@ async fn a_slow_registry_breaks_no_connections() {
 
 #[tokio::test]
 async fn a_registry_that_bears_one_request_at_a_time_gets_one_at_a_time() {
-    let kinds: [(&str, fn() -> Done); 3] = [
+    let kinds: [(&str, MakeDone); 3] = [
         ("429", || Done::Sent(answer(429, "", b""))),
         ("503", || Done::Sent(answer(503, "", b""))),
         ("closed", || Done::Last(Vec::new())),

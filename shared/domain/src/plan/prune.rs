@@ -127,8 +127,8 @@ pub fn prune(held: &BTreeMap<TagName, HeldTag>, seen: Seen<'_>, setting: Option<
     let counts = |cause: Cause| setting.is_some() || cause == Cause::Vanished;
     let counted = all.iter().filter(|(_, cause)| counts(*cause)).count();
     let is_too_much = limit.is_some_and(|limit| counted > limit);
-    let (hold, delete) = all.into_iter().partition(|(_, cause)| is_too_much && counts(*cause));
-    Prune { delete, hold, limit }
+    let (kept_back, delete) = all.into_iter().partition(|(_, cause)| is_too_much && counts(*cause));
+    Prune { delete, hold: kept_back, limit }
 }
 
 /// The held tags that do not stay, and why. What is attached to an image goes with it, whatever it is called: only where
