@@ -140,7 +140,8 @@ async fn large_blobs_come_in_parts_each_byte_once() {
             assert_eq!(ranges.len(), 1, "one part shows that there are none: {ranges:?}");
         } else {
             assert_eq!(ranges.len(), 4, "{ranges:?}");
-            assert!(ranges.contains(&"bytes=0-8388607".to_owned()) && ranges.contains(&"bytes=25165824-".to_owned()));
+            let last = format!("bytes=25165824-{}", image.blobs[1].len() - 1);
+            assert!(ranges.contains(&"bytes=0-8388607".to_owned()) && ranges.contains(&last), "{ranges:?}");
         }
         assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], image.digest());
     }

@@ -72,7 +72,9 @@ async fn a_preview_tells_what_a_sync_does_and_does_nothing() {
     assert_eq!((done("tags_copied"), done("tags_pruned")), (2, 1), "the sync does what was told");
 
     // One tag that the registry does not answer for, and then a registry that answers nothing.
-    proxy.fault("HEAD", "manifests/v1", 10, Fault::Status(404, vec![]));
+    for method in ["HEAD", "GET"] {
+        proxy.fault(method, "manifests/v1", 10, Fault::Status(404, vec![]));
+    }
     let failing = preview(json!({})).await;
     assert_eq!(actions(&failing)[0], ("v1".to_owned(), "fail".to_owned()));
     assert_eq!(failing["tags"][0]["failure"]["reason"], "not_found", "{failing}");

@@ -6,9 +6,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{self, BoxFuture},
+    stream,
+};
 use moorage_domain::{
     Digest, FailureReason, MediaType, Proven, TagName, architecture,
     failure::Failure,
@@ -27,6 +32,8 @@ use crate::{
 
 /// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.
 const DESCRIPTORS_IN_FLIGHT: usize = 8;
+/// How long what goes on beside a failure may take to end: a write of a few bytes.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// A manifest whose whole content is in the repository.
 #[derive(Debug)]
@@ -353,12 +360,28 @@ fn left_out(entries: Vec<Descriptor>, kept: &[Descriptor]) -> Vec<Digest> {
     entries.into_iter().zip(is_first).filter_map(|(entry, is_first)| is_first.then_some(entry.digest)).collect()
 }
 
-/// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails.
+/// Does `work` for the descriptors from 0 to `count`, some at a time, until all are done or one fails. What is about to end
+/// then may end: a link whose writer is stopped would be there, and in nobody's books.
 pub(crate) async fn follow<T, E, F>(count: usize, work: impl Fn(usize) -> F) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>>,
 {
-    stream::iter(0..count).map(work).buffer_unordered(DESCRIPTORS_IN_FLIGHT).try_collect().await
+    let has_failed = AtomicBool::new(false);
+    let begun = stream::iter(0..count).take_while(|_| future::ready(!has_failed.load(Relaxed)));
+    let mut results = begun.map(work).buffer_unordered(DESCRIPTORS_IN_FLIGHT);
+    let mut done = Vec::new();
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(result) => done.push(result),
+            Err(error) => {
+                has_failed.store(true, Relaxed);
+                let rest = async { while results.next().await.is_some() {} };
+                let _ended = tokio::time::timeout(LAST_WORDS, rest).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(done)
 }
 
 #[cfg(test)]
