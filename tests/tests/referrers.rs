@@ -12,6 +12,7 @@ use moorage_tests::{
     skopeo,
     world::{World, outcome},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 fn attached(subject: &Image, suffix: &str) -> String {
@@ -83,6 +84,17 @@ async fn attachments_that_are_tags_come_and_go_with_their_images() {
     let requests = count(&proxy.take_seen());
     let expected = [("HEAD manifests".to_owned(), 5), ("GET tags".to_owned(), 1)];
     assert_eq!(requests, expected.into_iter().collect(), "attachments cost what tags cost");
+
+    // What a list lacks is asked for, be it attached; what is gone goes, as a preview tells.
+    let signature = attached(&v1, ".sig");
+    let list = json!({"name": world.path, "tags": ["v1", attached(&v1.children[1], ".att"), attached(&v1, "")]});
+    proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.to_string().into_bytes().into()));
+    let (_, preview) = world.call(Method::POST, &world.mirror_path("/preview"), Some(json!({}))).await;
+    let told = preview["tags"].as_array().unwrap().iter().find(|tag| tag["name"] == signature.as_str()).unwrap();
+    assert_eq!((&told["action"], &told["cause"]), (&json!("delete"), &json!("vanished")), "{preview}");
+    let run = world.sync().await;
+    assert_eq!((&run["tags_pruned"], &run["warning"]["reason"]), (&json!(0), &json!("list_incomplete")), "{run}");
+    proxy.heal();
 
     // The image moves on: what was attached to the old one goes.
     small(5).push(&upstream, &world.path, "v1").await;

@@ -229,14 +229,11 @@ async fn what_another_namespace_has_is_not_sent_again_where_all_trust_each_other
         let held = bucket::check(&world.stack, &world.repository).await;
         assert_eq!((held.tags.get("v1"), held.layers.len()), (Some(&image.digest()), 2));
     }
-    // What nobody has proven is nobody's still.
+    // What nobody has proven is nobody's still, where the registry has nothing else under the tag.
     let unknown = Digest::sha256(&rand::random::<[u8; 32]>());
-    proxy.fault(
-        "HEAD",
-        "manifests/v1",
-        ALWAYS,
-        Fault::Status(200, vec![("docker-content-digest", unknown.to_string())]),
-    );
+    let moved = Fault::Status(200, vec![("docker-content-digest", unknown.to_string())]);
+    proxy.fault("HEAD", "manifests/v1", ALWAYS, moved);
+    proxy.fault("GET", "manifests/v1", ALWAYS, Fault::Status(404, Vec::new()));
     assert_eq!(two.sync().await["tags_failed"], 1);
     assert_eq!(bucket::check(&two.stack, &two.repository).await.tags.get("v1"), Some(&image.digest()));
 }

@@ -1,10 +1,7 @@
 //! What a run has learnt of its registry, for its next invocation: what was asked once is not asked again only because the
 //! registry limits how often it is asked.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +38,7 @@ pub struct Learnt {
     /// How many facts there are, and how much the referrers weigh.
     facts: usize,
     weight: usize,
-    /// How many facts were ever learnt.
+    /// How many facts were ever kept, each once.
     ever: u64,
 }
 
@@ -56,7 +53,7 @@ impl Learnt {
         self.reference.as_ref() == Some(reference) && self.since <= now && now < self.since.plus(FACTS_LIFE)
     }
 
-    /// How many facts were ever learnt: what tells whether a run gets anywhere.
+    /// How many facts were ever kept: what tells whether a run gets anywhere.
     pub fn count(&self) -> u64 {
         self.ever
     }
@@ -90,7 +87,7 @@ impl Learnt {
 
     /// Adds what a tag points to.
     pub fn resolved(&mut self, tag: &TagName, digest: &Digest) {
-        if self.has_room(1) {
+        if self.digests.contains_key(tag) || self.has_room(1) {
             self.digests.insert(tag.clone(), digest.clone());
         }
     }
@@ -98,29 +95,26 @@ impl Learnt {
     /// Adds what refers to a manifest.
     pub fn referred(&mut self, subject: &Digest, referrers: Option<&[Referrer]>) {
         let weight = referrers.into_iter().flatten().map(Referrer::weight).fold(self.weight, usize::saturating_add);
-        if weight <= MAX_WEIGHT
-            && self.has_room(1)
-            && let Entry::Vacant(entry) = self.referrers.entry(subject.clone())
-        {
+        if weight <= MAX_WEIGHT && !self.referrers.contains_key(subject) && self.has_room(1) {
             self.weight = weight;
-            entry.insert(referrers.map(<[Referrer]>::to_vec));
+            self.referrers.insert(subject.clone(), referrers.map(<[Referrer]>::to_vec));
         }
     }
 
     /// Adds what the registry says of a tag that its list lacks.
     pub fn said(&mut self, tag: &TagName, word: Word) {
-        if self.has_room(1) {
+        if self.words.contains_key(tag) || self.has_room(1) {
             self.words.insert(tag.clone(), word);
         }
     }
 
     /// Takes room for so many facts, if there is any.
     fn has_room(&mut self, facts: usize) -> bool {
-        self.ever = self.ever.saturating_add(1);
         let all = self.facts.saturating_add(facts);
         let fits = all <= MAX_FACTS;
         if fits {
             self.facts = all;
+            self.ever = self.ever.saturating_add(1);
         }
         fits
     }
@@ -185,6 +179,13 @@ mod tests {
         assert_eq!(learnt.tags(), None, "it is asked for anew");
         let digest = Digest::sha256(b"1");
         (0..MAX_FACTS + 5).for_each(|n| learnt.resolved(&tag(n), &digest));
-        assert_eq!((learnt.digests.len(), learnt.count()), (MAX_FACTS, MAX_FACTS as u64 + 6));
+        assert_eq!(
+            (learnt.digests.len(), learnt.count()),
+            (MAX_FACTS, MAX_FACTS as u64),
+            "what is not kept is no gain"
+        );
+        learnt.resolved(&tag(1), &Digest::sha256(b"2"));
+        assert_eq!(learnt.count(), MAX_FACTS as u64, "nor is what is said again");
+        assert_eq!(learnt.digest(&tag(1)), Some(&Digest::sha256(b"2")));
     }
 }

@@ -25,10 +25,12 @@ pub struct HeldTag {
     /// When the last sync began that saw it upstream with this digest. Nothing while that is the mirror's last complete
     /// sync, so that a sync of unchanged tags has nothing to write: read it by [`HeldTag::seen`].
     pub last_seen: Option<Timestamp>,
-    /// How many complete listings in a row have lacked it although the rule selects it; nothing if the last one had it.
+    /// How many complete listings in a row have lacked it although it is to stay; nothing if the last one had it, or the
+    /// registry said that it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
-    /// The registry's digest, where ours is another one: an index of referrers that was merged from several sources.
+    /// The registry's digest, where ours is another one: an index of referrers that was merged from several sources. Of
+    /// one that the registry has no tag of, it is our own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Digest>,
     /// The architectures that were copied, where others were left out; empty if it is whole.
@@ -65,6 +67,11 @@ pub struct Children {
 }
 
 impl HeldTag {
+    /// Whether it is an index of referrers that was made here, of which the registry has no tag.
+    pub fn is_made_here(&self) -> bool {
+        self.source.as_ref() == Some(&self.digest)
+    }
+
     /// Whether nothing of the wanted architectures was left out.
     fn covers(&self, wanted: &[String]) -> bool {
         let has = |wanted: &String| self.architectures.contains(wanted);

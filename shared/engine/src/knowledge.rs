@@ -5,6 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use moorage_domain::{Digest, TagName, learnt::Learnt, plan::Word, referrers::ReferrerList};
 use moorage_upstream::{Registry, Resolved, UpstreamError};
 
+/// 408: nothing but another timeout.
+const TIMEOUT: u16 = 408;
+
 /// What was learnt so far.
 #[derive(Debug, Default)]
 pub(crate) struct Knowledge(Mutex<Learnt>);
@@ -68,17 +71,27 @@ impl Knowledge {
         Ok(list)
     }
 
-    /// What the registry says of a tag that its list lacks. Fails only if it may not be asked now.
-    pub(crate) async fn word(&self, registry: &Registry, tag: &TagName) -> Result<Word, UpstreamError> {
-        let known = { self.lock().word(tag) };
+    /// Keeps what the registry's listing says that a tag points to.
+    pub(crate) fn resolved(&self, tag: &TagName, digest: &Digest) {
+        self.lock().resolved(tag, digest);
+    }
+
+    /// What the registry says of a tag that its list lacks. A word of an earlier invocation is good for keeping it; where
+    /// the tag `goes` by it, it is asked for anew. Fails only if it may not be asked now.
+    pub(crate) async fn word(
+        &self,
+        registry: &Registry,
+        tag: &TagName,
+        goes: impl Fn(Word) -> bool,
+    ) -> Result<Word, UpstreamError> {
+        let known = { self.lock().word(tag) }.filter(|word| !goes(*word));
         if let Some(word) = known {
             return Ok(word);
         }
         let word = match registry.resolve(tag).await {
             Ok(_) => Word::There,
-            Err(UpstreamError::NotFound(_)) => Word::Gone,
             Err(error @ UpstreamError::RateLimited { .. }) => return Err(error),
-            Err(_) => Word::Unclear,
+            Err(error) => word(&error),
         };
         self.lock().said(tag, word);
         Ok(word)
@@ -93,6 +106,44 @@ impl Knowledge {
     pub(crate) fn speak(&self, registry: &Registry) {
         if let Some(scheme) = &self.lock().scheme {
             registry.assume_scheme(scheme);
+        }
+    }
+}
+
+/// What a registry says of a tag by an error.
+fn word(error: &UpstreamError) -> Word {
+    match error {
+        UpstreamError::NotFound(_) => Word::Gone,
+        // What it will answer the next time, too.
+        UpstreamError::Auth(_) | UpstreamError::UnknownRepository(_) => Word::Unclear,
+        UpstreamError::Status { status, .. } if (400..500).contains(status) && *status != TIMEOUT => Word::Unclear,
+        _ => Word::Silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_registry_answers_for_good_counts() {
+        let (url, message) = (|| "https://x/".to_owned(), || "down".to_owned());
+        let status = |status| UpstreamError::Status { status, url: url(), code: None };
+        for (error, expected) in [
+            (UpstreamError::NotFound(message()), Word::Gone),
+            (UpstreamError::Auth(message()), Word::Unclear),
+            (status(403), Word::Unclear),
+            (status(400), Word::Unclear),
+            (status(408), Word::Silent),
+            (status(500), Word::Silent),
+            (status(503), Word::Silent),
+            (UpstreamError::Storage { status: 403, url: url() }, Word::Silent),
+            (UpstreamError::Timeout(url()), Word::Silent),
+            (UpstreamError::Connection { url: url(), message: message() }, Word::Silent),
+            (UpstreamError::Tls { url: url(), message: message() }, Word::Silent),
+            (UpstreamError::Protocol(message()), Word::Silent),
+        ] {
+            assert_eq!(word(&error), expected, "{error}");
         }
     }
 }

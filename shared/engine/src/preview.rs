@@ -11,7 +11,7 @@ use moorage_domain::{
     failure::Failure,
     plan::{self, Cause, HeldTag, Prune, Seen, TagAction},
     preview::{Preview, PreviewAction, PreviewRequest, PreviewTag},
-    referrers::{attached_tags, is_attached_tag},
+    referrers::{attached_tags, referrers_tag},
     rule::RuleError,
     task::TaskAnswer,
 };
@@ -125,17 +125,20 @@ impl View<'_> {
         tags
     }
 
-    /// The tags that clients look for what is attached to a selected image under.
+    /// The tags that clients look for what is attached to a selected image under: those that the registry lists, and the
+    /// held indexes of referrers, which it need not list.
     fn attached(&self) -> BTreeSet<TagName> {
         let subjects = self.matched.keys().flat_map(|tag| {
             let upstream = self.digests.get(*tag).and_then(|digest| digest.as_ref().ok()).into_iter().cloned();
             let held = self.held.get(*tag).into_iter().flat_map(|held| held.manifests.iter().chain([&held.digest]));
             upstream.chain(held.cloned())
         });
-        let wanted: BTreeSet<TagName> =
-            subjects.flat_map(|subject| attached_tags(&subject).collect::<Vec<_>>()).collect();
-        let known = self.listed.iter().chain(self.held.keys()).filter(|tag| is_attached_tag(tag));
-        known.filter(|tag| wanted.contains(*tag)).cloned().collect()
+        let listed: BTreeSet<_> = self.listed.iter().collect();
+        let known = |subject: Digest| {
+            let held = Some(referrers_tag(&subject)).filter(|tag| self.held.contains_key(tag));
+            attached_tags(&subject).filter(|tag| listed.contains(tag)).chain(held).collect::<Vec<_>>()
+        };
+        subjects.flat_map(known).collect()
     }
 
     fn selected(&self, tag: &TagName, pattern: &str, config: &moorage_domain::mirror::MirrorConfig) -> PreviewTag {

@@ -6,10 +6,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     TagName, Timestamp, Warning,
     plan::{self, Cause, HeldTag, Missing, Prune, Seen, Word},
-    referrers::is_attached_tag,
     run::Outcome,
 };
-use moorage_upstream::Registry;
+use moorage_upstream::{Registry, UpstreamError};
 
 use crate::{error::WorkError, steps::Steps, tag_set::TagSet};
 
@@ -23,14 +22,15 @@ const WRITES_IN_FLIGHT: usize = 16;
 /// A tag that is not to stay, and why.
 type Obsolete = (TagName, Cause);
 
-/// What the registry says of tags that are not to stay.
+/// What becomes of the tags that may go.
 #[derive(Default)]
 struct Confirmed {
-    gone: Vec<Obsolete>,
-    /// Those that it still has.
-    there: Vec<Obsolete>,
-    /// Those that it says neither of.
-    unclear: Vec<Obsolete>,
+    delete: Vec<Obsolete>,
+    undecided: Vec<Obsolete>,
+    /// How often they have been missing now, where that has changed.
+    missing: BTreeMap<TagName, Option<Missing>>,
+    /// Why the registry may not be asked for the others now.
+    stop: Option<UpstreamError>,
 }
 
 impl Steps<'_> {
@@ -48,22 +48,18 @@ impl Steps<'_> {
         let kept = selected.iter().cloned().collect();
         let seen = Seen { listed, kept: &kept, matched: &matched };
         let Prune { delete, hold, limit } = plan::prune(held, seen, config.deletion_limit);
-        let (confirmed, mut missing) = (self.confirm(registry, delete).await?, BTreeMap::new());
-        let (mut deleted, mut undecided) = (confirmed.gone, confirmed.there);
-        // What is held back counts as missing, too: it need not be missed as often again once it may go.
-        for (tag, _) in undecided.iter().chain(&confirmed.unclear).chain(&hold).filter(|(tag, _)| matched.contains(tag))
-        {
-            let before = held.get(tag).and_then(|held| held.missing);
-            missing.insert(tag.clone(), Missing::again(before, self.run));
+        let Confirmed { delete, undecided, mut missing, stop } = self.confirm(registry, held, delete).await;
+        self.delete(&delete).await?;
+        if let Some(error) = stop {
+            return Err(error.into());
         }
-        for (tag, cause) in confirmed.unclear {
-            let goes = missing.get(&tag).is_some_and(|it| plan::goes(Word::Unclear, *it, config.deletion_grace));
-            if goes { deleted.push((tag, cause)) } else { undecided.push((tag, cause)) }
+        // What is held back counts as missing, too: it need not be missed as often again once it may go.
+        for (tag, _) in hold.iter().filter(|(_, cause)| *cause == Cause::Vanished) {
+            missing.insert(tag.clone(), Some(self.missing(held, tag)));
         }
         self.hold(hold.iter().chain(&undecided)).await;
-        self.delete(&deleted).await?;
         let (_, failed) = self.progress.failures();
-        let deleted = deleted.iter().map(|(tag, _)| tag).collect();
+        let deleted = delete.iter().map(|(tag, _)| tag).collect();
         self.record_missed(held, &kept, &deleted, &failed, &missing).await?;
         let [held_back, undecided] = [hold.len() as u64, undecided.len() as u64];
         Ok(match limit {
@@ -79,25 +75,43 @@ impl Steps<'_> {
         }
     }
 
+    /// How often a tag has been missing, with this run.
+    fn missing(&self, held: &BTreeMap<TagName, HeldTag>, tag: &TagName) -> Missing {
+        Missing::again(held.get(tag).and_then(|held| held.missing), self.run)
+    }
+
     /// Asks the registry for the tags that vanished: a list may lack what was moved from page to page while it was read,
-    /// and some registries' lists lag behind. What the rule does not select is not asked for, and attachments go with
-    /// their images.
-    async fn confirm(&self, registry: &Registry, tags: Vec<Obsolete>) -> Result<Confirmed, WorkError> {
-        let certain = |(tag, cause): &Obsolete| *cause == Cause::Deselected || is_attached_tag(tag);
-        let (gone, open): (Vec<_>, Vec<_>) = tags.into_iter().partition(certain);
-        let mut confirmed = Confirmed { gone, ..Confirmed::default() };
-        let ask = async |tag: Obsolete| (self.knowledge.word(registry, &tag.0).await, tag);
+    /// and some registries' lists lag behind. What the rule does not select is not asked for, nor is what was made here.
+    /// Where the registry may not be asked for all of them now, of those that vanished the ones that it said to be gone go.
+    async fn confirm(&self, registry: &Registry, held: &BTreeMap<TagName, HeldTag>, tags: Vec<Obsolete>) -> Confirmed {
+        let is_made_here = |tag: &TagName| held.get(tag).is_some_and(HeldTag::is_made_here);
+        let certain = |(tag, cause): &Obsolete| *cause == Cause::Deselected || is_made_here(tag);
+        let (delete, open): (Vec<_>, Vec<_>) = tags.into_iter().partition(certain);
+        let mut confirmed = Confirmed { delete, ..Confirmed::default() };
+        let goes =
+            |tag: &TagName, word: Word| plan::goes(word, self.missing(held, tag), self.mirror.config.deletion_grace);
+        let ask = async |tag: Obsolete| (self.knowledge.word(registry, &tag.0, |word| goes(&tag.0, word)).await, tag);
         let mut answers = stream::iter(open).map(ask).buffer_unordered(HEADS_IN_FLIGHT);
         while let Some((answer, tag)) = answers.next().await {
-            match answer? {
-                Word::Gone => confirmed.gone.push(tag),
-                Word::There => confirmed.there.push(tag),
-                Word::Unclear => confirmed.unclear.push(tag),
-            }
+            let word = match answer {
+                Ok(word) => word,
+                Err(error) => {
+                    confirmed.stop = Some(error);
+                    confirmed.delete.retain(|(_, cause)| *cause == Cause::Vanished);
+                    break;
+                }
+            };
+            let missing = match word {
+                Word::There => Some(None),
+                Word::Unclear => Some(Some(self.missing(held, &tag.0))),
+                Word::Gone | Word::Silent => None,
+            };
+            confirmed.missing.extend(missing.map(|missing| (tag.0.clone(), missing)));
+            if goes(&tag.0, word) { confirmed.delete.push(tag) } else { confirmed.undecided.push(tag) }
         }
         // What vanished first, as the plan has it.
-        confirmed.gone.sort_unstable_by(|(one, why), (other, because)| (why, one).cmp(&(because, other)));
-        Ok(confirmed)
+        confirmed.delete.sort_unstable_by(|(one, why), (other, because)| (why, one).cmp(&(because, other)));
+        confirmed
     }
 
     /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
@@ -124,7 +138,7 @@ impl Steps<'_> {
         kept: &BTreeSet<TagName>,
         deleted: &BTreeSet<&TagName>,
         failed: &TagSet,
-        missing: &BTreeMap<TagName, Missing>,
+        missing: &BTreeMap<TagName, Option<Missing>>,
     ) -> Result<(), WorkError> {
         let missed = |tag: &TagName| !deleted.contains(tag) && (!kept.contains(tag) || failed.contains(tag));
         let last_complete = self.mirror.state.last_complete;
@@ -132,7 +146,10 @@ impl Steps<'_> {
         let grace = self.mirror.config.deletion_grace.unwrap_or(plan::DELETION_GRACE.into());
         let counted = |held: &HeldTag| held.missing.is_some_and(|missing| u64::from(missing.listings) >= grace);
         let seen = held.iter().filter(|(tag, _)| missed(tag)).filter_map(|(tag, held)| {
-            let missing = missing.get(tag).copied().filter(|_| !counted(held)).or(held.missing);
+            // One that is listed is not missing, whatever failed of it.
+            let missing = if kept.contains(tag) { Some(&None) } else { missing.get(tag) };
+            let missing =
+                missing.copied().filter(|missing| missing.is_none() || !counted(held)).unwrap_or(held.missing);
             let is_known = held.last_seen.is_some() && missing == held.missing;
             (!is_known).then(|| (tag, Some(held.seen(last_complete)), missing))
         });

@@ -249,8 +249,8 @@ impl Attached<'_> {
             return Ok(true);
         }
         let digest = self.copier.keep_index(bytes).await?;
-        let source = own.map(|own| own.source.clone().unwrap_or_else(|| own.digest.clone()));
-        let outcome = self.copier.tag(tag, &digest, source, Believed::of(held)).await?;
+        let source = own.map_or(&digest, |own| own.source.as_ref().unwrap_or(&own.digest)).clone();
+        let outcome = self.copier.tag(tag, &digest, Some(source), Believed::of(held)).await?;
         self.steps.progress.outcome(tag, outcome, Some(digest));
         Ok(true)
     }

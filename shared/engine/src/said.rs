@@ -33,7 +33,7 @@ impl Steps<'_> {
         let is_as_before = |names: &BTreeSet<TagName>| {
             let is_known = |tag: &&TagName| held.contains_key(*tag) || self.skipped.contains_key(*tag);
             let new: Vec<_> = names.iter().filter(|tag| !is_known(tag)).cloned().collect();
-            held.keys().all(|tag| names.contains(tag) || is_attached_tag(tag))
+            held.iter().all(|(tag, held)| names.contains(tag) || held.is_made_here())
                 && !new.iter().any(is_attached_tag)
                 && config.root_rule.select(new).is_ok_and(|new| new.is_empty())
         };
@@ -50,12 +50,20 @@ impl Steps<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         tag: &TagName,
     ) -> Result<Resolved, UpstreamError> {
-        if let (Some(known), Some(said)) = (self.known(held, tag), self.said.get())
-            && said.that(tag, known)
-        {
+        if let Some(known) = self.said(held, tag) {
+            // A verification may have to come back for what another sync is done with.
+            if self.verifies {
+                self.knowledge.resolved(tag, known);
+            }
             return Ok(Resolved { digest: known.clone(), manifest: None });
         }
         self.knowledge.resolve(registry, tag).await
+    }
+
+    /// What a tag points to, if that is known, and the registry's listing says that it still does.
+    pub(crate) fn said<'a>(&'a self, held: &'a BTreeMap<TagName, HeldTag>, tag: &TagName) -> Option<&'a Digest> {
+        let (known, said) = (self.known(held, tag)?, self.said.get()?);
+        said.that(tag, known).then_some(known)
     }
 
     /// The digest at the registry with which there is nothing to do for a tag.

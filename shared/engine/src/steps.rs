@@ -228,15 +228,21 @@ impl Steps<'_> {
         open: &[&TagName],
     ) -> Result<Vec<Wanted>, WorkError> {
         let resolve = async |tag| (tag, self.resolve(registry, held, tag).await);
-        let mut resolved = stream::iter(open.iter().copied()).map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
-        let (mut wanted, mut seen_again) = (Vec::new(), Vec::new());
+        // What need not be asked comes first, and is recorded whatever becomes of the questions.
+        let (said, others): (Vec<_>, Vec<_>) = open.iter().copied().partition(|tag| self.said(held, tag).is_some());
+        let open = stream::iter(said.into_iter().chain(others));
+        let mut resolved = open.map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
+        let (mut wanted, mut seen_again, mut stop) = (Vec::new(), Vec::new(), Ok(()));
         let architectures = &self.mirror.config.architecture_filter;
         while let Some((tag, resolved)) = resolved.next().await {
             self.progress.room().await;
             let upstream = match resolved {
                 Ok(upstream) => upstream,
                 Err(error) => {
-                    self.failed(tag, error.into())?;
+                    stop = self.failed(tag, error.into());
+                    if stop.is_err() {
+                        break;
+                    }
                     continue;
                 }
             };
@@ -244,6 +250,7 @@ impl Steps<'_> {
             let held = held.get(tag).filter(|held| held.generation == self.owner.generation);
             if self.is_skipped(tag, &upstream.digest) {
                 self.progress.outcome(tag, Outcome::Skipped, None);
+                seen_again.extend(held.filter(|it| it.missing.is_some()).map(|held| (tag, held.last_seen, None)));
                 continue;
             }
             let kept = match plan::action(held, &upstream.digest, architectures) {
@@ -265,6 +272,7 @@ impl Steps<'_> {
             }
         }
         self.set_seen(seen_again).await?;
+        stop?;
         wanted.sort_unstable_by(|one, other| one.tag.cmp(&other.tag));
         Ok(wanted)
     }

@@ -27,8 +27,8 @@ pub const DELETION_GRACE: u32 = 3;
 pub enum Cause {
     /// The rule selects it, and the registry does not list it; or it was attached to an image that stays or vanished.
     Vanished,
-    /// The rule does not select it, whether the registry lists it or not; or it was attached to an image that no other
-    /// tag points to any more.
+    /// The rule does not select it, whether the registry lists it or not, nor was it attached to an image that stays or
+    /// vanished.
     Deselected,
 }
 
@@ -60,8 +60,10 @@ pub enum Word {
     Gone,
     /// It has it.
     There,
-    /// Neither: it refuses to say, or fails.
+    /// Neither: it refuses to say.
     Unclear,
+    /// It does not answer, or fails. Another time it may say more.
+    Silent,
 }
 
 /// Whether a tag goes that a complete listing lacks: at once if it is gone, never while it is there, and where the
@@ -70,7 +72,7 @@ pub enum Word {
 pub fn goes(word: Word, missing: Missing, grace: Option<u64>) -> bool {
     match (word, grace.unwrap_or(DELETION_GRACE.into())) {
         (Word::Gone, _) => true,
-        (Word::There, _) | (Word::Unclear, 0) => false,
+        (Word::There | Word::Silent, _) | (Word::Unclear, 0) => false,
         (Word::Unclear, grace) => u64::from(missing.listings) >= grace,
     }
 }
@@ -131,11 +133,15 @@ pub fn prune(held: &BTreeMap<TagName, HeldTag>, seen: Seen<'_>, setting: Option<
     Prune { delete, hold: kept_back, limit }
 }
 
-/// The held tags that do not stay, and why. What is attached to an image goes with it, whatever it is called: only where
-/// the image stays, or vanished, it has vanished itself.
+/// The held tags that do not stay, and why. What the rule selects has vanished, whatever it is called. What is attached to
+/// an image goes with it: only where the image stays, or vanished, it has vanished itself.
 fn obsolete(held: &BTreeMap<TagName, HeldTag>, seen: Seen<'_>) -> Vec<(TagName, Cause)> {
+    let follows = |(tag, held): &(&TagName, &HeldTag)| {
+        is_attached_tag(tag) && (held.is_made_here() || !seen.matched.contains(*tag))
+    };
     let (attached, others): (Vec<_>, Vec<_>) =
-        held.keys().filter(|tag| !seen.kept.contains(*tag)).partition(|tag| is_attached_tag(tag));
+        held.iter().filter(|(tag, _)| !seen.kept.contains(*tag)).partition(follows);
+    let [attached, others] = [attached, others].map(|tags| tags.into_iter().map(|(tag, _)| tag).collect::<Vec<_>>());
     let cause = |tag: &&TagName| if seen.matched.contains(*tag) { Cause::Vanished } else { Cause::Deselected };
     let mut causes: BTreeMap<&TagName, Cause> = others.iter().map(|tag| (*tag, cause(tag))).collect();
     let mut detached: BTreeSet<TagName> = attached.iter().map(|tag| (*tag).clone()).collect();
@@ -251,12 +257,27 @@ mod tests {
         held.insert(lost.clone(), image(19));
         // The first image stays and has lost all of it, the second one vanished, the third one was deselected.
         let kept = BTreeSet::from([tag(1)]);
-        let matched = held.keys().filter(|name| **name != tag(3)).cloned().collect();
+        let matched = BTreeSet::from([tag(1), tag(2)]);
         let pruned = prune(&held, Seen { listed: 1, kept: &kept, matched: &matched }, None);
         assert_eq!(pruned.hold, []);
         let vanished = pruned.delete.iter().filter(|(_, cause)| *cause == Cause::Vanished);
         assert_eq!((vanished.count(), pruned.delete.len()), (7, 12));
         assert!(pruned.delete.contains(&(lost, Cause::Deselected)), "its image had gone before");
+    }
+
+    #[test]
+    fn what_the_rule_selects_vanished_whatever_it_is_called() {
+        // Images of such names, a signature, and an index of our own making, all of which the rule selects.
+        let mut held: BTreeMap<_, _> = (0..50).map(|n| (referrers_tag(&image(n).digest), image(n + 50))).collect();
+        let (signature, own) = (TagName::attached(&image(200).digest, ".sig"), referrers_tag(&image(201).digest));
+        held.insert(signature.clone(), image(202));
+        held.insert(own.clone(), HeldTag { source: Some(image(203).digest), ..image(203) });
+        let matched = held.keys().cloned().collect();
+        let kept = BTreeSet::from([referrers_tag(&image(0).digest)]);
+        let pruned = prune(&held, Seen { listed: 1, kept: &kept, matched: &matched }, None);
+        assert_eq!(pruned.delete, [(own, Cause::Deselected)], "its image had gone before");
+        assert_eq!((pruned.hold.len(), pruned.limit), (50, Some(10)));
+        assert!(pruned.hold.contains(&(signature, Cause::Vanished)));
     }
 
     #[test]
@@ -267,6 +288,7 @@ mod tests {
             (Word::Gone, 1, None, true),
             (Word::Gone, 1, Some(0), true),
             (Word::There, u32::MAX, Some(1), false),
+            (Word::Silent, u32::MAX, Some(1), false),
             (Word::Unclear, 2, None, false),
             (Word::Unclear, 3, None, true),
             (Word::Unclear, 1, Some(1), true),
