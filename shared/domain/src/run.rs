@@ -113,7 +113,8 @@ pub struct Progress {
 pub struct Upstream {
     /// Requests, redirects not counted, and each once, however often it was sent.
     pub requests: u64,
-    /// How often requests were sent again: with `requests`, all that the registry saw.
+    /// How often requests were sent again, on a new connection or without a login, too: with `requests`, all that the
+    /// registry saw but what it redirected.
     pub retries: u64,
     /// Manifests that were fetched: what Docker Hub counts as pulls.
     pub manifest_gets: u64,

@@ -47,6 +47,12 @@ impl WorkError {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Failed(failure) if failure.reason == FailureReason::NotFound)
     }
+
+    /// Whether the registry does not have it, or answers by an error: not that it cannot be reached, or limits requests.
+    pub(crate) fn is_refused(&self) -> bool {
+        use FailureReason::{AuthFailed, NotFound, RegistryError};
+        matches!(self, Self::Failed(failure) if matches!(failure.reason, NotFound | AuthFailed | RegistryError))
+    }
 }
 
 fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {

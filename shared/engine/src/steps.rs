@@ -334,16 +334,16 @@ impl Steps<'_> {
     }
 }
 
-/// Deals with one tag. One whose image is not there is asked for once more, by the tag: it moved or went meanwhile, or the
-/// registry named a digest that it no longer has.
+/// Deals with one tag. One whose image does not come is asked for once more, by the tag: it moved or went meanwhile, or the
+/// registry named a digest that it no longer has, whatever it says to that.
 async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, Digest, Result<Outcome, WorkError>) {
     let Wanted { tag, mut digest, held, believed } = wanted;
     let mut result = match &held {
         Some(held) => copier.verify(&tag, held).await,
         None => copier.tag(&tag, &digest, None, believed.clone()).await,
     };
-    let gone = matches!(&result, Err(error) if error.is_not_found());
-    if gone
+    let is_refused = matches!(&result, Err(error) if error.is_refused());
+    if is_refused
         && let Ok(upstream) = registry.read(&tag).await
         && upstream.digest != digest
     {

@@ -56,14 +56,6 @@ impl Head {
     }
 }
 
-impl Head {
-    /// Whether the registry says whom it does not answer, or when: that holds however it is asked.
-    pub(crate) fn is_about_asking(&self) -> bool {
-        let asks_to_wait = rate_limit::refusal(self.status, &self.headers).is_some();
-        self.is_own && (self.status == StatusCode::UNAUTHORIZED || asks_to_wait)
-    }
-}
-
 /// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {

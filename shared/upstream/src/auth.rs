@@ -1,6 +1,6 @@
 //! Authentication: Basic, and Bearer tokens that are fetched once for all who wait.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use moorage_domain::TokenRealm;
 use reqwest::{
@@ -16,16 +16,15 @@ use crate::{
     challenge::{self, Challenge},
     http::Http,
     realm::{Verdict, judge, resolve},
+    root,
     scopes::Scopes,
     settings::Credentials,
     token::{REFRESH_MARGIN, Server, basic},
     transport::{Recipient, Request, display},
 };
 
-/// What is read of the answer to `/v2/`, of which only the challenge counts.
-const MAX_PING_BODY: usize = 16 * 1024;
-/// How long `/v2/` is waited for. Where it does not answer, the registry has still answered what it was asked for.
-const PING_PATIENCE: Duration = Duration::from_secs(30);
+/// How often `/v2/` is asked, each time as often as any request is made, before nobody waits for its answer any more.
+const MAX_PINGS: u32 = 2;
 /// How often one request logs in: once; once more where what it was given is refused, which asks for a token of other
 /// scopes; and once for the last of these.
 const MAX_LOGINS: u32 = 3;
@@ -47,8 +46,10 @@ pub(crate) struct Auth {
 struct State {
     /// The challenge that was answered last, and where it came from.
     challenge: Option<(Challenge, Url)>,
-    /// What `/v2/` challenges by, once it was asked. It is asked once.
-    base: Option<Vec<Challenge>>,
+    /// What `/v2/` challenges by, once it has answered, or how it failed to, several times. It is asked no more then.
+    base: Option<Result<Vec<Challenge>, UpstreamError>>,
+    /// How often it was asked in vain.
+    pings: u32,
     /// The token server that answered first, without its query. There is no other in a run.
     realm: Option<Url>,
     /// Why the token server was asked without the credentials, if it was.
@@ -95,6 +96,7 @@ impl Auth {
         let state = State {
             challenge: None,
             base: None,
+            pings: 0,
             realm: None,
             withheld: None,
             failed: None,
@@ -157,11 +159,13 @@ impl Auth {
     pub(crate) async fn explanation(&self, status: StatusCode) -> Option<UpstreamError> {
         let state = self.state.lock().await;
         let why = match status.as_u16() {
-            401 | 403 => state.withheld.as_ref().or(state.failed.as_ref()),
-            404 => state.failed.as_ref(),
+            401 | 403 => state.withheld.as_deref().or(state.failed.as_deref()),
+            404 => state.failed.as_deref(),
             _ => None,
         };
-        why.cloned().map(UpstreamError::Auth)
+        let is_closed = status == StatusCode::UNAUTHORIZED && state.challenge.is_none();
+        let why = why.or(is_closed.then_some("the registry refuses access and names no way to log in"));
+        why.map(|why| UpstreamError::Auth(why.to_owned()))
     }
 
     /// Logs in after a refusal. Tells whether there is anything that was not tried.
@@ -177,11 +181,11 @@ impl Auth {
             challenges = match &state.challenge {
                 // A registry that says how to log in once says it for all.
                 Some((challenge, _)) => vec![challenge.clone()],
-                None => self.base(registry, state, http).await.to_vec(),
+                None => self.base(registry, state, http).await?.to_vec(),
             };
         }
         if challenges.is_empty() {
-            return Err(UpstreamError::Auth("the registry refuses access and names no way to log in".into()));
+            return Ok(false);
         }
         let is_new = state.learn(&challenges);
         let mut basic_first = false;
@@ -215,10 +219,10 @@ impl Auth {
         state: &mut State,
         http: &Http,
     ) -> Result<bool, UpstreamError> {
-        if state.base.is_some() {
+        if matches!(state.base, Some(Ok(_))) {
             return Ok(false);
         }
-        let base = self.base(registry, state, http).await;
+        let base = self.base(registry, state, http).await?;
         if challenges.is_empty() {
             challenges = base.to_vec();
         }
@@ -241,22 +245,29 @@ impl Auth {
         }
     }
 
-    /// What `/v2/` challenges by; nothing if it does not, or does not answer.
-    async fn base<'a>(&self, registry: &Url, state: &'a mut State, http: &Http) -> &'a [Challenge] {
+    /// What `/v2/` challenges by; nothing if it does not. Fails where it does not say: what was refused may have been
+    /// refused only to whoever has not logged in.
+    async fn base<'a>(
+        &self,
+        registry: &Url,
+        state: &'a mut State,
+        http: &Http,
+    ) -> Result<&'a [Challenge], UpstreamError> {
         if state.base.is_none() {
-            let mut url = registry.clone();
-            url.set_path("/v2/");
-            url.set_query(None);
-            let ping =
-                Request { method: Method::GET, url, headers: HeaderMap::new(), body: None, to: Recipient::Registry };
-            let answer = http.fetch(&ping, MAX_PING_BODY, "the answer to /v2/");
-            let challenges = match tokio::time::timeout(PING_PATIENCE, answer).await {
-                Ok(Ok(answer)) if answer.head.is_own => challenge::of(&answer.head.headers),
-                Ok(Ok(_) | Err(_)) | Err(_) => Vec::new(),
-            };
-            state.base = Some(challenges);
+            let said = root::challenges(registry, http).await;
+            if let Err(error) = &said {
+                state.pings = state.pings.saturating_add(1);
+                if state.pings < MAX_PINGS || matches!(error, UpstreamError::RateLimited { .. }) {
+                    return Err(error.clone());
+                }
+            }
+            state.base = Some(said);
         }
-        state.base.as_deref().unwrap_or_default()
+        match &state.base {
+            Some(Ok(challenges)) => Ok(challenges),
+            Some(Err(error)) => Err(error.clone()),
+            None => Ok(&[]),
+        }
     }
 
     /// Answers the first challenge that can be answered. A token keeps the password off the wire, so it comes first.

@@ -292,18 +292,16 @@ impl BlobReader {
         Ok(())
     }
 
-    /// Asks for what is missing. Tells whether that comes; not if the registry refuses it, whatever it says.
+    /// Asks for what is missing. Tells whether that comes; not if the registry refuses it, whatever it says: if it wants to
+    /// be left alone, or somebody else to ask, it says so again to whoever asks for all.
     async fn connect_part(&mut self) -> Result<bool, UpstreamError> {
         let asked = self.offset..self.end;
         let headers = HeaderMap::from_iter(part::range(&asked).map(|range| (RANGE, range)));
         let stream = match self.requests.stream(&self.url, headers, self.how(How::trial(PART_TRIES))).await {
             Ok(stream) => stream,
-            Err(error) if error.is_transient() => return Ok(false),
+            Err(error) if error.may_be_of_the_way() => return Ok(false),
             Err(error) => return Err(error),
         };
-        if stream.head.is_about_asking() {
-            return Err(self.requests.refusal(stream).await.into_error(&self.url));
-        }
         let length = part::usable(&stream.head.headers, &asked, self.size);
         let Some(length) = length.filter(|_| stream.head.status == StatusCode::PARTIAL_CONTENT) else {
             return Ok(false);

@@ -38,7 +38,7 @@ pub(crate) struct Connections {
     /// Never keeps a connection. Made when it is needed: most registries break none.
     fresh: OnceLock<Client>,
     recipe: Recipe,
-    meter: Meter,
+    pub(crate) meter: Meter,
     /// Requests that were answered on connections that are kept.
     answered: AtomicU32,
     /// Requests that were answered only on a new one.
@@ -108,7 +108,7 @@ impl Connections {
             let late = kept.await;
             return self.judge(late, build).await;
         }
-        let mut fresh = pin!(build(self.fresh()).send());
+        let mut fresh = pin!(self.again(&build));
         tokio::select! {
             late = &mut kept => match late {
                 Ok(response) => {
@@ -141,7 +141,7 @@ impl Connections {
                 if was_first || !is_objection(&response) || self.objects_to_all.load(Relaxed) {
                     return Ok(response);
                 }
-                match build(self.fresh()).send().await {
+                match self.again(build).await {
                     Ok(answer) if !is_objection(&answer) => {
                         self.broke();
                         Ok(answer)
@@ -155,8 +155,14 @@ impl Connections {
             }
             // There was no connection, or none was used before.
             Err(error) if was_first || error.is_connect() || error.is_builder() || error.is_timeout() => Err(error),
-            Err(_) => build(self.fresh()).send().await.inspect(|_| self.broke()),
+            Err(_) => self.again(build).await.inspect(|_| self.broke()),
         }
+    }
+
+    /// Sends a request once more, on a new connection.
+    async fn again(&self, build: impl Fn(&Client) -> RequestBuilder) -> Result<Response, reqwest::Error> {
+        self.meter.retry();
+        build(self.fresh()).send().await
     }
 
     fn broke(&self) {

@@ -6,7 +6,7 @@ use moorage_domain::{Digest, FailureReason, Timestamp};
 
 /// A failure, as a decision: what the caller can do differs by variant. Messages hold neither secrets nor the query of
 /// any URL: a redirect's may be a signature.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum UpstreamError {
     /// The registry or its token server refused the credentials, or asks for some.
     #[error("{0}")]
@@ -138,6 +138,11 @@ impl UpstreamError {
     /// Whether the same exchange may well succeed in a moment.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Timeout(_) | Self::Connection { .. })
+    }
+
+    /// Whether it may be for the way in which something was asked, so that another way tells more.
+    pub(crate) fn may_be_of_the_way(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Auth(_))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use moorage_domain::Fallback;
+use moorage_domain::{Fallback, rate_limit::LONGEST_WAIT};
 use reqwest::{StatusCode, header::RETRY_AFTER};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -19,6 +19,7 @@ use crate::{
     retry::{self, Backoff},
     settings::Limits,
     transport::{Received, Recipient, Request, Transport, display},
+    turns::Sent,
 };
 
 /// The longest that the body of an answer that is no blob may take, beyond the time that its first byte may.
@@ -139,7 +140,7 @@ impl Http {
         let (mut backoff, mut left, mut fresh) = (Backoff::new(), how.tries, how.fresh);
         let (mut silences, mut crowded, mut is_test) = (0, 0, false);
         let (mut refusals, mut answered) = (0, None);
-        let mut sent = self.begin(to).await?;
+        let mut sent = self.begin(to, place.as_deref()).await?;
         self.meter.request();
         loop {
             let is_crowded = place.as_ref().is_some_and(|place| place.is_crowded());
@@ -158,19 +159,20 @@ impl Http {
                         self.answered(to);
                         return result.map(|(.., answer)| answer);
                     }
-                    crowded += u32::from(is_crowded && is_overload(head));
-                    let is_told = head.headers.contains_key(RETRY_AFTER);
-                    if counts(head) && (is_told || head.status == StatusCode::TOO_MANY_REQUESTS) {
+                    // Too many requests mostly means how fast they come.
+                    let is_rate = head.status == StatusCode::TOO_MANY_REQUESTS && !sent.is_only;
+                    crowded += u32::from(is_crowded && is_overload(head) && !is_rate);
+                    if counts(head) && self.limits_rate(head, how) {
                         // One that is refused while others are answered has not been tried in vain.
                         let wait = retry::retry_after(&head.headers, SystemTime::now());
-                        let before = answered.replace(self.meter.refused(sent, wait));
+                        let before = answered.replace(self.meter.refused(sent.at, wait, self.limits.max_wait));
                         refusals += 1;
                         left += u32::from(before != answered && refusals <= MOST_REFUSALS);
                     }
                 }
                 Err(error) if error.is_transient() => {
                     let is_silence =
-                        matches!(error, UpstreamError::Timeout(_)) && sent.elapsed() >= self.limits.patience;
+                        matches!(error, UpstreamError::Timeout(_)) && sent.at.elapsed() >= self.limits.patience;
                     silences += u32::from(is_silence);
                     crowded += u32::from(is_crowded && !is_silence);
                 }
@@ -190,7 +192,8 @@ impl Http {
             if let Ok((head, _)) = &result {
                 // Whoever else is about to ask waits, too.
                 let told = counts(head) && (is_last || head.headers.contains_key(RETRY_AFTER));
-                if let Some(until) = rate_limit::refusal(head.status, &head.headers).filter(|_| told) {
+                let until = rate_limit::refusal(head.status, &head.headers);
+                if let Some(until) = until.filter(|_| told && self.limits_rate(head, how)) {
                     self.meter.block(until);
                 }
             }
@@ -199,20 +202,37 @@ impl Http {
             }
             drop(result);
             let pause = backoff.next(&mut rand::rng());
-            self.meter.pause(pause).await;
-            sent = self.begin(to).await?;
+            match place.as_deref() {
+                Some(place) => place.aside(self.meter.pause(pause)).await,
+                None => self.meter.pause(pause).await,
+            }
+            sent = self.begin(to, place.as_deref()).await?;
             self.meter.retry();
             fresh = true;
         }
     }
 
     /// Waits until a request may be sent; those that are not the registry's have no turns.
-    async fn begin(&self, to: Recipient) -> Result<Instant, UpstreamError> {
+    async fn begin(&self, to: Recipient, place: Option<&Place>) -> Result<Sent, UpstreamError> {
+        let most = self.limits.max_wait;
         if to == (Recipient::TokenServer { is_registry: false }) {
-            self.meter.pass(self.limits.max_wait).await?;
-            return Ok(Instant::now());
+            self.meter.pass(most).await?;
+            return Ok(Sent { at: Instant::now(), is_only: false });
         }
-        self.meter.turn(self.limits.max_wait).await
+        match place {
+            Some(place) => place.aside(self.meter.turn(most)).await,
+            None => self.meter.turn(most).await,
+        }
+    }
+
+    /// Whether an answer is a refusal because of a limit that is to be kept. A wait that nobody believes is none. Where
+    /// what can be asked in another way is refused again for long, although the registry was left alone as it wanted, that
+    /// other way is what decides.
+    fn limits_rate(&self, head: &Head, how: How) -> bool {
+        let Some(until) = rate_limit::refusal(head.status, &head.headers) else { return false };
+        let is_long = until > rate_limit::after(self.limits.max_wait);
+        let is_of_the_way = how.is_trial && is_long && self.meter.has_left_alone();
+        until <= rate_limit::after(LONGEST_WAIT) && !is_of_the_way
     }
 
     fn answered(&self, to: Recipient) {

@@ -26,6 +26,7 @@ mod referrers;
 mod registry;
 mod request;
 mod retry;
+mod root;
 mod scopes;
 mod settings;
 mod strings;

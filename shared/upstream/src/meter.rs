@@ -16,7 +16,10 @@ use moorage_domain::{
 use reqwest::{StatusCode, header::HeaderMap};
 use tokio::sync::Notify;
 
-use crate::{UpstreamError, rate_limit, turns::Turns};
+use crate::{
+    UpstreamError, rate_limit,
+    turns::{Sent, Turns},
+};
 
 /// For how long nothing more is sent to a registry that refuses a request and does not say for how long: the limits of
 /// those are mostly by the second.
@@ -190,16 +193,16 @@ impl Meter {
 
     /// Waits until the registry may be asked, and until it is one's turn where it has refused requests. Returns when that
     /// is; fails if the registry wants to be left alone for longer than `most`.
-    pub(crate) async fn turn(&self, most: Duration) -> Result<Instant, UpstreamError> {
+    pub(crate) async fn turn(&self, most: Duration) -> Result<Sent, UpstreamError> {
         loop {
             self.pass(most).await?;
             let turn = self.0.lock().turns.take(Instant::now());
             if turn.wait > Duration::ZERO {
                 self.pause(turn.wait).await;
             }
-            let is_blocked = self.limit().blocked(rate_limit::now()).is_some();
-            if !is_blocked && self.0.lock().turns.counts(turn) {
-                return Ok(Instant::now());
+            let mut state = self.0.lock();
+            if state.limit.blocked(rate_limit::now()).is_none() && state.turns.counts(turn) {
+                return Ok(state.turns.send(Instant::now()));
             }
         }
     }
@@ -209,11 +212,18 @@ impl Meter {
         self.0.lock().turns.answered(Instant::now());
     }
 
+    /// Whether the registry was left alone before, for as long as it asked.
+    pub(crate) fn has_left_alone(&self) -> bool {
+        let limit = self.limit();
+        limit.blocked_until.is_some() && limit.blocked(rate_limit::now()).is_none()
+    }
+
     /// Notes that it refused what was sent at `sent`, for a time if it told one: requests come more slowly from now on.
-    /// Returns how many it has answered so far.
-    pub(crate) fn refused(&self, sent: Instant, told: Option<Duration>) -> u64 {
+    /// They stop for no longer than `most`: what is longer is nothing to be waited for in one's turn, and is
+    /// [`Self::block`]'s. Returns how many it has answered so far.
+    pub(crate) fn refused(&self, sent: Instant, told: Option<Duration>, most: Duration) -> u64 {
         let mut state = self.0.lock();
-        state.turns.refused(sent, told.unwrap_or(UNTOLD_PAUSE).min(LONGEST_WAIT), Instant::now());
+        state.turns.refused(sent, told.unwrap_or(UNTOLD_PAUSE).min(most), Instant::now());
         state.turns.count()
     }
 
@@ -337,8 +347,19 @@ mod tests {
         assert_eq!(meter.activity(), begun);
         meter.read(2 * 1024 * 1024);
         meter.retry();
-        meter.answered();
+        meter.heard();
         assert_eq!(meter.activity(), begun + 4);
+    }
+
+    #[tokio::test]
+    async fn a_turn_is_never_waited_for_longer_than_a_refusal() {
+        let (meter, most) = (Meter::default(), Duration::from_millis(50));
+        let begun = Instant::now();
+        for told in [Duration::from_secs(3_600), Duration::MAX] {
+            meter.refused(Instant::now(), Some(told), most);
+            meter.turn(most).await.unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5));
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
 //! How many requests are under way at once: some, or one, where a registry does not bear more.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use moorage_domain::Fallback;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit, RwLock, Semaphore};
@@ -12,6 +15,8 @@ use crate::Meter;
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     count: usize,
+    /// How many of those that have a place wait for something else, and are not under way.
+    aside: Arc<AtomicUsize>,
     /// Shared by requests that are under way together; whoever is alone has it for itself.
     turn: Arc<RwLock<()>>,
     meter: Meter,
@@ -23,9 +28,19 @@ pub(crate) struct Place {
     turn: Option<Turn>,
     all: Arc<Semaphore>,
     count: usize,
+    aside: Arc<AtomicUsize>,
     lock: Arc<RwLock<()>>,
     /// Given back last.
     _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Whoever waits aside, until it is dropped.
+struct Aside(Arc<AtomicUsize>);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -36,7 +51,7 @@ enum Turn {
 
 impl Places {
     pub(crate) fn new(count: usize, meter: Meter) -> Self {
-        Self { all: Arc::new(Semaphore::new(count)), count, turn: Arc::default(), meter }
+        Self { all: Arc::new(Semaphore::new(count)), count, aside: Arc::default(), turn: Arc::default(), meter }
     }
 
     /// Waits for a place; for being alone, if `alone` or if the registry bears no other.
@@ -48,14 +63,23 @@ impl Places {
         } else {
             Turn::Shared(Arc::clone(&lock).read_owned().await)
         };
-        Place { turn: Some(turn), all: Arc::clone(&self.all), count: self.count, lock, _permit: permit }
+        let (all, aside) = (Arc::clone(&self.all), Arc::clone(&self.aside));
+        Place { turn: Some(turn), all, count: self.count, aside, lock, _permit: permit }
     }
 }
 
 impl Place {
     /// Whether others are under way, too.
     pub(crate) fn is_crowded(&self) -> bool {
-        !self.is_alone() && self.count.saturating_sub(self.all.available_permits()) > 1
+        let taken = self.count.saturating_sub(self.all.available_permits());
+        !self.is_alone() && taken.saturating_sub(self.aside.load(Relaxed)) > 1
+    }
+
+    /// Waits for something before the request is under way.
+    pub(crate) async fn aside<T>(&self, work: impl Future<Output = T>) -> T {
+        self.aside.fetch_add(1, Relaxed);
+        let _aside = Aside(Arc::clone(&self.aside));
+        work.await
     }
 
     /// Whether no other can be under way.
@@ -86,6 +110,8 @@ mod tests {
         let (mut one, two) = (places.take(false).await, places.take(false).await);
         assert!(one.is_crowded() && two.is_crowded() && !one.is_alone());
         assert!(tokio::time::timeout(short, one.be_alone()).await.is_err(), "another one is under way");
+        two.aside(async { assert!(!one.is_crowded(), "the other one is not under way") }).await;
+        assert!(one.is_crowded());
         drop(two);
         one.be_alone().await;
         assert!(one.is_alone() && !one.is_crowded());

@@ -1,6 +1,13 @@
 //! What can be asked of the external registry.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
 
 use bytes::Bytes;
 use moorage_domain::{
@@ -34,6 +41,9 @@ const MAX_PING_BODY: usize = 16 * 1024;
 
 /// How often HEAD is tried before GET decides.
 const HEAD_TRIES: u32 = 2;
+/// Of how many tags in a row HEAD must not tell what GET does, before it is the registry that does not answer it so. Of one
+/// less, where it has told of none yet.
+const MAX_HEADLESS: u32 = 3;
 
 /// One repository of an external registry. Clones share connections, tokens and limits.
 #[derive(Debug, Clone)]
@@ -44,6 +54,8 @@ pub struct Registry {
     verify_tls: bool,
     /// The registry's address with its scheme; found out once where plain http is allowed.
     base: Arc<OnceCell<Url>>,
+    /// Of how many tags in a row only GET told what they point to.
+    headless: Arc<AtomicU32>,
 }
 
 /// What a tag points to.
@@ -67,8 +79,8 @@ impl Registry {
             format!("repository:{}:pull", reference.repository()),
         );
         let requests = Arc::new(Requests::new(Http::new(transport, settings.limits, settings.meter), auth));
-        let (reference, base) = (Arc::new(reference), Arc::new(OnceCell::new()));
-        Ok(Self { requests, reference, lister, verify_tls: settings.verify_tls, base })
+        let (reference, base, headless) = (Arc::new(reference), Arc::default(), Arc::new(AtomicU32::new(1)));
+        Ok(Self { requests, reference, lister, verify_tls: settings.verify_tls, base, headless })
     }
 
     /// The same registry, with the mirror's setting of where it says digests.
@@ -102,7 +114,8 @@ impl Registry {
     }
 
     /// What a tag points to, by HEAD, which no registry counts as a pull. Where that does not tell, by GET; and if that
-    /// does, only by GET from then on.
+    /// does for several, only by GET from then on. Whether the registry wants to be left alone, or somebody else to ask,
+    /// GET tells, too.
     pub async fn resolve(&self, tag: &TagName) -> Result<Resolved, UpstreamError> {
         let meter = self.requests.meter();
         if meter.falls_back(Fallback::Head) {
@@ -111,18 +124,21 @@ impl Registry {
         let url = self.url(&format!("manifests/{tag}")).await?;
         let (how, limit) = (How::trial(HEAD_TRIES), (MAX_MANIFEST_SIZE, "a manifest"));
         match self.requests.fetch_so((Method::HEAD, &url, accept()), how, limit).await {
-            Ok(head) if head.head.is_about_asking() => return Err(head.into_error(&url)),
             Ok(head) if head.head.status.is_success() => {
                 if let Some(digest) = digest_header(&head).filter(|digest| digest.algorithm() == Algorithm::Sha256) {
+                    self.headless.store(0, Relaxed);
                     return Ok(Resolved { digest, manifest: None });
                 }
             }
             Ok(_) => {}
-            Err(error) if error.is_transient() => {}
+            Err(error) if error.may_be_of_the_way() => {}
             Err(error) => return Err(error),
         }
+        meter.pass(self.requests.http.limits.max_wait).await?;
         let resolved = self.read(tag).await?;
-        meter.fall_back([Fallback::Head]);
+        if self.headless.fetch_add(1, Relaxed).saturating_add(1) >= MAX_HEADLESS {
+            meter.fall_back([Fallback::Head]);
+        }
         Ok(resolved)
     }
 
@@ -152,7 +168,7 @@ impl Registry {
         }
         let url = self.url(&format!("manifests/{digest}")).await?;
         let error = match self.get_manifest(&url, |_| Some(digest.clone())).await {
-            Err(error @ (UpstreamError::NotFound(_) | UpstreamError::Status { .. })) => error,
+            Err(error @ (UpstreamError::NotFound(_) | UpstreamError::Status { .. } | UpstreamError::Auth(_))) => error,
             result => return result,
         };
         let Some(tag) = tag else { return Err(error) };

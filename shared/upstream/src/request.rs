@@ -1,7 +1,7 @@
 //! Requests to the registry itself: who asks, and how many at a time.
 
 use reqwest::{
-    Method, StatusCode,
+    Method,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use url::Url;
@@ -162,8 +162,7 @@ impl Requests {
 
     /// Explains a refusal by the credentials that were not sent, or of no use.
     async fn judge(&self, head: &Head, how: How) -> Result<(), UpstreamError> {
-        let is_open = how.is_trial && head.status != StatusCode::UNAUTHORIZED;
-        if !head.is_own || head.status.is_success() || is_open {
+        if !head.is_own || head.status.is_success() || how.is_trial {
             return Ok(());
         }
         self.auth.explanation(head.status).await.map_or(Ok(()), Err)

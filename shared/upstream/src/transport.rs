@@ -73,6 +73,7 @@ impl Transport {
             let mut response = self.send_once(&request, fresh).await?;
             // A place that is named with a signature may not want to be told twice who asks.
             if is_signed && is_refusal(&response) && request.headers.remove(AUTHORIZATION).is_some() {
+                self.connections.meter.retry();
                 response = self.send_once(&request, fresh).await?;
             }
             let location = response.headers().get(LOCATION).filter(|_| is_redirect(&response));

@@ -25,12 +25,22 @@ pub(crate) struct Turns {
     next: Option<Instant>,
     /// When requests were last slowed down. What was sent before that says nothing of how fast they come now.
     slowed: Option<Instant>,
+    /// When the last request was sent.
+    sent: Option<Instant>,
     /// When the last answers came that were no refusals.
     answers: VecDeque<Instant>,
     /// How many there were in all.
     answered: u64,
     /// How often the turns were given anew: a turn of an earlier round is none.
     round: u64,
+}
+
+/// A request that was sent in its turn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent {
+    pub(crate) at: Instant,
+    /// Whether it is the only one in its [`WINDOW`] so far: then it is not how fast requests come that it is refused for.
+    pub(crate) is_only: bool,
 }
 
 /// A turn.
@@ -54,6 +64,12 @@ impl Turns {
     /// Whether a turn that was waited for still counts: a refusal meanwhile makes everybody wait anew.
     pub(crate) fn counts(&self, turn: Turn) -> bool {
         turn.round == self.round
+    }
+
+    /// Notes that a request is sent.
+    pub(crate) fn send(&mut self, now: Instant) -> Sent {
+        let before = self.sent.replace(now);
+        Sent { at: now, is_only: before.is_some_and(|before| now.saturating_duration_since(before) >= WINDOW) }
     }
 
     /// Notes an answer that was no refusal.
@@ -178,6 +194,13 @@ mod tests {
         // One that tells of hours does not stop the requests that others are to wait for.
         turns.refused(now, Duration::MAX, now);
         assert_eq!(turns.interval.map(|interval| interval >= third), Some(true));
+    }
+
+    #[test]
+    fn whoever_comes_after_a_pause_is_the_only_one_in_its_second() {
+        let (mut turns, now) = (Turns::default(), Instant::now());
+        let sent = [0, 10, 1_009, 2_009].map(|ms| turns.send(now + Duration::from_millis(ms)).is_only);
+        assert_eq!(sent, [false, false, false, true]);
     }
 
     #[test]

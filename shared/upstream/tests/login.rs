@@ -324,3 +324,29 @@ async fn a_catalog_that_hides_is_logged_in_to() {
     let catalog = Catalog::new(RegistryKind::Distribution, &url, "a", settings(Meter::default(), &[])).unwrap();
     assert_eq!(catalog.repositories().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn not_found_is_not_believed_before_the_root_has_answered() {
+    for code in [500, 502, 503] {
+        let pings = AtomicUsize::new(0);
+        // Each ping is tried twice.
+        let own = Server::start(move |_, seen| match (&*seen.path, seen.authorization.as_deref()) {
+            (_, Some(header)) if header == basic(PASSWORD) => ok(TAGS),
+            ("/v2/", _) if pings.fetch_add(1, Ordering::SeqCst) < 2 => status(code, vec![]),
+            ("/v2/", _) => status(401, vec![challenge("Basic")]),
+            _ => status(404, vec![]),
+        })
+        .await;
+        let registry = open(&own, Meter::default(), &[]);
+        let error = registry.tags().await.unwrap_err();
+        assert_eq!(error.reason(), FailureReason::RegistryError, "{code}: {error}");
+        assert_eq!(registry.tags().await.unwrap().tags.len(), 1, "{code}: what it says later counts");
+    }
+    let own = Server::start(|_, seen| status(if seen.path == "/v2/" { 500 } else { 404 }, vec![])).await;
+    let registry = open(&own, Meter::default(), &[]);
+    for _ in 0..4 {
+        let error = registry.tags().await.unwrap_err();
+        assert_eq!(error.reason(), FailureReason::RegistryError, "nothing may be taken for gone: {error}");
+    }
+    assert_eq!(count(&own, "/v2/"), 4, "it is asked twice, and tried twice");
+}
