@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, ops::Range, sync::Arc};
 use bytes::Bytes;
 use moorage_domain::{
     Algorithm, Digest, DigestListing, ExternalReference, Fallback, MediaType, TagName, manifest::MAX_MANIFEST_SIZE,
-    referrers::ReferrerList,
 };
 use reqwest::{
     Method, StatusCode,
@@ -21,7 +20,7 @@ use crate::{
     blob::Way,
     http::{How, Http},
     listing::Lister,
-    referrers,
+    referrers::{self, Referrers},
     request::Requests,
     tags::TagPages,
     transport::{Recipient, Request, Transport},
@@ -136,7 +135,7 @@ impl Registry {
     }
 
     /// What refers to a manifest; nothing if the registry has no referrers API.
-    pub async fn referrers(&self, subject: &Digest) -> Result<Option<ReferrerList>, UpstreamError> {
+    pub async fn referrers(&self, subject: &Digest) -> Result<Option<Referrers>, UpstreamError> {
         referrers::list(&self.requests, self.url(&format!("referrers/{subject}")).await?).await
     }
 
