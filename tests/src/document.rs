@@ -14,6 +14,9 @@ pub const TYPES: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 
+/// The most bytes of a manifest that registries take.
+const LARGEST: usize = 4 * 1024 * 1024;
+
 /// Values that stand where others should.
 const ODD: [&str; 22] = [
     "null",
@@ -79,6 +82,8 @@ pub struct Content<'a> {
     pub blobs: &'a [Vec<u8>],
     /// Manifests.
     pub images: &'a [Image],
+    /// Indexes of indexes, so many levels deep.
+    pub nested: &'a [Image],
 }
 
 fn raw(text: impl Into<String>) -> Node {
@@ -120,12 +125,70 @@ fn descriptor(rng: &mut StdRng, media_type: &str, bytes: &[u8]) -> Node {
 /// The bytes of one document.
 pub fn document(rng: &mut StdRng, content: &Content<'_>) -> Vec<u8> {
     let media_type = *TYPES.choose(rng).unwrap();
+    let mut node = draft(rng, content, media_type, None);
+    for _ in 0..*[0, 0, 1, 1, 1, 2, 3].choose(rng).unwrap() {
+        mutate(rng, &mut node);
+    }
+    let mut bytes = Vec::new();
+    write(rng, &node, &mut bytes);
+    if rng.random_ratio(1, 25) {
+        damage(rng, &mut bytes);
+    }
+    bytes
+}
+
+/// Large documents: of thousands of descriptors, nested ones, and such as have the most bytes that registries take, or
+/// one more or less.
+pub fn large(rng: &mut StdRng, content: &Content<'_>) -> Vec<Vec<u8>> {
+    let mut documents = Vec::new();
+    let written = |rng: &mut StdRng, node: &Node| {
+        let mut bytes = Vec::new();
+        write(rng, node, &mut bytes);
+        bytes
+    };
+    for (media_type, count) in TYPES.into_iter().zip([4_000, 2_500, 1_000, 3_000]) {
+        let mut node = draft(rng, content, media_type, Some(count));
+        documents.push(written(rng, &node));
+        mutate(rng, &mut node);
+        documents.push(written(rng, &node));
+    }
+    for (media_type, size) in TYPES.into_iter().zip([LARGEST - 1, LARGEST, LARGEST + 1, LARGEST]) {
+        let count = rng.random_range(0..6_000);
+        let node = draft(rng, content, media_type, Some(count));
+        let mut bytes = written(rng, &node);
+        let padding = size - bytes.len();
+        if rng.random() {
+            bytes.splice(1..1, std::iter::repeat_n(b' ', padding)).for_each(drop);
+        } else {
+            let padding = padding - br#""x":"","#.len();
+            bytes.splice(1..1, format!(r#""x":"{}","#, "y".repeat(padding)).into_bytes()).for_each(drop);
+        }
+        documents.push(bytes);
+    }
+    for nested in content.nested {
+        let entries = content.images.iter().chain([nested]);
+        let entries = entries.map(|image| descriptor(rng, image.media_type, &image.manifest)).collect();
+        let mut node = object(vec![
+            ("schemaVersion", raw("2")),
+            ("mediaType", text(TYPES[2])),
+            ("manifests", Node::List(entries)),
+        ]);
+        if rng.random() {
+            mutate(rng, &mut node);
+        }
+        documents.push(written(rng, &node));
+    }
+    documents
+}
+
+/// A right document, with so many descriptors.
+fn draft(rng: &mut StdRng, content: &Content<'_>, media_type: &str, count: Option<usize>) -> Node {
     let mut fields = vec![("schemaVersion", raw("2"))];
     // Docker's have to say what they are.
     if media_type.contains("docker") || rng.random_ratio(2, 3) {
         fields.push(("mediaType", text(media_type)));
     }
-    let count = *[0, 1, 1, 2, 3, 5, 40].choose(rng).unwrap();
+    let count = count.unwrap_or_else(|| *[0, 1, 1, 2, 3, 5, 40].choose(rng).unwrap());
     if TYPES[..2].contains(&media_type) {
         let layer = if media_type.contains("docker") {
             "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -154,16 +217,7 @@ pub fn document(rng: &mut StdRng, content: &Content<'_>) -> Vec<u8> {
     if rng.random_ratio(1, 4) {
         fields.push(("annotations", object(vec![("a", text("\\u00e4 \\ud83d\\ude00"))])));
     }
-    let mut node = object(fields);
-    for _ in 0..*[0, 0, 1, 1, 1, 2, 3].choose(rng).unwrap() {
-        mutate(rng, &mut node);
-    }
-    let mut bytes = Vec::new();
-    write(rng, &node, &mut bytes);
-    if rng.random_ratio(1, 25) {
-        damage(rng, &mut bytes);
-    }
-    bytes
+    object(fields)
 }
 
 /// Changes something, somewhere.

@@ -172,8 +172,7 @@ async fn a_registry_that_makes_referrers_up_spoils_only_those() {
     referrers(&proxy, &v2.digest(), &[&missing]);
     world.create_mirror(&proxy.address, json!({})).await;
     let run = world.sync().await;
-    assert_eq!((&run["status"], &run["tags_copied"], &run["tags_failed"]), (&json!("FAIL"), &json!(2), &json!(1)));
-    assert_eq!(outcome(&run, &attached(&v1, ""))["failure"]["reason"], "content_refused");
-    assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(1)));
+    assert_eq!((&run["status"], &run["tags_copied"], &run["tags_failed"]), (&json!("SUCCESS"), &json!(2), &json!(0)));
+    assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(2)));
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 2);
 }

@@ -126,6 +126,21 @@ fn read_annotations(reader: &mut Reader<'_>, left: &mut usize) -> Result<Option<
     Ok(is_there.then_some(annotations))
 }
 
+/// What a manifest says that it refers to (image-spec v1.1.1, "Image Manifest", `subject`).
+pub fn subject(manifest: &[u8]) -> Option<Digest> {
+    let mut subject = None;
+    let mut reader = Reader::new(manifest).ok()?;
+    let read = reader.fields(&["subject"], |reader, _| {
+        subject = None;
+        reader.fields(&["digest"], |reader, _| {
+            subject = reader.text()?.and_then(|text| text.parse().ok());
+            Ok(())
+        })?;
+        Ok(())
+    });
+    subject.filter(|_| read.is_ok())
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
@@ -281,6 +296,21 @@ mod tests {
             (None, "<html>".to_owned(), (String::new(), 0)),
         ] {
             assert_eq!(complete(kind, &manifest), expected, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn subjects_of_manifests() {
+        let digest = Digest::sha256(b"");
+        for (manifest, expected) in [
+            (format!(r#"{{"subject":{{"mediaType":"a","digest":"{digest}","size":1}}}}"#), true),
+            (format!(r#"{{"subject":{{"digest":"{digest}"}},"subject":null}}"#), false),
+            (format!(r#"{{"config":{{"digest":"{digest}"}}}}"#), false),
+            (format!(r#"{{"subject":"{digest}"}}"#), false),
+            (r#"{"subject":{"digest":7}}"#.to_owned(), false),
+            ("<html>".to_owned(), false),
+        ] {
+            assert_eq!(subject(manifest.as_bytes()).is_some(), expected, "{manifest}");
         }
     }
 

@@ -138,7 +138,10 @@ impl Warning {
             ),
             Self::AttachmentsIncomplete { unasked, missing, taken } => {
                 let parts = [
-                    (unasked, "the registry did not say what refers to {} images (its referrers API refuses)"),
+                    (
+                        unasked,
+                        "it is not known what refers to {} images (the registry's referrers API refuses, or lists too much)",
+                    ),
                     (missing, "{} referrers that it lists could not be had, or not be served"),
                     (taken, "the tag for the referrers of {} images is an image that the mirror selects"),
                 ];

@@ -21,7 +21,6 @@ use crate::{
     blobs::Blobs,
     clock::now,
     error::WorkError,
-    losses::Losses,
     once::Once,
     possession::Possession,
     publish::{Believed, publish},
@@ -50,8 +49,6 @@ pub(crate) struct Copier {
     timeout: Duration,
     /// The architectures to keep; empty for all.
     pub(crate) architectures: Vec<String>,
-    /// What could not be had of what is attached.
-    pub(crate) losses: Losses,
 }
 
 impl Copier {
@@ -64,7 +61,6 @@ impl Copier {
             copied: Mutex::default(),
             timeout,
             architectures,
-            losses: Losses::default(),
         }
     }
 

@@ -94,12 +94,13 @@ impl Sync<'_> {
         let began = pump.run.started_at;
         let mut findings = None;
         let work = self.checked(work, &pump.run);
-        let mut warnings = vec![self.anonymous];
+        let losses = self.progress.losses.warning();
+        let mut warnings = vec![losses, self.anonymous];
         if let Work::Done { warning, .. } = work {
             warnings.insert(0, warning);
             // What was dropped is known without a sync, and until then.
             let withheld = self.anonymous.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
-            let warning = warning.or(withheld);
+            let warning = warning.or(losses).or(withheld);
             // What failed was not looked at.
             let verified = pump.run.verifies && tag_failure.is_none();
             findings = Some(Findings { began, warning, verified });

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorage_domain::{Digest, TagName, learnt::Learnt, plan::Word, referrers::ReferrerList};
-use moorage_upstream::{Registry, Resolved, UpstreamError};
+use moorage_upstream::{Referrers, Registry, Resolved, UpstreamError};
 
 /// 408: nothing but another timeout.
 const TIMEOUT: u16 = 408;
@@ -58,17 +58,18 @@ impl Knowledge {
         &self,
         registry: &Registry,
         subject: &Digest,
-    ) -> Result<Option<ReferrerList>, UpstreamError> {
+    ) -> Result<Option<Referrers>, UpstreamError> {
         let known = { self.lock().referrers(subject).cloned() };
         if let Some(known) = known {
-            return Ok(known.map(|referrers| ReferrerList { referrers, is_index: true, ..ReferrerList::default() }));
+            let list = |referrers| ReferrerList { referrers, is_index: true, ..ReferrerList::default() };
+            return Ok(known.map(|referrers| Referrers { list: list(referrers), cut: None }));
         }
-        let list = registry.referrers(subject).await?;
+        let said = registry.referrers(subject).await?;
         // A list that cannot be read whole is told of, in whichever invocation that is.
-        if list.as_ref().is_none_or(|list| list.unreadable == 0) {
-            self.lock().referred(subject, list.as_ref().map(|list| list.referrers.as_slice()));
+        if said.as_ref().is_none_or(|said| said.list.unreadable == 0 && said.cut.is_none()) {
+            self.lock().referred(subject, said.as_ref().map(|said| said.list.referrers.as_slice()));
         }
-        Ok(list)
+        Ok(said)
     }
 
     /// Keeps what the registry's listing says that a tag points to.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, TagName, Warning,
     failure::Failure,
     plan::Cause,
     referrers::is_attached_tag,
@@ -11,7 +11,7 @@ use moorage_domain::{
 };
 use tokio::sync::Notify;
 
-use crate::{error::cut, tag_set::TagSet};
+use crate::{error::cut, losses::Losses, tag_set::TagSet};
 
 /// Outcomes that wait for the table, at most some more: a few megabytes, whatever a registry makes of its tags.
 const MOST_FRESH: usize = 4_000;
@@ -20,6 +20,8 @@ const MOST_FRESH: usize = 4_000;
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     inner: Mutex<Inner>,
+    /// What could not be had of what is attached to images.
+    pub(crate) losses: Losses,
     /// There are too many fresh outcomes.
     full: Notify,
     /// Some of them have been written.
@@ -116,7 +118,7 @@ impl Earlier {
 impl Progress {
     /// The counters of a run that goes on. Bytes of what was not finished are wanted anew, and tags are counted by what is
     /// known of each: what the last invocation counted and did not come to write is done anew.
-    pub(crate) fn resume(counts: Counts, earlier: &mut Earlier) -> Self {
+    pub(crate) fn resume(counts: Counts, warning: Option<Warning>, earlier: &mut Earlier) -> Self {
         let mut tally = std::mem::take(&mut earlier.tally);
         tally.take_up(Counts { bytes_total: counts.bytes_done, ..counts });
         let inner = Inner {
@@ -125,7 +127,7 @@ impl Progress {
             failure: earlier.failure.take(),
             failed: std::mem::take(&mut earlier.failed),
         };
-        Self { inner: Mutex::new(inner), ..Self::default() }
+        Self { inner: Mutex::new(inner), losses: Losses::resume(warning), ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -337,7 +339,7 @@ mod tests {
         let mut earlier = Earlier::default();
         progress.fresh().0.into_iter().for_each(|outcome| earlier.add(outcome));
         // The last invocation had counted more than it came to write.
-        let next = Progress::resume(Counts { tags_done: 9, tags_copied: 8, ..counts }, &mut earlier);
+        let next = Progress::resume(Counts { tags_done: 9, tags_copied: 8, ..counts }, None, &mut earlier);
         next.selected(1);
         let counts = next.counts();
         assert_eq!((counts.tags_total, counts.tags_done, counts.tags_copied), (2, 2, 1));
@@ -357,7 +359,7 @@ mod tests {
         let done = [0, 1, 2].map(|n| (earlier.done.contains(&tag(n)), earlier.copied.contains(&tag(n))));
         assert_eq!(done, [(true, true), (true, false), (false, false)]);
         let counts = Counts { bytes_done: 5, bytes_total: 9, ..Counts::default() };
-        let progress = Progress::resume(counts, &mut earlier);
+        let progress = Progress::resume(counts, None, &mut earlier);
         let (failure, failed) = progress.failures();
         assert_eq!((failure.unwrap().message.as_str(), failed.len(), progress.counts().bytes_total), ("1", 1, 5));
     }

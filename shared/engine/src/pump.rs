@@ -47,6 +47,8 @@ impl Pump {
         self.table.add_outcomes(repository, &mut self.run, &fresh).await?;
         self.progress.written(fresh.len());
         self.unlogged.extend(fresh);
+        // For the next invocation, too.
+        self.run.warning = self.progress.losses.warning();
         if counts != self.run.progress || !self.unlogged.is_empty() {
             self.run.progress = counts;
             self.table.put_run(repository, &self.run).await?;

@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, Fallback, TagName,
+    Digest, FailureReason, Fallback, TagName,
     plan::HeldTag,
-    referrers::{MAX_REFERRER_DEPTH, ReferrerList, attached_tags, index, is_servable, parse, referrers_tag},
+    referrers::{MAX_REFERRER_DEPTH, Referrer, ReferrerList, attached_tags, index, is_servable, referrers_tag},
     run::Outcome,
 };
-use moorage_storage::Stored;
-use moorage_upstream::{Registry, UpstreamError};
+use moorage_state::ReferrersChecked;
+use moorage_upstream::{Referrers, Registry, UpstreamError};
 
-use crate::{clock::now, copy::Copier, error::WorkError, gather::Gathered, publish::Believed, steps::Steps};
+use crate::{
+    clock::now, copy::Copier, error::WorkError, gather::Gathered, losses::Losses, publish::Believed, steps::Steps,
+};
 
 /// Subjects whose referrers are asked for at once.
 const SUBJECTS_IN_FLIGHT: usize = 16;
@@ -34,6 +36,8 @@ pub(crate) struct Attached<'a> {
     pub(crate) selected: &'a BTreeSet<TagName>,
     /// Whether what refers to unchanged images is asked for, too.
     pub(crate) refresh: bool,
+    /// Those of which it is asked for in any case.
+    pub(crate) again: &'a BTreeSet<Digest>,
 }
 
 /// What is known of the registry's referrers API.
@@ -43,6 +47,8 @@ struct Api {
     exists: Option<bool>,
     /// How often it has refused.
     refusals: u32,
+    /// Whether it refused for ever, as far as can be seen.
+    is_closed: bool,
 }
 
 /// What one round came to.
@@ -119,6 +125,17 @@ impl Attached<'_> {
         let open: Vec<_> = tags.iter().filter(|tag| !self.steps.done.contains(tag)).collect();
         let wanted = self.steps.plan(self.registry, self.copier, held, &open).await?;
         let is_whole = self.steps.copy(self.registry, self.copier, wanted).await?;
+        for tag in open.into_iter().filter(|_| is_whole && self.refresh) {
+            let Some(held) = held.get(tag).filter(|_| !self.copier.has_copied(tag)) else { continue };
+            // An index of ours, which may lack some of the registry's own.
+            let Some(source) = &held.source else { continue };
+            match self.copier.more_of(tag, source, held).await {
+                Ok(None) => {}
+                Ok(Some((outcome, digest))) => self.steps.progress.outcome(tag, outcome, Some(digest)),
+                Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
+                Err(error) => self.failed(tag, error)?,
+            }
+        }
         Ok(Round { tags, is_whole })
     }
 
@@ -137,11 +154,12 @@ impl Attached<'_> {
             if held.contains_key(&tag) {
                 tags.insert(tag.clone());
             }
-            if (self.refresh || *is_new || self.is_new(&tag)) && !self.steps.done.contains(&tag) {
+            let is_due = self.refresh || *is_new || self.is_new(&tag) || self.again.contains(subject);
+            if is_due && !self.steps.done.contains(&tag) {
                 due.push((subject, tag));
             }
         }
-        let ask = async |(subject, tag)| (tag, self.steps.knowledge.referrers(self.registry, subject).await);
+        let ask = async |(subject, tag)| (subject, tag, self.steps.knowledge.referrers(self.registry, subject).await);
         // The first answer shows whether there is such an API; then many are asked at once.
         let (first, rest) = due.split_at(due.len().min(1));
         for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {
@@ -149,24 +167,29 @@ impl Attached<'_> {
                 break;
             }
             let mut answers = stream::iter(batch.iter().cloned()).map(ask).buffer_unordered(at_once);
-            let mut left = batch.len();
-            while left > 0 {
+            let mut left: BTreeSet<&Digest> = batch.iter().map(|(subject, _)| *subject).collect();
+            while !left.is_empty() {
                 if self.steps.meter.fallbacks().contains(Fallback::Referrers) {
-                    self.copier.losses.unasked(left);
+                    self.losses().unasked(left.len());
+                    left.into_iter().filter(|_| !api.is_closed).for_each(|subject| self.losses().ask_again(subject));
                     break;
                 }
-                let Some((tag, answer)) = answers.next().await else { break };
-                left -= 1;
+                let Some((subject, tag, answer)) = answers.next().await else { break };
+                left.remove(subject);
                 if !self.steps.budget.may_begin() {
                     return Ok(Round { tags, is_whole: false });
                 }
                 match &answer {
                     Ok(list) => drop(api.exists.get_or_insert(list.is_some())),
                     Err(error) if is_refusal(error) => {
-                        self.refused(api, &tag, error);
+                        self.refused(api, subject, error);
                         continue;
                     }
                     Err(_) => {}
+                }
+                if let Ok(Some(Referrers { cut: Some(error), .. })) = &answer {
+                    self.lost(subject, error);
+                    self.losses().missing(1);
                 }
                 match self.merge(&tag, held.get(&tag), answer).await {
                     Ok(true) => drop(tags.insert(tag)),
@@ -174,7 +197,7 @@ impl Attached<'_> {
                     Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
                     Err(error) => {
                         self.steps.progress.attached(usize::from(!self.listed.contains(&tag)));
-                        self.steps.failed(&tag, error)?;
+                        self.failed(&tag, error)?;
                         tags.insert(tag);
                     }
                 }
@@ -185,13 +208,41 @@ impl Attached<'_> {
 
     /// Notes that the registry did not say what refers to an image. The image was copied, and what was attached to it
     /// stays; where it looks as if the API was refused altogether, it is not asked any more.
-    fn refused(&self, api: &mut Api, tag: &TagName, error: &UpstreamError) {
-        let repository = &self.steps.mirror.config.repository;
-        tracing::warn!(%repository, %tag, %error, "the registry did not say what refers to an image");
-        self.copier.losses.unasked(1);
+    fn refused(&self, api: &mut Api, subject: &Digest, error: &UpstreamError) {
+        self.lost(subject, error);
+        self.losses().unasked(1);
         api.refusals += 1;
+        api.is_closed = !is_passing(error);
         if api.exists.is_none() || api.refusals >= MAX_REFUSALS {
             self.steps.meter.fall_back([Fallback::Referrers]);
+        }
+    }
+
+    /// Notes why it is not known, or not all, what refers to an image. After what may have passed soon the next sync asks
+    /// again; otherwise that waits until all images are asked for.
+    fn lost(&self, subject: &Digest, error: &UpstreamError) {
+        let repository = &self.steps.mirror.config.repository;
+        tracing::warn!(%repository, %subject, %error, "the registry did not say what refers to an image");
+        if is_passing(error) {
+            self.losses().ask_again(subject);
+        }
+    }
+
+    fn losses(&self) -> &Losses {
+        &self.steps.progress.losses
+    }
+
+    /// Records that a list could not be kept. What is too much of it fails nothing: the image was copied, and what was
+    /// attached to it stays.
+    fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
+        match error {
+            WorkError::Failed(failure) if failure.reason == FailureReason::ContentRefused => {
+                let (repository, message) = (&self.steps.mirror.config.repository, failure.message);
+                tracing::warn!(%repository, %tag, message, "what refers to an image is left out");
+                self.losses().unasked(1);
+                Ok(())
+            }
+            error => self.steps.failed(tag, error),
         }
     }
 
@@ -201,40 +252,43 @@ impl Attached<'_> {
         &self,
         tag: &TagName,
         held: Option<&HeldTag>,
-        answer: Result<Option<ReferrerList>, UpstreamError>,
+        answer: Result<Option<Referrers>, UpstreamError>,
     ) -> Result<bool, WorkError> {
-        let own = held.filter(|_| self.listed.contains(tag));
-        let Some(ReferrerList { mut referrers, unreadable, .. }) = answer? else { return Ok(held.is_some()) };
-        let losses = &self.copier.losses;
-        losses.missing(unreadable.saturating_add(referrers.iter().filter(|it| !is_servable(it)).count()));
+        let is_listed = self.listed.contains(tag);
+        let own = held.filter(|_| is_listed);
+        let Some(Referrers { list, cut }) = answer? else { return Ok(held.is_some()) };
+        let mut referrers = list.referrers;
+        let unservable = referrers.iter().filter(|it| !is_servable(it)).count();
+        self.losses().missing(list.unreadable.saturating_add(unservable));
         referrers.retain(is_servable);
-        let known = match own {
-            Some(own) => self.read(&own.digest).await?,
+        // What a list lacks that is cut stays.
+        let known = match own.or(held.filter(|_| cut.is_some())) {
+            Some(held) => self.copier.held_list(&held.digest).await?,
             None => ReferrerList::default(),
         };
-        if own.is_some() && !known.is_of_referrers() && self.selected.contains(tag) {
-            // It is an image that somebody wants.
+        let (is_index, known) = (known.is_of_referrers(), known.referrers);
+        let is_more = |referrer: &Referrer| known.iter().all(|known| known.digest != referrer.digest);
+        if own.is_some() && is_index && !referrers.iter().any(is_more) {
+            return Ok(true);
+        }
+        // An image that somebody wants stays, or its place stays free.
+        if is_listed && self.selected.contains(tag) && !(is_index && self.copier.refer(tag, &known).await?) {
             if !referrers.is_empty() {
-                losses.taken();
+                self.losses().taken();
             }
-            return Ok(true);
+            return Ok(held.is_some());
         }
-        let known = if known.is_of_referrers() { known.referrers } else { Vec::new() };
-        let has_more = referrers.iter().any(|referrer| known.iter().all(|known| known.digest != referrer.digest));
-        if own.is_some() && !has_more {
-            return Ok(true);
+        if is_index {
+            referrers.extend(known);
         }
-        referrers.extend(known);
         if referrers.is_empty() {
-            return Ok(false);
+            return Ok(own.is_some());
         }
         let mut bytes = index(referrers.clone())?;
         // What is not held already has to come, or is not listed.
         if held.is_none_or(|held| held.digest != Digest::sha256(&bytes)) {
-            let Gathered { had, passing } = self.copier.gather(referrers).await?;
-            if passing.is_some() {
-                losses.unasked(1);
-            }
+            let Gathered { had, missing } = self.copier.gather(referrers).await?;
+            self.losses().missing(missing);
             if had.is_empty() {
                 return Ok(held.is_some());
             }
@@ -254,17 +308,6 @@ impl Attached<'_> {
         self.steps.progress.outcome(tag, outcome, Some(digest));
         Ok(true)
     }
-
-    /// The referrers in an index that the repository has.
-    async fn read(&self, digest: &Digest) -> Result<ReferrerList, WorkError> {
-        let storage = &self.steps.engine.storage;
-        let linked = storage.links_manifest(&self.steps.owner, digest).await?;
-        let Some(proven) = linked else { return Ok(ReferrerList::default()) };
-        Ok(match storage.manifest(&proven).await? {
-            Stored::Sound(bytes) => parse(&bytes)?,
-            Stored::Damaged | Stored::Missing => ReferrerList::default(),
-        })
-    }
 }
 
 /// Whether it is the API that refuses, and not the registry that wants to be left alone, or lists too much.
@@ -272,13 +315,35 @@ fn is_refusal(error: &UpstreamError) -> bool {
     !matches!(error, UpstreamError::RateLimited { .. } | UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
 }
 
+/// Whether the same question may well be answered soon.
+fn is_passing(error: &UpstreamError) -> bool {
+    match error {
+        UpstreamError::Timeout(_) | UpstreamError::Connection { .. } | UpstreamError::Truncated { .. } => true,
+        UpstreamError::Status { status, .. } | UpstreamError::Storage { status, .. } => *status >= 500,
+        _ => false,
+    }
+}
+
 impl Steps<'_> {
-    /// Whether it is time to ask what refers to images that have not changed.
-    pub(crate) async fn referrers_due(&self) -> Result<bool, WorkError> {
-        if self.verifies {
-            return Ok(true);
+    /// When it was last asked what refers to images.
+    pub(crate) async fn referrers_checked(&self) -> Result<Option<ReferrersChecked>, WorkError> {
+        Ok(self.engine.table.referrers_checked(&self.mirror.config.repository).await?)
+    }
+
+    /// Whether it is time to ask that of all images.
+    pub(crate) fn is_due(&self, checked: Option<&ReferrersChecked>) -> bool {
+        let refresh = self.engine.settings.referrers_refresh;
+        self.verifies || checked.is_none_or(|checked| checked.at.plus(refresh) <= now())
+    }
+
+    /// Records that it was asked, of all images or of some, and of which the next sync asks again.
+    pub(crate) async fn asked_referrers(&self, all: bool, before: ReferrersChecked) -> Result<(), WorkError> {
+        let again = self.progress.losses.again();
+        if all || again != before.again {
+            let at = if all { self.started_at } else { before.at };
+            let (repository, claim) = (&self.mirror.config.repository, self.claim.transaction());
+            self.engine.table.put_referrers_checked(repository, ReferrersChecked { at, again }, claim).await?;
         }
-        let checked = self.engine.table.referrers_checked(&self.mirror.config.repository).await?;
-        Ok(checked.is_none_or(|checked| checked.plus(self.engine.settings.referrers_refresh) <= now()))
+        Ok(())
     }
 }

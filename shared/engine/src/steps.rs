@@ -173,7 +173,9 @@ impl Steps<'_> {
         }
         copier.update(&mut held);
         let chosen: BTreeSet<_> = selected.iter().cloned().collect();
-        let refresh = self.referrers_due().await?;
+        let checked = self.referrers_checked().await?;
+        let refresh = self.is_due(checked.as_ref());
+        let checked = checked.unwrap_or_default();
         let attached = Attached {
             steps: self,
             registry: &registry,
@@ -181,6 +183,7 @@ impl Steps<'_> {
             listed: &listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect(),
             selected: &chosen,
             refresh,
+            again: &checked.again,
         };
         let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
         copier.finish().await?;
@@ -188,15 +191,9 @@ impl Steps<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.claim.tags.delete_skipped(tag).await?;
         }
-        let warning = self.prune(&registry, &held, listed.len(), &selected).await?.or(copier.losses.warning());
+        let warning = self.prune(&registry, &held, listed.len(), &selected).await?;
         engine.measure(&config.repository).await?;
-        // What was not answered is asked for again by the next sync.
-        let unasked = copier.losses.has_unasked();
-        if refresh || unasked {
-            let checked = if unasked { Timestamp::from_unix(0) } else { self.started_at };
-            let claim = self.claim.transaction();
-            engine.table.put_referrers_checked(&config.repository, checked, claim).await?;
-        }
+        self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
         Ok(Work::Done { selected, warning })
     }

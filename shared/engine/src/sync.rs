@@ -163,7 +163,7 @@ impl Engine {
         meter.fall_back(before.upstream.fallbacks.iter());
         let knowledge = Arc::new(self.knowledge(&run, &mirror.config).await?);
         let known = knowledge.count();
-        let progress = Arc::new(Progress::resume(before, &mut earlier));
+        let progress = Arc::new(Progress::resume(before, run.warning, &mut earlier));
         let begun = progress.counts();
         let stop = CancellationToken::new();
         let pump = Pump {

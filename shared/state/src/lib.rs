@@ -50,6 +50,7 @@ pub use permission::Role;
 pub use possession::{Clue, recorded};
 pub use race::Race;
 pub use rate_limit::Account;
+pub use referrers::ReferrersChecked;
 pub use repository::{NewRepository, Repository, RepositoryPage};
 pub use robot::{Robot, RobotRegistry, RobotToken};
 pub use run::RunPage;

@@ -42,6 +42,7 @@ pub use error::UpstreamError;
 pub use listing::Said;
 pub use meter::Meter;
 pub use moorage_domain::{DigestListing, Guard, GuardError};
+pub use referrers::Referrers;
 pub use registry::{Registry, Resolved};
 pub use settings::{Credentials, Limits, Proxy, Settings};
 pub use tags::{Listing, TagPages};

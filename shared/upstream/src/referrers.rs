@@ -20,30 +20,31 @@ const NO_LIST: &str = "the registry's answer is no list of referrers";
 /// The most pages.
 const MAX_PAGES: usize = 100;
 
-/// All referrers, from all pages; nothing if the registry has no such API. What answers anything else than a list fails.
-pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Option<ReferrerList>, UpstreamError> {
-    let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MediaType::OciIndex.as_str()))]);
+/// What the registry says that refers to a manifest.
+#[derive(Debug, Default)]
+pub struct Referrers {
+    /// What came of the list.
+    pub list: ReferrerList,
+    /// Why the rest of it did not come, if it is cut.
+    pub cut: Option<UpstreamError>,
+}
+
+/// All referrers, from all pages; nothing if the registry has no such API, as its answer for the first page says. What
+/// answers anything else than a list fails, and cuts the list if it comes later. A list that is too large, or a registry
+/// that wants to be left alone, fails always.
+pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Option<Referrers>, UpstreamError> {
     let (mut list, mut pages) =
         (ReferrerList { is_index: true, ..ReferrerList::default() }, Pages::new(first, WHAT, MAX_PAGES));
-    let mut weight = 0_usize;
-    while let Some(url) = pages.take()? {
-        let answer =
-            requests.fetch(Method::GET, &url, accept.clone(), MAX_MANIFEST_SIZE, "a page of the referrers").await?;
-        // Registries without the API say so in many ways.
-        if matches!(answer.head.status.as_u16(), 300..=399 | 400 | 404 | 405 | 406 | 501) {
-            return Ok(None);
-        }
-        if !answer.head.status.is_success() {
-            return Err(answer.into_error(&url));
-        }
-        let page = match parse(&answer.body) {
-            Ok(page) => page,
-            Err(Refusal::TooLarge) => return Err(too_large()),
-            Err(_) => return Err(UpstreamError::Protocol(NO_LIST.into())),
+    let (mut weight, mut is_first) = (0_usize, true);
+    loop {
+        let (page, followed) = match next(requests, &mut pages).await {
+            Ok(Next::Page(page, followed)) => (page, followed),
+            Ok(Next::End) => return Ok(Some(Referrers { list, cut: None })),
+            Ok(Next::NoApi(_)) if is_first => return Ok(None),
+            Ok(Next::NoApi(error)) | Err(error) if is_first || is_of_all(&error) => return Err(error),
+            Ok(Next::NoApi(error)) | Err(error) => return Ok(Some(Referrers { list, cut: Some(error) })),
         };
-        if !page.is_index {
-            return Err(UpstreamError::Protocol(NO_LIST.into()));
-        }
+        is_first = false;
         weight = weight.saturating_add(page.referrers.iter().map(Referrer::weight).fold(0, usize::saturating_add));
         if weight > MAX_WEIGHT {
             return Err(too_large());
@@ -53,9 +54,42 @@ pub(crate) async fn list(requests: &Requests, first: Url) -> Result<Option<Refer
         if list.referrers.len() > MAX_REFERRERS {
             return Err(UpstreamError::TooMany { what: WHAT.into(), limit: MAX_REFERRERS });
         }
-        pages.follow(&url, &answer.head)?;
+        if let Err(error) = followed {
+            return Ok(Some(Referrers { list, cut: Some(error) }));
+        }
     }
-    Ok(Some(list))
+}
+
+/// What follows in a list.
+enum Next {
+    /// And whether it is known where the list goes on.
+    Page(ReferrerList, Result<(), UpstreamError>),
+    End,
+    /// What a registry answers that has no such API.
+    NoApi(UpstreamError),
+}
+
+async fn next(requests: &Requests, pages: &mut Pages) -> Result<Next, UpstreamError> {
+    let Some(url) = pages.take()? else { return Ok(Next::End) };
+    let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MediaType::OciIndex.as_str()))]);
+    let answer = requests.fetch(Method::GET, &url, accept, MAX_MANIFEST_SIZE, "a page of the referrers").await?;
+    // Registries without the API say so in many ways.
+    if matches!(answer.head.status.as_u16(), 300..=399 | 400 | 404 | 405 | 406 | 501) {
+        return Ok(Next::NoApi(answer.into_error(&url)));
+    }
+    if !answer.head.status.is_success() {
+        return Err(answer.into_error(&url));
+    }
+    match parse(&answer.body) {
+        Ok(page) if page.is_index => Ok(Next::Page(page, pages.follow(&url, &answer.head))),
+        Err(Refusal::TooLarge) => Err(too_large()),
+        Ok(_) | Err(_) => Err(UpstreamError::Protocol(NO_LIST.into())),
+    }
+}
+
+/// Whether a failure is of the whole list, on whichever page.
+fn is_of_all(error: &UpstreamError) -> bool {
+    matches!(error, UpstreamError::RateLimited { .. } | UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
 }
 
 fn too_large() -> UpstreamError {

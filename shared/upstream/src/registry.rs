@@ -12,7 +12,6 @@ use std::{
 use bytes::Bytes;
 use moorage_domain::{
     Algorithm, Digest, DigestListing, ExternalReference, Fallback, MediaType, TagName, manifest::MAX_MANIFEST_SIZE,
-    referrers::ReferrerList,
 };
 use reqwest::{
     Method, StatusCode,
@@ -28,7 +27,7 @@ use crate::{
     blob::Way,
     http::{How, Http},
     listing::Lister,
-    referrers,
+    referrers::{self, Referrers},
     request::Requests,
     tags::TagPages,
     transport::{Recipient, Request, Transport},
@@ -152,7 +151,7 @@ impl Registry {
     }
 
     /// What refers to a manifest; nothing if the registry has no referrers API.
-    pub async fn referrers(&self, subject: &Digest) -> Result<Option<ReferrerList>, UpstreamError> {
+    pub async fn referrers(&self, subject: &Digest) -> Result<Option<Referrers>, UpstreamError> {
         referrers::list(&self.requests, self.url(&format!("referrers/{subject}")).await?).await
     }
 
