@@ -74,6 +74,17 @@ async fn a_client_learns_by_a_push_how_to_log_in() {
             assert_eq!((reply.status, reply.code().as_str()), (405, "UNSUPPORTED"), "{method} {path}");
         }
     }
+    // Also where the name is none of ours.
+    for path in ["/v2/app/blobs/uploads/", "/v2/Acme/App/blobs/uploads/", "/v2/app/blobs/uploads/b0ef4b6c"] {
+        for client in &nobody {
+            let reply = client.send(Method::POST, path, &[]).await;
+            assert_eq!((reply.status, reply.code().as_str()), (401, "UNAUTHORIZED"), "{path} {client:?}");
+            assert!(reply.header("www-authenticate").starts_with("Bearer realm="), "{reply:?}");
+        }
+        for client in &somebody {
+            assert_eq!(client.send(Method::POST, path, &[]).await.status, 405, "{path}");
+        }
+    }
 }
 
 /// What an answer comes to for a stranger, without the name that was asked for.

@@ -169,6 +169,14 @@ async fn another_moorage_whose_api_says_digests() {
     assert!(requests(&run) <= 5, "{run}");
     assert_eq!(run["upstream"]["fallbacks"], json!([]), "{run}");
 
+    // Nor need the mirror say which listing that is.
+    world.change_mirror(json!({"digest_listing": null})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(151)), "{run}");
+    assert!(requests(&run) <= 5, "{run}");
+    assert_eq!(run["upstream"]["fallbacks"], json!([]), "{run}");
+    world.change_mirror(json!({"digest_listing": "quay"})).await;
+
     // Who is refused by the API asks tag by tag.
     source
         .call(

@@ -84,8 +84,9 @@ fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiErr
     if password.len() > MAX_SECRET_LENGTH {
         return Err(long("password", MAX_SECRET_LENGTH));
     }
-    if username.is_empty() || password.is_empty() {
-        return Err(ApiError::InvalidRequest("username and password must not be empty".into()));
+    // A password may be empty, as a mirror's: some registries have users without one.
+    if username.is_empty() {
+        return Err(ApiError::InvalidRequest("username must not be empty".into()));
     }
     let allows = |name| fields.boolean(name).map(Option::unwrap_or_default);
     let (allow_insecure, allow_proxy) = (allows("allow_insecure")?, allows("allow_proxy")?);
@@ -127,6 +128,8 @@ mod tests {
             assert!(parse(sent(host)).is_err(), "{host}");
         }
         assert!(parse(json!({"host": "quay.io", "username": "u"})).is_err());
-        assert!(parse(json!({"host": "quay.io", "username": "u", "password": ""})).is_err());
+        assert!(parse(json!({"host": "quay.io", "username": "", "password": "p"})).is_err());
+        let empty = parse(json!({"host": "quay.io", "username": "u", "password": ""})).unwrap();
+        assert!(empty.password.expose_secret().is_empty());
     }
 }

@@ -29,8 +29,9 @@ pub(crate) enum Route {
     Manifest(RepositoryName, Reference),
     Blob(RepositoryName, Digest),
     Referrers(RepositoryName, Digest),
-    /// To push to it, or to delete from it: nobody may, but clients learn by it how to log in.
-    Push(RepositoryName),
+    /// To push to it, or to delete from it: nobody may, but clients learn by it how to log in. Also where the name is none
+    /// of ours.
+    Push(Option<RepositoryName>),
 }
 
 impl Route {
@@ -61,16 +62,17 @@ impl Route {
         let path = percent_decode_str(path).decode_utf8().ok()?;
         let segments: Vec<&str> = path.strip_prefix("/v2/")?.split('/').collect();
         match segments.as_slice() {
-            [name @ .., "blobs", "uploads", _] | [name @ .., "manifests" | "blobs", _] => repository(name).ok(),
+            [name @ .., "blobs", "uploads", _] | [name @ .., "manifests" | "blobs", _] => {
+                Some(Self::Push(repository(name).ok()))
+            }
             _ => None,
         }
-        .map(Self::Push)
     }
 
     /// What a client is told that may not, for lack of credentials or because of a `problem` with those that it shows.
     pub(crate) fn unauthorized(&self, problem: Option<&'static str>) -> PullError {
         match self {
-            Self::Push(name) => PullError::PushUnauthorized { repository: name.clone(), problem },
+            Self::Push(Some(name)) => PullError::PushUnauthorized { repository: name.clone(), problem },
             _ => PullError::Unauthorized { scope: self.repository().cloned().map(Scope::Pull), problem },
         }
     }
@@ -168,9 +170,7 @@ mod tests {
             assert_eq!(error.answer("").status(), status, "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
-            for path in
-                ["/v2/", "/v2/token", "/v2/_catalog", "/v2/a/b/tags/list", "/v2/A/b/blobs/uploads/", "/v2/a/b/%ff/v1"]
-            {
+            for path in ["/v2/", "/v2/token", "/v2/_catalog", "/v2/a/b/tags/list", "/v2/a/b/%ff/v1"] {
                 let error = Route::parse(&method, path).unwrap_err();
                 assert_eq!(error.answer("").status(), 405, "{method} {path}");
             }
@@ -182,7 +182,10 @@ mod tests {
                 "/v2/a%2Fb/manifests/sha256:abc",
                 "/v2/a/b/blobs/x",
             ] {
-                assert_eq!(Route::parse(&method, path).unwrap(), Route::Push(name("a/b")), "{method} {path}");
+                assert_eq!(Route::parse(&method, path).unwrap(), Route::Push(Some(name("a/b"))), "{method} {path}");
+            }
+            for path in ["/v2/app/blobs/uploads/", "/v2/A/b/blobs/uploads/", "/v2/app/manifests/v1", "/v2/blobs/x"] {
+                assert_eq!(Route::parse(&method, path).unwrap(), Route::Push(None), "{method} {path}");
             }
         }
     }

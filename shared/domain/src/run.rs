@@ -123,6 +123,8 @@ pub struct Upstream {
     /// Milliseconds of the run in which requests waited to be sent, or sent again: of those that waited at once, it counts
     /// once. Without the time between two invocations, in which nothing runs.
     pub waited_ms: u64,
+    /// How many entries of the list of tags are no tags, and were left: where it was read several times, the most.
+    pub invalid_tags: u64,
     /// What the registry refused of what only saves time.
     pub fallbacks: Fallbacks,
 }
@@ -137,6 +139,7 @@ impl std::ops::Add for Upstream {
             manifest_gets: self.manifest_gets.saturating_add(other.manifest_gets),
             bytes_read: self.bytes_read.saturating_add(other.bytes_read),
             waited_ms: self.waited_ms.saturating_add(other.waited_ms),
+            invalid_tags: self.invalid_tags.max(other.invalid_tags),
             fallbacks: self.fallbacks.union(other.fallbacks),
         }
     }

@@ -9,7 +9,7 @@ pub(crate) mod manifests;
 pub(crate) mod page;
 pub(crate) mod quay;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
 
 use moorage_domain::{Digest, DigestListing, ExposeSecret as _, ExternalReference, Fallback, TagName};
 use reqwest::{
@@ -33,6 +33,12 @@ use crate::{
 const MAX_PAGE: usize = 8 * 1024 * 1024;
 /// The longest wait for a page. Asking for each tag is not faster than that, but it does come to an end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for one that nobody has spoken of: where there is none, that is said at once.
+const PROBE_PATIENCE: Duration = Duration::from_secs(15);
+/// From how many requests on that would be saved all APIs are tried: what is asked in vain is little beside so many.
+const MANY: usize = 50;
+/// The APIs that are tried where nothing tells which one there is: a registry that needs no login shows none.
+const TRIED: [Api; 3] = [Api::Quay, Api::Harbor, Api::DockerHub];
 /// The largest page that all of them have.
 const PAGE_SIZE: u64 = 100;
 /// Where Docker Hub's API is, beside its registry.
@@ -73,6 +79,8 @@ pub(crate) struct Lister {
     pub(crate) setting: DigestListing,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) reference: ExternalReference,
+    /// The API that was found by trying them all, if one was.
+    found: OnceLock<Option<Api>>,
 }
 
 /// Why an API's listing is of no use.
@@ -80,6 +88,8 @@ pub(crate) struct Lister {
 enum Useless {
     /// It would take more requests than it saves.
     Costly,
+    /// It was only tried, and is not there.
+    Absent,
     /// It was refused or not understood.
     Refused,
 }
@@ -91,6 +101,10 @@ impl From<Doubt> for Useless {
 }
 
 impl Lister {
+    pub(crate) fn new(setting: DigestListing, credentials: Option<Credentials>, reference: ExternalReference) -> Self {
+        Self { setting, credentials, reference, found: OnceLock::new() }
+    }
+
     /// Reads the further pages of a list of tags, and what the registry says of digests, if that takes fewer requests
     /// than the `saved` ones. The list is not read to its end where the listing has all of it, and only names that are
     /// `as before`: whatever has come or gone is for the list of tags to say.
@@ -104,15 +118,13 @@ impl Lister {
     ) -> Result<Listing, UpstreamError> {
         let meter = requests.meter();
         let (mut said, mut rest) = (None, None);
-        if let Some(api) = self.api(requests, &first).await.filter(|_| !meter.falls_back(Fallback::DigestListing)) {
-            match self.gather(requests, base, api, &first, saved).await {
-                Ok(gathered) => {
-                    rest = gathered.names.filter(|names| names.is_superset(first.tags()) && is_as_before(names));
-                    said = Some(gathered.digests);
-                }
-                Err(Useless::Refused) => meter.fall_back([Fallback::DigestListing]),
-                Err(Useless::Costly) => {}
+        match self.ask_apis(requests, base, &first, saved).await {
+            Ok(gathered) => {
+                rest = gathered.names.filter(|names| names.is_superset(first.tags()) && is_as_before(names));
+                said = Some(gathered.digests);
             }
+            Err(Useless::Refused) => meter.fall_back([Fallback::DigestListing]),
+            Err(Useless::Costly | Useless::Absent) => {}
         }
         let first = match rest {
             Some(names) => {
@@ -122,6 +134,7 @@ impl Lister {
             None => first.end(requests).await?,
         };
         let (listing, beside) = first.into_listing();
+        meter.invalid_tags(listing.invalid);
         let is_wanted = matches!(self.setting, DigestListing::Auto | DigestListing::TagsList);
         match beside {
             Ok(digests) if is_wanted => said = said.or(digests),
@@ -140,20 +153,54 @@ impl Lister {
             DigestListing::DockerHub => Some(Api::DockerHub),
             DigestListing::Auto if first.has_digests() => None,
             DigestListing::Auto if self.is_at_docker_hub() => Some(Api::DockerHub),
-            DigestListing::Auto => shown(&requests.challenge().await?),
+            DigestListing::Auto => {
+                let shown = requests.challenge().await.as_ref().and_then(shown);
+                shown.or_else(|| self.found.get().copied().flatten())
+            }
         }
+    }
+
+    /// What the registry's API says; where none is known, that of the first one which answers understandably, if that
+    /// may save much. They are tried once.
+    async fn ask_apis(
+        &self,
+        requests: &Requests,
+        base: &Url,
+        first: &TagPages,
+        saved: usize,
+    ) -> Result<Gathered, Useless> {
+        if requests.meter().falls_back(Fallback::DigestListing) {
+            return Err(Useless::Absent);
+        }
+        if let Some(api) = self.api(requests, first).await {
+            return self.gather(requests, base, (api, false), first, saved).await;
+        }
+        let is_auto = self.setting == DigestListing::Auto && !first.has_digests();
+        if !is_auto || saved < MANY || self.found.get().is_some() {
+            return Err(Useless::Absent);
+        }
+        for api in TRIED {
+            let gathered = self.gather(requests, base, (api, true), first, saved).await;
+            if !matches!(gathered, Err(Useless::Absent)) {
+                self.found.get_or_init(|| Some(api));
+                return gathered;
+            }
+        }
+        self.found.get_or_init(|| None);
+        Err(Useless::Absent)
     }
 
     fn is_at_docker_hub(&self) -> bool {
         self.reference.registry().eq_ignore_ascii_case(DOCKER_HUB_REGISTRY)
     }
 
-    /// Reads all pages of an API, as long as they are fewer than the requests that they save.
+    /// Reads all pages of an API, as long as they are fewer than the requests that they save. One that is only tried is
+    /// there if its first page shows a tag.
     async fn gather(
         &self,
         requests: &Requests,
         base: &Url,
-        api: Api,
+        (api, is_trial): (Api, bool),
         first: &TagPages,
         saved: usize,
     ) -> Result<Gathered, Useless> {
@@ -164,10 +211,12 @@ impl Lister {
         }
         let mut gathered = Gathered::new(!first.is_whole());
         for number in 1..saved {
-            let url = self.address(api, base, number).ok_or(Useless::Refused)?;
-            let answer = tokio::time::timeout(PATIENCE, self.ask(requests, api, url, number)).await;
-            let Ok(Ok(answer)) = answer else { return Err(Useless::Refused) };
-            let page = self.page(api, &answer, number)?;
+            let is_trial = is_trial && number == 1;
+            let page = match self.get(requests, base, (api, is_trial), number).await {
+                Ok(page) if is_trial && page.tags.is_empty() => return Err(Useless::Absent),
+                Err(Doubt) if is_trial => return Err(Useless::Absent),
+                page => page?,
+            };
             if page.total.is_some_and(|total| total.div_ceil(PAGE_SIZE) >= saved) {
                 return Err(Useless::Costly);
             }
@@ -208,18 +257,32 @@ impl Lister {
         Some(url)
     }
 
-    /// Asks for a page. The first one is asked for once: whether there is such an API is only to be found out.
-    async fn ask(&self, requests: &Requests, api: Api, url: Url, number: u64) -> Result<Answer, UpstreamError> {
-        let headers = HeaderMap::from_iter(self.authorization(api).map(|value| (AUTHORIZATION, value)));
-        // What Docker Hub's API says of its limits is not its registry's word.
-        let is_registry = api != Api::DockerHub || !self.is_at_docker_hub();
-        let to = if is_registry { Recipient::Registry } else { Recipient::TokenServer { is_registry } };
-        let request = Request { method: Method::GET, url, headers, body: None, to };
-        if number == 1 {
-            requests.http.fetch_once(&request, MAX_PAGE).await
+    /// Asks for a page, and reads it. Of one that is only tried one answer is enough.
+    async fn get(
+        &self,
+        requests: &Requests,
+        base: &Url,
+        (api, is_trial): (Api, bool),
+        number: u64,
+    ) -> Result<Page, Doubt> {
+        let request = self.request(api, self.address(api, base, number).ok_or(Doubt)?, number);
+        let http = &requests.http;
+        let answer = if is_trial {
+            tokio::time::timeout(PROBE_PATIENCE, http.fetch_once(&request, MAX_PAGE)).await
         } else {
-            requests.http.fetch(&request, MAX_PAGE, "a page of the tags").await
-        }
+            tokio::time::timeout(PATIENCE, http.fetch(&request, MAX_PAGE, "a page of the tags")).await
+        };
+        let Ok(Ok(answer)) = answer else { return Err(Doubt) };
+        self.page(api, &answer, number)
+    }
+
+    fn request(&self, api: Api, url: Url, number: u64) -> Request {
+        let headers = HeaderMap::from_iter(self.authorization(api).map(|value| (AUTHORIZATION, value)));
+        // What Docker Hub's API says of its limits is not its registry's word; and neither is what is refused of an API
+        // that has not answered yet, as some do without a login.
+        let is_registry = number > 1 && !(api == Api::DockerHub && self.is_at_docker_hub());
+        let to = if is_registry { Recipient::Registry } else { Recipient::TokenServer { is_registry } };
+        Request { method: Method::GET, url, headers, body: None, to }
     }
 
     /// Who asks: a registry's password is not a token of Quay's API, and Docker Hub's API is not its registry.

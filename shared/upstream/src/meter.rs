@@ -39,6 +39,7 @@ struct Inner {
     manifest_gets: AtomicU64,
     bytes_read: AtomicU64,
     answers: AtomicU64,
+    invalid_tags: AtomicU64,
     fallbacks: AtomicU8,
     /// How many manifests are to be left to others.
     floor: u64,
@@ -122,8 +123,14 @@ impl Meter {
             manifest_gets: load(&self.0.manifest_gets),
             bytes_read: load(&self.0.bytes_read),
             waited_ms: u64::try_from(self.0.lock().waited.total().as_millis()).unwrap_or(u64::MAX),
+            invalid_tags: load(&self.0.invalid_tags),
             fallbacks: self.fallbacks(),
         }
+    }
+
+    /// Notes how many entries of a list of tags are none.
+    pub(crate) fn invalid_tags(&self, count: usize) {
+        self.0.invalid_tags.fetch_max(count as u64, Ordering::Relaxed);
     }
 
     /// What the registry refused so far.

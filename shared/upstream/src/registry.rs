@@ -71,7 +71,7 @@ impl Registry {
     pub fn new(reference: ExternalReference, settings: Settings) -> Result<Self, UpstreamError> {
         let transport = Transport::new(&settings, settings.meter.clone())?;
         let (setting, credentials) = (DigestListing::default(), settings.credentials.clone());
-        let lister = Arc::new(Lister { setting, credentials, reference: reference.clone() });
+        let lister = Arc::new(Lister::new(setting, credentials, reference.clone()));
         let auth = Auth::new(
             settings.credentials,
             settings.token_realms,
@@ -86,7 +86,7 @@ impl Registry {
     #[must_use]
     pub fn with_digest_listing(self, setting: DigestListing) -> Self {
         let (credentials, reference) = (self.lister.credentials.clone(), self.lister.reference.clone());
-        Self { lister: Arc::new(Lister { setting, credentials, reference }), ..self }
+        Self { lister: Arc::new(Lister::new(setting, credentials, reference)), ..self }
     }
 
     /// All tags, from all pages.

@@ -133,6 +133,8 @@ async fn catalogs_that_are_none_are_no_catalogs_of_nothing() {
         (RegistryKind::Distribution, r#"{"repositories":[]}"#, true),
         (RegistryKind::Distribution, r#"{"repositories":[{"name":"ns/a"}]}"#, false),
         (RegistryKind::Distribution, r#"["ns/a"]"#, false),
+        (RegistryKind::Distribution, "{}", false),
+        (RegistryKind::Distribution, r#"{"errors":[{"code":"DENIED","message":"x"}]}"#, false),
         (RegistryKind::Quay, r#"{"repositories":null,"next_page":null}"#, true),
         (RegistryKind::Quay, r#"{"next_page":null}"#, false),
         (RegistryKind::Quay, r#"{"repositories":[],"next_page":[1]}"#, false),
@@ -145,6 +147,15 @@ async fn catalogs_that_are_none_are_no_catalogs_of_nothing() {
         let catalog = Catalog::new(kind, &url, "ns", settings(Meter::default(), &[])).unwrap();
         let found = catalog.repositories().await;
         assert_eq!(found.is_ok(), is_list, "{body}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_place_of_a_later_page_is_no_end() {
+    let form = FORMS[0];
+    for second in ["{}", r#"{"errors":[]}"#, r#"{"message":"try again"}"#] {
+        let found = catalog(RegistryKind::Distribution, form, r#"{"repositories":["ns/a"]}"#, second).await;
+        assert_eq!(found.unwrap_err().reason(), FailureReason::RegistryError, "{second}");
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Page {
     strings: Strings,
     prefix: String,
     names: Names,
+    /// Whether there is a list, be it null.
+    is_list: bool,
     /// How many entries are names, and how many something else.
     entries: (usize, usize),
 }
@@ -33,14 +35,18 @@ impl Page {
             strings: Strings::new("repositories", prefix.len() + MAX_NAME),
             prefix,
             names: Names::default(),
+            is_list: false,
             entries: (0, 0),
         }
     }
 
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
-        let Self { strings, prefix, names, entries } = self;
+        let Self { strings, prefix, names, is_list, entries } = self;
         strings.read(bytes, |part| match part {
-            Part::Begin => Ok(()),
+            Part::Begin => {
+                *is_list = true;
+                Ok(())
+            }
             Part::Entry(Item::Text(name)) => {
                 entries.0 = entries.0.saturating_add(1);
                 name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name))
@@ -52,11 +58,11 @@ impl Page {
         })
     }
 
-    /// The names, if the page is whole, and is one: something else than names is passed over beside them, but is no list
+    /// The names, if the page is whole, and is one, which an error's document is not: something else than names is passed over beside them, but is no list
     /// of nothing.
     pub(crate) fn end(self) -> Option<Names> {
         let has_none = self.entries.0 == 0 && self.entries.1 > 0;
-        (self.strings.is_whole() && !has_none).then_some(self.names)
+        (self.strings.is_whole() && self.is_list && !has_none).then_some(self.names)
     }
 }
 
