@@ -87,13 +87,13 @@ async fn a_referrer_that_is_refused_waits_and_spoils_no_other() {
     };
     lie(true);
     world.create_mirror(&registry.address, versions()).await;
-    for (warned, requests) in [(true, 4), (false, 0)] {
+    for (warned, requests) in [(true, 6), (false, 0)] {
         asked(&registry);
         let run = world.sync().await;
         assert_eq!((&run["status"], &run["tags_failed"]), (&json!("SUCCESS"), &json!(0)), "{run}");
         let warning = json!(["attachments_incomplete", 2]);
         assert_eq!(json!([run["warning"]["reason"], run["warning"]["tags"]]) == warning, warned, "{run}");
-        assert_eq!(asked(&registry), requests, "the images, and what refers to them: once");
+        assert_eq!(asked(&registry), requests, "the images, what refers to them, and their lists: once");
         assert_eq!(referrers(&world, &by_api).await, sorted(&[&good]));
         assert_eq!(referrers(&world, &by_tag).await, sorted(&[&own]));
     }
