@@ -43,11 +43,6 @@ impl WorkError {
         matches!(self, Self::Failed(failure) if failure.reason == FailureReason::DigestMismatch)
     }
 
-    /// Whether the registry does not have it.
-    pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Failed(failure) if failure.reason == FailureReason::NotFound)
-    }
-
     /// Whether the registry does not have it, or answers by an error: not that it cannot be reached, or limits requests.
     pub(crate) fn is_refused(&self) -> bool {
         use FailureReason::{AuthFailed, NotFound, RegistryError};

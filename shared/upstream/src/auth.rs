@@ -3,10 +3,7 @@
 use std::time::Instant;
 
 use moorage_domain::TokenRealm;
-use reqwest::{
-    Method, StatusCode,
-    header::{HeaderMap, HeaderValue},
-};
+use reqwest::{StatusCode, header::HeaderValue};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -20,7 +17,7 @@ use crate::{
     scopes::Scopes,
     settings::Credentials,
     token::{REFRESH_MARGIN, Server, basic},
-    transport::{Recipient, Request, display},
+    transport::display,
 };
 
 /// How often `/v2/` is asked, each time as often as any request is made, before nobody waits for its answer any more.
