@@ -231,9 +231,12 @@ async fn a_wait_that_is_not_believed_or_means_nothing_stops_nobody() {
     for (code, wait) in
         [(429, "99999999"), (503, "Fri, 31 Dec 9999 23:59:59 GMT"), (500, "600"), (502, "600"), (504, "600")]
     {
-        let own = Raw::start(move |came| match came.line.contains("latest") {
-            true => Done::Sent(answer(code, &format!("retry-after: {wait}\r\n"), b"")),
-            false => Done::Sent(answer(200, "", MANIFEST.as_bytes())),
+        let own = Raw::start(move |came| {
+            if came.line.contains("latest") {
+                Done::Sent(answer(code, &format!("retry-after: {wait}\r\n"), b""))
+            } else {
+                Done::Sent(answer(200, "", MANIFEST.as_bytes()))
+            }
         })
         .await;
         let (meter, begun) = (Meter::default(), Instant::now());
