@@ -75,7 +75,7 @@ async fn metrics_have_quays_names_and_say_how_old_the_mirror_is() {
     assert_eq!(ended.len(), 2);
     assert_eq!(
         (&ended[0]["message"], &ended[0]["tags.copied"], &ended[0]["upstream.requests"]),
-        (&json!("sync ended"), &json!(1), &json!(7))
+        (&json!("sync ended"), &json!(1), &json!(8))
     );
     assert_eq!((&ended[1]["reason"], &ended[1]["level"]), (&json!("auth_failed"), &json!("INFO")), "{:?}", ended[1]);
     // What to do about it.

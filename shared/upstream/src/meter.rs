@@ -21,10 +21,6 @@ use crate::{
     turns::{Sent, Turns},
 };
 
-/// For how long nothing more is sent to a registry that refuses a request and does not say for how long: the limits of
-/// those are mostly by the second.
-const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
-
 /// What of a body counts as something that happens.
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -230,7 +226,7 @@ impl Meter {
     /// [`Self::block`]'s. Returns how many it has answered so far.
     pub(crate) fn refused(&self, sent: Instant, told: Option<Duration>, most: Duration) -> u64 {
         let mut state = self.0.lock();
-        state.turns.refused(sent, told.unwrap_or(UNTOLD_PAUSE).min(most), Instant::now());
+        state.turns.refused(sent, told.map(|told| told.min(most)), Instant::now());
         state.turns.count()
     }
 

@@ -9,10 +9,15 @@ use std::{
 /// Over what time answers are counted, and the longest time from one request to the next: registries that limit requests
 /// do so by the second or longer, and of one that allows fewer each second request is refused at most.
 const WINDOW: Duration = Duration::from_secs(1);
+/// For how long nothing more is sent to a registry that refuses a request and does not say for how long: the limits of
+/// those are mostly by the second.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 /// The most answers that are remembered to be counted.
 const MOST_COUNTED: usize = 256;
-/// The share of the time between two requests that each answer takes away: after 22 answers they come twice as fast.
-const FASTER: u32 = 32;
+/// The share of the time between two requests that each answer takes away: after 11 answers they come twice as fast.
+const FASTER: u32 = 16;
+/// A refusal that comes later than this after the one before has nothing to do with it.
+const MEMORY: Duration = Duration::from_secs(5);
 /// What a pause is that is not worth a timer: then nobody waits for a turn any more.
 const NO_PAUSE: Duration = Duration::from_millis(5);
 
@@ -89,9 +94,11 @@ impl Turns {
         self.answered
     }
 
-    /// Notes that a request that was sent at `sent` was refused, and that the registry wants `wait` to pass. The requests
-    /// that follow are as far apart as the answers were that came in the last [`WINDOW`], and farther than they were.
-    pub(crate) fn refused(&mut self, sent: Instant, wait: Duration, now: Instant) {
+    /// Notes that a request that was sent at `sent` was refused, and what time the registry wants to pass, if it told. The requests
+    /// that follow are as far apart as the answers were that came in the last [`WINDOW`], and farther than they were. Where
+    /// hardly any came, how fast they were asked for was not what was wrong: a time that was told is only waited for, unless
+    /// it is told again at once.
+    pub(crate) fn refused(&mut self, sent: Instant, told: Option<Duration>, now: Instant) {
         if self.slowed.is_some_and(|slowed| sent < slowed) {
             return;
         }
@@ -102,8 +109,11 @@ impl Turns {
         };
         let measured = window / u32::try_from(counted).unwrap_or(u32::MAX).max(1);
         let slower = self.interval.map_or(Duration::ZERO, |interval| interval.saturating_add(interval / 4));
-        self.interval = Some(measured.max(slower).clamp(NO_PAUSE, WINDOW));
-        self.next = now.checked_add(wait);
+        let is_first = self.slowed.is_none_or(|slowed| now.saturating_duration_since(slowed) > MEMORY);
+        if counted > 1 || !is_first || told.is_none() || self.interval.is_some() {
+            self.interval = Some(measured.max(slower).clamp(NO_PAUSE, WINDOW));
+        }
+        self.next = now.checked_add(told.unwrap_or(UNTOLD_PAUSE));
         self.slowed = Some(now);
         self.round = self.round.wrapping_add(1);
     }
@@ -150,12 +160,25 @@ mod tests {
                     turns.answered(at);
                     open -= 1;
                 } else {
-                    turns.refused(at, Duration::from_secs(1), at);
+                    turns.refused(at, Some(Duration::from_secs(1)), at);
                     refused += 1;
                 }
             }
         }
         (now - begun, refused)
+    }
+
+    #[test]
+    fn one_refusal_of_few_requests_is_only_waited_for() {
+        let (mut turns, now) = (Turns::default(), Instant::now());
+        turns.answered(now);
+        turns.refused(now, Some(Duration::from_secs(2)), now);
+        let later = now + Duration::from_secs(2);
+        turns.take(later);
+        assert_eq!(turns.take(later).wait, Duration::ZERO, "nobody asked too fast");
+        turns.refused(later, Some(Duration::ZERO), later);
+        turns.take(later);
+        assert!(turns.take(later).wait > Duration::ZERO, "it may be that few are allowed");
     }
 
     #[test]
@@ -185,14 +208,14 @@ mod tests {
             turns.answered(now);
         }
         for _ in 0..29 {
-            turns.refused(sent, Duration::from_secs(1), now);
+            turns.refused(sent, Some(Duration::from_secs(1)), now);
         }
         let third = Duration::from_secs(1) / 3;
         assert_eq!(turns.interval, Some(third));
         let waits: Vec<_> = (0..3).map(|_| turns.take(now).wait).collect();
         assert_eq!(waits, [Duration::from_secs(1), Duration::from_secs(1) + third, Duration::from_secs(1) + 2 * third]);
         // One that tells of hours does not stop the requests that others are to wait for.
-        turns.refused(now, Duration::MAX, now);
+        turns.refused(now, Some(Duration::MAX), now);
         assert_eq!(turns.interval.map(|interval| interval >= third), Some(true));
     }
 
@@ -206,8 +229,10 @@ mod tests {
     #[test]
     fn whoever_is_no_longer_refused_comes_faster_until_nobody_waits() {
         let (mut turns, now) = (Turns::default(), Instant::now());
-        turns.refused(now, Duration::from_secs(1), now);
-        for _ in 0..22 {
+        for _ in 0..2 {
+            turns.refused(now, Some(Duration::from_secs(1)), now);
+        }
+        for _ in 0..11 {
             turns.answered(now);
         }
         assert!(turns.interval.is_some_and(|interval| interval <= Duration::from_millis(510)));
