@@ -185,9 +185,12 @@ async fn pages_of_referrers() {
         for tag in 0..17 {
             assert_eq!(outcome(&run, &format!("t{tag}"))["outcome"], "copied", "{run}");
         }
-        assert_eq!(run["status"], "FAIL", "{run}");
-        let message = run["failure"]["message"].as_str().unwrap();
-        assert!(message.contains(|digit: char| digit.is_ascii_digit()), "the limit: {message}");
+        // The images are there, and the run says what it could not have.
+        assert_eq!(
+            (&run["status"], &run["warning"]["reason"]),
+            (&json!("SUCCESS"), &json!("attachments_incomplete")),
+            "{run}"
+        );
         let held = bucket::check(&world.stack, &world.repository).await;
         assert_eq!(held.tags.len(), 17);
         victim.is_well().await;
