@@ -227,7 +227,9 @@ impl Steps<'_> {
         let resolve = async |tag| (tag, self.resolve(registry, held, tag).await);
         // What need not be asked comes first, and is recorded whatever becomes of the questions.
         let (said, others): (Vec<_>, Vec<_>) = open.iter().copied().partition(|tag| self.said(held, tag).is_some());
+        let stopped = AtomicBool::new(false);
         let open = stream::iter(said.into_iter().chain(others));
+        let open = open.take_while(|_| future::ready(!stopped.load(Ordering::Relaxed)));
         let mut resolved = open.map(resolve).buffer_unordered(HEADS_IN_FLIGHT);
         let (mut wanted, mut seen_again, mut stop) = (Vec::new(), Vec::new(), Ok(()));
         let architectures = &self.mirror.config.architecture_filter;
@@ -236,11 +238,19 @@ impl Steps<'_> {
             let upstream = match resolved {
                 Ok(upstream) => upstream,
                 Err(error) => {
-                    stop = self.failed(tag, error.into());
-                    if stop.is_err() {
-                        break;
+                    match self.failed(tag, error.into()) {
+                        Ok(()) => continue,
+                        // What is under way comes to its end: what is answered is kept for the next invocation.
+                        Err(error @ WorkError::Limited(_)) => {
+                            stopped.store(true, Ordering::Relaxed);
+                            stop = Err(error);
+                            continue;
+                        }
+                        Err(error) => {
+                            stop = Err(error);
+                            break;
+                        }
                     }
-                    continue;
                 }
             };
             // The record of an earlier repository of the name says nothing of this one.

@@ -14,8 +14,8 @@ const WINDOW: Duration = Duration::from_secs(1);
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 /// The most answers that are remembered to be counted.
 const MOST_COUNTED: usize = 256;
-/// The share of the time between two requests that each answer takes away: after 11 answers they come twice as fast.
-const FASTER: u32 = 16;
+/// The share of the time between two requests that each answer takes away: after 22 answers they come twice as fast.
+const FASTER: u32 = 32;
 /// A refusal that comes later than this after the one before has nothing to do with it.
 const MEMORY: Duration = Duration::from_secs(5);
 /// What a pause is that is not worth a timer: then nobody waits for a turn any more.
@@ -232,7 +232,7 @@ mod tests {
         for _ in 0..2 {
             turns.refused(now, Some(Duration::from_secs(1)), now);
         }
-        for _ in 0..11 {
+        for _ in 0..22 {
             turns.answered(now);
         }
         assert!(turns.interval.is_some_and(|interval| interval <= Duration::from_millis(510)));
