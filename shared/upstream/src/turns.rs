@@ -17,7 +17,7 @@ const MOST_COUNTED: usize = 256;
 /// The share of the time between two requests that each answer takes away: after 22 answers they come twice as fast.
 const FASTER: u32 = 32;
 /// A refusal that comes later than this after the one before has nothing to do with it.
-const MEMORY: Duration = Duration::from_secs(5);
+const MEMORY: Duration = Duration::from_secs(3);
 /// What a pause is that is not worth a timer: then nobody waits for a turn any more.
 const NO_PAUSE: Duration = Duration::from_millis(5);
 
