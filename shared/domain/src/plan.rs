@@ -119,7 +119,7 @@ pub fn action(held: Option<&HeldTag>, upstream: &Digest, wanted: &[String]) -> T
 mod tests {
     use super::*;
 
-    fn held() -> HeldTag {
+    pub(super) fn held() -> HeldTag {
         HeldTag {
             digest: Digest::sha256(&[1]),
             media_type: MediaType::OciManifest,

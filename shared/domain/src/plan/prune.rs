@@ -167,29 +167,14 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    use crate::{Digest, Generation, MediaType, Timestamp, referrers::referrers_tag};
+    use crate::{Digest, referrers::referrers_tag};
 
     fn tag(n: u8) -> TagName {
         format!("t{n}").parse().unwrap()
     }
 
     fn image(n: u8) -> HeldTag {
-        HeldTag {
-            digest: Digest::sha256(&[n]),
-            media_type: MediaType::OciManifest,
-            size: 1,
-            first_seen: Timestamp::from_unix(100),
-            last_seen: None,
-            missing: None,
-            source: None,
-            architectures: Vec::new(),
-            manifests: Vec::new(),
-            nested: Vec::new(),
-            left_out: Vec::new(),
-            reversion: false,
-            generation: Generation::default(),
-            link: None,
-        }
+        HeldTag { digest: Digest::sha256(&[n]), ..crate::plan::tests::held() }
     }
 
     fn held(tags: &BTreeSet<u8>) -> BTreeMap<TagName, HeldTag> {
