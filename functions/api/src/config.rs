@@ -4,10 +4,9 @@ use std::{str::FromStr, time::Duration};
 
 use aws_config::timeout::TimeoutConfig;
 use moorage_domain::{Guard, GuardError};
+use moorage_management::{AdminToken, Api, Shares};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
-
-use crate::{api::Api, auth::AdminToken, share::Shares};
 
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);

@@ -1,0 +1,3 @@
+//! What mirrors and robots say of external registries: where they are, the way there, and the secrets for it.
+
+pub(crate) mod secrets;

@@ -1,0 +1,8 @@
+//! HTTP's side of the API: paths, bodies, answers, and its description.
+
+pub(crate) mod answer;
+pub(crate) mod endpoint;
+pub(crate) mod error;
+pub(crate) mod field;
+pub(crate) mod openapi;
+pub(crate) mod route;

@@ -1,0 +1,3 @@
+//! The usage logs.
+
+pub(crate) mod list;
