@@ -2,6 +2,7 @@
 
 pub(crate) mod about;
 pub(crate) mod capabilities;
+pub(crate) mod endpoints;
 pub(crate) mod entity;
 pub(crate) mod token;
 pub(crate) mod user;

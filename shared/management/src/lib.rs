@@ -3,18 +3,19 @@
 mod access;
 mod account;
 mod api;
+mod clock;
 mod endpoints;
 mod external_registry;
 mod http;
 mod mirror;
 mod organization;
 mod organization_mirror;
+mod patience;
 mod repository;
 mod request;
 mod robot;
 mod usage_log;
 
-pub use access::auth::AdminToken;
-pub use api::Api;
-pub use organization::share::Shares;
-pub use request::handle;
+pub use access::admin_token::AdminToken;
+pub use api::{Api, Shares};
+pub use request::{RequestContext, answer};

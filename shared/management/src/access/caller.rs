@@ -1,9 +1,9 @@
 //! What a caller may do, and what endpoints ask for.
 
 use moorage_domain::{Namespace, RepositoryName};
-use moorage_state::{ADMIN, ApiToken, Role};
+use moorage_state::{ADMIN, ApiToken, Role, Table};
 
-use crate::{api::Api, http::error::ApiError};
+use crate::http::error::ApiError;
 
 /// Who calls. All tokens act for the one user, as OAuth tokens act for theirs in Quay; but only as far as they go.
 #[derive(Debug, Default)]
@@ -98,9 +98,9 @@ impl Caller {
 
     /// Fails unless the caller has this role on the repository. Whoever has it learns whether the repository exists,
     /// others do not.
-    pub(crate) async fn require_on(&self, api: &Api, name: &RepositoryName, role: Role) -> Result<(), ApiError> {
+    pub(crate) async fn require_on(&self, table: &Table, name: &RepositoryName, role: Role) -> Result<(), ApiError> {
         let Err(refused) = self.require(&name.namespace(), role) else { return Ok(()) };
-        if role == Role::Read && api.table.repository(name).await?.is_some_and(|repository| repository.is_public) {
+        if role == Role::Read && table.repository(name).await?.is_some_and(|repository| repository.is_public) {
             return Ok(());
         }
         Err(refused)

@@ -1,12 +1,11 @@
 //! What the API says of itself.
 
-use crate::{
-    api::Call,
-    http::{
-        answer::Answer,
-        error::{ApiError, describe},
-        openapi,
-    },
+use crate::http::{
+    answer::Answer,
+    call::Call,
+    endpoint::Endpoints,
+    error::{ApiError, describe},
+    openapi,
 };
 
 /// `GET error/{error_type}`.
@@ -15,6 +14,6 @@ pub(crate) fn error(kind: &str) -> Result<Answer, ApiError> {
 }
 
 /// `GET openapi.json`.
-pub(crate) fn openapi(call: &Call) -> Result<Answer, ApiError> {
-    openapi::document(&call.host).map(Answer::ok)
+pub(crate) fn openapi(endpoints: Endpoints, call: &Call) -> Result<Answer, ApiError> {
+    openapi::document(endpoints, &call.host).map(Answer::ok)
 }

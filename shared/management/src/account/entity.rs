@@ -5,9 +5,9 @@ use moorage_state::{ADMIN, Role};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, error::ApiError},
-    organization::change::{self as organization, avatar},
+    api::Api,
+    http::{answer::Answer, avatar::avatar, call::Call, error::ApiError},
+    organization::find::find_organization,
 };
 
 /// The most robots and teams that are found, as in Quay.
@@ -18,7 +18,7 @@ pub(crate) async fn search(api: &Api, prefix: &str, call: &Call) -> Result<Answe
     let prefix = prefix.to_lowercase();
     let mut results = Vec::new();
     let namespace = call.query("namespace").unwrap_or_default();
-    let found = match organization::find(api, namespace).await {
+    let found = match find_organization(api, namespace).await {
         Ok(organization) => Some(organization.name),
         Err(ApiError::NotFound) => None,
         Err(error) => return Err(error),

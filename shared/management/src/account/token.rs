@@ -6,17 +6,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    access::caller::Caller,
-    api::{Api, Call, now},
-    http::{answer::Answer, error::ApiError, field::Fields},
-    organization::change as organization,
-    repository::permission,
+    access::{caller::Caller, role::parse_role},
+    api::Api,
+    clock::now,
+    http::{answer::Answer, call::Call, error::ApiError, field::Fields},
+    organization::find::find_place,
 };
 
 /// Tokens on a page, if the caller does not say.
 const DEFAULT_LIMIT: i32 = 50;
+
 /// The most tokens on a page.
 const MAX_LIMIT: i32 = 100;
+
 /// The longest description, as a robot's.
 const DESCRIPTION_LENGTH: usize = 255;
 
@@ -39,7 +41,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let fields = Fields(&body);
     fields.require(&["role"])?;
-    let role = permission::role(fields)?;
+    let role = parse_role(fields)?;
     let description = fields.string("description")?.unwrap_or_default();
     if description.chars().count() > DESCRIPTION_LENGTH {
         return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} characters")));
@@ -55,7 +57,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         Some(name) => {
             let name: Namespace = name.parse().map_err(|_| unknown_namespace(name))?;
             call.caller.require(&name, Role::Admin)?;
-            match organization::find_place(api, name.as_str()).await {
+            match find_place(api, name.as_str()).await {
                 Err(ApiError::NotFound) => return Err(unknown_namespace(name.as_str())),
                 Err(error) => return Err(error),
                 Ok((name, id)) => (Some(name), id),

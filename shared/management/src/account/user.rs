@@ -5,9 +5,8 @@ use moorage_state::{ADMIN, Role};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, error::ApiError, field::Fields},
-    organization::change::avatar,
+    api::Api,
+    http::{answer::Answer, avatar::avatar, call::Call, error::ApiError, field::Fields},
 };
 
 /// `GET user/`.

@@ -1,13 +1,10 @@
 //! Answers.
 
-use lambda_http::{
-    Body, Response,
-    http::{
-        HeaderValue, StatusCode,
-        header::{
-            ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
-            X_CONTENT_TYPE_OPTIONS,
-        },
+use ::http::{
+    HeaderValue, Response, StatusCode,
+    header::{
+        ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+        X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde_json::Value;
@@ -72,15 +69,15 @@ impl Answer {
         }
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Vec<u8>> {
         let response = Response::builder().status(self.status());
-        let json = |body: &Value| Body::Text(body.to_string());
+        let json = |body: &Value| body.to_string().into_bytes();
         let response = match self {
             Self::Json(_, body) => response.header(CONTENT_TYPE, "application/json").body(json(&body)),
             Self::Later(body) => {
                 response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, LATER).body(json(&body))
             }
-            Self::NoContent => response.body(Body::Empty),
+            Self::NoContent => response.body(Vec::new()),
             Self::NotAllowed(methods, body) => {
                 response.header(CONTENT_TYPE, "application/json").header(ALLOW, methods).body(json(&body))
             }
@@ -94,9 +91,7 @@ impl Answer {
                     Some(name) => response.header(CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
                     None => response,
                 };
-                let body =
-                    String::from_utf8(file.content).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text);
-                response.body(body)
+                response.body(file.content)
             }
         };
         let mut response = response.unwrap_or_else(|_| {

@@ -6,8 +6,8 @@ use moorage_state::ADMIN;
 
 use crate::{
     access::caller::Access,
-    api::{Api, Call},
-    http::{answer::Answer, error::ApiError},
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
 };
 
 /// One method of one path.
@@ -27,6 +27,17 @@ pub(crate) struct Endpoint {
     /// The answers of calls that succeed.
     pub(crate) answers: &'static [Reply],
     pub(crate) run: Handler,
+}
+
+/// All endpoints, by what they are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endpoints(pub(crate) &'static [&'static [Endpoint]]);
+
+impl Endpoints {
+    /// One after the other.
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'static Endpoint> {
+        self.0.iter().copied().flatten()
+    }
 }
 
 /// A parameter of the query.
@@ -58,6 +69,8 @@ pub(crate) struct Context<'a> {
     pub(crate) api: &'a Api,
     pub(crate) call: &'a Call,
     pub(crate) parameters: &'a Parameters,
+    /// What the API's description is made of.
+    pub(crate) endpoints: Endpoints,
 }
 
 /// What a path holds in place of its template's parameters. Names are still unchecked, but for those of repositories.

@@ -121,6 +121,13 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Sets a setting to what a body gives; without a value it stays.
+pub(crate) fn set<T: Clone>(field: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
 fn invalid(detail: String) -> ApiError {
     ApiError::InvalidRequest(detail)
 }

@@ -1,15 +1,12 @@
 //! Paths: from a request to its endpoint.
 
-use lambda_http::http::Method;
+use ::http::Method;
 use moorage_domain::RepositoryName;
 use percent_encoding::percent_decode_str;
 
-use crate::{
-    endpoints,
-    http::{
-        endpoint::{Endpoint, Parameters},
-        error::ApiError,
-    },
+use crate::http::{
+    endpoint::{Endpoint, Endpoints, Parameters},
+    error::ApiError,
 };
 
 /// What all paths begin with.
@@ -19,13 +16,17 @@ const REPOSITORY: &str = "{repository}";
 
 /// The endpoint of a request, and what its path says. One slash at the end is no difference, and neither is an encoded
 /// one elsewhere.
-pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Endpoint, Parameters), ApiError> {
+pub(crate) fn find(
+    endpoints: Endpoints,
+    method: &Method,
+    path: &str,
+) -> Result<(&'static Endpoint, Parameters), ApiError> {
     let path = path.strip_prefix(BASE).ok_or(ApiError::NotFound)?;
     let path = percent_decode_str(path).decode_utf8().map_err(|_| ApiError::NotFound)?;
     let path = path.strip_suffix('/').unwrap_or(&path);
     let segments: Vec<&str> = path.split('/').collect();
     let matching = |endpoint: &'static Endpoint| Some((endpoint, read(endpoint.path, &segments)?));
-    let mut found: Vec<_> = endpoints::all().filter_map(matching).collect();
+    let mut found: Vec<_> = endpoints.iter().filter_map(matching).collect();
     // A repository may be called like a part of a path: the template that says more is meant.
     let best = found.iter().map(|(endpoint, _)| precision(endpoint.path)).max().ok_or(ApiError::NotFound)?;
     found.retain(|(endpoint, _)| precision(endpoint.path) == best);
@@ -99,9 +100,10 @@ fn read(template: &'static str, path: &[&str]) -> Option<Parameters> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoints::ENDPOINTS;
 
     fn parse(method: &str, path: &str) -> Result<(&'static str, Parameters), ApiError> {
-        find(&method.parse().unwrap(), path).map(|(endpoint, parameters)| (endpoint.operation, parameters))
+        find(ENDPOINTS, &method.parse().unwrap(), path).map(|(endpoint, parameters)| (endpoint.operation, parameters))
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! The body of a mirror's POST and PUT: parsed and checked whole, before anything is written.
 
 use moorage_domain::{
-    DigestListing, ExternalReference, Guard, ProxyUrl, RootRule, SecretString, Timestamp, TokenRealm,
+    DigestListing, ExternalReference, Guard, RootRule, SecretString, Timestamp,
     architecture::ARCHITECTURES,
     grid::MIN_SYNC_INTERVAL,
-    mirror::{FLAG_KEYS, MAX_TOKEN_REALMS, MIN_SYNC_TIMEOUT, PROXY_KEYS, PROXY_URL_KEYS, RegistryConfig, TOKEN_REALMS},
+    mirror::{MIN_SYNC_TIMEOUT, RegistryConfig},
 };
 use moorage_state::MAX_SECRET_LENGTH;
 use serde_json::{Map, Value};
 
 use crate::{
-    external_registry::secrets::SentProxies,
-    http::{
-        error::ApiError,
-        field::{Fields, repr},
+    external_registry::{
+        config::registry_config,
+        location::{check_places, reference},
+        secrets::SentProxies,
     },
+    http::{error::ApiError, field::Fields},
 };
 
 /// What POST cannot do without. Quay's schema leaves `robot_username` out, and fails without it.
@@ -26,10 +27,10 @@ const REQUIRED: [&str; 6] = [
     "skopeo_timeout_interval",
     "robot_username",
 ];
+
 /// The longest user name, as in Quay.
 pub(crate) const USERNAME_LENGTH: usize = 4_096;
-/// The longest proxy setting: a `no_proxy` list of some hundred hosts.
-const PROXY_LENGTH: usize = 8_192;
+
 /// The most that the patterns of a rule may take together: the mirror must fit the table's item.
 const RULE_LENGTH: usize = 64 * 1024;
 
@@ -118,67 +119,6 @@ fn rule_value(rule: Fields<'_>) -> Result<Vec<String>, ApiError> {
     Ok(rule.strings("rule_value")?.unwrap_or_default())
 }
 
-/// Keeps the known settings exactly as they were sent, but for the passwords of proxies, which go apart.
-pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<(Map<String, Value>, SentProxies), ApiError> {
-    let fields = Fields(sent);
-    let (mut kept, mut proxies) = (Map::new(), SentProxies::default());
-    for key in FLAG_KEYS {
-        kept.extend(fields.boolean(key)?.map(|value| (key.to_owned(), value.into())));
-    }
-    if let Some(proxy) = fields.object("proxy")? {
-        let mut kept_proxy = Map::new();
-        for key in PROXY_KEYS {
-            let Some(value) = Fields(proxy).nullable_string(key)? else { continue };
-            if value.is_some_and(|value| value.len() > PROXY_LENGTH) {
-                return Err(ApiError::InvalidRequest(format!("{key} is longer than {PROXY_LENGTH} bytes")));
-            }
-            if key == "no_proxy" && value.is_some_and(|value| value.contains('@')) {
-                return Err(ApiError::InvalidRequest(format!("{key} must be a list of hosts, without users")));
-            }
-            kept_proxy.insert(key.to_owned(), proxies.take(key, value)?);
-        }
-        kept.insert("proxy".to_owned(), Value::Object(kept_proxy));
-    }
-    if let Some(realms) = fields.strings(TOKEN_REALMS)? {
-        if realms.len() > MAX_TOKEN_REALMS {
-            return Err(ApiError::InvalidRequest(format!("{TOKEN_REALMS} has more than {MAX_TOKEN_REALMS} entries")));
-        }
-        for realm in &realms {
-            let wrong = |error| ApiError::InvalidRequest(format!("{}: {error}", repr(&realm.as_str().into())));
-            realm.parse::<TokenRealm>().map_err(wrong)?;
-        }
-        kept.insert(TOKEN_REALMS.to_owned(), realms.into());
-    }
-    Ok((kept, proxies))
-}
-
-/// A reference to a place that the guard allows. What its name resolves to is judged when a sync connects.
-pub(crate) fn reference(text: &str, guard: &Guard) -> Result<ExternalReference, ApiError> {
-    let reference: Result<ExternalReference, _> = text.parse();
-    let reference = reference.map_err(|error| ApiError::InvalidRequest(error.to_string()))?;
-    if !guard.allows_host(reference.host()) {
-        return Err(ApiError::InvalidRequest("The provided registry location is not allowed".into()));
-    }
-    Ok(reference)
-}
-
-/// Judges the hosts that a configuration names: its proxies and token servers are hosts like any other.
-pub(crate) fn check_places(config: &RegistryConfig, guard: &Guard) -> Result<(), ApiError> {
-    for key in PROXY_URL_KEYS {
-        let Some(text) = config.proxy(key) else { continue };
-        let url = ProxyUrl::split(text).ok().and_then(|proxy| proxy.location());
-        let unread = || ApiError::InvalidRequest(format!("{key} must be [http[s]://][user:password@]host[:port]"));
-        let url = url.ok_or_else(unread)?;
-        if !url.host().is_some_and(|host| guard.allows(&host)) {
-            return Err(ApiError::InvalidRequest("The provided mirror proxy location is not allowed".into()));
-        }
-    }
-    match config.token_realms().iter().find(|realm| !guard.allows_host(realm.host())) {
-        Some(realm) => Err(ApiError::InvalidRequest(format!("The provided token realm {realm} is not allowed"))),
-        None => Ok(()),
-    }
-}
-
 impl Unchecked<'_> {
     /// Checks the values, in Quay's order: all that POST checks.
     pub(crate) fn check(self, guard: &Guard) -> Result<MirrorBody, ApiError> {
@@ -253,6 +193,7 @@ fn credentials(body: &MirrorBody) -> Result<(), ApiError> {
 
 #[cfg(test)]
 mod tests {
+    use moorage_domain::mirror::PROXY_URL_KEYS;
     use serde_json::json;
 
     use super::*;

@@ -4,17 +4,19 @@ use moorage_domain::{RepositoryName, usage_log::LogKind};
 use moorage_state::{Race, StateError};
 
 use crate::{
-    api::{Api, Call, Patience, object},
-    http::{answer::Answer, error::ApiError},
-    mirror::change as mirror,
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
+    mirror::find::{find_mirror, refuse_if_discovered},
+    patience::Patience,
+    usage_log::write::object,
 };
 
 /// `DELETE …/mirror`.
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let (patience, mut race) = (Patience::begin(), Race::begin());
     loop {
-        let mirror = mirror::find(api, repository).await?;
-        mirror::refuse_if_discovered(&mirror)?;
+        let mirror = find_mirror(api, repository).await?;
+        refuse_if_discovered(&mirror)?;
         let deleted = api.table.delete_mirror(&mirror).await;
         if patience.again(&deleted).await {
             continue;

@@ -1,12 +1,11 @@
-//! Mirrors.
+//! The endpoints of mirrors.
 
 use moorage_state::Role;
 
 use crate::{
     access::caller::Access,
-    account::capabilities,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::{change as mirror, end as mirror_end, health, preview, rate_limit, runs},
+    mirror::{change, create, end, health, preview, rate_limit, runs, sync, view},
 };
 
 /// The endpoints.
@@ -20,7 +19,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Mirror"))],
-        run: |it| Box::pin(async move { mirror::get(it.api, it.parameters.repository()?).await }),
+        run: |it| Box::pin(async move { view::get(it.api, it.parameters.repository()?).await }),
     },
     Endpoint {
         method: "POST",
@@ -31,7 +30,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("NewMirror")),
         answers: &[Reply(201, Some("Nothing"))],
-        run: |it| Box::pin(async move { mirror::create(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { create::create(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "PUT",
@@ -42,7 +41,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("MirrorChange")),
         answers: &[Reply(201, Some("Nothing"))],
-        run: |it| Box::pin(async move { mirror::change(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { change::change(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -53,7 +52,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { mirror_end::delete(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { end::delete(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -64,7 +63,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { mirror::sync_now(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { sync::sync_now(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -75,7 +74,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { mirror::sync_cancel(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { sync::sync_cancel(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -86,7 +85,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(202, Some("Started"))],
-        run: |it| Box::pin(async move { mirror::verify(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { sync::verify(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -171,19 +170,5 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(200, Some("Health")), Reply(503, Some("Health"))],
         run: |it| Box::pin(async move { health::get_numbers(it.api).await }),
-    },
-    Endpoint {
-        method: "GET",
-        path: "registry/capabilities",
-        access: Access::Anyone,
-        operation: "getRegistryCapabilities",
-        summary: "What the registry can do.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Capabilities"))],
-        run: |it| {
-            let _ = it;
-            Box::pin(async move { capabilities::get() })
-        },
     },
 ];

@@ -8,25 +8,33 @@ use moorage_state::{Mirror, Role};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call, now},
-    http::{answer::Answer, error::ApiError},
-    organization::change as organization,
+    api::Api,
+    clock::now,
+    http::{answer::Answer, call::Call, error::ApiError},
+    organization::find::find_namespace,
 };
 
 /// Repositories that are read together.
 const PAGE: i32 = 100;
+
 /// Groups of mirrors, and runs, that are read at once.
 const READS: usize = 8;
+
 /// The share of failing mirrors from which on all together are unhealthy, as in Quay.
 const CRITICAL_SHARE: f64 = 0.2;
+
 /// How old a sync may be before it is said so, in seconds, as in Quay.
 const STALE: i64 = 86_400;
+
 /// The most examples of each kind of issue, as in Quay.
 const EXAMPLES: usize = 5;
+
 /// The most running syncs whose open tags are counted.
 const RUNNING: usize = 100;
+
 /// Mirrors on a page, if the caller does not say, as in Quay.
 const DEFAULT_LIMIT: i64 = 100;
+
 /// The most mirrors on a page, as in Quay.
 const MAX_LIMIT: i64 = 1_000;
 
@@ -40,7 +48,7 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
             api.table.namespaces().await?
         }
         Some(name) => {
-            let namespace = organization::find_namespace(api, name).await?;
+            let namespace = find_namespace(api, name).await?;
             call.caller.require(&namespace, Role::Read)?;
             vec![namespace]
         }

@@ -8,9 +8,9 @@ use moorage_domain::{
 use serde_json::json;
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, error::ApiError},
-    mirror::{body as mirror_body, change as mirror},
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
+    mirror::{body as mirror_body, find::find_mirror},
     organization::share,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) async fn preview(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let body = call.optional_object()?;
     let body = mirror_body::parse(&body)?.check_selection()?;
-    mirror::find(api, repository).await?;
+    find_mirror(api, repository).await?;
     let request = PreviewRequest {
         repository: repository.clone(),
         root_rule: body.root_rule,

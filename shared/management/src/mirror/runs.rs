@@ -1,7 +1,7 @@
 //! Runs: what syncs did, and how far a running one is.
 
 use moorage_domain::{
-    FailureReason, RepositoryName, Warning,
+    FailureReason, RepositoryName,
     failure::Failure,
     run::{Run, RunId, RunStatus},
     status::{SyncState, SyncStatus},
@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    api::{Api, Call, now},
-    http::{answer::Answer, error::ApiError},
-    mirror::change as mirror,
+    api::Api,
+    clock::now,
+    http::{answer::Answer, call::Call, error::ApiError},
+    mirror::{find::find_mirror, warning::warning},
 };
 
 /// Runs on a page, if the caller does not say.
 const DEFAULT_LIMIT: i32 = 20;
+
 /// The most runs on a page.
 const MAX_LIMIT: i32 = 100;
 
@@ -26,7 +28,7 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
     let after = call.query("next_page").map(run_id);
     let after = after.map(|after| after.ok_or_else(|| ApiError::InvalidRequest("next_page is not a page".into())));
     let after = after.transpose()?;
-    let state = mirror::find(api, repository).await?.state;
+    let state = find_mirror(api, repository).await?.state;
     let page = api.table.runs(repository, limit, after, now()).await?;
     let mut body = json!({"runs": page.runs.iter().map(|run| view(run, &state)).collect::<Vec<_>>()});
     if let Some(next) = page.next {
@@ -38,7 +40,7 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
 /// `GET …/mirror/runs/{run_id}`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Result<Answer, ApiError> {
     let id = run_id(run).ok_or(ApiError::NotFound)?;
-    let state = mirror::find(api, repository).await?.state;
+    let state = find_mirror(api, repository).await?.state;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
     let outcomes = api.table.outcomes(repository, &run).await?;
     let mut body = view(&run, &state);
@@ -88,20 +90,6 @@ fn view(run: &Run, state: &SyncState) -> Value {
     }
     if let Some(sent) = run.warning {
         view["warning"] = warning(sent);
-    }
-    view
-}
-
-/// A warning, of a run or of the mirror as its last run left it.
-pub(crate) fn warning(warning: Warning) -> Value {
-    let mut view = json!({"reason": warning.reason(), "message": warning.message()});
-    if warning.is_about_credentials() {
-        view["settings"] = warning.settings().into();
-    } else {
-        view["tags"] = warning.tags().into();
-    }
-    if let Warning::DeletionsHeld { limit, .. } = warning {
-        view["limit"] = limit.into();
     }
     view
 }

@@ -6,10 +6,7 @@ use moorage_domain::run::{SyncRequest, Trigger};
 use moorage_schedule::SchedulePlan;
 use moorage_state::{Mirror, Race};
 
-use crate::{
-    api::{Api, now},
-    http::error::ApiError,
-};
+use crate::{api::Api, clock::now, http::error::ApiError};
 
 /// The delay of a first sync whose start has come: long enough for a Sync Now right behind to go first.
 pub(crate) const FIRST_SYNC_DELAY: Duration = Duration::from_secs(5);

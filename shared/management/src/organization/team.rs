@@ -6,9 +6,9 @@ use moorage_state::{OWNERS, StateError, Team, TeamRole};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, endpoint::Parameters, error::ApiError, field::Fields},
-    organization::change::{self as organization, avatar},
+    api::Api,
+    http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
+    organization::find::find_organization,
 };
 
 /// The longest description: the team must fit the table's item.
@@ -24,7 +24,7 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
     if description.is_some_and(|text| text.len() > DESCRIPTION_LENGTH) {
         return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} bytes")));
     }
-    let found = organization::find(api, path.get("orgname")).await?;
+    let found = find_organization(api, path.get("orgname")).await?;
     let (organization, team) = (found.name, path.get("teamname"));
     let invalid = |_| ApiError::BrokenRule(format!("Invalid team name '{team:.100}'"));
     let name: TeamName = team.parse().map_err(invalid)?;
@@ -59,7 +59,7 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
 
 /// `DELETE organization/{orgname}/team/{teamname}`.
 pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let (organization, team) = (organization::find(api, path.get("orgname")).await?.name, path.get("teamname"));
+    let (organization, team) = (find_organization(api, path.get("orgname")).await?.name, path.get("teamname"));
     let unknown = || ApiError::BrokenRule(format!("Team '{team:.100}' is not a team in org '{organization}'"));
     let name: TeamName = team.parse().map_err(|_| unknown())?;
     if name.as_str() == OWNERS {
@@ -76,7 +76,7 @@ pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<
 
 /// The team that a path is about, with its organization, or 404.
 pub(crate) async fn find(api: &Api, path: &Parameters) -> Result<(Namespace, Team), ApiError> {
-    let organization = organization::find(api, path.get("orgname")).await?.name;
+    let organization = find_organization(api, path.get("orgname")).await?.name;
     let name: TeamName = path.get("teamname").parse().map_err(|_| ApiError::NotFound)?;
     let team = api.table.team(&organization, &name).await?.ok_or(ApiError::NotFound)?;
     Ok((organization, team))

@@ -5,10 +5,11 @@ use moorage_state::{AddMemberError, MAX_TEAMS, Robot, Role, StateError, Team};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, endpoint::Parameters, error::ApiError},
-    organization::{change::avatar, team},
-    robot::change as robot,
+    api::Api,
+    http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError},
+    organization::team,
+    repository::grants,
+    robot::find::named_robot,
 };
 
 /// `GET organization/{orgname}/team/{teamname}/members`.
@@ -23,7 +24,7 @@ pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<An
 pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let (organization, team) = team::find(api, path).await?;
     let unknown = || ApiError::InvalidRequest("Unknown user".into());
-    let robot = find_robot(api, path, call).await?.ok_or_else(unknown)?;
+    let robot = find_member(api, path, call).await?.ok_or_else(unknown)?;
     if robot.name.namespace() != organization {
         let message = "Cannot add the specified robot to this team, as it is not a member of the organization";
         return Err(ApiError::BrokenRule(message.into()));
@@ -50,7 +51,7 @@ pub(crate) async fn add(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
 /// `DELETE organization/{orgname}/team/{teamname}/members/{membername}`.
 pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let (organization, team) = team::find(api, path).await?;
-    let robot = find_robot(api, path, call).await?.ok_or(ApiError::NotFound)?.name;
+    let robot = find_member(api, path, call).await?.ok_or(ApiError::NotFound)?.name;
     let no_member = || ApiError::BrokenRule(format!("User {robot} does not belong to team {}", team.name));
     if robot.namespace() != organization {
         return Err(no_member());
@@ -66,12 +67,12 @@ pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<
 /// `GET organization/{orgname}/team/{teamname}/permissions`.
 pub(crate) async fn permissions(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
     let (organization, team) = team::find(api, path).await?;
-    robot::roles(api, api.table.team_grants(&organization, &team.name).await?).await
+    grants::view(api, api.table.team_grants(&organization, &team.name).await?).await
 }
 
-async fn find_robot(api: &Api, path: &Parameters, call: &Call) -> Result<Option<Robot>, ApiError> {
+async fn find_member(api: &Api, path: &Parameters, call: &Call) -> Result<Option<Robot>, ApiError> {
     let Ok(name) = path.get("membername").parse() else { return Ok(None) };
-    robot::named(api, call, &name).await
+    named_robot(api, call, &name).await
 }
 
 async fn log(api: &Api, call: &Call, organization: &Namespace, kind: LogKind, robot: &RobotName, team: &Team) {

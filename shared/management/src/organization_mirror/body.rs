@@ -10,12 +10,12 @@ use moorage_state::MAX_SECRET_LENGTH;
 use serde_json::{Map, Value};
 
 use crate::{
-    external_registry::secrets::SentProxies,
+    external_registry::{config::registry_config, location::check_places, secrets::SentProxies},
     http::{
         error::ApiError,
         field::{Fields, repr},
     },
-    mirror::body::{USERNAME_LENGTH, check_places, registry_config},
+    mirror::body::USERNAME_LENGTH,
 };
 
 /// What POST must have.
@@ -28,8 +28,10 @@ const REQUIRED: [&str; 7] = [
     "sync_interval",
     "sync_start_date",
 ];
+
 /// Seconds that one tag may take, as in Quay.
 const TIMEOUT: std::ops::RangeInclusive<u64> = 30..=3_600;
+
 /// The longest filters together, in bytes: they must fit the item.
 const FILTERS_LENGTH: usize = 64 * 1024;
 

@@ -1,12 +1,11 @@
-//! Mirrors of whole organizations.
+//! The endpoints of organizations' mirrors.
 
 use moorage_state::Role;
 
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::rate_limit,
-    organization_mirror::{change as organization_mirror, list as organization_mirror_list},
+    organization_mirror::{change, create, end, list, rate_limit, sync, view},
 };
 
 /// The endpoints.
@@ -20,7 +19,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("OrganizationMirror"))],
-        run: |it| Box::pin(async move { organization_mirror::get(it.api, it.parameters.get("orgname")).await }),
+        run: |it| Box::pin(async move { view::get(it.api, it.parameters.get("orgname")).await }),
     },
     Endpoint {
         method: "POST",
@@ -31,9 +30,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("NewOrganizationMirror")),
         answers: &[Reply(201, Some("Nothing"))],
-        run: |it| {
-            Box::pin(async move { organization_mirror::create(it.api, it.parameters.get("orgname"), it.call).await })
-        },
+        run: |it| Box::pin(async move { create::create(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "PUT",
@@ -44,9 +41,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("OrganizationMirrorChange")),
         answers: &[Reply(200, Some("Nothing"))],
-        run: |it| {
-            Box::pin(async move { organization_mirror::change(it.api, it.parameters.get("orgname"), it.call).await })
-        },
+        run: |it| Box::pin(async move { change::change(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -57,9 +52,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| {
-            Box::pin(async move { organization_mirror::delete(it.api, it.parameters.get("orgname"), it.call).await })
-        },
+        run: |it| Box::pin(async move { end::delete(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -70,9 +63,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| {
-            Box::pin(async move { organization_mirror::sync_now(it.api, it.parameters.get("orgname"), it.call).await })
-        },
+        run: |it| Box::pin(async move { sync::sync_now(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -83,11 +74,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| {
-            Box::pin(
-                async move { organization_mirror::sync_cancel(it.api, it.parameters.get("orgname"), it.call).await },
-            )
-        },
+        run: |it| Box::pin(async move { sync::sync_cancel(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -98,7 +85,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Checked"))],
-        run: |it| Box::pin(async move { organization_mirror::verify(it.api, it.parameters.get("orgname")).await }),
+        run: |it| Box::pin(async move { sync::verify(it.api, it.parameters.get("orgname")).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -109,11 +96,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| {
-            Box::pin(
-                async move { rate_limit::delete_of_organization(it.api, it.parameters.get("orgname"), it.call).await },
-            )
-        },
+        run: |it| Box::pin(async move { rate_limit::delete(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "GET",
@@ -128,8 +111,6 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ],
         body: None,
         answers: &[Reply(200, Some("OrganizationMirrorRepositories"))],
-        run: |it| {
-            Box::pin(async move { organization_mirror_list::get(it.api, it.parameters.get("orgname"), it.call).await })
-        },
+        run: |it| Box::pin(async move { list::get(it.api, it.parameters.get("orgname"), it.call).await }),
     },
 ];

@@ -7,17 +7,20 @@ use moorage_state::Mirror;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, error::ApiError},
-    organization_mirror::change as organization_mirror,
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
+    organization_mirror::find::find_organization_mirror,
 };
 
 /// Repositories on a page, if the caller does not say, as in Quay.
 const DEFAULT_LIMIT: i64 = 100;
+
 /// The most repositories on a page, as in Quay.
 const MAX_LIMIT: i64 = 500;
+
 /// The status of repositories that are not mirrored at present.
 const SKIP: &str = "SKIP";
+
 /// All statuses, by Quay's names.
 const STATUSES: [&str; 7] = ["CANCEL", "FAIL", "NEVER_RUN", "SUCCESS", "SYNCING", "SYNC_NOW", SKIP];
 
@@ -68,7 +71,7 @@ impl Found {
 
 /// `GET organization/{orgname}/mirror/repositories`.
 pub(crate) async fn get(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
-    let mirror = organization_mirror::find(api, name).await?;
+    let mirror = find_organization_mirror(api, name).await?;
     let page = call.number("page")?.unwrap_or(1).max(1);
     let limit = call.number("limit")?.filter(|limit| *limit >= 1).unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
     let status = call.query("status").filter(|status| !status.is_empty());

@@ -4,11 +4,7 @@ use moorage_domain::run::Trigger;
 use moorage_schedule::SchedulePlan;
 use moorage_state::{OrganizationMirror, Race};
 
-use crate::{
-    api::{Api, now},
-    http::error::ApiError,
-    mirror::schedule::FIRST_SYNC_DELAY,
-};
+use crate::{api::Api, clock::now, http::error::ApiError, mirror::schedule::FIRST_SYNC_DELAY};
 
 /// Makes the schedule what the configuration says, and records that it is. A start that has come, or is new, is served by
 /// a one-time schedule. If this fails, the schedule is wrong until the next change or reconciliation.

@@ -5,14 +5,15 @@ use moorage_domain::{RepositoryName, task::Task, usage_log::LogKind};
 use moorage_state::{Race, StateError};
 
 use crate::{
-    api::{Api, Call, Patience},
-    http::{answer::Answer, error::ApiError},
-    repository::change as repository,
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
+    patience::Patience,
+    repository::find::find_repository,
 };
 
 /// `DELETE /repository/{repository}`.
 pub(crate) async fn delete(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    if repository::find(api, name).await.is_ok() {
+    if find_repository(api, name).await.is_ok() {
         mark(api, name).await?;
     } else if !api.table.is_repository_deleted(name).await? {
         return Err(ApiError::NotFound);

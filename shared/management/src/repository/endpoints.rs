@@ -1,14 +1,11 @@
-//! Repositories: themselves, their tags, and who may do what with them.
+//! The endpoints of repositories: themselves, their tags, and who may do what with them.
 
 use moorage_state::Role;
 
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    repository::{
-        change as repository, end as repository_end, list as repository_list, permission, tag, tag_change,
-        team_permission,
-    },
+    repository::{change, create, end, list, permission, tag, tag_change, team_permission, view},
     usage_log::list as usage_log,
 };
 
@@ -34,7 +31,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ],
         body: None,
         answers: &[Reply(200, Some("Repositories"))],
-        run: |it| Box::pin(async move { repository_list::list(it.api, it.call).await }),
+        run: |it| Box::pin(async move { list::list(it.api, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -45,7 +42,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("NewRepository")),
         answers: &[Reply(201, Some("CreatedRepository"))],
-        run: |it| Box::pin(async move { repository::create(it.api, it.call).await }),
+        run: |it| Box::pin(async move { create::create(it.api, it.call).await }),
     },
     Endpoint {
         method: "GET",
@@ -63,7 +60,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ],
         body: None,
         answers: &[Reply(200, Some("Repository"))],
-        run: |it| Box::pin(async move { repository::get(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { view::get(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "PUT",
@@ -74,7 +71,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("RepositoryDescription")),
         answers: &[Reply(200, Some("Success"))],
-        run: |it| Box::pin(async move { repository::change(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { change::change(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -85,7 +82,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { repository_end::delete(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { end::delete(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -97,7 +94,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: Some(Body::Required("Visibility")),
         answers: &[Reply(200, Some("Success"))],
         run: |it| {
-            Box::pin(async move { repository::change_visibility(it.api, it.parameters.repository()?, it.call).await })
+            Box::pin(async move { change::change_visibility(it.api, it.parameters.repository()?, it.call).await })
         },
     },
     Endpoint {
@@ -109,7 +106,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("State")),
         answers: &[Reply(200, Some("Success"))],
-        run: |it| Box::pin(async move { repository::change_state(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { change::change_state(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "GET",

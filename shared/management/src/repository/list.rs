@@ -9,16 +9,19 @@ use serde_json::{Value, json};
 
 use crate::{
     access::caller::Caller,
-    api::{Api, Call},
-    http::{answer::Answer, error::ApiError},
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
 };
 
 /// Repositories on a page, as in Quay.
 const PAGE: usize = 100;
+
 /// The most tags of a repository that are looked at for somebody who may only read it because it is public.
 const FEW: i32 = 500;
+
 /// The most reads of one call: a page ends early where many namespaces have little to show.
 const READS: usize = 50;
+
 /// Repositories whose tags are looked at together.
 const LOOKS: usize = 16;
 

@@ -5,11 +5,12 @@ use moorage_state::{Role, StateError};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Api, Call, object},
-    http::{answer::Answer, error::ApiError, field::Fields},
-    organization::change::avatar,
-    repository::change as repository,
-    robot::change as robot,
+    access::role::parse_role,
+    api::Api,
+    http::{answer::Answer, avatar::avatar, call::Call, error::ApiError, field::Fields},
+    repository::find::find_repository,
+    robot::find::named_robot,
+    usage_log::write::object,
 };
 
 /// Quay's words where there is no role.
@@ -17,7 +18,7 @@ const NO_ROLE: &str = "User does not have permission for repo.";
 
 /// `GET …/permissions/user/`.
 pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let roles = api.table.roles(name).await?;
     let permissions: Map<_, _> = roles.iter().map(|(robot, role)| (robot.to_string(), view(robot, *role))).collect();
     Ok(Answer::ok(json!({ "permissions": permissions })))
@@ -25,7 +26,7 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, Api
 
 /// `GET …/permissions/user/{username}`.
 pub(crate) async fn get(api: &Api, name: &RepositoryName, user: &str) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let none = || ApiError::BrokenRule(NO_ROLE.into());
     let robot: RobotName = user.parse().map_err(|_| none())?;
     let robot = api.table.robot(&robot).await?.ok_or_else(none)?;
@@ -35,7 +36,7 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, user: &str) -> Result<
 
 /// `GET …/permissions/user/{username}/transitive`: the robot's own role, and those of its teams.
 pub(crate) async fn transitive(api: &Api, name: &RepositoryName, user: &str) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let robot: RobotName = user.parse().map_err(|_| ApiError::NotFound)?;
     let robot = api.table.robot(&robot).await?.ok_or(ApiError::NotFound)?;
     let own = api.table.role(name, &robot).await?;
@@ -53,12 +54,12 @@ pub(crate) async fn transitive(api: &Api, name: &RepositoryName, user: &str) -> 
 /// `PUT …/permissions/user/{username}`.
 pub(crate) async fn change(api: &Api, name: &RepositoryName, user: &str, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
-    let role = role(Fields(&body))?;
-    repository::find(api, name).await?;
+    let role = parse_role(Fields(&body))?;
+    find_repository(api, name).await?;
     let unknown = || ApiError::InvalidRequest(format!("Invalid username: {user:.100}"));
     let robot: RobotName = user.parse().map_err(|_| unknown())?;
     if robot.namespace() != name.namespace() {
-        robot::named(api, call, &robot).await?.ok_or_else(unknown)?;
+        named_robot(api, call, &robot).await?.ok_or_else(unknown)?;
         let detail = format!("Cannot add robot {robot} under namespace {}", name.namespace());
         return Err(ApiError::InvalidRequest(detail));
     }
@@ -74,7 +75,7 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, user: &str, call: &
 
 /// `DELETE …/permissions/user/{username}`.
 pub(crate) async fn delete(api: &Api, name: &RepositoryName, user: &str, call: &Call) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let none = || ApiError::InvalidRequest(NO_ROLE.into());
     let robot: RobotName = user.parse().map_err(|_| none())?;
     match api.table.revoke(name, &robot).await {
@@ -86,30 +87,7 @@ pub(crate) async fn delete(api: &Api, name: &RepositoryName, user: &str, call: &
     Ok(Answer::NoContent)
 }
 
-/// The role that a body gives.
-pub(crate) fn role(fields: Fields<'_>) -> Result<Role, ApiError> {
-    fields.require(&["role"])?;
-    let sent = fields.one_of("role", &Role::ALL.map(Role::as_str))?;
-    Role::ALL.into_iter().find(|role| Some(role.as_str()) == sent).ok_or(ApiError::NotFound)
-}
-
 fn view(robot: &RobotName, role: Role) -> Value {
     let avatar = avatar(robot.as_str(), "robot");
     json!({"role": role.as_str(), "name": robot, "is_robot": true, "avatar": avatar, "is_org_member": true})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roles_are_quays() {
-        let sent = |body: &Value| role(Fields(body.as_object().unwrap())).map_err(|error| error.to_string());
-        for (name, role) in [("read", Role::Read), ("write", Role::Write), ("admin", Role::Admin)] {
-            assert_eq!(sent(&json!({"role": name})), Ok(role));
-        }
-        assert_eq!(sent(&json!({})), Err("'role' is a required property".into()));
-        let message = "'owner' is not one of ['read', 'write', 'admin']";
-        assert_eq!(sent(&json!({"role": "owner"})), Err(message.into()));
-    }
 }

@@ -4,15 +4,18 @@ use moorage_domain::{Digest, MediaType, PastTag, RepositoryName, TagName, Timest
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Api, Call, now},
-    http::{answer::Answer, error::ApiError},
-    repository::change as repository,
+    api::Api,
+    clock::now,
+    http::{answer::Answer, call::Call, error::ApiError},
+    repository::find::find_repository,
 };
 
 /// Tags on a page, if the caller does not say, as in Quay.
 const DEFAULT_LIMIT: i64 = 50;
+
 /// The most tags on a page, as in Quay.
 const MAX_LIMIT: i64 = 100;
+
 /// The deepest page: everything before a page is read for it.
 const MAX_PAGE: i64 = 10_000;
 
@@ -39,7 +42,7 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
     // Quay takes the nearest number that is allowed.
     let limit = call.number("limit")?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let page = call.number("page")?.unwrap_or(1).clamp(1, MAX_PAGE);
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let sees_all = call.caller.role_in(&name.namespace()).is_some();
     let (limit, skip) = (usize::try_from(limit).unwrap_or(1), usize::try_from((page - 1) * limit).unwrap_or(0));
     let wanted = skip.saturating_add(limit).saturating_add(1);

@@ -10,9 +10,10 @@ use moorage_state::ADMIN;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call, object},
-    http::{answer::Answer, error::ApiError, field::Fields},
-    repository::change as repository,
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError, field::Fields},
+    repository::find::find_repository,
+    usage_log::write::object,
 };
 
 /// `PUT …/tag/{tag}`.
@@ -74,7 +75,7 @@ pub(crate) async fn restore(api: &Api, name: &RepositoryName, tag: &str, call: &
 
 /// What others than the mirror may not change. It comes before the body is looked at, as in Quay.
 async fn require_normal(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    let state = repository::find(api, name).await?.state;
+    let state = find_repository(api, name).await?.state;
     if state == RepositoryState::Normal { Ok(()) } else { Err(ApiError::NotNormal(name.clone())) }
 }
 

@@ -5,15 +5,16 @@ use moorage_state::{Role, StateError};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{Api, Call, object},
-    http::{answer::Answer, error::ApiError, field::Fields},
-    organization::change::avatar,
-    repository::{change as repository, permission},
+    access::role::parse_role,
+    api::Api,
+    http::{answer::Answer, avatar::avatar, call::Call, error::ApiError, field::Fields},
+    repository::find::find_repository,
+    usage_log::write::object,
 };
 
 /// `GET …/permissions/team/`.
 pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let roles = api.table.team_roles(name).await?;
     // A role may outlive its team for a moment, and is void then.
     let teams = api.table.teams(&name.namespace()).await?;
@@ -24,7 +25,7 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, Api
 
 /// `GET …/permissions/team/{teamname}`.
 pub(crate) async fn get(api: &Api, name: &RepositoryName, team: &str) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let none = || ApiError::BrokenRule("Team does not have permission for repo.".into());
     let team = find(api, name, team).await?.ok_or_else(none)?;
     let role = api.table.team_role(name, &team).await?.ok_or_else(none)?;
@@ -34,8 +35,8 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, team: &str) -> Result<
 /// `PUT …/permissions/team/{teamname}`.
 pub(crate) async fn change(api: &Api, name: &RepositoryName, team: &str, call: &Call) -> Result<Answer, ApiError> {
     let body = call.object()?;
-    let role = permission::role(Fields(&body))?;
-    let on = repository::find(api, name).await?;
+    let role = parse_role(Fields(&body))?;
+    let on = find_repository(api, name).await?;
     let unknown = || ApiError::InvalidRequest(format!("Invalid team: {team:.100}"));
     let team = find(api, name, team).await?.ok_or_else(unknown)?;
     match api.table.grant_team(&on, &team, role).await {
@@ -49,7 +50,7 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, team: &str, call: &
 
 /// `DELETE …/permissions/team/{teamname}`.
 pub(crate) async fn delete(api: &Api, name: &RepositoryName, team: &str, call: &Call) -> Result<Answer, ApiError> {
-    repository::find(api, name).await?;
+    find_repository(api, name).await?;
     let none = || ApiError::InvalidRequest("Team does not have permission for repo.".into());
     let team: TeamName = team.parse().map_err(|_| none())?;
     match api.table.revoke_team(name, &team).await {

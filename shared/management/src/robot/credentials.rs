@@ -8,13 +8,14 @@ use moorage_domain::{ExposeSecret as _, RobotName, SecretString};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call},
+    api::Api,
     http::{
         answer::{Answer, File},
+        call::Call,
         endpoint::Parameters,
         error::ApiError,
     },
-    robot::change as robot,
+    robot::find::{find_robot, robot_token},
 };
 
 /// A block of a tar archive, in bytes.
@@ -27,8 +28,8 @@ pub(crate) async fn get(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
         let forms = Form::ALL.map(Form::as_str).join(", ");
         ApiError::InvalidRequest(format!("form must be one of {forms}"))
     })?;
-    let robot = robot::find(api, path).await?;
-    let token = robot::token(api, &robot).await?;
+    let robot = find_robot(api, path).await?;
+    let token = robot_token(api, &robot).await?;
     let host = call.host.split_once("://").map_or(call.host.as_str(), |(_, host)| host);
     Ok(Answer::File(form.file(&robot.name, &token, host)?))
 }

@@ -1,11 +1,11 @@
-//! Robot accounts, of organizations and of the admin's own.
+//! The endpoints of robot accounts, of organizations and of the admin's own.
 
 use moorage_state::Role;
 
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    robot::{change as robot, credentials as robot_credentials, registry as robot_registry},
+    robot::{change, credentials, federation, registry, view},
 };
 
 /// The endpoints.
@@ -23,7 +23,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ],
         body: None,
         answers: &[Reply(200, Some("Robots"))],
-        run: |it| Box::pin(async move { robot::list(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { view::list(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "GET",
@@ -34,7 +34,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Robot"))],
-        run: |it| Box::pin(async move { robot::get(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { view::get(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "PUT",
@@ -45,7 +45,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("NewRobot")),
         answers: &[Reply(201, Some("Robot"))],
-        run: |it| Box::pin(async move { robot::create(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { change::create(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -56,7 +56,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { robot::delete(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { change::delete(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -67,7 +67,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(200, Some("Robot"))],
-        run: |it| Box::pin(async move { robot::regenerate(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { change::regenerate(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "GET",
@@ -78,7 +78,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("RobotPermissions"))],
-        run: |it| Box::pin(async move { robot::permissions(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { view::permissions(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "GET",
@@ -93,7 +93,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         }],
         body: None,
         answers: &[Reply(200, Some("Credentials"))],
-        run: |it| Box::pin(async move { robot_credentials::get(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { credentials::get(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "PUT",
@@ -104,7 +104,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("RobotRegistry")),
         answers: &[Reply(200, Some("Robot"))],
-        run: |it| Box::pin(async move { robot_registry::change(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { registry::change(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -115,7 +115,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { robot_registry::delete(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { registry::delete(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "GET",
@@ -126,7 +126,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Federation"))],
-        run: |it| Box::pin(async move { robot::federation(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { federation::federation(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "POST",
@@ -137,7 +137,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[],
-        run: |it| Box::pin(async move { robot::no_federation(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { federation::no_federation(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -148,7 +148,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { robot::no_federation_left(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { federation::no_federation_left(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "GET",
@@ -163,7 +163,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         ],
         body: None,
         answers: &[Reply(200, Some("Robots"))],
-        run: |it| Box::pin(async move { robot::list(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { view::list(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "GET",
@@ -174,7 +174,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Robot"))],
-        run: |it| Box::pin(async move { robot::get(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { view::get(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "PUT",
@@ -185,7 +185,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("NewRobot")),
         answers: &[Reply(201, Some("Robot"))],
-        run: |it| Box::pin(async move { robot::create(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { change::create(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -196,7 +196,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { robot::delete(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { change::delete(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "POST",
@@ -207,7 +207,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(200, Some("Robot"))],
-        run: |it| Box::pin(async move { robot::regenerate(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { change::regenerate(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "GET",
@@ -218,7 +218,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("RobotPermissions"))],
-        run: |it| Box::pin(async move { robot::permissions(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { view::permissions(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "GET",
@@ -233,7 +233,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         }],
         body: None,
         answers: &[Reply(200, Some("Credentials"))],
-        run: |it| Box::pin(async move { robot_credentials::get(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { credentials::get(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "PUT",
@@ -244,7 +244,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("RobotRegistry")),
         answers: &[Reply(200, Some("Robot"))],
-        run: |it| Box::pin(async move { robot_registry::change(it.api, it.parameters, it.call).await }),
+        run: |it| Box::pin(async move { registry::change(it.api, it.parameters, it.call).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -255,7 +255,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { robot_registry::delete(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { registry::delete(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "GET",
@@ -266,7 +266,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Federation"))],
-        run: |it| Box::pin(async move { robot::federation(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { federation::federation(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "POST",
@@ -277,7 +277,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[],
-        run: |it| Box::pin(async move { robot::no_federation(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { federation::no_federation(it.api, it.parameters).await }),
     },
     Endpoint {
         method: "DELETE",
@@ -288,6 +288,6 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { robot::no_federation_left(it.api, it.parameters).await }),
+        run: |it| Box::pin(async move { federation::no_federation_left(it.api, it.parameters).await }),
     },
 ];

@@ -6,10 +6,13 @@ use moorage_state::{MAX_SECRET_LENGTH, Owner, Purpose, RobotRegistry, StateError
 use serde_json::{Map, Value};
 
 use crate::{
-    api::{Api, Call},
-    http::{answer::Answer, endpoint::Parameters, error::ApiError, field::Fields},
-    mirror::body as mirror_body,
-    robot::change as robot,
+    api::Api,
+    external_registry::location::reference,
+    http::{answer::Answer, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
+    robot::{
+        find::{find_robot, robot_token, unknown_robot},
+        view::view,
+    },
 };
 
 /// The longest user name, as a mirror's.
@@ -38,24 +41,24 @@ impl NewRegistry {
 /// `PUT …/robots/{robot_shortname}/external-registry`.
 pub(crate) async fn change(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let registry = parse(&call.object()?, &api.guard)?;
-    let mut robot = robot::find(api, path).await?;
+    let mut robot = find_robot(api, path).await?;
     let registry = registry.encrypt(api, &robot.name).await?;
     store(api, &robot.name, Some(&registry)).await?;
     robot.external_registry = Some(registry);
-    let token = robot::token(api, &robot).await?;
-    Ok(Answer::ok(robot::view(&robot, &token)))
+    let token = robot_token(api, &robot).await?;
+    Ok(Answer::ok(view(&robot, &token)))
 }
 
 /// `DELETE …/robots/{robot_shortname}/external-registry`.
 pub(crate) async fn delete(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
-    let robot = robot::find(api, path).await?;
+    let robot = find_robot(api, path).await?;
     store(api, &robot.name, None).await?;
     Ok(Answer::NoContent)
 }
 
 async fn store(api: &Api, name: &RobotName, registry: Option<&RobotRegistry>) -> Result<(), ApiError> {
     match api.table.set_robot_registry(name, registry).await {
-        Err(StateError::NotFound) => Err(ApiError::BrokenRule("Could not find robot with specified username".into())),
+        Err(StateError::NotFound) => Err(unknown_robot()),
         result => Ok(result?),
     }
 }
@@ -71,7 +74,7 @@ fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiErr
     let text = |name| fields.string(name).map(Option::unwrap_or_default);
     let (host, username, password) = (text("host")?, text("username")?, text("password")?);
     // With a path it must be a reference as mirrors have it; so what is compared later can be equal.
-    let reference = mirror_body::reference(&format!("{host}/x"), guard)?;
+    let reference = reference(&format!("{host}/x"), guard)?;
     if reference.authority() != host {
         return Err(ApiError::InvalidRequest("host must be a registry's host, with its port if it has one".into()));
     }

@@ -7,32 +7,36 @@ use moorage_state::{LogOf, LogQuery};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Api, Call, now},
-    http::{answer::Answer, error::ApiError},
-    organization::change as organization,
-    repository::change as repository,
+    api::Api,
+    clock::now,
+    http::{answer::Answer, avatar::avatar, call::Call, error::ApiError},
+    organization::find::find_organization,
+    repository::find::find_repository,
 };
 
 /// Entries on a page, as in Quay.
 const PAGE: i32 = 20;
+
 /// The longest `next_page` that can be one of ours.
 const NEXT_PAGE_LENGTH: usize = 64;
+
 /// A day, in seconds.
 const DAY: i64 = 86_400;
+
 /// Werkzeug's words for a request that is refused without a reason.
 const REFUSED: &str = "The browser (or proxy) sent a request that this server could not understand.";
 
 /// `GET …/logs` of a repository.
 pub(crate) async fn of_repository(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let window = window(call, now())?;
-    let created = repository::find(api, name).await?.created;
+    let created = find_repository(api, name).await?.created;
     list(api, LogOf::Repository(name), call, window, Some(created)).await
 }
 
 /// `GET organization/{orgname}/logs`.
 pub(crate) async fn of_organization(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let window = window(call, now())?;
-    let organization = organization::find(api, name).await?;
+    let organization = find_organization(api, name).await?;
     list(api, LogOf::Namespace(&organization.name), call, window, Some(organization.created)).await
 }
 
@@ -80,7 +84,7 @@ fn view(entry: &LogEntry) -> Value {
         "kind": entry.kind, "metadata": entry.metadata, "ip": entry.ip, "datetime": entry.datetime.rfc2822(),
     });
     if let Some(performer) = &entry.performer {
-        let avatar = organization::avatar(performer, "user");
+        let avatar = avatar(performer, "user");
         view["performer"] =
             json!({"kind": "user", "name": performer, "is_robot": performer.contains('+'), "avatar": avatar});
     }

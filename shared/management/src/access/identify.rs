@@ -1,57 +1,14 @@
 //! Who calls: the holder of the stack's admin token, of another token, or anybody.
 
-use std::time::{Duration, Instant};
-
-use aws_sdk_secretsmanager::Client;
-use lambda_http::http::{HeaderMap, header::AUTHORIZATION};
-use moorage_domain::cause::chain;
+use ::http::{HeaderMap, header::AUTHORIZATION};
 use moorage_state::{ApiToken, Table};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::Mutex;
 
-use crate::{access::caller::Caller, api::now, http::error::ApiError};
-
-/// How long the token is kept before it is read again: how long a replaced one still works.
-const CACHE: Duration = Duration::from_secs(300);
-
-/// The admin token, read from Secrets Manager when it is first needed; only its hash is kept.
-pub struct AdminToken {
-    client: Client,
-    secret: String,
-    hash: Mutex<Option<([u8; 32], Instant)>>,
-}
-
-impl AdminToken {
-    /// The secret of this name or ARN. Nothing is read yet.
-    pub fn new(client: Client, secret: String) -> Self {
-        Self { client, secret, hash: Mutex::new(None) }
-    }
-
-    /// Whether `given` is the token.
-    pub(crate) async fn is(&self, given: &str) -> Result<bool, ApiError> {
-        // Hashes have one length, so that comparing takes the same time whatever was given.
-        let given: [u8; 32] = Sha256::digest(given).into();
-        Ok(bool::from(given.ct_eq(&self.hash().await?)))
-    }
-
-    async fn hash(&self) -> Result<[u8; 32], ApiError> {
-        let mut cached = self.hash.lock().await;
-        if let Some((hash, since)) = *cached
-            && since.elapsed() < CACHE
-        {
-            return Ok(hash);
-        }
-        let failed = |message: String| ApiError::Unavailable(format!("the admin token cannot be read: {message}"));
-        let secret = self.client.get_secret_value().secret_id(&self.secret).send().await;
-        let secret = secret.map_err(|error| failed(chain(&error)))?;
-        let token =
-            secret.secret_string.filter(|token| !token.is_empty()).ok_or_else(|| failed("it is empty".into()))?;
-        let hash = Sha256::digest(token).into();
-        *cached = Some((hash, Instant::now()));
-        Ok(hash)
-    }
-}
+use crate::{
+    access::{admin_token::AdminToken, caller::Caller},
+    clock::now,
+    http::error::ApiError,
+};
 
 /// Finds out who calls. A token that is not known makes the caller anybody, as in Quay.
 pub(crate) async fn identify(admin: &AdminToken, table: &Table, headers: &HeaderMap) -> Result<Caller, ApiError> {
