@@ -8,3 +8,4 @@ pub(crate) mod error;
 pub(crate) mod field;
 pub(crate) mod openapi;
 pub(crate) mod route;
+pub(crate) mod service;

@@ -47,8 +47,12 @@ pub async fn answer(api: &Api, context: &RequestContext, request: Request<Vec<u8
         run(api, endpoint, &parameters, context, &host, request).await
     };
     let result = settled(answered).await;
-    if let Err(ApiError::Unavailable(error)) = &result {
-        tracing::error!(error, "a service that is needed failed");
+    match &result {
+        Err(ApiError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
+        Err(ApiError::Service(failure)) => {
+            tracing::error!(error = failure.message, code = failure.code, "a service that is needed failed");
+        }
+        _ => {}
     }
     let answer = result.unwrap_or_else(|error| error.answer(&host));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata as _};
 use moorage_domain::cause::chain;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
-use crate::http::error::ApiError;
+use crate::http::{error::ApiError, service::ServiceFailure};
 
 /// How long the token is kept before it is read again: how long a replaced one still works.
 const CACHE: Duration = Duration::from_secs(300);
@@ -40,11 +40,13 @@ impl AdminToken {
         {
             return Ok(hash);
         }
-        let failed = |message: String| ApiError::Unavailable(format!("the admin token cannot be read: {message}"));
+        let failed = |message: String| format!("the admin token cannot be read: {message}");
         let secret = self.client.get_secret_value().secret_id(&self.secret).send().await;
-        let secret = secret.map_err(|error| failed(chain(&error)))?;
-        let token =
-            secret.secret_string.filter(|token| !token.is_empty()).ok_or_else(|| failed("it is empty".into()))?;
+        let secret = secret.map_err(|error| ServiceFailure::new(error.code(), failed(chain(&error))))?;
+        let token = secret
+            .secret_string
+            .filter(|token| !token.is_empty())
+            .ok_or_else(|| ApiError::Unavailable(failed("it is empty".into())))?;
         let hash = Sha256::digest(token).into();
         *cached = Some((hash, Instant::now()));
         Ok(hash)

@@ -8,7 +8,7 @@ use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
 
-use crate::http::answer::Answer;
+use crate::http::{answer::Answer, service::ServiceFailure};
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -62,9 +62,12 @@ pub(crate) enum ApiError {
     /// A fault of ours, which the log tells. 500, D.
     #[error("The call failed because of a fault of this service, whose log says more")]
     Panicked,
-    /// A service that we need failed. 503, D; the reason is for the log only.
+    /// What we need failed in a way of its own. 503, D; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
+    /// A service of AWS failed. 503 or 500, D.
+    #[error(transparent)]
+    Service(#[from] ServiceFailure),
 }
 
 impl ApiError {
@@ -94,9 +97,8 @@ impl ApiError {
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
             Self::Busy | Self::Contended => Answer::Later(json!({ "message": detail })),
             Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
-            Self::Unavailable(_) => {
-                Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
-            }
+            Self::Unavailable(reason) => ServiceFailure::new(None, reason.clone()).answer(),
+            Self::Service(failure) => failure.answer(),
         }
     }
 }
@@ -130,7 +132,8 @@ impl From<StateError> for ApiError {
             StateError::NotFound => Self::NotFound,
             StateError::Locked => Self::Busy,
             StateError::Conflict => Self::Contended,
-            StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StateError::Corrupt(_) => Self::Unavailable(error.to_string()),
+            StateError::Unavailable(_) => ServiceFailure::new(None, error.to_string()).into(),
         }
     }
 }
@@ -146,7 +149,7 @@ impl From<TransitionError> for ApiError {
     }
 }
 
-/// When a call should come again that found the sync function at its limit, in seconds.
+/// Seconds after which a call should be repeated that found the sync function at its limit.
 const THROTTLED: u64 = 10;
 
 impl From<ScheduleError> for ApiError {
@@ -155,13 +158,13 @@ impl From<ScheduleError> for ApiError {
             let message = "As many syncs run as the deployment may run at once. Try again.".to_owned();
             return Self::TooMany(message, THROTTLED);
         }
-        Self::Unavailable(error.to_string())
+        ServiceFailure::new(None, error.to_string()).into()
     }
 }
 
 impl From<SecretError> for ApiError {
     fn from(error: SecretError) -> Self {
-        Self::Unavailable(error.to_string())
+        ServiceFailure::new(None, error.to_string()).into()
     }
 }
 

@@ -105,3 +105,14 @@ async fn a_warm_look_at_a_mirror_is_one_read_of_the_table() {
     assert_eq!(look().await, ["secretsmanager.GetSecretValue", "DynamoDB_20120810.GetItem"]);
     assert_eq!(look().await, ["DynamoDB_20120810.GetItem"]);
 }
+
+#[tokio::test]
+async fn a_missing_right_is_told_by_its_code_and_is_no_outage() {
+    let api = api(&Aws::denying());
+    let mut request = Request::new(Vec::new());
+    request.headers_mut().insert(AUTHORIZATION, "Bearer secret".parse().unwrap());
+    let answer = answer(&api, &to("/api/v1/user/"), request).await;
+    let body = String::from_utf8(answer.body().clone()).unwrap();
+    assert_eq!(answer.status(), 500, "{body}");
+    assert!(body.contains("AccessDeniedException") && !body.contains("told to nobody"), "{body}");
+}

@@ -15,10 +15,15 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Aws {
     asked: Arc<Mutex<Vec<String>>>,
-    pub(super) denies_secrets: bool,
+    denies_secrets: bool,
 }
 
 impl Aws {
+    /// One that denies the secret.
+    pub(super) fn denying() -> Self {
+        Self { denies_secrets: true, ..Self::default() }
+    }
+
     /// What leads to it.
     pub(super) fn config(&self) -> SdkConfig {
         let connector = SharedHttpConnector::new(self.clone());
