@@ -206,16 +206,21 @@ async fn a_registry_of_few_requests_a_second_is_asked_hardly_more_than_it_answer
     let tags = ["status", "tags_total", "tags_done", "tags_copied", "waits"].map(|key| run[key].clone());
     assert_eq!(tags, [json!("SUCCESS"), json!(17), json!(17), json!(17), json!(0)], "{run}");
     let (answered, refused) = (registry.answered.lock().unwrap().clone(), registry.refused.load(Ordering::Relaxed));
-    let distinct = answered.len();
-    assert!(answered.values().all(|times| *times == 1), "nothing is answered twice: {answered:?}");
-    assert!(refused <= 31 + distinct / 4, "{refused} refused, {distinct} answered");
+    let (distinct, all) = (answered.len(), answered.values().sum::<usize>());
+    // Where an invocation ends, a few images are under way, whose manifests, or a blob, the next one fetches again.
+    let handovers = usize::try_from(run["invocations"].as_u64().unwrap() - 1).unwrap();
+    let twice: Vec<_> = answered.iter().filter(|(_, times)| **times > 1).map(|(asked, _)| asked).collect();
+    let is_content = |asked: &&String| asked.contains("/manifests/sha256:") || asked.contains("/blobs/");
+    assert!(twice.iter().all(is_content), "{twice:?}");
+    assert!(all - distinct <= 8 * handovers, "{twice:?} are answered again: {run}");
+    assert!(refused <= distinct, "{refused} refused, {distinct} answered");
     let seconds = |key: &str| Timestamp::parse_iso(run[key].as_str().unwrap()).unwrap().unix();
     let took = u64::try_from(seconds("ended_at") - seconds("started_at")).unwrap();
     let upstream = |key: &str| run["upstream"][key].as_u64().unwrap();
     assert!(upstream("waited_ms") <= took * 1_000, "{run}");
     assert!(upstream("waited_ms") >= took * 500, "mostly it waits: {run}");
     // And the question whether it speaks https, which it does not.
-    let seen = u64::try_from(distinct + refused).unwrap();
+    let seen = u64::try_from(all + refused).unwrap();
     assert_eq!(upstream("requests") + upstream("retries"), seen + 1, "{run}");
     assert_eq!(held(&world).await.len(), 17);
 }

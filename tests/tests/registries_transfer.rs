@@ -259,11 +259,12 @@ async fn a_registry_that_bears_one_request_at_a_time_is_copied() {
     for tag in 0..12 {
         registry.hold(&world.path, &format!("t{tag}"), &image(1_000 + tag));
     }
-    // Whoever comes while another is answered is turned away.
+    // Whoever comes while another is answered is turned away. An answer takes its time, so that also where little runs at
+    // once, as on a busy machine, several come meanwhile.
     let under_way = Arc::new(AtomicUsize::new(0));
     registry.plan("", "/v2/", move |_| {
         let is_alone = under_way.fetch_add(1, SeqCst) == 0;
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(40));
         under_way.fetch_sub(1, SeqCst);
         (!is_alone).then(|| Answer::new(503))
     });
