@@ -75,14 +75,16 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
 pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let sent = call.object()?;
     let unchecked = organization_mirror_body::parse(&sent)?;
-    let first = find(api, name).await?;
-    let organization = first.config.organization.clone();
-    let robot = match unchecked.robot_username() {
-        Some(username) => Some(robot(api, call, &organization, Some(username)).await?),
-        None => None,
+    let (organization, robot, body) = {
+        let first = find(api, name).await?.config;
+        let robot = match unchecked.robot_username() {
+            Some(username) => Some(robot(api, call, &first.organization, Some(username)).await?),
+            None => None,
+        };
+        let place = (&first.external_registry_url, first.external_namespace.as_str());
+        let body = unchecked.check(&api.guard, Some(place))?;
+        (first.organization, robot, body)
     };
-    let place = (&first.config.external_registry_url, first.config.external_namespace.as_str());
-    let body = unchecked.check(&api.guard, Some(place))?;
     let mut race = Race::begin();
     loop {
         let before = find(api, name).await?;
