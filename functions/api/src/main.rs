@@ -38,6 +38,7 @@ mod robot_registry;
 mod route;
 mod runs;
 mod share;
+mod sync_policy;
 mod tag;
 mod tag_change;
 mod team;

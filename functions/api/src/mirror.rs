@@ -1,8 +1,8 @@
 //! Mirrors: create, show, change, Sync Now, cancel.
 
 use moorage_domain::{
-    DigestListing, RepositoryName, RobotName,
-    mirror::{MirrorConfig, RegistryConfig},
+    RepositoryName, RobotName,
+    mirror::{MirrorConfig, RegistryConfig, SyncPolicy},
     run::{RunId, SyncRequest, Trigger},
     usage_log::LogKind,
 };
@@ -17,7 +17,7 @@ use crate::{
     mirror_body::{self, MirrorBody},
     mirror_schedule,
     mirror_secrets::{self, Change, Place, PlainProxies},
-    organization_mirror, rate_limit, repository, robot, runs,
+    organization_mirror, rate_limit, repository, robot, runs, sync_policy,
 };
 
 /// What Quay answers where an organization's mirror decides.
@@ -230,6 +230,8 @@ fn exists(repository: &RepositoryName) -> ApiError {
 
 fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) -> Result<NewMirror, ApiError> {
     let missing = || ApiError::InvalidRequest("a required property is missing".into());
+    let mut policy = SyncPolicy::default();
+    body.policy.apply(&mut policy);
     let config = MirrorConfig {
         repository: repository.clone(),
         is_enabled: body.is_enabled.unwrap_or(true),
@@ -241,10 +243,7 @@ fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) 
         robot,
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
         architecture_filter: body.architecture_filter.clone().unwrap_or_default(),
-        deletion_limit: body.deletion_limit.flatten(),
-        deletion_grace: body.deletion_grace.flatten(),
-        rate_limit_floor: body.rate_limit_floor.flatten(),
-        digest_listing: body.digest_listing.unwrap_or_default(),
+        policy,
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
     Ok(NewMirror { config, secrets: MirrorSecrets::default(), sync_start_date, grant: None })
@@ -264,10 +263,7 @@ fn apply(after: &mut Mirror, body: &MirrorBody, robot: Option<&RobotName>) {
     set(&mut config.robot, robot);
     set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
-    set(&mut config.deletion_limit, body.deletion_limit.as_ref());
-    set(&mut config.deletion_grace, body.deletion_grace.as_ref());
-    set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
-    set(&mut config.digest_listing, body.digest_listing.as_ref());
+    body.policy.apply(&mut config.policy);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
 }
 
@@ -297,15 +293,12 @@ fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("skopeo_timeout_interval", body.skopeo_timeout_interval.map(Value::from)),
         ("robot_username", body.robot_username.clone().map(Value::from)),
         ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
-        ("deletion_limit", body.deletion_limit.map(Value::from)),
-        ("deletion_grace", body.deletion_grace.map(Value::from)),
-        ("rate_limit_floor", body.rate_limit_floor.map(Value::from)),
-        ("digest_listing", body.digest_listing.map(|setting| setting.as_str().into())),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
     ];
-    let settings = settings.into_iter().filter_map(|(name, value)| Some(changed(name, value?)));
+    let settings =
+        settings.into_iter().chain(body.policy.changes()).filter_map(|(name, value)| Some(changed(name, value?)));
     // Without their users, as they are without their passwords.
     let proxies = proxies.map(|(key, value)| changed(key, value.as_str().map(without_user).into()));
     settings.chain(flags.map(|(key, value)| changed(key, value.clone()))).chain(proxies).collect()
@@ -337,18 +330,7 @@ fn view(mirror: &Mirror, secrets: &MirrorSecrets) -> Value {
         "skopeo_timeout_interval": config.skopeo_timeout_interval,
         "architecture_filter": config.architecture_filter,
     });
-    if let Some(limit) = config.deletion_limit {
-        view["deletion_limit"] = limit.into();
-    }
-    if let Some(grace) = config.deletion_grace {
-        view["deletion_grace"] = grace.into();
-    }
-    if let Some(floor) = config.rate_limit_floor {
-        view["rate_limit_floor"] = floor.into();
-    }
-    if config.digest_listing != DigestListing::Auto {
-        view["digest_listing"] = config.digest_listing.as_str().into();
-    }
+    sync_policy::show(&config.policy, &mut view);
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();
     }

@@ -2,6 +2,7 @@
 
 use moorage_domain::{
     Namespace, RobotName, Timestamp,
+    mirror::SyncPolicy,
     organization::OrganizationMirrorConfig,
     run::Trigger,
     status::NotEligible,
@@ -21,7 +22,7 @@ use crate::{
     mirror_secrets::{self, Change, Place, PlainProxies},
     organization,
     organization_mirror_body::{self, OrganizationMirrorBody},
-    organization_mirror_list as list, organization_mirror_schedule as schedule, robot, runs, share,
+    organization_mirror_list as list, organization_mirror_schedule as schedule, robot, runs, share, sync_policy,
 };
 
 /// Seconds that one tag may take, unless the body says otherwise, as in Quay.
@@ -74,14 +75,16 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
 pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let sent = call.object()?;
     let unchecked = organization_mirror_body::parse(&sent)?;
-    let first = find(api, name).await?;
-    let organization = first.config.organization.clone();
-    let robot = match unchecked.robot_username() {
-        Some(username) => Some(robot(api, call, &organization, Some(username)).await?),
-        None => None,
+    let (organization, robot, body) = {
+        let first = find(api, name).await?.config;
+        let robot = match unchecked.robot_username() {
+            Some(username) => Some(robot(api, call, &first.organization, Some(username)).await?),
+            None => None,
+        };
+        let place = (&first.external_registry_url, first.external_namespace.as_str());
+        let body = unchecked.check(&api.guard, Some(place))?;
+        (first.organization, robot, body)
     };
-    let place = (&first.config.external_registry_url, first.config.external_namespace.as_str());
-    let body = unchecked.check(&api.guard, Some(place))?;
     let mut race = Race::begin();
     loop {
         let before = find(api, name).await?;
@@ -260,6 +263,8 @@ fn new_config(
     body: &OrganizationMirrorBody,
     robot: RobotName,
 ) -> Result<OrganizationMirrorConfig, ApiError> {
+    let mut policy = SyncPolicy::default();
+    body.policy.apply(&mut policy);
     Ok(OrganizationMirrorConfig {
         organization: organization.clone(),
         is_enabled: body.is_enabled.unwrap_or(true),
@@ -273,6 +278,7 @@ fn new_config(
         is_public: body.is_public.ok_or_else(missing)?,
         sync_interval: body.sync_interval.ok_or_else(missing)?,
         skopeo_timeout: body.skopeo_timeout.unwrap_or(DEFAULT_TIMEOUT),
+        policy,
     })
 }
 
@@ -292,6 +298,7 @@ fn apply(after: &mut OrganizationMirror, body: &OrganizationMirrorBody, robot: O
     set(&mut config.is_public, body.is_public.as_ref());
     set(&mut config.sync_interval, body.sync_interval.as_ref());
     set(&mut config.skopeo_timeout, body.skopeo_timeout.as_ref());
+    body.policy.apply(&mut config.policy);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
 }
 
@@ -324,6 +331,7 @@ fn view(mirror: &OrganizationMirror, counts: &Value) -> Value {
         "skopeo_timeout": config.skopeo_timeout,
         "creation_date": mirror.created.iso(),
     });
+    sync_policy::show(&config.policy, &mut view);
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();
     }

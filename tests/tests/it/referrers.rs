@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::Digest;
 use moorage_tests::{
     bucket,
@@ -16,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 fn attached(subject: &Image, suffix: &str) -> String {
-    format!("sha256-{}{suffix}", subject.digest().hex())
+    format!("{}{suffix}", subject.referrers_tag())
 }
 
 fn small(seed: u64) -> Image {
@@ -30,14 +29,6 @@ fn referrers(proxy: &Proxy, subject: &Digest, referrers: &[&Image]) {
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests,
     });
     proxy.fault("GET", &format!("referrers/{subject}"), 1_000, Fault::Body(index.to_string().into_bytes().into()));
-}
-
-/// Lets half a day pass since the last time the registry was asked for referrers.
-async fn forget_the_last_check(world: &World) {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let delete = aws_sdk_dynamodb::Client::new(&world.stack.aws).delete_item().table_name(&world.stack.table);
-    let delete = delete.key("pk", text(&format!("REPO#{}", world.repository))).key("sk", text("REFERRERS"));
-    delete.send().await.unwrap();
 }
 
 #[tokio::test]
@@ -147,7 +138,7 @@ async fn what_the_referrers_api_lists_becomes_the_index_that_clients_look_for() 
     referrers(&proxy, &v1.digest(), &[&two, &one]);
     proxy.fault("GET", &format!("referrers/{}", one.digest()), 1_000, Fault::Status(500, vec![]));
     proxy.fault("GET", &format!("referrers/{}", two.digest()), 1_000, Fault::Status(404, vec![]));
-    forget_the_last_check(&world).await;
+    world.forget_the_last_check().await;
     let run = world.sync().await;
     assert_eq!(run["status"], "SUCCESS", "{run}");
     assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(1)));

@@ -35,10 +35,7 @@ async fn mirrored(name: &str) -> World {
         ("artifact", Image::artifact(layer(17, 50))),
         ("nested", Image::index(vec![Image::index(vec![oci(18)]), Image::index(vec![])])),
         ("empty-layer", Image::oci("amd64", &[vec![]])),
-        (
-            &format!("sha256-{}", subject.digest().hex()),
-            Image::referrers(vec![Image::referrer(&subject, layer(19, 9))]),
-        ),
+        (&subject.referrers_tag(), Image::referrers(vec![Image::referrer(&subject, layer(19, 9))])),
     ] {
         image.push(&upstream, &world.path, tag).await;
     }

@@ -1,6 +1,5 @@
 //! What is attached to images, as registries say it: a part of a list, too much of it, or an image in its place.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_tests::{
     bucket,
     hostile::{Answer, Hostile},
@@ -19,15 +18,6 @@ fn signature(subject: &Image) -> Image {
     Image::referrer(subject, layer(rand::random(), 50))
 }
 
-fn attached(subject: &Image) -> String {
-    format!("sha256-{}", subject.digest().hex())
-}
-
-fn list(referrers: &[&Image]) -> Answer {
-    let referrers: Vec<_> = referrers.iter().map(|referrer| referrer.referrer_descriptor()).collect();
-    Answer::json(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": referrers}))
-}
-
 /// Only tags of versions.
 fn versions() -> Value {
     json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["v*"]}})
@@ -35,9 +25,7 @@ fn versions() -> Value {
 
 /// Makes the registry's API answer what refers to `subject`.
 fn lists(registry: &Hostile, subject: &Image, referrers: &[&Image]) {
-    let referrers: Vec<Image> = referrers.iter().copied().cloned().collect();
-    let list = move |_: &_| Some(list(&referrers.iter().collect::<Vec<_>>()));
-    registry.plan("GET", &format!("/referrers/{}", subject.digest()), list);
+    registry.refer(subject, referrers.iter().map(|referrer| referrer.referrer_descriptor()).collect());
 }
 
 /// How many requests for referrers there were since the last call.
@@ -45,25 +33,10 @@ fn asked(registry: &Hostile) -> usize {
     registry.take_asked().iter().filter(|asked| asked.path.contains("/referrers/")).count()
 }
 
-/// What the mirror says that refers to an image.
-async fn referrers(world: &World, subject: &Image) -> Vec<String> {
-    let reply = world.robot().await.get(&format!("/v2/{}/referrers/{}", world.repository, subject.digest())).await;
-    let manifests = reply.json()["manifests"].as_array().unwrap().clone();
-    manifests.iter().map(|entry| entry["digest"].as_str().unwrap().to_owned()).collect()
-}
-
 fn sorted(images: &[&Image]) -> Vec<String> {
     let mut digests: Vec<_> = images.iter().map(|image| image.digest().to_string()).collect();
     digests.sort_unstable();
     digests
-}
-
-/// Lets half a day pass since the last time the registry was asked for referrers.
-async fn forget_the_last_check(world: &World) {
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let delete = aws_sdk_dynamodb::Client::new(&world.stack.aws).delete_item().table_name(&world.stack.table);
-    let delete = delete.key("pk", text(&format!("REPO#{}", world.repository))).key("sk", text("REFERRERS"));
-    delete.send().await.unwrap();
 }
 
 #[tokio::test]
@@ -73,10 +46,10 @@ async fn a_referrer_that_is_refused_waits_and_spoils_no_other() {
     let [good, refused, own, closed] = [&by_api, &by_api, &by_tag, &by_tag].map(signature);
     registry.hold(&world.path, "v1", &by_api);
     registry.hold(&world.path, "v2", &by_tag);
-    registry.hold(&world.path, &attached(&by_tag), &Image::referrers(vec![own.clone(), closed.clone()]));
+    registry.hold(&world.path, &by_tag.referrers_tag(), &Image::referrers(vec![own.clone(), closed.clone()]));
     let lie = |is_lying: bool| {
         registry.repent();
-        registry.always("GET", "/referrers/", || list(&[]));
+        registry.refer_to_nothing();
         lists(&registry, &by_api, &[&good, &refused]);
         for (image, status) in [(&good, 0), (&refused, 403), (&closed, 500)] {
             registry.hold_by_digest(&world.path, image);
@@ -94,15 +67,15 @@ async fn a_referrer_that_is_refused_waits_and_spoils_no_other() {
         let warning = json!(["attachments_incomplete", 2]);
         assert_eq!(json!([run["warning"]["reason"], run["warning"]["tags"]]) == warning, warned, "{run}");
         assert_eq!(asked(&registry), requests, "the images, what refers to them, and their lists: once");
-        assert_eq!(referrers(&world, &by_api).await, sorted(&[&good]));
-        assert_eq!(referrers(&world, &by_tag).await, sorted(&[&own]));
+        assert_eq!(world.referrers(&by_api).await, sorted(&[&good]));
+        assert_eq!(world.referrers(&by_tag).await, sorted(&[&own]));
     }
     lie(false);
-    forget_the_last_check(&world).await;
+    world.forget_the_last_check().await;
     let run = world.sync().await;
     assert_eq!((&run["status"], run.get("warning")), (&json!("SUCCESS"), None), "{run}");
-    assert_eq!(referrers(&world, &by_api).await, sorted(&[&good, &refused]));
-    assert_eq!(referrers(&world, &by_tag).await, sorted(&[&own, &closed]), "what was missing of its own list");
+    assert_eq!(world.referrers(&by_api).await, sorted(&[&good, &refused]));
+    assert_eq!(world.referrers(&by_tag).await, sorted(&[&own, &closed]), "what was missing of its own list");
     bucket::check(&world.stack, &world.repository).await;
 }
 
@@ -115,26 +88,24 @@ async fn a_list_that_breaks_off_and_one_that_is_too_long_fail_no_image() {
     registry.hold(&world.path, "v2", &long);
     registry.hold_by_digest(&world.path, &first);
     registry.hold_by_digest(&world.path, &second);
-    registry.always("GET", "/referrers/", || list(&[]));
+    registry.refer_to_nothing();
     lists(&registry, &cut, &[&first]);
     world.create_mirror(&registry.address, versions()).await;
     assert_eq!(world.sync().await["status"], "SUCCESS");
 
     let page = format!("/v2/{}/referrers/{}/2", world.path, cut.digest());
     let link = format!("<{page}>; rel=\"next\"");
-    let listed = second.clone();
-    registry
-        .plan("GET", &format!("/referrers/{}", cut.digest()), move |_| Some(list(&[&listed]).header("link", &link)));
+    let listed = [second.referrer_descriptor()];
+    let broken_off = move || Answer::referrers(&listed).header("link", &link);
+    registry.always("GET", &format!("/referrers/{}", cut.digest()), broken_off);
     registry.always("GET", &page, || Answer::new(404));
-    let many: Vec<_> = (0..1_001).map(|_| first.referrer_descriptor()).collect();
-    let many = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": many});
-    registry.plan("GET", &format!("/referrers/{}", long.digest()), move |_| Some(Answer::json(&many)));
-    forget_the_last_check(&world).await;
+    registry.refer(&long, vec![first.referrer_descriptor(); 1_001]);
+    world.forget_the_last_check().await;
     let run = world.sync().await;
     assert_eq!((&run["status"], &run["tags_failed"]), (&json!("SUCCESS"), &json!(0)), "{run}");
     assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(2)));
-    assert_eq!(referrers(&world, &cut).await, sorted(&[&first, &second]), "the first page, and what was there");
-    assert!(referrers(&world, &long).await.is_empty());
+    assert_eq!(world.referrers(&cut).await, sorted(&[&first, &second]), "the first page, and what was there");
+    assert!(world.referrers(&long).await.is_empty());
     asked(&registry);
     world.sync().await;
     assert_eq!(asked(&registry), 0, "a lasting answer is not asked for again");
@@ -152,22 +123,22 @@ async fn a_selected_tag_that_is_an_image_is_never_ours() {
     let plain = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": children.each_ref().map(entry)});
     let plain = Image { manifest: plain.to_string().into_bytes(), ..Image::index(children.to_vec()) };
     let reals = [plain, image("amd64"), image("ppc64le")];
-    registry.always("GET", "/referrers/", || list(&[]));
+    registry.refer_to_nothing();
     for (number, (subject, (signature, real))) in subjects.iter().zip(signatures.iter().zip(&reals)).enumerate() {
         registry.hold(&world.path, &format!("v{number}"), subject);
-        registry.hold(&world.path, &attached(subject), real);
+        registry.hold(&world.path, &subject.referrers_tag(), real);
         registry.hold_by_digest(&world.path, signature);
         lists(&registry, subject, &[signature]);
     }
     registry.always("", &format!("/manifests/{}", reals[1].digest()), || Answer::new(500));
-    registry.always("GET", &format!("/manifests/{}", attached(&subjects[1])), || Answer::new(500));
+    registry.always("GET", &format!("/manifests/{}", subjects[1].referrers_tag()), || Answer::new(500));
     let filter = json!({"architecture_filter": ["amd64", "arm64", "s390x"]});
     world.create_mirror(&registry.address, filter).await;
     let run = world.sync().await;
     assert_eq!((&run["tags_failed"], &run["warning"]["tags"]), (&json!(1), &json!(3)), "{run}");
-    assert_eq!(outcome(&run, &attached(&subjects[1]))["outcome"], "failed", "{run}");
+    assert_eq!(outcome(&run, &subjects[1].referrers_tag())["outcome"], "failed", "{run}");
     for (subject, (status, real)) in subjects.iter().zip([200, 404, 404].iter().zip(&reals)) {
-        let path = format!("/v2/{}/manifests/{}", world.repository, attached(subject));
+        let path = format!("/v2/{}/manifests/{}", world.repository, subject.referrers_tag());
         let reply = world.robot().await.get(&path).await;
         assert_eq!(reply.status, *status, "{run}");
         assert!(*status != 200 || reply.body == real.manifest, "the rule wins");
@@ -185,9 +156,9 @@ async fn a_run_says_both_what_it_did_not_delete_and_what_it_could_not_have() {
     // Its list lacks a tag that it has, and one referrer is gone.
     let tags = json!({"name": world.path, "tags": ["v1"]});
     registry.always("GET", "/tags/list", move || Answer::json(&tags));
-    registry.always("GET", "/referrers/", || list(&[]));
+    registry.refer_to_nothing();
     lists(&registry, &v1, &[&signature(&v1)]);
-    forget_the_last_check(&world).await;
+    world.forget_the_last_check().await;
     let run = world.sync().await;
     assert_eq!((&run["status"], &run["warning"]["reason"]), (&json!("SUCCESS"), &json!("list_incomplete")), "{run}");
     let log =

@@ -59,7 +59,7 @@ async fn crane_registry() {
     let list = Image::list(vec![Image::docker("amd64", &[layer(rand::random(), 9)])]);
     let (large, signed) = (large(), small("s390x"));
     let signatures = Image::referrers(vec![Image::referrer(&signed, layer(rand::random(), 50))]);
-    let attached = format!("sha256-{}", signed.digest().hex());
+    let attached = signed.referrers_tag();
     let images = [("large", &large), ("index", &index), ("list", &list), ("signed", &signed), (&attached, &signatures)];
     for (tag, image) in images {
         image.push(&url, &world.path, tag).await;

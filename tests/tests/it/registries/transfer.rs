@@ -50,13 +50,6 @@ fn part(bytes: &[u8], said: &str) -> Answer {
     Answer::new(206).header("content-range", said).body(bytes.to_vec())
 }
 
-/// A registry that other clients know as one, too.
-async fn registry() -> Hostile {
-    let registry = Hostile::start().await;
-    registry.plan("GET", "/v2/", |asked| (asked.path == "/v2/").then(|| Answer::json(&json!({}))));
-    registry
-}
-
 type Ranged = fn(&[u8], usize, usize) -> Answer;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -73,7 +66,7 @@ async fn a_large_blob_is_copied_whatever_is_said_to_a_range() {
             Answer::new(206).header("content-type", "multipart/byteranges; boundary=x").body(body)
         }),
     ];
-    let (world, registry) = (World::new("ranges").await, registry().await);
+    let (world, registry) = (World::new("ranges").await, Hostile::start().await);
     world.create_mirror(&registry.address, json!({})).await;
     for (number, (what, ranged)) in kinds.into_iter().enumerate() {
         // Half of them say it where the registry redirects to.
@@ -128,7 +121,7 @@ async fn a_blob_without_parts_is_gone_on_with_in_the_next_invocation() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn get_decides_where_head_does_not_and_before_anything_is_pruned() {
-    let (world, registry) = (World::new("heads").await, registry().await);
+    let (world, registry) = (World::new("heads").await, Hostile::start().await);
     world.create_mirror(&registry.address, json!({})).await;
     for status in [400, 403, 404, 405, 500, 200] {
         let images = [image(500), image(600)];
@@ -185,7 +178,7 @@ async fn what_comes_wrong_once_is_fetched_once_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nine_redirects_are_followed() {
-    let (world, registry) = (World::new("redirects").await, registry().await);
+    let (world, registry) = (World::new("redirects").await, Hostile::start().await);
     let image = image(1_000);
     registry.hold(&world.path, "v1", &image);
     let (blob, path) = (image.blobs[1].clone(), format!("/blobs/{}", Digest::sha256(&image.blobs[1])));
@@ -204,13 +197,14 @@ async fn nine_redirects_are_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_tag_is_served_by_its_name_although_its_digest_is_not_known() {
-    let (world, registry) = (World::new("names").await, registry().await);
+    let (world, registry) = (World::new("names").await, Hostile::start().await);
     let (old, new) = (image(100), image(200));
     let only_by_name =
         |image: &Image| registry.always("GET", &format!("/manifests/{}", image.digest()), || Answer::new(404));
     registry.hold(&world.path, "v1", &new);
     registry.hold(&world.path, "v2", &new);
     only_by_name(&new);
+    assert_eq!(skopeo::copies(&registry.address, &world.path, "v1", &[]), Ok(()));
     world.create_mirror(&registry.address, json!({})).await;
     assert_copied(&world.sync().await, "by its name", &["manifest_by_digest"]);
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v2"], new.digest());
@@ -221,6 +215,7 @@ async fn a_tag_is_served_by_its_name_although_its_digest_is_not_known() {
     only_by_name(&old);
     let stale = old.digest().to_string();
     registry.always("HEAD", "/manifests/v1", move || Answer::new(200).header("docker-content-digest", &stale));
+    assert_eq!(skopeo::copies(&registry.address, &world.path, "v1", &[]), Ok(()));
     let run = world.sync().await;
     assert_eq!((&run["status"], &outcome(&run, "v1")["outcome"]), (&json!("SUCCESS"), &json!("copied")), "{run}");
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], newer.digest());
@@ -254,8 +249,27 @@ async fn the_mirrors_timeout_is_what_an_answer_may_take() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_first_byte_is_waited_for_longer_than_any_pause_of_ours() {
+    let world = World::new("firstbyte").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = image(1_000);
+    image.push(&upstream, &world.path, "v1").await;
+    let proxy = Proxy::start(&upstream).await;
+    // Longer than a connection may be silent before another is tried, and about as long as an invocation here can wait.
+    let blob = format!("blobs/{}", Digest::sha256(&image.blobs[1]));
+    proxy.fault("GET", &blob, ALWAYS, Fault::Delay(Duration::from_secs(12)));
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    assert_copied(&run, "after twelve seconds", &[]);
+    assert_eq!(run["invocations"], 1, "{run}");
+    let asked = proxy.take_seen().iter().filter(|seen| seen.path.contains(&blob)).count();
+    assert!(asked <= 2, "on a kept connection and a new one: {asked}");
+    assert_eq!(bucket::check(&world.stack, &world.repository).await.tags["v1"], image.digest());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_registry_that_bears_one_request_at_a_time_is_copied() {
-    let (world, registry) = (World::new("single").await, registry().await);
+    let (world, registry) = (World::new("single").await, Hostile::start().await);
     for tag in 0..12 {
         registry.hold(&world.path, &format!("t{tag}"), &image(1_000 + tag));
     }
@@ -275,7 +289,7 @@ async fn a_registry_that_bears_one_request_at_a_time_is_copied() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_missing_is_said() {
-    let (world, registry) = (World::new("missing").await, registry().await);
+    let (world, registry) = (World::new("missing").await, Hostile::start().await);
     let (whole, child) = (image(100), image(200));
     let index = Image::index(vec![child.clone(), image(300)]);
     registry.hold(&world.path, "blob", &whole);
