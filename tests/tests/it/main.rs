@@ -19,6 +19,7 @@ mod network;
 mod one_reading;
 mod openapi;
 mod organization_mirror_ends;
+mod organization_mirror_policy;
 mod organization_mirrors;
 mod permissions;
 mod possession;
