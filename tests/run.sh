@@ -41,6 +41,7 @@ if [ $# -gt 0 ]; then
   esac
 else
   "$python" tests/template.py
+  "$python" tests/guards.py
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"
   on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
