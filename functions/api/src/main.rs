@@ -52,7 +52,7 @@ use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
+    moorage_runtime::init();
     let api = Config::from_env()?.api().await;
     run(service_fn(|request: Request| handler::handle(&api, request))).await
 }

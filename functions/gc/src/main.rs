@@ -8,7 +8,7 @@ use lambda_runtime::{Error, run, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
+    moorage_runtime::init();
     let function = Config::from_env()?.function().await;
     run(service_fn(|event| handler::handle(&function, event))).await
 }

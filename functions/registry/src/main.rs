@@ -26,7 +26,7 @@ use lambda_http::{Error, Request, run, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
+    moorage_runtime::init();
     let registry = Config::from_env()?.registry().await;
     run(service_fn(|request: Request| handler::handle(&registry, request))).await
 }

@@ -10,7 +10,7 @@ use lambda_runtime::{Error, run, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
+    moorage_runtime::init();
     let engine = Config::from_env()?.engine();
     run(service_fn(|event| task::handle(&engine, event))).await
 }
