@@ -49,10 +49,11 @@ mod user;
 
 use config::Config;
 use lambda_http::{Error, Request, run, service_fn};
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     moorage_runtime::init();
-    let api = Config::from_env()?.api().await;
+    let api = Config::read(&Environment::of_process())?.api();
     run(service_fn(|request: Request| handler::handle(&api, request))).await
 }

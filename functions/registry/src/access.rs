@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use lambda_http::http::HeaderMap;
 use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
+use moorage_runtime::StackSecret;
 use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Table};
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     credentials::Credentials,
     error::PullError,
     scope::Scope,
-    secret::StackSecret,
     token::{self, Claims},
 };
 

@@ -17,16 +17,16 @@ mod referrers;
 mod registry;
 mod route;
 mod scope;
-mod secret;
 mod tags;
 mod token;
 
 use config::Config;
 use lambda_http::{Error, Request, run, service_fn};
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     moorage_runtime::init();
-    let registry = Config::from_env()?.registry().await;
+    let registry = Config::read(&Environment::of_process())?.registry();
     run(service_fn(|request: Request| handler::handle(&registry, request))).await
 }
