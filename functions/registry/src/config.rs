@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::ResponseChecksumValidation;
+use moorage_distribution::{
+    Access, Content, Registry,
+    alias::{self, Alias},
+};
 use moorage_runtime::{Environment, SettingError, StackSecret, aws};
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
-
-use crate::{
-    access::Access,
-    content::Content,
-    local::{self, Alias},
-    registry::Registry,
-};
 
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -58,7 +55,7 @@ impl Config {
         };
         let alias = aws
             .endpoint_url()
-            .and_then(local::other_name)
+            .and_then(alias::other_name)
             .map(|endpoint| Alias { storage: storage(s3.clone().endpoint_url(endpoint.as_str())), endpoint });
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
         Registry {

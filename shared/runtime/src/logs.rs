@@ -9,7 +9,7 @@ use tracing_subscriber::{
 /// Lambda's own variable for the level (its `LoggingConfig`).
 const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
 
-/// How the names of our crates begin.
+/// What the names of our own crates begin with.
 const OURS: &str = "moorage_";
 
 /// Starts logging: top-level `timestamp` (RFC 3339), `level` and `message`, as Lambda's level filter needs them for

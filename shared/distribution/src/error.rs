@@ -8,8 +8,8 @@ use moorage_storage::StorageError;
 use serde_json::{Value, json};
 
 use crate::{
+    access::scope::Scope,
     answer::{Answer, REGISTRY_CHALLENGE},
-    scope::Scope,
 };
 
 /// Why a request fails.
