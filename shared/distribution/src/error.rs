@@ -2,13 +2,14 @@
 
 use lambda_http::http::header::{ALLOW, WWW_AUTHENTICATE};
 use moorage_domain::{Digest, RepositoryName};
+use moorage_runtime::StackSecretError;
 use moorage_state::StateError;
 use moorage_storage::StorageError;
 use serde_json::{Value, json};
 
 use crate::{
+    access::scope::Scope,
     answer::{Answer, REGISTRY_CHALLENGE},
-    scope::Scope,
 };
 
 /// Why a request fails.
@@ -127,6 +128,12 @@ fn bearer(url: &str, scope: Option<String>, problem: Option<&'static str>) -> St
 /// The name under which clients ask for tokens: host and port.
 fn service(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest.split('/').next().unwrap_or(rest))
+}
+
+impl From<StackSecretError> for PullError {
+    fn from(error: StackSecretError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 impl From<StateError> for PullError {

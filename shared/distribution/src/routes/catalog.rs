@@ -8,12 +8,14 @@ use moorage_state::Repository;
 use serde_json::json;
 
 use crate::{
-    access::{Access, Session},
+    access::{
+        caller::Caller,
+        {Access, Session},
+    },
     answer::Answer,
-    caller::Caller,
     error::PullError,
-    page::{Query, next},
     registry::Registry,
+    routes::page::{Query, next},
 };
 
 /// The most repositories on a page: a robot's permission is looked up for each.

@@ -1,5 +1,12 @@
 //! One request: what it asks for, who calls, and what comes of it; one line of log.
 
+pub(crate) mod catalog;
+pub(crate) mod page;
+pub(crate) mod pull;
+pub(crate) mod referrers;
+pub(crate) mod route;
+pub(crate) mod tags;
+
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
 use futures_util::FutureExt as _;
@@ -7,22 +14,16 @@ use lambda_http::{Body, Request, RequestExt as _, Response, http::header::CACHE_
 use moorage_domain::{ExposeSecret as _, Timestamp};
 use serde_json::json;
 
+use self::{page::Query, route::Route};
 use crate::{
-    access::Session,
+    access::{Session, caller::Caller, scope::Scope, token},
     answer::Answer,
-    caller::Caller,
-    catalog,
     error::PullError,
-    page::Query,
-    pull, referrers,
     registry::{Registry, now},
-    route::Route,
-    scope::Scope,
-    tags, token,
 };
 
 /// Answers a request. Never fails: every failure is an answer.
-pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
+pub async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
     let started = Instant::now();
     let (caller, result) = settled(Box::pin(respond(registry, &request))).await;
     match &result {

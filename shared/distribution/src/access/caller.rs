@@ -1,11 +1,12 @@
 //! Who calls: a robot, the holder of a token of the API, or nobody known.
 
 use moorage_domain::{ExposeSecret as _, Generation, Namespace, RobotName, SecretString, Timestamp};
+use moorage_runtime::StackSecret;
 use moorage_state::{ApiToken, Repository, Robot, RobotIdentity, RobotToken, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::{access::KEPT, cache::Cache, error::PullError, secret::StackSecret};
+use crate::{access::KEPT, cache::Cache, error::PullError};
 
 /// The user name that goes with tokens of the API, as in Quay.
 const TOKEN_USER: &str = "$oauthtoken";

@@ -7,11 +7,13 @@ use moorage_domain::Timestamp;
 use crate::{access::Access, content::Content};
 
 /// Clients, caches and settings.
-pub(crate) struct Registry {
-    pub(crate) content: Content,
-    pub(crate) access: Access,
+pub struct Registry {
+    /// What repositories hold.
+    pub content: Content,
+    /// Who may pull what.
+    pub access: Access,
     /// The URL at which clients reach it, without a slash at the end; empty for the one that they called.
-    pub(crate) public_url: String,
+    pub public_url: String,
 }
 
 /// Now, by the wall clock: a frozen environment's monotonic clock need not move on, and what was revoked meanwhile would

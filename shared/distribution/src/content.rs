@@ -1,13 +1,16 @@
 //! What repositories hold, with as few requests to S3 as can be: tags are always asked for, content that was found stays
 //! found for a while.
 
+pub mod alias;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use moorage_domain::{Digest, MediaType, Owner, Proven, SecretString, TagName, Timestamp, manifest::announced};
 use moorage_storage::{Method, Storage, Stored};
 
-use crate::{cache::Cache, error::PullError, local::Alias};
+use self::alias::Alias;
+use crate::{cache::Cache, error::PullError};
 
 /// How long content stays found, in seconds: how long something deleted may seem to be there.
 const KEPT: i64 = 300;
@@ -35,7 +38,7 @@ struct Kept {
 }
 
 /// The bucket, and what was found in it. Only what a repository links is looked for.
-pub(crate) struct Content {
+pub struct Content {
     storage: Storage,
     /// The same by the other name of this machine, where it is on it.
     alias: Option<Alias>,
@@ -46,7 +49,8 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub(crate) fn new(storage: Storage, alias: Option<Alias>) -> Self {
+    /// Of this bucket.
+    pub fn new(storage: Storage, alias: Option<Alias>) -> Self {
         let (manifests, revisions) = (Cache::new(MANIFESTS, KEPT), Cache::new(LINKS, KEPT));
         Self { storage, alias, manifests, revisions, blobs: Cache::new(LINKS, KEPT) }
     }

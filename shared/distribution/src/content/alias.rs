@@ -11,9 +11,11 @@ const NAME: &str = "localhost";
 const ADDRESS: &str = "127.0.0.1";
 
 /// A bucket of this machine, by the machine's other name.
-pub(crate) struct Alias {
-    pub(crate) endpoint: Url,
-    pub(crate) storage: Storage,
+pub struct Alias {
+    /// The endpoint.
+    pub endpoint: Url,
+    /// The bucket behind it.
+    pub storage: Storage,
 }
 
 impl Alias {
@@ -24,7 +26,7 @@ impl Alias {
 }
 
 /// An endpoint by the machine's other name, if it is on the machine itself.
-pub(crate) fn other_name(endpoint: &str) -> Option<Url> {
+pub fn other_name(endpoint: &str) -> Option<Url> {
     let mut url: Url = endpoint.parse().ok()?;
     let other = match url.host()? {
         Host::Domain(NAME) => ADDRESS,

@@ -18,7 +18,7 @@ use crate::{
     content::Found,
     error::PullError,
     registry::Registry,
-    route::Reference,
+    routes::route::Reference,
 };
 
 /// The largest manifest that is answered here, in bytes; larger ones come from S3. An answer of Lambda has 6 MB at most,

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::{
     answer::Answer,
     error::PullError,
-    page::{Query, next},
     registry::Registry,
+    routes::page::{Query, next},
 };
 
 /// By which filters the answer was narrowed.

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::{
     answer::Answer,
     error::PullError,
-    page::{Query, next},
     registry::Registry,
+    routes::page::{Query, next},
 };
 
 /// The most tags on a page: ten requests to S3, and at most 1.3 MB. Clients follow the link to the next one.

@@ -9,7 +9,7 @@ use moorage_domain::{ExposeSecret as _, SecretString, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::scope::Scope;
+use crate::access::scope::Scope;
 
 /// How long a token works, in seconds. Shorter than a minute is taken for a minute by clients.
 pub(crate) const LIFETIME: i64 = 300;

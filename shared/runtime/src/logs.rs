@@ -9,15 +9,15 @@ use tracing_subscriber::{
 /// Lambda's own variable for the level (its `LoggingConfig`).
 const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
 
+/// What the names of our own crates begin with.
+const OURS: &str = "moorage_";
+
 /// Starts logging: top-level `timestamp` (RFC 3339), `level` and `message`, as Lambda's level filter needs them for
 /// runtimes without its own logger, and the event's fields beside them. Our own crates log at the level that
 /// [`LEVEL_VARIABLE`] names (INFO if none), all others at WARN.
 pub fn init() {
     let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let ours =
-        ["api", "collector", "domain", "engine", "gc", "registry", "schedule", "state", "storage", "sync", "upstream"];
-    let ours = ours.map(|name| (format!("moorage_{name}"), level));
-    let filter = Targets::new().with_default(LevelFilter::WARN).with_targets(ours);
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target(OURS, level);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

@@ -5,21 +5,25 @@
 //! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
 //! for: a token narrows what a caller may, and never widens it.
 
+pub(crate) mod caller;
+pub(crate) mod credentials;
+pub(crate) mod scope;
+pub(crate) mod token;
+
 use std::sync::Arc;
 
 use lambda_http::http::HeaderMap;
 use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
+use moorage_runtime::StackSecret;
 use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Table};
 
-use crate::{
-    cache::Cache,
+use self::{
     caller::{Caller, Callers},
     credentials::Credentials,
-    error::PullError,
     scope::Scope,
-    secret::StackSecret,
-    token::{self, Claims},
+    token::Claims,
 };
+use crate::{cache::Cache, error::PullError};
 
 /// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
 pub(crate) const KEPT: i64 = 30;
@@ -65,7 +69,7 @@ enum Permit {
 }
 
 /// Callers, and what the table says of their rights.
-pub(crate) struct Access {
+pub struct Access {
     pub(crate) table: Table,
     key: StackSecret,
     pub(crate) callers: Callers,
@@ -77,7 +81,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// `key` signs tokens, `admin` is the stack's first one.
-    pub(crate) fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
+    pub fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
         let callers = Callers::new(table.clone(), admin);
         Self { table, key, callers, repositories: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
     }

@@ -5,7 +5,7 @@ use lambda_http::http::Method;
 use moorage_domain::{Digest, RepositoryName, TagName};
 use percent_encoding::percent_decode_str;
 
-use crate::{error::PullError, scope::Scope};
+use crate::{access::scope::Scope, error::PullError};
 
 /// How much of a malformed name or digest an answer repeats, in characters.
 const QUOTE_LENGTH: usize = 256;
