@@ -19,7 +19,7 @@ use crate::{
     error::{StateError, unavailable},
     key::{Key, PK, SK},
     race::jitter,
-    tag_history::TAG_RETENTION,
+    tags::tag_history::TAG_RETENTION,
 };
 
 /// Writes in one `BatchWriteItem`: DynamoDB's limit.

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     Ciphertext, Race, StateError, Table,
     key::{Key, PK, namespace_pk, prefix},
-    organization::within,
+    organizations::organization::within,
     table::{Item, conditional},
     transaction::{Committed, Transaction},
 };

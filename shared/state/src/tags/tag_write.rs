@@ -14,9 +14,9 @@ use crate::{
     SkippedTag, StateError, Table, TransitionError,
     clock::now,
     key::Key,
-    lock::at_present,
+    repositories::lock::at_present,
     table::Item,
-    tag::TagItem,
+    tags::tag::TagItem,
     transaction::{Change, Committed, Transaction},
 };
 

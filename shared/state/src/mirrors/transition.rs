@@ -15,8 +15,8 @@ use crate::{
     Mirror, OrganizationMirror, Race, Repository, StateError, Table,
     clock::moment,
     key::Key,
-    lock::{QUIET, UNLOCKED, at_present},
-    organization::id_is,
+    organizations::organization::id_is,
+    repositories::lock::{QUIET, UNLOCKED, at_present},
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
 };

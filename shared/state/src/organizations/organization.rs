@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     StateError, Table,
     key::{Key, ORGANIZATIONS, SK, namespace_pk, prefix},
+    organizations::team::{OWNERS, Team, TeamRole},
     table::{Item, Query, conditional},
-    team::{OWNERS, Team, TeamRole},
     transaction::{Committed, Transaction},
 };
 

@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use crate::{
     Mirror, MirrorSecrets, NewRepository, Repository, Robot, Role, StateError, Table,
+    access::permission,
     key::{Key, namespace_pk, prefix},
-    mirror,
-    organization::within,
-    permission, public, repository,
+    mirrors::mirror,
+    organizations::organization::within,
+    repositories::{public, repository},
     table::{Item, Query},
     transaction::{Committed, Transaction},
 };

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex as Turn, oneshot};
 
 use crate::{
     SkippedTag, StateError, Table, TransitionError,
-    tag_write::{Right, Write},
+    tags::tag_write::{Right, Write},
 };
 
 /// The most tags of one transaction: with the past of each they stay below the 100 items that DynamoDB takes.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Robot, StateError, Table,
     key::{Key, grants_prefix, namespace_pk, prefix, repository_pk},
-    mirror,
-    organization::within,
-    repository,
+    mirrors::mirror,
+    organizations::organization::within,
+    repositories::repository,
     table::Item,
     transaction::{Committed, Transaction},
 };

@@ -13,13 +13,12 @@ use uuid::Uuid;
 
 use crate::{
     MirrorSecrets, Robot, Role, StateError, Table,
+    access::permission,
     clock::moment,
-    configuration::Changed,
-    discovered,
     key::Key,
-    lock::{UNLOCKED, at_present},
-    organization::{id_is, within},
-    permission,
+    mirrors::{configuration::Changed, discovered},
+    organizations::organization::{id_is, within},
+    repositories::lock::{UNLOCKED, at_present},
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
 };

@@ -10,7 +10,7 @@ use crate::{
     Organization, Role, StateError, Table,
     error::or_gone,
     key::{API_TOKENS, Key, prefix},
-    organization::within,
+    organizations::organization::within,
     table::Query,
     transaction::{Committed, Transaction},
 };

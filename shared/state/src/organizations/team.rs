@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Race, StateError, Table,
     key::{Key, namespace_pk, prefix},
-    organization::within,
+    organizations::organization::within,
     table::Item,
     transaction::{Change, Committed, Transaction},
 };

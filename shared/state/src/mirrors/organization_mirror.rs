@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use crate::{
     MirrorSecrets, StateError, Table,
-    configuration::Changed,
     key::Key,
-    mirror::{release_robot, use_robot},
-    organization::within,
+    mirrors::{
+        configuration::Changed,
+        mirror::{release_robot, use_robot},
+    },
+    organizations::organization::within,
     table::{Item, conditional},
     transaction::{Change, Committed, Transaction},
 };

@@ -10,7 +10,7 @@ use crate::{
     Robot, StateError, Table,
     error::or_gone,
     key::{Key, members_prefix, namespace_pk, prefix},
-    organization::{id_is, within},
+    organizations::organization::{id_is, within},
     table::Item,
     transaction::{Change, Committed, Transaction},
 };

@@ -10,10 +10,12 @@ use crate::{
     clock::{moment, now},
     error::or_gone,
     key::{Key, namespace_pk, prefix, repository_pk},
-    lock::{UNLOCKED, at_present, expect_free},
-    mirror,
-    organization::within,
-    public,
+    mirrors::mirror,
+    organizations::organization::within,
+    repositories::{
+        lock::{UNLOCKED, at_present, expect_free},
+        public,
+    },
     table::{Item, Query, conditional},
     transaction::{Change, Committed, Transaction},
 };

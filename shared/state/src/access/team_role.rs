@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Repository, Role, StateError, Table,
     key::{Key, namespace_pk, prefix, repository_pk, team_grants_prefix},
-    organization::within,
-    repository,
+    organizations::organization::within,
+    repositories::repository,
     table::Item,
     transaction::{Committed, Transaction},
 };

@@ -1,0 +1,5 @@
+//! Organizations and their teams.
+
+pub(crate) mod organization;
+pub(crate) mod team;
+pub(crate) mod team_member;
