@@ -3,6 +3,9 @@
 pub(crate) mod claimed;
 pub(crate) mod configuration;
 pub(crate) mod discovered;
+pub(crate) mod discovery;
+pub(crate) mod follow;
+pub(crate) mod left;
 pub(crate) mod mirror;
 pub(crate) mod organization_mirror;
 pub(crate) mod transition;

@@ -7,10 +7,11 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    Organization, Role, StateError, Table,
+    StateError, Table,
+    access::permission::Role,
     error::or_gone,
     key::{API_TOKENS, Key, prefix},
-    organizations::organization::within,
+    organizations::{generation::within, organization::Organization},
     table::Query,
     transaction::{Committed, Transaction},
 };

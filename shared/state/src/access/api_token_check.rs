@@ -6,7 +6,7 @@ use moorage_domain::{Generation, Namespace, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::{ADMIN, ApiToken, StateError, Table, key::Key};
+use crate::{StateError, Table, access::api_token::ApiToken, key::Key, organizations::generation::ADMIN};
 
 /// What tokens depend on: the tokens that made them, and their organizations.
 #[derive(Debug, Deserialize)]
@@ -63,7 +63,7 @@ impl Present {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NewApiToken, Role};
+    use crate::access::{api_token::NewApiToken, permission::Role};
 
     #[test]
     fn a_token_is_good_with_its_makers_and_its_organization() {

@@ -4,10 +4,10 @@ use moorage_domain::{Generation, RepositoryName, RobotName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Robot, StateError, Table,
+    StateError, Table,
+    access::{robot::Robot, robot_use},
     key::{Key, grants_prefix, namespace_pk, prefix, repository_pk},
-    mirrors::mirror,
-    organizations::organization::within,
+    organizations::generation::within,
     repositories::repository,
     table::Item,
     transaction::{Committed, Transaction},
@@ -107,7 +107,7 @@ impl Table {
     /// Gives the robot a role on the repository; [`StateError::NotFound`] if it or the repository is gone by now.
     pub async fn grant(&self, repository: &RepositoryName, robot: &Robot, role: Role) -> Result<(), StateError> {
         let mut transaction = Transaction::new(self);
-        mirror::expect_robot(&mut transaction, robot)?;
+        robot_use::expect_robot(&mut transaction, robot)?;
         repository::expect(&mut transaction, repository)?;
         grant(&mut transaction, repository, robot, role)?;
         within(&mut transaction, &repository.namespace(), robot.organization_id)?;

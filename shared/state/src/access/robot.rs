@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Ciphertext, Race, StateError, Table,
+    Race, StateError, Table,
+    access::secret::Ciphertext,
     key::{Key, PK, namespace_pk, prefix},
-    organizations::organization::within,
+    organizations::generation::within,
     table::{Item, conditional},
     transaction::{Committed, Transaction},
 };

@@ -6,10 +6,11 @@ use moorage_domain::{Generation, Namespace, RepositoryName, RobotName, TeamName}
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Repository, Role, StateError, Table,
+    StateError, Table,
+    access::permission::Role,
     key::{Key, namespace_pk, prefix, repository_pk, team_grants_prefix},
-    organizations::organization::within,
-    repositories::repository,
+    organizations::generation::within,
+    repositories::repository::{self, Repository},
     table::Item,
     transaction::{Committed, Transaction},
 };

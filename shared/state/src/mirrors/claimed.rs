@@ -5,8 +5,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    Table, TransitionError,
+    Table,
     key::Key,
+    mirrors::transition::TransitionError,
     transaction::{Committed, Transaction},
 };
 

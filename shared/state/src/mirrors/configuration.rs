@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Timestamp, status::SyncState};
 use serde::Serialize;
 
-use crate::{MirrorSecrets, StateError, table::Item};
+use crate::{StateError, access::secret::MirrorSecrets, table::Item};
 
 /// The attributes of a configuration.
 #[derive(Serialize)]

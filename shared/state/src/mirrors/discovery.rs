@@ -1,42 +1,35 @@
-//! What an organization's mirror has found: its repositories, and whose sync is next.
+//! What a discovery writes: repositories that it creates, and what is remembered of those that it has found.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Namespace, RepositoryName, Timestamp,
+    Namespace, Timestamp,
     discovery::DiscoveredRepository,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
 };
-use rand::seq::SliceRandom as _;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Mirror, MirrorSecrets, NewRepository, Repository, Robot, Role, StateError, Table,
-    access::permission,
-    key::{Key, namespace_pk, prefix},
-    mirrors::mirror,
-    organizations::organization::within,
-    repositories::{public, repository},
-    table::{Item, Query},
+    StateError, Table,
+    access::{
+        permission::{self, Role},
+        robot::Robot,
+        robot_use,
+        secret::MirrorSecrets,
+    },
+    key::Key,
+    mirrors::{discovered, mirror::Mirror},
+    organizations::generation::within,
+    repositories::{
+        public_entry,
+        repository::{self, NewRepository, Repository},
+    },
+    table::Item,
     transaction::{Committed, Transaction},
 };
 
-/// Turns that are looked at to take some: those who look at once mostly choose different ones.
-const CHOICE: i32 = 32;
 /// Repositories that are remembered in one transaction: two items for each, and at most 100 in all.
 const AT_ONCE: usize = 49;
-/// Mirrors' batches that are read at once.
-const READS: usize = 8;
-/// Mirrors of one batch: DynamoDB's limit.
-const BATCH: usize = 100;
-
-/// That a repository is to be synced when it is its turn.
-#[derive(Serialize, Deserialize)]
-struct Turn {
-    repository: RepositoryName,
-}
 
 /// A repository to be created with its mirror.
 #[derive(Debug)]
@@ -63,19 +56,6 @@ pub struct Discoverer<'a> {
 }
 
 impl Table {
-    /// The repositories that an organization's mirror has found, by name.
-    pub async fn discovered(&self, organization: &Namespace) -> Result<Vec<DiscoveredRepository>, StateError> {
-        self.all(namespace_pk(organization), prefix::DISCOVERED).await
-    }
-
-    /// The mirrors of many repositories, in no order; those that have none are left out.
-    pub async fn mirrors_of_many(&self, repositories: &[RepositoryName]) -> Result<Vec<Mirror>, StateError> {
-        let batches = repositories.chunks(BATCH).map(<[_]>::to_vec).collect::<Vec<_>>();
-        let read = |batch: Vec<_>| async move { self.mirrors_of(&batch).await };
-        let batches = stream::iter(batches).map(read).buffered(READS);
-        Ok(batches.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
-    }
-
     /// Creates a repository with its mirror, gives its robot the role it needs, and queues its sync, all or nothing.
     /// [`StateError::Conflict`] if the name is taken, [`StateError::Locked`] if somebody looks at what the bucket has under
     /// it, [`StateError::NotFound`] if the robot is gone, the organization ends, or the discovery lost its claim.
@@ -102,12 +82,12 @@ impl Table {
         repository::insert(&mut transaction, &repository)?;
         transaction.create(Key::Mirror(name), &mirror)?;
         transaction.put(Key::Discovered(name), &new.discovered)?;
-        transaction.put(Key::Turn(name), &Turn { repository: name.clone() })?;
+        discovered::queue(&mut transaction, name)?;
         permission::grant(&mut transaction, name, by.robot, Role::Write)?;
-        mirror::expect_robot(&mut transaction, by.robot)?;
+        robot_use::expect_robot(&mut transaction, by.robot)?;
         expect_claim(&mut transaction, &name.namespace(), by.transaction)?;
         within(&mut transaction, &name.namespace(), by.robot.organization_id)?;
-        public::list(&mut transaction, name, new.is_public)?;
+        public_entry::list(&mut transaction, name, new.is_public)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(0 | 2) => Err(StateError::Conflict),
@@ -125,7 +105,7 @@ impl Table {
                 let repository = &known.repository;
                 transaction.put(Key::Discovered(repository), known)?;
                 if known.skipped.is_none() {
-                    transaction.put(Key::Turn(repository), &Turn { repository: repository.clone() })?;
+                    discovered::queue(&mut transaction, repository)?;
                 }
             }
             expect_claim(&mut transaction, &some[0].repository.namespace(), claim)?;
@@ -135,60 +115,6 @@ impl Table {
         }
         Ok(())
     }
-
-    /// Queues the sync of a repository.
-    pub async fn put_turn(&self, repository: &RepositoryName) -> Result<(), StateError> {
-        self.put(Key::Turn(repository), &Turn { repository: repository.clone() }).await
-    }
-
-    /// Takes up to `count` repositories whose sync is queued. Each is given to one caller only.
-    pub async fn take_turns(&self, organization: &Namespace, count: usize) -> Result<Vec<RepositoryName>, StateError> {
-        let (mut taken, mut after) = (Vec::new(), None);
-        while taken.len() < count {
-            let query = Query {
-                pk: namespace_pk(organization),
-                prefix: prefix::TURN,
-                newest_first: false,
-                limit: Some(CHOICE),
-                after,
-            };
-            let mut page = self.page::<Turn>(query).await?;
-            page.items.shuffle(&mut rand::rng());
-            for turn in page.items {
-                if taken.len() == count {
-                    break;
-                }
-                match self.delete(Key::Turn(&turn.repository)).await {
-                    Ok(()) => taken.push(turn.repository),
-                    // Somebody else was faster.
-                    Err(StateError::NotFound) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        Ok(taken)
-    }
-
-    /// How many syncs of an organization's repositories are queued.
-    pub async fn queued(&self, organization: &Namespace) -> Result<usize, StateError> {
-        Ok(self.all::<Turn>(namespace_pk(organization), prefix::TURN).await?.len())
-    }
-
-    /// Takes all syncs of an organization's repositories from the queue.
-    pub async fn drop_turns(&self, organization: &Namespace) -> Result<(), StateError> {
-        self.delete_all(&namespace_pk(organization), prefix::TURN).await
-    }
-
-    /// Forgets a repository that an organization's mirror has found.
-    pub async fn forget_discovered(&self, repository: &RepositoryName) -> Result<(), StateError> {
-        let mut transaction = Transaction::new(self);
-        forget(&mut transaction, repository)?;
-        transaction.commit().await.map(drop)
-    }
 }
 
 /// Expects a discovery to have its claim still, as a part of a transaction.
@@ -197,10 +123,4 @@ fn expect_claim(transaction: &mut Transaction<'_>, organization: &Namespace, cla
     let values = Item::from([(":id".to_owned(), id), (":true".to_owned(), AttributeValue::Bool(true))]);
     let ours = "#sync_transaction_id = :id AND NOT #is_deleted = :true";
     transaction.check(Key::OrganizationMirror(organization), ours, values)
-}
-
-/// The end of what an organization's mirror remembers of a repository, as a part of a transaction.
-pub(crate) fn forget(transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
-    transaction.delete(Key::Discovered(repository), None::<(&str, Item)>)?;
-    transaction.delete(Key::Turn(repository), None::<(&str, Item)>)
 }

@@ -1,10 +1,9 @@
 //! Mirrors: their configuration, and the transitions of their state.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    RepositoryName, RobotName, Timestamp,
+    RepositoryName, Timestamp,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
 };
@@ -12,16 +11,26 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    MirrorSecrets, Robot, Role, StateError, Table,
-    access::permission,
+    StateError, Table,
+    access::{
+        permission::{self, Role},
+        robot_use::{expect_robot, release_robot, use_robot},
+        secret::MirrorSecrets,
+    },
     clock::moment,
+    expression::Change,
     key::Key,
-    mirrors::{configuration::Changed, discovered},
-    organizations::organization::{id_is, within},
-    repositories::lock::{UNLOCKED, at_present},
-    table::{Item, conditional},
-    transaction::{Change, Committed, Transaction},
+    mirrors::{configuration::Changed, discovered, left::remember_left},
+    organizations::generation::within,
+    repositories::lock_condition::{UNLOCKED, at_present},
+    table::Item,
+    transaction::{Committed, Transaction},
 };
+
+/// Mirrors' batches that are read at once.
+const READS: usize = 8;
+/// Mirrors of one batch: DynamoDB's limit.
+const BATCH: usize = 100;
 
 /// A mirror as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,7 +184,7 @@ impl Table {
         let mut transaction = Transaction::new(self);
         let mut values = at_present();
         values.insert(":state".to_owned(), serde_dynamo::to_attribute_value(RepositoryState::Normal)?);
-        let left = remember_left(Some(mirror), &mut values);
+        let left = remember_left(Some(&mirror.state), &mut values);
         let condition = format!("attribute_exists(#pk) AND {UNLOCKED}");
         let change = Change { update: &format!("SET #state = :state{left}"), condition: &condition };
         transaction.update(Key::Repository(repository), change, values)?;
@@ -206,21 +215,12 @@ impl Table {
         if mirror.is_discovered { Ok(()) } else { release_robot(transaction, &mirror.config.robot) }
     }
 
-    /// Records that a mirror's schedule was made from `revision` of its configuration. If there is a later one by now, or
-    /// no mirror, nothing is recorded, and the answer is no: the schedule is to be made again.
-    pub async fn set_scheduled(&self, repository: &RepositoryName, revision: u64) -> Result<bool, StateError> {
-        self.scheduled(Key::Mirror(repository), revision).await
-    }
-
-    pub(crate) async fn scheduled(&self, key: Key<'_>, revision: u64) -> Result<bool, StateError> {
-        let revision = AttributeValue::N(revision.to_string());
-        let update = self.set(key, HashMap::from([("scheduled_revision".into(), revision)]));
-        let update = update.condition_expression("#config_revision = :scheduled_revision");
-        match conditional(update.expression_attribute_names("#config_revision", "config_revision")).await {
-            Ok(()) => Ok(true),
-            Err(StateError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// The mirrors of many repositories, in no order; those that have none are left out.
+    pub async fn mirrors_of_many(&self, repositories: &[RepositoryName]) -> Result<Vec<Mirror>, StateError> {
+        let batches = repositories.chunks(BATCH).map(<[_]>::to_vec).collect::<Vec<_>>();
+        let read = |batch: Vec<_>| async move { self.mirrors_of(&batch).await };
+        let batches = stream::iter(batches).map(read).buffered(READS);
+        Ok(batches.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
     /// The mirrors of these repositories, in no order; those that have none are left out.
@@ -228,35 +228,4 @@ impl Table {
         let keys = repositories.iter().map(|repository| Key::Mirror(repository).attributes()).collect();
         self.get_all(keys).await
     }
-}
-
-/// What an update of a repository adds to remember the run of a mirror that goes, and its values.
-pub(crate) fn remember_left(mirror: Option<&Mirror>, values: &mut Item) -> &'static str {
-    let Some(left) = mirror.and_then(|mirror| mirror.state.left()) else { return "" };
-    values.insert(":left_by".to_owned(), AttributeValue::S(left.by.to_string()));
-    values.insert(":left_until".to_owned(), moment(left.until));
-    ", #left_by = :left_by, #left_until = :left_until"
-}
-
-/// Counts a mirror of a robot. The robot must be this one still.
-pub(crate) fn use_robot(transaction: &mut Transaction<'_>, robot: &Robot) -> Result<(), StateError> {
-    let (id, value) = id_is(robot.id)?;
-    let condition = format!("attribute_exists(#pk) AND {id}");
-    let change = Change { update: "ADD #mirrors :by", condition: &condition };
-    let values = [(":by".to_owned(), AttributeValue::N("1".to_owned())), (":id".to_owned(), value)];
-    transaction.update(Key::Robot(&robot.name), change, Item::from(values))
-}
-
-/// Counts a mirror of a robot that has it no more. It has kept the robot from being deleted.
-pub(crate) fn release_robot(transaction: &mut Transaction<'_>, robot: &RobotName) -> Result<(), StateError> {
-    let change = Change { update: "ADD #mirrors :by", condition: "attribute_exists(#pk)" };
-    let values = Item::from([(":by".to_owned(), AttributeValue::N("-1".to_owned()))]);
-    transaction.update(Key::Robot(robot), change, values)
-}
-
-/// Expects a robot to be this one still.
-pub(crate) fn expect_robot(transaction: &mut Transaction<'_>, robot: &Robot) -> Result<(), StateError> {
-    let (id, value) = id_is(robot.id)?;
-    let values = Item::from([(":id".to_owned(), value)]);
-    transaction.check(Key::Robot(&robot.name), &format!("attribute_exists(#pk) AND {id}"), values)
 }

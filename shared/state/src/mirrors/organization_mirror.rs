@@ -6,15 +6,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    MirrorSecrets, StateError, Table,
-    key::Key,
-    mirrors::{
-        configuration::Changed,
-        mirror::{release_robot, use_robot},
+    StateError, Table,
+    access::{
+        robot_use::{release_robot, use_robot},
+        secret::MirrorSecrets,
     },
-    organizations::organization::within,
+    expression::Change,
+    key::Key,
+    mirrors::configuration::Changed,
+    organizations::generation::within,
     table::{Item, conditional},
-    transaction::{Change, Committed, Transaction},
+    transaction::{Committed, Transaction},
 };
 
 /// An organization's mirror as it is stored.
@@ -138,16 +140,6 @@ impl Table {
             Committed::Refused(0) => Err(StateError::Conflict),
             Committed::Refused(_) => Err(StateError::NotFound),
         }
-    }
-
-    /// Records that the schedule was made from `revision` of the configuration; the answer is no if there is a later one
-    /// by now.
-    pub async fn set_organization_scheduled(
-        &self,
-        organization: &Namespace,
-        revision: u64,
-    ) -> Result<bool, StateError> {
-        self.scheduled(Key::OrganizationMirror(organization), revision).await
     }
 
     /// Marks an organization's mirror as deleted, which ends a running discovery. Its repositories are still to be

@@ -12,13 +12,18 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::{
-    Mirror, OrganizationMirror, Race, Repository, StateError, Table,
+    Race, StateError, Table,
     clock::moment,
+    expression::Change,
     key::Key,
-    organizations::organization::id_is,
-    repositories::lock::{QUIET, UNLOCKED, at_present},
+    mirrors::{mirror::Mirror, organization_mirror::OrganizationMirror},
+    organizations::generation::id_is,
+    repositories::{
+        lock_condition::{QUIET, UNLOCKED, at_present},
+        repository::Repository,
+    },
     table::{Item, conditional},
-    transaction::{Change, Committed, Transaction},
+    transaction::{Committed, Transaction},
 };
 
 /// Why a transition did not happen.
@@ -64,6 +69,32 @@ impl Stateful for OrganizationMirror {
     }
 }
 
+/// The move from one state to the next, on condition that nobody else has moved the item.
+struct Move {
+    update: String,
+    condition: String,
+    values: Item,
+}
+
+impl Move {
+    fn new(before: &SyncState, next: &SyncState) -> Result<Self, StateError> {
+        let attributes: Item = serde_dynamo::to_item(next)?;
+        let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
+        let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
+        values.insert(":seen".to_owned(), AttributeValue::S(before.sync_transaction_id.to_string()));
+        values.insert(":start".to_owned(), moment(before.sync_start_date));
+        // The start date may be changed by the API without rolling the transaction id.
+        let mut condition = "#sync_transaction_id = :seen AND #sync_start_date = :start".to_owned();
+        // So is a claim renewed: one that is at this very moment has not expired, and what it leaves behind must not be
+        // taken for shorter than it is.
+        if let Some(expiration) = before.sync_expiration_date {
+            condition.push_str(" AND #sync_expiration_date = :expiration");
+            values.insert(":expiration".to_owned(), moment(expiration));
+        }
+        Ok(Self { update: format!("SET {}", assignments.join(", ")), condition, values })
+    }
+}
+
 impl Table {
     /// Moves a mirror to the state that `decide` gives for it, atomically: where somebody else got in between,
     /// `decide` is asked again. Returns the mirror with its new state.
@@ -71,7 +102,7 @@ impl Table {
     where
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
-        self.move_item(Key::Mirror(repository), decide).await
+        self.move_alone(Key::Mirror(repository), decide).await
     }
 
     /// Moves a mirror to the state of a claimed one, as [`Self::transition`], and only if the repository is `of`, is a
@@ -81,40 +112,30 @@ impl Table {
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
         let name = &of.repository;
-        let mut race = Race::begin();
-        loop {
-            let before = self.mirror(name).await?.ok_or(TransitionError::NotFound)?;
-            let next = decide(&before)?;
-            let attributes: Item = serde_dynamo::to_item(&next).map_err(StateError::from)?;
-            let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
-            let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
-            values.insert(":seen".to_owned(), AttributeValue::S(before.state.sync_transaction_id.to_string()));
-            values.insert(":start".to_owned(), moment(before.state.sync_start_date));
-            let mut transaction = Transaction::new(self);
-            let mut condition = "#sync_transaction_id = :seen AND #sync_start_date = :start".to_owned();
-            // A claim that is renewed at this very moment has not expired.
-            if let Some(expiration) = before.state.sync_expiration_date {
-                condition.push_str(" AND #sync_expiration_date = :before");
-                values.insert(":before".to_owned(), moment(expiration));
-            }
-            let change = Change { update: &format!("SET {}", assignments.join(", ")), condition: &condition };
-            transaction.update(Key::Mirror(name), change, values)?;
-            let (id, value) = id_is(of.id)?;
-            let mut values = at_present();
-            values.extend([(":id".to_owned(), value), (":true".to_owned(), AttributeValue::Bool(true))]);
-            for (name, state) in [(":mirror", RepositoryState::Mirror), (":found", RepositoryState::OrgMirror)] {
-                let state = serde_dynamo::to_attribute_value(state).map_err(StateError::from)?;
-                values.insert(name.to_owned(), state);
-            }
-            let which = format!("attribute_exists(#pk) AND {id} AND NOT #is_deleted = :true");
-            let open = format!("{which} AND #state IN (:mirror, :found) AND {UNLOCKED} AND {QUIET}");
-            transaction.check(Key::Repository(name), &open, values)?;
-            match transaction.commit().await? {
-                Committed::Yes => return Ok(before.with_state(next)),
-                Committed::Refused(0) => race.lost().await?,
-                Committed::Refused(_) => return Err(self.why_not_claimed(of).await?),
-            }
+        let (id, value) = id_is(of.id)?;
+        let which = format!("attribute_exists(#pk) AND {id} AND NOT #is_deleted = :true");
+        let open = format!("{which} AND #state IN (:mirror, :found) AND {UNLOCKED} AND {QUIET}");
+        let mut values = Item::from([(":id".to_owned(), value), (":true".to_owned(), AttributeValue::Bool(true))]);
+        for (name, state) in [(":mirror", RepositoryState::Mirror), (":found", RepositoryState::OrgMirror)] {
+            let state = serde_dynamo::to_attribute_value(state).map_err(StateError::from)?;
+            values.insert(name.to_owned(), state);
         }
+        let write = |moved: Move| {
+            let (open, mut values) = (&open, values.clone());
+            values.extend(at_present());
+            async move {
+                let mut transaction = Transaction::new(self);
+                let change = Change { update: &moved.update, condition: &moved.condition };
+                transaction.update(Key::Mirror(name), change, moved.values)?;
+                transaction.check(Key::Repository(name), open, values)?;
+                match transaction.commit().await? {
+                    Committed::Yes => Ok(true),
+                    Committed::Refused(0) => Ok(false),
+                    Committed::Refused(_) => Err(self.why_not_claimed(of).await?),
+                }
+            }
+        };
+        self.move_item(Key::Mirror(name), decide, write).await
     }
 
     async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
@@ -141,7 +162,7 @@ impl Table {
             }
             decide(mirror)
         };
-        self.move_item(Key::OrganizationMirror(organization), decide).await
+        self.move_alone(Key::OrganizationMirror(organization), decide).await
     }
 
     /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
@@ -167,34 +188,40 @@ impl Table {
         self.renew(Key::OrganizationMirror(organization), transaction, now, expiration).await
     }
 
-    async fn move_item<T, F>(&self, key: Key<'_>, decide: F) -> Result<T, TransitionError>
+    /// Moves an item, whatever becomes of others.
+    async fn move_alone<T, F>(&self, key: Key<'_>, decide: F) -> Result<T, TransitionError>
     where
         T: Stateful,
         F: Fn(&T) -> Result<SyncState, TransitionError>,
+    {
+        let write = |moved: Move| async move {
+            let change = Change { update: &moved.update, condition: &moved.condition };
+            match conditional(self.change(key, change, moved.values)).await {
+                Ok(()) => Ok(true),
+                Err(StateError::Conflict) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        };
+        self.move_item(key, decide, write).await
+    }
+
+    /// Moves an item to the state that `decide` gives for it. `write` tells whether nobody else got in between; else
+    /// `decide` is asked again.
+    async fn move_item<T, F, W, Written>(&self, key: Key<'_>, decide: F, write: W) -> Result<T, TransitionError>
+    where
+        T: Stateful,
+        F: Fn(&T) -> Result<SyncState, TransitionError>,
+        W: Fn(Move) -> Written,
+        Written: Future<Output = Result<bool, TransitionError>>,
     {
         let mut race = Race::begin();
         loop {
             let before: T = self.get(key).await?.ok_or(TransitionError::NotFound)?;
             let next = decide(&before)?;
-            let seen = before.state();
-            let update = self.set(key, serde_dynamo::to_item(&next).map_err(StateError::from)?);
-            // The start date may be changed by the API without rolling the transaction id.
-            let condition = "#sync_transaction_id = :seen AND #sync_start_date = :start";
-            // And so is a claim renewed: what it leaves behind must not be taken for shorter than it is.
-            let update = match seen.sync_expiration_date {
-                Some(expiration) => update
-                    .condition_expression(format!("{condition} AND #sync_expiration_date = :expiration"))
-                    .expression_attribute_values(":expiration", moment(expiration)),
-                None => update.condition_expression(condition),
-            };
-            let update = update
-                .expression_attribute_values(":seen", AttributeValue::S(seen.sync_transaction_id.to_string()))
-                .expression_attribute_values(":start", AttributeValue::N(seen.sync_start_date.unix().to_string()));
-            match conditional(update).await {
-                Ok(()) => return Ok(before.with_state(next)),
-                Err(StateError::Conflict) => race.lost().await?,
-                Err(error) => return Err(error.into()),
+            if write(Move::new(before.state(), &next)?).await? {
+                return Ok(before.with_state(next));
             }
+            race.lost().await?;
         }
     }
 

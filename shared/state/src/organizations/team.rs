@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Race, StateError, Table,
+    expression::Change,
     key::{Key, namespace_pk, prefix},
-    organizations::organization::within,
+    organizations::generation::within,
     table::Item,
-    transaction::{Change, Committed, Transaction},
+    transaction::{Committed, Transaction},
 };
 
 /// The team that every organization begins with, as in Quay.

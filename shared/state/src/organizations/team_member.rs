@@ -7,12 +7,14 @@ use moorage_domain::{Generation, Namespace, RobotName, TeamName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Robot, StateError, Table,
+    StateError, Table,
+    access::robot::Robot,
     error::or_gone,
+    expression::Change,
     key::{Key, members_prefix, namespace_pk, prefix},
-    organizations::organization::{id_is, within},
+    organizations::generation::{id_is, within},
     table::Item,
-    transaction::{Change, Committed, Transaction},
+    transaction::{Committed, Transaction},
 };
 
 /// The most teams of one robot: one batch, which has up to 100 keys, reads all that decides what it may do with a

@@ -1,4 +1,4 @@
-//! The lock of a repository, and the conditions by which everything else keeps it.
+//! The lock of a repository.
 //!
 //! It is three attributes of the repository's item. A sync has no lock but a claim, on its mirror's item; each looks for
 //! the other in the transaction that takes it. What the table does not know of, but the bucket has content of, is locked
@@ -17,18 +17,19 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    Repository, StateError, Table,
+    StateError, Table,
     clock::{moment, now},
     error::or_gone,
+    expression::Change,
     key::Key,
+    repositories::{
+        lock_condition::{QUIET, UNLOCKED, at_present},
+        repository::Repository,
+    },
     table::{Item, conditional},
-    transaction::{Change, Committed, Transaction},
+    transaction::{Committed, Transaction},
 };
 
-/// Of a repository's item: nobody has the lock. It needs `:now`.
-pub(crate) const UNLOCKED: &str = "(attribute_not_exists(#lock_until) OR #lock_until <= :now)";
-/// Of a repository's item: no run of a mirror that is gone may still write. It needs `:now`.
-pub(crate) const QUIET: &str = "(attribute_not_exists(#left_until) OR #left_until <= :now)";
 /// Of a mirror's item, if there is one: no sync runs, and none from which the claim was taken away may still write. It
 /// needs `:syncing` and `:now`.
 const IDLE: &str = "attribute_not_exists(#pk) OR \
@@ -41,11 +42,6 @@ struct StrayLock {
     lock_until: Timestamp,
     /// For the table's own cleaning up.
     expires_at: Timestamp,
-}
-
-/// `:now`, as conditions on locks need it.
-pub(crate) fn at_present() -> Item {
-    Item::from([(":now".to_owned(), moment(now()))])
 }
 
 impl Table {
@@ -94,6 +90,17 @@ impl Table {
         Ok(if can_be { StateError::Locked } else { StateError::NotFound })
     }
 
+    /// Why a change of a repository was refused: it is locked, or it is `otherwise`.
+    pub(crate) async fn locked_or(
+        &self,
+        name: &RepositoryName,
+        otherwise: StateError,
+    ) -> Result<StateError, StateError> {
+        let found: Option<Repository> = self.get(Key::Repository(name)).await?;
+        let lock = found.filter(|found| !found.is_deleted).and_then(|found| found.lock);
+        Ok(if lock.is_some_and(|lock| lock.is_live(now())) { StateError::Locked } else { otherwise })
+    }
+
     /// Prolongs a lock that has not ended; [`StateError::Conflict`] if it has, whoever has it now.
     pub async fn extend_lock(&self, name: &RepositoryName, lock: &Lock, until: Timestamp) -> Result<(), StateError> {
         let update = self.update(Key::Repository(name)).update_expression("SET #until = :until");
@@ -140,9 +147,4 @@ impl Table {
             result => result,
         }
     }
-}
-
-/// Expects nobody to look at what the bucket has under a name that is being taken.
-pub(crate) fn expect_free(transaction: &mut Transaction<'_>, name: &RepositoryName) -> Result<(), StateError> {
-    transaction.check(Key::StrayLock(name), UNLOCKED, at_present())
 }

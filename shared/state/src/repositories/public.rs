@@ -4,24 +4,22 @@
 use std::collections::{BTreeSet, HashMap};
 
 use moorage_domain::{Generation, Namespace, RepositoryName};
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    ADMIN, Organization, Repository, RepositoryPage, StateError, Table,
+    StateError, Table,
     key::{Key, PUBLIC, prefix},
+    organizations::{generation::ADMIN, organization::Organization},
+    repositories::{
+        public_entry::Entry,
+        repository::{Repository, RepositoryPage},
+    },
     table::{Query, item},
-    transaction::Transaction,
 };
 
 /// Entries that are looked at together for whether there is a repository.
 const LOOK: i32 = 10;
 /// How often.
 const LOOKS: usize = 5;
-
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    repository: RepositoryName,
-}
 
 impl Table {
     /// Public repositories, of one namespace or of all, by name, from behind `after`.
@@ -88,18 +86,5 @@ impl Table {
         }
         let entries = missing.iter().map(|name| item(Key::Public(name), &Entry { repository: name.clone() }));
         self.put_all(entries.collect::<Result<_, _>>()?).await
-    }
-}
-
-/// Lists a repository if it is public, and else does not, as a part of a transaction that this never refuses.
-pub(crate) fn list(
-    transaction: &mut Transaction<'_>,
-    name: &RepositoryName,
-    is_public: bool,
-) -> Result<(), StateError> {
-    if is_public {
-        transaction.put(Key::Public(name), &Entry { repository: name.clone() })
-    } else {
-        transaction.delete(Key::Public(name), None)
     }
 }

@@ -6,18 +6,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Mirror, StateError, Table,
-    clock::{moment, now},
-    error::or_gone,
-    key::{Key, namespace_pk, prefix, repository_pk},
-    mirrors::mirror,
-    organizations::organization::within,
+    StateError, Table,
+    expression::Change,
+    key::{Key, namespace_pk, prefix},
+    organizations::generation::within,
     repositories::{
-        lock::{UNLOCKED, at_present, expect_free},
-        public,
+        lock_condition::{UNLOCKED, at_present, expect_free},
+        public_entry,
     },
     table::{Item, Query, conditional},
-    transaction::{Change, Committed, Transaction},
+    transaction::{Committed, Transaction},
 };
 
 /// A repository of ours.
@@ -108,7 +106,7 @@ impl Table {
         let mut transaction = Transaction::new(self);
         insert(&mut transaction, repository)?;
         within(&mut transaction, &repository.repository.namespace(), repository.organization_id)?;
-        public::list(&mut transaction, &repository.repository, repository.is_public)?;
+        public_entry::list(&mut transaction, &repository.repository, repository.is_public)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(0) => Err(StateError::Conflict),
@@ -161,17 +159,6 @@ impl Table {
         }
     }
 
-    /// Why a change of a repository was refused: it is locked, or it is `otherwise`.
-    pub(crate) async fn locked_or(
-        &self,
-        name: &RepositoryName,
-        otherwise: StateError,
-    ) -> Result<StateError, StateError> {
-        let found: Option<Repository> = self.get(Key::Repository(name)).await?;
-        let lock = found.filter(|found| !found.is_deleted).and_then(|found| found.lock);
-        Ok(if lock.is_some_and(|lock| lock.is_live(now())) { StateError::Locked } else { otherwise })
-    }
-
     /// Makes a repository public or private; [`StateError::NotFound`] if there is none.
     pub async fn set_repository_public(&self, name: &RepositoryName, is_public: bool) -> Result<(), StateError> {
         let flags = [(":public", is_public), (":true", true)];
@@ -180,7 +167,7 @@ impl Table {
         let change = Change { update: "SET #is_public = :public", condition };
         let mut transaction = Transaction::new(self);
         transaction.update(Key::Repository(name), change, Item::from(values))?;
-        public::list(&mut transaction, name, is_public)?;
+        public_entry::list(&mut transaction, name, is_public)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(_) => Err(StateError::NotFound),
@@ -209,104 +196,6 @@ impl Table {
         match conditional(request).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
-        }
-    }
-
-    /// Marks a repository as deleted, and deletes its mirror with it, which ends a running sync: until that has noticed, it
-    /// is remembered here. The rest is left to [`Table::purge_repository`]. `mirror` is the mirror as it was read;
-    /// [`StateError::Conflict`] if there is another one or none by now, or its sync has gone on,
-    /// [`StateError::NotFound`] if there is no repository, [`StateError::Locked`] while somebody has it to themselves.
-    pub async fn mark_repository_deleted(
-        &self,
-        name: &RepositoryName,
-        mirror: Option<&Mirror>,
-    ) -> Result<(), StateError> {
-        let mut transaction = Transaction::new(self);
-        let mut values = at_present();
-        values.insert(":true".to_owned(), AttributeValue::Bool(true));
-        let left = mirror::remember_left(mirror, &mut values);
-        let condition = format!("attribute_exists(#pk) AND {UNLOCKED}");
-        let change = Change { update: &format!("SET #is_deleted = :true{left}"), condition: &condition };
-        transaction.update(Key::Repository(name), change, values)?;
-        match mirror {
-            Some(mirror) => self.unlink_mirror(&mut transaction, mirror)?,
-            None => transaction.delete(Key::Mirror(name), Some(("attribute_not_exists(#pk)", Item::new())))?,
-        }
-        public::list(&mut transaction, name, false)?;
-        match transaction.commit().await? {
-            Committed::Yes => Ok(()),
-            Committed::Refused(0) => Err(self.locked_or(name, StateError::NotFound).await?),
-            Committed::Refused(_) => Err(StateError::Conflict),
-        }
-    }
-
-    /// A repository that was deleted, or left behind by an organization that is gone, if something of it is left.
-    pub async fn deleted_repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
-        let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
-        Ok(found.filter(|found| found.is_deleted || Some(found.organization_id) != present))
-    }
-
-    /// Whether a repository was deleted, and something of it is left.
-    pub async fn is_repository_deleted(&self, name: &RepositoryName) -> Result<bool, StateError> {
-        Ok(self.deleted_repository(name).await?.is_some())
-    }
-
-    /// Deletes every item of a deleted repository, and last the one that keeps its name taken. `lock` is for purging it;
-    /// [`StateError::Conflict`] if that has ended.
-    pub async fn purge_repository(&self, name: &RepositoryName, lock: &Lock) -> Result<(), StateError> {
-        for robot in self.robots_with_roles(name).await? {
-            or_gone(self.revoke(name, &robot).await)?;
-        }
-        for (team, _) in self.team_roles(name).await? {
-            or_gone(self.revoke_team(name, &team).await)?;
-        }
-        self.delete_all(&repository_pk(name), "").await?;
-        let mut transaction = Transaction::new(self);
-        let mut values = at_present();
-        values.insert(":true".to_owned(), AttributeValue::Bool(true));
-        values.insert(":by".to_owned(), AttributeValue::S(lock.by.to_string()));
-        let ours = "#is_deleted = :true AND #lock_by = :by AND #lock_until > :now";
-        transaction.delete(Key::Repository(name), Some((ours, values)))?;
-        match transaction.commit().await? {
-            Committed::Yes => Ok(()),
-            Committed::Refused(_) => Err(StateError::Conflict),
-        }
-    }
-
-    /// Records that a run has noticed that its claim was taken away, and writes nothing more from `settled` on.
-    pub async fn run_has_left(
-        &self,
-        name: &RepositoryName,
-        transaction: Uuid,
-        settled: Timestamp,
-    ) -> Result<(), StateError> {
-        let keys = [(Key::Mirror(name), "sync_"), (Key::Repository(name), "")];
-        for (key, prefix) in keys {
-            self.has_left(key, prefix, transaction, settled).await?;
-        }
-        Ok(())
-    }
-
-    /// As [`Self::run_has_left`], for a discovery. What it writes is in transactions, so that nothing is under way.
-    pub async fn discovery_has_left(&self, organization: &Namespace, transaction: Uuid) -> Result<(), StateError> {
-        self.has_left(Key::OrganizationMirror(organization), "sync_", transaction, now()).await
-    }
-
-    async fn has_left(
-        &self,
-        key: Key<'_>,
-        prefix: &str,
-        transaction: Uuid,
-        settled: Timestamp,
-    ) -> Result<(), StateError> {
-        let update = self.update(key).update_expression("SET #until = :settled");
-        let update = update.condition_expression("#by = :by AND #until > :settled");
-        let update = update.expression_attribute_names("#by", format!("{prefix}left_by"));
-        let update = update.expression_attribute_names("#until", format!("{prefix}left_until"));
-        let update = update.expression_attribute_values(":by", AttributeValue::S(transaction.to_string()));
-        match conditional(update.expression_attribute_values(":settled", moment(settled))).await {
-            Ok(()) | Err(StateError::Conflict) => Ok(()),
-            Err(error) => Err(error),
         }
     }
 }

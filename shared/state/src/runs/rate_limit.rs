@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Namespace, RateLimit, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     StateError, Table,
     key::{Key, namespace_pk, rate_limits_prefix},
+    runs::account::Account,
     table::conditional,
 };
 
@@ -18,25 +18,6 @@ use crate::{
 const RETENTION: Duration = Duration::from_secs(86_400);
 /// How often a report is made again after losing a race. Who gives up reports again in seconds.
 const MAX_RACES: u32 = 4;
-
-/// Who asks: an identity at a registry, of one namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Whose syncs ask.
-    pub(crate) namespace: Namespace,
-    /// The registry's host and port.
-    pub(crate) authority: String,
-    /// A hash of the user name; nothing for anonymous.
-    pub(crate) identity: String,
-}
-
-impl Account {
-    /// A user of a registry, or anonymous.
-    pub fn new(namespace: Namespace, authority: &str, username: Option<&str>) -> Self {
-        let identity = username.map(|username| hex::encode(Sha256::digest(username))).unwrap_or_default();
-        Self { namespace, authority: authority.to_ascii_lowercase(), identity }
-    }
-}
 
 #[derive(Default, Serialize, Deserialize)]
 struct LimitItem {

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    StateError, Table, TransitionError,
+    StateError, Table,
     key::{Key, outcomes_prefix, prefix, repository_pk},
+    mirrors::transition::TransitionError,
     table::{Query, item},
     transaction::{Committed, Transaction},
 };

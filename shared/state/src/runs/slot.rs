@@ -1,40 +1,20 @@
-//! What a namespace takes of its share: the slots of its syncs and previews, its repositories, and what their tags hold.
+//! The slots of a namespace: of its syncs, and of its previews.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use moorage_domain::{Namespace, RepositoryName, Timestamp, share::Usage};
+use moorage_domain::{Namespace, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    error::unavailable,
-    key::{Key, PK, SK, namespace_pk, prefix, slots_prefix},
+    key::{Key, namespace_pk, slots_prefix},
+    runs::share::Share,
     table::conditional,
 };
 
 /// How long a slot that nobody gave up is remembered after its end. It can be taken long before.
 const RETENTION: Duration = Duration::from_secs(86_400);
-
-/// What there are slots for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
-    /// Syncs.
-    Syncs,
-    /// Previews, and whatever else asks a registry while somebody waits.
-    Previews,
-}
-
-impl Share {
-    /// The name in keys.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Syncs => "syncs",
-            Self::Previews => "previews",
-        }
-    }
-}
 
 /// One of a namespace's slots that somebody has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,14 +44,6 @@ pub fn free_slot(slots: &[Slot], count: u32, is_held: impl Fn(&Slot) -> bool) ->
         Some(slot) if !is_held(slot) => Some((number, Some(slot.ticket))),
         Some(_) => None,
     })
-}
-
-/// A repository item, as far as shares go.
-#[derive(Deserialize)]
-struct Measured {
-    repository: RepositoryName,
-    #[serde(default)]
-    usage: Usage,
 }
 
 impl Table {
@@ -104,42 +76,6 @@ impl Table {
         let ticket = serde_dynamo::to_attribute_value(slot.ticket)?;
         let key = Key::Slot(namespace, share, slot.number);
         match self.delete_if(key, "ticket = :ticket", (":ticket", ticket)).await {
-            Err(StateError::Conflict) => Ok(()),
-            result => result,
-        }
-    }
-
-    /// How many repositories a namespace has, those included that are on their way out.
-    pub async fn count_repositories(&self, namespace: &Namespace) -> Result<u64, StateError> {
-        let (mut count, mut start) = (0u64, None);
-        loop {
-            let query = self.client.query().table_name(&self.name).select(Select::Count).consistent_read(true);
-            let query = query.key_condition_expression("#pk = :pk AND begins_with(#sk, :sk)");
-            let query = query.expression_attribute_names("#pk", PK).expression_attribute_names("#sk", SK);
-            let query = query.expression_attribute_values(":pk", AttributeValue::S(namespace_pk(namespace)));
-            let query = query.expression_attribute_values(":sk", AttributeValue::S(prefix::REPOSITORY.to_owned()));
-            let answer = query.set_exclusive_start_key(start).send().await.map_err(|error| unavailable(&error))?;
-            count = count.saturating_add(u64::try_from(answer.count).unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(count);
-            }
-        }
-    }
-
-    /// What the tags of a namespace's repositories hold, but for those of `without`, as the last run of each has found it.
-    pub async fn usage(&self, namespace: &Namespace, without: &RepositoryName) -> Result<Usage, StateError> {
-        let measured: Vec<Measured> = self.all(namespace_pk(namespace), prefix::REPOSITORY).await?;
-        Ok(measured.into_iter().filter(|it| it.repository != *without).map(|it| it.usage).sum())
-    }
-
-    /// Writes down what the tags of a repository hold. One that is gone is let go.
-    pub async fn put_usage(&self, repository: &RepositoryName, usage: Usage) -> Result<(), StateError> {
-        let update = self.update(Key::Repository(repository)).update_expression("SET #usage = :usage");
-        let update = update.condition_expression("attribute_exists(#state)");
-        let update = update.expression_attribute_names("#usage", "usage").expression_attribute_names("#state", "state");
-        let update = update.expression_attribute_values(":usage", serde_dynamo::to_attribute_value(usage)?);
-        match conditional(update).await {
             Err(StateError::Conflict) => Ok(()),
             result => result,
         }

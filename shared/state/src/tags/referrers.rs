@@ -6,7 +6,7 @@ use moorage_domain::{Digest, RepositoryName, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{StateError, Table, TransitionError, key::Key};
+use crate::{StateError, Table, key::Key, mirrors::transition::TransitionError};
 
 /// The most images that are noted: about what one item of the table holds.
 const MAX_AGAIN: usize = 4_000;

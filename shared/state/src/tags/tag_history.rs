@@ -1,7 +1,5 @@
 //! What tags pointed to before they were moved or deleted. It is written with the tag itself, so that nobody forgets it.
 
-use std::time::Duration;
-
 use moorage_domain::{PastTag, RepositoryName, TagName, Timestamp, plan::HeldTag};
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +10,6 @@ use crate::{
     transaction::Transaction,
 };
 
-/// How long the past of a tag is kept, unless the stack says otherwise: as long as Quay keeps it by default.
-pub const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
 /// How many entries are read for somebody for whom not all may be.
 const FEW: i32 = 1_000;
 /// Entries that are read at once.

@@ -11,13 +11,15 @@ use moorage_domain::{
 use uuid::Uuid;
 
 use crate::{
-    SkippedTag, StateError, Table, TransitionError,
+    StateError, Table,
     clock::now,
+    expression::Change,
     key::Key,
-    repositories::lock::at_present,
+    mirrors::transition::TransitionError,
+    repositories::lock_condition::at_present,
     table::Item,
-    tags::tag::TagItem,
-    transaction::{Change, Committed, Transaction},
+    tags::{skipped::SkippedTag, tag::TagItem},
+    transaction::{Committed, Transaction},
 };
 
 /// By what somebody may change the tags of a repository.

@@ -14,8 +14,12 @@ use moorage_domain::{
 use tokio::sync::{Mutex as Turn, oneshot};
 
 use crate::{
-    SkippedTag, StateError, Table, TransitionError,
-    tags::tag_write::{Right, Write},
+    StateError, Table,
+    mirrors::transition::TransitionError,
+    tags::{
+        skipped::SkippedTag,
+        tag_write::{Right, Write},
+    },
 };
 
 /// The most tags of one transaction: with the past of each they stay below the 100 items that DynamoDB takes.
