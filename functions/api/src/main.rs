@@ -5,10 +5,11 @@ mod handler;
 
 use config::Config;
 use lambda_http::{Error, Request, run, service_fn};
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
-    let api = Config::from_env()?.api().await;
+    moorage_runtime::init();
+    let api = Config::read(&Environment::of_process())?.api();
     run(service_fn(|request: Request| handler::handle(&api, request))).await
 }

@@ -1,14 +1,14 @@
 //! One collection: its stages, over as many invocations as they take.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use moorage_domain::{
     Timestamp,
     collection::{CollectRequest, Collection, Stage},
 };
+use moorage_runtime::{Metric, Unit, emit};
 use moorage_state::{StateError, Table};
 use moorage_storage::{Storage, StorageError};
-use moorage_telemetry::{Metric, Unit, emit};
 use uuid::Uuid;
 
 use crate::sweep::Sweep;
@@ -190,8 +190,4 @@ fn report(collection: &Collection) {
     emit(&[("dry_run", if collection.dry_run { "true" } else { "false" })], 1, &metrics);
 }
 
-/// Now, in whole seconds.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
+pub(crate) use moorage_state::now;

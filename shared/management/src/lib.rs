@@ -3,7 +3,6 @@
 mod access;
 mod account;
 mod api;
-mod clock;
 mod endpoints;
 mod external_registry;
 mod http;

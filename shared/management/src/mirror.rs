@@ -8,6 +8,7 @@ pub(crate) mod endpoints;
 pub(crate) mod find;
 pub(crate) mod health;
 pub(crate) mod log;
+pub(crate) mod policy;
 pub(crate) mod preview;
 pub(crate) mod rate_limit;
 pub(crate) mod robot;

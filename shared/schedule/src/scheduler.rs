@@ -76,7 +76,11 @@ impl Scheduler {
     /// Makes the mirror's schedule what `plan` says, whether or not there is one.
     pub async fn ensure(&self, repository: &RepositoryName, plan: &SchedulePlan) -> Result<(), ScheduleError> {
         let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Schedule };
-        self.repeat(Self::name_of(repository), plan, Order::Sync(request)).await
+        self.repeat(Self::name_of(repository), plan, Order::Sync(request.clone())).await?;
+        match plan.once {
+            Some(at) => self.once(request, at).await,
+            None => Ok(()),
+        }
     }
 
     /// Makes the schedule of an organization's mirror what `plan` says, whether or not there is one.
@@ -86,7 +90,11 @@ impl Scheduler {
         plan: &SchedulePlan,
     ) -> Result<(), ScheduleError> {
         let task = Task::Discover { organization: organization.clone(), trigger: Trigger::Schedule };
-        self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await
+        self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await?;
+        match plan.once {
+            Some(at) => self.discover_once(organization, Trigger::Schedule, at).await,
+            None => Ok(()),
+        }
     }
 
     async fn repeat(&self, name: String, plan: &SchedulePlan, input: Order) -> Result<(), ScheduleError> {

@@ -17,9 +17,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{StateError, unavailable},
+    expression::{Change, names},
     key::{Key, PK, SK},
     race::jitter,
-    tag_history::TAG_RETENTION,
 };
 
 /// Writes in one `BatchWriteItem`: DynamoDB's limit.
@@ -30,6 +30,9 @@ const READ_BATCH_SIZE: usize = 100;
 pub(crate) const BATCH_ROUNDS: u32 = 8;
 /// The first pause before unprocessed items are sent again.
 pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(25);
+
+/// How long the past of a tag is kept, unless the stack says otherwise: as long as Quay keeps it by default.
+pub const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
 
 /// The table. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -96,6 +99,15 @@ impl Table {
     /// An update of an item, still to be told what.
     pub(crate) fn update(&self, key: Key<'_>) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()))
+    }
+
+    /// An update of an item on a condition. `values` are those of the expressions' placeholders.
+    pub(crate) fn change(&self, key: Key<'_>, change: Change<'_>, values: Item) -> UpdateItemFluentBuilder {
+        let mut update = self.update(key).update_expression(change.update).condition_expression(change.condition);
+        for name in names(change.update).chain(names(change.condition)) {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+        }
+        update.set_expression_attribute_values(Some(values))
     }
 
     /// Deletes an item; [`StateError::NotFound`] where there is none.

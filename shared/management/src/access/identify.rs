@@ -1,12 +1,11 @@
 //! Who calls: the holder of the stack's admin token, of another token, or anybody.
 
 use ::http::{HeaderMap, header::AUTHORIZATION};
-use moorage_state::{ApiToken, Table};
+use moorage_state::{ApiToken, Table, now};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
     access::{admin_token::AdminToken, caller::Caller},
-    clock::now,
     http::error::ApiError,
 };
 

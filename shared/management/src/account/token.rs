@@ -1,14 +1,13 @@
 //! Tokens of the API.
 
 use moorage_domain::{ExposeSecret as _, Generation, Namespace, Timestamp};
-use moorage_state::{ApiToken, MAX_MAKERS, NewApiToken, Role, StateError};
+use moorage_state::{ApiToken, MAX_MAKERS, NewApiToken, Role, StateError, now};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     access::{caller::Caller, role::parse_role},
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError, field::Fields},
     organization::find::find_place,
 };

@@ -1,5 +1,6 @@
 //! Failures of the services of AWS that a call needs: of what kind they are by AWS's own codes, and what a client is told.
 
+use moorage_runtime::{StackSecretError, StackSecretFailure};
 use serde_json::json;
 
 use crate::http::answer::Answer;
@@ -85,6 +86,18 @@ impl ServiceFailure {
                     ),
                 }),
             ),
+        }
+    }
+}
+
+impl From<StackSecretError> for ServiceFailure {
+    fn from(error: StackSecretError) -> Self {
+        let message = error.to_string();
+        match error.kind {
+            StackSecretFailure::Gone | StackSecretFailure::Refused => {
+                Self { kind: Kind::Misconfigured, code: error.code, message }
+            }
+            StackSecretFailure::Unavailable => Self::new(error.code.as_deref(), message),
         }
     }
 }

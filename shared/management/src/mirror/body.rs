@@ -1,7 +1,7 @@
 //! The body of a mirror's POST and PUT: parsed and checked whole, before anything is written.
 
 use moorage_domain::{
-    DigestListing, ExternalReference, Guard, RootRule, SecretString, Timestamp,
+    ExternalReference, Guard, RootRule, SecretString, Timestamp,
     architecture::ARCHITECTURES,
     grid::MIN_SYNC_INTERVAL,
     mirror::{MIN_SYNC_TIMEOUT, RegistryConfig},
@@ -16,6 +16,7 @@ use crate::{
         secrets::SentProxies,
     },
     http::{error::ApiError, field::Fields},
+    mirror::policy::SentPolicy,
 };
 
 /// What POST cannot do without. Quay's schema leaves `robot_username` out, and fails without it.
@@ -50,10 +51,7 @@ pub(crate) struct MirrorBody {
     pub(crate) skopeo_timeout_interval: Option<u64>,
     pub(crate) robot_username: Option<String>,
     pub(crate) architecture_filter: Option<Vec<String>>,
-    pub(crate) deletion_limit: Option<Option<u64>>,
-    pub(crate) deletion_grace: Option<Option<u64>>,
-    pub(crate) rate_limit_floor: Option<Option<u64>>,
-    pub(crate) digest_listing: Option<DigestListing>,
+    pub(crate) policy: SentPolicy,
 }
 
 /// A body that satisfies the schema; its values are still to be checked.
@@ -96,21 +94,10 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             skopeo_timeout_interval: fields.integer("skopeo_timeout_interval", MIN_SYNC_TIMEOUT)?,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             architecture_filter: filter,
-            deletion_limit: fields.nullable_integer("deletion_limit", 0)?,
-            deletion_grace: fields.nullable_integer("deletion_grace", 0)?,
-            rate_limit_floor: fields.nullable_integer("rate_limit_floor", 0)?,
-            digest_listing: digest_listing(fields)?,
+            policy: SentPolicy::parse(fields)?,
             ..MirrorBody::default()
         },
     })
-}
-
-/// Null is the default, as for the other settings of ours.
-fn digest_listing(fields: Fields<'_>) -> Result<Option<DigestListing>, ApiError> {
-    if fields.0.get("digest_listing").is_some_and(Value::is_null) {
-        return Ok(Some(DigestListing::default()));
-    }
-    Ok(fields.one_of("digest_listing", &DigestListing::ALL.map(DigestListing::as_str))?.and_then(DigestListing::named))
 }
 
 fn rule_value(rule: Fields<'_>) -> Result<Vec<String>, ApiError> {
@@ -235,11 +222,6 @@ mod tests {
                 "validation failed: rule_value for TAG_GLOB_CSV must be a list with at least one rule",
             ),
             (json!({"deletion_limit": -1}), "-1 is less than the minimum of 0"),
-            (json!({"deletion_limit": "1"}), "'1' is not of type 'integer'"),
-            (
-                json!({"digest_listing": "gitlab"}),
-                "'gitlab' is not one of ['auto', 'off', 'tags_list', 'quay', 'harbor', 'docker_hub']",
-            ),
             (json!({"sync_start_date": "tomorrow"}), "Incorrect DateTime format for sync_start_date."),
             (json!({"external_reference": ""}), "External registry reference is required"),
             (json!({"external_reference": "127.0.0.1/a"}), "The provided registry location is not allowed"),

@@ -87,9 +87,6 @@ fn apply(after: &mut Mirror, body: &MirrorBody, robot: Option<&RobotName>) {
     set(&mut config.robot, robot);
     set(&mut config.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
     set(&mut config.architecture_filter, body.architecture_filter.as_ref());
-    set(&mut config.deletion_limit, body.deletion_limit.as_ref());
-    set(&mut config.deletion_grace, body.deletion_grace.as_ref());
-    set(&mut config.rate_limit_floor, body.rate_limit_floor.as_ref());
-    set(&mut config.digest_listing, body.digest_listing.as_ref());
+    body.policy.apply(&mut config.policy);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
 }

@@ -2,13 +2,12 @@
 
 use moorage_domain::{
     RepositoryName, RobotName,
-    mirror::{MirrorConfig, RegistryConfig},
+    mirror::{MirrorConfig, RegistryConfig, SyncPolicy},
 };
-use moorage_state::{CreateMirrorError, MirrorSecrets, NewMirror};
+use moorage_state::{CreateMirrorError, MirrorSecrets, NewMirror, now};
 
 use crate::{
     api::Api,
-    clock::now,
     external_registry::secrets::PlainProxies,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{
@@ -70,6 +69,8 @@ fn exists(repository: &RepositoryName) -> ApiError {
 
 fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) -> Result<NewMirror, ApiError> {
     let missing = || ApiError::InvalidRequest("a required property is missing".into());
+    let mut policy = SyncPolicy::default();
+    body.policy.apply(&mut policy);
     let config = MirrorConfig {
         repository: repository.clone(),
         is_enabled: body.is_enabled.unwrap_or(true),
@@ -81,10 +82,7 @@ fn new_mirror(repository: &RepositoryName, body: &MirrorBody, robot: RobotName) 
         robot,
         skopeo_timeout_interval: body.skopeo_timeout_interval.ok_or_else(missing)?,
         architecture_filter: body.architecture_filter.clone().unwrap_or_default(),
-        deletion_limit: body.deletion_limit.flatten(),
-        deletion_grace: body.deletion_grace.flatten(),
-        rate_limit_floor: body.rate_limit_floor.flatten(),
-        digest_listing: body.digest_listing.unwrap_or_default(),
+        policy,
     };
     let sync_start_date = body.sync_start_date.ok_or_else(missing)?;
     Ok(NewMirror { config, secrets: MirrorSecrets::default(), sync_start_date, grant: None })

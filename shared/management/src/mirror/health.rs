@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Namespace, RepositoryName, Timestamp, run::RunId, status::SyncStatus};
-use moorage_state::{Mirror, Role};
+use moorage_state::{Mirror, Role, now};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     organization::find::find_namespace,
 };

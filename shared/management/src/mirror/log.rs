@@ -25,15 +25,12 @@ pub(crate) fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         ("skopeo_timeout_interval", body.skopeo_timeout_interval.map(Value::from)),
         ("robot_username", body.robot_username.clone().map(Value::from)),
         ("architecture_filter", body.architecture_filter.clone().map(Value::from)),
-        ("deletion_limit", body.deletion_limit.map(Value::from)),
-        ("deletion_grace", body.deletion_grace.map(Value::from)),
-        ("rate_limit_floor", body.rate_limit_floor.map(Value::from)),
-        ("digest_listing", body.digest_listing.map(|setting| setting.as_str().into())),
         ("external_registry_username", body.external_registry_username.clone().map(Value::from)),
         ("external_registry_password", password.map(|password| password.as_ref().map(|_| "********").into())),
         ("mirror_rule", body.root_rule.as_ref().map(|rule| rule.patterns().to_vec().into())),
     ];
-    let settings = settings.into_iter().filter_map(|(name, value)| Some(changed(name, value?)));
+    let settings =
+        settings.into_iter().chain(body.policy.changes()).filter_map(|(name, value)| Some(changed(name, value?)));
     // Without their users, as they are without their passwords.
     let proxies = proxies.map(|(key, value)| changed(key, value.as_str().map(without_user).into()));
     settings.chain(flags.map(|(key, value)| changed(key, value.clone()))).chain(proxies).collect()

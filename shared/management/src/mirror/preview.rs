@@ -23,7 +23,7 @@ pub(crate) async fn preview(api: &Api, repository: &RepositoryName, call: &Call)
         repository: repository.clone(),
         root_rule: body.root_rule,
         architecture_filter: body.architecture_filter,
-        deletion_limit: body.deletion_limit.flatten(),
+        deletion_limit: body.policy.deletion_limit.flatten(),
     };
     let (preview, failure) = match share::ask_registry(api, &repository.namespace(), &Task::Preview(request)).await? {
         TaskAnswer::Preview(preview) => (preview, None),

@@ -5,13 +5,12 @@ use moorage_domain::{
     run::{SyncRequest, Trigger},
     status::NotEligible,
 };
-use moorage_state::{Mirror, TransitionError};
+use moorage_state::{Mirror, TransitionError, now};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{find::find_mirror, log::changed},
 };

@@ -9,9 +9,10 @@ use moorage_domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use moorage_state::now;
+
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{find::find_mirror, warning::warning},
 };

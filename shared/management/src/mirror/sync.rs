@@ -7,9 +7,10 @@ use moorage_domain::{
 use serde_json::json;
 use uuid::Uuid;
 
+use moorage_state::now;
+
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{log::changed, rate_limit},
 };

@@ -1,6 +1,6 @@
 //! What is shown of a mirror.
 
-use moorage_domain::{DigestListing, RepositoryName};
+use moorage_domain::RepositoryName;
 use moorage_state::{Mirror, MirrorSecrets};
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     api::Api,
     external_registry::secrets,
     http::{answer::Answer, error::ApiError},
-    mirror::{find::find_mirror, warning::warning},
+    mirror::{find::find_mirror, policy, warning::warning},
 };
 
 /// `GET …/mirror`.
@@ -47,18 +47,7 @@ fn view(mirror: &Mirror, stored: &MirrorSecrets) -> Value {
         "skopeo_timeout_interval": config.skopeo_timeout_interval,
         "architecture_filter": config.architecture_filter,
     });
-    if let Some(limit) = config.deletion_limit {
-        view["deletion_limit"] = limit.into();
-    }
-    if let Some(grace) = config.deletion_grace {
-        view["deletion_grace"] = grace.into();
-    }
-    if let Some(floor) = config.rate_limit_floor {
-        view["rate_limit_floor"] = floor.into();
-    }
-    if config.digest_listing != DigestListing::Auto {
-        view["digest_listing"] = config.digest_listing.as_str().into();
-    }
+    policy::show(&config.policy, &mut view);
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();
     }

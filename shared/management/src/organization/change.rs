@@ -1,12 +1,11 @@
 //! New organizations, and changes of them.
 
 use moorage_domain::{Generation, Namespace, usage_log::LogKind};
-use moorage_state::{ADMIN, Organization, StateError};
+use moorage_state::{ADMIN, Organization, StateError, now};
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError, field::Fields},
     organization::{find::find_organization, view::view},
 };

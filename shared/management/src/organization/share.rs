@@ -6,9 +6,9 @@ use moorage_domain::{
     Namespace,
     task::{Task, TaskAnswer},
 };
-use moorage_state::{Share, Slot, StateError, free_slot};
+use moorage_state::{Share, Slot, StateError, free_slot, now};
 
-use crate::{api::Api, clock::now, http::error::ApiError};
+use crate::{api::Api, http::error::ApiError};
 
 /// How long a slot is kept for a call that does not give it up: longer than API Gateway waits for one.
 const CALL: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ use crate::{
         error::ApiError,
         field::{Fields, repr},
     },
-    mirror::body::USERNAME_LENGTH,
+    mirror::{body::USERNAME_LENGTH, policy::SentPolicy},
 };
 
 /// What POST must have.
@@ -53,6 +53,7 @@ pub(crate) struct OrganizationMirrorBody {
     pub(crate) sync_interval: Option<u64>,
     pub(crate) sync_start_date: Option<Timestamp>,
     pub(crate) skopeo_timeout: Option<u64>,
+    pub(crate) policy: SentPolicy,
 }
 
 /// A body that satisfies the schema; its values are still to be checked.
@@ -107,6 +108,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             is_public: visibility.map(|visibility| visibility == "public"),
             sync_interval: fields.integer("sync_interval", MIN_SYNC_INTERVAL)?,
             skopeo_timeout: fields.integer_in("skopeo_timeout", TIMEOUT)?,
+            policy: SentPolicy::parse(fields)?,
             ..OrganizationMirrorBody::default()
         },
     })
@@ -201,6 +203,7 @@ mod tests {
             (json!({"sync_interval": 59}), "59 is less than the minimum of 60"),
             (json!({"skopeo_timeout": 29}), "29 is less than the minimum of 30"),
             (json!({"skopeo_timeout": 3601}), "3601 is greater than the maximum of 3600"),
+            (json!({"deletion_grace": -1}), "-1 is less than the minimum of 0"),
             (json!({"repository_filters": "x"}), "'x' is not of type 'array'"),
             (json!({"repository_filters": [1]}), "1 is not of type 'string'"),
             (

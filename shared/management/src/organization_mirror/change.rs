@@ -20,14 +20,16 @@ use crate::{
 pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let sent = call.object()?;
     let unchecked = body::parse(&sent)?;
-    let first = find_organization_mirror(api, name).await?;
-    let organization = first.config.organization.clone();
-    let robot = match unchecked.robot_username() {
-        Some(username) => Some(robot(api, call, &organization, Some(username)).await?),
-        None => None,
+    let (organization, robot, body) = {
+        let first = find_organization_mirror(api, name).await?.config;
+        let robot = match unchecked.robot_username() {
+            Some(username) => Some(robot(api, call, &first.organization, Some(username)).await?),
+            None => None,
+        };
+        let source = (&first.external_registry_url, first.external_namespace.as_str());
+        let body = unchecked.check(&api.guard, Some(source))?;
+        (first.organization, robot, body)
     };
-    let place = (&first.config.external_registry_url, first.config.external_namespace.as_str());
-    let body = unchecked.check(&api.guard, Some(place))?;
     let mut race = Race::begin();
     loop {
         let before = find_organization_mirror(api, name).await?;
@@ -79,5 +81,6 @@ fn apply(after: &mut OrganizationMirror, body: &OrganizationMirrorBody, robot: O
     set(&mut config.is_public, body.is_public.as_ref());
     set(&mut config.sync_interval, body.sync_interval.as_ref());
     set(&mut config.skopeo_timeout, body.skopeo_timeout.as_ref());
+    body.policy.apply(&mut config.policy);
     set(&mut after.state.sync_start_date, body.sync_start_date.as_ref());
 }

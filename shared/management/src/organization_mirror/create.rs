@@ -1,11 +1,12 @@
 //! New mirrors of organizations.
 
-use moorage_domain::{Namespace, RobotName, organization::OrganizationMirrorConfig, usage_log::LogKind};
-use moorage_state::CreateOrganizationMirrorError;
+use moorage_domain::{
+    Namespace, RobotName, mirror::SyncPolicy, organization::OrganizationMirrorConfig, usage_log::LogKind,
+};
+use moorage_state::{CreateOrganizationMirrorError, now};
 
 use crate::{
     api::Api,
-    clock::now,
     external_registry::secrets::PlainProxies,
     http::{answer::Answer, call::Call, error::ApiError},
     organization::find::find_organization,
@@ -71,6 +72,8 @@ fn new_config(
     body: &OrganizationMirrorBody,
     robot: RobotName,
 ) -> Result<OrganizationMirrorConfig, ApiError> {
+    let mut policy = SyncPolicy::default();
+    body.policy.apply(&mut policy);
     Ok(OrganizationMirrorConfig {
         organization: organization.clone(),
         is_enabled: body.is_enabled.unwrap_or(true),
@@ -84,5 +87,6 @@ fn new_config(
         is_public: body.is_public.ok_or_else(missing)?,
         sync_interval: body.sync_interval.ok_or_else(missing)?,
         skopeo_timeout: body.skopeo_timeout.unwrap_or(DEFAULT_TIMEOUT),
+        policy,
     })
 }

@@ -1,12 +1,11 @@
 //! What is known of the limit of the registry that an organization follows, and how to have it forgotten.
 
 use moorage_domain::{run::Trigger, status::NotEligible, task::Task, usage_log::LogKind};
-use moorage_state::TransitionError;
+use moorage_state::{TransitionError, now};
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::rate_limit::{end_wait, is_ended},
     organization_mirror::{find::find_organization_mirror, list},

@@ -6,13 +6,12 @@ use moorage_domain::{
     task::{Task, TaskAnswer},
     usage_log::LogKind,
 };
-use moorage_state::TransitionError;
+use moorage_state::{TransitionError, now};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     organization::share,
     organization_mirror::{find::find_organization_mirror, list, log::log},

@@ -8,7 +8,7 @@ use crate::{
     api::Api,
     external_registry::secrets,
     http::{answer::Answer, error::ApiError},
-    mirror::warning::warning,
+    mirror::{policy, warning::warning},
     organization_mirror::{find::find_organization_mirror, list},
 };
 
@@ -43,6 +43,7 @@ fn view(mirror: &OrganizationMirror, counts: &Value) -> Value {
         "skopeo_timeout": config.skopeo_timeout,
         "creation_date": mirror.created.iso(),
     });
+    policy::show(&config.policy, &mut view);
     if let Some(until) = state.sync_waiting_until {
         view["sync_waiting_until"] = until.iso().into();
     }

@@ -1,12 +1,11 @@
 //! New repositories.
 
 use moorage_domain::{RepositoryName, mirror::RepositoryState, usage_log::LogKind};
-use moorage_state::{ADMIN, NewRepository, Repository, Role, StateError};
+use moorage_state::{ADMIN, NewRepository, Repository, Role, StateError, now};
 use serde_json::{Map, json};
 
 use crate::{
     api::Api,
-    clock::now,
     http::{
         answer::Answer,
         call::Call,

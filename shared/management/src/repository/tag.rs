@@ -3,9 +3,10 @@
 use moorage_domain::{Digest, MediaType, PastTag, RepositoryName, TagName, Timestamp, plan::Children};
 use serde_json::{Map, Value, json};
 
+use moorage_state::now;
+
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, error::ApiError},
     repository::find::find_repository,
 };

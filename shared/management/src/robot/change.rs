@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use moorage_domain::{Generation, RobotName, usage_log::LogKind};
-use moorage_state::{Purpose, Robot, RobotToken, StateError};
+use moorage_state::{Purpose, Robot, RobotToken, StateError, now};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
     organization::find::{find_namespace, find_place},
     robot::{

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use moorage_domain::{Namespace, RepositoryName, Timestamp, usage_log::LogEntry};
-use moorage_state::{LogOf, LogQuery};
+use moorage_state::{LogOf, LogQuery, now};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
-    clock::now,
     http::{answer::Answer, avatar::avatar, call::Call, error::ApiError},
     organization::find::find_organization,
     repository::find::find_repository,

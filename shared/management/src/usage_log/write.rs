@@ -5,10 +5,10 @@ use moorage_domain::{
     Namespace, RepositoryName,
     usage_log::{LogEntry, LogKind},
 };
-use moorage_state::{ADMIN, LogOf};
+use moorage_state::{ADMIN, LogOf, now};
 use serde_json::{Map, Value};
 
-use crate::{access::caller::Caller, api::Api, clock::now, http::call::Call};
+use crate::{access::caller::Caller, api::Api, http::call::Call};
 
 impl Api {
     /// Adds entries to the usage logs of a repository and of its namespace, in the caller's name. What they are about has
