@@ -8,7 +8,10 @@ use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
 
-use crate::http::{answer::Answer, service::ServiceFailure};
+use crate::http::{
+    answer::Answer,
+    service::{self, ServiceFailure},
+};
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +100,7 @@ impl ApiError {
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
             Self::Busy | Self::Contended => Answer::Later(json!({ "message": detail })),
             Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
-            Self::Unavailable(reason) => ServiceFailure::new(None, reason.clone()).answer(),
+            Self::Unavailable(_) => service::unavailable(),
             Self::Service(failure) => failure.answer(),
         }
     }
@@ -132,8 +135,8 @@ impl From<StateError> for ApiError {
             StateError::NotFound => Self::NotFound,
             StateError::Locked => Self::Busy,
             StateError::Conflict => Self::Contended,
-            StateError::Corrupt(_) => Self::Unavailable(error.to_string()),
-            StateError::Unavailable(_) => ServiceFailure::new(None, error.to_string()).into(),
+            StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StateError::Service(error) => ServiceFailure::from(&error).into(),
         }
     }
 }
@@ -158,13 +161,19 @@ impl From<ScheduleError> for ApiError {
             let message = "As many syncs run as the deployment may run at once. Try again.".to_owned();
             return Self::TooMany(message, THROTTLED);
         }
-        ServiceFailure::new(None, error.to_string()).into()
+        match error {
+            ScheduleError::Service(error) => ServiceFailure::from(&error).into(),
+            ScheduleError::Failed { .. } => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
 impl From<SecretError> for ApiError {
     fn from(error: SecretError) -> Self {
-        ServiceFailure::new(None, error.to_string()).into()
+        match error {
+            SecretError::Service(error) => ServiceFailure::from(&error).into(),
+            SecretError::Undecryptable | SecretError::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
