@@ -7,10 +7,11 @@ mod task;
 
 use config::Config;
 use lambda_runtime::{Error, run, service_fn};
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
-    let engine = Config::from_env()?.engine();
+    moorage_runtime::init();
+    let engine = Config::read(&Environment::of_process())?.engine();
     run(service_fn(|event| task::handle(&engine, event))).await
 }

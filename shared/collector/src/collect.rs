@@ -6,9 +6,9 @@ use moorage_domain::{
     Timestamp,
     collection::{CollectRequest, Collection, Stage},
 };
+use moorage_runtime::{Metric, Unit, emit};
 use moorage_state::{StateError, Table};
 use moorage_storage::{Storage, StorageError};
-use moorage_telemetry::{Metric, Unit, emit};
 use uuid::Uuid;
 
 use crate::sweep::Sweep;

@@ -8,7 +8,7 @@ use moorage_domain::{
     run::{Outcome, Run, RunStatus, TagOutcome},
     usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
 };
-use moorage_telemetry::{Metric, Unit, emit};
+use moorage_runtime::{Metric, Unit, emit};
 
 use crate::{clock::now, tag_set::TagSet};
 
