@@ -19,7 +19,7 @@ use moorage_domain::{
 };
 use rand::Rng;
 
-use crate::{ScheduleError, SchedulePlan, plan::schedule_name};
+use crate::{ScheduleError, SchedulePlan, error::SCHEDULER, plan::schedule_name};
 
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
@@ -153,7 +153,7 @@ impl Scheduler {
     /// Makes a schedule what it is to be, whether or not there is one. Somebody else may make, change or remove it at the
     /// same moment, which Scheduler refuses to whoever comes second.
     async fn put(&self, schedule: Schedule) -> Result<(), ScheduleError> {
-        let failed = |message: String| ScheduleError::told("EventBridge Scheduler", message);
+        let failed = |message: String| ScheduleError::Failed { by: SCHEDULER, message };
         let input = serde_json::to_string(&schedule.input).map_err(|error| failed(error.to_string()))?;
         let retry = RetryPolicy::builder().maximum_retry_attempts(DELIVERY_RETRIES);
         let target = Target::builder()
@@ -193,12 +193,12 @@ impl Scheduler {
             match create.clone().send().await {
                 Ok(_) => return Ok(()),
                 Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => {}
-                Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+                Err(error) => return Err(ScheduleError::new(SCHEDULER, error)),
             }
             match update.clone().send().await {
                 Ok(_) => return Ok(()),
                 Err(SdkError::ServiceError(error)) if race < MAX_RACES && is_race(error.err()) => {}
-                Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+                Err(error) => return Err(ScheduleError::new(SCHEDULER, error)),
             }
             let pause = rand::rng().random_range(Duration::ZERO..=RACE_PAUSE * 2u32.pow(race));
             tokio::time::sleep(pause).await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    error::unavailable,
+    error::failed,
     expression::{Change, names},
     key::{Key, PK},
     race::jitter,
@@ -146,7 +146,7 @@ impl<'a> Transaction<'a> {
             match refused(&error) {
                 Some(Some(index)) => return Ok(Committed::Refused(index)),
                 Some(None) => tokio::time::sleep(jitter(PAUSE, attempt)).await,
-                None => return Err(unavailable(&error)),
+                None => return Err(failed(error)),
             }
         }
         Err(StateError::Unavailable("other transactions were in the way".to_owned()))

@@ -2,9 +2,13 @@
 
 use std::borrow::Cow;
 
-use aws_sdk_kms::{Client, primitives::Blob};
+use aws_sdk_kms::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::Blob,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{Dropped, ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, cause::chain};
+use moorage_domain::{Dropped, ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, ServiceError};
 use serde::{Deserialize, Serialize};
 
 /// The longest secret, in bytes: KMS encrypts no more directly.
@@ -122,6 +126,9 @@ pub enum SecretError {
     #[error("the secret cannot be decrypted")]
     Undecryptable,
     /// KMS refused or did not answer.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// KMS answered with nothing.
     #[error("KMS failed: {0}")]
     Unavailable(String),
 }
@@ -147,7 +154,7 @@ impl SecretBox {
         let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext);
         let request =
             context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
-        let answer = request.send().await.map_err(|error| SecretError::Unavailable(chain(&error)))?;
+        let answer = request.send().await.map_err(failed)?;
         let ciphertext = answer.ciphertext_blob.ok_or_else(|| SecretError::Unavailable("no ciphertext".into()))?;
         Ok(Ciphertext(format!("{mark}{}", BASE64.encode(ciphertext))))
     }
@@ -169,7 +176,7 @@ impl SecretBox {
                 Some(E::InvalidCiphertextException(_) | E::IncorrectKeyException(_) | E::NotFoundException(_)) => {
                     SecretError::Undecryptable
                 }
-                _ => SecretError::Unavailable(chain(&error)),
+                _ => failed(error),
             }
         })?;
         let plaintext = answer.plaintext.ok_or(SecretError::Undecryptable)?;
@@ -179,6 +186,16 @@ impl SecretBox {
         }
         Ok(secret.into())
     }
+}
+
+/// A call of KMS that failed.
+fn failed<E>(error: SdkError<E>) -> SecretError
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().map(str::to_owned);
+    ServiceError::new("KMS", code.as_deref(), status, error).into()
 }
 
 /// A secret as it is encrypted: never empty.

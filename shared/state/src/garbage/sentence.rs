@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    error::unavailable,
+    error::failed,
     key::{Key, garbage_pk, prefix},
     table::{BATCH_PAUSE, BATCH_ROUNDS, conditional},
 };
@@ -17,7 +17,7 @@ use crate::{
 const BATCH_SIZE: usize = 100;
 
 #[derive(Serialize, Deserialize)]
-struct SentenceItem {
+pub(crate) struct SentenceItem {
     digest: Digest,
     #[serde(flatten)]
     sentence: Sentence,
@@ -81,7 +81,7 @@ impl Table {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let wanted = wanted.map_err(|error| StateError::Unavailable(error.to_string()))?;
             let request = self.client.batch_get_item().request_items(&self.name, wanted);
-            let answer = request.send().await.map_err(|error| unavailable(&error))?;
+            let answer = request.send().await.map_err(failed)?;
             items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
             let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
             keys = left.map(|left| left.keys).unwrap_or_default();

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     StateError, Table,
-    error::unavailable,
+    error::failed,
     key::{Key, PK, SK, namespace_pk, prefix},
     table::conditional,
 };
@@ -29,7 +29,7 @@ impl Table {
             let query = query.expression_attribute_names("#pk", PK).expression_attribute_names("#sk", SK);
             let query = query.expression_attribute_values(":pk", AttributeValue::S(namespace_pk(namespace)));
             let query = query.expression_attribute_values(":sk", AttributeValue::S(prefix::REPOSITORY.to_owned()));
-            let answer = query.set_exclusive_start_key(start).send().await.map_err(|error| unavailable(&error))?;
+            let answer = query.set_exclusive_start_key(start).send().await.map_err(failed)?;
             count = count.saturating_add(u64::try_from(answer.count).unwrap_or_default());
             start = answer.last_evaluated_key;
             if start.is_none() {
