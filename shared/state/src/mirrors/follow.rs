@@ -156,14 +156,14 @@ mod tests {
     #[tokio::test]
     async fn a_schedule_is_made_until_it_is_of_the_present_configuration() {
         let (refused, found, written) = (refused(), found(Some(at("Mirror", 8, false))), written());
-        let (table, made) = (table(&[&refused, &found, &written]), Mutex::new(Vec::new()));
+        let (table, calls) = (table(&[&refused, &found, &written]), Mutex::new(Vec::new()));
         let make = |mirror: &Mirror| {
-            made.lock().unwrap().push(mirror.config_revision);
+            calls.lock().unwrap().push(mirror.config_revision);
             async { Ok::<_, StateError>(()) }
         };
         let mirror = serde_dynamo::from_item(at("Mirror", 7, false)).unwrap();
         table.follow_mirror(mirror, make).await.unwrap();
-        assert_eq!(*made.lock().unwrap(), [7, 8]);
+        assert_eq!(*calls.lock().unwrap(), [7, 8]);
         assert_eq!(written.num_calls(), 1);
     }
 
@@ -171,14 +171,14 @@ mod tests {
     async fn the_schedule_of_what_is_gone_is_made_no_more() {
         for left in [None, Some(at("OrganizationMirror", 8, true))] {
             let (refused, found) = (refused(), found(left));
-            let (table, made) = (table(&[&refused, &found]), Mutex::new(0));
+            let (table, calls) = (table(&[&refused, &found]), Mutex::new(0));
             let make = |_: &OrganizationMirror| {
-                *made.lock().unwrap() += 1;
+                *calls.lock().unwrap() += 1;
                 async { Ok::<_, StateError>(()) }
             };
             let mirror = serde_dynamo::from_item(at("OrganizationMirror", 7, false)).unwrap();
             table.follow_organization_mirror(mirror, make).await.unwrap();
-            assert_eq!(*made.lock().unwrap(), 1);
+            assert_eq!(*calls.lock().unwrap(), 1);
         }
     }
 
