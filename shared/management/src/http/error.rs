@@ -65,7 +65,7 @@ pub(crate) enum ApiError {
     /// A fault of ours, which the log tells. 500, D.
     #[error("The call failed because of a fault of this service, whose log says more")]
     Panicked,
-    /// What we need failed in a way of its own. 503, D; the reason is for the log only.
+    /// What we need was not to be had, or not as it should be. 503, D; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
     /// A service of AWS failed. 503 or 500, D.
@@ -135,8 +135,8 @@ impl From<StateError> for ApiError {
             StateError::NotFound => Self::NotFound,
             StateError::Locked => Self::Busy,
             StateError::Conflict => Self::Contended,
+            StateError::Service(error) => Self::Service(error.into()),
             StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            StateError::Service(error) => ServiceFailure::from(&error).into(),
         }
     }
 }
@@ -162,7 +162,7 @@ impl From<ScheduleError> for ApiError {
             return Self::TooMany(message, THROTTLED);
         }
         match error {
-            ScheduleError::Service(error) => ServiceFailure::from(&error).into(),
+            ScheduleError::Service(error) => Self::Service(error.into()),
             ScheduleError::Failed { .. } => Self::Unavailable(error.to_string()),
         }
     }
@@ -171,7 +171,7 @@ impl From<ScheduleError> for ApiError {
 impl From<SecretError> for ApiError {
     fn from(error: SecretError) -> Self {
         match error {
-            SecretError::Service(error) => ServiceFailure::from(&error).into(),
+            SecretError::Service(error) => Self::Service(error.into()),
             SecretError::Undecryptable | SecretError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }
     }
