@@ -1,6 +1,6 @@
 //! Failures, and the one table that turns them into the distribution-spec's answers.
 
-use lambda_http::http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::header::{ALLOW, WWW_AUTHENTICATE};
 use moorage_domain::{Digest, RepositoryName};
 use moorage_runtime::StackSecretError;
 use moorage_state::StateError;
