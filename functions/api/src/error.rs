@@ -130,7 +130,9 @@ impl From<StateError> for ApiError {
             StateError::NotFound => Self::NotFound,
             StateError::Locked => Self::Busy,
             StateError::Conflict => Self::Contended,
-            StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StateError::Corrupt(_) | StateError::Service(_) | StateError::Unavailable(_) => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

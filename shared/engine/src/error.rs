@@ -89,7 +89,7 @@ impl From<StorageError> for WorkError {
         let reason = match error {
             StorageError::DigestMismatch(_) | StorageError::LengthMismatch { .. } => FailureReason::DigestMismatch,
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
-            StorageError::Unavailable(_) => FailureReason::StorageError,
+            StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
         };
         failed(reason, &error)
     }

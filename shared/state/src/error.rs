@@ -1,7 +1,7 @@
 //! How the table can fail.
 
-use aws_sdk_dynamodb::error::SdkError;
-use moorage_domain::cause::chain;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use moorage_domain::ServiceError;
 
 /// A failure of the table.
 #[derive(Debug, thiserror::Error)]
@@ -19,17 +19,21 @@ pub enum StateError {
     #[error("an item of the table cannot be read: {0}")]
     Corrupt(#[from] serde_dynamo::Error),
     /// DynamoDB refused or did not answer; the SDK's own retries are used up.
-    #[error("DynamoDB failed: {0}")]
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// What was to be done was given up: others were in the way all the time, or DynamoDB left it undone again and again.
+    #[error("the table failed: {0}")]
     Unavailable(String),
 }
 
-/// Everything but a failed condition, which each call handles itself.
-pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StateError
+/// A call of DynamoDB that failed; what conditions refuse, each call handles itself.
+pub(crate) fn failed<E>(error: SdkError<E>) -> StateError
 where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    StateError::Unavailable(chain(error))
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().map(str::to_owned);
+    ServiceError::new("DynamoDB", code.as_deref(), status, error).into()
 }
 
 /// Of deletions: what is not there is gone, whoever took it away.

@@ -1,7 +1,7 @@
 //! How the bucket can fail, or refuse what it is given.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use moorage_domain::{Digest, cause::chain};
+use moorage_domain::{Digest, ServiceError};
 
 /// A failure to store or read.
 #[derive(Debug, thiserror::Error)]
@@ -26,16 +26,21 @@ pub enum StorageError {
         size: u64,
     },
     /// S3 refused or did not answer; the SDK's own retries are used up.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// What S3 has or sent is not what it should be, or broke off.
     #[error("S3 failed: {0}")]
     Unavailable(String),
 }
 
-pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StorageError
+/// A call of S3 that failed; what conditions refuse, each call handles itself.
+pub(crate) fn failed<E>(error: SdkError<E>) -> StorageError
 where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    StorageError::Unavailable(chain(error))
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().map(str::to_owned);
+    ServiceError::new("S3", code.as_deref(), status, error).into()
 }
 
 /// What a conditional write that was refused says of the object.

@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::{
     UpstreamError,
+    address::display,
     answer::Head,
     challenge::{self, Challenge},
     http::Http,
@@ -17,7 +18,6 @@ use crate::{
     scopes::Scopes,
     settings::Credentials,
     token::{REFRESH_MARGIN, Server, basic},
-    transport::display,
 };
 
 /// How often `/v2/` is asked, each time as often as any request is made, before nobody waits for its answer any more.

@@ -13,10 +13,11 @@ use url::Url;
 
 use crate::{
     UpstreamError,
+    address::display,
     http::Http,
     scopes::Scopes,
     settings::Credentials,
-    transport::{Recipient, Request, display, sensitive},
+    transport::{Recipient, Request, sensitive},
 };
 
 /// The largest answer of a token server. Tokens with many claims reach some kilobytes.

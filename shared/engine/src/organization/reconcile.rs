@@ -12,7 +12,7 @@ use moorage_domain::{
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{Mirror, OrganizationMirror};
 
-use crate::{clock::now, error::SyncError, reconcile::SOON, sync::Engine};
+use crate::{clock::now, error::SyncError, sync::Engine};
 
 /// How long nobody takes a turn where turns were lost: a sync that ends has another one started in about a second.
 const STANDSTILL: Duration = Duration::from_secs(5);
@@ -43,21 +43,12 @@ impl Engine {
     }
 
     async fn mend_organization(&self, mirror: OrganizationMirror) -> Result<(), SyncError> {
-        let mut current = Some(mirror);
-        while let Some(mirror) = current {
-            let (config, state, now) = (&mirror.config, &mirror.state, now());
-            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
-            self.scheduler.ensure_organization(&config.organization, &plan).await?;
-            if config.is_enabled && state.is_idle() && state.is_due(now) {
-                self.scheduler.discover_once(&config.organization, Trigger::Schedule, now.plus(SOON)).await?;
-            }
-            if self.table.set_organization_scheduled(&config.organization, mirror.config_revision).await? {
-                return Ok(());
-            }
-            // The configuration was changed in between.
-            current = self.table.organization_mirror(&config.organization).await?;
-        }
-        Ok(())
+        let make = |OrganizationMirror { config, state, .. }: &OrganizationMirror| {
+            let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
+            let organization = config.organization.clone();
+            async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
+        };
+        self.table.follow_organization_mirror(mirror, make).await
     }
 
     /// Gives lost turns out again, and releases repositories whose organization's mirror is gone.

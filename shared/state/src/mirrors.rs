@@ -1,0 +1,11 @@
+//! Mirrors of repositories and of whole organizations: their configuration, their state, and what they have found.
+
+pub(crate) mod claimed;
+pub(crate) mod configuration;
+pub(crate) mod discovered;
+pub(crate) mod discovery;
+pub(crate) mod follow;
+pub(crate) mod left;
+pub(crate) mod mirror;
+pub(crate) mod organization_mirror;
+pub(crate) mod transition;
