@@ -12,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 use moorage_domain::Timestamp;
+use moorage_state::now;
 use serde_json::json;
 
 use self::{page::Query, route::Route};
@@ -19,17 +20,15 @@ use crate::{
     access::{Session, caller::Caller},
     answer::Answer,
     error::PullError,
-    registry::{Registry, now},
+    registry::Registry,
     request::{Answered, Request},
 };
 
 /// Answers a request. Never fails: every failure is an answer, and those that are nobody's fault outside are in the log.
 pub async fn answer(registry: &Registry, request: &Request<'_>) -> Answered {
     let (caller, result) = settled(Box::pin(respond(registry, request))).await;
-    match &result {
-        Err(PullError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
-        Err(PullError::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),
-        _ => {}
+    if let Err(error) = &result {
+        error.log();
     }
     let url = if registry.public_url.is_empty() { request.url } else { &registry.public_url };
     let answer = result.unwrap_or_else(|error| error.answer(url));

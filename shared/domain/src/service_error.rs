@@ -17,12 +17,13 @@ pub enum ServiceErrorKind {
     Unavailable,
 }
 
-/// The codes of services that deny access: by policy, and by credentials that are not good.
-const DENIED: [&str; 14] = [
+/// The codes of services that deny access: by policy, also of a key behind a secret, and by credentials that are not good.
+const DENIED: [&str; 15] = [
     "AccessDenied",
     "AccessDeniedException",
     "AllAccessDisabled",
     "AuthFailure",
+    "DecryptionFailure",
     "ExpiredToken",
     "ExpiredTokenException",
     "IncompleteSignature",
