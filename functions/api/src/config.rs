@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use moorage_domain::Guard;
+use moorage_management::{AdminToken, Api, Shares};
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
-
-use crate::{api::Api, auth::AdminToken, share::Shares};
 
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);

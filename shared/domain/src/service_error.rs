@@ -11,13 +11,13 @@ pub enum ServiceErrorKind {
     AccessDenied,
     /// The service does as much as it may at once: the same works when less goes on.
     Throttled,
-    /// The table, bucket, function, key or schedule group that the stack is told to use is not there.
+    /// The table, bucket, function, key or schedule group that the stack is told to use is not there, or not usable.
     Missing,
     /// It did not answer, or failed by itself; the SDK's own retries are used up.
     Unavailable,
 }
 
-/// The codes of services that deny access: by policy, also of a key behind a secret, and by credentials that are not good.
+/// The codes of services that deny access: by policy, and by credentials that are not good.
 const DENIED: [&str; 15] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -47,8 +47,16 @@ const THROTTLED: [&str; 9] = [
     "ThrottlingException",
     "TooManyRequestsException",
 ];
-/// The codes of what is not there.
-const MISSING: [&str; 4] = ["NoSuchBucket", "NotFoundException", "ResourceNotFoundException", "TableNotFoundException"];
+/// The codes of what is not there, or cannot be used: a key that is disabled, or is to be deleted.
+const MISSING: [&str; 7] = [
+    "DisabledException",
+    "InvalidKeyUsageException",
+    "KMSInvalidStateException",
+    "NoSuchBucket",
+    "NotFoundException",
+    "ResourceNotFoundException",
+    "TableNotFoundException",
+];
 
 impl ServiceErrorKind {
     /// By the answer's code; where there is none, as in an answer to HEAD, by its HTTP status. An answer that came is no

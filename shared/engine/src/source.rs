@@ -81,7 +81,7 @@ pub(crate) async fn open(engine: &Engine, mirror: &Mirror, meter: Meter) -> Resu
     let patience = Duration::from_secs(config.skopeo_timeout_interval);
     let settings = settings(engine, &config.external_registry_config, (proxies, patience), credentials, meter);
     let registry = Registry::new(config.external_reference.clone(), settings)?;
-    Ok(registry.with_digest_listing(config.digest_listing))
+    Ok(registry.with_digest_listing(config.policy.digest_listing))
 }
 
 /// Opens the namespace of an organization's mirror.

@@ -5,6 +5,8 @@ mod invoke;
 mod list;
 mod plan;
 mod scheduler;
+#[cfg(test)]
+mod tests;
 
 pub use error::ScheduleError;
 pub use invoke::Invoker;

@@ -43,3 +43,35 @@ pub(crate) fn or_gone(deleted: Result<(), StateError>) -> Result<(), StateError>
         result => result,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use moorage_domain::ServiceErrorKind;
+
+    use crate::{StateError, Table};
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_code_and_is_no_outage() {
+        for (status, code, kind) in [
+            (400, "AccessDeniedException", ServiceErrorKind::AccessDenied),
+            (400, "ThrottlingException", ServiceErrorKind::Throttled),
+            (400, "ResourceNotFoundException", ServiceErrorKind::Missing),
+            (500, "InternalServerError", ServiceErrorKind::Unavailable),
+        ] {
+            let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"no"}}"#);
+            let rule = mock!(Client::get_item).sequence().http_status(status, Some(body)).build();
+            let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule], |config| {
+                config.retry_config(RetryConfig::disabled())
+            });
+            let error = Table::new(client, "table").mirror(&"a/b".parse().unwrap()).await.unwrap_err();
+            let StateError::Service(service) = &error else { panic!("{error}") };
+            assert_eq!((service.kind(), service.code(), service.operation()), (kind, Some(code), "GetItem"));
+            let says_denied =
+                error.to_string().starts_with("DynamoDB denies access to GetItem (AccessDeniedException)");
+            assert_eq!(says_denied, kind == ServiceErrorKind::AccessDenied, "{error}");
+            assert!(std::error::Error::source(&error).is_some());
+        }
+    }
+}

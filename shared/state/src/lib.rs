@@ -5,6 +5,8 @@ mod clock;
 mod error;
 mod expression;
 mod garbage;
+#[cfg(test)]
+mod golden;
 mod key;
 mod mirrors;
 mod organizations;

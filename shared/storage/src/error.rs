@@ -60,3 +60,47 @@ pub(crate) fn refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Ref
         _ => Refused::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::{Client, config::retry::RetryConfig};
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+    use moorage_domain::ServiceErrorKind;
+
+    use crate::{Storage, StorageError, StorageRoot};
+
+    fn storage(rule: &Rule) -> Storage {
+        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [rule], |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        Storage::new(client, "bucket", StorageRoot::new(""), 1 << 20)
+    }
+
+    fn assert_is(error: &StorageError, expected: (&str, Option<&str>, ServiceErrorKind)) {
+        let StorageError::Service(service) = error else { panic!("{error}") };
+        assert_eq!((service.operation(), service.code(), service.kind()), expected, "{error}");
+        assert!(std::error::Error::source(error).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_code_and_is_no_outage() {
+        for (status, code, kind) in [
+            (403, "AccessDenied", ServiceErrorKind::AccessDenied),
+            (503, "SlowDown", ServiceErrorKind::Throttled),
+            (404, "NoSuchBucket", ServiceErrorKind::Missing),
+            (500, "InternalError", ServiceErrorKind::Unavailable),
+        ] {
+            let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+            let rule = mock!(Client::list_objects_v2).sequence().http_status(status, Some(body)).build();
+            let error = storage(&rule).delete_repository(&"a/b".parse().unwrap()).await.unwrap_err();
+            assert_is(&error, ("ListObjectsV2", Some(code), kind));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_body_is_known_by_its_status() {
+        let rule = mock!(Client::head_object).sequence().http_status(403, None).build();
+        let error = storage(&rule).length("key").await.unwrap_err();
+        assert_is(&error, ("HeadObject", None, ServiceErrorKind::AccessDenied));
+    }
+}

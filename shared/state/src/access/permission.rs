@@ -40,7 +40,7 @@ impl Role {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Permission {
+pub(crate) struct Permission {
     role: Role,
     /// Which of the robots that bore the name has it.
     #[serde(default)]

@@ -16,14 +16,14 @@ use crate::{
 };
 
 #[derive(Serialize, Deserialize)]
-struct TeamPermission {
+pub(crate) struct TeamPermission {
     team: TeamName,
     role: Role,
 }
 
 /// A permission as it is found from its team.
 #[derive(Serialize, Deserialize)]
-struct TeamGrant {
+pub(crate) struct TeamGrant {
     team: TeamName,
     repository: RepositoryName,
     role: Role,

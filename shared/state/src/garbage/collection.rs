@@ -19,7 +19,7 @@ const RETENTION: Duration = Duration::from_secs(62 * 86_400);
 const LOOK_BACK: i32 = 20;
 
 #[derive(Serialize, Deserialize)]
-struct CollectionItem {
+pub(crate) struct CollectionItem {
     #[serde(flatten)]
     collection: Collection,
     expires_at: Timestamp,

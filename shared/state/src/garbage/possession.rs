@@ -35,7 +35,7 @@ pub struct Clue {
 
 /// A hint, or a receipt.
 #[derive(Serialize, Deserialize)]
-struct ClueItem {
+pub(crate) struct ClueItem {
     digest: Digest,
     /// Of a hint.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ use crate::{
 const BATCH_SIZE: usize = 100;
 
 #[derive(Serialize, Deserialize)]
-struct SentenceItem {
+pub(crate) struct SentenceItem {
     digest: Digest,
     #[serde(flatten)]
     sentence: Sentence,

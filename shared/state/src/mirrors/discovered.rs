@@ -16,7 +16,7 @@ const CHOICE: i32 = 32;
 
 /// That a repository is to be synced when it is its turn.
 #[derive(Serialize, Deserialize)]
-struct Turn {
+pub(crate) struct Turn {
     repository: RepositoryName,
 }
 

@@ -109,3 +109,83 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use aws_sdk_dynamodb::{
+        Client,
+        operation::{get_item::GetItemOutput, update_item::UpdateItemOutput},
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    use super::*;
+    use crate::{golden::read, table::Item};
+
+    /// The golden item of a kind at a revision, and whether its mirror is on its way out.
+    fn at(kind: &str, revision: u64, is_deleted: bool) -> Item {
+        let mut item = read(kind);
+        item.insert("config_revision".into(), AttributeValue::N(revision.to_string()));
+        item.insert("is_deleted".into(), AttributeValue::Bool(is_deleted));
+        item
+    }
+
+    fn refused() -> Rule {
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}"#;
+        mock!(Client::update_item).sequence().http_status(400, Some(body.into())).build()
+    }
+
+    fn found(item: Option<Item>) -> Rule {
+        mock!(Client::get_item).then_output(move || GetItemOutput::builder().set_item(item.clone()).build())
+    }
+
+    fn written() -> Rule {
+        mock!(Client::update_item)
+            .match_requests(|request| {
+                let values = request.expression_attribute_values().unwrap();
+                values[":scheduled_revision"] == AttributeValue::N("8".into())
+            })
+            .then_output(|| UpdateItemOutput::builder().build())
+    }
+
+    fn table(rules: &[&Rule]) -> Table {
+        Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, rules), "table")
+    }
+
+    #[tokio::test]
+    async fn a_schedule_is_made_until_it_is_of_the_present_configuration() {
+        let (refused, found, written) = (refused(), found(Some(at("Mirror", 8, false))), written());
+        let (table, calls) = (table(&[&refused, &found, &written]), Mutex::new(Vec::new()));
+        let make = |mirror: &Mirror| {
+            calls.lock().unwrap().push(mirror.config_revision);
+            async { Ok::<_, StateError>(()) }
+        };
+        let mirror = serde_dynamo::from_item(at("Mirror", 7, false)).unwrap();
+        table.follow_mirror(mirror, make).await.unwrap();
+        assert_eq!(*calls.lock().unwrap(), [7, 8]);
+        assert_eq!(written.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_schedule_of_what_is_gone_is_made_no_more() {
+        for left in [None, Some(at("OrganizationMirror", 8, true))] {
+            let (refused, found) = (refused(), found(left));
+            let (table, calls) = (table(&[&refused, &found]), Mutex::new(0));
+            let make = |_: &OrganizationMirror| {
+                *calls.lock().unwrap() += 1;
+                async { Ok::<_, StateError>(()) }
+            };
+            let mirror = serde_dynamo::from_item(at("OrganizationMirror", 7, false)).unwrap();
+            table.follow_organization_mirror(mirror, make).await.unwrap();
+            assert_eq!(*calls.lock().unwrap(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_recorded_of_a_schedule_that_was_not_made() {
+        let (table, mirror) = (table(&[]), serde_dynamo::from_item(at("Mirror", 7, false)).unwrap());
+        let failed = table.follow_mirror(mirror, |_| async { Err(StateError::Locked) }).await;
+        assert!(matches!(failed, Err(StateError::Locked)));
+    }
+}

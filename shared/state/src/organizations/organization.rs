@@ -33,7 +33,7 @@ pub struct Organization {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+pub(crate) struct Entry {
     name: Namespace,
 }
 

@@ -44,7 +44,7 @@ pub enum AddMemberError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Member {
+pub(crate) struct Member {
     team: TeamName,
     robot: RobotName,
     /// Which of the robots that bore the name it is.

@@ -13,7 +13,7 @@ use moorage_domain::{
     mirror::RepositoryState,
     status::SyncStatus,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
@@ -36,8 +36,8 @@ const IDLE: &str = "attribute_not_exists(#pk) OR \
                     (NOT (#sync_status = :syncing AND #sync_expiration_date > :now) AND NOT #sync_left_until > :now)";
 
 /// A lock of what the table has no repository of.
-#[derive(Serialize)]
-struct StrayLock {
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StrayLock {
     lock_by: Uuid,
     lock_until: Timestamp,
     /// For the table's own cleaning up.

@@ -20,13 +20,13 @@ const MAX_PARTS: usize = 64;
 
 /// A part of the facts, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Part {
+pub(crate) struct Part {
     /// Which invocation of the run wrote it.
     attempt: u32,
     number: usize,
     /// How many there are.
     of: usize,
-    text: String,
+    pub(crate) text: String,
     expires_at: Timestamp,
 }
 

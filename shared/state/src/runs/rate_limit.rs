@@ -20,7 +20,7 @@ const RETENTION: Duration = Duration::from_secs(86_400);
 const MAX_RACES: u32 = 4;
 
 #[derive(Default, Serialize, Deserialize)]
-struct LimitItem {
+pub(crate) struct LimitItem {
     #[serde(flatten)]
     limit: RateLimit,
     /// How often it was written.

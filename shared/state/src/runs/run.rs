@@ -28,14 +28,14 @@ const RUN_RETENTION: Duration = Duration::from_secs(62 * 86_400);
 const OUTCOMES_PER_ITEM: usize = 250;
 
 #[derive(Serialize, Deserialize)]
-struct RunItem {
+pub(crate) struct RunItem {
     #[serde(flatten)]
     run: Run,
     expires_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
-struct OutcomesItem {
+pub(crate) struct OutcomesItem {
     outcomes: Vec<TagOutcome>,
     expires_at: Timestamp,
     /// Whose it is and which, from 0. Items from before attempts were told apart have none.

@@ -33,9 +33,9 @@ pub struct PendingUpload {
 }
 
 #[derive(Serialize, Deserialize)]
-struct UploadItem {
+pub(crate) struct UploadItem {
     #[serde(flatten)]
-    upload: PendingUpload,
+    pub(crate) upload: PendingUpload,
     expires_at: Timestamp,
 }
 

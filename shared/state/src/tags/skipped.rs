@@ -21,7 +21,7 @@ pub struct SkippedTag {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SkippedItem {
+pub(crate) struct SkippedItem {
     tag: TagName,
     #[serde(flatten)]
     skipped: SkippedTag,

@@ -16,7 +16,7 @@ const FEW: i32 = 1_000;
 const PAGE: i32 = 1_000;
 
 #[derive(Serialize, Deserialize)]
-struct PastTagItem {
+pub(crate) struct PastTagItem {
     #[serde(flatten)]
     past: PastTag,
     expires_at: Timestamp,
