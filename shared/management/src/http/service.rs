@@ -1,7 +1,7 @@
 //! Failures of the services of AWS that a call needs, and what a client is told of them.
 
 use moorage_domain::{ServiceError, ServiceErrorKind};
-use moorage_runtime::{StackSecretError, StackSecretFailure};
+use moorage_runtime::StackSecretError;
 use serde_json::json;
 
 use crate::http::answer::Answer;
@@ -51,13 +51,7 @@ impl From<ServiceError> for ServiceFailure {
 
 impl From<StackSecretError> for ServiceFailure {
     fn from(error: StackSecretError) -> Self {
-        let message = error.to_string();
-        let kind = match error.kind {
-            StackSecretFailure::Gone => ServiceErrorKind::Missing,
-            StackSecretFailure::Refused => ServiceErrorKind::AccessDenied,
-            StackSecretFailure::Unavailable => ServiceErrorKind::of(error.code.as_deref(), None),
-        };
-        Self { kind, code: error.code, message }
+        Self { kind: error.kind(), code: error.code().map(str::to_owned), message: error.to_string() }
     }
 }
 
