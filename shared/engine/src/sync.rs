@@ -1,5 +1,21 @@
 //! One sync: claim, run the steps as long as there is time, report, release or hand over.
 
+pub(crate) mod budget;
+pub(crate) mod claim;
+pub(crate) mod end;
+pub(crate) mod heartbeat;
+pub(crate) mod knowledge;
+pub(crate) mod losses;
+pub(crate) mod progress;
+pub(crate) mod proxies;
+pub(crate) mod prune;
+pub(crate) mod report;
+pub(crate) mod said;
+pub(crate) mod share;
+pub(crate) mod source;
+pub(crate) mod steps;
+pub(crate) mod tag_set;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
@@ -21,19 +37,19 @@ use moorage_upstream::{Limits, Meter};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    budget::Budget,
-    claim::{Claim, Claimed},
     clock::now,
-    end::{Held, Sync},
     error::{SyncError, cut},
     fault::caught,
-    knowledge::Knowledge,
-    progress::{Earlier, Progress},
-    pump::Pump,
-    report,
-    share::Shares,
-    source,
-    steps::{Steps, Work},
+    sync::{
+        budget::Budget,
+        claim::{Claim, Claimed},
+        end::{Held, Sync},
+        heartbeat::Pump,
+        knowledge::Knowledge,
+        progress::{Earlier, Progress},
+        share::Shares,
+        steps::{Steps, Work},
+    },
 };
 
 /// When a sync comes again that somebody kept out of the repository for a whole invocation.

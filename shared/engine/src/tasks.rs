@@ -1,5 +1,10 @@
 //! What is asked of the engine besides syncs, each within the time that somebody waits for it.
 
+pub(crate) mod preview;
+pub(crate) mod purge;
+pub(crate) mod reconcile;
+pub(crate) mod tags;
+
 use std::time::{Duration, Instant};
 
 use moorage_domain::{
@@ -12,8 +17,8 @@ use tokio::time::timeout_at;
 use crate::{
     error::{SyncError, WorkError},
     fault::caught,
-    reconcile::Reconciled,
     sync::Engine,
+    tasks::reconcile::Reconciled,
 };
 
 /// The longest that a task takes when somebody waits: API Gateway gives up after 30 s.

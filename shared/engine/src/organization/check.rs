@@ -9,8 +9,7 @@ use tokio::time::timeout_at;
 
 use crate::{
     error::{SyncError, WorkError},
-    source,
-    sync::Engine,
+    sync::{Engine, source},
 };
 
 impl Engine {

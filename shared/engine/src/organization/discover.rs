@@ -23,8 +23,7 @@ use crate::{
     clock::now,
     error::{SyncError, WorkError},
     fault::caught,
-    source,
-    sync::Engine,
+    sync::{Engine, source},
 };
 
 /// The longest pause between two renewals of a claim: how soon a cancel is noticed.

@@ -12,7 +12,7 @@ use moorage_domain::{
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{Mirror, OrganizationMirror};
 
-use crate::{clock::now, error::SyncError, reconcile::SOON, sync::Engine};
+use crate::{clock::now, error::SyncError, sync::Engine, tasks::reconcile::SOON};
 
 /// How long nobody takes a turn where turns were lost: a sync that ends has another one started in about a second.
 const STANDSTILL: Duration = Duration::from_secs(5);

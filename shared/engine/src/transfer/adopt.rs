@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{TagName, plan::HeldTag, run::Outcome};
 
-use crate::{error::WorkError, steps::Steps, tags::Blobs};
+use crate::{error::WorkError, sync::steps::Steps, tasks::tags::Blobs};
 
 impl Steps<'_> {
     /// Adds to `held` what only the bucket knows of. Returns those tags. One whose manifest the repository does not link, or

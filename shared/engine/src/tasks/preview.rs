@@ -17,7 +17,10 @@ use moorage_domain::{
 };
 use moorage_upstream::{Meter, Registry};
 
-use crate::{error::WorkError, source, sync::Engine};
+use crate::{
+    error::WorkError,
+    sync::{Engine, source},
+};
 
 /// Tags whose digests are asked for at once.
 const HEADS_IN_FLIGHT: usize = 32;

@@ -10,7 +10,7 @@ use moorage_domain::{
 };
 use moorage_upstream::{Registry, Resolved, TagPages, UpstreamError};
 
-use crate::{error::WorkError, steps::Steps};
+use crate::{error::WorkError, sync::steps::Steps};
 
 impl Steps<'_> {
     /// Reads the list of tags to its end, and what the registry says beside it, if that saves requests.

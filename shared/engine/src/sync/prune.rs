@@ -10,7 +10,10 @@ use moorage_domain::{
 };
 use moorage_upstream::{Registry, UpstreamError};
 
-use crate::{error::WorkError, steps::Steps, tag_set::TagSet};
+use crate::{
+    error::WorkError,
+    sync::{steps::Steps, tag_set::TagSet},
+};
 
 /// Tags whose end is confirmed at once.
 const HEADS_IN_FLIGHT: usize = 32;

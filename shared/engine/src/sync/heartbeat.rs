@@ -12,7 +12,11 @@ use moorage_state::{Account, StateError, Table};
 use moorage_upstream::Meter;
 use tokio_util::sync::CancellationToken;
 
-use crate::{claim::Claim, error::WorkError, fault::caught, progress::Progress, report};
+use crate::{
+    error::WorkError,
+    fault::caught,
+    sync::{claim::Claim, progress::Progress, report},
+};
 
 /// Writes a run's progress to the table.
 #[derive(Debug)]

@@ -14,15 +14,12 @@ use moorage_schedule::SchedulePlan;
 use moorage_state::{Mirror, StateError, TransitionError};
 
 use crate::{
-    claim::Claim,
     clock::now,
     error::{SyncError, WorkError},
-    knowledge::Knowledge,
-    progress::Progress,
-    pump::Pump,
-    report, source,
-    steps::Work,
-    sync::{Ended, Engine},
+    sync::{
+        Ended, Engine, claim::Claim, heartbeat::Pump, knowledge::Knowledge, progress::Progress, report, source,
+        steps::Work,
+    },
 };
 
 /// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.

@@ -23,11 +23,13 @@ use moorage_storage::{Present, Stored, Verified};
 use moorage_upstream::UpstreamError;
 
 use crate::{
-    blobs::Blobs,
-    copy::Copier,
-    entry::Part,
     error::{WorkError, failure},
-    possession::{Kind, Proof},
+    transfer::{
+        blobs::Blobs,
+        copy::Copier,
+        entry::Part,
+        possession::{Kind, Proof},
+    },
 };
 
 /// Descriptors of one manifest that are followed at once. Blobs have a limit of their own.

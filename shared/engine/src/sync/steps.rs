@@ -21,21 +21,19 @@ use moorage_state::{Mirror, SkippedTag};
 use moorage_upstream::{Meter, Registry, Said, TagPages, UpstreamError};
 
 use crate::{
-    blobs::{Blobs, Flow},
-    budget::Budget,
-    claim::Claim,
-    copy::Copier,
     error::WorkError,
-    knowledge::Knowledge,
-    possession::Possession,
-    progress::Progress,
-    protect::Guardian,
-    publish::Believed,
-    referrers::Attached,
-    share::Allowance,
-    source,
-    sync::Engine,
-    tag_set::TagSet,
+    sync::{
+        Engine, budget::Budget, claim::Claim, knowledge::Knowledge, progress::Progress, share::Allowance, source,
+        tag_set::TagSet,
+    },
+    transfer::{
+        blobs::{Blobs, Flow},
+        copy::Copier,
+        possession::Possession,
+        protect::Guardian,
+        publish::Believed,
+        referrers::Attached,
+    },
 };
 
 /// Tags whose digests are asked for at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant one.

@@ -10,7 +10,7 @@ use moorage_domain::{Digest, Owner, Proven, RepositoryName, TrustDomain, plan::H
 use moorage_state::{Clue, Table, recorded};
 use moorage_storage::Storage;
 
-use crate::{claim::Claim, clock::now, error::WorkError, tree::follow};
+use crate::{clock::now, error::WorkError, sync::claim::Claim, transfer::tree::follow};
 
 /// Hints that are written together, at the latest: a few batches.
 const HINTS: usize = 100;

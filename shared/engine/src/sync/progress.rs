@@ -11,7 +11,10 @@ use moorage_domain::{
 };
 use tokio::sync::Notify;
 
-use crate::{error::cut, losses::Losses, tag_set::TagSet};
+use crate::{
+    error::cut,
+    sync::{losses::Losses, tag_set::TagSet},
+};
 
 /// Outcomes that wait for the table, at most some more: a few megabytes, whatever a registry makes of its tags.
 const MOST_FRESH: usize = 4_000;

@@ -14,7 +14,10 @@ use moorage_state::ReferrersChecked;
 use moorage_upstream::{Referrers, Registry, UpstreamError};
 
 use crate::{
-    clock::now, copy::Copier, error::WorkError, gather::Gathered, losses::Losses, publish::Believed, steps::Steps,
+    clock::now,
+    error::WorkError,
+    sync::{losses::Losses, steps::Steps},
+    transfer::{copy::Copier, gather::Gathered, publish::Believed},
 };
 
 /// Subjects whose referrers are asked for at once.

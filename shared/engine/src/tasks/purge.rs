@@ -14,8 +14,8 @@ use tokio::time::timeout_at;
 use crate::{
     clock::now,
     error::{SyncError, WorkError},
-    reconcile::SOON,
     sync::Engine,
+    tasks::reconcile::SOON,
 };
 
 /// How long a purge has the repository to itself, unless it prolongs that: one that was killed delays the next one by as

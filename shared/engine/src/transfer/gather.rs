@@ -12,7 +12,10 @@ use moorage_domain::{
 };
 use moorage_storage::{Present, Stored, Verified};
 
-use crate::{copy::Copier, error::WorkError, publish::Believed, tree::DescriptorBudget};
+use crate::{
+    error::WorkError,
+    transfer::{copy::Copier, publish::Believed, tree::DescriptorBudget},
+};
 
 /// Referrers of one image that are copied at once.
 const REFERRERS_IN_FLIGHT: usize = 8;

@@ -9,11 +9,13 @@ use moorage_domain::{
 use moorage_storage::Stored;
 
 use crate::{
-    blobs::wrong_size,
-    copy::Copier,
     error::WorkError,
-    possession::Proof,
-    tree::{DescriptorBudget, NoTree, Tree, follow},
+    transfer::{
+        blobs::wrong_size,
+        copy::Copier,
+        possession::Proof,
+        tree::{DescriptorBudget, NoTree, Tree, follow},
+    },
 };
 
 /// What an entry of an index came to.

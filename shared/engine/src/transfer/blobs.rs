@@ -13,14 +13,13 @@ use moorage_upstream::Registry;
 use tokio::sync::Semaphore;
 
 use crate::{
-    budget::Budget,
-    claim::Claim,
     error::WorkError,
-    once::Once,
-    possession::{Kind, Possession, Proof},
-    progress::Progress,
-    protect::Guardian,
-    share::Allowance,
+    sync::{budget::Budget, claim::Claim, progress::Progress, share::Allowance},
+    transfer::{
+        possession::{Kind, Possession, Proof},
+        protect::Guardian,
+        single_flight::Once,
+    },
 };
 
 /// Blobs that are copied at once. Together with the storage's memory budget this bounds a run; the registry's own

@@ -10,7 +10,12 @@ use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::BlobReader;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{blobs::Blobs, clock::now, error::WorkError, fault::fault, possession::Proof};
+use crate::{
+    clock::now,
+    error::WorkError,
+    fault::fault,
+    transfer::{blobs::Blobs, possession::Proof},
+};
 
 /// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
 /// times as much.

@@ -14,7 +14,7 @@ use moorage_domain::{
 use moorage_state::{Mirror, Repository, Right, StateError, Table, Tags, TransitionError};
 use uuid::Uuid;
 
-use crate::{budget::Budget, clock::now, error::WorkError};
+use crate::{clock::now, error::WorkError, sync::budget::Budget};
 
 /// How long to wait before asking again whether whoever has the repository is done with it: that takes seconds.
 const LOCKED_PAUSE: Duration = Duration::from_millis(500);

@@ -11,8 +11,10 @@ use moorage_upstream::{Catalog, Credentials, Limits, Meter, Proxy, Registry, Set
 
 use crate::{
     error::WorkError,
-    proxies::{self, Proxies},
-    sync::Engine,
+    sync::{
+        Engine,
+        proxies::{self, Proxies},
+    },
 };
 
 /// A user name, and the password that goes with it, still encrypted for whose it is.

@@ -20,9 +20,11 @@ use rand::Rng as _;
 use crate::{
     clock::now,
     error::WorkError,
-    publish::{Believed, publish},
     sync::Engine,
-    tree::follow,
+    transfer::{
+        publish::{Believed, publish},
+        tree::follow,
+    },
 };
 
 /// How deep the size of an index is added up.

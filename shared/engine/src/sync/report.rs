@@ -10,7 +10,7 @@ use moorage_domain::{
 };
 use moorage_telemetry::{Metric, Unit, emit};
 
-use crate::{clock::now, tag_set::TagSet};
+use crate::{clock::now, sync::tag_set::TagSet};
 
 /// The longest list of tags in a log entry, in bytes: the entry must fit an item.
 const TAGS_LENGTH: usize = 64 * 1024;

@@ -18,13 +18,15 @@ use moorage_storage::Verified;
 use tokio::sync::Semaphore;
 
 use crate::{
-    blobs::Blobs,
     clock::now,
     error::WorkError,
-    once::Once,
-    possession::Possession,
-    publish::{Believed, publish},
-    tree::{Contents, DescriptorBudget, NoTree, Tree},
+    transfer::{
+        blobs::Blobs,
+        possession::Possession,
+        publish::{Believed, publish},
+        single_flight::Once,
+        tree::{Contents, DescriptorBudget, NoTree, Tree},
+    },
 };
 
 /// Descriptors of manifests that were copied and are remembered, because other tags may want them, too: about 10 MB. What

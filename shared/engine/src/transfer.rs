@@ -1,0 +1,14 @@
+//! What is copied: tags with everything below them, from the registry into the repository.
+
+pub(crate) mod adopt;
+pub(crate) mod blobs;
+pub(crate) mod copy;
+pub(crate) mod entry;
+pub(crate) mod gather;
+pub(crate) mod possession;
+pub(crate) mod protect;
+pub(crate) mod publish;
+pub(crate) mod referrers;
+pub(crate) mod single_flight;
+pub(crate) mod tree;
+pub(crate) mod upload;
