@@ -1,10 +1,10 @@
 //! What every call has at hand.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use moorage_domain::{
-    Guard, Namespace, RepositoryName, Timestamp,
+    Guard, Namespace, RepositoryName,
     usage_log::{LogEntry, LogKind},
 };
 use moorage_schedule::{Invoker, Scheduler};
@@ -177,8 +177,4 @@ pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, 
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Now, in whole seconds.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
+pub(crate) use moorage_state::now;

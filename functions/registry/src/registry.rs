@@ -1,9 +1,5 @@
 //! What every request has at hand.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use moorage_domain::Timestamp;
-
 use crate::{access::Access, content::Content};
 
 /// Clients, caches and settings.
@@ -14,9 +10,4 @@ pub(crate) struct Registry {
     pub(crate) public_url: String,
 }
 
-/// Now, by the wall clock: a frozen environment's monotonic clock need not move on, and what was revoked meanwhile would
-/// still be taken for fresh.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
+pub(crate) use moorage_state::now;

@@ -1,6 +1,6 @@
 //! One collection: its stages, over as many invocations as they take.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use moorage_domain::{
     Timestamp,
@@ -190,8 +190,4 @@ fn report(collection: &Collection) {
     emit(&[("dry_run", if collection.dry_run { "true" } else { "false" })], 1, &metrics);
 }
 
-/// Now, in whole seconds.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
+pub(crate) use moorage_state::now;

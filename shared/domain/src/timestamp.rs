@@ -1,6 +1,9 @@
 //! Points in time: whole seconds, UTC.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
 use time::{
@@ -79,6 +82,15 @@ impl Timestamp {
     }
 }
 
+impl From<SystemTime> for Timestamp {
+    /// The whole second that a moment lies in, clamped as by [`Timestamp::from_unix`]. What lies before 1970 is 1970: so far
+    /// back only a clock that is wrong goes.
+    fn from(moment: SystemTime) -> Self {
+        let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iso())
@@ -104,6 +116,14 @@ mod tests {
         ] {
             assert_eq!(Timestamp::parse_iso(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn moments_of_a_clock_are_whole_seconds() {
+        let at = |seconds, millis| UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis);
+        assert_eq!(Timestamp::from(at(784_111_777, 999)), Timestamp::from_unix(784_111_777));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(1)), Timestamp::from_unix(0));
+        assert_eq!(Timestamp::from(at(1 << 60, 0)).iso(), "9999-12-31T23:59:59Z");
     }
 
     #[test]

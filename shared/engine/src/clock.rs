@@ -1,11 +1,3 @@
 //! The only place that asks for the time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use moorage_domain::Timestamp;
-
-/// Now, in whole seconds.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
+pub(crate) use moorage_state::now;

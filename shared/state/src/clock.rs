@@ -1,14 +1,14 @@
 //! The time that conditions compare with.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::Timestamp;
 
-/// Now, in whole seconds.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+/// Now, in whole seconds, by the wall clock: a frozen environment's monotonic clock need not move on, and what was revoked
+/// meanwhile would still be taken for fresh.
+pub fn now() -> Timestamp {
+    SystemTime::now().into()
 }
 
 /// A moment as an attribute.

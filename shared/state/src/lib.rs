@@ -41,6 +41,7 @@ mod upload;
 mod usage_log;
 
 pub use api_token::{ApiToken, ApiTokenPage, MAX_MAKERS, NewApiToken};
+pub use clock::now;
 pub use discovered::{Discoverer, NewDiscovered};
 pub use error::StateError;
 pub use mirror::{CreateMirrorError, Mirror, NewMirror};

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use moorage_domain::{
@@ -29,8 +29,7 @@ const EARLIEST_MOMENT: u64 = 1_000_000_000;
 
 /// Now, in whole seconds.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }
 
 /// A moment that lies at least `wait` ahead.
