@@ -9,6 +9,7 @@ use aws_config::{
 use aws_sdk_s3::config::SharedCredentialsProvider;
 use moorage_domain::{TrustDomain, proven::UnknownTrustDomain, share::Quota};
 use moorage_engine::{Engine, Settings, Shares};
+use moorage_organizations::Organizations;
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::{Storage, StorageRoot};
@@ -33,6 +34,12 @@ pub(crate) enum ConfigError {
     Guard(#[from] GuardError),
 }
 
+/// What the function does its work with.
+pub(crate) struct Services {
+    pub(crate) engine: Engine,
+    pub(crate) organizations: Organizations,
+}
+
 /// The environment variables that the template sets.
 pub(crate) struct Config {
     table: String,
@@ -43,6 +50,10 @@ pub(crate) struct Config {
     scheduler: SchedulerSettings,
     tag_retention: Duration,
     settings: Settings,
+    /// How many of an organization's repositories are synced at once.
+    organization_syncs: usize,
+    /// The most repositories of an organization; 0 for any number.
+    repositories: u64,
 }
 
 impl Config {
@@ -64,28 +75,28 @@ impl Config {
                 retry_backoff: seconds("RETRY_BACKOFF_SECONDS")?,
                 referrers_refresh: seconds("REFERRERS_REFRESH_SECONDS")?,
                 verify_interval: seconds("VERIFY_SECONDS")?,
-                organization_syncs: number("ORGANIZATION_SYNCS")?,
                 min_bytes_per_hour: number("MIN_BYTES_PER_HOUR")?,
                 repository_metrics: optional("REPOSITORY_METRICS") == "true",
                 shares: Shares {
                     syncs: number("NAMESPACE_SYNCS")?,
-                    repositories: number("MAX_REPOSITORIES")?,
                     quota: Quota { tags: number("MAX_TAGS")?, bytes: number("MAX_BYTES")? },
                 },
                 limits: Limits { concurrent_requests: number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
                 trust: trust("TRUST_DOMAIN")?,
             },
+            organization_syncs: number("ORGANIZATION_SYNCS")?,
+            repositories: number("MAX_REPOSITORIES")?,
         })
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) fn engine(self) -> Engine {
+    pub(crate) fn services(self) -> Services {
         let aws = aws();
         // An endpoint of one's own has no host name per bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
-        Engine {
+        let engine = Engine {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
@@ -93,7 +104,23 @@ impl Config {
             // This function's role can only decrypt, for which no key has to be named.
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),
             settings: self.settings,
-        }
+        };
+        let settings = moorage_organizations::Settings {
+            claim: engine.settings.claim,
+            retry_backoff: engine.settings.retry_backoff,
+            syncs: self.organization_syncs,
+            repositories: self.repositories,
+            limits: engine.settings.limits.clone(),
+            guard: engine.settings.guard.clone(),
+        };
+        let organizations = Organizations {
+            table: engine.table.clone(),
+            scheduler: engine.scheduler.clone(),
+            invoker: engine.invoker.clone(),
+            secrets: engine.secrets.clone(),
+            settings,
+        };
+        Services { engine, organizations }
     }
 }
 

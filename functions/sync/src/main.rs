@@ -2,8 +2,12 @@
 //! schedule of the stack with a `Task`.
 
 mod config;
+mod error;
 mod handler;
+mod reconcile;
+mod sync;
 mod task;
+mod turn;
 
 use config::Config;
 use lambda_runtime::{Error, run, service_fn};
@@ -11,6 +15,6 @@ use lambda_runtime::{Error, run, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     moorage_telemetry::init();
-    let engine = Config::from_env()?.engine();
-    run(service_fn(|event| task::handle(&engine, event))).await
+    let services = Config::from_env()?.services();
+    run(service_fn(|event| handler::handle(&services, event))).await
 }

@@ -1,12 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-mod clock;
+mod engine;
 mod error;
 mod fault;
-mod organization;
 mod sync;
 mod tasks;
 mod transfer;
 
+pub use engine::{Engine, Settings, Shares};
 pub use error::SyncError;
-pub use sync::{Ended, Engine, Settings, share::Shares};
+pub use sync::end::Ended;
+pub use tasks::reconcile::Reconciled;

@@ -8,7 +8,7 @@ mod scheduler;
 pub use invoke::Invoker;
 pub use list::ListedSchedule;
 pub use plan::SchedulePlan;
-pub use scheduler::{Scheduler, SchedulerSettings};
+pub use scheduler::{SOON, Scheduler, SchedulerSettings};
 
 /// Scheduler or Lambda refused or did not answer; the SDK's own retries are used up.
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,8 @@ use rand::Rng;
 
 use crate::{ScheduleError, SchedulePlan, plan::schedule_name};
 
+/// The delay of what is to run at once and cannot be invoked: a one-time schedule needs a moment that lies ahead.
+pub const SOON: Duration = Duration::from_secs(5);
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
 /// How often a schedule is written again that somebody else was writing. With the pauses that is two seconds on average.

@@ -2,6 +2,7 @@
 
 mod api_token;
 mod api_token_check;
+mod claim;
 mod claimed;
 mod clock;
 mod collection;
@@ -11,6 +12,7 @@ mod error;
 mod key;
 mod learnt;
 mod lock;
+mod login;
 mod mirror;
 mod organization;
 mod organization_mirror;
@@ -41,9 +43,11 @@ mod upload;
 mod usage_log;
 
 pub use api_token::{ApiToken, ApiTokenPage, MAX_MAKERS, NewApiToken};
+pub use claim::{Claim, Claimant, Released};
 pub use clock::now;
 pub use discovered::{Discoverer, NewDiscovered};
 pub use error::StateError;
+pub use login::Login;
 pub use mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use organization::{ADMIN, Organization};
 pub use organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};

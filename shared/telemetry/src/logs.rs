@@ -14,8 +14,20 @@ const LEVEL_VARIABLE: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// [`LEVEL_VARIABLE`] names (INFO if none), all others at WARN.
 pub fn init() {
     let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let ours =
-        ["api", "collector", "domain", "engine", "gc", "registry", "schedule", "state", "storage", "sync", "upstream"];
+    let ours = [
+        "api",
+        "collector",
+        "domain",
+        "engine",
+        "gc",
+        "organizations",
+        "registry",
+        "schedule",
+        "state",
+        "storage",
+        "sync",
+        "upstream",
+    ];
     let ours = ours.map(|name| (format!("moorage_{name}"), level));
     let filter = Targets::new().with_default(LevelFilter::WARN).with_targets(ours);
     let lines = tracing_subscriber::fmt::layer()

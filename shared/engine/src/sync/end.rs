@@ -7,19 +7,16 @@ use moorage_domain::{
     failure::Failure,
     rate_limit::LONGEST_WAIT,
     run::{Progress as Counts, Run, RunStatus, SyncRequest, Trigger},
-    status::{Findings, SyncEnd, SyncStatus},
+    status::{Findings, NotEligible, SyncEnd, SyncStatus},
     usage_log::LogEntry,
 };
 use moorage_schedule::SchedulePlan;
-use moorage_state::{Mirror, StateError, TransitionError};
+use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
 
 use crate::{
-    clock::now,
+    engine::Engine,
     error::{SyncError, WorkError},
-    sync::{
-        Ended, Engine, claim::Claim, heartbeat::Pump, knowledge::Knowledge, progress::Progress, report, source,
-        steps::Work,
-    },
+    sync::{heartbeat::Heartbeat, invocation::Work, knowledge::Knowledge, progress::Progress, report},
 };
 
 /// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
@@ -27,17 +24,31 @@ const MAX_INVOCATIONS: u32 = 1_000;
 /// How often in a row a run waits for its registry and then gets nothing before it is told to wait again.
 const MAX_IDLE_WAITS: u32 = 8;
 
+/// How an invocation ended, for the function's log.
+#[derive(Debug)]
+pub enum Ended {
+    /// The sync ran to its end; the run says how that was. Or it goes on in another invocation: then the run's status
+    /// is `SYNCING`.
+    Ran(Box<Run>),
+    /// It had nothing to do: another sync runs, or the mirror is not due.
+    NotEligible(NotEligible),
+    /// Another sync has the mirror now, and its run; this one did nothing that is seen since.
+    Superseded,
+    /// There is no such mirror; its schedule will be gone soon.
+    NoMirror,
+}
+
 /// A mirror and the claim of it.
-pub(crate) struct Held<'a> {
+pub(crate) struct ClaimedMirror<'a> {
     pub(crate) engine: &'a Engine,
     /// As it was when it was claimed.
     pub(crate) mirror: Mirror,
     pub(crate) claim: Arc<Claim>,
 }
 
-/// A claimed mirror and its run, in one invocation.
-pub(crate) struct Sync<'a> {
-    pub(crate) held: &'a Held<'a>,
+/// What is known at the end of an invocation.
+pub(crate) struct Ending<'a> {
+    pub(crate) claimed: &'a ClaimedMirror<'a>,
     pub(crate) progress: Arc<Progress>,
     /// The counters when this invocation began.
     pub(crate) begun: Counts,
@@ -46,7 +57,7 @@ pub(crate) struct Sync<'a> {
     /// How much it knew when this invocation began.
     pub(crate) known: u64,
     /// What the registry is not told of who asks.
-    pub(crate) anonymous: Option<Warning>,
+    pub(crate) untold: Option<Warning>,
 }
 
 fn limited(message: String) -> Work {
@@ -70,44 +81,44 @@ fn is_written(result: Result<(), TransitionError>) -> Result<bool, SyncError> {
     }
 }
 
-impl Sync<'_> {
+impl Ending<'_> {
     /// Reports, and gives the claim up last: whoever sees the mirror's new status finds the run complete.
-    pub(crate) async fn end(&self, work: Work, mut pump: Pump) -> Result<Ended, SyncError> {
-        let config = &self.held.mirror.config;
+    pub(crate) async fn end(&self, work: Work, mut heartbeat: Heartbeat) -> Result<Ended, SyncError> {
+        let config = &self.claimed.mirror.config;
         let stopped = match work {
-            Work::Stopped => match self.stopped(&pump.run).await? {
+            Work::Stopped => match self.stopped(&heartbeat.run).await? {
                 Some(stopped) => Some(stopped),
                 None => return Ok(Ended::Superseded),
             },
             _ => None,
         };
-        match pump.flush().await {
+        match heartbeat.flush().await {
             Ok(()) => {}
             Err(WorkError::ClaimLost) => return Ok(Ended::Superseded),
             Err(WorkError::Failed(failure)) => return Err(StateError::Unavailable(failure.message).into()),
             Err(error) => return Err(StateError::Unavailable(format!("{error:?}")).into()),
         }
         let (tag_failure, failed) = self.progress.failures();
-        let began = pump.run.started_at;
+        let began = heartbeat.run.started_at;
         let mut findings = None;
-        let work = self.checked(work, &pump.run);
+        let work = self.checked(work, &heartbeat.run);
         let losses = self.progress.losses.warning();
-        let mut warnings = vec![losses, self.anonymous];
+        let mut warnings = vec![losses, self.untold];
         if let Work::Done { warning, .. } = work {
             warnings.insert(0, warning);
             // What was dropped is known without a sync, and until then.
-            let withheld = self.anonymous.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
+            let withheld = self.untold.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
             let warning = warning.or(losses).or(withheld);
             // What failed was not looked at.
-            let verified = pump.run.verifies && tag_failure.is_none();
+            let verified = heartbeat.run.verifies && tag_failure.is_none();
             findings = Some(Findings { began, warning, verified });
         }
         if matches!(work, Work::Suspended | Work::Limited(_)) {
-            self.keep_knowledge(&pump.run).await;
+            self.keep_knowledge(&heartbeat.run).await;
         }
         let (status, failure, log) = match work {
-            Work::Suspended => return self.hand_over(pump.run).await,
-            Work::Limited(until) => return self.wait(pump.run, until).await,
+            Work::Suspended => return self.hand_over(heartbeat.run).await,
+            Work::Limited(until) => return self.wait(heartbeat.run, until).await,
             Work::Done { selected, .. } if tag_failure.is_none() => {
                 (RunStatus::Success, None, Some(report::succeeded(config, &selected)))
             }
@@ -115,16 +126,16 @@ impl Sync<'_> {
                 (RunStatus::Fail, tag_failure, Some(report::failed_in_part(config, &selected, &failed)))
             }
             Work::Failed(failure) => {
-                let failure = source::explained(failure, self.anonymous);
+                let failure = failure.explained_by(self.untold);
                 let log = report::failed_as_a_whole(config, &failure);
                 (RunStatus::Fail, Some(failure), Some(log))
             }
             Work::Stopped => stopped.unwrap_or((RunStatus::Fail, None, None)),
         };
         let warnings: Vec<_> = warnings.into_iter().flatten().collect();
-        let run = Run { status, failure, warning: warnings.first().copied(), ..pump.run };
+        let run = Run { status, failure, warning: warnings.first().copied(), ..heartbeat.run };
         let warned = warnings.into_iter().map(|warning| report::warned(config, warning));
-        self.held.finish(run, warned.chain(log).collect(), findings).await
+        self.claimed.finish(run, warned.chain(log).collect(), findings).await
     }
 
     /// Lets a sync go on only if it gets anywhere.
@@ -155,7 +166,7 @@ impl Sync<'_> {
 
     /// Leaves the next invocation what this one knows of the registry. Without that it asks again.
     async fn keep_knowledge(&self, run: &Run) {
-        let (table, repository) = (&self.held.engine.table, &self.held.mirror.config.repository);
+        let (table, repository) = (&self.claimed.engine.table, &self.claimed.mirror.config.repository);
         if let Err(error) = table.put_learnt(repository, run, &self.knowledge.learnt(), now()).await {
             tracing::warn!(%repository, %error, "what the run has learnt of the registry was not kept");
         }
@@ -163,7 +174,7 @@ impl Sync<'_> {
 
     /// Leaves the rest to another invocation that begins when the registry allows it.
     async fn wait(&self, run: Run, until: Timestamp) -> Result<Ended, SyncError> {
-        let (engine, config) = (self.held.engine, &self.held.mirror.config);
+        let (engine, config) = (self.claimed.engine, &self.claimed.mirror.config);
         let idle_waits = if self.has_moved(&run) { 0 } else { run.idle_waits.saturating_add(1) };
         let run = Run { waiting_until: Some(until), waits: run.waits.saturating_add(1), idle_waits, ..run };
         if !is_written(engine.table.put_run(&config.repository, &run).await)? {
@@ -173,7 +184,7 @@ impl Sync<'_> {
         // If this fails, the mirror's next trigger goes on.
         let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Continuation };
         let scheduled = engine.scheduler.once(request, until).await;
-        self.held.claim.wait(until).await?;
+        self.claimed.claim.wait(until).await?;
         scheduled?;
         Ok(Ended::Ran(Box::new(run)))
     }
@@ -181,12 +192,12 @@ impl Sync<'_> {
     /// Leaves the rest to another invocation, which starts in about a second. If it cannot be started, the mirror's
     /// next trigger goes on.
     async fn hand_over(&self, run: Run) -> Result<Ended, SyncError> {
-        let (engine, repository) = (self.held.engine, &self.held.mirror.config.repository);
+        let (engine, repository) = (self.claimed.engine, &self.claimed.mirror.config.repository);
         // How fast it moves was not written each time.
         if !is_written(engine.table.put_run(repository, &run).await)? {
             return Ok(Ended::Superseded);
         }
-        if self.held.claim.hand_over().await?.is_some() {
+        if self.claimed.claim.hand_over().await?.is_some() {
             let repository = repository.clone();
             engine.invoker.start(&SyncRequest { repository, trigger: Trigger::Continuation }).await?;
         }
@@ -196,8 +207,8 @@ impl Sync<'_> {
     /// How a run ended whose claim was lost: it was cancelled, or another run has begun. `None` if another sync goes on with
     /// it, or may: then it is no longer ours to report.
     async fn stopped(&self, run: &Run) -> Result<Option<(RunStatus, Option<Failure>, Option<LogEntry>)>, SyncError> {
-        let config = &self.held.mirror.config;
-        let mirror = self.held.engine.table.mirror(&config.repository).await?;
+        let config = &self.claimed.mirror.config;
+        let mirror = self.claimed.engine.table.mirror(&config.repository).await?;
         let state = mirror.map(|mirror| mirror.state);
         if state.as_ref().is_some_and(|state| state.sync_status == SyncStatus::Cancel) {
             return Ok(Some((RunStatus::Cancel, None, Some(report::cancelled(config)))));
@@ -210,7 +221,7 @@ impl Sync<'_> {
     }
 }
 
-impl Held<'_> {
+impl ClaimedMirror<'_> {
     /// Ends the run as failed after what nobody foresaw, if the claim is still held.
     pub(crate) async fn fail(&self, request: &SyncRequest, failure: Failure) -> Result<Ended, SyncError> {
         let config = &self.mirror.config;
@@ -253,11 +264,11 @@ impl Held<'_> {
         failure: Option<&Failure>,
     ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
-        let Some(mirror) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
-        let (config, state) = (&mirror.config, &mirror.state);
-        if state.sync_start_date < self.mirror.state.sync_start_date && !mirror.is_discovered {
+        let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
+        let (config, state) = (&self.mirror.config, &after.state);
+        if state.sync_start_date < self.mirror.state.sync_start_date && !self.mirror.is_discovered {
             // Sync Now came before a start that lay far ahead: the grid begins earlier now.
-            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
+            let plan = SchedulePlan::new(state.sync_start_date, after.sync_interval, after.is_enabled, now);
             scheduler.ensure(&config.repository, &plan).await?;
         }
         if let Some(delay) = state.retry_delay(now, self.engine.settings.retry_backoff) {

@@ -8,19 +8,19 @@ use moorage_domain::{
     mirror::MirrorConfig,
     run::{Progress as Counts, Run, TagOutcome, Upstream},
 };
-use moorage_state::{Account, StateError, Table};
+use moorage_state::{Account, Claim, StateError, Table, TransitionError};
 use moorage_upstream::Meter;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::WorkError,
     fault::caught,
-    sync::{claim::Claim, progress::Progress, report},
+    sync::{progress::Progress, report},
 };
 
 /// Writes a run's progress to the table.
 #[derive(Debug)]
-pub(crate) struct Pump {
+pub(crate) struct Heartbeat {
     pub(crate) table: Table,
     pub(crate) config: MirrorConfig,
     pub(crate) progress: Arc<Progress>,
@@ -41,7 +41,7 @@ pub(crate) struct Pump {
     pub(crate) failure: Option<Failure>,
 }
 
-impl Pump {
+impl Heartbeat {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
     /// [`WorkError::ClaimLost`] if another attempt at the run has begun: then nobody sees any of it.
     pub(crate) async fn flush(&mut self) -> Result<(), WorkError> {
@@ -79,7 +79,7 @@ impl Pump {
 
     /// Renews the claim and flushes, until `stop` is called, or the run is not to go on, which calls it. A table that fails
     /// is tried again each time: the claim's own expiration bounds that.
-    pub(crate) async fn run(mut self, claim: Arc<Claim>, stop: CancellationToken) -> Self {
+    pub(crate) async fn beat(mut self, claim: Arc<Claim>, stop: CancellationToken) -> Self {
         if let Err(fault) = caught(Box::pin(self.keep(&claim, &stop))).await {
             self.failure = Some(fault);
         }
@@ -95,7 +95,7 @@ impl Pump {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {
-                    if matches!(claim.renew().await, Err(WorkError::ClaimLost)) {
+                    if matches!(claim.renew().await, Err(TransitionError::ClaimLost)) {
                         return;
                     }
                 }

@@ -11,10 +11,7 @@ use moorage_domain::{
 };
 use tokio::sync::Notify;
 
-use crate::{
-    error::cut,
-    sync::{losses::Losses, tag_set::TagSet},
-};
+use crate::sync::{losses::Losses, tag_set::TagSet};
 
 /// Outcomes that wait for the table, at most some more: a few megabytes, whatever a registry makes of its tags.
 const MOST_FRESH: usize = 4_000;
@@ -200,7 +197,7 @@ impl Progress {
     pub(crate) fn failure(&self, tag: &TagName, failure: Failure) {
         let refused = failure.reason == FailureReason::ContentRefused;
         let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
-        let failure = Failure { message: cut(failure.message), ..failure };
+        let failure = failure.cut();
         self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure), cause: None });
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    TagName, Timestamp, Warning,
+    TagName, Warning,
     plan::{self, Cause, HeldTag, Missing, Prune, Seen, Word},
     run::Outcome,
 };
@@ -12,15 +12,13 @@ use moorage_upstream::{Registry, UpstreamError};
 
 use crate::{
     error::WorkError,
-    sync::{steps::Steps, tag_set::TagSet},
+    sync::{invocation::Invocation, tag_set::TagSet},
 };
 
 /// Tags whose end is confirmed at once.
 const HEADS_IN_FLIGHT: usize = 32;
 /// Tags that are deleted before the claim is renewed again: they take a second or two.
 const RENEWAL: usize = 25;
-/// Items of the table that are written at once.
-const WRITES_IN_FLIGHT: usize = 16;
 
 /// A tag that is not to stay, and why.
 type Obsolete = (TagName, Cause);
@@ -36,7 +34,7 @@ struct Confirmed {
     stop: Option<UpstreamError>,
 }
 
-impl Steps<'_> {
+impl Invocation<'_> {
     /// Deletes what is held and not to stay, as far as that is certain and not too much. Returns what somebody should look
     /// at.
     pub(crate) async fn prune(
@@ -127,7 +125,7 @@ impl Steps<'_> {
             }
             self.claim.check()?;
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.claim.tags.delete(tag).await?;
+            self.tags.delete(tag).await?;
             self.progress.obsolete(tag, Outcome::Pruned, *cause);
         }
         Ok(())
@@ -157,15 +155,5 @@ impl Steps<'_> {
             (!is_known).then(|| (tag, Some(held.seen(last_complete)), missing))
         });
         self.set_seen(seen).await
-    }
-
-    /// Records when tags were last seen, or that the last complete sync saw them.
-    pub(crate) async fn set_seen<'t>(
-        &self,
-        tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>, Option<Missing>)>,
-    ) -> Result<(), WorkError> {
-        let set = async |(tag, seen, missing)| self.claim.tags.set_seen(tag, seen, missing).await;
-        stream::iter(tags).map(set).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
-        Ok(())
     }
 }

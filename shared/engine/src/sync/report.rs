@@ -8,9 +8,10 @@ use moorage_domain::{
     run::{Outcome, Run, RunStatus, TagOutcome},
     usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
 };
+use moorage_state::now;
 use moorage_telemetry::{Metric, Unit, emit};
 
-use crate::{clock::now, sync::tag_set::TagSet};
+use crate::sync::tag_set::TagSet;
 
 /// The longest list of tags in a log entry, in bytes: the entry must fit an item.
 const TAGS_LENGTH: usize = 64 * 1024;

@@ -17,10 +17,7 @@ use moorage_domain::{
 };
 use moorage_upstream::{Meter, Registry};
 
-use crate::{
-    error::WorkError,
-    sync::{Engine, source},
-};
+use crate::{engine::Engine, error::WorkError, sync::source, tasks::answer};
 
 /// Tags whose digests are asked for at once.
 const HEADS_IN_FLIGHT: usize = 32;
@@ -30,7 +27,11 @@ type Resolved = Result<Digest, Failure>;
 
 impl Engine {
     /// Says what a sync would do, as far as the registry answers until `end`.
-    pub(crate) async fn preview(&self, request: &PreviewRequest, end: Instant) -> Result<TaskAnswer, WorkError> {
+    pub async fn preview(&self, request: &PreviewRequest, end: Instant) -> TaskAnswer {
+        answer(self.try_preview(request, end).await)
+    }
+
+    async fn try_preview(&self, request: &PreviewRequest, end: Instant) -> Result<TaskAnswer, WorkError> {
         let Some(mut mirror) = self.table.mirror(&request.repository).await? else { return Ok(TaskAnswer::NotFound) };
         let config = &mut mirror.config;
         if let Some(rule) = &request.root_rule {
@@ -40,16 +41,16 @@ impl Engine {
             config.architecture_filter.clone_from(filter);
         }
         config.deletion_limit = request.deletion_limit.or(config.deletion_limit);
-        let (account, anonymous) = source::account(self, &mirror).await?;
-        let meter = Meter::new(self.table.rate_limit(&account).await?, 0);
-        let registry = source::open(self, &mirror, meter).await?;
+        let login = self.table.login(&mirror).await?;
+        let meter = Meter::new(self.table.rate_limit(&login.account).await?, 0);
+        let registry = source::open(self, &mirror, &login, meter).await?;
         let listing = tokio::time::timeout_at(end.into(), registry.tags()).await;
         let Ok(listing) = listing else {
             let message = "the registry did not list its tags in time".to_owned();
             return Ok(TaskAnswer::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
         };
         let listed = listing.map_err(|error| match error.into() {
-            WorkError::Failed(failure) => WorkError::Failed(source::explained(failure, anonymous)),
+            WorkError::Failed(failure) => WorkError::Failed(failure.explained_by(login.warning)),
             other => other,
         })?;
         let listed = listed.tags;

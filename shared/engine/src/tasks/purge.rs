@@ -1,21 +1,20 @@
-//! The end of a repository that was deleted, and of an organization with all that is in it.
+//! The end of a repository that was deleted.
 
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Namespace, RepositoryName,
+    RepositoryName,
     lock::{Lock, LockKind},
     task::TaskAnswer,
 };
-use moorage_state::StateError;
+use moorage_schedule::SOON;
+use moorage_state::{StateError, now};
 use tokio::time::timeout_at;
 
 use crate::{
-    clock::now,
+    engine::Engine,
     error::{SyncError, WorkError},
-    sync::Engine,
-    tasks::reconcile::SOON,
+    tasks::answer,
 };
 
 /// How long a purge has the repository to itself, unless it prolongs that: one that was killed delays the next one by as
@@ -32,15 +31,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 const RESERVE: Duration = Duration::from_secs(1);
 /// How often a deletion is begun again after its mirror was changed by somebody else.
 const MAX_RACES: u32 = 20;
-/// Repositories of an organization that are looked up together.
-const PAGE: i32 = 100;
-/// Those of them that are deleted at once.
-const AT_ONCE: usize = 8;
-
 impl Engine {
     /// Deletes what the bucket and the table have of a repository that was deleted, once nobody can add to it any more. Its
     /// name is free when that is done; it can be interrupted and begun again at any time.
-    pub(crate) async fn purge(&self, repository: &RepositoryName, end: Instant) -> Result<TaskAnswer, WorkError> {
+    pub(crate) async fn try_purge(&self, repository: &RepositoryName, end: Instant) -> Result<TaskAnswer, WorkError> {
         let patience = end.min(Instant::now() + PATIENCE);
         loop {
             let Some(found) = self.table.deleted_repository(repository).await? else {
@@ -61,22 +55,18 @@ impl Engine {
         }
     }
 
-    /// As [`Self::purge`]; if there is not enough time, another invocation goes on: at once, or when nobody can add to the
+    /// Deletes what is left of a repository that was deleted. If there is not enough time, another invocation goes on: at once, or when nobody can add to the
     /// repository any more.
-    pub(crate) async fn purge_or_order(
-        &self,
-        repository: &RepositoryName,
-        end: Instant,
-    ) -> Result<Result<TaskAnswer, WorkError>, SyncError> {
-        let purged = self.purge(repository, end).await;
+    pub async fn purge(&self, repository: &RepositoryName, end: Instant) -> Result<TaskAnswer, SyncError> {
+        let purged = self.try_purge(repository, end).await;
         if matches!(purged, Ok(TaskAnswer::Busy | TaskAnswer::Unfinished)) {
             let soon = now().plus(SOON);
             let found = self.table.deleted_repository(repository).await?;
             let free = found.and_then(|found| found.left_until.max(found.lock.map(|lock| lock.until)));
             self.scheduler.purge_once(repository, free.map_or(soon, |free| free.max(soon))).await?;
-            return Ok(Ok(TaskAnswer::Unfinished));
+            return Ok(TaskAnswer::Unfinished);
         }
-        Ok(purged)
+        Ok(answer(purged))
     }
 
     async fn purge_locked(
@@ -115,7 +105,7 @@ impl Engine {
     }
 
     /// Marks a repository as deleted, which ends its mirror; it may be marked already.
-    async fn mark_deleted(&self, repository: &RepositoryName) -> Result<(), WorkError> {
+    pub(crate) async fn mark_deleted(&self, repository: &RepositoryName) -> Result<(), WorkError> {
         for _ in 0..MAX_RACES {
             let mirror = self.table.mirror(repository).await?;
             match self.table.mark_repository_deleted(repository, mirror.as_ref()).await {
@@ -135,64 +125,5 @@ impl Engine {
             }
         }
         Err(StateError::Locked.into())
-    }
-
-    /// Deletes an organization that was marked as ending with all that is in it. Nothing can be added meanwhile, so that it
-    /// can be interrupted anywhere, and whoever begins again finishes it.
-    pub(crate) async fn end_organization(
-        &self,
-        organization: &Namespace,
-        end: Instant,
-    ) -> Result<TaskAnswer, SyncError> {
-        let found = self.table.any_organization(organization).await?;
-        if !found.is_some_and(|found| found.is_ending) {
-            return Ok(TaskAnswer::NotFound);
-        }
-        let work = async {
-            if self.table.any_organization_mirror(organization).await?.is_some() {
-                match self.table.mark_organization_mirror_deleted(organization).await {
-                    Ok(()) | Err(StateError::NotFound) => {}
-                    Err(error) => return Err(error.into()),
-                }
-                self.release_discovered(organization).await?;
-            }
-            let (mut after, mut is_empty) = (None, true);
-            loop {
-                let page = self.table.repositories(organization, PAGE, after.as_deref()).await?;
-                let names = page.repositories.into_iter().map(|it| it.repository).chain(page.deleted);
-                let delete = async |name: RepositoryName| self.end_repository(&name, end).await;
-                let gone = stream::iter(names).map(delete).buffer_unordered(AT_ONCE);
-                is_empty &= gone.try_fold(true, async |all, gone| Ok(all && gone)).await?;
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            if is_empty {
-                self.table.delete_organization(organization).await?;
-            }
-            Ok(is_empty)
-        };
-        match timeout_at(end.into(), work).await {
-            Ok(Ok(true)) => Ok(TaskAnswer::Done),
-            Ok(Ok(false)) | Err(_) => Ok(TaskAnswer::Unfinished),
-            Ok(Err(error)) => Err(error),
-        }
-    }
-
-    /// Whether nothing is left of a repository.
-    async fn end_repository(&self, name: &RepositoryName, end: Instant) -> Result<bool, SyncError> {
-        let ended = async {
-            self.mark_deleted(name).await?;
-            self.purge(name, end).await
-        };
-        match ended.await {
-            Ok(answer) => Ok(matches!(answer, TaskAnswer::Done | TaskAnswer::NotFound)),
-            Err(WorkError::Failed(failure)) => {
-                tracing::warn!(repository = %name, error = failure.message, "a deleted repository is not gone yet");
-                Ok(false)
-            }
-            Err(_) => Ok(false),
-        }
     }
 }

@@ -15,19 +15,17 @@ use moorage_domain::{
     Namespace, RepositoryName,
     mirror::RepositoryState,
     run::{SyncRequest, Trigger},
-    task::{Order, Task, TaskAnswer},
+    task::{Order, TaskAnswer},
 };
-use moorage_schedule::{SchedulePlan, Scheduler};
-use moorage_state::{ADMIN, Mirror};
+use moorage_schedule::{SOON, SchedulePlan, Scheduler};
+use moorage_state::{ADMIN, Mirror, now};
+use tokio::time::timeout_at;
 
 use crate::{
-    clock::now,
+    engine::Engine,
     error::{SyncError, WorkError},
-    sync::Engine,
 };
 
-/// The delay of a sync whose start has come: a one-time schedule needs a moment that lies ahead.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// How long a deleted repository is waited for here, and worked at: another reconciliation comes.
 const PURGE: Duration = Duration::from_secs(20);
 /// Repositories that are looked at together.
@@ -35,9 +33,26 @@ const PAGE: i32 = 100;
 /// Schedules that are made or removed at once: together they stay below what Scheduler takes in a second.
 const SCHEDULES: usize = 8;
 
+/// What a reconciliation did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Schedules that were missing or wrong.
+    pub mended: u64,
+    /// Schedules of mirrors that are gone.
+    pub removed: u64,
+    /// Schedules that Scheduler refused.
+    pub failed: u64,
+    /// Deleted repositories that are gone now.
+    pub purged: u64,
+    /// The last mirror that was looked at.
+    pub reached: Option<RepositoryName>,
+    /// Whether there was time for everything. What was mended stays so, and another one goes on behind `reached`.
+    pub is_whole: bool,
+}
+
 /// What was done, also by a reconciliation that is stopped half-way.
 #[derive(Debug, Default)]
-pub(crate) struct Reconciled {
+struct Done {
     /// The last mirror that the invocations before looked at.
     after: Option<RepositoryName>,
     /// The last one by now.
@@ -48,14 +63,14 @@ pub(crate) struct Reconciled {
     purged: AtomicU64,
 }
 
-impl Reconciled {
+impl Done {
     /// Nothing yet, behind what the invocations before did.
-    pub(crate) fn behind(after: Option<RepositoryName>) -> Self {
+    fn behind(after: Option<RepositoryName>) -> Self {
         Self { reached: Mutex::new(after.clone()), after, ..Self::default() }
     }
 
     /// The last mirror that was looked at.
-    pub(crate) fn reached(&self) -> Option<RepositoryName> {
+    fn reached(&self) -> Option<RepositoryName> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -71,43 +86,44 @@ impl Reconciled {
     fn is_behind(&self, namespace: &Namespace) -> bool {
         self.after.as_ref().is_some_and(|after| rank(namespace) < rank(&after.namespace()))
     }
-
-    /// Whether the next one will have less to do.
-    pub(crate) fn anything(&self) -> bool {
-        [&self.mended, &self.removed, &self.purged].into_iter().any(|count| count.load(Relaxed) > 0)
-    }
 }
 
 impl Engine {
-    /// Makes all schedules what the mirrors say: makes those that are missing or wrong, and removes those whose mirror is
-    /// gone. It goes on where the invocation before had to stop; schedules without mirrors are only looked for by one that
-    /// sees all mirrors.
-    pub(crate) async fn reconcile(&self, done: &Reconciled, end: Instant) -> Result<TaskAnswer, SyncError> {
-        let listed = self.scheduler.list().await?;
+    /// Makes the schedules of all mirrors what these say: makes those that are missing or wrong, and removes those whose mirror
+    /// is gone. It begins behind the mirror `after`, where an invocation before had to stop, and stops at `end`; schedules
+    /// without mirrors are only looked for by one that sees all mirrors.
+    pub async fn reconcile(&self, after: Option<RepositoryName>, end: Instant) -> Result<Reconciled, SyncError> {
+        let done = Done::behind(after);
+        let reconciled = timeout_at(end.into(), Box::pin(self.reconcile_all(&done, end))).await;
+        let is_whole = reconciled.is_ok();
+        reconciled.unwrap_or(Ok(()))?;
+        let [mended, removed, failed, purged] =
+            [&done.mended, &done.removed, &done.failed, &done.purged].map(|count| count.load(Relaxed));
+        Ok(Reconciled { mended, removed, failed, purged, reached: done.reached(), is_whole })
+    }
+
+    async fn reconcile_all(&self, done: &Done, end: Instant) -> Result<(), SyncError> {
+        let listed = self.scheduler.list_mirrors().await?;
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
         for namespace in self.table.namespaces().await?.into_iter().filter(|namespace| !done.is_behind(namespace)) {
-            if self.ends(&namespace, end).await? {
-                continue;
+            if !self.ends(&namespace, end).await? {
+                self.reconcile_namespace(&namespace, &mut listed, done, end).await?;
             }
-            done.mended.fetch_add(self.reconcile_organization(&namespace, &mut listed).await?, Relaxed);
-            self.reconcile_namespace(&namespace, &mut listed, done, end).await?;
         }
         listed.retain(|_, _| done.after.is_none());
         let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
-        stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await?;
-        let [mended, removed, failed] = [&done.mended, &done.removed, &done.failed].map(|count| count.load(Relaxed));
-        Ok(TaskAnswer::Reconciled { mended, removed, failed })
+        stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await
     }
 
     async fn reconcile_namespace(
         &self,
         namespace: &Namespace,
         listed: &mut HashMap<String, bool>,
-        done: &Reconciled,
+        done: &Done,
         end: Instant,
     ) -> Result<(), SyncError> {
         let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
-        let (mut after, mut discovered) = (start.map(|start| start.name().to_owned()), Vec::new());
+        let mut after = start.map(|start| start.name().to_owned());
         loop {
             let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
             let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
@@ -116,8 +132,8 @@ impl Engine {
             let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
+                // Its organization's mirror has the schedule.
                 if mirror.is_discovered {
-                    discovered.push(mirror);
                     continue;
                 }
                 let is_enabled = listed.remove(&Scheduler::name_of(&config.repository));
@@ -132,7 +148,7 @@ impl Engine {
                 done.reach(last);
             }
             for name in &page.deleted {
-                match self.purge(name, end.min(Instant::now() + PURGE)).await {
+                match self.try_purge(name, end.min(Instant::now() + PURGE)).await {
                     Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {}
                     Ok(_) => increase(&done.purged),
                     Err(WorkError::Failed(failure)) => {
@@ -144,14 +160,9 @@ impl Engine {
             }
             after = page.next;
             if after.is_none() {
-                break;
+                return Ok(());
             }
         }
-        // How many of them run is known only where all were seen.
-        if !discovered.is_empty() && start.is_none() {
-            self.reconcile_discovered(namespace, &discovered).await?;
-        }
-        Ok(())
     }
 
     /// Goes on with the end of an organization, if it is at its end.
@@ -166,13 +177,9 @@ impl Engine {
     }
 
     /// Removes a schedule, unless it has a mirror by now.
-    async fn remove_orphan(&self, name: String, done: &Reconciled) -> Result<(), SyncError> {
+    async fn remove_orphan(&self, name: String, done: &Done) -> Result<(), SyncError> {
         let is_of_use = match self.scheduler.order_of(&name).await? {
             Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
-            Some(Order::Task(Task::Discover { organization, .. })) => {
-                self.table.organization_mirror(&organization).await?.is_some()
-            }
-            Some(Order::Task(Task::Purge { repository })) => self.table.is_repository_deleted(&repository).await?,
             Some(Order::Task(_)) | None => false,
         };
         if !is_of_use {
@@ -183,7 +190,7 @@ impl Engine {
     }
 
     /// Mends a mirror's schedule. One that Scheduler does not take keeps nobody from mending the others.
-    async fn try_mend(&self, mirror: Mirror, is_mirror: bool, done: &Reconciled) -> Result<(), SyncError> {
+    async fn try_mend(&self, mirror: Mirror, is_mirror: bool, done: &Done) -> Result<(), SyncError> {
         let repository = mirror.config.repository.clone();
         match self.mend(mirror, is_mirror).await {
             Err(SyncError::Schedule(error)) => {
@@ -240,7 +247,7 @@ mod tests {
     #[test]
     fn a_reconciliation_goes_on_behind_what_was_done() {
         let name = |name: &str| name.parse::<RepositoryName>().unwrap();
-        let done = Reconciled::behind(Some(name("b/r")));
+        let done = Done::behind(Some(name("b/r")));
         for (namespace, expected) in [("a", true), ("b", false), ("c", false), ("admin", false)] {
             assert_eq!(done.is_behind(&namespace.parse().unwrap()), expected, "{namespace}");
         }
@@ -248,6 +255,6 @@ mod tests {
         assert_eq!(done.reached(), Some(name("b/r")), "it never goes back");
         done.reach(&name("admin/a"));
         assert_eq!(done.reached(), Some(name("admin/a")));
-        assert!(!Reconciled::default().is_behind(&"a".parse().unwrap()));
+        assert!(!Done::default().is_behind(&"a".parse().unwrap()));
     }
 }

@@ -6,29 +6,20 @@ use std::{
 };
 
 use moorage_domain::{
-    Digest, Owner, RepositoryName, TagName,
-    lock::LockKind,
-    manifest::{Content, MAX_DESCRIPTORS, Manifest, Refusal},
-    mirror::RepositoryState,
-    plan::{HeldTag, MAX_MANIFESTS},
-    task::TaskAnswer,
+    Digest, Owner, RepositoryName, TagName, lock::LockKind, mirror::RepositoryState, plan::HeldTag, task::TaskAnswer,
 };
 use moorage_state::{Right, StateError, Tags};
-use moorage_storage::Stored;
 use rand::Rng as _;
 
 use crate::{
-    clock::now,
+    engine::Engine,
     error::WorkError,
-    sync::Engine,
+    tasks::answer,
     transfer::{
+        describe::BlobLinks,
         publish::{Believed, publish},
-        tree::follow,
     },
 };
-
-/// How deep the size of an index is added up.
-const DEPTH: usize = 2;
 
 /// How long a change has the repository to itself. It takes a second; after half of this it is given up.
 const LOCK: Duration = Duration::from_secs(40);
@@ -37,18 +28,24 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest pause between two tries. They are of random length, so that of many changes none always comes last.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What is expected of an image's blobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blobs {
-    /// The repository links them. A collection before may have taken out those of an image that no tag needed.
-    Linked,
-    /// Nothing: what is missing is brought again.
-    Any,
-}
-
 impl Engine {
+    /// Points a tag of an ordinary repository to a manifest that the repository has, or deletes it where there is no `digest`.
+    /// `reversion` tells whether it pointed to the manifest before.
+    pub async fn change_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &TagName,
+        digest: Option<&Digest>,
+        reversion: bool,
+    ) -> TaskAnswer {
+        answer(match digest {
+            Some(digest) => self.point_tag(repository, tag, digest, reversion).await,
+            None => self.delete_tag(repository, tag).await,
+        })
+    }
+
     /// Points a tag to a manifest that the repository has. The bucket comes first: it is what is served.
-    pub(crate) async fn point_tag(
+    async fn point_tag(
         &self,
         repository: &RepositoryName,
         tag: &TagName,
@@ -57,7 +54,7 @@ impl Engine {
     ) -> Result<TaskAnswer, WorkError> {
         self.change_tags(repository, async |tags| {
             let Some(owner) = self.normal(repository).await? else { return Ok(TaskAnswer::NotFound) };
-            let Some(held) = self.describe(&owner, digest, Blobs::Linked).await? else {
+            let Some(held) = self.describe(&owner, digest, BlobLinks::Required).await? else {
                 return Ok(TaskAnswer::NotFound);
             };
             let Some(manifest) = self.storage.links_manifest(&owner, digest).await? else {
@@ -78,7 +75,7 @@ impl Engine {
     }
 
     /// Deletes a tag.
-    pub(crate) async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
+    async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
         self.change_tags(repository, async |tags| {
             self.storage.delete_tag(repository, tag).await?;
             tags.delete(tag).await?;
@@ -122,87 +119,5 @@ impl Engine {
         let found = self.table.repository(repository).await?;
         let found = found.filter(|found| found.state == RepositoryState::Normal);
         Ok(found.map(|found| Arc::new(Owner { repository: found.repository, generation: found.id })))
-    }
-
-    /// A manifest that the repository links, as a tag that points to it since now. What it lists and the repository does
-    /// not link was left out. Nothing if blobs are missing that have to be there.
-    pub(crate) async fn describe(
-        &self,
-        owner: &Arc<Owner>,
-        digest: &Digest,
-        expected: Blobs,
-    ) -> Result<Option<HeldTag>, WorkError> {
-        let Stored::Sound(bytes) = self.linked(owner, digest).await? else { return Ok(None) };
-        let manifest = Manifest::parse(&bytes)?;
-        let mut sizes = std::collections::BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
-        let (mut manifests, mut nested, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut open, mut depth) = (vec![manifest.content], 0);
-        while !open.is_empty() && depth < DEPTH {
-            let mut below = Vec::new();
-            for content in open {
-                match content {
-                    Content::Image(blobs) => {
-                        let is_linked = async |index: usize| {
-                            let linked = self.storage.links_blob(owner, &blobs[index].digest).await?;
-                            Ok::<_, WorkError>(linked.is_some())
-                        };
-                        if expected == Blobs::Linked && follow(blobs.len(), is_linked).await?.contains(&false) {
-                            return Ok(None);
-                        }
-                        sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size)));
-                    }
-                    Content::Index(children) => {
-                        for child in children.into_iter().take(MAX_MANIFESTS) {
-                            if sizes.contains_key(&child.digest) || left_out.contains(&child.digest) {
-                                continue;
-                            }
-                            let Stored::Sound(bytes) = self.linked(owner, &child.digest).await? else {
-                                if self.storage.links_blob(owner, &child.digest).await?.is_some() {
-                                    sizes.insert(child.digest, child.size);
-                                } else if depth == 0 {
-                                    left_out.push(child.digest);
-                                }
-                                continue;
-                            };
-                            sizes.insert(child.digest.clone(), bytes.len() as u64);
-                            if sizes.len() > MAX_DESCRIPTORS {
-                                return Err(Refusal::TooMany.into());
-                            }
-                            if depth > 0 {
-                                nested.push(child.digest.clone());
-                            }
-                            manifests.push(child.digest);
-                            below.push(Manifest::parse(&bytes)?.content);
-                        }
-                    }
-                }
-            }
-            (open, depth) = (below, depth + 1);
-        }
-        manifests.truncate(MAX_MANIFESTS);
-        Ok(Some(HeldTag {
-            digest: digest.clone(),
-            media_type: manifest.media_type,
-            size: sizes.values().fold(0, |sum, size| sum.saturating_add(*size)),
-            first_seen: now(),
-            last_seen: None,
-            missing: None,
-            source: None,
-            architectures: Vec::new(),
-            manifests,
-            nested,
-            left_out,
-            reversion: false,
-            generation: owner.generation,
-            link: None,
-        }))
-    }
-
-    /// A manifest that a repository links, as the bucket has it.
-    async fn linked(&self, owner: &Arc<Owner>, digest: &Digest) -> Result<Stored, WorkError> {
-        Ok(match self.storage.links_manifest(owner, digest).await? {
-            Some(proven) => self.storage.manifest(&proven).await?,
-            None => Stored::Missing,
-        })
     }
 }

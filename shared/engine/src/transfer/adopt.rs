@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{TagName, plan::HeldTag, run::Outcome};
 
-use crate::{error::WorkError, sync::steps::Steps, tasks::tags::Blobs};
+use crate::{error::WorkError, sync::invocation::Invocation, transfer::describe::BlobLinks};
 
-impl Steps<'_> {
+impl Invocation<'_> {
     /// Adds to `held` what only the bucket knows of. Returns those tags. One whose manifest the repository does not link, or
     /// that cannot be read, is deleted: nobody can pull it, and if it is selected it comes again.
     pub(crate) async fn adopt(&self, held: &mut BTreeMap<TagName, HeldTag>) -> Result<BTreeSet<TagName>, WorkError> {
@@ -23,9 +23,9 @@ impl Steps<'_> {
                 continue;
             }
             self.claim.check()?;
-            match engine.describe(&self.owner, &digest, Blobs::Any).await {
+            match engine.describe(&self.owner, &digest, BlobLinks::Optional).await {
                 Ok(Some(found)) => {
-                    self.claim.tags.put(&tag, found.clone()).await?;
+                    self.tags.put(&tag, found.clone()).await?;
                     held.insert(tag.clone(), found);
                     adopted.insert(tag);
                 }

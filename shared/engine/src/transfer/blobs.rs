@@ -7,18 +7,19 @@ use std::{
 
 use bytes::Bytes;
 use moorage_domain::{Digest, FailureReason, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
-use moorage_state::Table;
+use moorage_state::{Claim, Table, Tags};
 use moorage_storage::{Present, Storage, Verified};
 use moorage_upstream::Registry;
 use tokio::sync::Semaphore;
 
 use crate::{
     error::WorkError,
-    sync::{budget::Budget, claim::Claim, progress::Progress, share::Allowance},
+    sync::{budget::Budget, progress::Progress},
     transfer::{
+        allowance::Allowance,
         possession::{Kind, Possession, Proof},
         protect::Guardian,
-        single_flight::Once,
+        single_flight::SingleFlight,
     },
 };
 
@@ -39,6 +40,8 @@ pub(crate) struct Blobs {
     pub(crate) repository: RepositoryName,
     pub(crate) run: RunId,
     pub(crate) claim: Arc<Claim>,
+    /// What is written of tags by the claim.
+    pub(crate) tags: Tags,
     pub(crate) progress: Arc<Progress>,
     pub(crate) budget: Budget,
     pub(crate) flow: Flow,
@@ -54,7 +57,7 @@ pub(crate) struct Blobs {
 #[derive(Debug)]
 pub(crate) struct Flow {
     /// With the length that whoever asked first has said.
-    copied: Once<(u64, Result<bool, WorkError>)>,
+    copied: SingleFlight<(u64, Result<bool, WorkError>)>,
     places: Semaphore,
     /// Content that had to be fetched to decide something, and is still to be copied; at most [`MAX_KNOWN`] bytes.
     known: Mutex<HashMap<Digest, Bytes>>,
@@ -62,7 +65,7 @@ pub(crate) struct Flow {
 
 impl Flow {
     pub(crate) fn new() -> Self {
-        let (copied, known) = (Once::new(MAX_COPIED, |_| 1), Mutex::default());
+        let (copied, known) = (SingleFlight::new(MAX_COPIED, |_| 1), Mutex::default());
         Self { copied, places: Semaphore::new(BLOBS_IN_FLIGHT), known }
     }
 

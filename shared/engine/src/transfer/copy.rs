@@ -1,221 +1,84 @@
-//! One tag: its manifests and blobs, children before parents, the tag itself last.
+//! The planned tags, some at a time.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use moorage_domain::{
-    Digest, FailureReason, TagName, architecture,
-    failure::Failure,
-    manifest::{Content, MAX_MANIFEST_SIZE, Manifest, inline},
-    plan::{HeldTag, MAX_MANIFESTS},
-    run::Outcome,
-};
-use moorage_state::SkippedTag;
-use moorage_storage::Verified;
-use tokio::sync::Semaphore;
+use futures_util::{StreamExt as _, future, stream};
+use moorage_domain::{Digest, TagName, run::Outcome};
+use moorage_upstream::Registry;
 
 use crate::{
-    clock::now,
     error::WorkError,
-    transfer::{
-        blobs::Blobs,
-        possession::Possession,
-        publish::{Believed, publish},
-        single_flight::Once,
-        tree::{Contents, DescriptorBudget, NoTree, Tree},
-    },
+    sync::invocation::Invocation,
+    transfer::{copier::Copier, plan::Wanted},
 };
 
-/// Descriptors of manifests that were copied and are remembered, because other tags may want them, too: about 10 MB. What
-/// was forgotten is found by its link.
-const MAX_REMEMBERED: usize = 60_000;
-/// Tags of which it is remembered whether the filter leaves them out.
-const MAX_LEFT_OUT: usize = 10_000;
-/// What a run may take for what it does between an answer and the next request, beyond the mirror's timeout.
-const LAST_MOMENT: Duration = Duration::from_secs(30);
-/// Manifests and configs that are whole in memory at once, each of [`MAX_MANIFEST_SIZE`] at most.
-const DOCUMENTS_IN_FLIGHT: usize = 16;
+/// Tags that are copied at once.
+const TAGS_IN_FLIGHT: usize = 8;
 
-/// Copies images into one repository.
-#[derive(Debug)]
-pub(crate) struct Copier {
-    pub(crate) blobs: Blobs,
-    pub(crate) manifests: Once<Result<Arc<Tree>, NoTree>>,
-    pub(crate) documents: Semaphore,
-    left_out: Once<Result<bool, WorkError>>,
-    /// The tags that were copied.
-    copied: Mutex<BTreeMap<TagName, HeldTag>>,
-    timeout: Duration,
-    /// The architectures to keep; empty for all.
-    pub(crate) architectures: Vec<String>,
+impl Invocation<'_> {
+    /// Copies or verifies tags, some at a time, as long as there is time to begin another. Tells whether all were tried.
+    pub(crate) async fn copy(
+        &self,
+        registry: &Registry,
+        copier: &Copier,
+        wanted: Vec<Wanted>,
+    ) -> Result<bool, WorkError> {
+        let unknown = wanted.iter().filter(|wanted| wanted.held.is_none()).map(|wanted| &wanted.digest);
+        copier.possession().learn(&unknown.collect::<Vec<_>>()).await?;
+        let (all, mut tried, stopped) = (wanted.len(), 0, AtomicBool::new(false));
+        let may_begin = || self.budget.may_begin() && !stopped.load(Ordering::Relaxed);
+        let begun = stream::iter(wanted).take_while(|_| future::ready(may_begin()));
+        let mut results = begun.map(|wanted| one(registry, copier, wanted)).buffer_unordered(TAGS_IN_FLIGHT);
+        let mut stop = None;
+        while let Some((tag, digest, result)) = results.next().await {
+            self.progress.room().await;
+            tried += 1;
+            match result {
+                Ok(Outcome::Unchanged) if self.is_adopted(&tag) => {
+                    self.progress.outcome(&tag, Outcome::Repaired, Some(digest));
+                }
+                Ok(outcome @ (Outcome::Skipped | Outcome::Unchanged)) => self.progress.outcome(&tag, outcome, None),
+                Ok(outcome) => self.progress.outcome(&tag, outcome, Some(digest)),
+                Err(WorkError::Suspended) => tried -= 1,
+                // What is under way comes to its end: its content is often not what is limited.
+                Err(error @ WorkError::Limited(_)) => {
+                    stopped.store(true, Ordering::Relaxed);
+                    stop = Some(error);
+                }
+                Err(error) => self.failed(&tag, error)?,
+            }
+        }
+        stop.map_or(Ok(tried == all), Err)
+    }
 }
 
-impl Copier {
-    pub(crate) fn new(blobs: Blobs, timeout: Duration, architectures: Vec<String>) -> Self {
-        Self {
-            blobs,
-            manifests: Once::new(MAX_REMEMBERED, |tree| tree.as_ref().map_or(1, |tree| tree.weight())),
-            documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
-            left_out: Once::new(MAX_LEFT_OUT, |_| 1),
-            copied: Mutex::default(),
-            timeout,
-            architectures,
+/// Deals with one tag. One whose image does not come is asked for once more, by the tag: it moved or went meanwhile, or the
+/// registry named a digest that it no longer has, whatever it says to that.
+async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, Digest, Result<Outcome, WorkError>) {
+    let Wanted { tag, mut digest, held, believed } = wanted;
+    let mut result = match &held {
+        Some(held) => copier.verify(&tag, held).await,
+        None => copier.tag(&tag, &digest, None, believed.clone()).await,
+    };
+    let is_refused = matches!(&result, Err(error) if error.is_refused());
+    if is_refused
+        && let Ok(upstream) = registry.read(&tag).await
+        && upstream.digest != digest
+    {
+        digest = upstream.digest;
+        if let Some(manifest) = upstream.manifest {
+            copier.keep(&digest, &manifest);
         }
+        result = copier.tag(&tag, &digest, None, believed.clone()).await;
     }
-
-    /// What is known of what the repository may have.
-    pub(crate) fn possession(&self) -> &Possession {
-        &self.blobs.possession
-    }
-
-    /// Ends a run's copying: what no tag wanted is given up.
-    pub(crate) async fn finish(&self) -> Result<(), WorkError> {
-        self.blobs.give_up_others().await
-    }
-
-    /// Copies what `digest` names and points the tag to it. `source` is the registry's digest, where that is another
-    /// one; `believed` is what the tag's link is. Tells what became of it: an image of another architecture than the
-    /// mirror keeps is skipped, and an earlier one of the tag stays, as in Quay.
-    pub(crate) async fn tag(
-        &self,
-        tag: &TagName,
-        digest: &Digest,
-        source: Option<Digest>,
-        believed: Believed,
-    ) -> Result<Outcome, WorkError> {
-        let Blobs { storage, claim, possession, allowance, .. } = &self.blobs;
-        allowance.check_tag(tag)?;
-        if self.in_time(self.is_left_out(digest, tag)).await? {
-            let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
-            claim.tags.put_skipped(tag, skipped).await?;
-            return Ok(Outcome::Skipped);
-        }
-        let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(digest, Some(tag), &budget)).await?;
-        let contents = tree.contents();
-        allowance.take(tag, contents.size())?;
-        claim.check()?;
-        // From here on the tag may point to it, even if nothing is heard of that: its content stays.
-        possession.needed(contents.sizes.keys()).await?;
-        let link = publish(storage, &tree.proven, tag, believed, || claim.renew()).await?;
-        let held = self.held(&tree, &contents, source, link);
-        claim.tags.put(tag, held.clone()).await?;
-        self.lock().insert(tag.clone(), held);
-        Ok(Outcome::Copied)
-    }
-
-    /// A tag that points to an image since now.
-    fn held(&self, tree: &Tree, contents: &Contents, source: Option<Digest>, link: String) -> HeldTag {
-        let manifests: Vec<_> = contents.manifests.iter().take(MAX_MANIFESTS).cloned().collect();
-        let (own, left_out) = tree.lists();
-        HeldTag {
-            digest: tree.proven.digest().clone(),
-            media_type: tree.media_type,
-            size: contents.size(),
-            first_seen: now(),
-            last_seen: None,
-            missing: None,
-            source,
-            architectures: if tree.is_sparse { self.architectures.clone() } else { Vec::new() },
-            nested: manifests.iter().filter(|digest| !own.contains(digest)).cloned().collect(),
-            manifests,
-            left_out: left_out.iter().take(MAX_MANIFESTS).cloned().collect(),
-            reversion: false,
-            generation: tree.proven.owner().generation,
-            link: Some(link).filter(|link| !link.is_empty()),
-        }
-    }
-
-    /// Makes sure that the bucket has everything that a tag references which the registry still has as it is held.
-    pub(crate) async fn verify(&self, tag: &TagName, held: &HeldTag) -> Result<Outcome, WorkError> {
-        let Blobs { storage, claim, possession, .. } = &self.blobs;
-        possession.trust_record(held);
-        let budget = DescriptorBudget::new();
-        let tree = self.in_time(self.manifest(&held.digest, Some(tag), &budget)).await;
-        possession.forget_record(held);
-        let tree = tree?;
-        claim.check()?;
-        let is_new = storage.mend_tag(&tree.proven, tag).await? || tree.is_new;
-        possession.needed(tree.contents().sizes.keys()).await?;
-        Ok(if is_new { Outcome::Repaired } else { Outcome::Unchanged })
-    }
-
-    /// Keeps a manifest that was fetched to learn its digest.
-    pub(crate) fn keep(&self, digest: &Digest, manifest: &[u8]) {
-        self.blobs.flow.keep(digest, manifest);
-    }
-
-    /// Whether a tag's image is one of another architecture than the mirror keeps. What has to be fetched to know it is
-    /// kept for copying.
-    async fn is_left_out(&self, digest: &Digest, tag: &TagName) -> Result<bool, WorkError> {
-        if self.architectures.is_empty() {
-            return Ok(false);
-        }
-        self.left_out.get(digest, |_| true, || self.look(digest, tag)).await
-    }
-
-    async fn look(&self, digest: &Digest, tag: &TagName) -> Result<bool, WorkError> {
-        let Blobs { registry, flow, .. } = &self.blobs;
-        let _place = self.documents.acquire().await;
-        let bytes = match flow.take(digest) {
-            Some(bytes) => bytes,
-            None => registry.manifest(digest, Some(tag)).await?,
+    if matches!(result, Err(WorkError::Failed(_)))
+        && held.is_none()
+        && let Some(part) = copier.part_of(&tag, &digest, believed).await
+    {
+        return match part {
+            Ok((outcome, ours)) => (tag, ours, Ok(outcome)),
+            Err(error) => (tag, digest, Err(error)),
         };
-        let manifest = Manifest::parse(&bytes)?;
-        flow.keep(digest, &bytes);
-        let Content::Image(blobs) = manifest.content else { return Ok(false) };
-        let Some(config) = blobs.first().filter(|config| config.size <= MAX_MANIFEST_SIZE as u64) else {
-            return Ok(false);
-        };
-        let inlined = if config.has_data() { inline(&bytes, &config.digest) } else { None };
-        // What was fetched goes before more is fetched.
-        drop(bytes);
-        let content = match inlined {
-            Some(data) => Verified::new(self.blobs.possession.owner(), &config.digest, data.into())?,
-            None => self.blobs.fetch(config).await?,
-        };
-        let is_left_out = architecture::leaves_out(content.bytes(), &self.architectures);
-        if is_left_out {
-            flow.take(digest);
-        } else {
-            flow.keep(&config.digest, content.bytes());
-        }
-        Ok(is_left_out)
     }
-
-    /// Adds to `held` what was copied.
-    pub(crate) fn update(&self, held: &mut BTreeMap<TagName, HeldTag>) {
-        held.extend(self.lock().iter().map(|(tag, copied)| (tag.clone(), copied.clone())));
-    }
-
-    /// Whether a tag was copied.
-    pub(crate) fn has_copied(&self, tag: &TagName) -> bool {
-        self.lock().contains_key(tag)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TagName, HeldTag>> {
-        // What was copied stays true after a panic elsewhere.
-        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets work go on as long as the run gets on with its registry, or stores something, at least once in the timeout: an
-    /// image may be of any size, but a sync may not hang. An answer that comes at the last moment is in time.
-    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
-        let Blobs { progress, registry, .. } = &self.blobs;
-        let (mut work, seen) = (std::pin::pin!(work), || (progress.counts().objects_stored, registry.activity()));
-        let mut last = seen();
-        loop {
-            if let Ok(result) = tokio::time::timeout(self.timeout.saturating_add(LAST_MOMENT), &mut work).await {
-                return result;
-            }
-            let before = std::mem::replace(&mut last, seen());
-            if last == before {
-                let message = format!("nothing came and nothing was stored for {} s", self.timeout.as_secs());
-                return Err(WorkError::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
-            }
-        }
-    }
+    (tag, digest, result)
 }

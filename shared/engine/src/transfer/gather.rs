@@ -14,7 +14,7 @@ use moorage_storage::{Present, Stored, Verified};
 
 use crate::{
     error::WorkError,
-    transfer::{copy::Copier, publish::Believed, tree::DescriptorBudget},
+    transfer::{copier::Copier, publish::Believed, tree::DescriptorLimit},
 };
 
 /// Referrers of one image that are copied at once.
@@ -36,7 +36,7 @@ impl Copier {
             by_digest.entry(referrer.digest.clone()).or_insert(referrer);
         }
         let copy = async |mut referrer: Referrer| {
-            let tree = self.in_time(self.manifest(&referrer.digest, None, &DescriptorBudget::new())).await;
+            let tree = self.in_time(self.manifest(&referrer.digest, None, &DescriptorLimit::new())).await;
             tree.map(|tree| {
                 // The list is ours, and says what is true.
                 referrer.size = tree.size;

@@ -7,10 +7,10 @@ use std::{
 };
 
 use moorage_domain::{Digest, Owner, Proven, RepositoryName, TrustDomain, plan::HeldTag};
-use moorage_state::{Clue, Table, recorded};
+use moorage_state::{Claim, Clue, Table, now, recorded};
 use moorage_storage::Storage;
 
-use crate::{clock::now, error::WorkError, sync::claim::Claim, transfer::tree::follow};
+use crate::{error::WorkError, transfer::follow::follow};
 
 /// Hints that are written together, at the latest: a few batches.
 const HINTS: usize = 100;

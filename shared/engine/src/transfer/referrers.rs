@@ -10,14 +10,12 @@ use moorage_domain::{
     referrers::{MAX_REFERRER_DEPTH, Referrer, ReferrerList, attached_tags, index, is_servable, referrers_tag},
     run::Outcome,
 };
-use moorage_state::ReferrersChecked;
 use moorage_upstream::{Referrers, Registry, UpstreamError};
 
 use crate::{
-    clock::now,
     error::WorkError,
-    sync::{losses::Losses, steps::Steps},
-    transfer::{copy::Copier, gather::Gathered, publish::Believed},
+    sync::{invocation::Invocation, losses::Losses},
+    transfer::{copier::Copier, gather::Gathered, publish::Believed},
 };
 
 /// Subjects whose referrers are asked for at once.
@@ -30,7 +28,7 @@ const MAX_ATTACHED: usize = 100_000;
 
 /// Everything that the attachments of one run need.
 pub(crate) struct Attached<'a> {
-    pub(crate) steps: &'a Steps<'a>,
+    pub(crate) invocation: &'a Invocation<'a>,
     pub(crate) registry: &'a Registry,
     pub(crate) copier: &'a Copier,
     /// The tags that the registry lists and that look like attachments.
@@ -112,7 +110,7 @@ impl Attached<'_> {
 
     /// Whether this run has copied a tag.
     fn is_new(&self, tag: &TagName) -> bool {
-        self.steps.copied.contains(tag) || self.copier.has_copied(tag)
+        self.invocation.copied.contains(tag) || self.copier.has_copied(tag)
     }
 
     /// Copies the attachments that the registry lists as tags, like any other tag.
@@ -124,17 +122,17 @@ impl Attached<'_> {
     ) -> Result<Round, WorkError> {
         let is_new = |tag: &TagName| self.listed.contains(tag) && !self.selected.contains(tag) && !kept.contains(tag);
         let tags: BTreeSet<TagName> = subjects.keys().flat_map(attached_tags).filter(is_new).collect();
-        self.steps.progress.attached(tags.len());
-        let open: Vec<_> = tags.iter().filter(|tag| !self.steps.done.contains(tag)).collect();
-        let wanted = self.steps.plan(self.registry, self.copier, held, &open).await?;
-        let is_whole = self.steps.copy(self.registry, self.copier, wanted).await?;
+        self.invocation.progress.attached(tags.len());
+        let open: Vec<_> = tags.iter().filter(|tag| !self.invocation.done.contains(tag)).collect();
+        let wanted = self.invocation.plan(self.registry, self.copier, held, &open).await?;
+        let is_whole = self.invocation.copy(self.registry, self.copier, wanted).await?;
         for tag in open.into_iter().filter(|_| is_whole && self.refresh) {
             let Some(held) = held.get(tag).filter(|_| !self.copier.has_copied(tag)) else { continue };
             // An index of ours, which may lack some of the registry's own.
             let Some(source) = &held.source else { continue };
             match self.copier.more_of(tag, source, held).await {
                 Ok(None) => {}
-                Ok(Some((outcome, digest))) => self.steps.progress.outcome(tag, outcome, Some(digest)),
+                Ok(Some((outcome, digest))) => self.invocation.progress.outcome(tag, outcome, Some(digest)),
                 Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
                 Err(error) => self.failed(tag, error)?,
             }
@@ -158,11 +156,12 @@ impl Attached<'_> {
                 tags.insert(tag.clone());
             }
             let is_due = self.refresh || *is_new || self.is_new(&tag) || self.again.contains(subject);
-            if is_due && !self.steps.done.contains(&tag) {
+            if is_due && !self.invocation.done.contains(&tag) {
                 due.push((subject, tag));
             }
         }
-        let ask = async |(subject, tag)| (subject, tag, self.steps.knowledge.referrers(self.registry, subject).await);
+        let ask =
+            async |(subject, tag)| (subject, tag, self.invocation.knowledge.referrers(self.registry, subject).await);
         // The first answer shows whether there is such an API; then many are asked at once.
         let (first, rest) = due.split_at(due.len().min(1));
         for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {
@@ -172,14 +171,14 @@ impl Attached<'_> {
             let mut answers = stream::iter(batch.iter().cloned()).map(ask).buffer_unordered(at_once);
             let mut left: BTreeSet<&Digest> = batch.iter().map(|(subject, _)| *subject).collect();
             while !left.is_empty() {
-                if self.steps.meter.fallbacks().contains(Fallback::Referrers) {
+                if self.invocation.meter.fallbacks().contains(Fallback::Referrers) {
                     self.losses().unasked(left.len());
                     left.into_iter().filter(|_| !api.is_closed).for_each(|subject| self.losses().ask_again(subject));
                     break;
                 }
                 let Some((subject, tag, answer)) = answers.next().await else { break };
                 left.remove(subject);
-                if !self.steps.budget.may_begin() {
+                if !self.invocation.budget.may_begin() {
                     return Ok(Round { tags, is_whole: false });
                 }
                 match &answer {
@@ -199,7 +198,7 @@ impl Attached<'_> {
                     Ok(false) => drop(tags.remove(&tag)),
                     Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
                     Err(error) => {
-                        self.steps.progress.attached(usize::from(!self.listed.contains(&tag)));
+                        self.invocation.progress.attached(usize::from(!self.listed.contains(&tag)));
                         self.failed(&tag, error)?;
                         tags.insert(tag);
                     }
@@ -217,14 +216,14 @@ impl Attached<'_> {
         api.refusals += 1;
         api.is_closed = !is_passing(error);
         if api.exists.is_none() || api.refusals >= MAX_REFUSALS {
-            self.steps.meter.fall_back([Fallback::Referrers]);
+            self.invocation.meter.fall_back([Fallback::Referrers]);
         }
     }
 
     /// Notes why it is not known, or not all, what refers to an image. After what may have passed soon the next sync asks
     /// again; otherwise that waits until all images are asked for.
     fn lost(&self, subject: &Digest, error: &UpstreamError) {
-        let repository = &self.steps.mirror.config.repository;
+        let repository = &self.invocation.mirror.config.repository;
         tracing::warn!(%repository, %subject, %error, "the registry did not say what refers to an image");
         if is_passing(error) {
             self.losses().ask_again(subject);
@@ -232,7 +231,7 @@ impl Attached<'_> {
     }
 
     fn losses(&self) -> &Losses {
-        &self.steps.progress.losses
+        &self.invocation.progress.losses
     }
 
     /// Records that a list could not be kept. What is too much of it fails nothing: the image was copied, and what was
@@ -240,12 +239,12 @@ impl Attached<'_> {
     fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
         match error {
             WorkError::Failed(failure) if failure.reason == FailureReason::ContentRefused => {
-                let (repository, message) = (&self.steps.mirror.config.repository, failure.message);
+                let (repository, message) = (&self.invocation.mirror.config.repository, failure.message);
                 tracing::warn!(%repository, %tag, message, "what refers to an image is left out");
                 self.losses().unasked(1);
                 Ok(())
             }
-            error => self.steps.failed(tag, error),
+            error => self.invocation.failed(tag, error),
         }
     }
 
@@ -298,17 +297,18 @@ impl Attached<'_> {
             bytes = index(had)?;
         }
         let digest = Digest::sha256(&bytes);
-        self.steps.progress.attached(usize::from(!self.listed.contains(tag)));
+        self.invocation.progress.attached(usize::from(!self.listed.contains(tag)));
         let kept = held.filter(|held| held.digest == digest);
         if let Some(kept) = kept {
-            let verified = if self.steps.verifies { self.copier.verify(tag, kept).await? } else { Outcome::Unchanged };
-            self.steps.progress.outcome(tag, verified, None);
+            let verified =
+                if self.invocation.verifies { self.copier.verify(tag, kept).await? } else { Outcome::Unchanged };
+            self.invocation.progress.outcome(tag, verified, None);
             return Ok(true);
         }
         let digest = self.copier.keep_index(bytes).await?;
         let source = own.map_or(&digest, |own| own.source.as_ref().unwrap_or(&own.digest)).clone();
         let outcome = self.copier.tag(tag, &digest, Some(source), Believed::of(held)).await?;
-        self.steps.progress.outcome(tag, outcome, Some(digest));
+        self.invocation.progress.outcome(tag, outcome, Some(digest));
         Ok(true)
     }
 }
@@ -324,29 +324,5 @@ fn is_passing(error: &UpstreamError) -> bool {
         UpstreamError::Timeout(_) | UpstreamError::Connection { .. } | UpstreamError::Truncated { .. } => true,
         UpstreamError::Status { status, .. } | UpstreamError::Storage { status, .. } => *status >= 500,
         _ => false,
-    }
-}
-
-impl Steps<'_> {
-    /// When it was last asked what refers to images.
-    pub(crate) async fn referrers_checked(&self) -> Result<Option<ReferrersChecked>, WorkError> {
-        Ok(self.engine.table.referrers_checked(&self.mirror.config.repository).await?)
-    }
-
-    /// Whether it is time to ask that of all images.
-    pub(crate) fn is_due(&self, checked: Option<&ReferrersChecked>) -> bool {
-        let refresh = self.engine.settings.referrers_refresh;
-        self.verifies || checked.is_none_or(|checked| checked.at.plus(refresh) <= now())
-    }
-
-    /// Records that it was asked, of all images or of some, and of which the next sync asks again.
-    pub(crate) async fn asked_referrers(&self, all: bool, before: ReferrersChecked) -> Result<(), WorkError> {
-        let again = self.progress.losses.again();
-        if all || again != before.again {
-            let at = if all { self.started_at } else { before.at };
-            let (repository, claim) = (&self.mirror.config.repository, self.claim.transaction());
-            self.engine.table.put_referrers_checked(repository, ReferrersChecked { at, again }, claim).await?;
-        }
-        Ok(())
     }
 }

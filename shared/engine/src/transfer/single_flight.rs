@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 /// blob that ten images want and that cannot be had is asked for once, not ten times. The oldest results are forgotten
 /// when there is more of them than may be kept.
 #[derive(Debug)]
-pub(crate) struct Once<T> {
+pub(crate) struct SingleFlight<T> {
     cells: Mutex<Cells<T>>,
     capacity: usize,
     weigh: fn(&T) -> usize,
@@ -30,7 +30,7 @@ struct Cells<T> {
     weight: usize,
 }
 
-impl<T: Clone> Once<T> {
+impl<T: Clone> SingleFlight<T> {
     /// Keeps results that weigh `capacity` together.
     pub(crate) fn new(capacity: usize, weigh: fn(&T) -> usize) -> Self {
         let cells = Cells { by_digest: HashMap::new(), finished: VecDeque::new(), weight: 0 };
@@ -91,30 +91,30 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_done_once_even_if_it_fails() {
-        let (once, calls) = (Once::<Result<u32, ()>>::new(10, |_| 1), AtomicU32::new(0));
+        let (flight, calls) = (SingleFlight::<Result<u32, ()>>::new(10, |_| 1), AtomicU32::new(0));
         let digest = Digest::sha256(b"");
         let work = || async {
             calls.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             Err(())
         };
-        let results = futures_util::future::join_all((0..10).map(|_| once.get(&digest, |_| true, work))).await;
+        let results = futures_util::future::join_all((0..10).map(|_| flight.get(&digest, |_| true, work))).await;
         assert_eq!(results, vec![Err(()); 10]);
         assert_eq!(calls.load(Ordering::Relaxed), 1);
-        assert_eq!(once.get(&digest, |_| true, || async { Ok(1) }).await, Err(()), "it is kept");
+        assert_eq!(flight.get(&digest, |_| true, || async { Ok(1) }).await, Err(()), "it is kept");
     }
 
     #[tokio::test]
     async fn what_is_not_to_be_kept_and_what_is_old_is_done_again() {
-        let once = Once::<u32>::new(3, |weight| *weight as usize);
+        let flight = SingleFlight::<u32>::new(3, |weight| *weight as usize);
         let digest = |n: u32| Digest::sha256(&n.to_be_bytes());
-        assert_eq!(once.get(&digest(0), |_| false, || async { 1 }).await, 1);
-        assert_eq!(once.get(&digest(0), |_| true, || async { 2 }).await, 2);
-        assert_eq!(once.get(&digest(1), |_| true, || async { 1 }).await, 1);
-        assert!(once.knows(&digest(0)) && once.knows(&digest(1)));
-        assert_eq!(once.get(&digest(2), |_| true, || async { 2 }).await, 2);
-        assert!(!once.knows(&digest(0)) && once.knows(&digest(1)) && once.knows(&digest(2)));
-        assert_eq!(once.get(&digest(3), |_| true, || async { 9 }).await, 9, "too heavy to be kept");
-        assert!((0..4).all(|n| !once.knows(&digest(n))));
+        assert_eq!(flight.get(&digest(0), |_| false, || async { 1 }).await, 1);
+        assert_eq!(flight.get(&digest(0), |_| true, || async { 2 }).await, 2);
+        assert_eq!(flight.get(&digest(1), |_| true, || async { 1 }).await, 1);
+        assert!(flight.knows(&digest(0)) && flight.knows(&digest(1)));
+        assert_eq!(flight.get(&digest(2), |_| true, || async { 2 }).await, 2);
+        assert!(!flight.knows(&digest(0)) && flight.knows(&digest(1)) && flight.knows(&digest(2)));
+        assert_eq!(flight.get(&digest(3), |_| true, || async { 9 }).await, 9, "too heavy to be kept");
+        assert!((0..4).all(|n| !flight.knows(&digest(n))));
     }
 }

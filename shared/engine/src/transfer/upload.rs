@@ -4,16 +4,14 @@ use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{Digest, manifest::Descriptor};
-use moorage_state::PendingUpload;
+use moorage_domain::{Digest, failure::Failure, manifest::Descriptor};
+use moorage_state::{PendingUpload, now};
 use moorage_storage::{Present, Room, Upload};
 use moorage_upstream::BlobReader;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    clock::now,
     error::WorkError,
-    fault::fault,
     transfer::{blobs::Blobs, possession::Proof},
 };
 
@@ -219,7 +217,7 @@ impl Blobs {
         let arrived = started.map(async |started: Result<_, WorkError>| {
             let (fetch, room) = started?;
             // Only a fault of ours ends it so; what that says may be anything.
-            let bytes = fetch.await.map_err(|_| WorkError::Failed(fault()))??;
+            let bytes = fetch.await.map_err(|_| WorkError::Failed(Failure::fault()))??;
             Ok(bytes.map(|bytes| (bytes, Some(room))))
         });
         arrived.buffered(PARTS_IN_FLIGHT)

@@ -13,19 +13,16 @@ use moorage_domain::{
     run::Trigger,
 };
 use moorage_state::{
-    Discoverer, LogOf, Mirror, NewDiscovered, OrganizationMirror, Robot, Role, StateError, TransitionError,
+    Claim, Discoverer, LogOf, Mirror, NewDiscovered, OrganizationMirror, Robot, Role, StateError, TransitionError, now,
 };
 use uuid::Uuid;
 
-use super::log;
 use crate::{
-    clock::now,
-    error::{WorkError, unusable},
-    sync::Engine,
+    error::{RoundError, unusable},
+    log,
+    organizations::{CHANGES_IN_FLIGHT, Organizations},
 };
 
-/// Repositories that are written at once: each is a transaction, and a few hide their latency.
-pub(super) const AT_ONCE: usize = 16;
 /// Repositories that are made at once: each transaction looks at the organization, and they must not be in each other's way.
 const MADE_AT_ONCE: usize = 4;
 /// How often a repository is tried to be made whose name is locked, and the pause between: together as long as a lock.
@@ -36,7 +33,7 @@ const BATCH: usize = 100;
 
 /// What an invocation has done, told even if it is interrupted.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     repositories: AtomicUsize,
     created: AtomicUsize,
     queued: AtomicUsize,
@@ -44,33 +41,34 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Repositories that are mirrored.
-    pub(super) fn repositories(&self) -> usize {
+    pub(crate) fn repositories(&self) -> usize {
         self.repositories.load(Ordering::Relaxed)
     }
 
     /// Repositories that were created.
-    pub(super) fn created(&self) -> usize {
+    pub(crate) fn created(&self) -> usize {
         self.created.load(Ordering::Relaxed)
     }
 
     /// Whether the round got anywhere.
-    pub(super) fn has_moved(&self) -> bool {
+    pub(crate) fn has_moved(&self) -> bool {
         self.created() + self.queued.load(Ordering::Relaxed) > 0
     }
 }
 
 /// A round, in one invocation. Everything in it can be done twice.
-pub(super) struct Round<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) mirror: &'a OrganizationMirror,
-    pub(super) trigger: Trigger,
-    pub(super) counts: &'a Counts,
+pub(crate) struct Round<'a> {
+    pub(crate) organizations: &'a Organizations,
+    pub(crate) mirror: &'a OrganizationMirror,
+    pub(crate) claim: &'a Claim,
+    pub(crate) trigger: Trigger,
+    pub(crate) counts: &'a Counts,
 }
 
 impl Round<'_> {
     /// Makes the listed repositories mirrors, queues their syncs, and starts the first of them.
-    pub(super) async fn all(&self, listed: &BTreeSet<String>) -> Result<(), WorkError> {
-        let (table, organization) = (&self.engine.table, &self.mirror.config.organization);
+    pub(crate) async fn all(&self, listed: &BTreeSet<String>) -> Result<(), RoundError> {
+        let (table, organization) = (&self.organizations.table, &self.mirror.config.organization);
         let known = table.discovered(organization).await?;
         let discovery = Discovery::of(&self.mirror.config, listed, known).map_err(unusable)?;
         self.counts.repositories.store(discovery.active(), Ordering::Relaxed);
@@ -95,17 +93,18 @@ impl Round<'_> {
         // Who was deleted here, but is listed still, is found anew.
         self.create(new.chain(gone).collect()).await?;
         self.queue(there, &mirrors).await?;
-        self.engine.renew_discovery(self.mirror).await?;
-        let turns = self.engine.settings.organization_syncs.saturating_sub(running);
-        let started = self.engine.start_turns(organization, turns).await;
+        self.claim.renew().await?;
+        let turns = self.organizations.settings.syncs.saturating_sub(running);
+        let started = self.organizations.start_turns(organization, turns).await;
         started.map_err(unusable)
     }
 
-    async fn create(&self, new: Vec<DiscoveredRepository>) -> Result<(), WorkError> {
-        let new = self.within_share(new).await?;
+    async fn create(&self, new: Vec<DiscoveredRepository>) -> Result<(), RoundError> {
+        let new = self.within_quota(new).await?;
         for batch in new.chunks(BATCH) {
-            self.engine.renew_discovery(self.mirror).await?;
-            let robot = self.engine.table.robot(&self.mirror.config.robot).await?.ok_or(WorkError::ClaimLost)?;
+            self.claim.renew().await?;
+            let robot =
+                self.organizations.table.robot(&self.mirror.config.robot).await?.ok_or(RoundError::ClaimLost)?;
             let create = async |discovered: &DiscoveredRepository| self.create_one(discovered, &robot).await;
             let created: Vec<_> = stream::iter(batch).map(create).buffer_unordered(MADE_AT_ONCE).try_collect().await?;
             let (created, taken): (Vec<_>, Vec<_>) = created.into_iter().partition(|(_, is_new)| *is_new);
@@ -124,7 +123,7 @@ impl Round<'_> {
         &self,
         discovered: &DiscoveredRepository,
         robot: &Robot,
-    ) -> Result<(RepositoryName, bool), WorkError> {
+    ) -> Result<(RepositoryName, bool), RoundError> {
         let repository = discovered.repository.clone();
         let config = self.mirror.config.mirror_of(&repository).map_err(unusable)?;
         let new = NewDiscovered {
@@ -137,9 +136,9 @@ impl Round<'_> {
             is_public: self.mirror.config.is_public,
             start: self.mirror.state.sync_start_date,
         };
-        let by = Discoverer { transaction: self.mirror.state.sync_transaction_id, robot, now: now() };
+        let by = Discoverer { transaction: self.claim.transaction(), robot, now: now() };
         for _ in 0..TRIES {
-            match self.engine.table.create_discovered(&new, by).await {
+            match self.organizations.table.create_discovered(&new, by).await {
                 Ok(()) => {
                     self.counts.created.fetch_add(1, Ordering::Relaxed);
                     return Ok((repository, true));
@@ -147,7 +146,7 @@ impl Round<'_> {
                 Err(StateError::Conflict) => return Ok((repository, false)),
                 // A collector looks at what the bucket has under the name.
                 Err(StateError::Locked) => tokio::time::sleep(PAUSE).await,
-                Err(StateError::NotFound) => return Err(WorkError::ClaimLost),
+                Err(StateError::NotFound) => return Err(RoundError::ClaimLost),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -160,19 +159,19 @@ impl Round<'_> {
         &self,
         known: Vec<DiscoveredRepository>,
         mirrors: &HashMap<RepositoryName, Mirror>,
-    ) -> Result<(), WorkError> {
+    ) -> Result<(), RoundError> {
         let round = self.mirror.state.sync_run_id;
         let open: Vec<_> = known.into_iter().filter(|known| known.round != round).collect();
         for batch in open.chunks(BATCH) {
-            self.engine.renew_discovery(self.mirror).await?;
+            self.claim.renew().await?;
             let active = batch.iter().filter(|known| known.skipped.is_none());
             let active = active.filter_map(|known| mirrors.get(&known.repository));
             let prepare = async |mirror: &Mirror| self.prepare(mirror).await;
-            stream::iter(active).map(prepare).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+            stream::iter(active).map(prepare).buffer_unordered(CHANGES_IN_FLIGHT).try_collect::<()>().await?;
             let batch: Vec<_> = batch.iter().map(|known| DiscoveredRepository { round, ..known.clone() }).collect();
-            let claim = self.mirror.state.sync_transaction_id;
-            match self.engine.table.put_discovered(&batch, claim).await {
-                Err(StateError::NotFound) => return Err(WorkError::ClaimLost),
+            let claim = self.claim.transaction();
+            match self.organizations.table.put_discovered(&batch, claim).await {
+                Err(StateError::NotFound) => return Err(RoundError::ClaimLost),
                 result => result?,
             }
             self.counts.queued.fetch_add(batch.len(), Ordering::Relaxed);
@@ -181,8 +180,8 @@ impl Round<'_> {
     }
 
     /// Brings a mirror up to date with the configuration; and Sync Now is the repositories', too.
-    async fn prepare(&self, mirror: &Mirror) -> Result<(), WorkError> {
-        let (ours, table, repository) = (&self.mirror.config, &self.engine.table, &mirror.config.repository);
+    async fn prepare(&self, mirror: &Mirror) -> Result<(), RoundError> {
+        let (ours, table, repository) = (&self.mirror.config, &self.organizations.table, &mirror.config.repository);
         let config = ours.mirror_of(repository).map_err(unusable)?;
         let start = self.mirror.state.sync_start_date;
         let is_on_grid = is_on_grid(mirror, start.unix(), ours.sync_interval);
@@ -208,9 +207,9 @@ impl Round<'_> {
         Ok(())
     }
 
-    pub(super) async fn tell(&self, entries: &[moorage_domain::usage_log::LogEntry]) -> Result<(), WorkError> {
+    pub(crate) async fn tell(&self, entries: &[moorage_domain::usage_log::LogEntry]) -> Result<(), RoundError> {
         let log = LogOf::Namespace(&self.mirror.config.organization);
-        Ok(self.engine.table.add_log_of(log, entries).await?)
+        Ok(self.organizations.table.add_log_of(log, entries).await?)
     }
 }
 

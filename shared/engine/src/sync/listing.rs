@@ -1,4 +1,4 @@
-//! What the registry's listing says of its tags, and what need not be asked because of it.
+//! The registry's listing: which tags there are, what it says of them, and what need not be asked because of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,9 @@ use moorage_domain::{
 };
 use moorage_upstream::{Registry, Resolved, TagPages, UpstreamError};
 
-use crate::{error::WorkError, sync::steps::Steps};
+use crate::{error::WorkError, sync::invocation::Invocation};
 
-impl Steps<'_> {
+impl Invocation<'_> {
     /// Reads the list of tags to its end, and what the registry says beside it, if that saves requests.
     pub(crate) async fn list(
         &self,

@@ -4,9 +4,7 @@ use moorage_domain::{
     RepositoryName, Timestamp, Warning,
     usage_log::{LogEntry, LogKind, organization_entry},
 };
-use moorage_state::OrganizationMirror;
-
-use crate::clock::now;
+use moorage_state::{OrganizationMirror, now};
 
 /// Names that one entry repeats.
 const MOST_NAMES: usize = 20;

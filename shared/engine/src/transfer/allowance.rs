@@ -1,114 +1,21 @@
-//! A namespace's share: how many of its syncs run at once, and how much its tags may hold.
+//! What a run, or a change by hand, may add to its namespace's tags and bytes.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
 };
 
 use moorage_domain::{
     FailureReason, RepositoryName, TagName,
     failure::Failure,
     plan::HeldTag,
-    run::{RunStatus, SyncRequest},
     share::{OverQuota, Quota, Usage},
-    status::NotEligible,
 };
-use moorage_state::{Share, Slot, StateError, free_slot};
-use uuid::Uuid;
+use moorage_state::StateError;
 
-use crate::{
-    clock::now,
-    error::{SyncError, WorkError},
-    sync::{Ended, Engine},
-};
-
-/// When a sync comes again that found no room, at the earliest.
-const PUT_OFF: Duration = Duration::from_secs(10);
-/// Over how many seconds those are spread that found none at once.
-const SPREAD: u128 = 20;
-/// How often a slot is tried for that somebody else was faster to take.
-const TRIES: u32 = 8;
-
-/// What one namespace may take of the deployment. 0 is any number.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Shares {
-    /// Syncs at once.
-    pub syncs: u32,
-    /// Repositories.
-    pub repositories: u64,
-    /// Tags and bytes in all repositories together.
-    pub quota: Quota,
-}
-
-/// What came of asking for a slot.
-enum Room {
-    /// This one; it is given up when the run has ended.
-    Slot(Slot),
-    /// None is needed: there is no limit, or another invocation syncs the repository, so that this one will not.
-    NotNeeded,
-    /// All are taken.
-    None,
-}
+use crate::{engine::Engine, error::WorkError};
 
 impl Engine {
-    /// Runs a sync if its namespace has room for another one. Otherwise it is put off by seconds, and the mirror stays as
-    /// it is.
-    pub(crate) async fn sync_in_share(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
-        let slot = match self.room(&request.repository).await? {
-            Room::Slot(slot) => Some(slot),
-            Room::NotNeeded => None,
-            Room::None => {
-                let spread = Duration::from_secs(u64::try_from(Uuid::new_v4().as_u128() % SPREAD).unwrap_or_default());
-                self.scheduler.once(request.clone(), now().plus(PUT_OFF + spread)).await?;
-                return Ok(Ended::NotEligible(NotEligible::Crowded));
-            }
-        };
-        let ended = Box::pin(self.sync_one(request, deadline)).await;
-        let namespace = request.repository.namespace();
-        if let Some(slot) = slot
-            && leaves(&ended)
-            && let Err(error) = self.table.leave_slot(&namespace, Share::Syncs, &slot).await
-        {
-            // It is free as soon as somebody sees that the mirror's claim has ended.
-            tracing::warn!(repository = %request.repository, %error, "a slot was not given up");
-        }
-        ended
-    }
-
-    /// Takes a slot of the namespace. One is free if its holder's claim has ended, however that came: nobody has to give
-    /// it up, and nothing has to be renewed.
-    async fn room(&self, repository: &RepositoryName) -> Result<Room, StateError> {
-        let (most, namespace) = (self.settings.shares.syncs, repository.namespace());
-        if most == 0 {
-            return Ok(Room::NotNeeded);
-        }
-        for _ in 0..TRIES {
-            let slots = self.table.slots(&namespace, Share::Syncs).await?;
-            let holders: Vec<RepositoryName> = slots.iter().filter_map(|slot| slot.holder.parse().ok()).collect();
-            let mut running = self.table.mirrors_of_many(&holders).await?;
-            running.retain(|mirror| mirror.state.is_running(now()));
-            let runs = |name: &str| running.iter().any(|mirror| mirror.config.repository.as_str() == name);
-            if runs(repository.as_str()) {
-                return Ok(Room::NotNeeded);
-            }
-            let own = slots.iter().find(|slot| slot.holder == repository.as_str() && slot.number < most);
-            let free = match own {
-                Some(own) => Some((own.number, Some(own.ticket))),
-                None => free_slot(&slots, most, |slot| slot.until > now() || runs(&slot.holder)),
-            };
-            let Some((number, before)) = free else { return Ok(Room::None) };
-            // Until then the claim is there.
-            let slot = Slot::new(number, repository.as_str(), now().plus(self.settings.claim));
-            match self.table.take_slot(&namespace, Share::Syncs, &slot, before).await {
-                Ok(()) => return Ok(Room::Slot(slot)),
-                Err(StateError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Room::None)
-    }
-
     /// Writes down what the tags of a repository hold, where that is limited.
     pub(crate) async fn measure(&self, repository: &RepositoryName) -> Result<(), StateError> {
         if self.settings.shares.quota.is_unlimited() {
@@ -130,17 +37,6 @@ impl Engine {
         }
         let held = self.table.tags(repository).await?;
         Allowance::new(self, repository, &held).await?.take(tag, size)
-    }
-}
-
-/// Whether the repository needs its slot no more: its run has ended, or waits for its registry, or there is none. A run
-/// that goes on in another invocation takes it over there.
-fn leaves(ended: &Result<Ended, SyncError>) -> bool {
-    match ended {
-        Ok(Ended::Ran(run)) => run.status != RunStatus::Syncing || run.waiting_until.is_some(),
-        // Whoever runs has it.
-        Ok(Ended::NotEligible(NotEligible::Running) | Ended::Superseded) | Err(_) => false,
-        Ok(Ended::NotEligible(_) | Ended::NoMirror) => true,
     }
 }
 

@@ -12,9 +12,10 @@ use crate::{
     error::WorkError,
     transfer::{
         blobs::wrong_size,
-        copy::Copier,
+        copier::Copier,
+        follow::follow,
         possession::Proof,
-        tree::{DescriptorBudget, NoTree, Tree, follow},
+        tree::{DescriptorLimit, NoTree, Tree},
     },
 };
 
@@ -36,13 +37,13 @@ impl Copier {
         index: &Proven,
         kept: &[Descriptor],
         depth: usize,
-        budget: &DescriptorBudget,
+        limit: &DescriptorLimit,
     ) -> Result<Vec<Part>, WorkError> {
         let blobs: Vec<Descriptor> = kept.iter().filter(|entry| !entry.is_manifest()).cloned().collect();
         self.blobs.allowance.check_size(blobs.iter().fold(0, |sum, blob| sum.saturating_add(blob.size)))?;
         // The index may have been linked without those of its entries that were left out.
         let proofs = if blobs.is_empty() { HashMap::new() } else { self.blobs.proofs(None, &blobs).await? };
-        follow(kept.len(), |place| self.part(index, &kept[place], &proofs, depth, budget)).await
+        follow(kept.len(), |place| self.part(index, &kept[place], &proofs, depth, limit)).await
     }
 
     async fn part(
@@ -51,14 +52,14 @@ impl Copier {
         entry: &Descriptor,
         proofs: &HashMap<Digest, Proof>,
         depth: usize,
-        budget: &DescriptorBudget,
+        limit: &DescriptorLimit,
     ) -> Result<Part, WorkError> {
         let as_blob = async || {
             let is_new = self.blob(index, entry, proofs.get(&entry.digest)).await?;
             Ok(Part::Blob { digest: entry.digest.clone(), size: entry.size, is_new })
         };
         let as_manifest = async || {
-            let tree = self.child(index, entry, depth, budget).await?;
+            let tree = self.child(index, entry, depth, limit).await?;
             // Its parent is published with what it says of it.
             if tree.size == entry.size {
                 Ok(Part::Manifest(tree))
@@ -92,11 +93,11 @@ impl Copier {
         index: &Proven,
         entry: &Descriptor,
         depth: usize,
-        budget: &DescriptorBudget,
+        limit: &DescriptorLimit,
     ) -> Result<Arc<Tree>, NoTree> {
-        match self.tree(&entry.digest, None, depth, budget).await {
+        match self.tree(&entry.digest, None, depth, limit).await {
             Err(NoTree::Absent(_)) if entry.has_data() && self.unfold(index, entry).await? => {
-                self.tree(&entry.digest, None, depth, budget).await
+                self.tree(&entry.digest, None, depth, limit).await
             }
             other => other,
         }

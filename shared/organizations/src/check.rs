@@ -3,28 +3,30 @@
 use std::time::Instant;
 
 use moorage_domain::{Namespace, RateLimit, task::TaskAnswer};
-use moorage_state::OrganizationMirror;
+use moorage_state::{Login, OrganizationMirror};
 use moorage_upstream::{Meter, UpstreamError};
 use tokio::time::timeout_at;
 
 use crate::{
-    error::{SyncError, WorkError},
-    sync::{Engine, source},
+    catalog,
+    error::{OrganizationsError, RoundError},
+    organizations::Organizations,
 };
 
-impl Engine {
+impl Organizations {
     /// Asks the registry for the namespace, until `end`. The messages are Quay's where it has one.
-    pub(crate) async fn check_source(&self, organization: &Namespace, end: Instant) -> Result<TaskAnswer, SyncError> {
+    pub async fn check(&self, organization: &Namespace, end: Instant) -> Result<TaskAnswer, OrganizationsError> {
         let Some(mirror) = self.table.organization_mirror(organization).await? else { return Ok(TaskAnswer::NotFound) };
-        let checked = timeout_at(end.into(), self.check(&mirror)).await;
+        let checked = timeout_at(end.into(), self.check_registry(&mirror)).await;
         let (success, message) = checked.unwrap_or_else(|_| (false, "Connection timed out".to_owned()));
         Ok(TaskAnswer::Checked { success, message })
     }
 
-    async fn check(&self, mirror: &OrganizationMirror) -> (bool, String) {
-        let catalog = match source::open_catalog(self, mirror, Meter::new(RateLimit::default(), 0)).await {
+    async fn check_registry(&self, mirror: &OrganizationMirror) -> (bool, String) {
+        let (login, meter) = (Login::of_organization(mirror), Meter::new(RateLimit::default(), 0));
+        let catalog = match catalog::open(self, mirror, &login, meter).await {
             Ok(catalog) => catalog,
-            Err(WorkError::Failed(failure)) => return (false, failure.message),
+            Err(RoundError::Failed(failure)) => return (false, failure.message),
             Err(_) => return (false, "The registry cannot be asked now".to_owned()),
         };
         match catalog.check().await {
