@@ -1,4 +1,4 @@
-//! How what a run counts reaches the table while it goes on, and how its claim stays its own.
+//! The heartbeat of a run: every few seconds it renews the claim, and writes what the run counts to the table.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     sync::{progress::Progress, report},
 };
 
-/// Writes a run's progress to the table.
+/// What beats while the steps work.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     pub(crate) table: Table,
@@ -45,12 +45,12 @@ impl Heartbeat {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
     /// [`WorkError::ClaimLost`] if another attempt at the run has begun: then nobody sees any of it.
     pub(crate) async fn flush(&mut self) -> Result<(), WorkError> {
-        let (fresh, counts) = self.progress.fresh();
+        let (outcomes, counts) = self.progress.queued();
         let counts = Counts { upstream: self.before + self.meter.counts(), ..counts };
         let repository = &self.config.repository;
-        self.table.add_outcomes(repository, &mut self.run, &fresh).await?;
-        self.progress.written(fresh.len());
-        self.unlogged.extend(fresh);
+        self.table.add_outcomes(repository, &mut self.run, &outcomes).await?;
+        self.progress.dequeue(outcomes.len());
+        self.unlogged.extend(outcomes);
         // For the next invocation, too.
         self.run.warning = self.progress.losses.warning();
         if counts != self.run.progress || !self.unlogged.is_empty() {
@@ -99,7 +99,7 @@ impl Heartbeat {
                         return;
                     }
                 }
-                () = self.progress.full() => {}
+                () = self.progress.queue_full() => {}
             }
             if claim.check().is_err() {
                 return;

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::sync::{losses::Losses, tag_set::TagSet};
 
 /// Outcomes that wait for the table, at most some more: a few megabytes, whatever a registry makes of its tags.
-const MOST_FRESH: usize = 4_000;
+const QUEUE_LENGTH: usize = 4_000;
 
 /// The counters and outcomes of one run.
 #[derive(Debug, Default)]
@@ -22,10 +22,10 @@ pub(crate) struct Progress {
     inner: Mutex<Inner>,
     /// What could not be had of what is attached to images.
     pub(crate) losses: Losses,
-    /// There are too many fresh outcomes.
+    /// The queue is full.
     full: Notify,
-    /// Some of them have been written.
-    emptied: Notify,
+    /// Something was taken out of the queue.
+    drained: Notify,
 }
 
 /// Tags by outcome, each tag once.
@@ -67,8 +67,8 @@ impl Tally {
 #[derive(Debug, Default)]
 struct Inner {
     tally: Tally,
-    /// Outcomes that the table does not have yet.
-    fresh: Vec<TagOutcome>,
+    /// Outcomes that the table does not have yet, the oldest first.
+    queue: Vec<TagOutcome>,
     failure: Option<Failure>,
     failed: TagSet,
 }
@@ -123,7 +123,7 @@ impl Progress {
         tally.take_up(Counts { bytes_total: counts.bytes_done, ..counts });
         let inner = Inner {
             tally,
-            fresh: Vec::new(),
+            queue: Vec::new(),
             failure: earlier.failure.take(),
             failed: std::mem::take(&mut earlier.failed),
         };
@@ -208,23 +208,23 @@ impl Progress {
             inner.failure.get_or_insert_with(|| failure.clone());
             inner.failed.insert(&outcome.tag);
         }
-        inner.fresh.push(outcome);
+        inner.queue.push(outcome);
     }
 
-    /// Waits until there is room for the outcomes of some more tags.
-    pub(crate) async fn room(&self) {
+    /// Waits until the queue takes the outcomes of some more tags.
+    pub(crate) async fn queue_ready(&self) {
         loop {
-            let emptied = self.emptied.notified();
-            if self.lock().fresh.len() < MOST_FRESH {
+            let drained = self.drained.notified();
+            if self.lock().queue.len() < QUEUE_LENGTH {
                 return;
             }
             self.full.notify_one();
-            emptied.await;
+            drained.await;
         }
     }
 
-    /// Returns when somebody waits for room.
-    pub(crate) async fn full(&self) {
+    /// Returns when somebody waits for the queue.
+    pub(crate) async fn queue_full(&self) {
         self.full.notified().await;
     }
 
@@ -239,19 +239,19 @@ impl Progress {
         (inner.failure.clone(), inner.failed.clone())
     }
 
-    /// Outcomes that the table does not have yet, and the counters with them.
-    pub(crate) fn fresh(&self) -> (Vec<TagOutcome>, Counts) {
+    /// The outcomes in the queue, and the counters with them.
+    pub(crate) fn queued(&self) -> (Vec<TagOutcome>, Counts) {
         let inner = self.lock();
-        (inner.fresh.clone(), inner.counts())
+        (inner.queue.clone(), inner.counts())
     }
 
-    /// Forgets the first `count` fresh outcomes: the table has them.
-    pub(crate) fn written(&self, count: usize) {
+    /// Takes the first `count` outcomes out of the queue: the table has them.
+    pub(crate) fn dequeue(&self, count: usize) {
         let mut inner = self.lock();
-        let count = count.min(inner.fresh.len());
-        inner.fresh.drain(..count);
+        let count = count.min(inner.queue.len());
+        inner.queue.drain(..count);
         drop(inner);
-        self.emptied.notify_waiters();
+        self.drained.notify_waiters();
     }
 }
 
@@ -297,28 +297,28 @@ mod tests {
     fn messages_are_cut() {
         let progress = Progress::default();
         progress.failure(&tag(1), Failure { reason: FailureReason::NotFound, message: "é".repeat(1_000_000) });
-        assert!(progress.fresh().0[0].failure.as_ref().unwrap().message.len() < 500);
+        assert!(progress.queued().0[0].failure.as_ref().unwrap().message.len() < 500);
         assert!(progress.failures().0.unwrap().message.len() < 500);
     }
 
     #[tokio::test]
     async fn whoever_has_too_many_outcomes_waits_for_the_table() {
         let progress = std::sync::Arc::new(Progress::default());
-        for n in 0..MOST_FRESH {
-            progress.room().await;
+        for n in 0..QUEUE_LENGTH {
+            progress.queue_ready().await;
             progress.failure(&tag(n), Failure { reason: FailureReason::NotFound, message: "x".repeat(9_999) });
         }
         let short = Duration::from_millis(20);
-        assert!(tokio::time::timeout(short, progress.room()).await.is_err(), "there is no room");
-        tokio::time::timeout(short, progress.full()).await.expect("somebody said so");
+        assert!(tokio::time::timeout(short, progress.queue_ready()).await.is_err(), "the queue is full");
+        tokio::time::timeout(short, progress.queue_full()).await.expect("somebody said so");
         let waiting = tokio::spawn({
             let progress = progress.clone();
-            async move { progress.room().await }
+            async move { progress.queue_ready().await }
         });
         tokio::task::yield_now().await;
-        progress.written(MOST_FRESH);
+        progress.dequeue(QUEUE_LENGTH);
         tokio::time::timeout(short, waiting).await.unwrap().unwrap();
-        assert_eq!(progress.failures().1.len(), MOST_FRESH);
+        assert_eq!(progress.failures().1.len(), QUEUE_LENGTH);
     }
 
     #[test]
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!((counts.bytes_total, counts.bytes_done), (7, 7));
 
         let mut earlier = Earlier::default();
-        progress.fresh().0.into_iter().for_each(|outcome| earlier.add(outcome));
+        progress.queued().0.into_iter().for_each(|outcome| earlier.add(outcome));
         // The last invocation had counted more than it came to write.
         let next = Progress::resume(Counts { tags_done: 9, tags_copied: 8, ..counts }, None, &mut earlier);
         next.selected(1);

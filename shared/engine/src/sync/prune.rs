@@ -71,7 +71,7 @@ impl Invocation<'_> {
 
     async fn hold(&self, tags: impl Iterator<Item = &Obsolete>) {
         for (tag, cause) in tags {
-            self.progress.room().await;
+            self.progress.queue_ready().await;
             self.progress.obsolete(tag, Outcome::Held, *cause);
         }
     }
@@ -118,7 +118,7 @@ impl Invocation<'_> {
     /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
     async fn delete(&self, tags: &[Obsolete]) -> Result<(), WorkError> {
         for (number, (tag, cause)) in tags.iter().enumerate() {
-            self.progress.room().await;
+            self.progress.queue_ready().await;
             // Somebody else may have published what this run takes for obsolete, once its claim is lost.
             if number % RENEWAL == 0 {
                 self.claim.renew().await?;

@@ -31,7 +31,7 @@ impl Invocation<'_> {
         let mut results = begun.map(|wanted| one(registry, copier, wanted)).buffer_unordered(TAGS_IN_FLIGHT);
         let mut stop = None;
         while let Some((tag, digest, result)) = results.next().await {
-            self.progress.room().await;
+            self.progress.queue_ready().await;
             tried += 1;
             match result {
                 Ok(Outcome::Unchanged) if self.is_adopted(&tag) => {

@@ -53,7 +53,7 @@ impl Invocation<'_> {
         let (mut wanted, mut seen_again, mut stop) = (Vec::new(), Vec::new(), Ok(()));
         let architectures = &self.mirror.config.architecture_filter;
         while let Some((tag, resolved)) = resolved.next().await {
-            self.progress.room().await;
+            self.progress.queue_ready().await;
             let upstream = match resolved {
                 Ok(upstream) => upstream,
                 Err(error) => {

@@ -23,36 +23,36 @@ const ROUNDS: u32 = 50;
 /// Sentences that are read together: as many as one request reads.
 const BATCH: usize = 100;
 
-/// Who waits for some content to be safe.
-type Waiting = (Digest, oneshot::Sender<Result<(), WorkError>>);
+/// Some content, and who waits for it to be safe.
+type Queued = (Digest, oneshot::Sender<Result<(), WorkError>>);
 
 /// Protects content, as much of it at once as is wanted while a request is under way.
 #[derive(Debug)]
 pub(crate) struct Guardian {
     table: Table,
-    waiting: Mutex<Vec<Waiting>>,
+    queue: Mutex<Vec<Queued>>,
     turn: Turn<()>,
 }
 
 impl Guardian {
     pub(crate) fn new(table: Table) -> Self {
-        Self { table, waiting: Mutex::default(), turn: Turn::new(()) }
+        Self { table, queue: Mutex::default(), turn: Turn::new(()) }
     }
 
     /// Lifts the sentence of content whose link is written, if it has one.
     pub(crate) async fn protect(&self, digest: &Digest) -> Result<(), WorkError> {
         loop {
             let (answer, mut answered) = oneshot::channel();
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((digest.clone(), answer));
+            self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((digest.clone(), answer));
             // Whoever has the turn asks for all who wait by then.
             let turn = self.turn.lock().await;
             if let Ok(result) = answered.try_recv() {
                 return result;
             }
-            let batch: Vec<Waiting> = {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = waiting.len().min(BATCH);
-                waiting.drain(..count).collect()
+            let batch: Vec<Queued> = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = queue.len().min(BATCH);
+                queue.drain(..count).collect()
             };
             let mut digests: Vec<&Digest> = batch.iter().map(|(digest, _)| digest).collect();
             digests.sort_unstable();
