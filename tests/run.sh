@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test against a stack of its own, on free ports, and ends the stack whatever happens.
-# Arguments go to nextest: `tests/run.sh -E 'test(killed)'`.
+# Arguments go to nextest: `tests/run.sh killed` for the tests with that in their names, `tests/run.sh pull::` for a folder's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -41,10 +41,11 @@ if [ $# -gt 0 ]; then
   esac
 else
   "$python" tests/template.py
+  "$python" tests/guards.py
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"
-  on_stack "$impatient" -E 'binary(garbage) + binary(locks) + binary(schedule)'
-  on_stack "$patient,$small" -E 'binary(shares)'
-  on_stack "$patient" -E 'not (binary(garbage) + binary(locks) + binary(schedule) + binary(shares))'
+  on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
+  on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
+  on_stack "$patient" -E 'not (binary(it) & test(/^(garbage|locks|schedule|shares)::/))'
   "$python" tests/iam.py "$record"
 fi

@@ -14,7 +14,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use moorage_domain::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 pub use self::answer::Answer;
@@ -136,6 +136,16 @@ impl Hostile {
         }
     }
 
+    /// Says by the referrers API that nothing refers to anything.
+    pub fn refer_to_nothing(&self) {
+        self.always("GET", "/referrers/", || Answer::referrers(&[]));
+    }
+
+    /// Says by the referrers API what refers to an image: these descriptors.
+    pub fn refer(&self, subject: &Image, descriptors: Vec<Value>) {
+        self.always("GET", &format!("/referrers/{}", subject.digest()), move || Answer::referrers(&descriptors));
+    }
+
     /// Lists a tag that it need not have.
     pub fn list(&self, path: &str, tag: &str) {
         self.state.lock().unwrap().tags.entry(path.to_owned()).or_default().insert(tag.to_owned());
@@ -223,6 +233,10 @@ impl Hostile {
 impl State {
     fn honest(&self, asked: &Asked) -> Answer {
         let path = asked.path.split('?').next().unwrap_or_default();
+        // skopeo looks first whether this is a registry.
+        if path == "/v2/" {
+            return Answer::json(&json!({}));
+        }
         if let Some(repository) = path.strip_prefix("/v2/").and_then(|path| path.strip_suffix("/tags/list")) {
             let tags = self.tags.get(repository).cloned().unwrap_or_default();
             return Answer::json(&json!({"name": repository, "tags": tags}));

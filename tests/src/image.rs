@@ -120,6 +120,11 @@ impl Image {
         descriptor
     }
 
+    /// The tag at which clients look for what refers to it, where a registry has no referrers API.
+    pub fn referrers_tag(&self) -> String {
+        format!("sha256-{}", self.digest().hex())
+    }
+
     /// An OCI index of referrers, as clients keep it where a registry has no referrers API.
     pub fn referrers(referrers: Vec<Image>) -> Self {
         let manifests: Vec<_> = referrers.iter().map(Self::referrer_descriptor).collect();

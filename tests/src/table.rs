@@ -26,6 +26,11 @@ impl Key {
         Self(format!("REPO#{name}"), "MIRROR".to_owned())
     }
 
+    /// Of when a repository's registry was last asked what refers to its images.
+    pub fn referrers(name: &RepositoryName) -> Self {
+        Self(format!("REPO#{name}"), "REFERRERS".to_owned())
+    }
+
     /// Of something in a namespace.
     pub fn within(namespace: &str, what: &str) -> Self {
         Self(format!("NS#{namespace}"), what.to_owned())

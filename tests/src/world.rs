@@ -11,7 +11,7 @@ use rand::Rng;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::{eventually, http, stack::Stack};
+use crate::{eventually, http, image::Image, stack::Stack, table};
 
 /// How long a sync may take before a test gives up: generous, because many tests share two cores.
 pub const SYNC_LIMIT: Duration = Duration::from_secs(90);
@@ -183,6 +183,18 @@ impl World {
             let url = reqwest::Url::parse_with_params(&self.stack.url, [("next_page", next)]).unwrap();
             query = format!("?{}", url.query().unwrap());
         }
+    }
+
+    /// What the mirror says that refers to an image.
+    pub async fn referrers(&self, subject: &Image) -> Vec<String> {
+        let reply = self.robot().await.get(&format!("/v2/{}/referrers/{}", self.repository, subject.digest())).await;
+        let manifests = reply.json()["manifests"].as_array().unwrap().clone();
+        manifests.iter().map(|entry| entry["digest"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Lets half a day pass since the last time the registry was asked for referrers.
+    pub async fn forget_the_last_check(&self) {
+        table::delete(&self.stack, &table::Key::referrers(&self.repository)).await;
     }
 
     /// Invokes the sync function as Scheduler and Sync Now do.

@@ -1,27 +1,16 @@
 //! The function's settings, and the clients that they lead to.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
-use moorage_domain::{Guard, GuardError};
+use aws_config::SdkConfig;
+use moorage_domain::Guard;
+use moorage_management::{AdminToken, Api, Shares};
+use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 
-use crate::{api::Api, auth::AdminToken, share::Shares};
-
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// A variable that is missing or cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("the environment variable {0} is not set")]
-    Missing(&'static str),
-    #[error("the environment variable SSRF_ALLOWED_HOSTS is malformed: {0}")]
-    Guard(#[from] GuardError),
-    #[error("the environment variable {0} is not a whole number")]
-    Number(&'static str),
-}
 
 /// The environment variables that the template sets.
 pub(crate) struct Config {
@@ -33,32 +22,35 @@ pub(crate) struct Config {
     guard: Guard,
     shares: Shares,
     scheduler: SchedulerSettings,
+    aws: SdkConfig,
 }
 
 impl Config {
-    pub(crate) fn from_env() -> Result<Self, ConfigError> {
-        let optional = |name| std::env::var(name).unwrap_or_default();
+    pub(crate) fn read(environment: &Environment) -> Result<Self, SettingError> {
         Ok(Self {
-            table: required("TABLE")?,
-            key_id: required("KMS_KEY_ID")?,
-            admin_token: required("ADMIN_TOKEN_SECRET_ARN")?,
-            public_url: optional("PUBLIC_URL").trim_end_matches('/').to_owned(),
-            tag_retention: seconds("RETENTION_SECONDS")?,
-            guard: Guard::new(&optional("SSRF_ALLOWED_HOSTS"))?,
-            shares: Shares { previews: number("PREVIEWS")?, repositories: number("MAX_REPOSITORIES")? },
-            scheduler: SchedulerSettings {
-                group: required("SCHEDULE_GROUP")?,
-                role_arn: required("SCHEDULE_ROLE_ARN")?,
-                target_arn: required("SYNC_FUNCTION_ARN")?,
-                dead_letter_arn: required("SCHEDULE_DEAD_LETTER_ARN")?,
+            table: environment.required("TABLE")?,
+            key_id: environment.required("KMS_KEY_ID")?,
+            admin_token: environment.required("ADMIN_TOKEN_SECRET_ARN")?,
+            public_url: environment.base_url("PUBLIC_URL"),
+            tag_retention: environment.seconds("RETENTION_SECONDS")?,
+            guard: environment.parsed("SSRF_ALLOWED_HOSTS", Guard::new)?,
+            shares: Shares {
+                previews: environment.number("PREVIEWS")?,
+                repositories: environment.number("MAX_REPOSITORIES")?,
             },
+            scheduler: SchedulerSettings {
+                group: environment.required("SCHEDULE_GROUP")?,
+                role_arn: environment.required("SCHEDULE_ROLE_ARN")?,
+                target_arn: environment.required("SYNC_FUNCTION_ARN")?,
+                dead_letter_arn: environment.required("SCHEDULE_DEAD_LETTER_ARN")?,
+            },
+            aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) async fn api(self) -> Api {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-        let aws = aws_config::from_env().timeout_config(timeouts).load().await;
+    pub(crate) fn api(self) -> Api {
+        let aws = self.aws;
         Api {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), self.key_id),
@@ -71,16 +63,4 @@ impl Config {
             tag_retention: self.tag_retention,
         }
     }
-}
-
-fn required(name: &'static str) -> Result<String, ConfigError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
-}
-
-fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
-    number(name).map(Duration::from_secs)
-}
-
-fn number<T: FromStr>(name: &'static str) -> Result<T, ConfigError> {
-    required(name)?.parse().map_err(|_| ConfigError::Number(name))
 }

@@ -1,24 +1,16 @@
 //! The function's settings, and the clients that they lead to.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
+use aws_config::SdkConfig;
 use moorage_collector::{Collector, Settings};
+use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::Invoker;
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
 
 /// The longest attempt of one S3 or DynamoDB request. Longer than that it is stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A variable that is missing or cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
-    #[error("the environment variable {0} is not set")]
-    Missing(&'static str),
-    #[error("the environment variable {0} is not a whole number")]
-    Number(&'static str),
-}
 
 /// The environment variables that the template sets.
 pub(crate) struct Config {
@@ -27,6 +19,7 @@ pub(crate) struct Config {
     storage_root: String,
     grace: Duration,
     function_name: String,
+    aws: SdkConfig,
 }
 
 /// What an invocation needs.
@@ -37,21 +30,21 @@ pub(crate) struct Function {
 }
 
 impl Config {
-    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+    pub(crate) fn read(environment: &Environment) -> Result<Self, SettingError> {
         Ok(Self {
-            table: required("TABLE")?,
-            bucket: required("BUCKET")?,
-            storage_root: std::env::var("STORAGE_ROOT").unwrap_or_default(),
-            grace: seconds("GC_GRACE_SECONDS")?,
+            table: environment.required("TABLE")?,
+            bucket: environment.required("BUCKET")?,
+            storage_root: environment.optional("STORAGE_ROOT"),
+            grace: environment.seconds("GC_GRACE_SECONDS")?,
             // Set by Lambda itself.
-            function_name: required("AWS_LAMBDA_FUNCTION_NAME")?,
+            function_name: environment.required("AWS_LAMBDA_FUNCTION_NAME")?,
+            aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) async fn function(self) -> Function {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-        let aws = aws_config::from_env().timeout_config(timeouts).load().await;
+    pub(crate) fn function(self) -> Function {
+        let aws = self.aws;
         // An endpoint of one's own has no host name per bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
@@ -65,12 +58,4 @@ impl Config {
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), self.function_name),
         }
     }
-}
-
-fn required(name: &'static str) -> Result<String, ConfigError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
-}
-
-fn seconds(name: &'static str) -> Result<Duration, ConfigError> {
-    u64::from_str(&required(name)?).map(Duration::from_secs).map_err(|_| ConfigError::Number(name))
 }

@@ -5,10 +5,11 @@ mod handler;
 
 use config::Config;
 use lambda_runtime::{Error, run, service_fn};
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
-    let function = Config::from_env()?.function().await;
+    moorage_runtime::init();
+    let function = Config::read(&Environment::of_process())?.function();
     run(service_fn(|event| handler::handle(&function, event))).await
 }

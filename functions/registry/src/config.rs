@@ -2,28 +2,20 @@
 
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
+use aws_config::SdkConfig;
 use aws_sdk_s3::config::ResponseChecksumValidation;
+use moorage_distribution::{
+    Access, Content, Registry,
+    alias::{self, Alias},
+};
+use moorage_runtime::{Environment, SettingError, StackSecret, aws};
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
-
-use crate::{
-    access::Access,
-    content::Content,
-    local::{self, Alias},
-    registry::Registry,
-    secret::StackSecret,
-};
 
 /// The longest attempt of one request: API Gateway gives up after 30 seconds, and a second attempt must fit.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
 /// Memory for blobs on their way into the bucket: nothing is written here.
 const NO_MEMORY: u64 = 0;
-
-/// A variable that is missing.
-#[derive(Debug, thiserror::Error)]
-#[error("the environment variable {0} is not set")]
-pub(crate) struct ConfigError(&'static str);
 
 /// The environment variables that the template sets.
 pub(crate) struct Config {
@@ -33,24 +25,25 @@ pub(crate) struct Config {
     token_key: String,
     admin_token: String,
     public_url: String,
+    aws: SdkConfig,
 }
 
 impl Config {
-    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+    pub(crate) fn read(environment: &Environment) -> Result<Self, SettingError> {
         Ok(Self {
-            table: required("TABLE")?,
-            bucket: required("BUCKET")?,
-            storage_root: optional("STORAGE_ROOT"),
-            token_key: required("TOKEN_KEY_SECRET_ARN")?,
-            admin_token: required("ADMIN_TOKEN_SECRET_ARN")?,
-            public_url: optional("PUBLIC_URL").trim_end_matches('/').to_owned(),
+            table: environment.required("TABLE")?,
+            bucket: environment.required("BUCKET")?,
+            storage_root: environment.optional("STORAGE_ROOT"),
+            token_key: environment.required("TOKEN_KEY_SECRET_ARN")?,
+            admin_token: environment.required("ADMIN_TOKEN_SECRET_ARN")?,
+            public_url: environment.base_url("PUBLIC_URL"),
+            aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) async fn registry(self) -> Registry {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-        let aws = aws_config::from_env().timeout_config(timeouts).load().await;
+    pub(crate) fn registry(self) -> Registry {
+        let aws = self.aws;
         // An endpoint of one's own has no host name per bucket. A digest says more of content than a checksum, which
         // presigned URLs would have to ask for by a header that clients do not send.
         let s3 = aws_sdk_s3::config::Builder::from(&aws)
@@ -62,7 +55,7 @@ impl Config {
         };
         let alias = aws
             .endpoint_url()
-            .and_then(local::other_name)
+            .and_then(alias::other_name)
             .map(|endpoint| Alias { storage: storage(s3.clone().endpoint_url(endpoint.as_str())), endpoint });
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
         Registry {
@@ -75,12 +68,4 @@ impl Config {
             public_url: self.public_url,
         }
     }
-}
-
-fn required(name: &'static str) -> Result<String, ConfigError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(ConfigError(name))
-}
-
-fn optional(name: &'static str) -> String {
-    std::env::var(name).unwrap_or_default()
 }

@@ -1,32 +1,15 @@
 //! The registry that clients pull from: the pull side of the distribution-spec v1.1.1, below `/v2/`.
 
-mod access;
-mod answer;
-mod cache;
-mod caller;
-mod catalog;
 mod config;
-mod content;
-mod credentials;
-mod error;
-mod handler;
-mod local;
-mod page;
-mod pull;
-mod referrers;
-mod registry;
-mod route;
-mod scope;
-mod secret;
-mod tags;
-mod token;
 
 use config::Config;
 use lambda_http::{Error, Request, run, service_fn};
+use moorage_distribution::handle;
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
-    let registry = Config::from_env()?.registry().await;
-    run(service_fn(|request: Request| handler::handle(&registry, request))).await
+    moorage_runtime::init();
+    let registry = Config::read(&Environment::of_process())?.registry();
+    run(service_fn(|request: Request| handle(&registry, request))).await
 }

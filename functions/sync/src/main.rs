@@ -11,10 +11,11 @@ mod turn;
 
 use config::Config;
 use lambda_runtime::{Error, run, service_fn};
+use moorage_runtime::Environment;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    moorage_telemetry::init();
-    let services = Config::from_env()?.services();
+    moorage_runtime::init();
+    let services = Config::read(&Environment::of_process())?.services();
     run(service_fn(|event| handler::handle(&services, event))).await
 }

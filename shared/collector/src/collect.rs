@@ -6,8 +6,8 @@ use moorage_domain::{
     Timestamp,
     collection::{CollectRequest, Collection, Stage},
 };
+use moorage_runtime::{Metric, Unit, emit};
 use moorage_state::now;
-use moorage_telemetry::{Metric, Unit, emit};
 use uuid::Uuid;
 
 use crate::{

@@ -129,8 +129,9 @@ const HASH_STATE_VERSION: &str = "sha2-0.11";
 #[serde(transparent)]
 pub struct HashState(String);
 
-fn deserialize<T: SerializableState>(bytes: &[u8]) -> Option<T> {
-    let state = SerializedState::<T>::try_from(bytes).ok()?;
+fn deserialize<T: SerializableState>(hex: &str) -> Option<T> {
+    let mut state = SerializedState::<T>::default();
+    hex::decode_to_slice(hex, &mut state).ok()?;
     T::deserialize(&state).ok()
 }
 
@@ -173,10 +174,10 @@ impl Hasher {
     /// an incompatible version.
     pub fn resume(algorithm: Algorithm, state: &HashState) -> Option<Self> {
         let state = state.0.strip_prefix(HASH_STATE_VERSION)?.strip_prefix(':')?;
-        let state = hex::decode(state.strip_prefix(algorithm.as_str())?.strip_prefix(':')?).ok()?;
+        let state = state.strip_prefix(algorithm.as_str())?.strip_prefix(':')?;
         match algorithm {
-            Algorithm::Sha256 => deserialize(&state).map(Self::Sha256),
-            Algorithm::Sha512 => deserialize(&state).map(Self::Sha512),
+            Algorithm::Sha256 => deserialize(state).map(Self::Sha256),
+            Algorithm::Sha512 => deserialize(state).map(Self::Sha512),
         }
     }
 

@@ -100,7 +100,10 @@ impl Discovery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mirror::RegistryConfig, organization::RegistryKind};
+    use crate::{
+        mirror::{RegistryConfig, SyncPolicy},
+        organization::RegistryKind,
+    };
 
     fn config(filters: &[&str]) -> OrganizationMirrorConfig {
         OrganizationMirrorConfig {
@@ -116,6 +119,7 @@ mod tests {
             is_public: false,
             sync_interval: 3_600,
             skopeo_timeout: 300,
+            policy: SyncPolicy::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv6Net};
 use url::Host;
 
 /// Names that lead into a cluster, a cloud's metadata service or this machine, whatever they resolve to.
@@ -12,17 +13,14 @@ const PRIVATE_NAMES: [&str; 3] = ["localhost", "metadata", "kubernetes"];
 /// Endings of names that only private networks resolve.
 const PRIVATE_SUFFIXES: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
 
+/// The bits before an IPv4 address that is mapped into IPv6.
+const V4_MAPPED: u8 = 96;
+
 /// Public addresses and whatever the stack allows besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
     names: Vec<Box<str>>,
-    networks: Vec<Network>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    address: u128,
-    prefix: u32,
+    networks: Vec<Ipv6Net>,
 }
 
 /// An entry of the allow-list that is neither a host name nor a network.
@@ -35,14 +33,14 @@ impl Guard {
     pub fn new(allowed: &str) -> Result<Self, GuardError> {
         let mut guard = Self::default();
         for entry in allowed.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            if let Some(network) = Network::parse(entry) {
+            if let Some(network) = network(entry) {
                 guard.networks.push(network);
                 continue;
             }
             match Host::parse(entry) {
                 Ok(Host::Domain(name)) => guard.names.push(bare(&name).into()),
-                Ok(Host::Ipv4(address)) => guard.networks.push(Network::of(address.into())),
-                Ok(Host::Ipv6(address)) => guard.networks.push(Network::of(address.into())),
+                Ok(Host::Ipv4(address)) => guard.networks.push(mapped(address.into()).into()),
+                Ok(Host::Ipv6(address)) => guard.networks.push(address.into()),
                 Err(_) => return Err(GuardError(entry.to_owned())),
             }
         }
@@ -78,7 +76,7 @@ impl Guard {
 
     /// Whether an address is public, or allowed by the list.
     pub fn allows_address(&self, address: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(address)) || is_public(address)
+        self.networks.iter().any(|network| network.contains(&mapped(address))) || is_public(address)
     }
 
     fn lists(&self, name: &str) -> bool {
@@ -91,35 +89,19 @@ fn bare(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
-impl Network {
-    /// One address.
-    fn of(address: IpAddr) -> Self {
-        Self { address: bits(address), prefix: u128::BITS }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        // IPv4 networks are kept as IPv4-mapped ones.
-        let (width, offset) = if address.is_ipv4() { (32, 96) } else { (128, 0) };
-        let prefix = prefix.unwrap_or(width);
-        (prefix <= width).then(|| Self { address: bits(address), prefix: prefix + offset })
-    }
-
-    fn contains(self, address: IpAddr) -> bool {
-        let shift = 128 - self.prefix;
-        let network = |bits: u128| bits.checked_shr(shift).unwrap_or(0);
-        network(bits(address)) == network(self.address)
+/// A network, or one address, as IPv6 has it.
+fn network(text: &str) -> Option<Ipv6Net> {
+    match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()? {
+        IpNet::V4(network) => Ipv6Net::new(network.addr().to_ipv6_mapped(), V4_MAPPED + network.prefix_len()).ok(),
+        IpNet::V6(network) => Some(network),
     }
 }
 
-fn bits(address: IpAddr) -> u128 {
+/// An address as IPv6 has it: those of IPv4 are mapped ones (RFC 4291, 2.5.5.2).
+fn mapped(address: IpAddr) -> Ipv6Addr {
     match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(address) => address.to_bits(),
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }
 

@@ -31,19 +31,25 @@ pub struct MirrorConfig {
     pub skopeo_timeout_interval: u64,
     /// Architectures to keep; empty for all.
     pub architecture_filter: Vec<String>,
-    /// How many tags one run may delete: 0 for any number, nothing for the default (`plan::deletion_limit`). Ours,
-    /// not Quay's.
+    /// What Quay does not have.
+    #[serde(flatten)]
+    pub policy: SyncPolicy,
+}
+
+/// How syncs treat what vanishes and what the registry allows. Ours, not Quay's: a repository's mirror has these
+/// settings, and an organization's mirror has them for all that it finds. What was stored before there was one of them
+/// has its default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncPolicy {
+    /// How many tags one run may delete: 0 for any number, nothing for the default (`plan::deletion_limit`).
     pub deletion_limit: Option<u64>,
     /// How many complete listings in a row have to lack a tag that the registry says nothing certain of before it is
-    /// deleted: 0 for never, nothing for the default (`plan::DELETION_GRACE`). Ours, not Quay's.
-    #[serde(default)]
+    /// deleted: 0 for never, nothing for the default (`plan::DELETION_GRACE`).
     pub deletion_grace: Option<u64>,
-    /// How many manifests the registry is to allow others after a run: one that would leave less waits. Ours, not
-    /// Quay's.
-    #[serde(default)]
+    /// How many manifests the registry is to allow others after a run: one that would leave less waits.
     pub rate_limit_floor: Option<u64>,
-    /// Where the registry's listing says digests. Ours, not Quay's.
-    #[serde(default)]
+    /// Where the registry's listing says digests.
     pub digest_listing: DigestListing,
 }
 

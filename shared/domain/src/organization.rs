@@ -6,9 +6,9 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DigestListing, ExternalReference, NameError, Namespace, ReferenceError, RepositoryName, RobotName, RootRule,
+    ExternalReference, NameError, Namespace, ReferenceError, RepositoryName, RobotName, RootRule,
     fnmatch::{Alphabet, Matcher},
-    mirror::{MirrorConfig, RegistryConfig},
+    mirror::{MirrorConfig, RegistryConfig, SyncPolicy},
 };
 
 /// The most filters of one mirror: as many as a root rule has patterns.
@@ -203,6 +203,9 @@ pub struct OrganizationMirrorConfig {
     pub sync_interval: u64,
     /// Seconds that one tag may take.
     pub skopeo_timeout: u64,
+    /// What Quay does not have, for all repositories' mirrors.
+    #[serde(flatten)]
+    pub policy: SyncPolicy,
 }
 
 impl OrganizationMirrorConfig {
@@ -219,10 +222,7 @@ impl OrganizationMirrorConfig {
             robot: self.robot.clone(),
             skopeo_timeout_interval: self.skopeo_timeout,
             architecture_filter: Vec::new(),
-            deletion_limit: None,
-            deletion_grace: None,
-            rate_limit_floor: None,
-            digest_listing: DigestListing::Auto,
+            policy: self.policy,
         })
     }
 
@@ -249,7 +249,10 @@ pub fn reference(url: &RegistryUrl, namespace: &str, name: &str) -> Result<Exter
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::DigestListing;
 
     #[test]
     fn urls_are_a_scheme_and_a_host() {
@@ -274,6 +277,27 @@ mod tests {
         ] {
             assert!(text.parse::<RegistryUrl>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn repositories_have_the_policy_and_what_was_stored_before_has_the_default() {
+        let earlier = json!({
+            "organization": "acme", "is_enabled": true, "external_registry_type": "harbor",
+            "external_registry_url": "https://harbor.example.com", "external_namespace": "library",
+            "external_registry_username": null, "external_registry_config": {}, "repository_filters": [],
+            "robot": "acme+bot", "is_public": false, "sync_interval": 3_600, "skopeo_timeout": 300,
+        });
+        let mut config: OrganizationMirrorConfig = serde_json::from_value(earlier).unwrap();
+        assert_eq!(config.policy, SyncPolicy::default());
+        let policy = SyncPolicy { deletion_limit: Some(0), digest_listing: DigestListing::Off, ..config.policy };
+        config.policy = policy;
+        let stored = serde_json::to_value(&config).unwrap();
+        let attributes = ["deletion_limit", "deletion_grace", "digest_listing"].map(|name| stored[name].clone());
+        assert_eq!(attributes, [json!(0), Value::Null, json!("off")], "a change writes those that are reset, too");
+        assert_eq!(serde_json::from_value::<OrganizationMirrorConfig>(stored).unwrap(), config);
+        let mirror = config.mirror_of(&config.repository("app").unwrap()).unwrap();
+        assert_eq!(mirror.policy, policy);
+        assert_eq!(serde_json::from_value::<MirrorConfig>(serde_json::to_value(&mirror).unwrap()).unwrap(), mirror);
     }
 
     #[test]

@@ -128,8 +128,9 @@ impl Warning {
         match self {
             Self::DeletionsHeld { tags, limit } => format!(
                 "{tags} tags are no longer there to be mirrored, more than the {limit} that one sync may delete, so none \
-                 of them was: look whether the registry and root_rule are as they should be; if they are, set the mirror's \
-                 deletion_limit to {tags} or more (0 for no limit) and sync again, or narrow root_rule to what is to stay"
+                 of them was: look whether the registry and root_rule are as they should be; if they are, set the \
+                 deletion_limit of the mirror, or of the organization's mirror if that manages the repository, to {tags} \
+                 or more (0 for no limit) and sync again, or narrow root_rule to what is to stay"
             ),
             Self::ListIncomplete { tags } => format!(
                 "the registry's list lacks {tags} tags that the mirror holds and that the registry still has, or did \

@@ -58,7 +58,7 @@ impl From<StorageError> for WorkError {
         let reason = match error {
             StorageError::DigestMismatch(_) | StorageError::LengthMismatch { .. } => FailureReason::DigestMismatch,
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
-            StorageError::Unavailable(_) => FailureReason::StorageError,
+            StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
         };
         Self::Failed(Failure::of(reason, &error))
     }

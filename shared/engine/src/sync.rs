@@ -120,7 +120,7 @@ impl Engine {
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let has_filter = !mirror.config.architecture_filter.is_empty();
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
-        let meter = Meter::new(limit, mirror.config.rate_limit_floor.unwrap_or_default());
+        let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
         meter.fall_back(before.upstream.fallbacks.iter());
         let knowledge = Arc::new(self.knowledge(&run, &mirror.config).await?);
         let known = knowledge.count();

@@ -13,7 +13,7 @@ use moorage_domain::{
     status::{SyncState, SyncStatus},
     task::{Order, Task},
 };
-use moorage_schedule::{SOON, SchedulePlan, Scheduler};
+use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{OrganizationMirror, now};
 use tokio::time::timeout_at;
 
@@ -107,21 +107,12 @@ impl Organizations {
 
     /// Makes the schedule of a mirror again. A start that has come meanwhile is served at once.
     async fn mend(&self, mirror: OrganizationMirror) -> Result<(), OrganizationsError> {
-        let mut current = Some(mirror);
-        while let Some(mirror) = current {
-            let (config, state, now) = (&mirror.config, &mirror.state, now());
-            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
-            self.scheduler.ensure_organization(&config.organization, &plan).await?;
-            if config.is_enabled && state.is_idle() && state.is_due(now) {
-                self.scheduler.discover_once(&config.organization, Trigger::Schedule, now.plus(SOON)).await?;
-            }
-            if self.table.set_organization_scheduled(&config.organization, mirror.config_revision).await? {
-                return Ok(());
-            }
-            // The configuration was changed in between.
-            current = self.table.organization_mirror(&config.organization).await?;
-        }
-        Ok(())
+        let make = |OrganizationMirror { config, state, .. }: &OrganizationMirror| {
+            let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
+            let organization = config.organization.clone();
+            async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
+        };
+        self.table.follow_organization_mirror(mirror, make).await
     }
 
     /// Removes a schedule, unless it has a mirror by now.

@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use aws_sdk_lambda::{
-    Client, config::timeout::TimeoutConfig, error::SdkError, operation::invoke::InvokeError, primitives::Blob,
-    types::InvocationType,
-};
+use aws_sdk_lambda::{Client, config::timeout::TimeoutConfig, primitives::Blob, types::InvocationType};
 use moorage_domain::{
     collection::CollectRequest,
     run::SyncRequest,
     task::{Task, TaskAnswer},
 };
 
-use crate::ScheduleError;
+use crate::{ScheduleError, error::LAMBDA};
 
 /// How long the answer to a task is waited for. Tasks end themselves before that, and API Gateway waits 30 s.
 const TASK_TIMEOUT: Duration = Duration::from_secs(27);
@@ -52,26 +49,21 @@ impl Invoker {
         let request =
             self.client.invoke().function_name(&self.function_arn).payload(payload(serde_json::to_vec(task))?);
         let answer = request.customize().config_override(waiting).send().await;
-        let answer = answer.map_err(|error| refused(&error))?;
+        let answer = answer.map_err(|error| ScheduleError::new(LAMBDA, error))?;
         if let Some(error) = answer.function_error() {
-            return Err(ScheduleError::told("the sync function", error.to_owned()));
+            return Err(ScheduleError::Failed { by: "the sync function", message: error.to_owned() });
         }
         let answer = answer.payload.unwrap_or_else(|| Blob::new(Vec::new()));
-        serde_json::from_slice(answer.as_ref()).map_err(|error| ScheduleError::new("the sync function", &error))
+        serde_json::from_slice(answer.as_ref()).map_err(|error| ScheduleError::of("the sync function", &error))
     }
 
     async fn queue(&self, order: serde_json::Result<Vec<u8>>) -> Result<(), ScheduleError> {
         let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
         let invoked = request.payload(payload(order)?).send().await;
-        invoked.map(|_| ()).map_err(|error| refused(&error))
+        invoked.map(|_| ()).map_err(|error| ScheduleError::new(LAMBDA, error))
     }
 }
 
-fn refused(error: &SdkError<InvokeError>) -> ScheduleError {
-    let is_throttled = error.as_service_error().is_some_and(InvokeError::is_too_many_requests_exception);
-    ScheduleError { is_throttled, ..ScheduleError::new("Lambda", error) }
-}
-
 fn payload(order: serde_json::Result<Vec<u8>>) -> Result<Blob, ScheduleError> {
-    order.map(Blob::new).map_err(|error| ScheduleError::new("Lambda", &error))
+    order.map(Blob::new).map_err(|error| ScheduleError::of(LAMBDA, &error))
 }

@@ -7,7 +7,7 @@ use aws_sdk_scheduler::{
 };
 use moorage_domain::{Namespace, RepositoryName, run::Trigger, task::Order};
 
-use crate::{ScheduleError, Scheduler, plan::schedule_name, scheduler::organization_once};
+use crate::{ScheduleError, Scheduler, error::SCHEDULER, plan::schedule_name, scheduler::organization_once};
 
 /// The kind of a mirror's own schedule, which its name begins with.
 const MIRROR: &str = "mirror";
@@ -51,7 +51,7 @@ impl Scheduler {
         loop {
             let list = self.client.list_schedules().group_name(&self.settings.group).name_prefix(format!("{kind}-"));
             let page = list.max_results(PAGE).set_next_token(next).send().await;
-            let page = page.map_err(|error| ScheduleError::new("EventBridge Scheduler", &error))?;
+            let page = page.map_err(|error| ScheduleError::new(SCHEDULER, error))?;
             listed.extend(page.schedules.into_iter().filter_map(|schedule| {
                 let is_enabled = schedule.state != Some(ScheduleState::Disabled);
                 Some(ListedSchedule { name: schedule.name?, is_enabled })
@@ -73,7 +73,7 @@ impl Scheduler {
             {
                 return Ok(None);
             }
-            Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+            Err(error) => return Err(ScheduleError::new(SCHEDULER, error)),
         };
         let input = schedule.target.and_then(|target| target.input).unwrap_or_default();
         Ok(serde_json::from_str(&input).ok())
@@ -107,7 +107,7 @@ impl Scheduler {
             {
                 Ok(())
             }
-            Err(error) => Err(ScheduleError::new("EventBridge Scheduler", &error)),
+            Err(error) => Err(ScheduleError::new(SCHEDULER, error)),
         }
     }
 }

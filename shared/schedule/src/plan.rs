@@ -1,6 +1,8 @@
 //! What a mirror's schedule says, as data.
 
-use moorage_domain::{Timestamp, grid::next_start};
+use std::time::Duration;
+
+use moorage_domain::{Timestamp, grid::next_start, status::SyncState};
 use sha2::{Digest as _, Sha256};
 
 /// The widest flexible window, in minutes. It spreads the starts of many mirrors of one registry.
@@ -11,6 +13,10 @@ const WINDOW_SHARE: u64 = 4;
 const EVENT_AGE: std::ops::RangeInclusive<u64> = 60..=86_400;
 /// Hexadecimal characters of a schedule's name that come from the repository's name: 128 bits.
 const NAME_LENGTH: usize = 32;
+
+/// The delay of a start that has come: a one-time schedule needs a moment that lies ahead, and a Sync Now right behind is to
+/// go first.
+const START_DELAY: Duration = Duration::from_secs(5);
 
 /// A mirror's schedule, computed from its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub struct SchedulePlan {
     pub event_age: u64,
     /// Whether it fires.
     pub is_enabled: bool,
+    /// A start besides: of a one-time schedule.
+    pub once: Option<Timestamp>,
 }
 
 impl SchedulePlan {
@@ -38,7 +46,18 @@ impl SchedulePlan {
             window: (minutes / WINDOW_SHARE).min(MAX_WINDOW),
             event_age: interval.clamp(*EVENT_AGE.start(), *EVENT_AGE.end()),
             is_enabled,
+            once: None,
         }
+    }
+
+    /// The plan for a mirror whose configuration was changed, or whose schedule is wrong: also with the start that it has, if
+    /// that is new (`started`) or has come. It is served by a one-time schedule, so that one that has come already does not
+    /// wait a whole interval, and one that is due now is not lost with the schedule that would have served it; where both
+    /// deliver, the claim lets one pass.
+    pub fn following(state: &SyncState, interval: u64, is_enabled: bool, started: bool, now: Timestamp) -> Self {
+        let is_served = (started || state.is_due(now)) && is_enabled && state.is_idle();
+        let once = is_served.then(|| state.sync_start_date.max(now.plus(START_DELAY)));
+        Self { once, ..Self::new(state.sync_start_date, interval, is_enabled, now) }
     }
 }
 
@@ -50,6 +69,8 @@ pub(crate) fn schedule_name(kind: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use moorage_domain::status::SyncStatus;
+
     use super::*;
 
     #[test]
@@ -74,6 +95,21 @@ mod tests {
         let start = |text: &str| SchedulePlan::new(Timestamp::parse_iso(text).unwrap(), 86_400, true, now).start.iso();
         assert_eq!(start("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
         assert_eq!(start("2020-01-01T06:00:00Z"), "2026-01-11T06:00:00Z");
+    }
+
+    #[test]
+    fn a_start_that_is_new_or_has_come_is_served_once() {
+        let now = Timestamp::from_unix(1_000_000);
+        let at = |start: i64| SyncState::new(Timestamp::from_unix(start), uuid::Uuid::nil());
+        let once = |state: &SyncState, is_enabled, started| {
+            SchedulePlan::following(state, 86_400, is_enabled, started, now).once.map(Timestamp::unix)
+        };
+        let (come, ahead) = (at(999_000), at(2_000_000));
+        assert_eq!((once(&come, true, false), once(&come, true, true)), (Some(1_000_005), Some(1_000_005)));
+        assert_eq!((once(&ahead, true, false), once(&ahead, true, true)), (None, Some(2_000_000)));
+        assert_eq!(once(&come, false, true), None, "it is disabled");
+        let asked_for = SyncState { sync_status: SyncStatus::SyncNow, ..come };
+        assert_eq!(once(&asked_for, true, true), None, "it begins anyway");
     }
 
     #[test]

@@ -19,10 +19,8 @@ use moorage_domain::{
 };
 use rand::Rng;
 
-use crate::{ScheduleError, SchedulePlan, plan::schedule_name};
+use crate::{ScheduleError, SchedulePlan, error::SCHEDULER, plan::schedule_name};
 
-/// The delay of what is to run at once and cannot be invoked: a one-time schedule needs a moment that lies ahead.
-pub const SOON: Duration = Duration::from_secs(5);
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
 /// How often a schedule is written again that somebody else was writing. With the pauses that is two seconds on average.
@@ -78,7 +76,11 @@ impl Scheduler {
     /// Makes the mirror's schedule what `plan` says, whether or not there is one.
     pub async fn ensure(&self, repository: &RepositoryName, plan: &SchedulePlan) -> Result<(), ScheduleError> {
         let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Schedule };
-        self.repeat(Self::name_of(repository), plan, Order::Sync(request)).await
+        self.repeat(Self::name_of(repository), plan, Order::Sync(request.clone())).await?;
+        match plan.once {
+            Some(at) => self.once(request, at).await,
+            None => Ok(()),
+        }
     }
 
     /// Makes the schedule of an organization's mirror what `plan` says, whether or not there is one.
@@ -88,7 +90,11 @@ impl Scheduler {
         plan: &SchedulePlan,
     ) -> Result<(), ScheduleError> {
         let task = Task::Discover { organization: organization.clone(), trigger: Trigger::Schedule };
-        self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await
+        self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await?;
+        match plan.once {
+            Some(at) => self.discover_once(organization, Trigger::Schedule, at).await,
+            None => Ok(()),
+        }
     }
 
     async fn repeat(&self, name: String, plan: &SchedulePlan, input: Order) -> Result<(), ScheduleError> {
@@ -147,7 +153,7 @@ impl Scheduler {
     /// Makes a schedule what it is to be, whether or not there is one. Somebody else may make, change or remove it at the
     /// same moment, which Scheduler refuses to whoever comes second.
     async fn put(&self, schedule: Schedule) -> Result<(), ScheduleError> {
-        let failed = |message: String| ScheduleError::told("EventBridge Scheduler", message);
+        let failed = |message: String| ScheduleError::Failed { by: SCHEDULER, message };
         let input = serde_json::to_string(&schedule.input).map_err(|error| failed(error.to_string()))?;
         let retry = RetryPolicy::builder().maximum_retry_attempts(DELIVERY_RETRIES);
         let target = Target::builder()
@@ -187,12 +193,12 @@ impl Scheduler {
             match create.clone().send().await {
                 Ok(_) => return Ok(()),
                 Err(SdkError::ServiceError(error)) if error.err().is_conflict_exception() => {}
-                Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+                Err(error) => return Err(ScheduleError::new(SCHEDULER, error)),
             }
             match update.clone().send().await {
                 Ok(_) => return Ok(()),
                 Err(SdkError::ServiceError(error)) if race < MAX_RACES && is_race(error.err()) => {}
-                Err(error) => return Err(ScheduleError::new("EventBridge Scheduler", &error)),
+                Err(error) => return Err(ScheduleError::new(SCHEDULER, error)),
             }
             let pause = rand::rng().random_range(Duration::ZERO..=RACE_PAUSE * 2u32.pow(race));
             tokio::time::sleep(pause).await;

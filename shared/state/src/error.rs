@@ -1,7 +1,7 @@
 //! How the table can fail.
 
-use aws_sdk_dynamodb::error::SdkError;
-use moorage_domain::cause::chain;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use moorage_domain::ServiceError;
 
 /// A failure of the table.
 #[derive(Debug, thiserror::Error)]
@@ -19,17 +19,21 @@ pub enum StateError {
     #[error("an item of the table cannot be read: {0}")]
     Corrupt(#[from] serde_dynamo::Error),
     /// DynamoDB refused or did not answer; the SDK's own retries are used up.
-    #[error("DynamoDB failed: {0}")]
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// What was to be done was given up: others were in the way all the time, or DynamoDB left it undone again and again.
+    #[error("the table failed: {0}")]
     Unavailable(String),
 }
 
-/// Everything but a failed condition, which each call handles itself.
-pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StateError
+/// A call of DynamoDB that failed; what conditions refuse, each call handles itself.
+pub(crate) fn failed<E>(error: SdkError<E>) -> StateError
 where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    StateError::Unavailable(chain(error))
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().map(str::to_owned);
+    ServiceError::new("DynamoDB", code.as_deref(), status, error).into()
 }
 
 /// Of deletions: what is not there is gone, whoever took it away.
@@ -37,5 +41,37 @@ pub(crate) fn or_gone(deleted: Result<(), StateError>) -> Result<(), StateError>
     match deleted {
         Err(StateError::NotFound) => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use moorage_domain::ServiceErrorKind;
+
+    use crate::{StateError, Table};
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_code_and_is_no_outage() {
+        for (status, code, kind) in [
+            (400, "AccessDeniedException", ServiceErrorKind::AccessDenied),
+            (400, "ThrottlingException", ServiceErrorKind::Throttled),
+            (400, "ResourceNotFoundException", ServiceErrorKind::Missing),
+            (500, "InternalServerError", ServiceErrorKind::Unavailable),
+        ] {
+            let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"no"}}"#);
+            let rule = mock!(Client::get_item).sequence().http_status(status, Some(body)).build();
+            let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule], |config| {
+                config.retry_config(RetryConfig::disabled())
+            });
+            let error = Table::new(client, "table").mirror(&"a/b".parse().unwrap()).await.unwrap_err();
+            let StateError::Service(service) = &error else { panic!("{error}") };
+            assert_eq!((service.kind(), service.code(), service.operation()), (kind, Some(code), "GetItem"));
+            let says_denied =
+                error.to_string().starts_with("DynamoDB denies access to GetItem (AccessDeniedException)");
+            assert_eq!(says_denied, kind == ServiceErrorKind::AccessDenied, "{error}");
+            assert!(std::error::Error::source(&error).is_some());
+        }
     }
 }

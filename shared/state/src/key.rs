@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId};
 use uuid::Uuid;
 
-use crate::{Account, Share};
+use crate::runs::{account::Account, share::Share};
 
 /// The partition key's attribute.
 pub(crate) const PK: &str = "pk";

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
+    error::{ProvideErrorMetadata, SdkError},
     operation::{
         delete_item::{DeleteItemError, builders::DeleteItemFluentBuilder},
         put_item::{PutItemError, builders::PutItemFluentBuilder},
@@ -16,10 +16,10 @@ use aws_sdk_dynamodb::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    error::{StateError, unavailable},
+    error::{StateError, failed},
+    expression::{Change, names},
     key::{Key, PK, SK},
     race::jitter,
-    tag_history::TAG_RETENTION,
 };
 
 /// Writes in one `BatchWriteItem`: DynamoDB's limit.
@@ -30,6 +30,9 @@ const READ_BATCH_SIZE: usize = 100;
 pub(crate) const BATCH_ROUNDS: u32 = 8;
 /// The first pause before unprocessed items are sent again.
 pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(25);
+
+/// How long the past of a tag is kept, unless the stack says otherwise: as long as Quay keeps it by default.
+pub const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
 
 /// The table. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,7 +65,7 @@ impl Table {
     /// Reads an item, strongly consistent: every read here is followed by a decision.
     pub(crate) async fn get<T: DeserializeOwned>(&self, key: Key<'_>) -> Result<Option<T>, StateError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.attributes()));
-        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
+        let answer = request.consistent_read(true).send().await.map_err(failed)?;
         answer.item.map(serde_dynamo::from_item).transpose().map_err(StateError::Corrupt)
     }
 
@@ -96,6 +99,15 @@ impl Table {
     /// An update of an item, still to be told what.
     pub(crate) fn update(&self, key: Key<'_>) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.name).set_key(Some(key.attributes()))
+    }
+
+    /// An update of an item on a condition. `values` are those of the expressions' placeholders.
+    pub(crate) fn change(&self, key: Key<'_>, change: Change<'_>, values: Item) -> UpdateItemFluentBuilder {
+        let mut update = self.update(key).update_expression(change.update).condition_expression(change.condition);
+        for name in names(change.update).chain(names(change.condition)) {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+        }
+        update.set_expression_attribute_values(Some(values))
     }
 
     /// Deletes an item; [`StateError::NotFound`] where there is none.
@@ -172,7 +184,7 @@ impl Table {
                 let request = request.consistent_read(true).build();
                 let request = request.map_err(|error| StateError::Unavailable(error.to_string()))?;
                 let request = self.client.batch_get_item().request_items(&self.name, request);
-                let answer = request.send().await.map_err(|error| unavailable(&error))?;
+                let answer = request.send().await.map_err(failed)?;
                 found.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
                 let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
                 open = left.map(|left| left.keys).unwrap_or_default();
@@ -204,7 +216,7 @@ impl Table {
     async fn write_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
         for round in 0..BATCH_ROUNDS {
             let request = self.client.batch_write_item().request_items(&self.name, batch);
-            let answer = request.send().await.map_err(|error| unavailable(&error))?;
+            let answer = request.send().await.map_err(failed)?;
             batch = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
             if batch.is_empty() {
                 return Ok(());
@@ -255,7 +267,7 @@ impl Table {
         start: Option<Item>,
     ) -> Result<Page<T>, StateError> {
         let request = request.scan_index_forward(!newest_first).set_limit(limit).set_exclusive_start_key(start);
-        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
+        let answer = request.consistent_read(true).send().await.map_err(failed)?;
         let next = answer.last_evaluated_key.and_then(|mut key| key.remove(SK));
         let next = next.and_then(|sk| sk.as_s().ok().cloned());
         Ok(Page { items: serde_dynamo::from_items(answer.items.unwrap_or_default())?, next })
@@ -317,9 +329,9 @@ async fn settle_delete(delete: DeleteItemFluentBuilder) -> Result<(), StateError
 
 /// Sends a write, and waits for transactions on its item, which take milliseconds: a change of a mirror must not fail the
 /// sync that renews its claim.
-async fn patiently<T, E, R, F>(send: impl Fn() -> F, is_busy: fn(&E) -> bool) -> Result<T, SdkError<E, R>>
+async fn patiently<T, E, F>(send: impl Fn() -> F, is_busy: fn(&E) -> bool) -> Result<T, SdkError<E>>
 where
-    F: Future<Output = Result<T, SdkError<E, R>>>,
+    F: Future<Output = Result<T, SdkError<E>>>,
 {
     for round in 0..BATCH_ROUNDS {
         match send().await {
@@ -332,14 +344,13 @@ where
     send().await
 }
 
-fn settle<T, E, R>(sent: Result<T, SdkError<E, R>>, is_refused: fn(&E) -> bool) -> Result<(), StateError>
+fn settle<T, E>(sent: Result<T, SdkError<E>>, is_refused: fn(&E) -> bool) -> Result<(), StateError>
 where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     match sent {
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(error)) if is_refused(error.err()) => Err(StateError::Conflict),
-        Err(error) => Err(unavailable(&error)),
+        Err(error) => Err(failed(error)),
     }
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    error::unavailable,
+    error::failed,
+    expression::{Change, names},
     key::{Key, PK},
     race::jitter,
     table::{Item, item},
@@ -37,15 +38,6 @@ pub(crate) enum Committed {
     Yes,
     /// The write with this number did not find what it expected, so nothing was.
     Refused(usize),
-}
-
-/// What an item must be for its update.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Change<'e> {
-    /// The update.
-    pub(crate) update: &'e str,
-    /// The condition.
-    pub(crate) condition: &'e str,
 }
 
 impl<'a> Transaction<'a> {
@@ -154,7 +146,7 @@ impl<'a> Transaction<'a> {
             match refused(&error) {
                 Some(Some(index)) => return Ok(Committed::Refused(index)),
                 Some(None) => tokio::time::sleep(jitter(PAUSE, attempt)).await,
-                None => return Err(unavailable(&error)),
+                None => return Err(failed(error)),
             }
         }
         Err(StateError::Unavailable("other transactions were in the way".to_owned()))
@@ -173,25 +165,6 @@ fn refused<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Option<usi
     codes().any(|code| code == "TransactionConflict").then_some(None)
 }
 
-/// The names that an expression uses, without their `#`.
-fn names(expression: &str) -> impl Iterator<Item = &str> {
-    let name = |part: &'_ str| part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
-    expression.split('#').skip(1).map(move |part| &part[..name(part)])
-}
-
 fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StateError> {
     result.map_err(|error| StateError::Unavailable(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_an_expression() {
-        let of = |expression| names(expression).collect::<Vec<_>>();
-        assert_eq!(of("SET #state = :state ADD #mirrors :one"), ["state", "mirrors"]);
-        assert_eq!(of("attribute_exists(#pk) AND #a=:b"), ["pk", "a"]);
-        assert!(of("").is_empty());
-    }
 }

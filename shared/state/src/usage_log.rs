@@ -16,7 +16,7 @@ use crate::{
 const LOG_RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 #[derive(Serialize, Deserialize)]
-struct LogItem {
+pub(crate) struct LogItem {
     #[serde(flatten)]
     entry: LogEntry,
     expires_at: Timestamp,

@@ -6,7 +6,7 @@ use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
 use moorage_domain::{Digest, Hasher, Owner, Proven};
 
-use crate::{Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
+use crate::{Room, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
 
 /// What to do with an object of the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Storage {
         let mut object = match get.send().await {
             Ok(object) => object,
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(false),
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => return Err(failed(error)),
         };
         let mut hasher = Hasher::new(digest.algorithm());
         let broken = |error: aws_sdk_s3::primitives::ByteStreamError| StorageError::Unavailable(error.to_string());
@@ -87,7 +87,7 @@ impl Storage {
         };
         let is_new = self.settle(&key, put(present).await).await?;
         if !is_new && self.length(&key).await? != Some(length) {
-            put(Present::Replace).await.map_err(|error| unavailable(&error))?;
+            put(Present::Replace).await.map_err(failed)?;
         }
         drop(room);
         Ok(())

@@ -1,7 +1,7 @@
 //! How the bucket can fail, or refuse what it is given.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use moorage_domain::{Digest, cause::chain};
+use moorage_domain::{Digest, ServiceError};
 
 /// A failure to store or read.
 #[derive(Debug, thiserror::Error)]
@@ -26,16 +26,21 @@ pub enum StorageError {
         size: u64,
     },
     /// S3 refused or did not answer; the SDK's own retries are used up.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// What S3 has or sent is not what it should be, or broke off.
     #[error("S3 failed: {0}")]
     Unavailable(String),
 }
 
-pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StorageError
+/// A call of S3 that failed; what conditions refuse, each call handles itself.
+pub(crate) fn failed<E>(error: SdkError<E>) -> StorageError
 where
-    E: std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
-    StorageError::Unavailable(chain(error))
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().map(str::to_owned);
+    ServiceError::new("S3", code.as_deref(), status, error).into()
 }
 
 /// What a conditional write that was refused says of the object.
@@ -53,5 +58,49 @@ pub(crate) fn refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Ref
         Some("PreconditionFailed") => Refused::Exists,
         Some("ConditionalRequestConflict") => Refused::Conflict,
         _ => Refused::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::{Client, config::retry::RetryConfig};
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+    use moorage_domain::ServiceErrorKind;
+
+    use crate::{Storage, StorageError, StorageRoot};
+
+    fn storage(rule: &Rule) -> Storage {
+        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [rule], |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        Storage::new(client, "bucket", StorageRoot::new(""), 1 << 20)
+    }
+
+    fn assert_is(error: &StorageError, expected: (&str, Option<&str>, ServiceErrorKind)) {
+        let StorageError::Service(service) = error else { panic!("{error}") };
+        assert_eq!((service.operation(), service.code(), service.kind()), expected, "{error}");
+        assert!(std::error::Error::source(error).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_code_and_is_no_outage() {
+        for (status, code, kind) in [
+            (403, "AccessDenied", ServiceErrorKind::AccessDenied),
+            (503, "SlowDown", ServiceErrorKind::Throttled),
+            (404, "NoSuchBucket", ServiceErrorKind::Missing),
+            (500, "InternalError", ServiceErrorKind::Unavailable),
+        ] {
+            let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+            let rule = mock!(Client::list_objects_v2).sequence().http_status(status, Some(body)).build();
+            let error = storage(&rule).delete_repository(&"a/b".parse().unwrap()).await.unwrap_err();
+            assert_is(&error, ("ListObjectsV2", Some(code), kind));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_body_is_known_by_its_status() {
+        let rule = mock!(Client::head_object).sequence().http_status(403, None).build();
+        let error = storage(&rule).length("key").await.unwrap_err();
+        assert_is(&error, ("HeadObject", None, ServiceErrorKind::AccessDenied));
     }
 }

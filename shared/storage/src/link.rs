@@ -14,7 +14,7 @@ use aws_sdk_s3::{
 };
 use moorage_domain::{Digest, Owner, Proven, TrustDomain};
 
-use crate::{Storage, StorageError, error::unavailable, key::StorageKey};
+use crate::{Storage, StorageError, error::failed, key::StorageKey};
 
 /// The metadata in which a link says whose it is.
 const GENERATION: &str = "moorage-generation";
@@ -102,14 +102,14 @@ impl Storage {
                 etag
             }
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => None,
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => return Err(failed(error)),
         };
         let put = self.put_link(key, content);
         let put = match before {
             Some(etag) => put.if_match(etag),
             None => put.if_none_match("*"),
         };
-        put.send().await.map_err(|error| unavailable(&error))?;
+        put.send().await.map_err(failed)?;
         Ok(true)
     }
 
@@ -123,7 +123,7 @@ impl Storage {
         if self.holds(key, content.owner(), content.digest()).await? {
             return Ok(false);
         }
-        self.put_link(key, content).send().await.map_err(|error| unavailable(&error))?;
+        self.put_link(key, content).send().await.map_err(failed)?;
         Ok(true)
     }
 
@@ -142,7 +142,7 @@ impl Storage {
                 Ok(length == Some(digest.to_string().len()) && is_of(owner, link.metadata()))
             }
             Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(false),
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => Err(failed(error)),
         }
     }
 }

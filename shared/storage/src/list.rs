@@ -8,7 +8,7 @@ use moorage_domain::{Namespace, RepositoryName, TagName};
 
 use crate::{
     Storage, StorageError,
-    error::unavailable,
+    error::failed,
     key::{StorageKey, repositories_prefix, tags_prefix},
 };
 
@@ -68,7 +68,7 @@ impl Storage {
             let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix).delimiter("/");
             let size = i32::try_from(limit.saturating_sub(names.len()).clamp(1, LIST_SIZE)).unwrap_or(i32::MAX);
             let list = list.max_keys(size).set_start_after(start.clone()).set_continuation_token(token);
-            let listed = list.send().await.map_err(|error| unavailable(&error))?;
+            let listed = list.send().await.map_err(failed)?;
             let folders = listed.common_prefixes().iter().filter_map(|folder| folder.prefix());
             names.extend(folders.filter_map(|folder| {
                 Some(folder.strip_prefix(prefix)?.strip_suffix('/')?.to_owned()).filter(|name| !name.is_empty())

@@ -4,7 +4,7 @@ use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
 use moorage_domain::{Digest, MediaType, Proven, manifest::MAX_MANIFEST_SIZE};
 
-use crate::{Present, Storage, StorageError, Verified, error::unavailable, key::StorageKey};
+use crate::{Present, Storage, StorageError, Verified, error::failed, key::StorageKey};
 
 /// What the bucket has of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Storage {
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => {
                 return Ok(Stored::Missing);
             }
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => return Err(failed(error)),
         };
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         if length.is_none_or(|length| length > MAX_MANIFEST_SIZE) {
@@ -61,7 +61,7 @@ impl Storage {
         };
         let is_new = self.settle(&key, put(present).await).await?;
         if !is_new && self.manifest(&manifest.proven).await? == Stored::Damaged {
-            put(Present::Replace).await.map_err(|error| unavailable(&error))?;
+            put(Present::Replace).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::presigning::PresigningConfig;
 use moorage_domain::{MediaType, Proven, SecretString};
 
-use crate::{Storage, StorageError, error::unavailable, key::StorageKey};
+use crate::{Storage, StorageError, error::failed, key::StorageKey};
 
 /// How long a URL works: as long as a stock registry's. A download that has begun may take longer. One that was signed
 /// with a role's credentials dies with them.
@@ -36,17 +36,11 @@ impl Storage {
         let request = match method {
             Method::Get => {
                 let get = self.client.get_object().bucket(&*self.bucket).key(key);
-                get.set_response_content_type(media_type)
-                    .presigned(config)
-                    .await
-                    .map_err(|error| unavailable(&error))?
+                get.set_response_content_type(media_type).presigned(config).await.map_err(failed)?
             }
             Method::Head => {
                 let head = self.client.head_object().bucket(&*self.bucket).key(key);
-                head.set_response_content_type(media_type)
-                    .presigned(config)
-                    .await
-                    .map_err(|error| unavailable(&error))?
+                head.set_response_content_type(media_type).presigned(config).await.map_err(failed)?
             }
         };
         Ok(request.uri().to_owned().into())

@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use moorage_domain::RepositoryName;
 
-use crate::{Storage, StorageError, error::unavailable, key::repository_prefixes};
+use crate::{Storage, StorageError, error::failed, key::repository_prefixes};
 
 impl Storage {
     /// Deletes everything of a repository but the content that it shares with others: tags first, so that nobody finds a
@@ -20,7 +20,7 @@ impl Storage {
     pub(crate) async fn delete_below(&self, prefix: &str) -> Result<(), StorageError> {
         loop {
             let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix);
-            let listed = list.send().await.map_err(|error| unavailable(&error))?;
+            let listed = list.send().await.map_err(failed)?;
             let keys: Vec<&str> = listed.contents().iter().filter_map(|object| object.key()).collect();
             if keys.is_empty() {
                 return Ok(());
@@ -37,7 +37,7 @@ impl Storage {
         let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
         let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
         let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
-        match deleted.map_err(|error| unavailable(&error))?.errors().first() {
+        match deleted.map_err(failed)?.errors().first() {
             Some(error) => {
                 let code = error.code().unwrap_or("unknown");
                 Err(StorageError::Unavailable(format!("an object was not deleted: {code}")))

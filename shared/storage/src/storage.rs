@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     StorageError,
-    error::{Refused, refused, unavailable},
+    error::{Refused, failed, refused},
     key::{StorageKey, StorageRoot},
     room::MEMORY_UNIT,
 };
@@ -43,26 +43,21 @@ impl Storage {
         match self.client.head_object().bucket(&*self.bucket).key(key).send().await {
             Ok(object) => Ok(object.content_length().and_then(|length| u64::try_from(length).ok())),
             Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(None),
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
     /// The result of writing an object "unless it is there": its content is given by its key, so whose bytes are there
     /// does not matter. Tells whether they are ours.
-    pub(crate) async fn settle<T, E, R>(
-        &self,
-        key: &str,
-        result: Result<T, SdkError<E, R>>,
-    ) -> Result<bool, StorageError>
+    pub(crate) async fn settle<T, E>(&self, key: &str, result: Result<T, SdkError<E>>) -> Result<bool, StorageError>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
     {
         let Err(error) = result else { return Ok(true) };
         match refused(&error) {
             Refused::Exists => Ok(false),
             Refused::Conflict if self.length(key).await?.is_some() => Ok(false),
-            Refused::Conflict | Refused::Failed => Err(unavailable(&error)),
+            Refused::Conflict | Refused::Failed => Err(failed(error)),
         }
     }
 }

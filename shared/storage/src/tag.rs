@@ -10,7 +10,7 @@ use moorage_domain::{Digest, Owner, Proven, RepositoryName, TagName};
 
 use crate::{
     Storage, StorageError,
-    error::{Refused, refused, unavailable},
+    error::{Refused, failed, refused},
     key::{StorageKey, tag_index_prefix},
     link::is_of,
 };
@@ -71,7 +71,7 @@ impl Storage {
         let object = match self.client.get_object().bucket(&*self.bucket).key(&key).send().await {
             Ok(object) => object,
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => return Err(failed(error)),
         };
         let malformed = || StorageError::Unavailable(format!("{key} holds no digest"));
         if object.content_length().is_none_or(|length| length > LINK_LENGTH) {
@@ -90,7 +90,7 @@ impl Storage {
         match self.client.head_object().bucket(&*self.bucket).key(key).send().await {
             Ok(link) => Ok(link.e_tag),
             Err(error) if matches!(error.as_service_error(), Some(HeadObjectError::NotFound(_))) => Ok(None),
-            Err(error) => Err(unavailable(&error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -115,7 +115,7 @@ impl Storage {
             Err(error) if matches!(refused(&error), Refused::Exists | Refused::Conflict) || is_gone(&error) => {
                 return Ok(Published::Moved);
             }
-            Err(error) => return Err(unavailable(&error)),
+            Err(error) => return Err(failed(error)),
         };
         self.link_once(StorageKey::TagIndexLink(repository, tag, manifest.digest()), manifest).await?;
         Ok(Published::Done(written.e_tag.unwrap_or_default()))
@@ -135,7 +135,7 @@ impl Storage {
         let prefix = tag_index_prefix(&self.root, repository, tag);
         self.delete_below(&prefix).await?;
         let key = self.key(StorageKey::TagLink(repository, tag));
-        self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(|error| unavailable(&error))?;
+        self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(failed)?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use moorage_domain::{Checkpoint, Digest, Hasher, Owner, Proven, digest::HashState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Present, Room, Storage, StorageError, error::unavailable, key::StorageKey, part::part_size};
+use crate::{Present, Room, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
 
 /// A blob of which the bucket has the first parts. The object exists only after [`Upload::verify`] and
 /// [`Upload::complete`].
@@ -46,7 +46,7 @@ impl Storage {
         let create = self.client.create_multipart_upload().bucket(&*self.bucket);
         // S3 refuses parts with a checksum that the upload was not created with.
         let create = create.key(self.key(StorageKey::Blob(digest))).checksum_algorithm(ChecksumAlgorithm::Crc32);
-        let created = create.send().await.map_err(|error| unavailable(&error))?;
+        let created = create.send().await.map_err(failed)?;
         let upload_id = created.upload_id.ok_or_else(|| StorageError::Unavailable("no upload id".into()))?;
         let hasher = Hasher::new(digest.algorithm());
         let hash_state = hasher.state();
@@ -97,7 +97,7 @@ impl Storage {
     pub(crate) async fn abort_key(&self, key: &str, upload_id: &str) -> Result<(), StorageError> {
         let abort = self.client.abort_multipart_upload().bucket(&*self.bucket).key(key);
         match abort.upload_id(upload_id).send().await {
-            Err(error) if !is_gone(&error) => Err(unavailable(&error)),
+            Err(error) if !is_gone(&error) => Err(failed(error)),
             _ => Ok(()),
         }
     }
@@ -132,7 +132,7 @@ impl Storage {
             let page = match list.upload_id(upload_id).set_part_number_marker(marker).send().await {
                 Ok(page) => page,
                 Err(error) if is_gone(&error) => return Ok(None),
-                Err(error) => return Err(unavailable(&error)),
+                Err(error) => return Err(failed(error)),
             };
             parts.extend(page.parts.unwrap_or_default());
             marker = page.next_part_number_marker;
@@ -153,7 +153,7 @@ impl Storage {
         let request = self.client.upload_part().bucket(&*self.bucket).key(key).upload_id(upload_id);
         let request = request.part_number(number).checksum_algorithm(ChecksumAlgorithm::Crc32);
         let request = request.body(ByteStream::from(bytes)).customize().disable_payload_signing();
-        let uploaded = request.send().await.map_err(|error| unavailable(&error))?;
+        let uploaded = request.send().await.map_err(failed)?;
         drop(room);
         let part = CompletedPart::builder().part_number(number).set_e_tag(uploaded.e_tag);
         Ok(part.set_checksum_crc32(uploaded.checksum_crc32).build())
@@ -266,7 +266,7 @@ impl Upload {
         if storage.length(&key).await? == Some(self.size) {
             return storage.abort_upload(&self.digest, &self.id).await;
         }
-        complete(Present::Replace).await.map(drop).map_err(|error| unavailable(&error))
+        complete(Present::Replace).await.map(drop).map_err(failed)
     }
 }
 

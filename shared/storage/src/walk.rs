@@ -7,7 +7,7 @@ use moorage_domain::{Digest, Owner, RepositoryName, TagName, Timestamp};
 
 use crate::{
     Storage, StorageError,
-    error::unavailable,
+    error::failed,
     key::{StorageKey, repositories_prefix, repository_prefixes, shard_prefixes},
 };
 
@@ -47,7 +47,7 @@ impl Storage {
         let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&root).delimiter("/");
         let (mut pages, mut names) = (list.into_paginator().send(), Vec::new());
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| unavailable(&error))?;
+            let page = page.map_err(failed)?;
             let prefixes = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
             names.extend(prefixes.filter_map(|prefix| Some(prefix.strip_prefix(&root)?.strip_suffix('/')?.to_owned())));
         }
@@ -136,7 +136,7 @@ impl Storage {
     pub async fn delete_blob(&self, digest: &Digest) -> Result<(), StorageError> {
         let key = self.key(StorageKey::Blob(digest));
         let deleted = self.client.delete_object().bucket(&*self.bucket).key(key).send().await;
-        deleted.map(|_| ()).map_err(|error| unavailable(&error))
+        deleted.map(|_| ()).map_err(failed)
     }
 
     /// Takes manifests out of a repository, in this order.
@@ -156,7 +156,7 @@ impl Storage {
         loop {
             let list = self.client.list_multipart_uploads().bucket(&*self.bucket).prefix(&prefix);
             let list = list.set_key_marker(markers.0).set_upload_id_marker(markers.1);
-            let page = list.send().await.map_err(|error| unavailable(&error))?;
+            let page = list.send().await.map_err(failed)?;
             for upload in page.uploads() {
                 let old = upload.initiated().is_some_and(|began| began.secs() < moment.unix());
                 let (Some(key), Some(id), true) = (upload.key(), upload.upload_id(), old) else { continue };
@@ -174,7 +174,7 @@ impl Storage {
         let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix);
         let mut pages = list.into_paginator().send();
         while let Some(page) = pages.next().await {
-            page.map_err(|error| unavailable(&error))?.contents().iter().for_each(&mut visit);
+            page.map_err(failed)?.contents().iter().for_each(&mut visit);
         }
         Ok(())
     }

@@ -14,10 +14,7 @@ use reqwest::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use crate::{
-    UpstreamError, rate_limit,
-    transport::{Received, display},
-};
+use crate::{UpstreamError, address::display, rate_limit, transport::Received};
 
 /// What is read of an error's body to find the registry's code.
 pub(crate) const MAX_ERROR_BODY: usize = 16 * 1024;

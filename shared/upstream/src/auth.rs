@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::{
     UpstreamError,
+    address::display,
     answer::Head,
     challenge::{self, Challenge},
     http::Http,
@@ -16,7 +17,6 @@ use crate::{
     root,
     scopes::Scopes,
     token::{REFRESH_MARGIN, Server, basic},
-    transport::display,
 };
 
 /// How often `/v2/` is asked, each time as often as any request is made, before nobody waits for its answer any more.

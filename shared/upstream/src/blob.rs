@@ -16,12 +16,12 @@ use url::Url;
 
 use crate::{
     UpstreamError,
+    address::display,
     error::transport_error,
     http::How,
     part,
     request::{Requests, Streaming},
     retry::Backoff,
-    transport::display,
 };
 
 /// How often in a row a stream may break without [`ENOUGH`] arriving in between.

@@ -19,13 +19,14 @@ use url::Url;
 
 use crate::{
     Credentials, Settings, UpstreamError,
+    address::display,
     answer::Answer,
     auth::Auth,
     http::Http,
     pages::Pages,
     request::Requests,
     token::basic,
-    transport::{Recipient, Request, Transport, display, sensitive},
+    transport::{Recipient, Request, Transport, sensitive},
 };
 
 /// The largest page: Harbor's and Quay's hold 100 repositories with what they know of each; a catalog that does not page

@@ -16,7 +16,7 @@ use reqwest::{
     redirect,
 };
 
-use crate::{Meter, UpstreamError, transport::GuardedResolver};
+use crate::{Meter, UpstreamError, resolver::GuardedResolver};
 
 /// A registry that needs longer to accept a connection is down.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

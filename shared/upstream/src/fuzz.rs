@@ -16,6 +16,7 @@ use reqwest::{
 use url::Url;
 
 use crate::{
+    address::redirected,
     answer::error_code,
     catalog::{distribution, harbor, quay},
     challenge,
@@ -27,7 +28,6 @@ use crate::{
     suffix,
     tags::Page,
     token,
-    transport::redirected,
 };
 
 /// A fuzz target: its name and its function.

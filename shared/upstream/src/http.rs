@@ -12,13 +12,14 @@ use url::Url;
 
 use crate::{
     Meter, UpstreamError,
+    address::display,
     answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
     error::transport_error,
     places::Place,
     rate_limit,
     retry::{self, Backoff},
     settings::Limits,
-    transport::{Received, Recipient, Request, Transport, display},
+    transport::{Received, Recipient, Request, Transport},
     turns::Sent,
 };
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod answer;
 mod auth;
 mod blob;
@@ -25,6 +26,7 @@ mod realm;
 mod referrers;
 mod registry;
 mod request;
+mod resolver;
 mod retry;
 mod root;
 mod scopes;

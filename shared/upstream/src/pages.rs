@@ -7,7 +7,7 @@ use std::{
 
 use url::Url;
 
-use crate::{UpstreamError, answer::Head, link::next_page, transport::display};
+use crate::{UpstreamError, address::display, answer::Head, link::next_page};
 
 /// Where a list goes on. Any page's failure is the list's.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use moorage_domain::TokenRealm;
 use url::Url;
 
-use crate::{suffix::same_domain, transport::without_user};
+use crate::{address::without_user, suffix::same_domain};
 
 /// Whether a token server may have the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

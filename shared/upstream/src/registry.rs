@@ -26,7 +26,7 @@ use crate::{
     auth::Auth,
     blob::Way,
     http::{How, Http},
-    listing::Lister,
+    listing::lister::Lister,
     referrers::{self, Referrers},
     request::Requests,
     tags::TagPages,

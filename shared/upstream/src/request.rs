@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{
     Meter, UpstreamError,
+    address::display,
     answer::{Answer, Head, MAX_ERROR_BODY},
     auth::{Auth, Authorization, Login},
     challenge::Challenge,
@@ -15,7 +16,7 @@ use crate::{
     http::{How, Http},
     places::{Place, Places},
     retry::Backoff,
-    transport::{Received, Recipient, Request, display},
+    transport::{Received, Recipient, Request},
 };
 
 /// Requests to the registry itself: authenticated, and some at a time.

@@ -7,12 +7,12 @@ use url::Url;
 
 use crate::{
     Said, UpstreamError,
+    address::display,
     lexer::{Item, Lexer, NoList},
     listing::{Doubt, digests::Digests, manifests::Manifests},
     pages::Pages,
     request::Requests,
     strings::{List, Part},
-    transport::display,
 };
 
 /// The longest page, in bytes: what is not a tag is read over, but not for ever.

@@ -13,9 +13,10 @@ use url::Url;
 
 use crate::{
     UpstreamError,
+    address::display,
     http::Http,
     scopes::Scopes,
-    transport::{Recipient, Request, display, sensitive},
+    transport::{Recipient, Request, sensitive},
 };
 
 /// The largest answer of a token server. Tokens with many claims reach some kilobytes.

@@ -1,19 +1,19 @@
 //! One exchange with a host: TLS, proxy, redirects, and the guard at the moment of connecting.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use moorage_domain::{ExposeSecret as _, Guard, Proxy, SecretString};
 use reqwest::{
     Method, NoProxy, Response,
-    dns::{Addrs, Name, Resolve, Resolving},
     header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
 };
 use url::Url;
 
 use crate::{
     Meter, UpstreamError,
+    address::{display, redirected},
     connections::{CONNECT_TIMEOUT, Connections, Recipe},
-    error::{NotAllowed, transport_error},
+    error::transport_error,
     realm::{is_inside, is_inside_address},
     settings::Settings,
 };
@@ -138,20 +138,6 @@ impl Transport {
     }
 }
 
-/// Where a `Location` leads: without a user and a password, which would be sent there as ours.
-pub(crate) fn redirected(from: &Url, location: &HeaderValue) -> Option<Url> {
-    let target = from.join(location.to_str().ok()?).ok()?;
-    Some(without_user(target))
-}
-
-/// A URL without its user and password.
-pub(crate) fn without_user(mut url: Url) -> Url {
-    // URLs that cannot have a user refuse to lose it.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url
-}
-
 fn is_redirect(response: &Response) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
 }
@@ -159,12 +145,6 @@ fn is_redirect(response: &Response) -> bool {
 /// What is said to whoever shows more than is wanted, or not enough.
 fn is_refusal(response: &Response) -> bool {
     matches!(response.status().as_u16(), 400 | 403)
-}
-
-/// A URL for people: no user, no query, no fragment.
-pub(crate) fn display(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
 /// The mirror's proxies. A proxy is a host like any other, and judged as one.
@@ -186,24 +166,6 @@ fn proxies(proxy: &Proxy, guard: &Guard) -> Result<Vec<reqwest::Proxy>, Upstream
     };
     let proxies = [build(&proxy.http, reqwest::Proxy::http)?, build(&proxy.https, reqwest::Proxy::https)?];
     Ok(proxies.into_iter().flatten().collect())
-}
-
-/// Resolves names to addresses that the guard allows, so that what was judged is what is connected to.
-pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = Arc::clone(&self.0);
-        Box::pin(async move {
-            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed = |address: &SocketAddr| guard.allows_resolved(name.as_str(), address.ip());
-            let allowed: Vec<_> = resolved.into_iter().filter(allowed).collect();
-            if allowed.is_empty() {
-                return Err(NotAllowed(name.as_str().to_owned()).into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
 }
 
 /// A header's value; secrets in it are marked, so that no debug output shows them.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::flood::INDEX;
 
 /// A body that is made while it is sent.
 pub(super) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
@@ -35,6 +37,11 @@ impl Answer {
     /// With a document.
     pub fn json(document: &Value) -> Self {
         Self::new(200).header("content-type", "application/json").body(document.to_string())
+    }
+
+    /// With a list of these descriptors, as the referrers API gives it.
+    pub fn referrers(descriptors: &[Value]) -> Self {
+        Self::json(&json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors}))
     }
 
     /// With a body that is made while it is sent, however long it is.

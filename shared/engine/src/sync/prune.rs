@@ -48,7 +48,7 @@ impl Invocation<'_> {
         let matched = self.select(held.keys().cloned().collect())?.into_iter().collect();
         let kept = selected.iter().cloned().collect();
         let seen = Seen { listed, kept: &kept, matched: &matched };
-        let Prune { delete, hold, limit } = plan::prune(held, seen, config.deletion_limit);
+        let Prune { delete, hold, limit } = plan::prune(held, seen, config.policy.deletion_limit);
         let Confirmed { delete, undecided, mut missing, stop } = self.confirm(registry, held, delete).await;
         self.delete(&delete).await?;
         if let Some(error) = stop {
@@ -89,8 +89,9 @@ impl Invocation<'_> {
         let certain = |(tag, cause): &Obsolete| *cause == Cause::Deselected || is_made_here(tag);
         let (delete, open): (Vec<_>, Vec<_>) = tags.into_iter().partition(certain);
         let mut confirmed = Confirmed { delete, ..Confirmed::default() };
-        let goes =
-            |tag: &TagName, word: Word| plan::goes(word, self.missing(held, tag), self.mirror.config.deletion_grace);
+        let goes = |tag: &TagName, word: Word| {
+            plan::goes(word, self.missing(held, tag), self.mirror.config.policy.deletion_grace)
+        };
         let ask = async |tag: Obsolete| (self.knowledge.word(registry, &tag.0, |word| goes(&tag.0, word)).await, tag);
         let mut answers = stream::iter(open).map(ask).buffer_unordered(HEADS_IN_FLIGHT);
         while let Some((answer, tag)) = answers.next().await {
@@ -144,7 +145,7 @@ impl Invocation<'_> {
         let missed = |tag: &TagName| !deleted.contains(tag) && (!kept.contains(tag) || failed.contains(tag));
         let last_complete = self.mirror.state.last_complete;
         // Once it has been missing so often, it is asked for each time.
-        let grace = self.mirror.config.deletion_grace.unwrap_or(plan::DELETION_GRACE.into());
+        let grace = self.mirror.config.policy.deletion_grace.unwrap_or(plan::DELETION_GRACE.into());
         let counted = |held: &HeldTag| held.missing.is_some_and(|missing| u64::from(missing.listings) >= grace);
         let seen = held.iter().filter(|(tag, _)| missed(tag)).filter_map(|(tag, held)| {
             // One that is listed is not missing, whatever failed of it.

@@ -8,8 +8,8 @@ use moorage_domain::{
     run::{Outcome, Run, RunStatus, TagOutcome},
     usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
 };
+use moorage_runtime::{Metric, Unit, emit};
 use moorage_state::now;
-use moorage_telemetry::{Metric, Unit, emit};
 
 use crate::sync::tag_set::TagSet;
 

@@ -15,5 +15,5 @@ pub(crate) async fn open(engine: &Engine, mirror: &Mirror, login: &Login, meter:
     let patience = Duration::from_secs(config.skopeo_timeout_interval);
     let limits = Limits { patience, ..settings.limits.clone() };
     let spoken = Settings::new(registry, access, settings.guard.clone(), limits, meter);
-    Ok(Registry::new(config.external_reference.clone(), spoken)?.with_digest_listing(config.digest_listing))
+    Ok(Registry::new(config.external_reference.clone(), spoken)?.with_digest_listing(config.policy.digest_listing))
 }

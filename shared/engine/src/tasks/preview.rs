@@ -40,7 +40,7 @@ impl Engine {
         if let Some(filter) = &request.architecture_filter {
             config.architecture_filter.clone_from(filter);
         }
-        config.deletion_limit = request.deletion_limit.or(config.deletion_limit);
+        config.policy.deletion_limit = request.deletion_limit.or(config.policy.deletion_limit);
         let login = self.table.login(&mirror).await?;
         let meter = Meter::new(self.table.rate_limit(&login.account).await?, 0);
         let registry = source::open(self, &mirror, &login, meter).await?;
@@ -98,7 +98,7 @@ impl View<'_> {
         let attached = self.attached();
         let kept = self.matched.keys().copied().chain(&attached).cloned().collect();
         let seen = Seen { listed: self.listed.len(), kept: &kept, matched: &self.held_matched };
-        let Prune { delete, hold, limit } = plan::prune(self.held, seen, config.deletion_limit);
+        let Prune { delete, hold, limit } = plan::prune(self.held, seen, config.policy.deletion_limit);
         let selected = self.matched.iter().map(|(tag, pattern)| self.selected(tag, pattern, config));
         let attached = attached.iter().filter(|tag| !self.matched.contains_key(tag)).map(|tag| {
             let action = if self.held.contains_key(tag) { PreviewAction::Keep } else { PreviewAction::Copy };

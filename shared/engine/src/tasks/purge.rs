@@ -7,7 +7,6 @@ use moorage_domain::{
     lock::{Lock, LockKind},
     task::TaskAnswer,
 };
-use moorage_schedule::SOON;
 use moorage_state::{StateError, now};
 use tokio::time::timeout_at;
 
@@ -17,6 +16,8 @@ use crate::{
     tasks::answer,
 };
 
+/// The delay of another invocation that is to begin at once: a one-time schedule needs a moment that lies ahead.
+const SOON: Duration = Duration::from_secs(5);
 /// How long a purge has the repository to itself, unless it prolongs that: one that was killed delays the next one by as
 /// much.
 const LOCK: Duration = Duration::from_secs(60);

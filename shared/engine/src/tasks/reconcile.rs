@@ -14,10 +14,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Namespace, RepositoryName,
     mirror::RepositoryState,
-    run::{SyncRequest, Trigger},
     task::{Order, TaskAnswer},
 };
-use moorage_schedule::{SOON, SchedulePlan, Scheduler};
+use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{ADMIN, Mirror, now};
 use tokio::time::timeout_at;
 
@@ -208,22 +207,13 @@ impl Engine {
 
     /// Makes a mirror's schedule again. A start that has come meanwhile is served at once.
     async fn mend(&self, mirror: Mirror, is_mirror: bool) -> Result<(), SyncError> {
-        let mut current = Some(mirror);
-        while let Some(mirror) = current {
-            let (config, state, now) = (&mirror.config, &mirror.state, now());
-            let plan = SchedulePlan::new(state.sync_start_date, config.sync_interval, config.is_enabled, now);
-            self.scheduler.ensure(&config.repository, &plan).await?;
-            if is_mirror && config.is_enabled && state.is_idle() && state.is_due(now) {
-                let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Schedule };
-                self.scheduler.once(request, now.plus(SOON)).await?;
-            }
-            if self.table.set_scheduled(&config.repository, mirror.config_revision).await? {
-                return Ok(());
-            }
-            // The configuration was changed in between.
-            current = self.table.mirror(&config.repository).await?;
-        }
-        Ok(())
+        let make = |Mirror { config, state, .. }: &Mirror| {
+            let mut plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
+            plan.once = plan.once.filter(|_| is_mirror);
+            let repository = config.repository.clone();
+            async move { Ok(self.scheduler.ensure(&repository, &plan).await?) }
+        };
+        self.table.follow_mirror(mirror, make).await
     }
 }
 

@@ -1,0 +1,274 @@
+//! Who may pull what. Everybody from public repositories; robots also from those on which they or one of their teams
+//! have a role; holders of the API's tokens from those of the namespace that a token is limited to; the holder of the
+//! stack's first one from all.
+//!
+//! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
+//! for: a token narrows what a caller may, and never widens it.
+
+pub(crate) mod caller;
+pub(crate) mod credentials;
+pub(crate) mod scope;
+pub(crate) mod token;
+
+use std::sync::Arc;
+
+use lambda_http::http::HeaderMap;
+use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
+use moorage_runtime::StackSecret;
+use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Table};
+
+use self::{
+    caller::{Caller, Callers},
+    credentials::Credentials,
+    scope::Scope,
+    token::Claims,
+};
+use crate::{cache::Cache, error::PullError};
+
+/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
+pub(crate) const KEPT: i64 = 30;
+/// How many roles and visibilities are kept.
+const CAPACITY: usize = 1_000;
+/// How much of a secret's hash a token names it by, in characters.
+const CREDENTIAL_LENGTH: usize = 16;
+/// A caller, and what the request may use of their rights.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) caller: Caller,
+    /// The scopes of the token that was shown; `None` if it was none.
+    scopes: Option<Vec<Scope>>,
+    credential: String,
+}
+
+impl Session {
+    fn anonymous() -> Self {
+        Self { caller: Caller::Anonymous, scopes: None, credential: String::new() }
+    }
+
+    /// Whether nothing at all was shown.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.caller == Caller::Anonymous && self.scopes.is_none()
+    }
+
+    fn covers(&self, scope: &Scope) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
+    }
+}
+
+/// What a caller may with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Permit {
+    /// Pull, as everybody.
+    Public(Generation),
+    /// Pull.
+    Granted(Generation),
+    /// Nothing.
+    Refused,
+    /// There is no such repository.
+    Missing,
+}
+
+/// Callers, and what the table says of their rights.
+pub struct Access {
+    pub(crate) table: Table,
+    key: StackSecret,
+    pub(crate) callers: Callers,
+    /// Which repositories there are not is kept, too: see [`Callers`].
+    repositories: Cache<RepositoryName, Option<Repository>>,
+    /// By the repository and the robot behind their names: who bears a name next gets nothing that was kept of them.
+    roles: Cache<(Generation, Generation, RepositoryName), Role>,
+}
+
+impl Access {
+    /// `key` signs tokens, `admin` is the stack's first one.
+    pub fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
+        let callers = Callers::new(table.clone(), admin);
+        Self { table, key, callers, repositories: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
+    }
+
+    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold.
+    pub(crate) async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Session, PullError> {
+        match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
+            Credentials::Anonymous => Ok(Session::anonymous()),
+            Credentials::Basic(user, password) => {
+                let (caller, hash) = self.callers.login(&user, password, now).await?.ok_or(PullError::LoginFailed)?;
+                Ok(Session { caller, scopes: None, credential: credential(&hash) })
+            }
+            Credentials::Bearer(token) => {
+                let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
+                let claims = token::verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
+                let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
+                // A robot that is gone, or got a new token, takes the old one's tokens with it.
+                let known = self.callers.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
+                if known != claims.credential {
+                    return Err(invalid());
+                }
+                Ok(Session { caller, scopes: Some(claims.access), credential: claims.credential })
+            }
+        }
+    }
+
+    /// A token for what the session's caller may of `scopes`. Asking for more is no error: clients look at what they
+    /// get.
+    pub(crate) async fn token(
+        &self,
+        session: &Session,
+        scopes: Vec<Scope>,
+        now: Timestamp,
+    ) -> Result<SecretString, PullError> {
+        // Else a token could be renewed for ever by itself.
+        if session.scopes.is_some() {
+            return Err(PullError::LoginFailed);
+        }
+        let mut access = Vec::new();
+        for scope in scopes {
+            let granted = match &scope {
+                Scope::Pull(repository) => {
+                    matches!(
+                        self.permit(&session.caller, repository, now).await?,
+                        Permit::Public(_) | Permit::Granted(_)
+                    )
+                }
+                Scope::Catalog => session.caller != Caller::Anonymous,
+            };
+            access.extend(granted.then_some(scope));
+        }
+        let claims = Claims {
+            caller: session.caller.name(),
+            credential: session.credential.clone(),
+            issued: now,
+            expires: Timestamp::from_unix(now.unix() + token::LIFETIME),
+            access,
+        };
+        token::sign(&self.key.get(now).await?, &claims)
+            .map_err(|_| PullError::Unavailable("a token cannot be signed".into()))
+    }
+
+    /// Lets those pass who may pull from the repository, and tells which of its name it is. To everybody else it is the
+    /// same whether there is one.
+    pub(crate) async fn pull(
+        &self,
+        session: &Session,
+        repository: &RepositoryName,
+        now: Timestamp,
+    ) -> Result<Arc<Owner>, PullError> {
+        let scope = Scope::Pull(repository.clone());
+        let permit = self.permit(&session.caller, repository, now).await?;
+        match (permit, session.covers(&scope)) {
+            (Permit::Public(generation), _) | (Permit::Granted(generation), true) => {
+                Ok(Arc::new(Owner { repository: repository.clone(), generation }))
+            }
+            (_, false) => Err(PullError::Unauthorized { scope: Some(scope), problem: Some("insufficient_scope") }),
+            (Permit::Missing, true) if session.caller == Caller::Admin => {
+                Err(PullError::NameUnknown(repository.clone()))
+            }
+            (Permit::Missing | Permit::Refused, true) if session.caller == Caller::Anonymous => {
+                Err(PullError::Unauthorized { scope: Some(scope), problem: None })
+            }
+            (Permit::Missing | Permit::Refused, true) => Err(PullError::Denied(repository.clone())),
+        }
+    }
+
+    /// Fails if a repository is not the one any more that was let pass: by its name alone the next one who bears it would
+    /// be read.
+    pub(crate) async fn confirm(&self, owner: &Owner) -> Result<(), PullError> {
+        let found = self.table.repository(&owner.repository).await?;
+        let is_same = found.is_some_and(|found| found.id == owner.generation);
+        if is_same { Ok(()) } else { Err(PullError::Denied(owner.repository.clone())) }
+    }
+
+    /// Lets those pass who may list repositories: everybody who is somebody.
+    pub(crate) fn catalog(session: &Session) -> Result<(), PullError> {
+        let problem = if session.caller == Caller::Anonymous { None } else { Some("insufficient_scope") };
+        if session.caller != Caller::Anonymous && session.covers(&Scope::Catalog) {
+            return Ok(());
+        }
+        Err(PullError::Unauthorized { scope: Some(Scope::Catalog), problem })
+    }
+
+    /// Whether the caller may pull from a repository.
+    pub(crate) async fn sees(
+        &self,
+        caller: &Caller,
+        repository: &Repository,
+        now: Timestamp,
+    ) -> Result<bool, PullError> {
+        if repository.is_public {
+            return Ok(true);
+        }
+        self.may(caller, repository, now).await
+    }
+
+    /// Whether the caller may pull from a repository even if not everybody may.
+    async fn may(&self, caller: &Caller, repository: &Repository, now: Timestamp) -> Result<bool, PullError> {
+        match caller {
+            Caller::Anonymous => Ok(false),
+            Caller::Admin => Ok(true),
+            Caller::Token(id) => self.callers.reaches(*id, repository, now).await,
+            // Every role includes to pull.
+            Caller::Robot(robot) => match self.callers.identity(robot, now).await? {
+                Some(robot) => Ok(self.role(repository, &robot, now).await?.is_some()),
+                None => Ok(false),
+            },
+        }
+    }
+
+    async fn permit(&self, caller: &Caller, repository: &RepositoryName, now: Timestamp) -> Result<Permit, PullError> {
+        let found = self.repository(repository, now).await?;
+        // The same reads whatever there is, so that time tells nothing.
+        let is_there = found.is_some();
+        let on = match found {
+            Some(found) => found,
+            None => nobodys(repository, self.callers.organization(caller, now).await?, now),
+        };
+        let may = self.may(caller, &on, now).await?;
+        Ok(match on.is_public {
+            _ if !is_there => Permit::Missing,
+            true => Permit::Public(on.id),
+            false if may => Permit::Granted(on.id),
+            false => Permit::Refused,
+        })
+    }
+
+    async fn role(
+        &self,
+        repository: &Repository,
+        robot: &RobotIdentity,
+        now: Timestamp,
+    ) -> Result<Option<Role>, PullError> {
+        let key = (repository.id, robot.id, repository.repository.clone());
+        if let Some(role) = self.roles.get(&key, now) {
+            return Ok(Some(role));
+        }
+        let role = self.table.role_in_all(repository, robot).await?;
+        Ok(self.roles.found(key, role, now))
+    }
+
+    /// The repository of a name, if there is one.
+    async fn repository(&self, name: &RepositoryName, now: Timestamp) -> Result<Option<Repository>, PullError> {
+        if let Some(repository) = self.repositories.get(name, now) {
+            return Ok(repository);
+        }
+        let repository = self.table.repository(name).await?;
+        self.repositories.insert(name.clone(), repository.clone(), now);
+        Ok(repository)
+    }
+}
+
+/// What stands for a repository that there is not: a private one on which nobody has a role.
+fn nobodys(name: &RepositoryName, organization_id: Generation, now: Timestamp) -> Repository {
+    Repository::from(NewRepository {
+        repository: name.clone(),
+        organization_id,
+        state: RepositoryState::Normal,
+        is_public: false,
+        description: String::new(),
+        created: now,
+    })
+}
+
+/// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has
+/// the token.
+fn credential(hash: &str) -> String {
+    hash.chars().take(CREDENTIAL_LENGTH).collect()
+}

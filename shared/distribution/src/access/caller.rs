@@ -1,0 +1,205 @@
+//! Who calls: a robot, the holder of a token of the API, or nobody known.
+
+use moorage_domain::{ExposeSecret as _, Generation, Namespace, RobotName, SecretString, Timestamp};
+use moorage_runtime::StackSecret;
+use moorage_state::{ApiToken, Repository, Robot, RobotIdentity, RobotToken, Table};
+use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
+
+use crate::{access::KEPT, cache::Cache, error::PullError};
+
+/// The user name that goes with tokens of the API, as in Quay.
+const TOKEN_USER: &str = "$oauthtoken";
+/// How many callers are kept.
+const CAPACITY: usize = 1_000;
+/// What an unknown caller's secret is compared with, so that the answer takes as long as for a known one.
+const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Anybody.
+    Anonymous,
+    /// A robot.
+    Robot(RobotName),
+    /// The holder of a token that the API made.
+    Token(Uuid),
+    /// The holder of the stack's first token.
+    Admin,
+}
+
+impl Caller {
+    /// The name: empty for nobody.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Anonymous => String::new(),
+            Self::Robot(robot) => robot.to_string(),
+            Self::Token(id) => format!("{TOKEN_USER}:{id}"),
+            Self::Admin => TOKEN_USER.to_owned(),
+        }
+    }
+
+    /// Whose name it is.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name.strip_prefix(TOKEN_USER) {
+            _ if name.is_empty() => Some(Self::Anonymous),
+            Some("") => Some(Self::Admin),
+            Some(id) => id.strip_prefix(':')?.parse().ok().map(Self::Token),
+            None => name.parse().ok().map(Self::Robot),
+        }
+    }
+}
+
+/// What is kept of a token of the API.
+#[derive(Clone)]
+struct Known {
+    hash: String,
+    namespace: Option<Namespace>,
+    /// Which of the organizations that bore the namespace's name it is limited to.
+    organization: Generation,
+}
+
+/// What is kept of a robot.
+#[derive(Clone)]
+struct KnownRobot {
+    hash: String,
+    identity: RobotIdentity,
+}
+
+/// All callers, as the table and the stack's secret know them. Who is not there is kept, too: what is unknown must not
+/// take longer to refuse than what is known.
+pub(crate) struct Callers {
+    table: Table,
+    admin: StackSecret,
+    robots: Cache<RobotName, Option<KnownRobot>>,
+    tokens: Cache<Uuid, Option<Known>>,
+}
+
+impl Callers {
+    pub(crate) fn new(table: Table, admin: StackSecret) -> Self {
+        Self { table, admin, robots: Cache::new(CAPACITY, KEPT), tokens: Cache::new(CAPACITY, KEPT) }
+    }
+
+    /// Whose user name and password these are, and the password's hash.
+    pub(crate) async fn login(
+        &self,
+        user: &str,
+        password: SecretString,
+        now: Timestamp,
+    ) -> Result<Option<(Caller, String)>, PullError> {
+        let password = RobotToken(password);
+        let (caller, given) = if user == TOKEN_USER {
+            let given = password.hash();
+            if matches(&given, self.hash(&Caller::Admin, now).await?.as_deref()) {
+                return Ok(Some((Caller::Admin, given)));
+            }
+            let shown = password.0.expose_secret();
+            let Some(id) = ApiToken::id_of(shown) else { return Ok(None) };
+            (Caller::Token(id), ApiToken::hash_of(shown))
+        } else {
+            let Ok(robot) = user.parse() else { return Ok(None) };
+            (Caller::Robot(robot), password.hash())
+        };
+        let known = self.hash(&caller, now).await?;
+        Ok(matches(&given, known.as_deref()).then_some((caller, given)))
+    }
+
+    /// The hash of the caller's secret, if there is such a caller.
+    pub(crate) async fn hash(&self, caller: &Caller, now: Timestamp) -> Result<Option<String>, PullError> {
+        match caller {
+            Caller::Anonymous => Ok(None),
+            Caller::Admin => Ok(Some(RobotToken(self.admin.get(now).await?).hash())),
+            Caller::Token(id) => Ok(self.known(*id, now).await?.map(|known| known.hash)),
+            Caller::Robot(robot) => Ok(self.robot(robot, now).await?.map(|robot| robot.hash)),
+        }
+    }
+
+    /// What decides which roles are a robot's, if there is such a robot.
+    pub(crate) async fn identity(&self, robot: &RobotName, now: Timestamp) -> Result<Option<RobotIdentity>, PullError> {
+        Ok(self.robot(robot, now).await?.map(|robot| robot.identity))
+    }
+
+    /// Which of the organizations that bore its name a robot belongs to; for others it does not matter.
+    pub(crate) async fn organization(&self, caller: &Caller, now: Timestamp) -> Result<Generation, PullError> {
+        let Caller::Robot(robot) = caller else { return Ok(Generation::default()) };
+        Ok(self.robot(robot, now).await?.map(|robot| robot.identity.organization_id).unwrap_or_default())
+    }
+
+    async fn robot(&self, name: &RobotName, now: Timestamp) -> Result<Option<KnownRobot>, PullError> {
+        if let Some(known) = self.robots.get(name, now) {
+            return Ok(known);
+        }
+        let robot = self.table.robot(name).await?;
+        let known = robot.map(|robot| {
+            let Robot { token_hash, name, id, organization_id, teams, .. } = robot;
+            KnownRobot { hash: token_hash, identity: RobotIdentity { name, id, organization_id, teams } }
+        });
+        self.robots.insert(name.clone(), known.clone(), now);
+        Ok(known)
+    }
+
+    /// Whether a token of the API is good for a repository. Each role includes to pull. One that was kept for a moment is
+    /// not good for the next organization of the name.
+    pub(crate) async fn reaches(&self, id: Uuid, repository: &Repository, now: Timestamp) -> Result<bool, PullError> {
+        let known = self.known(id, now).await?;
+        Ok(known.is_some_and(|known| {
+            let is_of = |limit: Namespace| {
+                limit == repository.repository.namespace() && known.organization == repository.organization_id
+            };
+            known.namespace.is_none_or(is_of)
+        }))
+    }
+
+    /// The namespace that a token of the API is limited to, if it is.
+    pub(crate) async fn limit(&self, id: Uuid, now: Timestamp) -> Result<Option<Namespace>, PullError> {
+        // One that ended a moment ago is not without a limit.
+        let gone = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
+        self.known(id, now).await?.map(|known| known.namespace).ok_or_else(gone)
+    }
+
+    async fn known(&self, id: Uuid, now: Timestamp) -> Result<Option<Known>, PullError> {
+        if let Some(known) = self.tokens.get(&id, now) {
+            return Ok(known);
+        }
+        let token = self.table.api_token(id, now).await?;
+        let known = token.map(|token| Known {
+            hash: token.secret_hash().to_owned(),
+            namespace: token.namespace,
+            organization: token.organization_id,
+        });
+        self.tokens.insert(id, known.clone(), now);
+        Ok(known)
+    }
+}
+
+/// Compares hashes in a time that does not depend on what was given.
+fn matches(given: &str, known: Option<&str>) -> bool {
+    let is_equal = given.as_bytes().ct_eq(known.unwrap_or(NO_HASH).as_bytes());
+    bool::from(is_equal) && known.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_have_names() {
+        for caller in [
+            Caller::Anonymous,
+            Caller::Robot("a+bot".parse().unwrap()),
+            Caller::Token(Uuid::from_u128(7)),
+            Caller::Admin,
+        ] {
+            assert_eq!(Caller::parse(&caller.name()), Some(caller));
+        }
+        for name in ["x", "+", "$oauthtokenx", "$oauthtoken:", "$oauthtoken:7", "$admin"] {
+            assert_eq!(Caller::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_matches_what_is_not_known() {
+        assert!(matches("a", Some("a")));
+        assert!(!matches("a", Some("b")) && !matches("a", None) && !matches(NO_HASH, None) && !matches("", Some("a")));
+    }
+}

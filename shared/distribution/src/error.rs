@@ -1,0 +1,203 @@
+//! Failures, and the one table that turns them into the distribution-spec's answers.
+
+use lambda_http::http::header::{ALLOW, WWW_AUTHENTICATE};
+use moorage_domain::{Digest, RepositoryName};
+use moorage_runtime::StackSecretError;
+use moorage_state::StateError;
+use moorage_storage::StorageError;
+use serde_json::{Value, json};
+
+use crate::{
+    access::scope::Scope,
+    answer::{Answer, REGISTRY_CHALLENGE},
+};
+
+/// Why a request fails.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PullError {
+    /// Nobody is known, or not enough. 401.
+    #[error("authentication required")]
+    Unauthorized {
+        /// What the client should ask a token for.
+        scope: Option<Scope>,
+        /// What is wrong with the token that it showed (RFC 6750, 3.1).
+        problem: Option<&'static str>,
+    },
+    /// Nobody is known, and something would change. 401.
+    #[error("authentication required")]
+    PushUnauthorized {
+        /// Of what.
+        repository: RepositoryName,
+        /// What is wrong with the token that the client showed.
+        problem: Option<&'static str>,
+    },
+    /// User name or password are wrong, where tokens are made. 401.
+    #[error("user name or password are wrong")]
+    LoginFailed,
+    /// The caller is known and may not. 403, whether or not there is such a repository.
+    #[error("requested access to the resource is denied")]
+    Denied(RepositoryName),
+    /// There is no such repository. 404, only for those who may see all.
+    #[error("repository name not known to registry")]
+    NameUnknown(RepositoryName),
+    /// No name that a repository here could have. 400.
+    #[error("invalid repository name: a repository here has a namespace and a name")]
+    NameInvalid(String),
+    /// No such manifest in the repository. 404.
+    #[error("manifest unknown to registry")]
+    ManifestUnknown(String),
+    /// No such blob in the repository. 404.
+    #[error("blob unknown to registry")]
+    BlobUnknown(Digest),
+    /// Not a digest, or of an algorithm that nobody can check. 400.
+    #[error("provided digest is not valid")]
+    DigestInvalid(String),
+    /// `n` or `last` cannot be one. 400.
+    #[error("invalid page: {0}")]
+    PageInvalid(&'static str),
+    /// Everything but reading. 405.
+    #[error("this is a read-only mirror")]
+    ReadOnly,
+    /// There is nothing at this path. 404.
+    #[error("there is no such endpoint")]
+    NoEndpoint,
+    /// Stored bytes that no client could make sense of. 500.
+    #[error("the manifest cannot be served")]
+    Unservable(Digest),
+    /// A fault of ours, which the log tells. 500.
+    #[error("the registry failed because of a fault of its own, whose log says more")]
+    Panicked,
+    /// A service that we need failed. 503; the reason is for the log only.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl PullError {
+    /// The answer. `url` is the registry's own, for the challenge.
+    pub(crate) fn answer(&self, url: &str) -> Answer {
+        let (status, code, detail) = match self {
+            Self::Unauthorized { .. } | Self::PushUnauthorized { .. } | Self::LoginFailed => {
+                (401, "UNAUTHORIZED", Value::Null)
+            }
+            Self::Denied(repository) => (403, "DENIED", json!({ "name": repository })),
+            Self::NameUnknown(repository) => (404, "NAME_UNKNOWN", json!({ "name": repository })),
+            Self::NameInvalid(name) => (400, "NAME_INVALID", json!({ "name": name })),
+            Self::ManifestUnknown(reference) => (404, "MANIFEST_UNKNOWN", json!({ "reference": reference })),
+            Self::BlobUnknown(digest) => (404, "BLOB_UNKNOWN", json!({ "digest": digest })),
+            Self::DigestInvalid(text) => (400, "DIGEST_INVALID", json!({ "digest": text })),
+            Self::PageInvalid(_) => (400, "PAGINATION_NUMBER_INVALID", Value::Null),
+            Self::ReadOnly => (405, "UNSUPPORTED", Value::Null),
+            Self::NoEndpoint => (404, "UNSUPPORTED", Value::Null),
+            Self::Unservable(digest) => (500, "UNKNOWN", json!({ "digest": digest })),
+            Self::Panicked => (500, "UNKNOWN", Value::Null),
+            Self::Unavailable(_) => (503, "UNAVAILABLE", Value::Null),
+        };
+        let message = match self {
+            Self::Unavailable(_) => "a service that is needed did not answer; try again".to_owned(),
+            _ => self.to_string(),
+        };
+        let body = json!({"errors": [{"code": code, "message": message, "detail": detail}]});
+        let answer = Answer::json(status, &body);
+        match self {
+            Self::Unauthorized { scope, problem } => {
+                challenge(answer, &bearer(url, scope.as_ref().map(ToString::to_string), *problem))
+            }
+            Self::PushUnauthorized { repository, problem } => {
+                // What other registries ask for here; their tokens are for what the client may of it.
+                challenge(answer, &bearer(url, Some(format!("repository:{repository}:pull,push")), *problem))
+            }
+            Self::LoginFailed => challenge(answer, &format!(r#"Basic realm="{url}/v2/token""#)),
+            Self::ReadOnly => answer.with(ALLOW, "GET, HEAD"),
+            _ => answer,
+        }
+    }
+}
+
+/// API Gateway may rename the header of this name in what a function answers; it maps the other one back to it.
+fn challenge(answer: Answer, challenge: &str) -> Answer {
+    answer.with(WWW_AUTHENTICATE, challenge).with(REGISTRY_CHALLENGE, challenge)
+}
+
+fn bearer(url: &str, scope: Option<String>, problem: Option<&'static str>) -> String {
+    let service = service(url);
+    let scope = scope.map(|scope| format!(r#",scope="{scope}""#)).unwrap_or_default();
+    let problem = problem.map(|problem| format!(r#",error="{problem}""#)).unwrap_or_default();
+    format!(r#"Bearer realm="{url}/v2/token",service="{service}"{scope}{problem}"#)
+}
+
+/// The name under which clients ask for tokens: host and port.
+fn service(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest.split('/').next().unwrap_or(rest))
+}
+
+impl From<StackSecretError> for PullError {
+    fn from(error: StackSecretError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StateError> for PullError {
+    fn from(error: StateError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StorageError> for PullError {
+    fn from(error: StorageError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_the_specs_form() {
+        let name: RepositoryName = "a/b".parse().unwrap();
+        let digest = Digest::sha256(b"");
+        let unauthorized = || PullError::Unauthorized { scope: None, problem: None };
+        for (error, status, code) in [
+            (unauthorized(), 401, "UNAUTHORIZED"),
+            (PullError::PushUnauthorized { repository: name.clone(), problem: None }, 401, "UNAUTHORIZED"),
+            (PullError::LoginFailed, 401, "UNAUTHORIZED"),
+            (PullError::Denied(name.clone()), 403, "DENIED"),
+            (PullError::NameUnknown(name), 404, "NAME_UNKNOWN"),
+            (PullError::NameInvalid("x".into()), 400, "NAME_INVALID"),
+            (PullError::ManifestUnknown("v1".into()), 404, "MANIFEST_UNKNOWN"),
+            (PullError::BlobUnknown(digest.clone()), 404, "BLOB_UNKNOWN"),
+            (PullError::DigestInvalid("x".into()), 400, "DIGEST_INVALID"),
+            (PullError::PageInvalid("x"), 400, "PAGINATION_NUMBER_INVALID"),
+            (PullError::ReadOnly, 405, "UNSUPPORTED"),
+            (PullError::NoEndpoint, 404, "UNSUPPORTED"),
+            (PullError::Unservable(digest), 500, "UNKNOWN"),
+            (PullError::Panicked, 500, "UNKNOWN"),
+            (PullError::Unavailable("secret".into()), 503, "UNAVAILABLE"),
+        ] {
+            let response = error.answer("https://h").into_response();
+            assert_eq!(response.status(), status, "{error}");
+            let body: Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["errors"][0]["code"], code);
+            assert!(!body.to_string().contains("secret"), "reasons of failing services stay in the log");
+            assert!(
+                response.headers()["strict-transport-security"].to_str().unwrap().starts_with("max-age="),
+                "{error}"
+            );
+            assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{error}");
+            assert_eq!(response.headers()["cache-control"], "no-store", "{error}");
+            let challenged = response.headers().contains_key(WWW_AUTHENTICATE);
+            assert_eq!(challenged, status == 401);
+            assert_eq!(response.headers().get(WWW_AUTHENTICATE), response.headers().get(REGISTRY_CHALLENGE));
+        }
+    }
+
+    #[test]
+    fn challenges_name_realm_service_and_scope() {
+        let scope = Scope::Pull("a/b".parse().unwrap());
+        assert_eq!(
+            bearer("http://localhost:8080", Some(scope.to_string()), Some("insufficient_scope")),
+            r#"Bearer realm="http://localhost:8080/v2/token",service="localhost:8080",scope="repository:a/b:pull",error="insufficient_scope""#
+        );
+        assert_eq!(bearer("https://h/x", None, None), r#"Bearer realm="https://h/x/v2/token",service="h""#);
+    }
+}

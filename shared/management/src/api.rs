@@ -1,0 +1,40 @@
+//! What every call has at hand: clients and settings.
+
+use std::time::Duration;
+
+use moorage_domain::Guard;
+use moorage_schedule::{Invoker, Scheduler};
+use moorage_state::{SecretBox, Table};
+
+use crate::access::admin_token::AdminToken;
+
+/// Clients and settings.
+pub struct Api {
+    /// The DynamoDB table.
+    pub table: Table,
+    /// Encryption of the secrets that the table has.
+    pub secrets: SecretBox,
+    /// The schedules of mirrors.
+    pub scheduler: Scheduler,
+    /// The sync function.
+    pub invoker: Invoker,
+    /// The stack's first token.
+    pub admin_token: AdminToken,
+    /// The API's URL, for links; empty if it is the one that is called.
+    pub public_url: String,
+    /// The external hosts that mirrors may name.
+    pub guard: Guard,
+    /// What one namespace may take.
+    pub shares: Shares,
+    /// How long deleted tags can be brought back.
+    pub tag_retention: Duration,
+}
+
+/// What one namespace may take of the deployment. 0 is any number.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shares {
+    /// Previews at once, and whatever else asks a registry while somebody waits.
+    pub previews: u32,
+    /// Repositories.
+    pub repositories: u64,
+}

@@ -1,0 +1,25 @@
+//! The table of all endpoints: what the router and the API's description are made of.
+
+use crate::{
+    account::endpoints as account,
+    http::endpoint::Endpoints,
+    mirror::endpoints as mirror,
+    organization::{endpoints as organization, team_endpoints as team},
+    organization_mirror::endpoints as organization_mirror,
+    repository::endpoints as repository,
+    robot::endpoints as robot,
+};
+
+/// All endpoints. Of those of one path, an answer names the methods in this order.
+pub(crate) const ENDPOINTS: Endpoints = Endpoints(&[
+    mirror::ENDPOINTS,
+    account::CAPABILITIES,
+    repository::ENDPOINTS,
+    account::USER,
+    organization::ENDPOINTS,
+    account::TOKENS,
+    account::ABOUT,
+    organization_mirror::ENDPOINTS,
+    robot::ENDPOINTS,
+    team::ENDPOINTS,
+]);

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+mod account;
+mod api;
+mod endpoints;
+mod external_registry;
+mod http;
+mod lock_wait;
+mod mirror;
+mod organization;
+mod organization_mirror;
+mod repository;
+mod request;
+mod robot;
+mod usage_log;
+
+pub use access::admin_token::AdminToken;
+pub use api::{Api, Shares};
+pub use request::{RequestContext, answer};

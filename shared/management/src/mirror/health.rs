@@ -1,0 +1,213 @@
+//! How the mirrors are.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{Namespace, RepositoryName, Timestamp, run::RunId, status::SyncStatus};
+use moorage_state::{Mirror, Role, now};
+use serde_json::{Value, json};
+
+use crate::{
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError},
+    organization::find::find_namespace,
+};
+
+/// Repositories that are read together.
+const PAGE: i32 = 100;
+
+/// Groups of mirrors, and runs, that are read at once.
+const READS: usize = 8;
+
+/// The share of failing mirrors above which the health is bad, as in Quay.
+const CRITICAL_SHARE: f64 = 0.2;
+
+/// How old the last complete sync may be before it is reported as an issue, in seconds, as in Quay.
+const STALE: i64 = 86_400;
+
+/// The most examples of each kind of issue, as in Quay.
+const EXAMPLES: usize = 5;
+
+/// The most running syncs whose unprocessed tags are counted.
+const RUNNING: usize = 100;
+
+/// Mirrors on a page, if the caller does not say, as in Quay.
+const DEFAULT_LIMIT: i64 = 100;
+
+/// The most mirrors on a page, as in Quay.
+const MAX_LIMIT: i64 = 1_000;
+
+/// `GET repository/mirror/health`.
+pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
+    let limit = call.number("limit")?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let offset = call.number("offset")?.unwrap_or(0).max(0);
+    let namespaces = match call.query("namespace") {
+        None => {
+            call.caller.require_superuser()?;
+            api.table.namespaces().await?
+        }
+        Some(name) => {
+            let namespace = find_namespace(api, name).await?;
+            call.caller.require(&namespace, Role::Read)?;
+            vec![namespace]
+        }
+    };
+    let mirrors = mirrors(api, namespaces).await?;
+    let mut health = Health::of(&mirrors, now());
+    health.issues(&mirrors);
+    let pending = pending(api, &mirrors).await?;
+    let mut view = health.view(pending);
+    if call.flag("detailed", false) {
+        let (skip, take) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(limit).unwrap_or(1));
+        let details: Vec<_> = mirrors.iter().skip(skip).take(take).map(detail).collect();
+        let has_more = mirrors.len() > skip.saturating_add(take);
+        view["repositories"]["details"] = details.into();
+        view["repositories"]["pagination"] = json!({"limit": limit, "offset": offset, "has_more": has_more});
+    }
+    Ok(health.answer(view))
+}
+
+/// `GET superuser/mirror/health`.
+pub(crate) async fn get_numbers(api: &Api) -> Result<Answer, ApiError> {
+    let mirrors = mirrors(api, api.table.namespaces().await?).await?;
+    let health = Health::of(&mirrors, now());
+    let view = health.view(pending(api, &mirrors).await?);
+    Ok(health.answer(view))
+}
+
+/// The enabled mirrors of repositories that are mirrors at present, by name.
+async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, ApiError> {
+    let mut groups: Vec<Vec<RepositoryName>> = Vec::new();
+    for namespace in namespaces {
+        let mut after = None;
+        loop {
+            let page = api.table.repositories(&namespace, PAGE, after.as_deref()).await?;
+            let mirrors = page.repositories.into_iter().filter(|it| it.state.is_mirror());
+            let names: Vec<_> = mirrors.map(|it| it.repository).collect();
+            if !names.is_empty() {
+                groups.push(names);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    let read = |names: Vec<RepositoryName>| async move { api.table.mirrors_of(&names).await };
+    let read: Vec<Vec<Mirror>> = stream::iter(groups).map(read).buffer_unordered(READS).try_collect().await?;
+    let mut mirrors: Vec<_> = read.into_iter().flatten().filter(|mirror| mirror.config.is_enabled).collect();
+    mirrors.sort_by(|a, b| a.config.repository.cmp(&b.config.repository));
+    Ok(mirrors)
+}
+
+/// How many tags running syncs have still to process.
+async fn pending(api: &Api, mirrors: &[Mirror]) -> Result<u64, ApiError> {
+    let mut running = Vec::new();
+    for mirror in mirrors {
+        if let (SyncStatus::Syncing, Some(run)) = (mirror.state.sync_status, mirror.state.sync_run_id) {
+            running.push((mirror.config.repository.clone(), run));
+        }
+    }
+    running.truncate(RUNNING);
+    let open = |(name, run): (RepositoryName, RunId)| async move {
+        let run = api.table.run(&name, run).await?;
+        let left = run.map_or(0, |run| run.progress.tags_total.saturating_sub(run.progress.tags_done));
+        Ok::<u64, ApiError>(left)
+    };
+    let open: Vec<u64> = stream::iter(running).map(open).buffer_unordered(READS).try_collect().await?;
+    Ok(open.into_iter().sum())
+}
+
+fn detail(mirror: &Mirror) -> Value {
+    let (config, state) = (&mirror.config, &mirror.state);
+    json!({
+        "namespace": config.repository.namespace(), "repository": config.repository.name(),
+        "sync_status": state.sync_status.as_str(), "is_enabled": config.is_enabled,
+        "last_sync": state.last_complete.map(Timestamp::iso), "retries_remaining": state.sync_retries_remaining,
+    })
+}
+
+/// How many mirrors are in which state, and what is wrong with them.
+struct Health {
+    now: Timestamp,
+    counts: HashMap<SyncStatus, usize>,
+    total: usize,
+    share: f64,
+    issues: Vec<Value>,
+}
+
+impl Health {
+    fn of(mirrors: &[Mirror], now: Timestamp) -> Self {
+        let mut counts = HashMap::new();
+        for mirror in mirrors {
+            *counts.entry(mirror.state.sync_status).or_insert(0) += 1;
+        }
+        let total = mirrors.len();
+        let (failed, ran) = (count(&counts, SyncStatus::Fail), total - count(&counts, SyncStatus::NeverRun));
+        #[expect(clippy::cast_precision_loss, reason = "numbers of mirrors are small")]
+        let share = if ran == 0 { 0.0 } else { failed as f64 / ran as f64 };
+        let mut health = Self { now, counts, total, share, issues: Vec::new() };
+        if !health.is_healthy() {
+            let (share, limit) = (health.share * 100.0, CRITICAL_SHARE * 100.0);
+            let message = format!("{share:.1}% of repositories are failing (threshold: {limit:.1}%)");
+            health.issue("critical", &message);
+        }
+        health
+    }
+
+    fn is_healthy(&self) -> bool {
+        self.share <= CRITICAL_SHARE
+    }
+
+    /// Adds issues with examples of mirrors that somebody should look at.
+    fn issues(&mut self, mirrors: &[Mirror]) {
+        let stale = |mirror: &&Mirror| {
+            let is_old = |last: Timestamp| self.now.unix() - last.unix() > STALE;
+            mirror.state.sync_status != SyncStatus::Syncing && mirror.state.last_complete.is_some_and(is_old)
+        };
+        let never = |mirror: &&Mirror| mirror.state.sync_status == SyncStatus::NeverRun;
+        let exhausted =
+            |mirror: &&Mirror| mirror.state.sync_status == SyncStatus::Fail && mirror.state.sync_retries_remaining == 0;
+        let name = |mirror: &Mirror| mirror.config.repository.to_string();
+        let stale: Vec<_> = mirrors.iter().filter(stale).take(EXAMPLES).map(name).collect();
+        let never: Vec<_> = mirrors.iter().filter(never).take(EXAMPLES).map(name).collect();
+        let exhausted: Vec<_> = mirrors.iter().filter(exhausted).take(EXAMPLES).map(name).collect();
+        for name in stale {
+            self.issue("warning", &format!("Repository {name} hasn't synced in over 24 hours"));
+        }
+        for name in never {
+            self.issue("warning", &format!("Repository {name} has never been synced"));
+        }
+        for name in exhausted {
+            self.issue("error", &format!("Repository {name} has exhausted all retry attempts"));
+        }
+    }
+
+    fn issue(&mut self, severity: &str, message: &str) {
+        self.issues.push(json!({"severity": severity, "message": message, "timestamp": self.now.iso()}));
+    }
+
+    /// Quay's view. There are no workers that could be missing: each running sync is one.
+    fn view(&self, pending: u64) -> Value {
+        let of = |status| count(&self.counts, status);
+        let syncing = of(SyncStatus::Syncing);
+        let status = if self.is_healthy() { "healthy" } else { "degraded" };
+        json!({
+            "healthy": self.is_healthy(),
+            "workers": {"active": syncing, "configured": syncing, "status": status},
+            "repositories": {
+                "total": self.total, "syncing": syncing, "completed": of(SyncStatus::Success),
+                "failed": of(SyncStatus::Fail), "never_run": of(SyncStatus::NeverRun),
+            },
+            "tags_pending": pending, "last_check": self.now.iso(), "issues": self.issues,
+        })
+    }
+
+    fn answer(&self, view: Value) -> Answer {
+        Answer::Json(if self.is_healthy() { 200 } else { 503 }, view)
+    }
+}
+
+fn count(counts: &HashMap<SyncStatus, usize>, status: SyncStatus) -> usize {
+    counts.get(&status).copied().unwrap_or(0)
+}

@@ -1,0 +1,18 @@
+//! A mirror's schedule follows its configuration.
+
+use moorage_schedule::SchedulePlan;
+use moorage_state::{Mirror, now};
+
+use crate::{api::Api, http::error::ApiError};
+
+/// Makes the mirror's schedule what its configuration says, and records that it is. `started` says that its start is new.
+///
+/// If this fails the mirror has a wrong schedule or none, until the next change or reconciliation.
+pub(crate) async fn follow(api: &Api, mirror: Mirror, started: bool) -> Result<(), ApiError> {
+    let make = |Mirror { config, state, .. }: &Mirror| {
+        let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, started, now());
+        let repository = config.repository.clone();
+        async move { Ok(api.scheduler.ensure(&repository, &plan).await?) }
+    };
+    api.table.follow_mirror(mirror, make).await
+}

@@ -1,0 +1,39 @@
+//! The secrets of an organization's mirror.
+
+use moorage_domain::organization::OrganizationMirrorConfig;
+use moorage_state::{MirrorSecrets, Owner};
+
+use crate::{
+    api::Api,
+    external_registry::secrets::{Destination, PlainProxies, SecretsChange},
+    http::error::ApiError,
+    organization_mirror::body::OrganizationMirrorBody,
+};
+
+/// The secrets of a mirror that is to be as `after`, from what was stored `before` and what the body gives.
+pub(crate) async fn secrets(
+    api: &Api,
+    after: &OrganizationMirrorConfig,
+    before: Option<(&MirrorSecrets, &OrganizationMirrorConfig)>,
+    plain: &PlainProxies,
+    body: &OrganizationMirrorBody,
+) -> Result<MirrorSecrets, ApiError> {
+    let change = SecretsChange {
+        owner: Owner::Organization(&after.organization),
+        before: before.map(|(secrets, config)| (secrets, destination(config))),
+        plain,
+        after: destination(after),
+        password: body.external_registry_password.as_ref(),
+        proxies: &body.proxies,
+        has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
+        // Quay's API wants a token and no user.
+        is_used: true,
+    };
+    change.secrets(api).await
+}
+
+fn destination(config: &OrganizationMirrorConfig) -> Destination<'_> {
+    let url = &config.external_registry_url;
+    let scheme = if url.as_str().starts_with("http://") { "http" } else { "https" };
+    Destination { scheme, registry: url.authority(), config: &config.external_registry_config }
+}

@@ -1,0 +1,4 @@
+//! The usage logs.
+
+pub(crate) mod list;
+pub(crate) mod write;

@@ -1,0 +1,64 @@
+//! What is written to the usage logs: entries of what was done by hand, in the name of who did it.
+
+use futures_util::future::join;
+use moorage_domain::{
+    Namespace, RepositoryName,
+    usage_log::{LogEntry, LogKind},
+};
+use moorage_state::{ADMIN, LogOf, now};
+use serde_json::{Map, Value};
+
+use crate::{access::caller::Caller, api::Api, http::call::Call};
+
+impl Api {
+    /// Adds entries to the usage logs of a repository and of its namespace, in the caller's name. What they are about has
+    /// happened, so a table that fails here does not fail the call.
+    pub(crate) async fn log(
+        &self,
+        call: &Call,
+        repository: &RepositoryName,
+        entries: Vec<(LogKind, Map<String, Value>)>,
+    ) {
+        let namespace = repository.namespace();
+        let entry = |(kind, mut metadata): (LogKind, Map<String, Value>)| {
+            metadata.insert("repo".into(), repository.name().into());
+            entry(call, &namespace, (kind, metadata))
+        };
+        let entries: Vec<_> = entries.into_iter().map(entry).collect();
+        let logs = [LogOf::Repository(repository), LogOf::Namespace(&namespace)];
+        let [ours, theirs] = logs.map(|log| self.table.add_log_of(log, &entries));
+        let (ours, theirs) = join(ours, theirs).await;
+        if let Err(error) = ours.and(theirs) {
+            tracing::warn!(%repository, %error, "could not write the usage log");
+        }
+    }
+
+    /// Adds an entry to the usage log of a namespace.
+    pub(crate) async fn log_namespace<const N: usize>(
+        &self,
+        call: &Call,
+        namespace: &Namespace,
+        kind: LogKind,
+        metadata: [(&str, Value); N],
+    ) {
+        let entry = entry(call, namespace, (kind, object(metadata)));
+        if let Err(error) = self.table.add_log_of(LogOf::Namespace(namespace), &[entry]).await {
+            tracing::warn!(%namespace, %error, "could not write the usage log");
+        }
+    }
+}
+
+/// An entry of the usage log, in the name of who calls.
+fn entry(call: &Call, namespace: &Namespace, (kind, mut metadata): (LogKind, Map<String, Value>)) -> LogEntry {
+    metadata.insert("namespace".into(), namespace.as_str().into());
+    metadata.insert("user-agent".into(), call.user_agent.clone().into());
+    if let Caller::Token(token) = &call.caller {
+        metadata.insert("token_id".into(), token.id.to_string().into());
+    }
+    LogEntry { kind, datetime: now(), metadata, performer: Some(ADMIN.into()), ip: call.ip.clone() }
+}
+
+/// An object of these fields.
+pub(crate) fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod aws;
+mod environment;
+mod logs;
+mod metrics;
+mod stack_secret;
+
+pub use aws::aws;
+pub use environment::{Environment, SettingError};
+pub use logs::init;
+pub use metrics::{Metric, Unit, emit};
+pub use stack_secret::{StackSecret, StackSecretError, StackSecretFailure};

@@ -1,0 +1,157 @@
+//! Secrets that the stack generated: the first token of the API, the key that signs the registry's tokens.
+
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::{
+    Client,
+    error::{ProvideErrorMetadata as _, SdkError},
+    operation::get_secret_value::GetSecretValueError,
+};
+use moorage_domain::{SecretString, Timestamp, cause::chain};
+use tokio::{sync::Mutex, time::timeout};
+
+/// How long a secret is used before it is read again, in seconds: how long a replaced one still works.
+const FRESH: i64 = 60;
+/// How long after it was read a secret is used if Secrets Manager fails, in seconds: an hour, in which a failure of a
+/// region, or of the stack's own permissions, can be seen and mended. A replaced secret works for so long at most.
+const KEPT: i64 = 3_600;
+/// How long after Secrets Manager failed it is not asked again while there is a secret to use, in seconds: requests that
+/// find it failing have to wait for it.
+const PAUSE: i64 = 15;
+/// How long one waits for Secrets Manager while there is a secret to use: it answers in some hundredths of a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How Secrets Manager says that it was asked too often.
+const THROTTLED: &str = "ThrottlingException";
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("a secret of the stack cannot be read: {cause}")]
+pub struct StackSecretError {
+    /// What that means.
+    pub kind: StackSecretFailure,
+    /// The code that Secrets Manager gives, if it answered.
+    pub code: Option<String>,
+    cause: String,
+}
+
+/// What it means that a secret cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StackSecretFailure {
+    /// There is no such secret any more, or it is empty. It is for the operator to mend.
+    Gone,
+    /// Secrets Manager, or KMS behind it, does not let this function read it. It is for the operator to mend.
+    Refused,
+    /// Secrets Manager failed, had too much to do, or did not answer. It may work the next time.
+    Unavailable,
+}
+
+/// A secret, read from Secrets Manager when it is first needed, and again when it is a minute old.
+///
+/// If Secrets Manager then fails or refuses, the secret that was last read is used until it is an hour old, and each try
+/// that failed is one line of log. One that was deleted or emptied is not used any longer. Ages are of the wall clock: a
+/// monotonic one stops while a function is frozen, and what was replaced meanwhile would be taken for fresh.
+pub struct StackSecret {
+    client: Client,
+    id: String,
+    last: Mutex<Option<Last>>,
+}
+
+/// What was read last.
+struct Last {
+    secret: SecretString,
+    /// When it was read.
+    read: Timestamp,
+    /// When it was tried to read it again, in vain.
+    failed: Option<Timestamp>,
+}
+
+impl Last {
+    /// Whether it is used without asking.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        is_within(FRESH, self.read, now)
+            || self.is_usable(now) && self.failed.is_some_and(|failed| is_within(PAUSE, failed, now))
+    }
+
+    /// Whether it is used if no newer one can be had.
+    fn is_usable(&self, now: Timestamp) -> bool {
+        is_within(KEPT, self.read, now)
+    }
+}
+
+impl StackSecret {
+    /// A secret by its ARN or name.
+    pub fn new(client: Client, id: String) -> Self {
+        Self { client, id, last: Mutex::new(None) }
+    }
+
+    /// The secret. Requests at the same time wait for one reading.
+    pub async fn get(&self, now: Timestamp) -> Result<SecretString, StackSecretError> {
+        let mut last = self.last.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| last.is_fresh(now)) {
+            return Ok(last.secret.clone());
+        }
+        let usable = last.as_mut().filter(|last| last.is_usable(now));
+        match (self.read(usable.is_some()).await, usable) {
+            (Ok(secret), _) => {
+                *last = Some(Last { secret: secret.clone(), read: now, failed: None });
+                Ok(secret)
+            }
+            (Err(error), Some(usable)) if error.kind != StackSecretFailure::Gone => {
+                let (secret, code) = (&self.id, error.code.as_deref());
+                tracing::error!(secret, code, %error, "the secret that was last read is used");
+                usable.failed = Some(now);
+                Ok(usable.secret.clone())
+            }
+            (Err(error), _) => {
+                if error.kind == StackSecretFailure::Gone {
+                    *last = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn read(&self, is_spare: bool) -> Result<SecretString, StackSecretError> {
+        let answer = self.client.get_secret_value().secret_id(&self.id).send();
+        let answer = if is_spare {
+            let late = |_| StackSecretError {
+                kind: StackSecretFailure::Unavailable,
+                code: None,
+                cause: format!("Secrets Manager did not answer in {} s", PATIENCE.as_secs()),
+            };
+            timeout(PATIENCE, answer).await.map_err(late)?
+        } else {
+            answer.await
+        };
+        let secret = answer.map_err(|error| failed(&error))?.secret_string;
+        // An empty key would sign for everybody.
+        secret.filter(|secret| !secret.is_empty()).map(SecretString::from).ok_or_else(|| StackSecretError {
+            kind: StackSecretFailure::Gone,
+            code: None,
+            cause: "it is empty".to_owned(),
+        })
+    }
+}
+
+/// Whether `since` was less than `seconds` ago. What lies in the future was at a time that the clock, which went backwards,
+/// does not tell: never within.
+fn is_within(seconds: i64, since: Timestamp, now: Timestamp) -> bool {
+    (0..seconds).contains(&now.unix().saturating_sub(since.unix()))
+}
+
+fn failed(error: &SdkError<GetSecretValueError>) -> StackSecretError {
+    let code = error.code().map(str::to_owned);
+    let is_ours = error.raw_response().is_some_and(|answer| answer.status().is_client_error());
+    let kind = match error.as_service_error() {
+        // The second is what it says of a secret that is to be deleted, and is kept only to be restored.
+        Some(GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_)) => {
+            StackSecretFailure::Gone
+        }
+        Some(_) if is_ours && code.as_deref() != Some(THROTTLED) => StackSecretFailure::Refused,
+        _ => StackSecretFailure::Unavailable,
+    };
+    StackSecretError { kind, code, cause: chain(error) }
+}
+
+#[cfg(test)]
+mod tests;

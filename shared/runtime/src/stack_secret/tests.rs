@@ -1,0 +1,181 @@
+//! Against a Secrets Manager that says what a test wants.
+
+use std::{
+    io,
+    sync::{Arc, Mutex as StdMutex},
+};
+
+use aws_sdk_secretsmanager::{
+    config::{http::HttpResponse, retry::RetryConfig},
+    operation::get_secret_value::GetSecretValueOutput,
+};
+use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
+use moorage_domain::ExposeSecret as _;
+
+use super::*;
+
+/// What Secrets Manager says.
+#[derive(Clone, Copy)]
+enum Says {
+    Secret(&'static str),
+    Code(u16, &'static str),
+}
+
+const DOWN: Says = Says::Code(500, "InternalServiceError");
+const DENIED: Says = Says::Code(400, "AccessDeniedException");
+
+/// A secret of which Secrets Manager says what is set, and how often it was asked.
+struct World {
+    secret: StackSecret,
+    says: Arc<StdMutex<Says>>,
+    rule: Rule,
+}
+
+impl World {
+    fn new(says: Says) -> Self {
+        let says = Arc::new(StdMutex::new(says));
+        let said = Arc::clone(&says);
+        let rule = mock!(Client::get_secret_value)
+            .match_requests(|request| request.secret_id() == Some("arn"))
+            .then_compute_response(move |_| match *said.lock().unwrap() {
+                Says::Secret(secret) => {
+                    MockResponse::Output(GetSecretValueOutput::builder().secret_string(secret).build())
+                }
+                Says::Code(status, code) => {
+                    let body = format!(r#"{{"__type":"{code}","message":"why"}}"#);
+                    MockResponse::Http(HttpResponse::new(status.try_into().unwrap(), body.into()))
+                }
+            });
+        let client = mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&rule], |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        Self { secret: StackSecret::new(client, "arn".to_owned()), says, rule }
+    }
+
+    fn says(&self, says: Says) {
+        *self.says.lock().unwrap() = says;
+    }
+
+    async fn get(&self, second: i64) -> Result<String, StackSecretFailure> {
+        let secret = self.secret.get(Timestamp::from_unix(second)).await;
+        secret.map(|secret| secret.expose_secret().to_owned()).map_err(|error| error.kind)
+    }
+
+    /// What is got at each of these seconds, and how often Secrets Manager was asked for it.
+    async fn gets(&self, seconds: &[i64]) -> (Vec<String>, usize) {
+        let (before, mut secrets) = (self.rule.num_calls(), Vec::new());
+        for second in seconds {
+            secrets.push(self.get(*second).await.unwrap());
+        }
+        (secrets, self.rule.num_calls() - before)
+    }
+}
+
+fn secrets(secret: &str, times: usize, asked: usize) -> (Vec<String>, usize) {
+    (vec![secret.to_owned(); times], asked)
+}
+
+#[tokio::test]
+async fn a_fresh_secret_is_not_read_again_and_a_replaced_one_is_seen_when_it_is_not() {
+    let world = World::new(Says::Secret("old"));
+    assert_eq!(world.gets(&[1_000, 1_000, 1_000 + FRESH - 1]).await, secrets("old", 3, 1));
+    world.says(Says::Secret("new"));
+    assert_eq!(world.gets(&[1_000 + FRESH - 1]).await, secrets("old", 1, 0));
+    assert_eq!(world.gets(&[1_000 + FRESH, 1_000 + 2 * FRESH - 1]).await, secrets("new", 2, 1));
+    assert_eq!(world.gets(&[1_000 + 2 * FRESH]).await, secrets("new", 1, 1), "an expired one is read again");
+}
+
+#[tokio::test]
+async fn a_secret_outlives_failures_for_its_time_and_no_longer() {
+    for failure in [DOWN, DENIED, Says::Code(400, THROTTLED)] {
+        let world = World::new(Says::Secret("old"));
+        assert_eq!(world.gets(&[0]).await, secrets("old", 1, 1));
+        world.says(failure);
+        assert_eq!(world.gets(&[FRESH, FRESH, FRESH + PAUSE - 1]).await, secrets("old", 3, 1), "one try for a while");
+        assert_eq!(world.gets(&[FRESH + PAUSE, KEPT - 1]).await, secrets("old", 2, 2));
+        // The pause ends with the secret's time.
+        for _ in 0..2 {
+            assert!(world.get(KEPT).await.is_err());
+        }
+        assert_eq!(world.rule.num_calls(), 6, "without a secret each request asks");
+        world.says(Says::Secret("new"));
+        assert_eq!(world.gets(&[KEPT, KEPT + 1]).await, secrets("new", 2, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_backwards_keeps_nothing() {
+    let world = World::new(Says::Secret("old"));
+    assert_eq!(world.gets(&[1_000_000]).await, secrets("old", 1, 1));
+    world.says(Says::Secret("new"));
+    assert_eq!(world.gets(&[10, 10 + FRESH - 1]).await, secrets("new", 2, 1), "read again, by the clock as it is");
+    world.says(DOWN);
+    assert_eq!(world.get(9).await, Err(StackSecretFailure::Unavailable), "nobody knows how old it is");
+    assert_eq!(world.gets(&[10]).await, secrets("new", 1, 0), "a small step heals");
+    assert_eq!(world.gets(&[10 + FRESH]).await, secrets("new", 1, 1));
+    // A failure that lies in the future keeps nobody from asking.
+    assert_eq!(world.gets(&[10 + FRESH - 1, 10 + FRESH - 1]).await, secrets("new", 2, 0));
+    assert_eq!(world.get(-1_000_000).await, Err(StackSecretFailure::Unavailable));
+}
+
+#[tokio::test]
+async fn a_secret_that_was_deleted_or_emptied_is_used_no_longer() {
+    for gone in
+        [Says::Code(400, "ResourceNotFoundException"), Says::Code(400, "InvalidRequestException"), Says::Secret("")]
+    {
+        let world = World::new(Says::Secret("old"));
+        assert_eq!(world.gets(&[0]).await, secrets("old", 1, 1));
+        world.says(gone);
+        assert_eq!(world.get(FRESH).await, Err(StackSecretFailure::Gone));
+        world.says(DOWN);
+        assert_eq!(world.get(FRESH).await, Err(StackSecretFailure::Unavailable), "it does not come back");
+    }
+}
+
+#[tokio::test]
+async fn an_error_says_whose_it_is_and_its_code() {
+    for (says, kind, code) in [
+        (DENIED, StackSecretFailure::Refused, Some("AccessDeniedException")),
+        (Says::Code(400, "DecryptionFailure"), StackSecretFailure::Refused, Some("DecryptionFailure")),
+        (Says::Code(400, THROTTLED), StackSecretFailure::Unavailable, Some(THROTTLED)),
+        (DOWN, StackSecretFailure::Unavailable, Some("InternalServiceError")),
+        (Says::Code(400, "ResourceNotFoundException"), StackSecretFailure::Gone, Some("ResourceNotFoundException")),
+        (Says::Secret(""), StackSecretFailure::Gone, None),
+    ] {
+        let error = World::new(says).secret.get(Timestamp::from_unix(0)).await.unwrap_err();
+        assert_eq!((error.kind, error.code.as_deref()), (kind, code));
+        let text = error.to_string();
+        assert!(code.is_none_or(|code| text.contains(code)), "{text}");
+    }
+}
+
+/// A log.
+#[derive(Clone, Default)]
+struct Log(Arc<StdMutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_failed_try_is_one_line_of_log_with_its_code() {
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let world = World::new(Says::Secret("s3cr3t"));
+    world.gets(&[0]).await;
+    world.says(DENIED);
+    world.gets(&[FRESH, FRESH + 1, FRESH + PAUSE]).await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<_> = log.lines().filter(|line| line.contains("last read")).collect();
+    assert_eq!(ours.len(), 2, "{log}");
+    assert!(ours.iter().all(|line| line.contains(r#""code":"AccessDeniedException""#)), "{log}");
+    assert!(!log.contains("s3cr3t"), "{log}");
+}

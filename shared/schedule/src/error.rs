@@ -1,0 +1,48 @@
+//! How schedules and invocations can fail.
+
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use moorage_domain::{ServiceError, ServiceErrorKind, cause::chain};
+
+/// EventBridge Scheduler.
+pub(crate) const SCHEDULER: &str = "EventBridge Scheduler";
+/// Lambda.
+pub(crate) const LAMBDA: &str = "Lambda";
+
+/// A schedule was not made, or a function not invoked.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    /// Scheduler or Lambda refused or did not answer; the SDK's own retries are used up.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The function failed, or what was sent or came is malformed.
+    #[error("{by} failed: {message}")]
+    Failed {
+        /// Who.
+        by: &'static str,
+        /// At what.
+        message: String,
+    },
+}
+
+impl ScheduleError {
+    /// A call of a service that failed.
+    pub(crate) fn new<E>(service: &'static str, error: SdkError<E>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let code = error.code().map(str::to_owned);
+        ServiceError::new(service, code.as_deref(), status, error).into()
+    }
+
+    /// A failure that is not a service's.
+    pub(crate) fn of(by: &'static str, error: &dyn std::error::Error) -> Self {
+        Self::Failed { by, message: chain(error) }
+    }
+
+    /// Whether Lambda runs as many functions as it may at once: the same works when less goes on.
+    pub fn is_throttled(&self) -> bool {
+        let is_lambda = |error: &ServiceError| error.service() == LAMBDA;
+        matches!(self, Self::Service(error) if is_lambda(error) && error.kind() == ServiceErrorKind::Throttled)
+    }
+}

@@ -1,0 +1,9 @@
+//! Who may do what: robots, roles, tokens of the API; and the secrets that are kept with them.
+
+pub(crate) mod api_token;
+pub(crate) mod api_token_check;
+pub(crate) mod permission;
+pub(crate) mod robot;
+pub(crate) mod robot_use;
+pub(crate) mod secret;
+pub(crate) mod team_role;

@@ -1,0 +1,204 @@
+//! The envelope of the secrets in the table: KMS, bound to what they belong to and where they may be sent.
+
+use std::borrow::Cow;
+
+use aws_sdk_kms::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::Blob,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use moorage_domain::{Dropped, ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, ServiceError};
+use serde::{Deserialize, Serialize};
+
+/// The longest secret, in bytes: KMS encrypts no more directly.
+pub const MAX_SECRET_LENGTH: usize = 4_096;
+
+/// What ciphertexts begin with whose context names the registry. Earlier builds bound a password to its mirror or robot
+/// alone; what they stored is without it, and is decrypted as they did, until the password is sent again. Nothing depends
+/// on the mark: KMS decrypts each with its own context only.
+const BOUND: &str = "registry:";
+
+/// What the plaintext of an empty secret is, because KMS encrypts no empty one; and what is put before a secret that begins
+/// so.
+const EMPTY: char = '\0';
+
+/// An encrypted secret, in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ciphertext(String);
+
+/// What the secrets of external registries belong to.
+#[derive(Debug, Clone, Copy)]
+pub enum Owner<'a> {
+    /// This repository's mirror.
+    Repository(&'a RepositoryName),
+    /// This robot.
+    Robot(&'a RobotName),
+    /// This organization's mirror.
+    Organization(&'a Namespace),
+}
+
+/// What a secret is for. It becomes the encryption context, so a ciphertext that was moved to another item of the table,
+/// or whose item names another host, no longer decrypts; and the roles' policies go by it: only `sync` may decrypt
+/// passwords of external registries and of proxies. Hosts are with their port, where they are written with one.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// This robot's token.
+    Robot(&'a RobotName),
+    /// The password at an external registry.
+    Registry(Owner<'a>, &'a str),
+    /// The password at a proxy on the way to an external registry.
+    Proxy {
+        /// Whose it is.
+        owner: Owner<'a>,
+        /// The registry's host.
+        registry: &'a str,
+        /// The proxy's host.
+        proxy: &'a str,
+    },
+}
+
+/// The secrets of a mirror, as they are stored. The URLs of its proxies are in its configuration, without passwords.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorSecrets {
+    /// The password at the external registry.
+    pub external_registry_password: Option<Ciphertext>,
+    /// The password at the proxy for plain http.
+    #[serde(default)]
+    pub http_proxy_password: Option<Ciphertext>,
+    /// The password at the proxy for https.
+    #[serde(default)]
+    pub https_proxy_password: Option<Ciphertext>,
+    /// What was dropped because the place was changed that it was meant for.
+    #[serde(default)]
+    pub credentials_dropped: Dropped,
+}
+
+impl MirrorSecrets {
+    /// The password of a proxy, by the name of its setting.
+    pub fn proxy(&self, key: &str) -> Option<&Ciphertext> {
+        let (http, https) = (self.http_proxy_password.as_ref(), self.https_proxy_password.as_ref());
+        if key == "https_proxy" { https } else { http }
+    }
+}
+
+impl From<Ciphertext> for String {
+    fn from(ciphertext: Ciphertext) -> Self {
+        ciphertext.0
+    }
+}
+
+/// Names and values of an encryption context.
+type Context = Vec<(&'static str, String)>;
+
+impl Purpose<'_> {
+    /// The context; and that of earlier builds, if they knew the purpose.
+    fn contexts(self) -> (Context, Option<Context>) {
+        let at = |registry: &str| ("registry", registry.to_ascii_lowercase());
+        match self {
+            Self::Robot(robot) => {
+                let context = vec![("robot", robot.to_string())];
+                (context.clone(), Some(context))
+            }
+            Self::Registry(owner, registry) => (vec![owner.named(), at(registry)], Some(vec![owner.named()])),
+            Self::Proxy { owner, registry, proxy } => {
+                (vec![owner.named(), at(registry), ("proxy", proxy.to_ascii_lowercase())], None)
+            }
+        }
+    }
+}
+
+impl Owner<'_> {
+    fn named(self) -> (&'static str, String) {
+        match self {
+            Self::Repository(repository) => ("repository", repository.to_string()),
+            Self::Robot(robot) => ("robot_upstream", robot.to_string()),
+            Self::Organization(organization) => ("organization", organization.to_string()),
+        }
+    }
+}
+
+/// Why a secret cannot be had. Never holds the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// It was encrypted for something else, or is damaged.
+    #[error("the secret cannot be decrypted")]
+    Undecryptable,
+    /// KMS refused or did not answer.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// KMS answered with nothing.
+    #[error("KMS failed: {0}")]
+    Unavailable(String),
+}
+
+/// Encrypts and decrypts with one key. Which of both works is up to the function's role.
+#[derive(Debug, Clone)]
+pub struct SecretBox {
+    client: Client,
+    key_id: String,
+}
+
+impl SecretBox {
+    /// With the key `key_id` for encrypting. Ciphertexts name the key that decrypts them.
+    pub fn new(client: Client, key_id: impl Into<String>) -> Self {
+        Self { client, key_id: key_id.into() }
+    }
+
+    /// Encrypts a secret of at most [`MAX_SECRET_LENGTH`] bytes.
+    pub async fn encrypt(&self, purpose: Purpose<'_>, secret: &SecretString) -> Result<Ciphertext, SecretError> {
+        let (context, _) = purpose.contexts();
+        let mark = if matches!(purpose, Purpose::Robot(_)) { "" } else { BOUND };
+        let plaintext = Blob::new(padded(secret.expose_secret()).into_owned().into_bytes());
+        let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext);
+        let request =
+            context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
+        let answer = request.send().await.map_err(failed)?;
+        let ciphertext = answer.ciphertext_blob.ok_or_else(|| SecretError::Unavailable("no ciphertext".into()))?;
+        Ok(Ciphertext(format!("{mark}{}", BASE64.encode(ciphertext))))
+    }
+
+    /// Decrypts a secret.
+    pub async fn decrypt(&self, purpose: Purpose<'_>, secret: &Ciphertext) -> Result<SecretString, SecretError> {
+        let (context, earlier) = purpose.contexts();
+        let (base64, context) = match secret.0.strip_prefix(BOUND) {
+            Some(base64) => (base64, context),
+            None => (secret.0.as_str(), earlier.ok_or(SecretError::Undecryptable)?),
+        };
+        let ciphertext = BASE64.decode(base64).map_err(|_| SecretError::Undecryptable)?;
+        let request = self.client.decrypt().ciphertext_blob(Blob::new(ciphertext));
+        let request =
+            context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
+        let answer = request.send().await.map_err(|error| {
+            use aws_sdk_kms::operation::decrypt::DecryptError as E;
+            match error.as_service_error() {
+                Some(E::InvalidCiphertextException(_) | E::IncorrectKeyException(_) | E::NotFoundException(_)) => {
+                    SecretError::Undecryptable
+                }
+                _ => failed(error),
+            }
+        })?;
+        let plaintext = answer.plaintext.ok_or(SecretError::Undecryptable)?;
+        let mut secret = String::from_utf8(plaintext.into_inner()).map_err(|_| SecretError::Undecryptable)?;
+        if secret.starts_with(EMPTY) {
+            secret.remove(0);
+        }
+        Ok(secret.into())
+    }
+}
+
+/// A call of KMS that failed.
+fn failed<E>(error: SdkError<E>) -> SecretError
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    let code = error.code().map(str::to_owned);
+    ServiceError::new("KMS", code.as_deref(), status, error).into()
+}
+
+/// A secret as it is encrypted: never empty.
+fn padded(secret: &str) -> Cow<'_, str> {
+    if secret.is_empty() || secret.starts_with(EMPTY) { format!("{EMPTY}{secret}").into() } else { secret.into() }
+}

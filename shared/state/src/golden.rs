@@ -1,0 +1,190 @@
+//! Items as they are stored: what earlier builds wrote is still read, and means the same.
+//!
+//! `tests/golden/KIND.json` is an item of each kind as this build writes it, in DynamoDB's own JSON; `KIND.older.json` is one
+//! from before its newer attributes. A file is never changed: what it holds is in somebody's table.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{
+    Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, learnt::Learnt, run::RunId,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    access::{api_token::ApiToken, permission, robot::Robot, team_role},
+    garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
+    key::Key,
+    mirrors::{discovered::Turn, mirror::Mirror, organization_mirror::OrganizationMirror},
+    organizations::{
+        organization::{self, Organization},
+        team::Team,
+        team_member::Member,
+    },
+    repositories::{lock::StrayLock, public_entry, repository::Repository},
+    runs::{
+        account::Account,
+        learnt::Part,
+        rate_limit::LimitItem,
+        run::{OutcomesItem, RunItem},
+        share::Share,
+        slot::Slot,
+        upload::UploadItem,
+    },
+    table::{Item, item},
+    tags::{referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem},
+    usage_log::LogItem,
+};
+
+/// A collector's lease, which only updates write.
+#[derive(Serialize, Deserialize)]
+struct Lease {
+    holder: Uuid,
+    held_until: Timestamp,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden"))
+}
+
+/// An item of a file.
+pub(crate) fn read(name: &str) -> Item {
+    let text = fs::read_to_string(folder().join(format!("{name}.json"))).unwrap_or_else(|error| {
+        panic!("{name}.json: {error}: every kind of item has a golden file");
+    });
+    let object: Map<String, Value> = serde_json::from_str(&text).unwrap();
+    object.into_iter().map(|(name, value)| (name, attribute(&value))).collect()
+}
+
+/// An attribute from DynamoDB's JSON.
+fn attribute(value: &Value) -> AttributeValue {
+    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
+    let list = || value.as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    match kind.as_str() {
+        "S" => AttributeValue::S(text(value)),
+        "N" => AttributeValue::N(text(value)),
+        "BOOL" => AttributeValue::Bool(value.as_bool().unwrap()),
+        "NULL" => AttributeValue::Null(value.as_bool().unwrap()),
+        "SS" => AttributeValue::Ss(list().map(text).collect()),
+        "L" => AttributeValue::L(list().map(attribute).collect()),
+        "M" => AttributeValue::M(
+            value.as_object().unwrap().iter().map(|(name, value)| (name.clone(), attribute(value))).collect(),
+        ),
+        other => panic!("{other}"),
+    }
+}
+
+/// Whether an attribute says nothing: what an item without it means.
+fn is_nothing(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::Null(_) | AttributeValue::Bool(false) => true,
+        AttributeValue::N(number) => number == "0",
+        AttributeValue::S(text) => text.is_empty() || *text == Uuid::nil().to_string() || text == "auto",
+        AttributeValue::L(list) => list.is_empty(),
+        AttributeValue::M(map) => map.values().all(is_nothing),
+        _ => false,
+    }
+}
+
+/// Reads the kind's files as `T`, and compares them with what this build writes of it.
+fn check<T: Serialize + DeserializeOwned>(key: Key<'_>) -> String {
+    let kind = kind_of(key);
+    let stored = read(&kind);
+    let written = item(key, &serde_dynamo::from_item::<_, T>(stored.clone()).unwrap()).unwrap();
+    assert_eq!(in_order(&written), in_order(&stored), "{kind} is written otherwise than before");
+    if folder().join(format!("{kind}.older.json")).exists() {
+        let stored = read(&format!("{kind}.older"));
+        let value: T = serde_dynamo::from_item(stored.clone()).unwrap_or_else(|error| panic!("older {kind}: {error}"));
+        for (name, value) in item(key, &value).unwrap() {
+            match stored.get(&name) {
+                Some(before) => assert_eq!(value, *before, "older {kind}: {name}"),
+                None => assert!(is_nothing(&value), "older {kind}: {name} says {value:?}"),
+            }
+        }
+    }
+    kind
+}
+
+fn in_order(item: &Item) -> Vec<(&String, &AttributeValue)> {
+    let mut attributes: Vec<_> = item.iter().collect();
+    attributes.sort_unstable_by_key(|(name, _)| *name);
+    attributes
+}
+
+/// The name of a key's variant.
+fn kind_of(key: Key<'_>) -> String {
+    let text = format!("{key:?}");
+    text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap().to_owned()
+}
+
+/// The variants of the enum, by its text.
+fn kinds() -> BTreeSet<String> {
+    let text = include_str!("key.rs");
+    let body = text.split_once("enum Key<'a> {").unwrap().1.split_once("\n}").unwrap().0;
+    let lines = body.lines().map(str::trim).filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    lines.map(|line| line.split(['(', ',']).next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_kind_of_item_is_read_as_it_was_written() {
+    let (acme, app) = ("acme".parse().unwrap(), "acme/app".parse().unwrap());
+    let (robot, dev, latest) = ("acme+mirror".parse().unwrap(), "dev".parse().unwrap(), "latest".parse().unwrap());
+    let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
+    let id = |number: u128| Uuid::from_u128((number << 96) | 0x4000_8000_0000_0000_0000);
+    let (run, at) = (RunId(id(2)), Timestamp::from_unix(1_790_000_000));
+    let account = Account::new("acme".parse().unwrap(), "registry.example.com", None);
+    let checked = BTreeSet::from([
+        check::<Organization>(Key::Organization(&acme)),
+        check::<organization::Entry>(Key::OrganizationEntry(&acme)),
+        check::<OrganizationMirror>(Key::OrganizationMirror(&acme)),
+        check::<DiscoveredRepository>(Key::Discovered(&app)),
+        check::<Turn>(Key::Turn(&app)),
+        check::<Slot>(Key::Slot(&acme, Share::Syncs, 3)),
+        check::<Team>(Key::Team(&acme, &dev)),
+        check::<Member>(Key::TeamMember(&dev, &robot)),
+        check::<team_role::TeamGrant>(Key::TeamGrant(&dev, &app)),
+        check::<Robot>(Key::Robot(&robot)),
+        check::<permission::Grant>(Key::Grant(&robot, &app)),
+        check::<LogItem>(Key::NamespaceLog(&acme, at, id(7))),
+        check::<ApiToken>(Key::ApiToken(id(8))),
+        check::<Repository>(Key::Repository(&app)),
+        check::<public_entry::Entry>(Key::Public(&app)),
+        check::<StrayLock>(Key::StrayLock(&app)),
+        check::<Mirror>(Key::Mirror(&app)),
+        check::<ReferrersChecked>(Key::Referrers(&app)),
+        check::<permission::Permission>(Key::Permission(&app, &robot)),
+        check::<team_role::TeamPermission>(Key::TeamPermission(&app, &dev)),
+        check::<PastTagItem>(Key::PastTag(&app, &latest, at)),
+        check::<TagItem>(Key::Tag(&app, &latest)),
+        check::<SkippedItem>(Key::Skipped(&app, &latest)),
+        check::<UploadItem>(Key::Upload(&app, &digest)),
+        check::<RunItem>(Key::Run(&app, run)),
+        check::<OutcomesItem>(Key::Outcomes(&app, run, 1, 2)),
+        check::<Part>(Key::Learnt(&app, run, 0)),
+        check::<LogItem>(Key::Log(&app, at, id(7))),
+        check::<LimitItem>(Key::RateLimit(&account)),
+        check::<SentenceItem>(Key::Sentence(&digest)),
+        check::<ClueItem>(Key::Hint("acme", &digest)),
+        check::<ClueItem>(Key::Receipt(&app, &digest)),
+        check::<Lease>(Key::CollectorLease),
+        check::<CollectionItem>(Key::Collection(at, id(15))),
+    ]);
+    assert_eq!(checked, kinds(), "each variant of the key enum has a golden file and is checked here");
+}
+
+#[test]
+fn what_is_stored_in_texts_is_read_too() {
+    let part: Part = serde_dynamo::from_item(read("Learnt")).unwrap();
+    let learnt: Learnt = serde_json::from_str(&part.text).unwrap();
+    assert_eq!((learnt.count(), learnt.tags().unwrap().len()), (4, 1));
+    let upload: UploadItem = serde_dynamo::from_item(read("Upload")).unwrap();
+    let hasher = Hasher::resume(Algorithm::Sha256, &upload.upload.checkpoint.hash_state);
+    let mut hasher = hasher.expect("an upload is gone on with");
+    // The state is of the two letters before.
+    hasher.update(b"c");
+    let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(hasher.finish().to_string(), abc);
+}

@@ -1,0 +1,169 @@
+//! Mirrors of whole organizations: their configuration and state. What they have found is in `discovered`.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{Namespace, Timestamp, organization::OrganizationMirrorConfig, status::SyncState};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    StateError, Table,
+    access::{
+        robot_use::{release_robot, use_robot},
+        secret::MirrorSecrets,
+    },
+    expression::Change,
+    key::Key,
+    mirrors::configuration::Changed,
+    organizations::generation::within,
+    table::{Item, conditional},
+    transaction::{Committed, Transaction},
+};
+
+/// An organization's mirror as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrganizationMirror {
+    /// What is mirrored from where, and when.
+    #[serde(flatten)]
+    pub config: OrganizationMirrorConfig,
+    /// The passwords at the external registry and at the proxies.
+    #[serde(flatten)]
+    pub secrets: MirrorSecrets,
+    /// Where its discovery stands. The repositories' mirrors have states of their own.
+    #[serde(flatten)]
+    pub state: SyncState,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Counts changes of the configuration, so that two at once cannot undo each other.
+    pub config_revision: u64,
+    /// The revision that the schedule was made from. If it is another one, the schedule is to be made again.
+    #[serde(default)]
+    pub scheduled_revision: u64,
+    /// Whether it was deleted. It is there until its repositories are ordinary ones.
+    #[serde(default)]
+    pub is_deleted: bool,
+}
+
+/// Why an organization's mirror was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateOrganizationMirrorError {
+    /// The organization has one.
+    #[error("the organization has a mirror")]
+    Exists,
+    /// There is no such organization.
+    #[error("there is no such organization")]
+    NoOrganization,
+    /// There is no such robot.
+    #[error("there is no such robot")]
+    NoRobot,
+    /// The table failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Table {
+    /// Creates an organization's mirror, and counts it with its robot. Its schedule is still to be made.
+    pub async fn create_organization_mirror(
+        &self,
+        config: OrganizationMirrorConfig,
+        secrets: MirrorSecrets,
+        start: Timestamp,
+        now: Timestamp,
+    ) -> Result<OrganizationMirror, CreateOrganizationMirrorError> {
+        let robot = self.robot(&config.robot).await?.ok_or(CreateOrganizationMirrorError::NoRobot)?;
+        let mirror = OrganizationMirror {
+            state: SyncState::new(start, Uuid::new_v4()),
+            config,
+            secrets,
+            created: now,
+            config_revision: 1,
+            scheduled_revision: 0,
+            is_deleted: false,
+        };
+        let organization = &mirror.config.organization;
+        let mut transaction = Transaction::new(self);
+        transaction.create(Key::OrganizationMirror(organization), &mirror)?;
+        use_robot(&mut transaction, &robot)?;
+        within(&mut transaction, organization, robot.organization_id)?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(mirror),
+            Committed::Refused(0) => Err(CreateOrganizationMirrorError::Exists),
+            Committed::Refused(1) => Err(CreateOrganizationMirrorError::NoRobot),
+            Committed::Refused(_) => Err(CreateOrganizationMirrorError::NoOrganization),
+        }
+    }
+
+    /// Reads an organization's mirror; nothing if there is none, or it was deleted.
+    pub async fn organization_mirror(
+        &self,
+        organization: &Namespace,
+    ) -> Result<Option<OrganizationMirror>, StateError> {
+        Ok(self.any_organization_mirror(organization).await?.filter(|mirror| !mirror.is_deleted))
+    }
+
+    /// As [`Self::organization_mirror`], but with one that was deleted and has repositories left.
+    pub async fn any_organization_mirror(
+        &self,
+        organization: &Namespace,
+    ) -> Result<Option<OrganizationMirror>, StateError> {
+        self.get(Key::OrganizationMirror(organization)).await
+    }
+
+    /// Changes configuration, passwords and next start to what `changed` holds, if the mirror is still at the revision of
+    /// `before`, which `changed` was made from; else [`StateError::Conflict`]. [`StateError::NotFound`] if there is no
+    /// such robot.
+    pub async fn change_organization_mirror(
+        &self,
+        changed: &OrganizationMirror,
+        before: &OrganizationMirror,
+    ) -> Result<(), StateError> {
+        let (update, mut values) = Changed {
+            config: &changed.config,
+            secrets: &changed.secrets,
+            state: &changed.state,
+            config_revision: before.config_revision,
+            scheduled_revision: changed.scheduled_revision,
+        }
+        .update(&before.state)?;
+        values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        let mut transaction = Transaction::new(self);
+        let condition = "#config_revision = :seen AND NOT #is_deleted = :true";
+        let change = Change { update: &update, condition };
+        transaction.update(Key::OrganizationMirror(&changed.config.organization), change, values)?;
+        if changed.config.robot != before.config.robot {
+            let robot = self.robot(&changed.config.robot).await?.ok_or(StateError::NotFound)?;
+            use_robot(&mut transaction, &robot)?;
+            release_robot(&mut transaction, &before.config.robot)?;
+            within(&mut transaction, &changed.config.organization, robot.organization_id)?;
+        }
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(0) => Err(StateError::Conflict),
+            Committed::Refused(_) => Err(StateError::NotFound),
+        }
+    }
+
+    /// Marks an organization's mirror as deleted, which ends a running discovery. Its repositories are still to be
+    /// released. [`StateError::NotFound`] if there is none.
+    pub async fn mark_organization_mirror_deleted(&self, organization: &Namespace) -> Result<(), StateError> {
+        let deleted = AttributeValue::Bool(true);
+        let id = AttributeValue::S(Uuid::new_v4().to_string());
+        let values = [("is_deleted".to_owned(), deleted), ("sync_transaction_id".to_owned(), id)];
+        let update = self.set(Key::OrganizationMirror(organization), Item::from(values));
+        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", "pk");
+        match conditional(update).await {
+            Err(StateError::Conflict) => Err(StateError::NotFound),
+            result => result,
+        }
+    }
+
+    /// Deletes an organization's mirror that was marked as deleted. Its robot may go from now on.
+    pub async fn delete_organization_mirror(&self, mirror: &OrganizationMirror) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        let deleted = Item::from([(":true".to_owned(), AttributeValue::Bool(true))]);
+        let key = Key::OrganizationMirror(&mirror.config.organization);
+        transaction.delete(key, Some(("#is_deleted = :true", deleted)))?;
+        release_robot(&mut transaction, &mirror.config.robot)?;
+        // Whoever was faster has done the same.
+        transaction.commit().await.map(drop)
+    }
+}

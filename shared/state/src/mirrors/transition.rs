@@ -1,0 +1,249 @@
+//! Transitions: whatever has the state of syncs moves from one to the next atomically.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{
+    Namespace, RepositoryName, Timestamp,
+    mirror::RepositoryState,
+    status::{NotEligible, SyncState, SyncStatus},
+};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::{
+    Race, StateError, Table,
+    clock::moment,
+    expression::Change,
+    key::Key,
+    mirrors::{mirror::Mirror, organization_mirror::OrganizationMirror},
+    organizations::generation::id_is,
+    repositories::{
+        lock_condition::{QUIET, UNLOCKED, at_present},
+        repository::Repository,
+    },
+    table::{Item, conditional},
+    transaction::{Committed, Transaction},
+};
+
+/// Why a transition did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum TransitionError {
+    /// There is no mirror.
+    #[error("there is no such mirror")]
+    NotFound,
+    /// The state does not allow it.
+    #[error(transparent)]
+    NotEligible(#[from] NotEligible),
+    /// The claim is no longer ours: the sync was cancelled or taken over.
+    #[error("the claim was lost")]
+    ClaimLost,
+    /// The table failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// An item with the state of syncs.
+pub(crate) trait Stateful: DeserializeOwned {
+    fn state(&self) -> &SyncState;
+    fn with_state(self, state: SyncState) -> Self;
+}
+
+impl Stateful for Mirror {
+    fn state(&self) -> &SyncState {
+        &self.state
+    }
+
+    fn with_state(self, state: SyncState) -> Self {
+        Self { state, ..self }
+    }
+}
+
+impl Stateful for OrganizationMirror {
+    fn state(&self) -> &SyncState {
+        &self.state
+    }
+
+    fn with_state(self, state: SyncState) -> Self {
+        Self { state, ..self }
+    }
+}
+
+/// The move from one state to the next, on condition that nobody else has moved the item.
+struct Move {
+    update: String,
+    condition: String,
+    values: Item,
+}
+
+impl Move {
+    fn new(before: &SyncState, next: &SyncState) -> Result<Self, StateError> {
+        let attributes: Item = serde_dynamo::to_item(next)?;
+        let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
+        let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
+        values.insert(":seen".to_owned(), AttributeValue::S(before.sync_transaction_id.to_string()));
+        values.insert(":start".to_owned(), moment(before.sync_start_date));
+        // The start date may be changed by the API without rolling the transaction id.
+        let mut condition = "#sync_transaction_id = :seen AND #sync_start_date = :start".to_owned();
+        // So is a claim renewed: one that is at this very moment has not expired, and what it leaves behind must not be
+        // taken for shorter than it is.
+        if let Some(expiration) = before.sync_expiration_date {
+            condition.push_str(" AND #sync_expiration_date = :expiration");
+            values.insert(":expiration".to_owned(), moment(expiration));
+        }
+        Ok(Self { update: format!("SET {}", assignments.join(", ")), condition, values })
+    }
+}
+
+impl Table {
+    /// Moves a mirror to the state that `decide` gives for it, atomically: where somebody else got in between,
+    /// `decide` is asked again. Returns the mirror with its new state.
+    pub async fn transition<F>(&self, repository: &RepositoryName, decide: F) -> Result<Mirror, TransitionError>
+    where
+        F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
+    {
+        self.move_alone(Key::Mirror(repository), decide).await
+    }
+
+    /// Moves a mirror to the state of a claimed one, as [`Self::transition`], and only if the repository is `of`, is a
+    /// mirror's, and nobody has it to themselves: then it is [`NotEligible::Locked`].
+    pub async fn claim<F>(&self, of: &Repository, decide: F) -> Result<Mirror, TransitionError>
+    where
+        F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
+    {
+        let name = &of.repository;
+        let (id, value) = id_is(of.id)?;
+        let which = format!("attribute_exists(#pk) AND {id} AND NOT #is_deleted = :true");
+        let open = format!("{which} AND #state IN (:mirror, :found) AND {UNLOCKED} AND {QUIET}");
+        let mut values = Item::from([(":id".to_owned(), value), (":true".to_owned(), AttributeValue::Bool(true))]);
+        for (name, state) in [(":mirror", RepositoryState::Mirror), (":found", RepositoryState::OrgMirror)] {
+            let state = serde_dynamo::to_attribute_value(state).map_err(StateError::from)?;
+            values.insert(name.to_owned(), state);
+        }
+        let write = |moved: Move| {
+            let (open, mut values) = (&open, values.clone());
+            values.extend(at_present());
+            async move {
+                let mut transaction = Transaction::new(self);
+                let change = Change { update: &moved.update, condition: &moved.condition };
+                transaction.update(Key::Mirror(name), change, moved.values)?;
+                transaction.check(Key::Repository(name), open, values)?;
+                match transaction.commit().await? {
+                    Committed::Yes => Ok(true),
+                    Committed::Refused(0) => Ok(false),
+                    Committed::Refused(_) => Err(self.why_not_claimed(of).await?),
+                }
+            }
+        };
+        self.move_item(Key::Mirror(name), decide, write).await
+    }
+
+    async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
+        let found = self.repository(&of.repository).await?.filter(|found| found.id == of.id);
+        Ok(match found {
+            None => TransitionError::NotFound,
+            Some(found) if !found.state.is_mirror() => NotEligible::NotMirror.into(),
+            Some(_) => NotEligible::Locked.into(),
+        })
+    }
+
+    /// As [`Self::transition`], for an organization's mirror.
+    pub async fn transition_organization<F>(
+        &self,
+        organization: &Namespace,
+        decide: F,
+    ) -> Result<OrganizationMirror, TransitionError>
+    where
+        F: Fn(&OrganizationMirror) -> Result<SyncState, TransitionError>,
+    {
+        let decide = |mirror: &OrganizationMirror| {
+            if mirror.is_deleted {
+                return Err(TransitionError::NotFound);
+            }
+            decide(mirror)
+        };
+        self.move_alone(Key::OrganizationMirror(organization), decide).await
+    }
+
+    /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
+    /// expired `now` is lost, too, even if nobody has taken over: its holder may have been away for any time.
+    pub async fn renew_claim(
+        &self,
+        repository: &RepositoryName,
+        transaction: Uuid,
+        now: Timestamp,
+        expiration: Timestamp,
+    ) -> Result<(), TransitionError> {
+        self.renew(Key::Mirror(repository), transaction, now, expiration).await
+    }
+
+    /// As [`Self::renew_claim`], for an organization's mirror.
+    pub async fn renew_organization_claim(
+        &self,
+        organization: &Namespace,
+        transaction: Uuid,
+        now: Timestamp,
+        expiration: Timestamp,
+    ) -> Result<(), TransitionError> {
+        self.renew(Key::OrganizationMirror(organization), transaction, now, expiration).await
+    }
+
+    /// Moves an item, whatever becomes of others.
+    async fn move_alone<T, F>(&self, key: Key<'_>, decide: F) -> Result<T, TransitionError>
+    where
+        T: Stateful,
+        F: Fn(&T) -> Result<SyncState, TransitionError>,
+    {
+        let write = |moved: Move| async move {
+            let change = Change { update: &moved.update, condition: &moved.condition };
+            match conditional(self.change(key, change, moved.values)).await {
+                Ok(()) => Ok(true),
+                Err(StateError::Conflict) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        };
+        self.move_item(key, decide, write).await
+    }
+
+    /// Moves an item to the state that `decide` gives for it. `write` tells whether nobody else got in between; else
+    /// `decide` is asked again.
+    async fn move_item<T, F, W, Written>(&self, key: Key<'_>, decide: F, write: W) -> Result<T, TransitionError>
+    where
+        T: Stateful,
+        F: Fn(&T) -> Result<SyncState, TransitionError>,
+        W: Fn(Move) -> Written,
+        Written: Future<Output = Result<bool, TransitionError>>,
+    {
+        let mut race = Race::begin();
+        loop {
+            let before: T = self.get(key).await?.ok_or(TransitionError::NotFound)?;
+            let next = decide(&before)?;
+            if write(Move::new(before.state(), &next)?).await? {
+                return Ok(before.with_state(next));
+            }
+            race.lost().await?;
+        }
+    }
+
+    async fn renew(
+        &self,
+        key: Key<'_>,
+        transaction: Uuid,
+        now: Timestamp,
+        expiration: Timestamp,
+    ) -> Result<(), TransitionError> {
+        let number = |at: Timestamp| AttributeValue::N(at.unix().to_string());
+        let update = self.set(key, HashMap::from([("sync_expiration_date".into(), number(expiration))]));
+        let update = update
+            .condition_expression("#id = :id AND #status = :syncing AND #sync_expiration_date > :now")
+            .expression_attribute_names("#id", "sync_transaction_id")
+            .expression_attribute_names("#status", "sync_status")
+            .expression_attribute_values(":id", AttributeValue::S(transaction.to_string()))
+            .expression_attribute_values(":syncing", AttributeValue::S(SyncStatus::Syncing.as_str().to_owned()))
+            .expression_attribute_values(":now", number(now));
+        match conditional(update).await {
+            Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
+            result => Ok(result?),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! One transaction of what is written of tags.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{
+    RepositoryName, TagName, Timestamp,
+    lock::Lock,
+    plan::{HeldTag, Missing},
+};
+use uuid::Uuid;
+
+use crate::{
+    StateError, Table,
+    clock::now,
+    expression::Change,
+    key::Key,
+    mirrors::transition::TransitionError,
+    repositories::lock_condition::at_present,
+    table::Item,
+    tags::{skipped::SkippedTag, tag::TagItem},
+    transaction::{Committed, Transaction},
+};
+
+/// By what somebody may change the tags of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// The claim of a sync, by its transaction id.
+    Claim(Uuid),
+    /// A lock of the repository.
+    Lock(Lock),
+}
+
+/// What is written of a tag.
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    Put(Box<HeldTag>),
+    Delete,
+    Seen(Option<Timestamp>, Option<Missing>),
+    Skip(Box<SkippedTag>),
+    Unskip,
+}
+
+impl Write {
+    /// How many digests it lists, at least one.
+    pub(crate) fn digests(&self) -> usize {
+        match self {
+            Self::Put(held) => 1 + held.manifests.len() + held.nested.len() + held.left_out.len(),
+            _ => 1,
+        }
+    }
+
+    /// Whether it depends on what the tag is.
+    fn reads(&self) -> bool {
+        matches!(self, Self::Put(_) | Self::Delete | Self::Seen(..))
+    }
+}
+
+impl Table {
+    /// Writes all of this, or nothing; [`TransitionError::ClaimLost`] if the right is gone.
+    pub(crate) async fn write_tags(
+        &self,
+        repository: &RepositoryName,
+        right: Right,
+        writes: &BTreeMap<&TagName, &Write>,
+    ) -> Result<(), TransitionError> {
+        let keys = writes.iter().filter(|(_, write)| write.reads());
+        let keys = keys.map(|(tag, _)| Key::Tag(repository, tag).attributes()).collect();
+        let before: HashMap<_, _> = self.tag_items(keys).await?.into_iter().map(|it| (it.tag, it.held)).collect();
+        let mut transaction = Transaction::new(self);
+        for (tag, write) in writes {
+            let before = before.get(*tag);
+            match write {
+                Write::Put(held) => {
+                    if let Some(before) = before.filter(|before| before.digest != held.digest) {
+                        self.end_tag(&mut transaction, repository, tag, before, held.first_seen)?;
+                    }
+                    let item = TagItem { tag: (*tag).clone(), held: HeldTag::clone(held) };
+                    transaction.put(Key::Tag(repository, tag), &item)?;
+                }
+                Write::Delete => {
+                    if let Some(before) = before {
+                        self.end_tag(&mut transaction, repository, tag, before, now())?;
+                    }
+                    transaction.delete(Key::Tag(repository, tag), None)?;
+                }
+                Write::Seen(..) if before.is_none() => {}
+                Write::Seen(last_seen, missing) => {
+                    let update = "SET #last_seen = :seen, #missing = :missing";
+                    let change = Change { update, condition: "attribute_exists(#pk)" };
+                    let seen = serde_dynamo::to_attribute_value(last_seen).map_err(StateError::from)?;
+                    let missing = serde_dynamo::to_attribute_value(missing).map_err(StateError::from)?;
+                    let values = Item::from([(":seen".into(), seen), (":missing".into(), missing)]);
+                    transaction.update(Key::Tag(repository, tag), change, values)?;
+                }
+                Write::Skip(skipped) => self.put_skipped(&mut transaction, repository, tag, skipped)?,
+                Write::Unskip => transaction.delete(Key::Skipped(repository, tag), None)?,
+            }
+        }
+        if transaction.is_empty() {
+            return Ok(());
+        }
+        match right {
+            Right::Claim(id) => {
+                let id = Item::from([(":id".to_owned(), AttributeValue::S(id.to_string()))]);
+                transaction.check(Key::Mirror(repository), "#sync_transaction_id = :id", id)?;
+            }
+            Right::Lock(lock) => {
+                let mut values = at_present();
+                values.insert(":by".to_owned(), AttributeValue::S(lock.by.to_string()));
+                let ours = "#lock_by = :by AND #lock_until > :now";
+                transaction.check(Key::Repository(repository), ours, values)?;
+            }
+        }
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            // Be it the right itself, or a tag that whoever has it now took away.
+            Committed::Refused(_) => Err(TransitionError::ClaimLost),
+        }
+    }
+}

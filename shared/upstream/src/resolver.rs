@@ -1,0 +1,26 @@
+//! Names resolve to what the guard allows.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use moorage_domain::Guard;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::error::NotAllowed;
+
+/// Resolves names to addresses that the guard allows, so that what was judged is what is connected to.
+pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = Arc::clone(&self.0);
+        Box::pin(async move {
+            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed = |address: &SocketAddr| guard.allows_resolved(name.as_str(), address.ip());
+            let allowed: Vec<_> = resolved.into_iter().filter(allowed).collect();
+            if allowed.is_empty() {
+                return Err(NotAllowed(name.as_str().to_owned()).into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}

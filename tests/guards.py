@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Plants what .ci/guards is to find in a copy of the tree, one thing after the other, and looks whether it is found."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def copy(to):
+    """What the guards look at: the files that git knows, and the script under test."""
+    listed = subprocess.run(["git", "ls-files", "-z", "functions", "shared", "tests", "Cargo.*", ".ci"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
+def guards(tree):
+    """Runs the guards. Returns whether they are content, and what they said."""
+    # What is planted in a manifest must be in the lock, too, or cargo refuses to look at either.
+    subprocess.run(["cargo", "metadata", "--offline", "--format-version=1"], cwd=tree, check=True, capture_output=True)
+    ran = subprocess.run([tree / ".ci/guards"], cwd=tree, capture_output=True, text=True)
+    return ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def append(path, text):
+    with path.open("a") as file:
+        file.write(text)
+
+
+def depend(crate, on):
+    """Plants a dependency."""
+    def plant(tree):
+        manifest = tree / crate / "Cargo.toml"
+        manifest.write_text(manifest.read_text().replace("[dependencies]\n", f"[dependencies]\n{on}.workspace = true\n", 1))
+    return plant
+
+
+def say(file, text):
+    """Plants a line of code."""
+    return lambda tree: append(tree / file, f"\n{text}\n")
+
+
+def circle(tree):
+    """Plants two files that need each other, by a path in one and by a tree of `use` in the other."""
+    source = tree / "shared/storage/src"
+    (source / "planted_a.rs").write_text("pub(crate) fn a() { crate::planted_b::b() }\n")
+    (source / "planted_b.rs").write_text("use super::{key, planted_a::{self}};\npub(crate) fn b() { planted_a::a() }\n")
+    append(source / "lib.rs", "\nmod planted_a;\nmod planted_b;\n")
+
+
+def parent(tree):
+    """Plants a module and one inside it that need each other, and a circle that only a comment, a string and a test
+    speak of: none is a circle of files."""
+    source = tree / "shared/storage/src"
+    (source / "planted").mkdir()
+    (source / "planted.rs").write_text("mod inside;\npub(crate) fn a() { inside::b() }\n")
+    (source / "planted/inside.rs").write_text("pub(crate) fn b() { super::a() }\n")
+    (source / "quoted.rs").write_text(
+        '// crate::planted::a()\nconst _: &str = "crate::planted::a";\npub(crate) fn c() {}\n'
+        "#[cfg(test)]\nmod tests {\n    use crate::planted;\n}\n"
+    )
+    append(source / "planted.rs", "pub(crate) fn d() { crate::quoted::c() }\n")
+    append(source / "lib.rs", "\nmod planted;\nmod quoted;\n")
+
+
+# What is planted, and what the guards are to say of it; nothing where it is allowed.
+PLANTED = [
+    ("nothing", lambda tree: None, None),
+    ("a module and what is inside it", parent, None),
+    ("a circle of files", circle, "planted_a needs planted_b"),
+    ("lambda_http in management", depend("shared/management", "lambda_http"), "moorage-management must not depend on: lambda_http"),
+    ("lambda_http in distribution", depend("shared/distribution", "lambda_http"), "moorage-distribution must not depend on: lambda_http"),
+    ("lambda_runtime in the engine", depend("shared/engine", "lambda_runtime"), "moorage-engine must not depend on: lambda_runtime"),
+    ("S3 in the API", depend("functions/api", "aws-sdk-s3"), "moorage-api must not depend on: aws-sdk-s3"),
+    ("the engine in the state", depend("shared/schedule", "moorage-state"), "moorage-schedule must not depend on: moorage-state"),
+    ("a task that nobody owns", say("shared/engine/src/lib.rs", "fn f() { tokio::spawn(async {}); }"), "tasks are started that nobody owns"),
+    ("content without a proof", say("shared/engine/src/lib.rs", "// attested"), "attested may not be said in"),
+]
+
+
+def main():
+    failed = 0
+    for what, plant, expected in PLANTED:
+        with tempfile.TemporaryDirectory() as folder:
+            tree = Path(folder)
+            copy(tree)
+            plant(tree)
+            content, said = guards(tree)
+            if content != (expected is None) or (expected or "") not in said:
+                failed += 1
+                print(f"guards: {what}: expected {expected or 'nothing'}, and they said:\n{said}", file=sys.stderr)
+    print("guards: what is planted is found" if not failed else f"guards: {failed} of {len(PLANTED)} fail")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+//! Pulling from our registry.
+
+mod access;
+mod balancer;
+mod clients;
+mod distribution;
+mod load;
+mod secrets;
+mod stock;
+mod tokens;

@@ -1,0 +1,6 @@
+//! Whoever lies gains nothing.
+
+mod floods;
+mod numbers;
+mod origins;
+mod tenants;
