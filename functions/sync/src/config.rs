@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use moorage_domain::share::Quota;
 use moorage_engine::{Engine, Settings, Shares};
+use moorage_organizations::Organizations;
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
@@ -17,6 +18,12 @@ const MEGABYTE: u64 = 1024 * 1024;
 /// stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What the function does its work with.
+pub(crate) struct Services {
+    pub(crate) engine: Engine,
+    pub(crate) organizations: Organizations,
+}
+
 /// The environment variables that the template sets.
 pub(crate) struct Config {
     table: String,
@@ -27,6 +34,10 @@ pub(crate) struct Config {
     scheduler: SchedulerSettings,
     tag_retention: Duration,
     settings: Settings,
+    /// How many of an organization's repositories are synced at once.
+    organization_syncs: usize,
+    /// The most repositories of an organization; 0 for any number.
+    repositories: u64,
     aws: SdkConfig,
 }
 
@@ -49,29 +60,29 @@ impl Config {
                 retry_backoff: environment.seconds("RETRY_BACKOFF_SECONDS")?,
                 referrers_refresh: environment.seconds("REFERRERS_REFRESH_SECONDS")?,
                 verify_interval: environment.seconds("VERIFY_SECONDS")?,
-                organization_syncs: environment.number("ORGANIZATION_SYNCS")?,
                 min_bytes_per_hour: environment.number("MIN_BYTES_PER_HOUR")?,
                 repository_metrics: environment.is_true("REPOSITORY_METRICS"),
                 shares: Shares {
                     syncs: environment.number("NAMESPACE_SYNCS")?,
-                    repositories: environment.number("MAX_REPOSITORIES")?,
                     quota: Quota { tags: environment.number("MAX_TAGS")?, bytes: environment.number("MAX_BYTES")? },
                 },
                 limits: Limits { concurrent_requests: environment.number("REGISTRY_REQUESTS")?, ..Limits::default() },
                 guard: environment.parsed("SSRF_ALLOWED_HOSTS", Guard::new)?,
                 trust: environment.parsed("TRUST_DOMAIN", str::parse)?,
             },
+            organization_syncs: environment.number("ORGANIZATION_SYNCS")?,
+            repositories: environment.number("MAX_REPOSITORIES")?,
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) fn engine(self) -> Engine {
+    pub(crate) fn services(self) -> Services {
         let aws = self.aws;
         // An endpoint of one's own has no host name per bucket.
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
-        Engine {
+        let engine = Engine {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
@@ -79,6 +90,22 @@ impl Config {
             // This function's role can only decrypt, for which no key has to be named.
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),
             settings: self.settings,
-        }
+        };
+        let settings = moorage_organizations::Settings {
+            claim: engine.settings.claim,
+            retry_backoff: engine.settings.retry_backoff,
+            syncs: self.organization_syncs,
+            repositories: self.repositories,
+            limits: engine.settings.limits.clone(),
+            guard: engine.settings.guard.clone(),
+        };
+        let organizations = Organizations {
+            table: engine.table.clone(),
+            scheduler: engine.scheduler.clone(),
+            invoker: engine.invoker.clone(),
+            secrets: engine.secrets.clone(),
+            settings,
+        };
+        Services { engine, organizations }
     }
 }

@@ -2,8 +2,12 @@
 //! schedule of the stack with a `Task`.
 
 mod config;
+mod error;
 mod handler;
+mod reconcile;
+mod sync;
 mod task;
+mod turn;
 
 use config::Config;
 use lambda_runtime::{Error, run, service_fn};
@@ -12,6 +16,6 @@ use moorage_runtime::Environment;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     moorage_runtime::init();
-    let engine = Config::read(&Environment::of_process())?.engine();
-    run(service_fn(|event| task::handle(&engine, event))).await
+    let services = Config::read(&Environment::of_process())?.services();
+    run(service_fn(|event| handler::handle(&services, event))).await
 }

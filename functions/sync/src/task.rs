@@ -1,37 +1,63 @@
 //! One invocation that is not a sync.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent};
-use moorage_domain::task::{Order, Task, TaskAnswer};
-use moorage_engine::Engine;
+use futures_util::FutureExt as _;
+use lambda_runtime::{Diagnostic, Error};
+use moorage_domain::task::{Task, TaskAnswer};
 
-use crate::handler;
+use crate::{config::Services, error::TaskError, reconcile::reconcile};
 
-/// Does what is asked for; a sync has no answer.
-pub(crate) async fn handle(engine: &Engine, event: LambdaEvent<Order>) -> Result<Option<TaskAnswer>, Diagnostic> {
-    let (order, context) = event.into_parts();
-    match order {
-        // Boxed, as the other is: neither makes room for the other.
-        Order::Sync(request) => {
-            Box::pin(handler::handle(engine, LambdaEvent::new(request, context))).await.map(|()| None)
-        }
-        Order::Task(task) => {
-            let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-            Box::pin(run(engine, &task, Instant::now() + left)).await.map(Some)
-        }
-    }
-}
+/// The longest that a task takes when somebody waits: API Gateway gives up after 30 s.
+const WAIT: Duration = Duration::from_secs(24);
+/// What is left of an invocation for its end.
+const RESERVE: Duration = Duration::from_secs(2);
 
-async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnswer, Diagnostic> {
-    let (name, started) = (task.as_str(), Instant::now());
-    let answer = engine.task(task, deadline).await.map_err(|error| {
-        tracing::error!(task = name, %error, "the task failed");
+/// Does a task, until `deadline` is near, and says in one line how it ended.
+pub(crate) async fn run(services: &Services, task: &Task, deadline: Instant) -> Result<TaskAnswer, Diagnostic> {
+    let started = Instant::now();
+    // A panic ends this task, and nothing else: what is used afterwards are clients, which stay what they are. Boxed, as it
+    // holds the state of every task.
+    let done = AssertUnwindSafe(Box::pin(perform(services, task, deadline))).catch_unwind().await;
+    let answer = done.unwrap_or(Err(TaskError::Fault)).map_err(|error| {
+        tracing::error!(task = task.as_str(), %error, "the task failed");
         Diagnostic { error_type: "TaskError".to_owned(), error_message: Error::from(error).to_string() }
     })?;
-    let organization = task.organization();
+    tell(task, &answer, started);
+    Ok(answer)
+}
+
+async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<TaskAnswer, TaskError> {
+    let Services { engine, organizations } = services;
+    let end = deadline.checked_sub(RESERVE).unwrap_or(deadline);
+    let soon = end.min(Instant::now() + WAIT);
+    Ok(match task {
+        Task::Preview(request) => engine.preview(request, soon).await,
+        Task::ChangeTag { repository, tag, digest, reversion } => {
+            engine.change_tag(repository, tag, digest.as_ref(), *reversion).await
+        }
+        Task::Purge { repository } => Box::pin(engine.purge(repository, end)).await?,
+        Task::EndOrganization { organization } => match organizations.end(organization, soon).await? {
+            TaskAnswer::Done => Box::pin(engine.end_organization(organization, soon)).await?,
+            answer => answer,
+        },
+        Task::Discover { organization, trigger } => {
+            Box::pin(organizations.discover(organization, *trigger, end)).await?
+        }
+        Task::CancelDiscovered { organization } => organizations.cancel(organization, end).await?,
+        Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
+        Task::CheckSource { organization } => organizations.check(organization, soon).await?,
+        Task::Reconcile { round, after } => reconcile(services, *round, after.as_ref(), end).await?,
+    })
+}
+
+fn tell(task: &Task, answer: &TaskAnswer, started: Instant) {
+    let (name, organization) = (task.as_str(), task.organization());
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    match &answer {
+    match answer {
         TaskAnswer::Failed(failure) => {
             let (reason, error) = (failure.reason.as_str(), failure.message.as_str());
             tracing::warn!(task = name, reason, error, duration_ms, "the task failed");
@@ -53,5 +79,4 @@ async fn run(engine: &Engine, task: &Task, deadline: Instant) -> Result<TaskAnsw
         TaskAnswer::Unfinished => tracing::warn!(task = name, duration_ms, "the task was not finished in time"),
         _ => tracing::info!(task = name, duration_ms, "the task is done"),
     }
-    Ok(answer)
 }

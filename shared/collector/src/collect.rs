@@ -7,11 +7,13 @@ use moorage_domain::{
     collection::{CollectRequest, Collection, Stage},
 };
 use moorage_runtime::{Metric, Unit, emit};
-use moorage_state::{StateError, Table};
-use moorage_storage::{Storage, StorageError};
+use moorage_state::now;
 use uuid::Uuid;
 
-use crate::sweep::Sweep;
+use crate::{
+    collector::{CollectError, Collector},
+    sweep::Sweep,
+};
 
 /// How long the lease lasts unless it is prolonged: a little more than the longest invocation.
 const LEASE: Duration = Duration::from_secs(16 * 60);
@@ -25,35 +27,6 @@ const MAX_INVOCATIONS: u32 = 1_000;
 const DOLLARS_PER_LIST: f64 = 0.005 / 1_000.0;
 /// Keys in one list.
 const KEYS_PER_LIST: f64 = 1_000.0;
-
-/// What a collector needs to know of its stack.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How long a blob has no link before it is deleted.
-    pub grace: Duration,
-}
-
-/// Collects garbage.
-#[derive(Debug, Clone)]
-pub struct Collector {
-    /// Repositories, sentences, and what is reported.
-    pub table: Table,
-    /// The bucket.
-    pub storage: Storage,
-    /// The stack's settings.
-    pub settings: Settings,
-}
-
-/// A collection that could not go on: the next one does.
-#[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    /// The table failed.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The bucket failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
 
 /// How an invocation ended.
 #[derive(Debug)]
@@ -189,5 +162,3 @@ fn report(collection: &Collection) {
     };
     emit(&[("dry_run", if collection.dry_run { "true" } else { "false" })], 1, &metrics);
 }
-
-pub(crate) use moorage_state::now;

@@ -7,11 +7,11 @@ use moorage_domain::{
     lock::LockKind,
     manifest::{Content, Manifest},
 };
-use moorage_state::StateError;
+use moorage_state::{StateError, now};
 use moorage_storage::{Links, Storage, StorageError, Stored};
 
 use crate::{
-    collect::{CollectError, Collector, now},
+    collector::{CollectError, Collector},
     live::{LiveError, live},
 };
 

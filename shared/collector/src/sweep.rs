@@ -12,10 +12,11 @@ use moorage_domain::{
     collection::Held,
     condemned::{Sentence, Verdict, judge},
 };
+use moorage_state::now;
 use uuid::Uuid;
 
 use crate::{
-    collect::{CollectError, Collector, now},
+    collector::{CollectError, Collector},
     marks::Marks,
 };
 

@@ -1,6 +1,13 @@
 //! Why a sync, or one tag of it, failed.
 
+use std::error::Error;
+
 use serde::{Deserialize, Serialize};
+
+use crate::Warning;
+
+/// The longest message that is kept of one failure, in bytes: some hundreds of outcomes share an item of the table.
+const MESSAGE_LENGTH: usize = 400;
 
 /// The classes of failure. The first nine are Quay's (`last_error_reason` of its metrics); the others are ours, for
 /// what Quay reports as `unknown_error`.
@@ -120,4 +127,54 @@ pub struct Failure {
     pub reason: FailureReason,
     /// What happened, in one line, free of secrets.
     pub message: String,
+}
+
+impl Failure {
+    /// By what it is. The message is what the error says, as much of it as is kept.
+    pub fn of(reason: FailureReason, error: &dyn Error) -> Self {
+        Self { reason, message: error.to_string() }.cut()
+    }
+
+    /// That a program hit a fault of its own. What a panic says stays out of it: that may be anything.
+    pub fn fault() -> Self {
+        let message = "the sync hit a fault of ours: please report it, with the sync function's log".to_owned();
+        Self { reason: FailureReason::UnknownError, message }
+    }
+
+    /// With what a registry that refuses access was not told of who asks.
+    #[must_use]
+    pub fn explained_by(self, untold: Option<Warning>) -> Self {
+        match untold {
+            Some(warning) if self.reason == FailureReason::AuthFailed => {
+                Self { message: format!("{}; {}", self.message, warning.message()), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// With as much of its message as is kept.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        let message = &mut self.message;
+        if message.len() > MESSAGE_LENGTH {
+            let end = (0..=MESSAGE_LENGTH).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
+            message.truncate(end);
+            message.push('…');
+            message.shrink_to_fit();
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_cut_between_characters() {
+        let failure = |message: String| Failure { reason: FailureReason::NotFound, message };
+        assert_eq!(failure("short".to_owned()).cut(), failure("short".to_owned()));
+        let long = failure(format!("x{}", "é".repeat(MESSAGE_LENGTH))).cut().message;
+        assert!(long.len() <= MESSAGE_LENGTH + '…'.len_utf8() && long.ends_with("é…"), "{long}");
+    }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 pub mod architecture;
 pub mod cause;
 pub mod checkpoint;
@@ -42,6 +43,7 @@ pub mod token_realm;
 pub mod usage_log;
 pub mod warning;
 
+pub use access::{Access, Credentials, Proxy};
 pub use checkpoint::Checkpoint;
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use digest_listing::DigestListing;

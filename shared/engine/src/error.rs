@@ -16,13 +16,7 @@ pub enum SyncError {
     /// The next attempt could not be scheduled. The mirror's own schedule goes on.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
-    /// It hit a fault of ours.
-    #[error("a fault of ours: the function's log says where")]
-    Fault,
 }
-
-/// The longest message that a run keeps of one failure, in bytes. Some hundreds of outcomes share an item.
-const MESSAGE_LENGTH: usize = 400;
 
 /// What stops a piece of work.
 #[derive(Debug, Clone)]
@@ -50,36 +44,11 @@ impl WorkError {
     }
 }
 
-fn failed(reason: FailureReason, error: &dyn std::error::Error) -> WorkError {
-    WorkError::Failed(Failure { reason, message: cut(error.to_string()) })
-}
-
-/// A failure of one piece of work, by what it is.
-pub(crate) fn failure<E: std::error::Error>(reason: FailureReason, error: &E) -> Failure {
-    Failure { reason, message: cut(error.to_string()) }
-}
-
-/// A message, as much of it as is kept.
-pub(crate) fn cut(mut message: String) -> String {
-    if message.len() > MESSAGE_LENGTH {
-        let end = (0..=MESSAGE_LENGTH).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-        message.shrink_to_fit();
-    }
-    message
-}
-
-/// A failure that none of the classes names.
-pub(crate) fn unusable(error: impl std::error::Error) -> WorkError {
-    failed(FailureReason::UnknownError, &error)
-}
-
 impl From<UpstreamError> for WorkError {
     fn from(error: UpstreamError) -> Self {
         match error {
             UpstreamError::RateLimited { until } => Self::Limited(until),
-            error => failed(error.reason(), &error),
+            error => Self::Failed(Failure::of(error.reason(), &error)),
         }
     }
 }
@@ -91,25 +60,25 @@ impl From<StorageError> for WorkError {
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
             StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
         };
-        failed(reason, &error)
+        Self::Failed(Failure::of(reason, &error))
     }
 }
 
 impl From<Refusal> for WorkError {
     fn from(refusal: Refusal) -> Self {
-        failed(FailureReason::ContentRefused, &refusal)
+        Self::Failed(Failure::of(FailureReason::ContentRefused, &refusal))
     }
 }
 
 impl From<StateError> for WorkError {
     fn from(error: StateError) -> Self {
-        failed(FailureReason::StorageError, &error)
+        Self::Failed(Failure::of(FailureReason::StorageError, &error))
     }
 }
 
 impl From<SecretError> for WorkError {
     fn from(error: SecretError) -> Self {
-        failed(FailureReason::DecryptionFailed, &error)
+        Self::Failed(Failure::of(FailureReason::DecryptionFailed, &error))
     }
 }
 

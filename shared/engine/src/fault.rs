@@ -3,22 +3,18 @@
 use std::{any::Any, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt as _;
-use moorage_domain::{FailureReason, failure::Failure};
+use moorage_domain::failure::Failure;
 
 /// Does some work; a panic in it is a failure. What the panic says stays out of it: that may be anything.
 pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     // Whatever is used afterwards are counters and answers of services, which stay what they are.
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|_: Box<dyn Any + Send>| fault())
-}
-
-/// That something panicked.
-pub(crate) fn fault() -> Failure {
-    let message = "the sync hit a fault of ours: please report it, with the sync function's log".to_owned();
-    Failure { reason: FailureReason::UnknownError, message }
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_: Box<dyn Any + Send>| Failure::fault())
 }
 
 #[cfg(test)]
 mod tests {
+    use moorage_domain::FailureReason;
+
     use super::*;
 
     #[tokio::test]

@@ -1,43 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-mod adopt;
-mod blobs;
-mod budget;
-mod claim;
-mod clock;
-mod copy;
-mod end;
-mod entry;
+mod engine;
 mod error;
 mod fault;
-mod gather;
-mod knowledge;
-mod losses;
-mod once;
-mod organization;
-mod possession;
-mod preview;
-mod progress;
-mod protect;
-mod proxies;
-mod prune;
-mod publish;
-mod pump;
-mod purge;
-mod reconcile;
-mod referrers;
-mod report;
-mod said;
-mod share;
-mod source;
-mod steps;
 mod sync;
-mod tag_set;
-mod tags;
 mod tasks;
-mod tree;
-mod upload;
+mod transfer;
 
+pub use engine::{Engine, Settings, Shares};
 pub use error::SyncError;
-pub use share::Shares;
-pub use sync::{Ended, Engine, Settings};
+pub use sync::end::Ended;
+pub use tasks::reconcile::Reconciled;

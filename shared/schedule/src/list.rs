@@ -36,11 +36,14 @@ impl Scheduler {
         schedule_name(ORGANIZATION, organization.as_str())
     }
 
-    /// The schedules of all mirrors and all organizations' mirrors.
-    pub async fn list(&self) -> Result<Vec<ListedSchedule>, ScheduleError> {
-        let mut listed = self.list_kind(MIRROR).await?;
-        listed.extend(self.list_kind(ORGANIZATION).await?);
-        Ok(listed)
+    /// The schedules of all mirrors.
+    pub async fn list_mirrors(&self) -> Result<Vec<ListedSchedule>, ScheduleError> {
+        self.list_kind(MIRROR).await
+    }
+
+    /// The schedules of all organizations' mirrors.
+    pub async fn list_organizations(&self) -> Result<Vec<ListedSchedule>, ScheduleError> {
+        self.list_kind(ORGANIZATION).await
     }
 
     async fn list_kind(&self, kind: &str) -> Result<Vec<ListedSchedule>, ScheduleError> {

@@ -1,11 +1,13 @@
 //! Mirrors of repositories and of whole organizations: their configuration, their state, and what they have found.
 
+pub(crate) mod claim;
 pub(crate) mod claimed;
 pub(crate) mod configuration;
 pub(crate) mod discovered;
 pub(crate) mod discovery;
 pub(crate) mod follow;
 pub(crate) mod left;
+pub(crate) mod login;
 pub(crate) mod mirror;
 pub(crate) mod organization_mirror;
 pub(crate) mod transition;

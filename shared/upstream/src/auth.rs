@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use moorage_domain::TokenRealm;
+use moorage_domain::{Credentials, TokenRealm};
 use reqwest::{StatusCode, header::HeaderValue};
 use tokio::sync::Mutex;
 use url::Url;
@@ -16,7 +16,6 @@ use crate::{
     realm::{Verdict, judge, resolve},
     root,
     scopes::Scopes,
-    settings::Credentials,
     token::{REFRESH_MARGIN, Server, basic},
 };
 

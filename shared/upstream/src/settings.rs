@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Guard, SecretString, TokenRealm};
+use moorage_domain::{Access, Credentials, Guard, Proxy, TokenRealm, mirror::RegistryConfig};
 
 use crate::Meter;
 
@@ -29,24 +29,19 @@ pub struct Settings {
     pub meter: Meter,
 }
 
-/// A user name and password at the registry.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// The user name.
-    pub username: String,
-    /// The password, or a token in its place.
-    pub password: SecretString,
-}
-
-/// Proxies, as in Quay's `external_registry_config.proxy`. Their URLs may hold passwords.
-#[derive(Debug, Clone, Default)]
-pub struct Proxy {
-    /// For plain http.
-    pub http: Option<SecretString>,
-    /// For https.
-    pub https: Option<SecretString>,
-    /// Hosts that are reached directly, separated by commas.
-    pub no_proxy: Option<String>,
+impl Settings {
+    /// As a mirror's configuration says, with what lets it through.
+    pub fn new(config: &RegistryConfig, access: Access, guard: Guard, limits: Limits, meter: Meter) -> Self {
+        Self {
+            credentials: access.credentials,
+            verify_tls: config.verify_tls(),
+            proxy: access.proxy,
+            token_realms: config.token_realms(),
+            guard,
+            limits,
+            meter,
+        }
+    }
 }
 
 /// Limits of one registry in one sync.

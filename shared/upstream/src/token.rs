@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{ExposeSecret as _, SecretString};
+use moorage_domain::{Credentials, ExposeSecret as _, SecretString};
 use reqwest::{
     Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -16,7 +16,6 @@ use crate::{
     address::display,
     http::Http,
     scopes::Scopes,
-    settings::Credentials,
     transport::{Recipient, Request, sensitive},
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use moorage_domain::{ExposeSecret as _, Guard, SecretString};
+use moorage_domain::{ExposeSecret as _, Guard, Proxy, SecretString};
 use reqwest::{
     Method, NoProxy, Response,
     header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
@@ -15,7 +15,7 @@ use crate::{
     connections::{CONNECT_TIMEOUT, Connections, Recipe},
     error::transport_error,
     realm::{is_inside, is_inside_address},
-    settings::{Proxy, Settings},
+    settings::Settings,
 };
 
 /// Redirects of one request, as many as Go's clients follow.

@@ -1,0 +1,61 @@
+//! The clients and the settings that everything here is done with.
+
+use std::time::Duration;
+
+use moorage_domain::{Guard, TrustDomain, share::Quota};
+use moorage_schedule::{Invoker, Scheduler};
+use moorage_state::{SecretBox, Table};
+use moorage_storage::Storage;
+use moorage_upstream::Limits;
+
+/// What a sync needs to know of its stack.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long a claim lasts unless it is renewed: how soon a killed sync can be taken over.
+    pub claim: Duration,
+    /// The pause before the second attempt; it doubles before the third.
+    pub retry_backoff: Duration,
+    /// How often the registry is asked what refers to images that have not changed.
+    pub referrers_refresh: Duration,
+    /// How often a sync looks at everything that the tags reference, instead of trusting the table.
+    pub verify_interval: Duration,
+    /// The fewest bytes that a run moves in an hour of work in which it gets done with no tag; one that moves less is
+    /// ended. 0 lets every run go on.
+    pub min_bytes_per_hour: u64,
+    /// Whether each repository has metrics of its own, or only each namespace: CloudWatch charges for every one.
+    pub repository_metrics: bool,
+    /// What one namespace may take.
+    pub shares: Shares,
+    /// How much is asked of one registry at once.
+    pub limits: Limits,
+    /// Which addresses a registry may have.
+    pub guard: Guard,
+    /// Whose possession of content lets a repository have it without its registry's sending it.
+    pub trust: TrustDomain,
+}
+
+/// What one namespace may take of the deployment. 0 is any number.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shares {
+    /// Syncs at once.
+    pub syncs: u32,
+    /// Tags and bytes in all repositories together.
+    pub quota: Quota,
+}
+
+/// Runs syncs.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Configuration, claims, and what is reported.
+    pub table: Table,
+    /// Where images go.
+    pub storage: Storage,
+    /// For the next attempt after a failure.
+    pub scheduler: Scheduler,
+    /// For the next invocation of a sync that needs more time.
+    pub invoker: Invoker,
+    /// For the credentials of the registry.
+    pub secrets: SecretBox,
+    /// The stack's settings.
+    pub settings: Settings,
+}

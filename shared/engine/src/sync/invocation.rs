@@ -1,0 +1,115 @@
+//! One invocation of a run: everything that its steps need, and what they share.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{
+    Digest, FailureReason, Owner, TagName, Timestamp, Warning, failure::Failure, plan::Missing, run::RunId,
+};
+use moorage_state::{Claim, Login, Mirror, SkippedTag, Tags};
+use moorage_upstream::{Meter, Said};
+
+use crate::{
+    engine::Engine,
+    error::WorkError,
+    sync::{budget::Budget, knowledge::Knowledge, progress::Progress, tag_set::TagSet},
+    transfer::possession::Possession,
+};
+
+/// Items of the table that are written at once.
+const WRITES_IN_FLIGHT: usize = 16;
+
+/// Everything that the steps of one invocation need.
+pub(crate) struct Invocation<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) mirror: &'a Mirror,
+    pub(crate) claim: &'a Arc<Claim>,
+    /// What is written of tags by the claim.
+    pub(crate) tags: Tags,
+    pub(crate) progress: &'a Arc<Progress>,
+    pub(crate) budget: Budget,
+    /// The run.
+    pub(crate) run: RunId,
+    /// When it began.
+    pub(crate) started_at: Timestamp,
+    /// The tags that earlier invocations of the run have dealt with.
+    pub(crate) done: TagSet,
+    /// Those of them that were copied.
+    pub(crate) copied: TagSet,
+    /// The tags that the architecture filter has left out before.
+    pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
+    /// Whether everything that the tags reference is looked at.
+    pub(crate) verifies: bool,
+    /// Who the mirror is at its registry.
+    pub(crate) login: &'a Login,
+    pub(crate) meter: Meter,
+    /// What it knows of its registry, of earlier invocations, too.
+    pub(crate) knowledge: Arc<Knowledge>,
+    /// The tags that only the bucket knew of.
+    pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
+    /// What the registry's listing says of its tags.
+    pub(crate) said: OnceLock<Said>,
+    /// The repository.
+    pub(crate) owner: Arc<Owner>,
+    /// What it may have, once that is looked at.
+    pub(crate) possession: OnceLock<Arc<Possession>>,
+}
+
+/// What the steps came to.
+pub(crate) enum Work {
+    /// Every selected tag has an outcome, and the others are dealt with.
+    Done { selected: Vec<TagName>, warning: Option<Warning> },
+    /// The sync failed as a whole.
+    Failed(Failure),
+    /// The claim was lost.
+    Stopped,
+    /// The invocation's time is up.
+    Suspended,
+    /// The registry is to be left alone until then.
+    Limited(Timestamp),
+}
+
+impl Invocation<'_> {
+    /// Those of some tags that the mirror's rule selects.
+    pub(crate) fn select(&self, tags: Vec<TagName>) -> Result<Vec<TagName>, WorkError> {
+        self.mirror.config.root_rule.select(tags).map_err(|error| {
+            let (reason, message) = (FailureReason::UnknownError, error.to_string());
+            WorkError::Failed(Failure { reason, message })
+        })
+    }
+
+    /// Whether only the bucket knew of a tag.
+    pub(crate) fn is_adopted(&self, tag: &TagName) -> bool {
+        self.adopted.get().is_some_and(|adopted| adopted.contains(tag))
+    }
+
+    /// Whether the architecture filter, as it is, has left out this very image before.
+    pub(crate) fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
+        let filter = &self.mirror.config.architecture_filter;
+        self.skipped.get(tag).is_some_and(|skipped| skipped.digest == *upstream && skipped.architectures == *filter)
+    }
+
+    /// Records a tag's failure; passes on what concerns the whole sync.
+    pub(crate) fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
+        match error {
+            WorkError::Failed(failure) => {
+                self.progress.failure(tag, failure);
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+
+    /// Records when tags were last seen, or that the last complete sync saw them.
+    pub(crate) async fn set_seen<'t>(
+        &self,
+        tags: impl IntoIterator<Item = (&'t TagName, Option<Timestamp>, Option<Missing>)>,
+    ) -> Result<(), WorkError> {
+        let set = async |(tag, seen, missing)| self.tags.set_seen(tag, seen, missing).await;
+        stream::iter(tags).map(set).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,366 @@
+//! What a run counts and remembers of its tags.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use moorage_domain::{
+    Digest, FailureReason, TagName, Warning,
+    failure::Failure,
+    plan::Cause,
+    referrers::is_attached_tag,
+    run::{Outcome, Progress as Counts, TagOutcome},
+};
+use tokio::sync::Notify;
+
+use crate::sync::{losses::Losses, tag_set::TagSet};
+
+/// Outcomes that wait for the table, at most some more: a few megabytes, whatever a registry makes of its tags.
+const QUEUE_LENGTH: usize = 4_000;
+
+/// The counters and outcomes of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    inner: Mutex<Inner>,
+    /// What could not be had of what is attached to images.
+    pub(crate) losses: Losses,
+    /// The queue is full.
+    full: Notify,
+    /// Something was taken out of the queue.
+    drained: Notify,
+}
+
+/// Tags by outcome, each tag once.
+#[derive(Debug, Default)]
+struct Tally {
+    counts: Counts,
+    /// The attachments among them: only these may have two outcomes, as the registry's tag and as what was added to it.
+    attached: TagSet,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: &TagOutcome) {
+        if is_attached_tag(&outcome.tag) && !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
+            if self.attached.contains(&outcome.tag) {
+                add(&mut self.counts.tags_failed, u64::from(outcome.failure.is_some()));
+                return;
+            }
+            self.attached.insert(&outcome.tag);
+        }
+        self.counts.count(outcome.outcome);
+    }
+
+    /// The counters of `run`, but those of tags.
+    fn take_up(&mut self, run: Counts) {
+        let tags = self.counts;
+        self.counts = Counts {
+            tags_done: tags.tags_done,
+            tags_copied: tags.tags_copied,
+            tags_unchanged: tags.tags_unchanged,
+            tags_repaired: tags.tags_repaired,
+            tags_skipped: tags.tags_skipped,
+            tags_failed: tags.tags_failed,
+            tags_pruned: tags.tags_pruned,
+            ..run
+        };
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    tally: Tally,
+    /// Outcomes that the table does not have yet, the oldest first.
+    queue: Vec<TagOutcome>,
+    failure: Option<Failure>,
+    failed: TagSet,
+}
+
+impl Inner {
+    /// Done is never more than there is in all: attachments are done that were not known of when the run began, and a body
+    /// may come more than once.
+    fn counts(&self) -> Counts {
+        let counts = self.tally.counts;
+        let (tags_total, bytes_total) =
+            (counts.tags_total.max(counts.tags_done), counts.bytes_total.max(counts.bytes_done));
+        Counts { tags_total, bytes_total, ..counts }
+    }
+}
+
+/// What a run's earlier invocations have done with its tags.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier {
+    /// The tags that they have dealt with.
+    pub(crate) done: TagSet,
+    /// Those of them that were copied.
+    pub(crate) copied: TagSet,
+    /// Those that failed.
+    failed: TagSet,
+    /// The first failure.
+    failure: Option<Failure>,
+    tally: Tally,
+}
+
+impl Earlier {
+    /// Adds what became of a tag.
+    pub(crate) fn add(&mut self, outcome: TagOutcome) {
+        self.tally.count(&outcome);
+        if !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
+            self.done.insert(&outcome.tag);
+        }
+        if outcome.outcome == Outcome::Copied {
+            self.copied.insert(&outcome.tag);
+        }
+        if let Some(failure) = outcome.failure {
+            self.failed.insert(&outcome.tag);
+            self.failure.get_or_insert(failure);
+        }
+    }
+}
+
+impl Progress {
+    /// The counters of a run that goes on. Bytes of what was not finished are wanted anew, and tags are counted by what is
+    /// known of each: what the last invocation counted and did not come to write is done anew.
+    pub(crate) fn resume(counts: Counts, warning: Option<Warning>, earlier: &mut Earlier) -> Self {
+        let mut tally = std::mem::take(&mut earlier.tally);
+        tally.take_up(Counts { bytes_total: counts.bytes_done, ..counts });
+        let inner = Inner {
+            tally,
+            queue: Vec::new(),
+            failure: earlier.failure.take(),
+            failed: std::mem::take(&mut earlier.failed),
+        };
+        Self { inner: Mutex::new(inner), losses: Losses::resume(warning), ..Self::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Counters stay usable after a panic elsewhere.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the selected tags.
+    pub(crate) fn selected(&self, tags: usize) {
+        self.lock().tally.counts.tags_total = tags as u64;
+    }
+
+    /// Counts no more tags than have an outcome: every one that is to have one has it.
+    pub(crate) fn complete(&self) {
+        let counts = &mut self.lock().tally.counts;
+        counts.tags_total = counts.tags_done;
+    }
+
+    /// Counts tags of what is attached to the selected ones.
+    pub(crate) fn attached(&self, tags: usize) {
+        add(&mut self.lock().tally.counts.tags_total, tags as u64);
+    }
+
+    /// Counts bytes that are wanted.
+    pub(crate) fn want(&self, bytes: u64) {
+        add(&mut self.lock().tally.counts.bytes_total, bytes);
+    }
+
+    /// Counts wanted bytes that the bucket had.
+    pub(crate) fn done(&self, bytes: u64) {
+        add(&mut self.lock().tally.counts.bytes_done, bytes);
+    }
+
+    /// Takes back wanted bytes that an earlier invocation of the run has counted.
+    pub(crate) fn counted(&self, bytes: u64) {
+        take(&mut self.lock().tally.counts.bytes_total, bytes);
+    }
+
+    /// Counts wanted bytes that came from the registry.
+    pub(crate) fn received(&self, bytes: u64) {
+        let mut inner = self.lock();
+        add(&mut inner.tally.counts.bytes_done, bytes);
+        add(&mut inner.tally.counts.bytes_copied, bytes);
+    }
+
+    /// Counts a blob, part of a blob, or manifest that was not in the bucket before.
+    pub(crate) fn stored(&self) {
+        add(&mut self.lock().tally.counts.objects_stored, 1);
+    }
+
+    /// Takes back bytes that came and were of no use.
+    pub(crate) fn lost(&self, bytes: u64) {
+        take(&mut self.lock().tally.counts.bytes_done, bytes);
+    }
+
+    /// Records what became of a tag.
+    pub(crate) fn outcome(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>) {
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None, cause: None });
+    }
+
+    /// Records that a tag was deleted, or is held, and why it is not to stay.
+    pub(crate) fn obsolete(&self, tag: &TagName, outcome: Outcome, cause: Cause) {
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: None, cause: Some(cause) });
+    }
+
+    /// Records that a tag failed, or that its content was refused.
+    pub(crate) fn failure(&self, tag: &TagName, failure: Failure) {
+        let refused = failure.reason == FailureReason::ContentRefused;
+        let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
+        let failure = failure.cut();
+        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure), cause: None });
+    }
+
+    fn record(&self, outcome: TagOutcome) {
+        let mut inner = self.lock();
+        inner.tally.count(&outcome);
+        if let Some(failure) = &outcome.failure {
+            inner.failure.get_or_insert_with(|| failure.clone());
+            inner.failed.insert(&outcome.tag);
+        }
+        inner.queue.push(outcome);
+    }
+
+    /// Waits until the queue takes the outcomes of some more tags.
+    pub(crate) async fn queue_ready(&self) {
+        loop {
+            let drained = self.drained.notified();
+            if self.lock().queue.len() < QUEUE_LENGTH {
+                return;
+            }
+            self.full.notify_one();
+            drained.await;
+        }
+    }
+
+    /// Returns when somebody waits for the queue.
+    pub(crate) async fn queue_full(&self) {
+        self.full.notified().await;
+    }
+
+    /// The counters now.
+    pub(crate) fn counts(&self) -> Counts {
+        self.lock().counts()
+    }
+
+    /// The first failure, and the tags that failed.
+    pub(crate) fn failures(&self) -> (Option<Failure>, TagSet) {
+        let inner = self.lock();
+        (inner.failure.clone(), inner.failed.clone())
+    }
+
+    /// The outcomes in the queue, and the counters with them.
+    pub(crate) fn queued(&self) -> (Vec<TagOutcome>, Counts) {
+        let inner = self.lock();
+        (inner.queue.clone(), inner.counts())
+    }
+
+    /// Takes the first `count` outcomes out of the queue: the table has them.
+    pub(crate) fn dequeue(&self, count: usize) {
+        let mut inner = self.lock();
+        let count = count.min(inner.queue.len());
+        inner.queue.drain(..count);
+        drop(inner);
+        self.drained.notify_waiters();
+    }
+}
+
+/// Adds to a counter. What is added may be a registry's number.
+fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
+}
+
+/// Takes from a counter what was added to it before.
+fn take(count: &mut u64, less: u64) {
+    *count = count.saturating_sub(less);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tag(n: usize) -> TagName {
+        format!("{n:0>128}").parse().unwrap()
+    }
+
+    #[test]
+    fn no_number_of_a_registry_is_too_large() {
+        let progress = Progress::default();
+        for _ in 0..2 {
+            progress.want(u64::MAX);
+            progress.done(u64::MAX);
+            progress.received(u64::MAX);
+            progress.attached(usize::MAX);
+        }
+        progress.lost(u64::MAX);
+        progress.lost(1);
+        progress.counted(u64::MAX);
+        progress.counted(1);
+        let counts = progress.counts();
+        assert_eq!((counts.bytes_total, counts.bytes_done, counts.bytes_copied), (0, 0, u64::MAX));
+        assert_eq!(counts.tags_total, u64::MAX);
+    }
+
+    #[test]
+    fn messages_are_cut() {
+        let progress = Progress::default();
+        progress.failure(&tag(1), Failure { reason: FailureReason::NotFound, message: "é".repeat(1_000_000) });
+        assert!(progress.queued().0[0].failure.as_ref().unwrap().message.len() < 500);
+        assert!(progress.failures().0.unwrap().message.len() < 500);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_too_many_outcomes_waits_for_the_table() {
+        let progress = std::sync::Arc::new(Progress::default());
+        for n in 0..QUEUE_LENGTH {
+            progress.queue_ready().await;
+            progress.failure(&tag(n), Failure { reason: FailureReason::NotFound, message: "x".repeat(9_999) });
+        }
+        let short = Duration::from_millis(20);
+        assert!(tokio::time::timeout(short, progress.queue_ready()).await.is_err(), "the queue is full");
+        tokio::time::timeout(short, progress.queue_full()).await.expect("somebody said so");
+        let waiting = tokio::spawn({
+            let progress = progress.clone();
+            async move { progress.queue_ready().await }
+        });
+        tokio::task::yield_now().await;
+        progress.dequeue(QUEUE_LENGTH);
+        tokio::time::timeout(short, waiting).await.unwrap().unwrap();
+        assert_eq!(progress.failures().1.len(), QUEUE_LENGTH);
+    }
+
+    #[test]
+    fn done_is_never_more_than_all() {
+        let attached: TagName = format!("sha256-{}", "a".repeat(64)).parse().unwrap();
+        let progress = Progress::default();
+        progress.selected(1);
+        progress.outcome(&tag(1), Outcome::Unchanged, None);
+        // The registry's own tag of the name, and then what its API adds to that.
+        progress.attached(1);
+        progress.outcome(&attached, Outcome::Copied, None);
+        progress.outcome(&attached, Outcome::Copied, None);
+        progress.received(7);
+        let counts = progress.counts();
+        assert_eq!((counts.tags_total, counts.tags_done, counts.tags_copied), (2, 2, 1));
+        assert_eq!((counts.bytes_total, counts.bytes_done), (7, 7));
+
+        let mut earlier = Earlier::default();
+        progress.queued().0.into_iter().for_each(|outcome| earlier.add(outcome));
+        // The last invocation had counted more than it came to write.
+        let next = Progress::resume(Counts { tags_done: 9, tags_copied: 8, ..counts }, None, &mut earlier);
+        next.selected(1);
+        let counts = next.counts();
+        assert_eq!((counts.tags_total, counts.tags_done, counts.tags_copied), (2, 2, 1));
+        next.selected(5);
+        next.complete();
+        assert_eq!(next.counts().tags_total, 2);
+    }
+
+    #[test]
+    fn what_was_done_before_is_not_done_again() {
+        let mut earlier = Earlier::default();
+        for (n, outcome) in [Outcome::Copied, Outcome::Failed, Outcome::Pruned].into_iter().enumerate() {
+            let failure = Failure { reason: FailureReason::NotFound, message: n.to_string() };
+            let failure = (outcome == Outcome::Failed).then_some(failure);
+            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure, cause: None });
+        }
+        let done = [0, 1, 2].map(|n| (earlier.done.contains(&tag(n)), earlier.copied.contains(&tag(n))));
+        assert_eq!(done, [(true, true), (true, false), (false, false)]);
+        let counts = Counts { bytes_done: 5, bytes_total: 9, ..Counts::default() };
+        let progress = Progress::resume(counts, None, &mut earlier);
+        let (failure, failed) = progress.failures();
+        assert_eq!((failure.unwrap().message.as_str(), failed.len(), progress.counts().bytes_total), ("1", 1, 5));
+    }
+}

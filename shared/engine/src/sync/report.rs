@@ -1,0 +1,175 @@
+//! What a sync tells: the usage log, in Quay's words, and metrics, by Quay's names.
+
+use moorage_domain::{
+    RepositoryName, TagName, Timestamp, Warning,
+    failure::Failure,
+    mirror::MirrorConfig,
+    plan::Cause,
+    run::{Outcome, Run, RunStatus, TagOutcome},
+    usage_log::{LogEntry, LogKind, SyncFields, pattern_message, sync_entry},
+};
+use moorage_runtime::{Metric, Unit, emit};
+use moorage_state::now;
+
+use crate::sync::tag_set::TagSet;
+
+/// The longest list of tags in a log entry, in bytes: the entry must fit an item.
+const TAGS_LENGTH: usize = 64 * 1024;
+
+/// A sync began.
+pub(crate) fn started(config: &MirrorConfig) -> LogEntry {
+    entry(config, LogKind::RepoMirrorSyncStarted, SyncFields { verb: "start", ..SyncFields::default() })
+}
+
+/// What became of a tag, if it was tried or deleted: what is left alone is not logged, as in Quay.
+pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntry> {
+    if outcome.outcome == Outcome::Pruned {
+        return Some(deleted(config, outcome));
+    }
+    let (kind, ended) = match outcome.outcome {
+        Outcome::Copied | Outcome::Repaired => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
+        Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
+        Outcome::Unchanged | Outcome::Pruned | Outcome::Held | Outcome::Skipped => return None,
+    };
+    let fields = SyncFields {
+        verb: "finish",
+        message: format!("Source 'docker://{}:{}' {ended}", config.external_reference, outcome.tag),
+        tag: Some(outcome.tag.to_string()),
+        stdout: outcome.digest.as_ref().map(|digest| format!("copied {digest}")),
+        stderr: outcome.failure.as_ref().map(explain),
+        ..SyncFields::default()
+    };
+    Some(sync_entry(kind, now(), &config.repository, fields))
+}
+
+/// A tag was deleted. Quay has this kind of entry for what is deleted by hand.
+fn deleted(config: &MirrorConfig, outcome: &TagOutcome) -> LogEntry {
+    let message = match outcome.cause {
+        Some(Cause::Vanished) => "vanished: the registry no longer lists it",
+        Some(Cause::Deselected) | None => "deselected: no pattern matches it, or its image",
+    };
+    let (message, tag) = (message.to_owned(), Some(outcome.tag.to_string()));
+    let fields = SyncFields { verb: "delete", message, tag, ..SyncFields::default() };
+    sync_entry(LogKind::DeleteTag, now(), &config.repository, fields)
+}
+
+/// Everything was mirrored.
+pub(crate) fn succeeded(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
+    let tags = if tags.is_empty() { "No tags matched".to_owned() } else { names(tags, &TagSet::default()) };
+    let fields = SyncFields { verb: "end", tags: Some(tags), ..SyncFields::default() };
+    entry(config, LogKind::RepoMirrorSyncSuccess, fields)
+}
+
+/// Something was left undone on purpose. Quay has no such entry.
+pub(crate) fn warned(config: &MirrorConfig, warning: Warning) -> LogEntry {
+    let fields = SyncFields { verb: "warn", stderr: Some(warning.message()), ..SyncFields::default() };
+    entry(config, LogKind::RepoMirrorSyncWarning, fields)
+}
+
+/// A sync waits for its registry. Quay has no such entry.
+pub(crate) fn waiting(config: &MirrorConfig, until: Timestamp) -> LogEntry {
+    let message = format!("the registry limits the rate of requests: the sync goes on at {until}");
+    entry(
+        config,
+        LogKind::RepoMirrorSyncWarning,
+        SyncFields { verb: "wait", stderr: Some(message), ..SyncFields::default() },
+    )
+}
+
+/// Some tags failed.
+pub(crate) fn failed_in_part(config: &MirrorConfig, tags: &[TagName], failed: &TagSet) -> LogEntry {
+    let message = format!("{}: PARTIAL SYNC", pattern_message(&config.external_reference, &config.root_rule));
+    let fields = SyncFields { verb: "lost", message, tags: Some(names(tags, failed)), ..SyncFields::default() };
+    sync_entry(LogKind::RepoMirrorSyncFailed, now(), &config.repository, fields)
+}
+
+/// The sync failed before any tag was tried.
+pub(crate) fn failed_as_a_whole(config: &MirrorConfig, failure: &Failure) -> LogEntry {
+    let pattern = pattern_message(&config.external_reference, &config.root_rule);
+    let message = format!("{pattern}: {}", failure.message);
+    let fields = SyncFields { verb: "end", message, stderr: Some(explain(failure)), ..SyncFields::default() };
+    sync_entry(LogKind::RepoMirrorSyncFailed, now(), &config.repository, fields)
+}
+
+/// The sync was cancelled.
+pub(crate) fn cancelled(config: &MirrorConfig) -> LogEntry {
+    entry(config, LogKind::RepoMirrorSyncFailed, SyncFields { verb: "Cancelled", ..SyncFields::default() })
+}
+
+fn entry(config: &MirrorConfig, kind: LogKind, fields: SyncFields) -> LogEntry {
+    let message = pattern_message(&config.external_reference, &config.root_rule);
+    sync_entry(kind, now(), &config.repository, SyncFields { message, ..fields })
+}
+
+fn explain(failure: &Failure) -> String {
+    format!("{}: {} ({})", failure.reason.as_str(), failure.message, failure.reason.advice())
+}
+
+/// Quay's list of tags: `a, b(FAILED)`. One that is too long ends with how many there are.
+fn names(tags: &[TagName], failed: &TagSet) -> String {
+    let mut text = String::new();
+    for tag in tags {
+        if text.len() > TAGS_LENGTH {
+            let (tags, failed) = (tags.len().to_string(), failed.len().to_string());
+            text.extend([", … (", &tags, " tags, ", &failed, " FAILED)"]);
+            break;
+        }
+        let separator = if text.is_empty() { "" } else { ", " };
+        let suffix = if failed.contains(tag) { "(FAILED)" } else { "" };
+        text.extend([separator, tag.as_str(), suffix]);
+    }
+    text
+}
+
+/// The metrics of a run that has ended. `current_at` is when the last sync began that mirrored everything: how old what
+/// the repository shows may be.
+pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timestamp, of_repository: bool) {
+    let namespace = repository.namespace();
+    let succeeded = run.status == RunStatus::Success;
+    let duration = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(run.started_at.unix()));
+    let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
+    let held = run.warning.map_or(0, Warning::held);
+    let lag = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(current_at.unix()));
+    let upstream = run.progress.upstream;
+    let metric = |name, unit, value| Metric { name, unit, value };
+    #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
+    let counts = [
+        metric("quay_repository_mirror_last_sync_status", Unit::None, f64::from(u8::from(succeeded))),
+        metric("quay_repository_mirror_sync_complete", Unit::None, f64::from(u8::from(succeeded))),
+        metric("quay_repository_mirror_last_sync_timestamp", Unit::Seconds, run.started_at.unix() as f64),
+        metric("quay_repository_mirror_sync_duration_seconds", Unit::Seconds, duration as f64),
+        metric("quay_repository_mirror_pending_tags", Unit::Count, run.progress.tags_failed as f64),
+        metric("bytes_copied", Unit::Bytes, run.progress.bytes_copied as f64),
+        metric("deletions_held", Unit::Count, held as f64),
+        metric("mirror_lag_seconds", Unit::Seconds, lag as f64),
+        metric("tags_repaired", Unit::Count, run.progress.tags_repaired as f64),
+        metric("upstream_requests", Unit::Count, upstream.requests as f64),
+        metric("upstream_manifest_gets", Unit::Count, upstream.manifest_gets as f64),
+        metric("upstream_retries", Unit::Count, upstream.retries as f64),
+    ];
+    let fields = [("namespace", namespace.as_str()), ("repository", repository.name())];
+    emit(&fields, if of_repository { 2 } else { 1 }, &counts);
+    if !succeeded {
+        let failures = [metric("quay_repository_mirror_sync_failures_total", Unit::Count, 1.0)];
+        emit(&[("namespace", namespace.as_str()), ("reason", reason)], 2, &failures);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_tags_are_marked_as_quay_does() {
+        let tags: Vec<TagName> = ["a", "b", "c"].iter().map(|tag| tag.parse().unwrap()).collect();
+        assert_eq!(names(&tags, &tags[1..2].iter().collect()), "a, b(FAILED), c");
+    }
+
+    #[test]
+    fn a_long_list_ends_with_numbers() {
+        let tags: Vec<TagName> = (0..2_000).map(|n| format!("{n:0>128}").parse().unwrap()).collect();
+        let text = names(&tags, &tags[500..].iter().collect());
+        assert!(text.len() < TAGS_LENGTH + 300);
+        assert!(text.ends_with("(FAILED), … (2000 tags, 1500 FAILED)"), "{}", &text[text.len() - 200..]);
+    }
+}

@@ -1,0 +1,75 @@
+//! A run over its invocations: how it begins, or goes on, and what earlier ones have left it.
+
+use moorage_domain::{
+    RepositoryName,
+    learnt::Learnt,
+    mirror::MirrorConfig,
+    run::{Run, RunId, SyncRequest},
+};
+use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
+
+use crate::{
+    engine::Engine,
+    error::SyncError,
+    sync::{knowledge::Knowledge, progress::Earlier, report},
+};
+
+/// How often a run is read again that another sync wrote just before it lost its claim: it can do so once.
+const MAX_RACES: u32 = 4;
+
+impl Engine {
+    /// Begins a run, or goes on with the one that the claim was taken over with. Returns what became of its tags so far,
+    /// too. `None` if the claim was lost meanwhile.
+    pub(crate) async fn begin(
+        &self,
+        request: &SyncRequest,
+        claim: &Claim,
+        mirror: &Mirror,
+    ) -> Result<Option<(Run, Earlier)>, SyncError> {
+        let id = mirror.state.sync_run_id.unwrap_or(claim.run());
+        let new = || {
+            let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now());
+            Run::new(id, request.trigger, now(), verifies)
+        };
+        let Some(run) = self.attempt(claim, &request.repository, id, new).await? else { return Ok(None) };
+        let mut earlier = Earlier::default();
+        if run.invocations == 1 {
+            self.table.add_log(&request.repository, &[report::started(&mirror.config)]).await?;
+        } else {
+            self.table.each_outcome(&request.repository, &run, |outcome| earlier.add(outcome)).await?;
+        }
+        Ok(Some((run, earlier)))
+    }
+
+    /// What earlier invocations of a run have learnt of its registry, if that is still good.
+    pub(crate) async fn knowledge(&self, run: &Run, config: &MirrorConfig) -> Result<Knowledge, StateError> {
+        let known = if run.invocations == 1 { None } else { self.table.learnt(&config.repository, run.run_id).await? };
+        let good = known.filter(|known| known.is_good(&config.external_reference, now()));
+        Ok(Knowledge::new(good.unwrap_or_else(|| Learnt::new(config.external_reference.clone(), now()))))
+    }
+
+    /// Makes the next attempt at a run, or the first one at a new run: from now on nothing is seen of what an earlier one
+    /// does. `None` if the claim is lost.
+    pub(crate) async fn attempt(
+        &self,
+        claim: &Claim,
+        repository: &RepositoryName,
+        id: RunId,
+        new: impl Fn() -> Run,
+    ) -> Result<Option<Run>, SyncError> {
+        for race in 0..MAX_RACES {
+            // A run that the claim gave its name is most likely a new one.
+            let is_new = race == 0 && id == claim.run();
+            let known = if is_new { None } else { self.table.run(repository, id).await? };
+            let run = known.map_or_else(&new, Run::again);
+            match self.table.begin_attempt(repository, &run, claim.transaction()).await {
+                Ok(true) => return Ok(Some(run)),
+                // An earlier one has just written it.
+                Ok(false) => {}
+                Err(TransitionError::State(error)) => return Err(error.into()),
+                Err(_) => return Ok(None),
+            }
+        }
+        Err(StateError::Conflict.into())
+    }
+}

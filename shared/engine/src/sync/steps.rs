@@ -1,0 +1,131 @@
+//! The steps of one sync, in their order.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use moorage_domain::referrers::is_attached_tag;
+use moorage_upstream::{TagPages, UpstreamError};
+
+use crate::{
+    error::WorkError,
+    sync::{
+        invocation::{Invocation, Work},
+        source,
+    },
+    transfer::{
+        allowance::Allowance,
+        blobs::{Blobs, Flow},
+        copier::Copier,
+        possession::Possession,
+        protect::Guardian,
+        referrers::Attached,
+    },
+};
+
+impl Invocation<'_> {
+    /// Runs all steps.
+    pub(crate) async fn all(&self) -> Work {
+        match self.try_all().await {
+            Ok(work) => work,
+            Err(WorkError::Failed(failure)) => Work::Failed(failure),
+            Err(WorkError::ClaimLost) => Work::Stopped,
+            Err(WorkError::Suspended) => Work::Suspended,
+            Err(WorkError::Limited(until)) => Work::Limited(until),
+        }
+    }
+
+    /// Leaves the repository as it should be left, if it is still ours: with nothing that no tag needs. The next invocation
+    /// goes on by what is recorded of that.
+    pub(crate) async fn leave(&self, work: &Work) -> Result<(), WorkError> {
+        let Some(possession) = self.possession.get() else { return Ok(()) };
+        match work {
+            Work::Done { .. } | Work::Failed(_) | Work::Suspended | Work::Limited(_) => {
+                possession.end(self.claim).await
+            }
+            Work::Stopped => Ok(()),
+        }
+    }
+
+    async fn try_all(&self) -> Result<Work, WorkError> {
+        let (engine, config) = (self.engine, &self.mirror.config);
+        let registry = source::open(engine, self.mirror, self.login, self.meter.clone()).await?;
+        self.knowledge.speak(&registry);
+        // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
+        let known = self.knowledge.tags();
+        let first = async { if known.is_some() { Ok(None) } else { self.first_of(registry.first_tags().await) } };
+        let (first, held) = tokio::join!(first, engine.table.tags(&config.repository));
+        self.knowledge.spoke(&registry);
+        let (first, mut held) = (first?, held?);
+        if self.verifies {
+            let adopted = self.adopt(&mut held).await?;
+            self.adopted.get_or_init(|| adopted);
+        }
+        let listed = match known {
+            Some(tags) => tags,
+            None => self.list(&registry, first, &held).await?,
+        };
+        self.knowledge.listed(&listed);
+        let mut selected = self.select(listed.clone())?;
+        let listed: BTreeSet<_> = listed.into_iter().collect();
+        self.progress.selected(selected.len());
+        let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
+        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, held.is_empty());
+        let possession = self.possession.get_or_init(|| Arc::new(possession));
+        let blobs = Blobs {
+            registry: registry.clone(),
+            storage: engine.storage.clone(),
+            table: engine.table.clone(),
+            repository: config.repository.clone(),
+            run: self.run,
+            claim: Arc::clone(self.claim),
+            tags: self.tags.clone(),
+            progress: Arc::clone(self.progress),
+            budget: self.budget,
+            flow: Flow::new(),
+            possession: Arc::clone(possession),
+            guardian: Guardian::new(engine.table.clone()),
+            verifies: self.verifies,
+            allowance: Allowance::new(engine, &config.repository, &held).await?,
+        };
+        let copier =
+            Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval), config.architecture_filter.clone());
+        let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
+        let wanted = self.plan(&registry, &copier, &held, &open).await?;
+        if !self.copy(&registry, &copier, wanted).await? {
+            return Ok(Work::Suspended);
+        }
+        copier.update(&mut held);
+        let chosen: BTreeSet<_> = selected.iter().cloned().collect();
+        let checked = self.referrers_checked().await?;
+        let refresh = self.is_due(checked.as_ref());
+        let checked = checked.unwrap_or_default();
+        let attached = Attached {
+            invocation: self,
+            registry: &registry,
+            copier: &copier,
+            listed: &listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect(),
+            selected: &chosen,
+            refresh,
+            again: &checked.again,
+        };
+        let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
+        copier.finish().await?;
+        selected.extend(attached);
+        for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
+            self.tags.delete_skipped(tag).await?;
+        }
+        let warning = self.prune(&registry, &held, listed.len(), &selected).await?;
+        engine.measure(&config.repository).await?;
+        self.asked_referrers(refresh, checked).await?;
+        self.progress.complete();
+        Ok(Work::Done { selected, warning })
+    }
+
+    /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the
+    /// registry knows nothing: there is nothing to do, and as of every list without any tag, nothing is deleted for it.
+    fn first_of(&self, first: Result<TagPages, UpstreamError>) -> Result<Option<TagPages>, UpstreamError> {
+        match first {
+            Err(UpstreamError::UnknownRepository(_)) if self.mirror.is_discovered => Ok(None),
+            first => first.map(Some),
+        }
+    }
+}

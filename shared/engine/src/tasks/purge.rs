@@ -1,0 +1,130 @@
+//! The end of a repository that was deleted.
+
+use std::time::{Duration, Instant};
+
+use moorage_domain::{
+    RepositoryName,
+    lock::{Lock, LockKind},
+    task::TaskAnswer,
+};
+use moorage_state::{StateError, now};
+use tokio::time::timeout_at;
+
+use crate::{
+    engine::Engine,
+    error::{SyncError, WorkError},
+    tasks::answer,
+};
+
+/// The delay of another invocation that is to begin at once: a one-time schedule needs a moment that lies ahead.
+const SOON: Duration = Duration::from_secs(5);
+/// How long a purge has the repository to itself, unless it prolongs that: one that was killed delays the next one by as
+/// much.
+const LOCK: Duration = Duration::from_secs(60);
+/// How often it does: some times before the lock ends.
+const RENEWAL: Duration = Duration::from_secs(15);
+/// How long an invocation waits for a run that may still write, or for another purge. A run that was ended notices in a
+/// few seconds; for one that was killed, its claim must end, and another invocation comes then.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// What is left of an invocation for giving the lock up.
+const RESERVE: Duration = Duration::from_secs(1);
+/// How often a deletion is begun again after its mirror was changed by somebody else.
+const MAX_RACES: u32 = 20;
+impl Engine {
+    /// Deletes what the bucket and the table have of a repository that was deleted, once nobody can add to it any more. Its
+    /// name is free when that is done; it can be interrupted and begun again at any time.
+    pub(crate) async fn try_purge(&self, repository: &RepositoryName, end: Instant) -> Result<TaskAnswer, WorkError> {
+        let patience = end.min(Instant::now() + PATIENCE);
+        loop {
+            let Some(found) = self.table.deleted_repository(repository).await? else {
+                return Ok(TaskAnswer::NotFound);
+            };
+            if !found.is_deleted {
+                // An organization that is gone has left it behind.
+                self.mark_deleted(repository).await?;
+            }
+            match self.table.lock_repository(repository, LockKind::Purge, LOCK).await {
+                Ok(lock) => return Box::pin(self.purge_locked(repository, &lock, end)).await,
+                Err(StateError::Locked) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,
+                Err(StateError::Locked) => return Ok(TaskAnswer::Busy),
+                // Another purge was faster.
+                Err(StateError::NotFound) => return Ok(TaskAnswer::NotFound),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Deletes what is left of a repository that was deleted. If there is not enough time, another invocation goes on: at once, or when nobody can add to the
+    /// repository any more.
+    pub async fn purge(&self, repository: &RepositoryName, end: Instant) -> Result<TaskAnswer, SyncError> {
+        let purged = self.try_purge(repository, end).await;
+        if matches!(purged, Ok(TaskAnswer::Busy | TaskAnswer::Unfinished)) {
+            let soon = now().plus(SOON);
+            let found = self.table.deleted_repository(repository).await?;
+            let free = found.and_then(|found| found.left_until.max(found.lock.map(|lock| lock.until)));
+            self.scheduler.purge_once(repository, free.map_or(soon, |free| free.max(soon))).await?;
+            return Ok(TaskAnswer::Unfinished);
+        }
+        Ok(answer(purged))
+    }
+
+    async fn purge_locked(
+        &self,
+        repository: &RepositoryName,
+        lock: &Lock,
+        end: Instant,
+    ) -> Result<TaskAnswer, WorkError> {
+        let purge = async {
+            self.storage.delete_repository(repository).await?;
+            match self.table.purge_repository(repository, lock).await {
+                Ok(()) => Ok(TaskAnswer::Done),
+                Err(StateError::Conflict) => Ok(TaskAnswer::Unfinished),
+                Err(error) => Err(WorkError::from(error)),
+            }
+        };
+        let end = end.checked_sub(RESERVE).unwrap_or(end);
+        let purged = tokio::select! {
+            purged = timeout_at(end.into(), purge) => purged.unwrap_or(Ok(TaskAnswer::Unfinished)),
+            () = self.keep_lock(repository, lock) => Ok(TaskAnswer::Unfinished),
+        };
+        if !matches!(purged, Ok(TaskAnswer::Done)) {
+            self.table.unlock_repository(repository, lock).await?;
+        }
+        purged
+    }
+
+    /// Prolongs a lock, and returns when it cannot be any more, long before it ends.
+    async fn keep_lock(&self, repository: &RepositoryName, lock: &Lock) {
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            if self.table.extend_lock(repository, lock, now().plus(LOCK)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Marks a repository as deleted, which ends its mirror; it may be marked already.
+    pub(crate) async fn mark_deleted(&self, repository: &RepositoryName) -> Result<(), WorkError> {
+        for _ in 0..MAX_RACES {
+            let mirror = self.table.mirror(repository).await?;
+            match self.table.mark_repository_deleted(repository, mirror.as_ref()).await {
+                Ok(()) => {
+                    if mirror.is_some()
+                        && let Err(error) = self.scheduler.remove(repository).await
+                    {
+                        // It finds no mirror, and is removed with the next reconciliation.
+                        tracing::warn!(%repository, %error, "a schedule was not removed yet");
+                    }
+                    return Ok(());
+                }
+                Err(StateError::NotFound) => return Ok(()),
+                // Its sync goes on, or somebody has it to themselves for some seconds.
+                Err(StateError::Conflict | StateError::Locked) => tokio::time::sleep(PAUSE).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StateError::Locked.into())
+    }
+}

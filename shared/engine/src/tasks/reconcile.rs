@@ -1,0 +1,250 @@
+//! Schedules follow configurations, and deleted repositories go. The API sees to both; this mends what was left undone: by
+//! a call that failed half-way, or by somebody else.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{
+    Namespace, RepositoryName,
+    mirror::RepositoryState,
+    task::{Order, TaskAnswer},
+};
+use moorage_schedule::{SchedulePlan, Scheduler};
+use moorage_state::{ADMIN, Mirror, now};
+use tokio::time::timeout_at;
+
+use crate::{
+    engine::Engine,
+    error::{SyncError, WorkError},
+};
+
+/// How long a deleted repository is waited for here, and worked at: another reconciliation comes.
+const PURGE: Duration = Duration::from_secs(20);
+/// Repositories that are looked at together.
+const PAGE: i32 = 100;
+/// Schedules that are made or removed at once: together they stay below what Scheduler takes in a second.
+const SCHEDULES: usize = 8;
+
+/// What a reconciliation did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Schedules that were missing or wrong.
+    pub mended: u64,
+    /// Schedules of mirrors that are gone.
+    pub removed: u64,
+    /// Schedules that Scheduler refused.
+    pub failed: u64,
+    /// Deleted repositories that are gone now.
+    pub purged: u64,
+    /// The last mirror that was looked at.
+    pub reached: Option<RepositoryName>,
+    /// Whether there was time for everything. What was mended stays so, and another one goes on behind `reached`.
+    pub is_whole: bool,
+}
+
+/// What was done, also by a reconciliation that is stopped half-way.
+#[derive(Debug, Default)]
+struct Done {
+    /// The last mirror that the invocations before looked at.
+    after: Option<RepositoryName>,
+    /// The last one by now.
+    reached: Mutex<Option<RepositoryName>>,
+    mended: AtomicU64,
+    removed: AtomicU64,
+    failed: AtomicU64,
+    purged: AtomicU64,
+}
+
+impl Done {
+    /// Nothing yet, behind what the invocations before did.
+    fn behind(after: Option<RepositoryName>) -> Self {
+        Self { reached: Mutex::new(after.clone()), after, ..Self::default() }
+    }
+
+    /// The last mirror that was looked at.
+    fn reached(&self) -> Option<RepositoryName> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how far it came, which may be less than those before.
+    fn reach(&self, name: &RepositoryName) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached.as_ref().is_none_or(|reached| place(reached) < place(name)) {
+            *reached = Some(name.clone());
+        }
+    }
+
+    /// Whether an invocation before has looked at all of a namespace.
+    fn is_behind(&self, namespace: &Namespace) -> bool {
+        self.after.as_ref().is_some_and(|after| rank(namespace) < rank(&after.namespace()))
+    }
+}
+
+impl Engine {
+    /// Makes the schedules of all mirrors what these say: makes those that are missing or wrong, and removes those whose mirror
+    /// is gone. It begins behind the mirror `after`, where an invocation before had to stop, and stops at `end`; schedules
+    /// without mirrors are only looked for by one that sees all mirrors.
+    pub async fn reconcile(&self, after: Option<RepositoryName>, end: Instant) -> Result<Reconciled, SyncError> {
+        let done = Done::behind(after);
+        let reconciled = timeout_at(end.into(), Box::pin(self.reconcile_all(&done, end))).await;
+        let is_whole = reconciled.is_ok();
+        reconciled.unwrap_or(Ok(()))?;
+        let [mended, removed, failed, purged] =
+            [&done.mended, &done.removed, &done.failed, &done.purged].map(|count| count.load(Relaxed));
+        Ok(Reconciled { mended, removed, failed, purged, reached: done.reached(), is_whole })
+    }
+
+    async fn reconcile_all(&self, done: &Done, end: Instant) -> Result<(), SyncError> {
+        let listed = self.scheduler.list_mirrors().await?;
+        let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
+        for namespace in self.table.namespaces().await?.into_iter().filter(|namespace| !done.is_behind(namespace)) {
+            if !self.ends(&namespace, end).await? {
+                self.reconcile_namespace(&namespace, &mut listed, done, end).await?;
+            }
+        }
+        listed.retain(|_, _| done.after.is_none());
+        let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
+        stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await
+    }
+
+    async fn reconcile_namespace(
+        &self,
+        namespace: &Namespace,
+        listed: &mut HashMap<String, bool>,
+        done: &Done,
+        end: Instant,
+    ) -> Result<(), SyncError> {
+        let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
+        let mut after = start.map(|start| start.name().to_owned());
+        loop {
+            let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
+            let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
+            let states: HashMap<_, _> = page.repositories.iter().map(|it| (&it.repository, it.state)).collect();
+            self.table.list_public(&page.repositories).await?;
+            let mut wrong = Vec::new();
+            for mirror in self.table.mirrors_of(&names).await? {
+                let config = &mirror.config;
+                // Its organization's mirror has the schedule.
+                if mirror.is_discovered {
+                    continue;
+                }
+                let is_enabled = listed.remove(&Scheduler::name_of(&config.repository));
+                let is_right = mirror.scheduled_revision == mirror.config_revision;
+                if is_enabled != Some(config.is_enabled) || !is_right {
+                    let is_mirror = states.get(&config.repository) == Some(&RepositoryState::Mirror);
+                    wrong.push(self.try_mend(mirror, is_mirror, done));
+                }
+            }
+            stream::iter(wrong).buffer_unordered(SCHEDULES).try_collect::<()>().await?;
+            if let Some(last) = names.last() {
+                done.reach(last);
+            }
+            for name in &page.deleted {
+                match self.try_purge(name, end.min(Instant::now() + PURGE)).await {
+                    Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {}
+                    Ok(_) => increase(&done.purged),
+                    Err(WorkError::Failed(failure)) => {
+                        let error = failure.message;
+                        tracing::warn!(repository = %name, error, "a deleted repository is not gone yet");
+                    }
+                    Err(_) => {}
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on with the end of an organization, if it is at its end.
+    async fn ends(&self, namespace: &Namespace, end: Instant) -> Result<bool, SyncError> {
+        let found = self.table.any_organization(namespace).await?;
+        if !found.is_some_and(|found| found.is_ending) {
+            return Ok(false);
+        }
+        let ended = Box::pin(self.end_organization(namespace, end)).await?;
+        tracing::info!(organization = %namespace, ?ended, "the end of an organization was gone on with");
+        Ok(true)
+    }
+
+    /// Removes a schedule, unless it has a mirror by now.
+    async fn remove_orphan(&self, name: String, done: &Done) -> Result<(), SyncError> {
+        let is_of_use = match self.scheduler.order_of(&name).await? {
+            Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
+            Some(Order::Task(_)) | None => false,
+        };
+        if !is_of_use {
+            self.scheduler.remove_named(&name).await?;
+            increase(&done.removed);
+        }
+        Ok(())
+    }
+
+    /// Mends a mirror's schedule. One that Scheduler does not take keeps nobody from mending the others.
+    async fn try_mend(&self, mirror: Mirror, is_mirror: bool, done: &Done) -> Result<(), SyncError> {
+        let repository = mirror.config.repository.clone();
+        match self.mend(mirror, is_mirror).await {
+            Err(SyncError::Schedule(error)) => {
+                tracing::warn!(%repository, %error, "a schedule could not be mended");
+                increase(&done.failed);
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                increase(&done.mended);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes a mirror's schedule again. A start that has come meanwhile is served at once.
+    async fn mend(&self, mirror: Mirror, is_mirror: bool) -> Result<(), SyncError> {
+        let make = |Mirror { config, state, .. }: &Mirror| {
+            let mut plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
+            plan.once = plan.once.filter(|_| is_mirror);
+            let repository = config.repository.clone();
+            async move { Ok(self.scheduler.ensure(&repository, &plan).await?) }
+        };
+        self.table.follow_mirror(mirror, make).await
+    }
+}
+
+/// Where a repository comes in the order in which they are looked at: the admin's own namespace is the last.
+fn place(name: &RepositoryName) -> ((bool, Namespace), &str) {
+    (rank(&name.namespace()), name.name())
+}
+
+fn rank(namespace: &Namespace) -> (bool, Namespace) {
+    (namespace.as_str() == ADMIN, namespace.clone())
+}
+
+fn increase(count: &AtomicU64) {
+    count.fetch_add(1, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reconciliation_goes_on_behind_what_was_done() {
+        let name = |name: &str| name.parse::<RepositoryName>().unwrap();
+        let done = Done::behind(Some(name("b/r")));
+        for (namespace, expected) in [("a", true), ("b", false), ("c", false), ("admin", false)] {
+            assert_eq!(done.is_behind(&namespace.parse().unwrap()), expected, "{namespace}");
+        }
+        done.reach(&name("a/z"));
+        assert_eq!(done.reached(), Some(name("b/r")), "it never goes back");
+        done.reach(&name("admin/a"));
+        assert_eq!(done.reached(), Some(name("admin/a")));
+        assert!(!Done::default().is_behind(&"a".parse().unwrap()));
+    }
+}

@@ -1,0 +1,114 @@
+//! What copies images into one repository, and what it remembers of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use moorage_domain::{Digest, FailureReason, TagName, failure::Failure, plan::HeldTag};
+use tokio::sync::Semaphore;
+
+use crate::{
+    error::WorkError,
+    transfer::{
+        blobs::Blobs,
+        possession::Possession,
+        single_flight::SingleFlight,
+        tree::{NoTree, Tree},
+    },
+};
+
+/// Descriptors of manifests that were copied and are remembered, because other tags may want them, too: about 10 MB. What
+/// was forgotten is found by its link.
+const MAX_REMEMBERED: usize = 60_000;
+/// Tags of which it is remembered whether the filter leaves them out.
+const MAX_LEFT_OUT: usize = 10_000;
+/// What a run may take for what it does between an answer and the next request, beyond the mirror's timeout.
+const LAST_MOMENT: Duration = Duration::from_secs(30);
+/// Manifests and configs that are whole in memory at once, each of [`moorage_domain::manifest::MAX_MANIFEST_SIZE`] at most.
+const DOCUMENTS_IN_FLIGHT: usize = 16;
+
+/// Copies images into one repository.
+#[derive(Debug)]
+pub(crate) struct Copier {
+    pub(crate) blobs: Blobs,
+    /// The manifests that were copied, or could not be.
+    pub(crate) manifests: SingleFlight<Result<Arc<Tree>, NoTree>>,
+    /// Places for documents that are whole in memory.
+    pub(crate) documents: Semaphore,
+    /// Of which images it is known whether the architecture filter leaves them out.
+    pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
+    /// The tags that were copied.
+    copied: Mutex<BTreeMap<TagName, HeldTag>>,
+    timeout: Duration,
+    /// The architectures to keep; empty for all.
+    pub(crate) architectures: Vec<String>,
+}
+
+impl Copier {
+    pub(crate) fn new(blobs: Blobs, timeout: Duration, architectures: Vec<String>) -> Self {
+        Self {
+            blobs,
+            manifests: SingleFlight::new(MAX_REMEMBERED, |tree| tree.as_ref().map_or(1, |tree| tree.weight())),
+            documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
+            left_out: SingleFlight::new(MAX_LEFT_OUT, |_| 1),
+            copied: Mutex::default(),
+            timeout,
+            architectures,
+        }
+    }
+
+    /// What is known of what the repository may have.
+    pub(crate) fn possession(&self) -> &Possession {
+        &self.blobs.possession
+    }
+
+    /// Ends a run's copying: what no tag wanted is given up.
+    pub(crate) async fn finish(&self) -> Result<(), WorkError> {
+        self.blobs.give_up_others().await
+    }
+
+    /// Keeps a manifest that was fetched to learn its digest.
+    pub(crate) fn keep(&self, digest: &Digest, manifest: &[u8]) {
+        self.blobs.flow.keep(digest, manifest);
+    }
+
+    /// Adds to `held` what was copied.
+    pub(crate) fn update(&self, held: &mut BTreeMap<TagName, HeldTag>) {
+        held.extend(self.lock().iter().map(|(tag, copied)| (tag.clone(), copied.clone())));
+    }
+
+    /// Whether a tag was copied.
+    pub(crate) fn has_copied(&self, tag: &TagName) -> bool {
+        self.lock().contains_key(tag)
+    }
+
+    /// Notes that a tag was copied.
+    pub(crate) fn copied(&self, tag: &TagName, held: HeldTag) {
+        self.lock().insert(tag.clone(), held);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TagName, HeldTag>> {
+        // What was copied stays true after a panic elsewhere.
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets work go on as long as the run gets on with its registry, or stores something, at least once in the timeout: an
+    /// image may be of any size, but a sync may not hang. An answer that comes at the last moment is in time.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
+        let Blobs { progress, registry, .. } = &self.blobs;
+        let (mut work, seen) = (std::pin::pin!(work), || (progress.counts().objects_stored, registry.activity()));
+        let mut last = seen();
+        loop {
+            if let Ok(result) = tokio::time::timeout(self.timeout.saturating_add(LAST_MOMENT), &mut work).await {
+                return result;
+            }
+            let before = std::mem::replace(&mut last, seen());
+            if last == before {
+                let message = format!("nothing came and nothing was stored for {} s", self.timeout.as_secs());
+                return Err(WorkError::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The sync's side of the garbage protocol (`moorage_domain::condemned`): what is linked is made safe from collectors
+//! before anybody looks whether the bucket has it.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use moorage_domain::{
+    Digest, FailureReason,
+    condemned::{Rescue, rescue},
+    failure::Failure,
+};
+use moorage_state::Table;
+use tokio::sync::{Mutex as Turn, oneshot};
+
+use crate::error::WorkError;
+
+/// How long to wait for a deletion, and how often: one takes milliseconds. One that a collector left behind is taken up
+/// by another collector, and the sync's next attempt succeeds.
+const PAUSE: Duration = Duration::from_millis(200);
+const ROUNDS: u32 = 50;
+/// Sentences that are read together: as many as one request reads.
+const BATCH: usize = 100;
+
+/// Some content, and who waits for it to be safe.
+type Queued = (Digest, oneshot::Sender<Result<(), WorkError>>);
+
+/// Protects content, as much of it at once as is wanted while a request is under way.
+#[derive(Debug)]
+pub(crate) struct Guardian {
+    table: Table,
+    queue: Mutex<Vec<Queued>>,
+    turn: Turn<()>,
+}
+
+impl Guardian {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { table, queue: Mutex::default(), turn: Turn::new(()) }
+    }
+
+    /// Lifts the sentence of content whose link is written, if it has one.
+    pub(crate) async fn protect(&self, digest: &Digest) -> Result<(), WorkError> {
+        loop {
+            let (answer, mut answered) = oneshot::channel();
+            self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((digest.clone(), answer));
+            // Whoever has the turn asks for all who wait by then.
+            let turn = self.turn.lock().await;
+            if let Ok(result) = answered.try_recv() {
+                return result;
+            }
+            let batch: Vec<Queued> = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = queue.len().min(BATCH);
+                queue.drain(..count).collect()
+            };
+            let mut digests: Vec<&Digest> = batch.iter().map(|(digest, _)| digest).collect();
+            digests.sort_unstable();
+            digests.dedup();
+            let result = protect(&self.table, &digests).await;
+            for (_, answer) in batch {
+                // Who does not wait any more needs no answer.
+                let _ = answer.send(result.clone());
+            }
+            drop(turn);
+            // With more waiting than one batch holds, this one's turn may not have been for itself.
+            if let Ok(result) = answered.try_recv() {
+                return result;
+            }
+        }
+    }
+}
+
+/// Lifts the sentences of content whose links are written, each digest once.
+async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
+    let mut open = digests.to_vec();
+    for _ in 0..ROUNDS {
+        let sentences = table.sentences(&open).await?;
+        let mut wait = false;
+        for (digest, sentence) in &sentences {
+            match rescue(Some(sentence)) {
+                Rescue::Safe => {}
+                // Lost against somebody: what they made of it is read in the next round.
+                Rescue::Lift(_) => drop(table.lift_sentence(digest, sentence).await?),
+                Rescue::Wait => wait = true,
+            }
+        }
+        if sentences.is_empty() {
+            return Ok(());
+        }
+        open.retain(|digest| sentences.contains_key(*digest));
+        if wait {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    let message = "content that is wanted again is still being deleted".to_owned();
+    Err(WorkError::Failed(Failure { reason: FailureReason::StorageError, message }))
+}

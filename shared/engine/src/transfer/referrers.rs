@@ -1,0 +1,328 @@
+//! What is attached to the mirrored images: referrers, and cosign's tags. It follows its images: it comes with them,
+//! and goes when they go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
+use moorage_domain::{
+    Digest, FailureReason, Fallback, TagName,
+    plan::HeldTag,
+    referrers::{MAX_REFERRER_DEPTH, Referrer, ReferrerList, attached_tags, index, is_servable, referrers_tag},
+    run::Outcome,
+};
+use moorage_upstream::{Referrers, Registry, UpstreamError};
+
+use crate::{
+    error::WorkError,
+    sync::{invocation::Invocation, losses::Losses},
+    transfer::{copier::Copier, gather::Gathered, publish::Believed},
+};
+
+/// Subjects whose referrers are asked for at once.
+const SUBJECTS_IN_FLIGHT: usize = 16;
+/// How often a registry's API may refuse, after it has answered before, until it is not asked any more in a run.
+const MAX_REFUSALS: u32 = 3;
+/// The most tags of attachments that one run deals with. Images have a handful each; a registry that names more is
+/// making them up.
+const MAX_ATTACHED: usize = 100_000;
+
+/// Everything that the attachments of one run need.
+pub(crate) struct Attached<'a> {
+    pub(crate) invocation: &'a Invocation<'a>,
+    pub(crate) registry: &'a Registry,
+    pub(crate) copier: &'a Copier,
+    /// The tags that the registry lists and that look like attachments.
+    pub(crate) listed: &'a BTreeSet<TagName>,
+    /// The tags that the rule selects: dealt with already.
+    pub(crate) selected: &'a BTreeSet<TagName>,
+    /// Whether what refers to unchanged images is asked for, too.
+    pub(crate) refresh: bool,
+    /// Those of which it is asked for in any case.
+    pub(crate) again: &'a BTreeSet<Digest>,
+}
+
+/// What is known of the registry's referrers API.
+#[derive(Default)]
+struct Api {
+    /// Whether there is one; nothing before the first answer.
+    exists: Option<bool>,
+    /// How often it has refused.
+    refusals: u32,
+    /// Whether it refused for ever, as far as can be seen.
+    is_closed: bool,
+}
+
+/// What one round came to.
+struct Round {
+    /// The attachments that it found; those of the next round refer to them.
+    tags: BTreeSet<TagName>,
+    /// Whether there was time for everything.
+    is_whole: bool,
+}
+
+impl Attached<'_> {
+    /// Mirrors everything that is attached to the held images of the selected tags, then what is attached to that, up to
+    /// a depth. Returns the tags to keep; nothing if the invocation's time is up.
+    pub(crate) async fn mirror(
+        &self,
+        held: &mut BTreeMap<TagName, HeldTag>,
+    ) -> Result<Option<BTreeSet<TagName>>, WorkError> {
+        let (mut kept, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let (mut round, mut api) = (self.selected.clone(), Api::default());
+        for _ in 0..MAX_REFERRER_DEPTH {
+            let subjects = self.subjects(held, &round, &mut seen);
+            let listed = self.listed_tags(held, &subjects, &kept).await?;
+            self.copier.update(held);
+            if !listed.is_whole {
+                return Ok(None);
+            }
+            let merged = self.referrers(held, &subjects, &mut api).await?;
+            self.copier.update(held);
+            if !merged.is_whole {
+                return Ok(None);
+            }
+            round = listed.tags.into_iter().chain(merged.tags).filter(|tag| !kept.contains(tag)).collect();
+            kept.extend(round.iter().cloned());
+            if round.is_empty() || kept.len() > MAX_ATTACHED {
+                break;
+            }
+        }
+        Ok(Some(kept))
+    }
+
+    /// The manifests of some tags that were not seen before, and whether this run has copied them.
+    fn subjects(
+        &self,
+        held: &BTreeMap<TagName, HeldTag>,
+        tags: &BTreeSet<TagName>,
+        seen: &mut BTreeSet<Digest>,
+    ) -> BTreeMap<Digest, bool> {
+        let mut subjects = BTreeMap::new();
+        for (tag, held) in tags.iter().filter_map(|tag| Some((tag, held.get(tag)?))) {
+            for digest in std::iter::once(&held.digest).chain(&held.manifests) {
+                if seen.insert(digest.clone()) {
+                    subjects.insert(digest.clone(), self.is_new(tag));
+                }
+            }
+        }
+        subjects
+    }
+
+    /// Whether this run has copied a tag.
+    fn is_new(&self, tag: &TagName) -> bool {
+        self.invocation.copied.contains(tag) || self.copier.has_copied(tag)
+    }
+
+    /// Copies the attachments that the registry lists as tags, like any other tag.
+    async fn listed_tags(
+        &self,
+        held: &BTreeMap<TagName, HeldTag>,
+        subjects: &BTreeMap<Digest, bool>,
+        kept: &BTreeSet<TagName>,
+    ) -> Result<Round, WorkError> {
+        let is_new = |tag: &TagName| self.listed.contains(tag) && !self.selected.contains(tag) && !kept.contains(tag);
+        let tags: BTreeSet<TagName> = subjects.keys().flat_map(attached_tags).filter(is_new).collect();
+        self.invocation.progress.attached(tags.len());
+        let open: Vec<_> = tags.iter().filter(|tag| !self.invocation.done.contains(tag)).collect();
+        let wanted = self.invocation.plan(self.registry, self.copier, held, &open).await?;
+        let is_whole = self.invocation.copy(self.registry, self.copier, wanted).await?;
+        for tag in open.into_iter().filter(|_| is_whole && self.refresh) {
+            let Some(held) = held.get(tag).filter(|_| !self.copier.has_copied(tag)) else { continue };
+            // An index of ours, which may lack some of the registry's own.
+            let Some(source) = &held.source else { continue };
+            match self.copier.more_of(tag, source, held).await {
+                Ok(None) => {}
+                Ok(Some((outcome, digest))) => self.invocation.progress.outcome(tag, outcome, Some(digest)),
+                Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
+                Err(error) => self.failed(tag, error)?,
+            }
+        }
+        Ok(Round { tags, is_whole })
+    }
+
+    /// Asks the registry's API what refers to the subjects, and keeps that as the index that clients without such an
+    /// API look for.
+    async fn referrers(
+        &self,
+        held: &BTreeMap<TagName, HeldTag>,
+        subjects: &BTreeMap<Digest, bool>,
+        api: &mut Api,
+    ) -> Result<Round, WorkError> {
+        let (mut tags, mut due) = (BTreeSet::new(), Vec::new());
+        for (subject, is_new) in subjects {
+            let tag = referrers_tag(subject);
+            // What is held stays, unless the registry says that it is gone.
+            if held.contains_key(&tag) {
+                tags.insert(tag.clone());
+            }
+            let is_due = self.refresh || *is_new || self.is_new(&tag) || self.again.contains(subject);
+            if is_due && !self.invocation.done.contains(&tag) {
+                due.push((subject, tag));
+            }
+        }
+        let ask =
+            async |(subject, tag)| (subject, tag, self.invocation.knowledge.referrers(self.registry, subject).await);
+        // The first answer shows whether there is such an API; then many are asked at once.
+        let (first, rest) = due.split_at(due.len().min(1));
+        for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {
+            if api.exists == Some(false) {
+                break;
+            }
+            let mut answers = stream::iter(batch.iter().cloned()).map(ask).buffer_unordered(at_once);
+            let mut left: BTreeSet<&Digest> = batch.iter().map(|(subject, _)| *subject).collect();
+            while !left.is_empty() {
+                if self.invocation.meter.fallbacks().contains(Fallback::Referrers) {
+                    self.losses().unasked(left.len());
+                    left.into_iter().filter(|_| !api.is_closed).for_each(|subject| self.losses().ask_again(subject));
+                    break;
+                }
+                let Some((subject, tag, answer)) = answers.next().await else { break };
+                left.remove(subject);
+                if !self.invocation.budget.may_begin() {
+                    return Ok(Round { tags, is_whole: false });
+                }
+                match &answer {
+                    Ok(list) => drop(api.exists.get_or_insert(list.is_some())),
+                    Err(error) if is_refusal(error) => {
+                        self.refused(api, subject, error);
+                        continue;
+                    }
+                    Err(_) => {}
+                }
+                if let Ok(Some(Referrers { cut: Some(error), .. })) = &answer {
+                    self.lost(subject, error);
+                    self.losses().missing(1);
+                }
+                match self.merge(&tag, held.get(&tag), answer).await {
+                    Ok(true) => drop(tags.insert(tag)),
+                    Ok(false) => drop(tags.remove(&tag)),
+                    Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
+                    Err(error) => {
+                        self.invocation.progress.attached(usize::from(!self.listed.contains(&tag)));
+                        self.failed(&tag, error)?;
+                        tags.insert(tag);
+                    }
+                }
+            }
+        }
+        Ok(Round { tags, is_whole: true })
+    }
+
+    /// Notes that the registry did not say what refers to an image. The image was copied, and what was attached to it
+    /// stays; where it looks as if the API was refused altogether, it is not asked any more.
+    fn refused(&self, api: &mut Api, subject: &Digest, error: &UpstreamError) {
+        self.lost(subject, error);
+        self.losses().unasked(1);
+        api.refusals += 1;
+        api.is_closed = !is_passing(error);
+        if api.exists.is_none() || api.refusals >= MAX_REFUSALS {
+            self.invocation.meter.fall_back([Fallback::Referrers]);
+        }
+    }
+
+    /// Notes why it is not known, or not all, what refers to an image. After what may have passed soon the next sync asks
+    /// again; otherwise that waits until all images are asked for.
+    fn lost(&self, subject: &Digest, error: &UpstreamError) {
+        let repository = &self.invocation.mirror.config.repository;
+        tracing::warn!(%repository, %subject, %error, "the registry did not say what refers to an image");
+        if is_passing(error) {
+            self.losses().ask_again(subject);
+        }
+    }
+
+    fn losses(&self) -> &Losses {
+        &self.invocation.progress.losses
+    }
+
+    /// Records that a list could not be kept. What is too much of it fails nothing: the image was copied, and what was
+    /// attached to it stays.
+    fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
+        match error {
+            WorkError::Failed(failure) if failure.reason == FailureReason::ContentRefused => {
+                let (repository, message) = (&self.invocation.mirror.config.repository, failure.message);
+                tracing::warn!(%repository, %tag, message, "what refers to an image is left out");
+                self.losses().unasked(1);
+                Ok(())
+            }
+            error => self.invocation.failed(tag, error),
+        }
+    }
+
+    /// Makes the tag hold what the API answered, as far as it can be had, and what the registry's own tag of that name
+    /// holds, if it has one. Tells whether there is anything.
+    async fn merge(
+        &self,
+        tag: &TagName,
+        held: Option<&HeldTag>,
+        answer: Result<Option<Referrers>, UpstreamError>,
+    ) -> Result<bool, WorkError> {
+        let is_listed = self.listed.contains(tag);
+        let own = held.filter(|_| is_listed);
+        let Some(Referrers { list, cut }) = answer? else { return Ok(held.is_some()) };
+        let mut referrers = list.referrers;
+        let unservable = referrers.iter().filter(|it| !is_servable(it)).count();
+        self.losses().missing(list.unreadable.saturating_add(unservable));
+        referrers.retain(is_servable);
+        // What a list lacks that is cut stays.
+        let known = match own.or(held.filter(|_| cut.is_some())) {
+            Some(held) => self.copier.held_list(&held.digest).await?,
+            None => ReferrerList::default(),
+        };
+        let (is_index, known) = (known.is_of_referrers(), known.referrers);
+        let is_more = |referrer: &Referrer| known.iter().all(|known| known.digest != referrer.digest);
+        if own.is_some() && is_index && !referrers.iter().any(is_more) {
+            return Ok(true);
+        }
+        // An image that somebody wants stays, or its place stays free.
+        if is_listed && self.selected.contains(tag) && !(is_index && self.copier.refer(tag, &known).await?) {
+            if !referrers.is_empty() {
+                self.losses().taken();
+            }
+            return Ok(held.is_some());
+        }
+        if is_index {
+            referrers.extend(known);
+        }
+        if referrers.is_empty() {
+            return Ok(own.is_some());
+        }
+        let mut bytes = index(referrers.clone())?;
+        // What is not held already has to come, or is not listed.
+        if held.is_none_or(|held| held.digest != Digest::sha256(&bytes)) {
+            let Gathered { had, missing } = self.copier.gather(referrers).await?;
+            self.losses().missing(missing);
+            if had.is_empty() {
+                return Ok(held.is_some());
+            }
+            bytes = index(had)?;
+        }
+        let digest = Digest::sha256(&bytes);
+        self.invocation.progress.attached(usize::from(!self.listed.contains(tag)));
+        let kept = held.filter(|held| held.digest == digest);
+        if let Some(kept) = kept {
+            let verified =
+                if self.invocation.verifies { self.copier.verify(tag, kept).await? } else { Outcome::Unchanged };
+            self.invocation.progress.outcome(tag, verified, None);
+            return Ok(true);
+        }
+        let digest = self.copier.keep_index(bytes).await?;
+        let source = own.map_or(&digest, |own| own.source.as_ref().unwrap_or(&own.digest)).clone();
+        let outcome = self.copier.tag(tag, &digest, Some(source), Believed::of(held)).await?;
+        self.invocation.progress.outcome(tag, outcome, Some(digest));
+        Ok(true)
+    }
+}
+
+/// Whether it is the API that refuses, and not the registry that wants to be left alone, or lists too much.
+fn is_refusal(error: &UpstreamError) -> bool {
+    !matches!(error, UpstreamError::RateLimited { .. } | UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
+}
+
+/// Whether the same question may well be answered soon.
+fn is_passing(error: &UpstreamError) -> bool {
+    match error {
+        UpstreamError::Timeout(_) | UpstreamError::Connection { .. } | UpstreamError::Truncated { .. } => true,
+        UpstreamError::Status { status, .. } | UpstreamError::Storage { status, .. } => *status >= 500,
+        _ => false,
+    }
+}

@@ -1,0 +1,249 @@
+//! One large blob: fetched in parallel parts, hashed in order, uploaded in parallel; left and taken up at any part.
+
+use std::{ops::Range, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{Digest, failure::Failure, manifest::Descriptor};
+use moorage_state::{PendingUpload, now};
+use moorage_storage::{Present, Room, Upload};
+use moorage_upstream::BlobReader;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    error::WorkError,
+    transfer::{blobs::Blobs, possession::Proof},
+};
+
+/// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
+/// times as much.
+const PARTS_IN_FLIGHT: usize = 12;
+/// How often the table learns how far an upload is. A killed sync fetches again at most what came since.
+const RECORD_EVERY: Duration = Duration::from_secs(1);
+
+/// A part in memory, and its place there.
+type Piece = (Bytes, Option<Room>);
+
+/// An upload that is gone on with.
+struct Taken {
+    upload: Upload,
+    /// Whether what came first in this run was wrong.
+    again: bool,
+}
+
+impl Blobs {
+    /// Copies a blob from where an earlier attempt left it. What arrived stays for the next attempt, unless the content
+    /// turns out to be wrong: then all of it is fetched once more, in one piece. `is_held` tells whether it is linked and
+    /// protected already.
+    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
+        let Taken { upload, again } = self.take_up(blob).await?;
+        match self.try_upload(blob, present, is_held, (upload, again)).await {
+            Err(error) if error.is_wrong_content() && !again => {}
+            result => return result,
+        }
+        let upload = self.begin(blob, true).await?;
+        self.try_upload(blob, present, is_held, (upload, true)).await?;
+        // Parts may be what the registry has wrong.
+        self.registry.sends_no_parts();
+        Ok(())
+    }
+
+    async fn try_upload(
+        &self,
+        blob: &Descriptor,
+        present: Present,
+        is_held: bool,
+        (mut upload, again): (Upload, bool),
+    ) -> Result<(), WorkError> {
+        let begun = upload.checkpoint().offset;
+        // Boxed: it holds a part's connection and its place in memory.
+        let filled = Box::pin(self.fill(blob, &mut upload, again)).await;
+        // What is on its way arrives, whatever has happened: the next attempt goes on behind it.
+        let settled = upload.settle().await;
+        if upload.checkpoint().offset > begun {
+            self.progress.stored();
+        }
+        self.record(blob, &upload, again).await?;
+        if let Err(error) = filled.and(settled.map_err(Into::into)) {
+            if error.is_wrong_content() || upload.checkpoint().offset == 0 {
+                self.progress.lost(upload.checkpoint().offset);
+                self.give_up(&blob.digest, &upload.checkpoint().upload_id).await?;
+            }
+            return Err(error);
+        }
+        let proven = match upload.verify(self.possession.owner()).await.map_err(WorkError::from) {
+            Ok(proven) => proven,
+            Err(error) => {
+                if error.is_wrong_content() {
+                    self.progress.lost(blob.size);
+                    self.give_up(&blob.digest, &upload.checkpoint().upload_id).await?;
+                }
+                return Err(error);
+            }
+        };
+        if !is_held {
+            self.hold(&Proof::unlinked(proven.clone())).await?;
+        }
+        upload.complete(&proven, present).await?;
+        self.progress.stored();
+        Ok(self.table.delete_upload(&self.repository, &blob.digest).await?)
+    }
+
+    /// Gives up the uploads that this run did not want: their blobs were deleted or moved at the registry.
+    pub(crate) async fn give_up_others(&self) -> Result<(), WorkError> {
+        for upload in self.table.uploads(&self.repository).await? {
+            if upload.run_id != self.run {
+                self.give_up(&upload.digest, &upload.checkpoint.upload_id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_up(&self, blob: &Descriptor) -> Result<Taken, WorkError> {
+        if let Some(pending) = self.table.upload(&self.repository, &blob.digest).await? {
+            let (id, is_ours) = (pending.checkpoint.upload_id.clone(), pending.run_id == self.run);
+            // Another run has its own two times.
+            let again = pending.again && is_ours;
+            // What an earlier repository of the name has hashed, this one's registry has not sent.
+            if pending.generation == self.possession.owner().generation
+                && let Some(upload) = self.storage.resume_upload(&blob.digest, blob.size, pending.checkpoint).await?
+            {
+                let there = upload.checkpoint().offset;
+                if is_ours {
+                    self.progress.counted(there);
+                } else {
+                    self.progress.done(there);
+                }
+                self.write(blob, &upload, again).await?;
+                return Ok(Taken { upload, again });
+            }
+            self.give_up(&blob.digest, &id).await?;
+            return Ok(Taken { upload: self.begin(blob, again).await?, again });
+        }
+        Ok(Taken { upload: self.begin(blob, false).await?, again: false })
+    }
+
+    async fn begin(&self, blob: &Descriptor, again: bool) -> Result<Upload, WorkError> {
+        let upload = self.storage.begin_upload(&blob.digest, blob.size).await?;
+        self.write(blob, &upload, again).await?;
+        Ok(upload)
+    }
+
+    /// Pushes what is missing, until that is done or it is time to hand over: by parts, as long as the registry sends
+    /// them and they were not wrong before.
+    async fn fill(&self, blob: &Descriptor, upload: &mut Upload, again: bool) -> Result<(), WorkError> {
+        let mut missing = upload.missing();
+        let Some(first) = missing.next() else { return Ok(()) };
+        // Room comes before the request: who waits for room must not keep the registry's connections from others.
+        let length = first.end - first.start;
+        if !again {
+            let room = self.storage.room(length).await?;
+            if let Some(reader) = self.registry.blob_part(&blob.digest, blob.size, first).await? {
+                let parts = self.parts(blob, (reader, room), missing);
+                if self.push_all(blob, upload, parts, again).await? {
+                    return Ok(());
+                }
+            }
+        }
+        // Room for the part that is read and for one on its way, for as long as the connection is held.
+        let _room = self.storage.room(2 * length).await?;
+        let mut missing = upload.missing().peekable();
+        let Some(first) = missing.peek() else { return Ok(()) };
+        let reader = self.registry.whole_blob(&blob.digest, blob.size, first.start).await?;
+        if !again {
+            self.registry.sends_no_parts();
+        }
+        let pieces = stream::try_unfold((reader, missing), |(mut reader, mut missing)| async move {
+            let Some(range) = missing.next() else { return Ok(None) };
+            let bytes = reader.take(range.end - range.start).await?;
+            Ok::<_, WorkError>(Some((Some((bytes, None)), (reader, missing))))
+        });
+        Box::pin(self.push_all(blob, upload, pieces, again)).await.map(drop)
+    }
+
+    /// Pushes pieces until there are no more. Tells whether these were all; not if there is one that does not come as a
+    /// part.
+    async fn push_all(
+        &self,
+        blob: &Descriptor,
+        upload: &mut Upload,
+        pieces: impl Stream<Item = Result<Option<Piece>, WorkError>>,
+        again: bool,
+    ) -> Result<bool, WorkError> {
+        let (mut pieces, mut ticks) = (std::pin::pin!(pieces), tokio::time::interval(RECORD_EVERY));
+        let mut recorded = upload.checkpoint().offset;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.budget.ending() => return Err(WorkError::Suspended),
+                _ = ticks.tick() => {
+                    upload.land_ready().await?;
+                    if upload.checkpoint().offset > recorded {
+                        recorded = upload.checkpoint().offset;
+                        self.write(blob, upload, again).await?;
+                    }
+                }
+                piece = pieces.try_next() => {
+                    let Some(piece) = piece? else { return Ok(true) };
+                    let Some((bytes, room)) = piece else { return Ok(false) };
+                    self.progress.received(bytes.len() as u64);
+                    upload.push(bytes, room).await?;
+                }
+            }
+        }
+    }
+
+    /// The parts of a blob in their order, of which some are fetched at once. Room is taken in that order, too, and
+    /// before the request, so whoever waits for room waits for parts that can arrive.
+    fn parts<'a>(
+        &'a self,
+        blob: &'a Descriptor,
+        (reader, room): (BlobReader, Room),
+        rest: impl Iterator<Item = Range<u64>> + Send + 'a,
+    ) -> impl Stream<Item = Result<Option<Piece>, WorkError>> + Send + 'a {
+        let first = AbortOnDropHandle::new(tokio::spawn(reader.part()));
+        let rest = stream::iter(rest).then(async move |range| {
+            let room = self.storage.room(range.end - range.start).await?;
+            let (registry, digest, size) = (self.registry.clone(), blob.digest.clone(), blob.size);
+            let fetch = async move {
+                match registry.blob_part(&digest, size, range).await? {
+                    Some(reader) => reader.part().await,
+                    None => Ok(None),
+                }
+            };
+            Ok((AbortOnDropHandle::new(tokio::spawn(fetch)), room))
+        });
+        let started = stream::iter([Ok((first, room))]).chain(rest);
+        let arrived = started.map(async |started: Result<_, WorkError>| {
+            let (fetch, room) = started?;
+            // Only a fault of ours ends it so; what that says may be anything.
+            let bytes = fetch.await.map_err(|_| WorkError::Failed(Failure::fault()))??;
+            Ok(bytes.map(|bytes| (bytes, Some(room))))
+        });
+        arrived.buffered(PARTS_IN_FLIGHT)
+    }
+
+    /// Records how far an attempt came that ends here, and takes back what did not arrive.
+    async fn record(&self, blob: &Descriptor, upload: &Upload, again: bool) -> Result<(), WorkError> {
+        let checkpoint = upload.checkpoint();
+        self.progress.lost(upload.pushed() - checkpoint.offset);
+        if checkpoint.offset == blob.size {
+            return Ok(());
+        }
+        self.write(blob, upload, again).await
+    }
+
+    async fn write(&self, blob: &Descriptor, upload: &Upload, again: bool) -> Result<(), WorkError> {
+        self.claim.check()?;
+        let checkpoint = upload.checkpoint().clone();
+        let generation = self.possession.owner().generation;
+        let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run, generation, again };
+        Ok(self.table.put_upload(&self.repository, pending, now()).await?)
+    }
+
+    async fn give_up(&self, digest: &Digest, upload_id: &str) -> Result<(), WorkError> {
+        self.claim.check()?;
+        self.storage.abort_upload(digest, upload_id).await?;
+        Ok(self.table.delete_upload(&self.repository, digest).await?)
+    }
+}

@@ -1,0 +1,49 @@
+//! Cancelling an organization's mirror: its repositories' syncs end with it.
+
+use std::time::Instant;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{
+    Namespace, RepositoryName,
+    task::{Task, TaskAnswer},
+};
+use moorage_state::{LogOf, StateError, TransitionError};
+use tokio::time::timeout_at;
+use uuid::Uuid;
+
+use crate::{
+    error::OrganizationsError,
+    log,
+    organizations::{CHANGES_IN_FLIGHT, Organizations},
+};
+
+impl Organizations {
+    /// Cancels the syncs of all repositories of an organization's mirror; none of them runs until Sync Now. Another
+    /// invocation goes on if that is not done at `end`.
+    pub async fn cancel(&self, organization: &Namespace, end: Instant) -> Result<TaskAnswer, OrganizationsError> {
+        if let Ok(cancelled) = timeout_at(end.into(), self.cancel_syncs(organization)).await {
+            return cancelled;
+        }
+        self.invoker.order(&Task::CancelDiscovered { organization: organization.clone() }).await?;
+        Ok(TaskAnswer::Unfinished)
+    }
+
+    async fn cancel_syncs(&self, organization: &Namespace) -> Result<TaskAnswer, OrganizationsError> {
+        let Some(mirror) = self.table.organization_mirror(organization).await? else { return Ok(TaskAnswer::NotFound) };
+        self.table.drop_turns(organization).await?;
+        let discovered = self.table.discovered(organization).await?;
+        let active = discovered.into_iter().filter(|it| it.skipped.is_none()).map(|it| it.repository);
+        let cancel = async |repository: RepositoryName| {
+            let stopped = self.table.transition(&repository, |mirror| Ok(mirror.state.stop(Uuid::new_v4())?)).await;
+            match stopped {
+                Ok(_) => Ok(1),
+                Err(TransitionError::State(error)) => Err(error),
+                Err(_) => Ok(0),
+            }
+        };
+        let cancelled = stream::iter(active).map(cancel).buffer_unordered(CHANGES_IN_FLIGHT);
+        let cancelled = cancelled.try_fold(0, async |sum, one| Ok::<_, StateError>(sum + one)).await?;
+        self.table.add_log_of(LogOf::Namespace(organization), &[log::cancelled(&mirror, cancelled)]).await?;
+        Ok(TaskAnswer::Done)
+    }
+}

@@ -1,0 +1,63 @@
+//! Failures: of a task as a function, and of a round, which is reported.
+
+use moorage_domain::{FailureReason, Timestamp, failure::Failure};
+use moorage_schedule::ScheduleError;
+use moorage_state::{SecretError, StateError, TransitionError};
+use moorage_upstream::UpstreamError;
+
+/// What was asked for could not be done, and that could not be reported either. It can be asked for again.
+#[derive(Debug, thiserror::Error)]
+pub enum OrganizationsError {
+    /// The table failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Something could not be scheduled or started.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}
+
+/// What stops a round.
+#[derive(Debug)]
+pub(crate) enum RoundError {
+    /// It failed.
+    Failed(Failure),
+    /// The claim was lost: the mirror was cancelled or deleted, or another discovery took over.
+    ClaimLost,
+    /// The registry is to be left alone until this moment; another invocation goes on then.
+    Limited(Timestamp),
+}
+
+/// A failure that none of the classes names.
+pub(crate) fn unusable(error: impl std::error::Error) -> RoundError {
+    RoundError::Failed(Failure::of(FailureReason::UnknownError, &error))
+}
+
+impl From<UpstreamError> for RoundError {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::RateLimited { until } => Self::Limited(until),
+            error => Self::Failed(Failure::of(error.reason(), &error)),
+        }
+    }
+}
+
+impl From<StateError> for RoundError {
+    fn from(error: StateError) -> Self {
+        Self::Failed(Failure::of(FailureReason::StorageError, &error))
+    }
+}
+
+impl From<SecretError> for RoundError {
+    fn from(error: SecretError) -> Self {
+        Self::Failed(Failure::of(FailureReason::DecryptionFailed, &error))
+    }
+}
+
+impl From<TransitionError> for RoundError {
+    fn from(error: TransitionError) -> Self {
+        match error {
+            TransitionError::State(error) => error.into(),
+            TransitionError::NotFound | TransitionError::NotEligible(_) | TransitionError::ClaimLost => Self::ClaimLost,
+        }
+    }
+}

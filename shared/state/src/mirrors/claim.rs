@@ -1,0 +1,225 @@
+//! The claim: for a while, the right to sync a mirror, or to discover what an organization's mirror is to mirror. Both have
+//! the same one.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use moorage_domain::{
+    Namespace, RepositoryName, Timestamp,
+    failure::Failure,
+    run::{RunId, Trigger},
+    status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
+};
+use uuid::Uuid;
+
+use crate::{Mirror, OrganizationMirror, Repository, StateError, Table, TransitionError, now};
+
+/// The pause before asking again whether whoever keeps a mirror from being claimed is done: that takes seconds.
+const LOCKED_PAUSE: Duration = Duration::from_millis(500);
+/// How long a request that was under way when its run stopped may take to arrive.
+const SETTLED: Duration = Duration::from_secs(1);
+/// The longest pause between two renewals: how soon a cancel is noticed.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(3);
+/// How often a claim is renewed before it would expire, at least.
+const RENEWALS: u32 = 4;
+
+/// What a claim is asked for by.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimant {
+    /// Why a sync, or a discovery, is to begin.
+    pub trigger: Trigger,
+    /// How long the claim lasts unless it is renewed.
+    pub duration: Duration,
+}
+
+/// A claim that somebody holds.
+#[derive(Debug)]
+pub struct Claim {
+    table: Table,
+    of: Of,
+    transaction: Uuid,
+    duration: Duration,
+    run: RunId,
+    /// Unix seconds of the expiration that the table has.
+    expiration: AtomicI64,
+}
+
+/// Whose claim it is.
+#[derive(Debug)]
+enum Of {
+    Mirror(RepositoryName),
+    Organization(Namespace),
+}
+
+/// What a mirror, or an organization's mirror, is since its claim was given up.
+#[derive(Debug, Clone)]
+pub struct Released {
+    /// Its new state.
+    pub state: SyncState,
+    /// Seconds between two starts.
+    pub sync_interval: u64,
+    /// Whether its schedule is on.
+    pub is_enabled: bool,
+}
+
+impl Claim {
+    /// Claims the mirror of a repository. While somebody has the repository to themselves, or a run that was ended has not
+    /// noticed, that is waited for as long as `may_wait` says so; then it is [`NotEligible::Locked`].
+    pub async fn of_mirror(
+        table: &Table,
+        repository: &Repository,
+        claimant: Claimant,
+        may_wait: impl Fn() -> bool,
+    ) -> Result<(Self, Mirror), TransitionError> {
+        let claim = async |new: NewClaim| {
+            let claimed = table.claim(repository, |mirror| {
+                Ok(mirror.state.claim(mirror.config.is_enabled, claimant.trigger, now(), new)?)
+            });
+            claimed.await
+        };
+        let of = Of::Mirror(repository.repository.clone());
+        Self::take(table, of, claimant.duration, may_wait, claim).await
+    }
+
+    /// As [`Self::of_mirror`], for an organization's mirror: what is waited for is a discovery that was ended.
+    pub async fn of_organization(
+        table: &Table,
+        organization: &Namespace,
+        claimant: Claimant,
+        may_wait: impl Fn() -> bool,
+    ) -> Result<(Self, OrganizationMirror), TransitionError> {
+        let claim = async |new: NewClaim| {
+            let claimed = table.transition_organization(organization, |mirror| {
+                Ok(mirror.state.claim(mirror.config.is_enabled, claimant.trigger, now(), new)?)
+            });
+            claimed.await
+        };
+        let of = Of::Organization(organization.clone());
+        Self::take(table, of, claimant.duration, may_wait, claim).await
+    }
+
+    async fn take<M>(
+        table: &Table,
+        of: Of,
+        duration: Duration,
+        may_wait: impl Fn() -> bool,
+        claim: impl AsyncFn(NewClaim) -> Result<M, TransitionError>,
+    ) -> Result<(Self, M), TransitionError> {
+        let (transaction, run) = (Uuid::new_v4(), RunId(Uuid::now_v7()));
+        loop {
+            let expiration = now().plus(duration);
+            match claim(NewClaim { transaction, expiration, run }).await {
+                Err(TransitionError::NotEligible(NotEligible::Locked)) if may_wait() => {
+                    tokio::time::sleep(LOCKED_PAUSE).await;
+                }
+                claimed => {
+                    let (table, expiration) = (table.clone(), AtomicI64::new(expiration.unix()));
+                    return Ok((Self { table, of, transaction, duration, run, expiration }, claimed?));
+                }
+            }
+        }
+    }
+
+    /// The run that begins with this claim, unless an earlier one goes on.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// What the table knows the claim by: the fencing token of whatever is written by it.
+    pub fn transaction(&self) -> Uuid {
+        self.transaction
+    }
+
+    /// How often to renew: a few times before the claim expires, and often enough that a cancel is noticed soon.
+    pub fn renewal_interval(&self) -> Duration {
+        (self.duration / RENEWALS).min(LONGEST_RENEWAL)
+    }
+
+    /// Renews the claim; [`TransitionError::ClaimLost`] if it is no longer ours.
+    pub async fn renew(&self) -> Result<(), TransitionError> {
+        let (now, transaction) = (now(), self.transaction);
+        let expiration = now.plus(self.duration);
+        match &self.of {
+            Of::Mirror(name) => self.table.renew_claim(name, transaction, now, expiration).await?,
+            Of::Organization(name) => self.table.renew_organization_claim(name, transaction, now, expiration).await?,
+        }
+        self.expiration.store(expiration.unix(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Renews the claim from time to time, and returns when it is lost. After another failure the next renewal may succeed;
+    /// if none does, the claim expires.
+    pub async fn keep(&self) {
+        loop {
+            tokio::time::sleep(self.renewal_interval()).await;
+            if let Err(TransitionError::ClaimLost) = self.renew().await {
+                return;
+            }
+        }
+    }
+
+    /// Fails once the claim may have been taken over, without asking the table. Whatever changes what readers see asks here
+    /// first.
+    pub fn check(&self) -> Result<(), TransitionError> {
+        let expiration = Timestamp::from_unix(self.expiration.load(Ordering::Relaxed));
+        if now() < expiration { Ok(()) } else { Err(TransitionError::ClaimLost) }
+    }
+
+    /// Gives the claim up and moves the mirror to its next state. `None` if the claim was lost before.
+    pub async fn release(
+        &self,
+        end: SyncEnd,
+        findings: Option<Findings>,
+        failure: Option<&Failure>,
+    ) -> Result<Option<Released>, StateError> {
+        self.give_up(|state, sync_interval| {
+            let state = state.release(end, sync_interval, now(), Uuid::new_v4()).because(failure);
+            findings.map_or(state.clone(), |findings| state.with(findings))
+        })
+        .await
+    }
+
+    /// Gives the claim up for the next invocation of the same run. `None` if the claim was lost before.
+    pub async fn hand_over(&self) -> Result<Option<Released>, StateError> {
+        self.give_up(|state, _| state.hand_over(now(), Uuid::new_v4())).await
+    }
+
+    /// Keeps everybody away until a moment, and then lets anybody go on. `None` if the claim was lost before.
+    pub async fn wait(&self, until: Timestamp) -> Result<Option<Released>, StateError> {
+        self.give_up(|state, _| state.wait(until, Uuid::new_v4())).await
+    }
+
+    /// Says that whoever held the claim has noticed that it was taken away, and writes nothing more: others need not wait for
+    /// that any longer. What a discovery writes is in transactions, so that nothing is under way.
+    pub async fn leave(&self) -> Result<(), StateError> {
+        match &self.of {
+            Of::Mirror(name) => self.table.run_has_left(name, self.transaction, now().plus(SETTLED)).await,
+            Of::Organization(name) => self.table.discovery_has_left(name, self.transaction).await,
+        }
+    }
+
+    async fn give_up(&self, next: impl Fn(&SyncState, u64) -> SyncState) -> Result<Option<Released>, StateError> {
+        let next = |state: &SyncState, sync_interval: u64| {
+            let is_ours = state.sync_transaction_id == self.transaction;
+            if is_ours { Ok(next(state, sync_interval)) } else { Err(TransitionError::ClaimLost) }
+        };
+        let given = match &self.of {
+            Of::Mirror(name) => {
+                let given = self.table.transition(name, |mirror| next(&mirror.state, mirror.config.sync_interval));
+                given.await.map(|mirror| (mirror.state, mirror.config.sync_interval, mirror.config.is_enabled))
+            }
+            Of::Organization(name) => {
+                let given =
+                    self.table.transition_organization(name, |mirror| next(&mirror.state, mirror.config.sync_interval));
+                given.await.map(|mirror| (mirror.state, mirror.config.sync_interval, mirror.config.is_enabled))
+            }
+        };
+        match given {
+            Ok((state, sync_interval, is_enabled)) => Ok(Some(Released { state, sync_interval, is_enabled })),
+            Err(TransitionError::State(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}

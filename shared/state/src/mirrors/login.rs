@@ -1,0 +1,195 @@
+//! How a mirror presents itself to its registry and to the proxies on the way: which of the stored credentials are meant for
+//! that place, and their decryption.
+
+use moorage_domain::{
+    Access, Credentials, Dropped, ExposeSecret as _, Namespace, Proxy, ProxyUrl, RepositoryName, RobotName,
+    SecretString, Warning, mirror::RegistryConfig,
+};
+
+use crate::{
+    Account, Ciphertext, Mirror, MirrorSecrets, OrganizationMirror, Owner, Purpose, SecretBox, SecretError, StateError,
+    Table,
+};
+
+/// Who a mirror is at its registry, with its passwords still encrypted.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The identity that requests count for.
+    pub account: Account,
+    /// What the registry is not told of who asks, although it might be.
+    pub warning: Option<Warning>,
+    password: Option<Password>,
+    keeper: Keeper,
+}
+
+/// A user name, and the password that goes with it.
+#[derive(Debug, Clone)]
+struct Password {
+    username: String,
+    ciphertext: Ciphertext,
+    of: KeptBy,
+    /// The registry's host, as the password is bound to it.
+    registry: String,
+}
+
+/// Whose secrets they are.
+#[derive(Debug, Clone)]
+enum KeptBy {
+    Mirror(RepositoryName),
+    Robot(RobotName),
+    Organization(Namespace),
+}
+
+impl KeptBy {
+    fn owner(&self) -> Owner<'_> {
+        match self {
+            Self::Mirror(repository) => Owner::Repository(repository),
+            Self::Robot(robot) => Owner::Robot(robot),
+            Self::Organization(organization) => Owner::Organization(organization),
+        }
+    }
+}
+
+/// Who keeps a mirror's secrets: itself, or its organization's mirror.
+#[derive(Debug, Clone)]
+struct Keeper {
+    of: KeptBy,
+    /// The registry's host, as the secrets are bound to it.
+    registry: String,
+    username: Option<String>,
+    secrets: MirrorSecrets,
+}
+
+impl Keeper {
+    fn of_organization(mirror: &OrganizationMirror) -> Self {
+        let config = &mirror.config;
+        Self {
+            of: KeptBy::Organization(config.organization.clone()),
+            registry: config.external_registry_url.authority().to_owned(),
+            username: config.external_registry_username.clone(),
+            secrets: mirror.secrets.clone(),
+        }
+    }
+
+    fn password(&self, username: String) -> Option<Password> {
+        let ciphertext = self.secrets.external_registry_password.clone()?;
+        Some(Password { username, ciphertext, of: self.of.clone(), registry: self.registry.clone() })
+    }
+}
+
+impl Table {
+    /// Finds the credentials of a mirror: its own, or its organization's mirror's; else its robot's for this registry. A user
+    /// name without a password means anonymous, as in Quay: the robot's password does not stand in for one that was dropped.
+    pub async fn login(&self, mirror: &Mirror) -> Result<Login, StateError> {
+        let config = &mirror.config;
+        let keeper = self.keeper(mirror).await?;
+        let dropped = keeper.secrets.credentials_dropped.warning();
+        let (password, warning) = match &keeper.username {
+            Some(username) => (keeper.password(username.clone()), dropped),
+            None => match self.robot_password(mirror).await? {
+                Ok(password) => (password, dropped),
+                Err(withheld) => (None, Some(withheld)),
+            },
+        };
+        let username = password.as_ref().map(|password| password.username.as_str());
+        let account = Account::new(config.repository.namespace(), config.external_reference.registry(), username);
+        Ok(Login { account, warning, password, keeper })
+    }
+
+    /// The password of a mirror's robot for the mirror's registry, if it has one; the warning if it may not be sent that way.
+    async fn robot_password(&self, mirror: &Mirror) -> Result<Result<Option<Password>, Warning>, StateError> {
+        let config = &mirror.config;
+        let registry = self.robot(&config.robot).await?.and_then(|robot| robot.external_registry);
+        let registry = registry.filter(|registry| registry.host == config.external_reference.authority());
+        let Some(registry) = registry else { return Ok(Ok(None)) };
+        let insecure = !config.external_registry_config.verify_tls() && !registry.allow_insecure;
+        let proxy = config.external_registry_config.has_proxy() && !registry.allow_proxy;
+        if insecure || proxy {
+            return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
+        }
+        Ok(Ok(Some(Password {
+            username: registry.username,
+            ciphertext: registry.password,
+            of: KeptBy::Robot(config.robot.clone()),
+            registry: registry.host,
+        })))
+    }
+
+    async fn keeper(&self, mirror: &Mirror) -> Result<Keeper, StateError> {
+        let config = &mirror.config;
+        let username = config.external_registry_username.clone();
+        let own = Keeper {
+            of: KeptBy::Mirror(config.repository.clone()),
+            registry: config.external_reference.registry().to_owned(),
+            username: username.clone(),
+            secrets: mirror.secrets.clone(),
+        };
+        let has_secrets = username.is_some() || config.external_registry_config.has_proxy();
+        if !mirror.is_discovered || !has_secrets {
+            return Ok(own);
+        }
+        let organization = self.organization_mirror(&config.repository.namespace()).await?;
+        if let Some(organization) = organization.filter(|organization| is_at_the_place_of(mirror, organization)) {
+            let keeper = Keeper::of_organization(&organization);
+            return Ok(Keeper { username: username.and(keeper.username), ..keeper });
+        }
+        // Its organization's mirror has moved on or is gone. What that has now is for another place.
+        let dropped = Dropped { external_registry_password: username.is_some(), ..Dropped::default() };
+        Ok(Keeper { secrets: MirrorSecrets { credentials_dropped: dropped, ..MirrorSecrets::default() }, ..own })
+    }
+}
+
+/// Whether a repository still refers to where its organization's mirror refers to: that changes between two rounds.
+fn is_at_the_place_of(mirror: &Mirror, organization: &OrganizationMirror) -> bool {
+    let (ours, theirs) = (&mirror.config, &organization.config);
+    ours.external_reference.authority().eq_ignore_ascii_case(theirs.external_registry_url.authority())
+        && ours.external_registry_config.route() == theirs.external_registry_config.route()
+}
+
+impl Login {
+    /// Who an organization's mirror is at its registry.
+    pub fn of_organization(mirror: &OrganizationMirror) -> Self {
+        let config = &mirror.config;
+        let keeper = Keeper::of_organization(mirror);
+        // Quay's API wants a token and no user.
+        let password = keeper.password(keeper.username.clone().unwrap_or_default());
+        let username = config.external_registry_username.as_deref();
+        let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);
+        Self { account, warning: keeper.secrets.credentials_dropped.warning(), password, keeper }
+    }
+
+    /// Decrypts the credentials, and the passwords of the proxies that the configuration names.
+    pub async fn decrypt(&self, secrets: &SecretBox, config: &RegistryConfig) -> Result<Access, SecretError> {
+        let credentials = match &self.password {
+            None => None,
+            Some(Password { username, ciphertext, of, registry }) => {
+                let password = secrets.decrypt(Purpose::Registry(of.owner(), registry), ciphertext).await?;
+                Some(Credentials { username: username.clone(), password })
+            }
+        };
+        let proxy = Proxy {
+            http: self.keeper.proxy(secrets, config, "http_proxy").await?,
+            https: self.keeper.proxy(secrets, config, "https_proxy").await?,
+            no_proxy: config.proxy("no_proxy").map(str::to_owned),
+        };
+        Ok(Access { credentials, proxy })
+    }
+}
+
+impl Keeper {
+    /// The URL of a proxy with its password, by the name of its setting.
+    async fn proxy(
+        &self,
+        secrets: &SecretBox,
+        config: &RegistryConfig,
+        key: &str,
+    ) -> Result<Option<SecretString>, SecretError> {
+        let Some(text) = config.proxy(key) else { return Ok(None) };
+        let (Some(password), Ok(url)) = (self.secrets.proxy(key), ProxyUrl::split(text)) else {
+            return Ok(Some(text.into()));
+        };
+        let purpose = Purpose::Proxy { owner: self.of.owner(), registry: &self.registry, proxy: url.address() };
+        let password = secrets.decrypt(purpose, password).await?;
+        Ok(Some(url.with_password(password.expose_secret()).into()))
+    }
+}
