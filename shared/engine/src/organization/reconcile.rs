@@ -48,7 +48,7 @@ impl Engine {
             let organization = config.organization.clone();
             async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
         };
-        self.table.follow_organization_mirror(mirror, make).await
+        self.table.follow_organization_mirror(&mirror, make).await
     }
 
     /// Gives lost turns out again, and releases repositories whose organization's mirror is gone.
