@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::ResponseChecksumValidation;
-use moorage_distribution::{
-    Access, Content, Registry,
-    alias::{self, Alias},
-};
+use moorage_distribution::{Access, Alias, Content, Registry};
 use moorage_runtime::{Environment, SettingError, StackSecret, aws};
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
@@ -53,10 +50,8 @@ impl Config {
         let storage = |s3: aws_sdk_s3::config::Builder| {
             Storage::new(aws_sdk_s3::Client::from_conf(s3.build()), &self.bucket, root.clone(), NO_MEMORY)
         };
-        let alias = aws
-            .endpoint_url()
-            .and_then(alias::other_name)
-            .map(|endpoint| Alias { storage: storage(s3.clone().endpoint_url(endpoint.as_str())), endpoint });
+        let other_name = |url: &str| storage(s3.clone().endpoint_url(url));
+        let alias = aws.endpoint_url().and_then(|endpoint| Alias::of(endpoint, other_name));
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
         Registry {
             content: Content::new(storage(s3), alias),

@@ -12,21 +12,19 @@ pub(crate) mod token;
 
 use std::sync::Arc;
 
-use lambda_http::http::HeaderMap;
+use http::HeaderMap;
 use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
 use moorage_runtime::StackSecret;
 use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Table};
 
 use self::{
-    caller::{Caller, Callers},
+    caller::{Caller, Callers, KEPT},
     credentials::Credentials,
     scope::Scope,
     token::Claims,
 };
 use crate::{cache::Cache, error::PullError};
 
-/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
-pub(crate) const KEPT: i64 = 30;
 /// How many roles and visibilities are kept.
 const CAPACITY: usize = 1_000;
 /// How much of a secret's hash a token names it by, in characters.

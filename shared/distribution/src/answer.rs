@@ -1,14 +1,9 @@
 //! Answers.
 
 use bytes::Bytes;
-use lambda_http::{
-    Body, Response,
-    http::{
-        HeaderValue, StatusCode,
-        header::{
-            CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-        },
-    },
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
 use moorage_domain::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -73,17 +68,8 @@ impl Answer {
         self
     }
 
-    pub(crate) fn status(&self) -> u16 {
-        self.status
-    }
-
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let body = match String::from_utf8(self.body.into()) {
-            Ok(text) if text.is_empty() => Body::Empty,
-            Ok(text) => Body::Text(text),
-            Err(error) => Body::Binary(error.into_bytes()),
-        };
-        let mut response = Response::new(body);
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let mut response = Response::new(self.body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_content = response.status().is_success();
         let headers = response.headers_mut();

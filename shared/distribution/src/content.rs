@@ -1,7 +1,7 @@
 //! What repositories hold, with as few requests to S3 as can be: tags are always asked for, content that was found stays
 //! found for a while.
 
-pub mod alias;
+pub(crate) mod alias;
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// Of this bucket.
+    /// What a bucket holds; `alias` is the same by the other name of this machine, where it is on it.
     pub fn new(storage: Storage, alias: Option<Alias>) -> Self {
         let (manifests, revisions) = (Cache::new(MANIFESTS, KEPT), Cache::new(LINKS, KEPT));
         Self { storage, alias, manifests, revisions, blobs: Cache::new(LINKS, KEPT) }

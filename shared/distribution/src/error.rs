@@ -1,7 +1,7 @@
 //! Failures, and the one table that turns them into the distribution-spec's answers.
 
-use lambda_http::http::header::{ALLOW, WWW_AUTHENTICATE};
-use moorage_domain::{Digest, RepositoryName};
+use http::header::{ALLOW, WWW_AUTHENTICATE};
+use moorage_domain::{Digest, RepositoryName, ServiceError, ServiceErrorKind};
 use moorage_runtime::StackSecretError;
 use moorage_state::StateError;
 use moorage_storage::StorageError;
@@ -67,12 +67,41 @@ pub(crate) enum PullError {
     /// A fault of ours, which the log tells. 500.
     #[error("the registry failed because of a fault of its own, whose log says more")]
     Panicked,
-    /// A service that we need failed. 503; the reason is for the log only.
+    /// A service that we need failed or refused; what it said is for the log only. 500 with the service's code if only the
+    /// operator of the stack can mend that, else 503.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The same of a secret of the stack.
+    #[error(transparent)]
+    Secret(#[from] StackSecretError),
+    /// What we need was not to be had, or not as it should be. 503; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
 }
 
 impl PullError {
+    /// Of which kind it is if it is the failure of a service, and the service's code.
+    fn failure(&self) -> Option<(ServiceErrorKind, Option<&str>)> {
+        match self {
+            Self::Service(error) => Some((error.kind(), error.code())),
+            Self::Secret(error) => Some((error.kind(), error.code())),
+            Self::Unavailable(_) => Some((ServiceErrorKind::Unavailable, None)),
+            _ => None,
+        }
+    }
+
+    /// Writes to the log what is nobody's fault outside.
+    pub(crate) fn log(&self) {
+        match (self.failure(), self) {
+            (Some((kind, code)), error) if is_operators(kind) => {
+                tracing::error!(code, %error, "a service that is needed refuses this function");
+            }
+            (Some((_, code)), error) => tracing::error!(code, %error, "a service that is needed failed"),
+            (None, Self::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),
+            _ => {}
+        }
+    }
+
     /// The answer. `url` is the registry's own, for the challenge.
     pub(crate) fn answer(&self, url: &str) -> Answer {
         let (status, code, detail) = match self {
@@ -90,11 +119,22 @@ impl PullError {
             Self::NoEndpoint => (404, "UNSUPPORTED", Value::Null),
             Self::Unservable(digest) => (500, "UNKNOWN", json!({ "digest": digest })),
             Self::Panicked => (500, "UNKNOWN", Value::Null),
-            Self::Unavailable(_) => (503, "UNAVAILABLE", Value::Null),
+            Self::Service(_) | Self::Secret(_) | Self::Unavailable(_) => match self.failure() {
+                Some((kind, Some(code))) if is_operators(kind) => (500, "UNKNOWN", json!({ "code": code })),
+                Some((kind, None)) if is_operators(kind) => (500, "UNKNOWN", Value::Null),
+                Some((ServiceErrorKind::Throttled, code)) => (503, "UNAVAILABLE", json!({ "code": code })),
+                _ => (503, "UNAVAILABLE", Value::Null),
+            },
         };
-        let message = match self {
-            Self::Unavailable(_) => "a service that is needed did not answer; try again".to_owned(),
-            _ => self.to_string(),
+        let message = match self.failure() {
+            Some((kind, _)) if is_operators(kind) => {
+                "a service that is needed refuses this registry; only its operator can mend that".to_owned()
+            }
+            Some((ServiceErrorKind::Throttled, _)) => {
+                "a service that is needed has too much to do; try again".to_owned()
+            }
+            Some(_) => "a service that is needed did not answer; try again".to_owned(),
+            None => self.to_string(),
         };
         let body = json!({"errors": [{"code": code, "message": message, "detail": detail}]});
         let answer = Answer::json(status, &body);
@@ -111,6 +151,11 @@ impl PullError {
             _ => answer,
         }
     }
+}
+
+/// Whether only the operator of the stack can mend it: waiting does not.
+fn is_operators(kind: ServiceErrorKind) -> bool {
+    matches!(kind, ServiceErrorKind::AccessDenied | ServiceErrorKind::Missing)
 }
 
 /// API Gateway may rename the header of this name in what a function answers; it maps the other one back to it.
@@ -130,21 +175,21 @@ fn service(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest.split('/').next().unwrap_or(rest))
 }
 
-impl From<StackSecretError> for PullError {
-    fn from(error: StackSecretError) -> Self {
-        Self::Unavailable(error.to_string())
-    }
-}
-
 impl From<StateError> for PullError {
     fn from(error: StateError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            StateError::Service(error) => Self::Service(error),
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
 impl From<StorageError> for PullError {
     fn from(error: StorageError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            StorageError::Service(error) => Self::Service(error),
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 
@@ -173,6 +218,7 @@ mod tests {
             (PullError::Unservable(digest), 500, "UNKNOWN"),
             (PullError::Panicked, 500, "UNKNOWN"),
             (PullError::Unavailable("secret".into()), 503, "UNAVAILABLE"),
+            (PullError::Secret(StackSecretError::Empty), 500, "UNKNOWN"),
         ] {
             let response = error.answer("https://h").into_response();
             assert_eq!(response.status(), status, "{error}");
@@ -188,6 +234,34 @@ mod tests {
             let challenged = response.headers().contains_key(WWW_AUTHENTICATE);
             assert_eq!(challenged, status == 401);
             assert_eq!(response.headers().get(WWW_AUTHENTICATE), response.headers().get(REGISTRY_CHALLENGE));
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("arn of the table")]
+    struct GetItemError;
+
+    #[test]
+    fn what_only_the_operator_can_mend_is_no_outage() {
+        for (code, status, expected, told) in [
+            ("AccessDeniedException", 500, "UNKNOWN", true),
+            ("ResourceNotFoundException", 500, "UNKNOWN", true),
+            ("ThrottlingException", 503, "UNAVAILABLE", true),
+            ("InternalServerError", 503, "UNAVAILABLE", false),
+        ] {
+            let failed = || ServiceError::new("DynamoDB", Some(code), Some(400), GetItemError);
+            for error in [
+                PullError::from(StateError::from(failed())),
+                PullError::from(StorageError::from(failed())),
+                PullError::from(StackSecretError::from(failed())),
+            ] {
+                assert!(error.to_string().contains(code), "the log has it");
+                let response = error.answer("https://h").into_response();
+                let body: Value = serde_json::from_slice(response.body()).unwrap();
+                assert_eq!((response.status().as_u16(), &body["errors"][0]["code"]), (status, &expected.into()));
+                assert_eq!(body["errors"][0]["detail"]["code"] == code, told, "{body}");
+                assert!(!body.to_string().contains("arn"), "reasons stay in the log");
+            }
         }
     }
 

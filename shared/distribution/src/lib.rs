@@ -1,4 +1,4 @@
-//! The registry that clients pull from: the pull side of the distribution-spec v1.1.1, below `/v2/`.
+#![doc = include_str!("../README.md")]
 
 mod access;
 mod answer;
@@ -6,9 +6,11 @@ mod cache;
 mod content;
 mod error;
 mod registry;
+mod request;
 mod routes;
 
 pub use access::Access;
-pub use content::{Content, alias};
+pub use content::{Content, alias::Alias};
 pub use registry::Registry;
-pub use routes::handle;
+pub use request::{Answered, Request};
+pub use routes::answer;

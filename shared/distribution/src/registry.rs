@@ -11,5 +11,3 @@ pub struct Registry {
     /// The URL at which clients reach it, without a slash at the end; empty for the one that they called.
     pub public_url: String,
 }
-
-pub(crate) use moorage_state::now;

@@ -1,4 +1,4 @@
-//! One request: what it asks for, who calls, and what comes of it; one line of log.
+//! What a request asks for, who calls, and what comes of it.
 
 pub(crate) mod catalog;
 pub(crate) mod page;
@@ -6,40 +6,37 @@ pub(crate) mod pull;
 pub(crate) mod referrers;
 pub(crate) mod route;
 pub(crate) mod tags;
+pub(crate) mod token;
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
+use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
-use lambda_http::{Body, Request, RequestExt as _, Response, http::header::CACHE_CONTROL, request::RequestContext};
-use moorage_domain::{ExposeSecret as _, Timestamp};
+use moorage_domain::Timestamp;
+use moorage_state::now;
 use serde_json::json;
 
 use self::{page::Query, route::Route};
 use crate::{
-    access::{Session, caller::Caller, scope::Scope, token},
+    access::{Session, caller::Caller},
     answer::Answer,
     error::PullError,
-    registry::{Registry, now},
+    registry::Registry,
+    request::{Answered, Request},
 };
 
-/// Answers a request. Never fails: every failure is an answer.
-pub async fn handle(registry: &Registry, request: Request) -> Result<Response<Body>, Infallible> {
-    let started = Instant::now();
-    let (caller, result) = settled(Box::pin(respond(registry, &request))).await;
-    match &result {
-        Err(PullError::Unavailable(error)) => tracing::error!(error, "a service that is needed failed"),
-        Err(PullError::Unservable(digest)) => tracing::error!(%digest, "the bucket holds what no sync brings"),
-        _ => {}
+/// Answers a request. Never fails: every failure is an answer, and those that are nobody's fault outside are in the log.
+pub async fn answer(registry: &Registry, request: &Request<'_>) -> Answered {
+    let (caller, result) = settled(Box::pin(respond(registry, request))).await;
+    if let Err(error) = &result {
+        error.log();
     }
-    let answer = result.unwrap_or_else(|error| error.answer(&url(registry, &request)));
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (method, path, gateway) = (request.method(), request.raw_http_path(), gateway(&request));
-    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), caller = caller.name(), gateway, duration_ms, "answered");
-    Ok(answer.into_response())
+    let url = if registry.public_url.is_empty() { request.url } else { &registry.public_url };
+    let answer = result.unwrap_or_else(|error| error.answer(url));
+    Answered { caller: caller.name(), response: answer.into_response() }
 }
 
-/// What an answer comes to, also if it panics: the answer of a function that fails would be API Gateway's, without the
-/// headers that every answer of ours has.
+/// What an answer comes to, also if it panics: the answer of a program that fails would be somebody else's, without
+/// the headers that every answer of ours has.
 async fn settled(
     responding: impl Future<Output = (Caller, Result<Answer, PullError>)>,
 ) -> (Caller, Result<Answer, PullError>) {
@@ -47,24 +44,15 @@ async fn settled(
     settled.unwrap_or((Caller::Anonymous, Err(PullError::Panicked)))
 }
 
-/// API Gateway's id of the request, under which its access log has it. That log has no path: API Gateway does not escape
-/// what it writes there, and this log does.
-fn gateway(request: &Request) -> Option<&str> {
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.as_deref(),
-        _ => None,
-    }
-}
-
-async fn respond(registry: &Registry, request: &Request) -> (Caller, Result<Answer, PullError>) {
+async fn respond(registry: &Registry, request: &Request<'_>) -> (Caller, Result<Answer, PullError>) {
     let now = now();
-    let route = match Route::parse(request.method(), request.raw_http_path()) {
+    let route = match Route::parse(request.method, request.path) {
         Ok(route) => route,
         Err(error) => return (Caller::Anonymous, Err(error)),
     };
-    match registry.access.authenticate(request.headers(), now).await {
+    match registry.access.authenticate(request.headers, now).await {
         Ok(session) => {
-            let result = answer(registry, &route, &session, request, now).await;
+            let result = follow(registry, &route, &session, request, now).await;
             (session.caller, result)
         }
         Err(error) => (Caller::Anonymous, Err(challenged(error, &route))),
@@ -80,17 +68,17 @@ fn challenged(error: PullError, route: &Route) -> PullError {
     }
 }
 
-async fn answer(
+async fn follow(
     registry: &Registry,
     route: &Route,
     session: &Session,
-    request: &Request,
+    request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
-    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let query = Query::parse(request.query);
     let Some(repository) = route.repository() else {
         return match route {
-            Route::Token => make_token(registry, session, &query, now).await,
+            Route::Token => token::make(registry, session, &query, now).await,
             Route::Catalog => catalog::list(registry, session, &query, now).await,
             Route::Push(_) => Err(push(route, session)),
             _ => base(session),
@@ -122,32 +110,6 @@ fn push(route: &Route, session: &Session) -> PullError {
         return PullError::ReadOnly;
     }
     route.unauthorized(if session.is_bare() { None } else { Some("insufficient_scope") })
-}
-
-/// `GET /v2/token?service=&scope=`, with a user name and password or without.
-async fn make_token(
-    registry: &Registry,
-    session: &Session,
-    query: &Query,
-    now: Timestamp,
-) -> Result<Answer, PullError> {
-    let token = registry.access.token(session, Scope::parse_all(query.all("scope")), now).await?;
-    let token = token.expose_secret();
-    let body = json!({"token": token, "access_token": token, "expires_in": token::LIFETIME, "issued_at": now.iso()});
-    Ok(Answer::json(200, &body).with(CACHE_CONTROL, "no-store"))
-}
-
-/// The registry's URL, for challenges: as it is set, else as it was called.
-fn url(registry: &Registry, request: &Request) -> String {
-    if !registry.public_url.is_empty() {
-        return registry.public_url.clone();
-    }
-    match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => {
-            format!("https://{}", context.domain_name.as_deref().unwrap_or_default())
-        }
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ pub enum ServiceErrorKind {
     AccessDenied,
     /// The service does as much as it may at once: the same works when less goes on.
     Throttled,
-    /// The table, bucket, function, key or schedule group that the stack is told to use is not there, or cannot
-    /// be used.
+    /// The table, bucket, function, key or schedule group that the stack is told to use is not there, or not usable.
     Missing,
     /// It did not answer, or failed by itself; the SDK's own retries are used up.
     Unavailable,
@@ -48,7 +47,7 @@ const THROTTLED: [&str; 9] = [
     "ThrottlingException",
     "TooManyRequestsException",
 ];
-/// The codes of what is not there, or, as a key, cannot be used.
+/// The codes of what is not there, or cannot be used: a key that is disabled, or is to be deleted.
 const MISSING: [&str; 7] = [
     "DisabledException",
     "InvalidKeyUsageException",

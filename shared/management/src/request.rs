@@ -13,7 +13,7 @@ use crate::{
     http::{
         answer::Answer,
         call::{Call, MAX_BODY},
-        endpoint::{Context, Endpoint, Parameters},
+        endpoint::{Arguments, Endpoint, Parameters},
         error::ApiError,
         route,
     },
@@ -36,7 +36,7 @@ pub struct RequestContext {
     pub domain_name: Option<String>,
 }
 
-/// Answers a request. Never fails: every failure is an answer.
+/// Answers a request, and logs that as one line. It never fails: every failure is an answer.
 pub async fn answer(api: &Api, context: &RequestContext, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
     let started = Instant::now();
     let method = request.method().clone();
@@ -86,7 +86,7 @@ async fn run(
         Access::Superuser => caller.require_superuser()?,
     }
     let call = Call { caller, ip: context.source_ip.clone(), host: host.to_owned(), ..call(request)? };
-    (endpoint.run)(&Context { api, call: &call, parameters, endpoints: ENDPOINTS }).await
+    (endpoint.run)(&Arguments { api, call: &call, parameters, endpoints: ENDPOINTS }).await
 }
 
 /// Reduces a request to what endpoints use.

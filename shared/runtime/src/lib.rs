@@ -10,4 +10,4 @@ pub use aws::aws;
 pub use environment::{Environment, SettingError};
 pub use logs::init;
 pub use metrics::{Metric, Unit, emit};
-pub use stack_secret::{StackSecret, StackSecretError, StackSecretFailure};
+pub use stack_secret::{StackSecret, StackSecretError};

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::{
-    Client,
+    Client, Config,
+    config::timeout::TimeoutConfig,
     error::{ProvideErrorMetadata as _, SdkError},
     operation::get_secret_value::GetSecretValueError,
 };
-use moorage_domain::{SecretString, Timestamp, cause::chain};
-use tokio::{sync::Mutex, time::timeout};
+use moorage_domain::{SecretString, ServiceError, ServiceErrorKind, Timestamp};
+use tokio::sync::Mutex;
 
 /// How long a secret is used before it is read again, in seconds: how long a replaced one still works.
 const FRESH: i64 = 60;
@@ -20,29 +21,37 @@ const KEPT: i64 = 3_600;
 const PAUSE: i64 = 15;
 /// How long one waits for Secrets Manager while there is a secret to use: it answers in some hundredths of a second.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How Secrets Manager says that it was asked too often.
-const THROTTLED: &str = "ThrottlingException";
 
 /// Why a secret cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("a secret of the stack cannot be read: {cause}")]
-pub struct StackSecretError {
-    /// What that means.
-    pub kind: StackSecretFailure,
-    /// The code that Secrets Manager gives, if it answered.
-    pub code: Option<String>,
-    cause: String,
+pub enum StackSecretError {
+    /// Secrets Manager, or KMS behind it, refused or did not answer; the SDK's own retries are used up.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// There is no such secret any more. It is for the operator to mend.
+    #[error("a secret of the stack was deleted: {0}")]
+    Deleted(#[source] ServiceError),
+    /// There is nothing in it. It is for the operator to mend.
+    #[error("a secret of the stack is empty")]
+    Empty,
 }
 
-/// What it means that a secret cannot be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StackSecretFailure {
-    /// There is no such secret any more, or it is empty. It is for the operator to mend.
-    Gone,
-    /// Secrets Manager, or KMS behind it, does not let this function read it. It is for the operator to mend.
-    Refused,
-    /// Secrets Manager failed, had too much to do, or did not answer. It may work the next time.
-    Unavailable,
+impl StackSecretError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ServiceErrorKind {
+        match self {
+            Self::Service(error) => error.kind(),
+            Self::Deleted(_) | Self::Empty => ServiceErrorKind::Missing,
+        }
+    }
+
+    /// The code in Secrets Manager's answer, if one came and has one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Service(error) | Self::Deleted(error) => error.code(),
+            Self::Empty => None,
+        }
+    }
 }
 
 /// A secret, read from Secrets Manager when it is first needed, and again when it is a minute old.
@@ -96,14 +105,14 @@ impl StackSecret {
                 *last = Some(Last { secret: secret.clone(), read: now, failed: None });
                 Ok(secret)
             }
-            (Err(error), Some(usable)) if error.kind != StackSecretFailure::Gone => {
-                let (secret, code) = (&self.id, error.code.as_deref());
+            (Err(StackSecretError::Service(error)), Some(usable)) => {
+                let (secret, code) = (&self.id, error.code());
                 tracing::error!(secret, code, %error, "the secret that was last read is used");
                 usable.failed = Some(now);
                 Ok(usable.secret.clone())
             }
             (Err(error), _) => {
-                if error.kind == StackSecretFailure::Gone {
+                if error.kind() == ServiceErrorKind::Missing {
                     *last = None;
                 }
                 Err(error)
@@ -112,24 +121,16 @@ impl StackSecret {
     }
 
     async fn read(&self, is_spare: bool) -> Result<SecretString, StackSecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.id).send();
-        let answer = if is_spare {
-            let late = |_| StackSecretError {
-                kind: StackSecretFailure::Unavailable,
-                code: None,
-                cause: format!("Secrets Manager did not answer in {} s", PATIENCE.as_secs()),
-            };
-            timeout(PATIENCE, answer).await.map_err(late)?
+        let request = self.client.get_secret_value().secret_id(&self.id).customize();
+        let request = if is_spare {
+            let timeouts = TimeoutConfig::builder().operation_timeout(PATIENCE).build();
+            request.config_override(Config::builder().timeout_config(timeouts))
         } else {
-            answer.await
+            request
         };
-        let secret = answer.map_err(|error| failed(&error))?.secret_string;
+        let secret = request.send().await.map_err(failed)?.secret_string;
         // An empty key would sign for everybody.
-        secret.filter(|secret| !secret.is_empty()).map(SecretString::from).ok_or_else(|| StackSecretError {
-            kind: StackSecretFailure::Gone,
-            code: None,
-            cause: "it is empty".to_owned(),
-        })
+        secret.filter(|secret| !secret.is_empty()).map(SecretString::from).ok_or(StackSecretError::Empty)
     }
 }
 
@@ -139,18 +140,16 @@ fn is_within(seconds: i64, since: Timestamp, now: Timestamp) -> bool {
     (0..seconds).contains(&now.unix().saturating_sub(since.unix()))
 }
 
-fn failed(error: &SdkError<GetSecretValueError>) -> StackSecretError {
+fn failed(error: SdkError<GetSecretValueError>) -> StackSecretError {
+    // The second is what it says of a secret that is to be deleted, and is kept only to be restored.
+    let is_deleted = matches!(
+        error.as_service_error(),
+        Some(GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_))
+    );
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
     let code = error.code().map(str::to_owned);
-    let is_ours = error.raw_response().is_some_and(|answer| answer.status().is_client_error());
-    let kind = match error.as_service_error() {
-        // The second is what it says of a secret that is to be deleted, and is kept only to be restored.
-        Some(GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_)) => {
-            StackSecretFailure::Gone
-        }
-        Some(_) if is_ours && code.as_deref() != Some(THROTTLED) => StackSecretFailure::Refused,
-        _ => StackSecretFailure::Unavailable,
-    };
-    StackSecretError { kind, code, cause: chain(error) }
+    let error = ServiceError::new("Secrets Manager", code.as_deref(), status, error);
+    if is_deleted { StackSecretError::Deleted(error) } else { StackSecretError::Service(error) }
 }
 
 #[cfg(test)]

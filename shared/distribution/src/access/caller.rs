@@ -6,10 +6,12 @@ use moorage_state::{ApiToken, Repository, Robot, RobotIdentity, RobotToken, Tabl
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::{access::KEPT, cache::Cache, error::PullError};
+use crate::{cache::Cache, error::PullError};
 
 /// The user name that goes with tokens of the API, as in Quay.
 const TOKEN_USER: &str = "$oauthtoken";
+/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
+pub(crate) const KEPT: i64 = 30;
 /// How many callers are kept.
 const CAPACITY: usize = 1_000;
 /// What an unknown caller's secret is compared with, so that the answer takes as long as for a known one.

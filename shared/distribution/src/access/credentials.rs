@@ -1,7 +1,7 @@
 //! What a client shows: nothing, a user name with a password, or a token.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use lambda_http::http::{HeaderMap, header::AUTHORIZATION};
+use http::{HeaderMap, header::AUTHORIZATION};
 use moorage_domain::SecretString;
 
 /// The longest `Authorization` that can be one of ours, in bytes: API Gateway takes little more.

@@ -12,13 +12,18 @@ const ADDRESS: &str = "127.0.0.1";
 
 /// A bucket of this machine, by the machine's other name.
 pub struct Alias {
-    /// The endpoint.
-    pub endpoint: Url,
-    /// The bucket behind it.
-    pub storage: Storage,
+    endpoint: Url,
+    pub(crate) storage: Storage,
 }
 
 impl Alias {
+    /// The bucket behind an endpoint by the machine's other name, as `storage` makes it of a URL; nothing if the endpoint is
+    /// not on the machine itself.
+    pub fn of(endpoint: &str, storage: impl FnOnce(&str) -> Storage) -> Option<Self> {
+        let endpoint = other_name(endpoint)?;
+        Some(Self { storage: storage(endpoint.as_str()), endpoint })
+    }
+
     /// Whether a client that called `host` calls the machine so: by a name, or by an address.
     pub(crate) fn is_called(&self, host: &str) -> bool {
         is_called(&self.endpoint, host)
@@ -26,7 +31,7 @@ impl Alias {
 }
 
 /// An endpoint by the machine's other name, if it is on the machine itself.
-pub fn other_name(endpoint: &str) -> Option<Url> {
+fn other_name(endpoint: &str) -> Option<Url> {
     let mut url: Url = endpoint.parse().ok()?;
     let other = match url.host()? {
         Host::Domain(NAME) => ADDRESS,

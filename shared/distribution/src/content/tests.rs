@@ -2,13 +2,14 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::{
+    config::{BehaviorVersion, Credentials, Region},
+    primitives::SdkBody,
+};
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use http::{Method as HttpMethod, Request, Response};
 use moorage_domain::{ExposeSecret as _, Generation};
 use moorage_storage::{StorageKey, StorageRoot};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-};
 
 use super::*;
 
@@ -28,52 +29,33 @@ struct Bucket {
 }
 
 impl Bucket {
-    async fn serve(&self) -> Content {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    fn content(&self) -> Content {
         let bucket = self.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(bucket.clone().converse(stream));
-            }
-        });
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-            .endpoint_url(endpoint)
             .force_path_style(true)
+            .http_client(infallible_client_fn(move |request| bucket.answer(&request)))
             .build();
         let client = aws_sdk_s3::Client::from_conf(config);
         Content::new(Storage::new(client, "bucket", StorageRoot::new(""), 0), None)
     }
 
-    async fn converse(self, mut stream: TcpStream) {
-        let mut request = Vec::new();
-        while let Ok(byte) = stream.read_u8().await {
-            request.push(byte);
-            if !request.ends_with(b"\r\n\r\n") {
-                continue;
-            }
-            let line = String::from_utf8(std::mem::take(&mut request)).unwrap();
-            let (method, rest) = line.split_once(" /bucket/").unwrap();
-            let key = rest.split(['?', ' ']).next().unwrap();
-            self.asked.lock().unwrap().push(format!("{method} {key}"));
-            let object = self.objects.lock().unwrap().get(key).cloned();
-            let (status, body) = match object {
-                Some(body) => ("200 OK", body),
-                None => ("404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
-            };
-            let generation = self.generations.lock().unwrap().get(key).copied();
-            let generation =
-                generation.map(|it| format!("x-amz-meta-moorage-generation: {it}\r\n")).unwrap_or_default();
-            let head = format!("HTTP/1.1 {status}\r\n{generation}content-length: {}\r\n\r\n", body.len());
-            let mut answer = head.into_bytes();
-            if method != "HEAD" {
-                answer.extend(body);
-            }
-            stream.write_all(&answer).await.unwrap();
+    fn answer(&self, request: &Request<SdkBody>) -> Response<SdkBody> {
+        let key = request.uri().path().strip_prefix("/bucket/").unwrap();
+        self.asked.lock().unwrap().push(format!("{} {key}", request.method()));
+        let object = self.objects.lock().unwrap().get(key).cloned();
+        let (status, body) = match object {
+            Some(body) => (200, body),
+            None => (404, b"<Error><Code>NoSuchKey</Code></Error>".to_vec()),
+        };
+        let mut response = Response::builder().status(status).header("content-length", body.len());
+        if let Some(generation) = self.generations.lock().unwrap().get(key) {
+            response = response.header("x-amz-meta-moorage-generation", generation.to_string());
         }
+        let body = if request.method() == HttpMethod::HEAD { SdkBody::empty() } else { body.into() };
+        response.body(body).unwrap()
     }
 
     fn put(&self, key: StorageKey<'_>, body: &[u8]) {
@@ -94,7 +76,7 @@ impl Bucket {
 #[tokio::test]
 async fn a_pull_asks_s3_twice_at_most_and_less_for_what_was_found() {
     let bucket = Bucket::default();
-    let content = bucket.serve().await;
+    let content = bucket.content();
     let (owner, other) = (owner("a/b"), owner("a/c"));
     let (tag, digest, now) = ("v1".parse().unwrap(), Digest::sha256(MANIFEST), Timestamp::from_unix(1_000));
     bucket.put(StorageKey::Blob(&digest), MANIFEST);
@@ -120,7 +102,7 @@ async fn a_pull_asks_s3_twice_at_most_and_less_for_what_was_found() {
 #[tokio::test]
 async fn a_blob_that_was_found_costs_nothing() {
     let bucket = Bucket::default();
-    let content = bucket.serve().await;
+    let content = bucket.content();
     let (owner, other) = (owner("a/b"), owner("a/c"));
     let (digest, now) = (Digest::sha256(b"layer"), Timestamp::from_unix(1_000));
     bucket.put(StorageKey::LayerLink(&owner.repository, &digest), digest.to_string().as_bytes());
@@ -142,7 +124,7 @@ async fn a_blob_that_was_found_costs_nothing() {
 #[tokio::test]
 async fn damaged_content_is_not_served() {
     let bucket = Bucket::default();
-    let content = bucket.serve().await;
+    let content = bucket.content();
     let (owner, tag, now) = (owner("a/b"), "v1".parse().unwrap(), Timestamp::from_unix(1_000));
     let digest = Digest::sha256(MANIFEST);
     bucket.put(StorageKey::TagLink(&owner.repository, &tag), format!("{digest}\n").as_bytes());
@@ -163,7 +145,7 @@ async fn damaged_content_is_not_served() {
 #[tokio::test]
 async fn what_an_earlier_repository_of_the_name_has_left_is_not_served() {
     let bucket = Bucket::default();
-    let content = bucket.serve().await;
+    let content = bucket.content();
     let (old, tag, now) = (owner("a/b"), "v1".parse().unwrap(), Timestamp::from_unix(1_000));
     let new = Arc::new(Owner { generation: Generation::new(uuid::Uuid::from_u128(1)), ..Owner::clone(&old) });
     let digest = Digest::sha256(MANIFEST);

@@ -2,7 +2,7 @@
 //! namespace that it is limited to, if it is.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use lambda_http::http::header::LINK;
+use http::header::LINK;
 use moorage_domain::{Namespace, RepositoryName, Timestamp};
 use moorage_state::Repository;
 use serde_json::json;

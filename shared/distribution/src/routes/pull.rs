@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use lambda_http::{
-    Request, RequestExt as _,
-    http::{
-        HeaderMap, Method as HttpMethod,
-        header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH},
-    },
-    request::RequestContext,
+use http::{
+    HeaderMap, Method as HttpMethod,
+    header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH},
 };
 use moorage_domain::{Digest, Owner, Timestamp};
 use moorage_storage::Method;
@@ -18,21 +14,16 @@ use crate::{
     content::Found,
     error::PullError,
     registry::Registry,
+    request::Request,
     routes::route::Reference,
 };
-
-/// The largest manifest that is answered here, in bytes; larger ones come from S3. An answer of Lambda has 6 MB at most,
-/// in which each byte may take two.
-const MAX_ANSWERED: usize = 3_000_000;
-/// The same behind an Application Load Balancer, whose answers have 1 MB at most.
-const MAX_BALANCED: usize = 500_000;
 
 /// `GET` and `HEAD …/manifests/<reference>`. What the client accepts does not matter: it gets what is stored.
 pub(crate) async fn manifest(
     registry: &Registry,
     owner: &Arc<Owner>,
     reference: &Reference,
-    request: &Request,
+    request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
     let stored = match reference {
@@ -47,16 +38,12 @@ pub(crate) async fn manifest(
     })?;
     let Found { proven, media_type, bytes } = stored;
     let digest = proven.digest();
-    if is_held(request.headers(), digest) {
+    if is_held(request.headers, digest) {
         return Ok(content(Answer::empty(304), digest));
     }
-    let most = match request.request_context_ref() {
-        Some(RequestContext::Alb(_)) => MAX_BALANCED,
-        _ => MAX_ANSWERED,
-    };
-    // Lambda answers text; what is none comes from S3, as it is.
-    if bytes.len() > most || std::str::from_utf8(&bytes).is_err() {
-        let url = registry.content.url(&proven, presigned(request.method()), Some(media_type), called(request)).await?;
+    // Not everybody who passes answers on can pass on what is no text.
+    if bytes.len() > request.longest || std::str::from_utf8(&bytes).is_err() {
+        let url = registry.content.url(&proven, presigned(request.method), Some(media_type), called(request)).await?;
         return Ok(Answer::redirect(&url).with(CONTENT_DIGEST, &digest.to_string()));
     }
     Ok(content(Answer::empty(200), digest).with(CONTENT_TYPE, media_type.as_str()).body(bytes))
@@ -68,12 +55,12 @@ pub(crate) async fn blob(
     registry: &Registry,
     owner: &Arc<Owner>,
     digest: &Digest,
-    request: &Request,
+    request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
     let found = registry.content.blob(owner, digest, now).await?;
     let (proven, size) = found.ok_or_else(|| PullError::BlobUnknown(digest.clone()))?;
-    if request.method() == HttpMethod::HEAD {
+    if *request.method == HttpMethod::HEAD {
         let answer = content(Answer::empty(200), digest).with(CONTENT_TYPE, "application/octet-stream");
         return Ok(answer.with(CONTENT_LENGTH, &size.to_string()).with(ACCEPT_RANGES, "bytes"));
     }
@@ -87,8 +74,8 @@ fn content(answer: Answer, digest: &Digest) -> Answer {
 }
 
 /// The host that the client called, where a proxy in front says it, or as the request has it.
-fn called(request: &Request) -> &str {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+fn called<'a>(request: &Request<'a>) -> &'a str {
+    let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
     header("x-forwarded-host").or_else(|| header(HOST.as_str())).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use lambda_http::http::header::{CONTENT_TYPE, HeaderName, LINK};
+use http::header::{CONTENT_TYPE, HeaderName, LINK};
 use moorage_domain::{
     Digest, MediaType, Owner, Timestamp,
     referrers::{Referrer, ReferrerList, parse, referrers_tag},

@@ -1,7 +1,7 @@
 //! Which request is which. The end of a path decides, because a repository's name may hold slashes and be called like an
 //! endpoint.
 
-use lambda_http::http::Method;
+use http::Method;
 use moorage_domain::{Digest, RepositoryName, TagName};
 use percent_encoding::percent_decode_str;
 
@@ -167,12 +167,12 @@ mod tests {
             ("/v2/a/b/referrers/sha256:", 400),
         ] {
             let error = Route::parse(&Method::GET, path).unwrap_err();
-            assert_eq!(error.answer("").status(), status, "{path}");
+            assert_eq!(error.answer("").into_response().status(), status, "{path}");
         }
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
             for path in ["/v2/", "/v2/token", "/v2/_catalog", "/v2/a/b/tags/list", "/v2/a/b/%ff/v1"] {
                 let error = Route::parse(&method, path).unwrap_err();
-                assert_eq!(error.answer("").status(), 405, "{method} {path}");
+                assert_eq!(error.answer("").into_response().status(), 405, "{method} {path}");
             }
             for path in [
                 "/v2/a/b/blobs/uploads/",

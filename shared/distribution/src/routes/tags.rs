@@ -1,6 +1,6 @@
 //! The list of a repository's tags.
 
-use lambda_http::http::header::LINK;
+use http::header::LINK;
 use moorage_domain::{Owner, TagName};
 use serde_json::json;
 

@@ -5,7 +5,8 @@ use moorage_state::{ADMIN, ApiToken, Role, Table};
 
 use crate::http::error::ApiError;
 
-/// Who calls. All tokens act for the one user, as OAuth tokens act for theirs in Quay; but only as far as they go.
+/// Who calls. All tokens act for the deployment's one user, as OAuth tokens act for theirs in Quay, but only in their
+/// namespace and with their role.
 #[derive(Debug, Default)]
 pub(crate) enum Caller {
     /// Anybody.
@@ -20,7 +21,7 @@ pub(crate) enum Caller {
 /// What an endpoint asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing; or it judges itself.
+    /// Nothing; or the endpoint checks the caller itself.
     Anyone,
     /// Any token.
     Known,

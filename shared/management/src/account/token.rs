@@ -9,7 +9,7 @@ use crate::{
     access::{caller::Caller, role::parse_role},
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError, field::Fields},
-    organization::find::find_place,
+    organization::find::find_generation,
 };
 
 /// Tokens on a page, if the caller does not say.
@@ -56,7 +56,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         Some(name) => {
             let name: Namespace = name.parse().map_err(|_| unknown_namespace(name))?;
             call.caller.require(&name, Role::Admin)?;
-            match find_place(api, name.as_str()).await {
+            match find_generation(api, name.as_str()).await {
                 Err(ApiError::NotFound) => return Err(unknown_namespace(name.as_str())),
                 Err(error) => return Err(error),
                 Ok((name, id)) => (Some(name), id),
@@ -98,7 +98,7 @@ pub(crate) async fn delete(api: &Api, id: &str, call: &Call) -> Result<Answer, A
     }
 }
 
-/// Whoever manages tokens is admin of something.
+/// Fails unless the caller is an admin, of a namespace or of the whole deployment.
 fn require_any(caller: &Caller) -> Result<(), ApiError> {
     match caller.namespace() {
         Some(own) => caller.require(own, Role::Admin),

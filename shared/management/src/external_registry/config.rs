@@ -17,7 +17,7 @@ use crate::{
 /// The longest proxy setting: a `no_proxy` list of some hundred hosts.
 const PROXY_LENGTH: usize = 8_192;
 
-/// Keeps the known settings exactly as they were sent, but for the passwords of proxies, which go apart.
+/// Keeps the known settings exactly as they were sent, but for the passwords of proxies, which are returned apart.
 pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<(Map<String, Value>, SentProxies), ApiError> {
     let fields = Fields(sent);
     let (mut kept, mut proxies) = (Map::new(), SentProxies::default());

@@ -7,7 +7,7 @@ use moorage_domain::{
 
 use crate::http::error::ApiError;
 
-/// A reference to a place that the guard allows. What its name resolves to is judged when a sync connects.
+/// Reads a reference, whose host the guard must allow. What the name resolves to is checked when a sync connects.
 pub(crate) fn reference(text: &str, guard: &Guard) -> Result<ExternalReference, ApiError> {
     let reference: Result<ExternalReference, _> = text.parse();
     let reference = reference.map_err(|error| ApiError::InvalidRequest(error.to_string()))?;
@@ -17,8 +17,8 @@ pub(crate) fn reference(text: &str, guard: &Guard) -> Result<ExternalReference, 
     Ok(reference)
 }
 
-/// Judges the hosts that a configuration names: its proxies and token servers are hosts like any other.
-pub(crate) fn check_places(config: &RegistryConfig, guard: &Guard) -> Result<(), ApiError> {
+/// Fails if a configuration names a proxy or a token server that the guard does not allow.
+pub(crate) fn check_hosts(config: &RegistryConfig, guard: &Guard) -> Result<(), ApiError> {
     for key in PROXY_URL_KEYS {
         let Some(text) = config.proxy(key) else { continue };
         let url = ProxyUrl::split(text).ok().and_then(|proxy| proxy.location());

@@ -1,5 +1,5 @@
-//! The secrets of mirrors, as calls change them: encrypted for the place where they go, and dropped where that is another
-//! one than they were sent for. Nothing here can decrypt.
+//! The secrets of mirrors, as calls change them: encrypted for the destination that they were sent for, and dropped
+//! when a change names another one. Nothing here can decrypt.
 
 use moorage_domain::{
     Dropped, ExposeSecret as _, ProxyUrl, SecretString,
@@ -13,12 +13,12 @@ use crate::{api::Api, http::error::ApiError};
 
 /// Where the secrets of a mirror go.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Destination<'a> {
     /// The scheme, where one is given.
     pub(crate) scheme: &'a str,
     /// The registry's host.
     pub(crate) registry: &'a str,
-    /// The way there.
+    /// The way there: proxies, and whether certificates are checked.
     pub(crate) config: &'a RegistryConfig,
 }
 
@@ -100,13 +100,13 @@ pub(crate) fn shown(config: &RegistryConfig, secrets: &MirrorSecrets) -> Registr
     shown
 }
 
-/// The secrets of a mirror, and what a call says of them.
-pub(crate) struct Change<'a> {
+/// What a call changes of the secrets of a mirror.
+pub(crate) struct SecretsChange<'a> {
     pub(crate) owner: Owner<'a>,
     /// What there was: `None` for a new mirror.
-    pub(crate) before: Option<(&'a MirrorSecrets, Place<'a>)>,
+    pub(crate) before: Option<(&'a MirrorSecrets, Destination<'a>)>,
     pub(crate) plain: &'a PlainProxies,
-    pub(crate) after: Place<'a>,
+    pub(crate) after: Destination<'a>,
     /// The password at the registry; `None` where none was sent. An empty one is none without a user name.
     pub(crate) password: Option<&'a Option<SecretString>>,
     pub(crate) proxies: &'a SentProxies,
@@ -116,7 +116,7 @@ pub(crate) struct Change<'a> {
     pub(crate) is_used: bool,
 }
 
-impl Change<'_> {
+impl SecretsChange<'_> {
     /// The secrets as they are to be stored. What is not sent is kept only if it goes where it went before.
     pub(crate) async fn secrets(&self, api: &Api) -> Result<MirrorSecrets, ApiError> {
         let nothing = MirrorSecrets::default();
@@ -177,22 +177,21 @@ impl Change<'_> {
         Ok(api.secrets.encrypt(purpose, password).await?)
     }
 
-    /// Whether the registry is the same, and asked for as good a proof of who it is.
+    /// Whether the registry is the same, with the same scheme and the same check of its certificate.
     fn is_same_host(&self) -> bool {
-        let of = |place: &Place<'_>| {
-            (place.registry.to_ascii_lowercase(), place.scheme.to_owned(), place.config.verify_tls())
-        };
+        let of =
+            |it: &Destination<'_>| (it.registry.to_ascii_lowercase(), it.scheme.to_owned(), it.config.verify_tls());
         self.before.as_ref().is_some_and(|(_, before)| of(before) == of(&self.after))
     }
 
     /// Whether it is also reached by the same proxies.
     fn is_same_way(&self) -> bool {
-        let is_same = |before: &Place<'_>| before.config.route() == self.after.config.route();
+        let is_same = |before: &Destination<'_>| before.config.route() == self.after.config.route();
         self.is_same_host() && self.before.as_ref().is_some_and(|(_, before)| is_same(before))
     }
 }
 
-/// What a change has dropped: `of` what was stored before it.
+/// The settings whose stored passwords a change has dropped.
 pub(crate) fn newly_dropped(before: &MirrorSecrets, after: &MirrorSecrets) -> Vec<&'static str> {
     let before = before.credentials_dropped.settings();
     after.credentials_dropped.settings().into_iter().filter(|name| !before.contains(name)).collect()

@@ -9,14 +9,14 @@ use ::http::{
 };
 use serde_json::Value;
 
-/// How long, in seconds, a browser that has been here speaks https only: two years, what browsers' own lists ask for.
-/// Over plain http, as on a local stack, browsers pay no heed to it.
+/// For how many seconds a browser that got an answer uses https only: two years, what browsers' preload lists ask for.
+/// Browsers ignore this over plain http, as on a local stack.
 const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 /// A body is what its media type says, and nothing else.
 const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
-/// Any answer may hold a secret, and all are the caller's own.
+/// No cache may keep an answer: any may hold a secret, and each is meant for its caller alone.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-cache, no-store, must-revalidate");
-/// Seconds after which a call that came too early will mostly do.
+/// Seconds after which a call should be repeated that found something in use: it mostly succeeds then.
 const LATER: &str = "5";
 
 /// What a call comes to. Quay answers with JSON or with nothing; files are credentials in a tool's own format.
@@ -28,11 +28,11 @@ pub(crate) enum Answer {
     NoContent,
     /// 200 with something else than JSON.
     File(File),
-    /// 503 with a JSON body, for a call that will do some seconds later.
+    /// 503 with a JSON body and `Retry-After`, for a call that mostly succeeds some seconds later.
     Later(Value),
-    /// 405 with a JSON body and the methods that are allowed.
+    /// 405 with the methods that are allowed, and a JSON body.
     NotAllowed(String, Value),
-    /// 429 with a JSON body, and the seconds after which to try again.
+    /// 429 with the seconds after which to try again, and a JSON body.
     TooMany(u64, Value),
 }
 

@@ -1,4 +1,4 @@
-//! Pictures.
+//! Avatars.
 
 use serde_json::{Value, json};
 

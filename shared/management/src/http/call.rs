@@ -69,7 +69,7 @@ impl Call {
         text.parse().map(Some).map_err(wrong)
     }
 
-    /// Where the page before ended, as the table said it; `is_ours` tells whether that can be.
+    /// `next_page`: where the page before ended, as the table said it. `is_ours` checks its form.
     pub(crate) fn next_page(&self, is_ours: impl Fn(&str) -> bool) -> Result<Option<&str>, ApiError> {
         match self.query("next_page") {
             Some(page) if !is_ours(page) => Err(ApiError::InvalidRequest("next_page is not a page".into())),

@@ -22,7 +22,7 @@ pub(crate) struct Endpoint {
     pub(crate) operation: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) query: &'static [Parameter],
-    /// The schema of the body; none without one.
+    /// The schema of the body, if it has one.
     pub(crate) body: Option<Body>,
     /// The answers of calls that succeed.
     pub(crate) answers: &'static [Reply],
@@ -61,11 +61,11 @@ pub(crate) enum Body {
 pub(crate) struct Reply(pub(crate) u16, pub(crate) Option<&'static str>);
 
 /// What an endpoint does.
-pub(crate) type Handler = for<'a> fn(&'a Context<'a>) -> BoxFuture<'a, Result<Answer, ApiError>>;
+pub(crate) type Handler = for<'a> fn(&'a Arguments<'a>) -> BoxFuture<'a, Result<Answer, ApiError>>;
 
-/// A call of an endpoint.
+/// What an endpoint is run with.
 #[derive(Clone, Copy)]
-pub(crate) struct Context<'a> {
+pub(crate) struct Arguments<'a> {
     pub(crate) api: &'a Api,
     pub(crate) call: &'a Call,
     pub(crate) parameters: &'a Parameters,

@@ -8,7 +8,10 @@ use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
 
-use crate::http::{answer::Answer, service::ServiceFailure};
+use crate::http::{
+    answer::Answer,
+    service::{self, ServiceFailure},
+};
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +65,7 @@ pub(crate) enum ApiError {
     /// A fault of ours, which the log tells. 500, D.
     #[error("The call failed because of a fault of this service, whose log says more")]
     Panicked,
-    /// What we need failed in a way of its own. 503, D; the reason is for the log only.
+    /// What we need was not to be had, or not as it should be. 503, D; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
     /// A service of AWS failed. 503 or 500, D.
@@ -97,7 +100,7 @@ impl ApiError {
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
             Self::Busy | Self::Contended => Answer::Later(json!({ "message": detail })),
             Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
-            Self::Unavailable(reason) => ServiceFailure::new(None, reason.clone()).answer(),
+            Self::Unavailable(_) => service::unavailable(),
             Self::Service(failure) => failure.answer(),
         }
     }
@@ -132,9 +135,8 @@ impl From<StateError> for ApiError {
             StateError::NotFound => Self::NotFound,
             StateError::Locked => Self::Busy,
             StateError::Conflict => Self::Contended,
-            StateError::Corrupt(_) => Self::Unavailable(error.to_string()),
-            StateError::Service(error) => ServiceFailure::from(error).into(),
-            StateError::Unavailable(_) => ServiceFailure::new(None, error.to_string()).into(),
+            StateError::Service(error) => Self::Service(error.into()),
+            StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -160,8 +162,8 @@ impl From<ScheduleError> for ApiError {
             return Self::TooMany(message, THROTTLED);
         }
         match error {
-            ScheduleError::Service(error) => ServiceFailure::from(error).into(),
-            ScheduleError::Failed { .. } => ServiceFailure::new(None, error.to_string()).into(),
+            ScheduleError::Service(error) => Self::Service(error.into()),
+            ScheduleError::Failed { .. } => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -169,10 +171,8 @@ impl From<ScheduleError> for ApiError {
 impl From<SecretError> for ApiError {
     fn from(error: SecretError) -> Self {
         match error {
-            SecretError::Service(error) => ServiceFailure::from(error).into(),
-            SecretError::Undecryptable | SecretError::Unavailable(_) => {
-                ServiceFailure::new(None, error.to_string()).into()
-            }
+            SecretError::Service(error) => Self::Service(error.into()),
+            SecretError::Undecryptable | SecretError::Unavailable(_) => Self::Unavailable(error.to_string()),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::http::error::ApiError;
 /// How many characters of a value an error repeats.
 const QUOTE_LENGTH: usize = 100;
 
-/// Fields that hold secrets, or what holds one: errors repeat nothing of what was sent there in their place.
+/// Fields that hold a secret, or an object with one: errors show [`MASK`] in place of what was sent in them.
 const SECRETS: [&str; 7] = [
     "password",
     "external_registry_password",
@@ -19,7 +19,7 @@ const SECRETS: [&str; 7] = [
     "https_proxy",
 ];
 
-/// The largest whole number. Others keep it exactly: the table, and clients in other languages.
+/// The largest whole number that the table, and clients in other languages, keep exactly.
 const MAXIMUM: u64 = i64::MAX as u64;
 
 /// The fields of an object.

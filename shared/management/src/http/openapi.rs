@@ -52,12 +52,12 @@ fn operation(endpoint: &Endpoint) -> Value {
             let schema = json!({"schema": reference(name)});
             media_types.iter().map(|kind| ((*kind).to_owned(), schema.clone())).collect::<Map<_, _>>()
         });
-        answers.insert(reply.0.to_string(), answer("It is done.", content));
+        answers.insert(reply.0.to_string(), response("It is done.", content));
     }
     for (status, about, schema) in failures(endpoint) {
         let content = Map::from_iter([("application/json".to_owned(), json!({"schema": reference(schema)}))]);
         let headers = may_be_repeated(&status).then(retry_after);
-        let failure = answers.entry(status).or_insert_with(|| answer(about, Some(content)));
+        let failure = answers.entry(status).or_insert_with(|| response(about, Some(content)));
         if let Some(headers) = headers {
             failure["headers"] = headers;
         }
@@ -111,7 +111,7 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     failures.into_iter().map(|(status, about, schema)| (status.to_owned(), about, schema)).collect()
 }
 
-/// Whether a call that failed so may do later, unchanged.
+/// Whether a call that failed with this status may succeed later, unchanged.
 fn may_be_repeated(status: &str) -> bool {
     ["429", "503"].contains(&status)
 }
@@ -123,7 +123,7 @@ fn retry_after() -> Value {
     }})
 }
 
-fn answer(about: &str, content: Option<Map<String, Value>>) -> Value {
+fn response(about: &str, content: Option<Map<String, Value>>) -> Value {
     match content {
         Some(content) => json!({"description": about, "content": content}),
         None => json!({"description": about}),

@@ -1,7 +1,7 @@
-//! Failures of the services of AWS that a call needs: of what kind they are by AWS's own codes, and what a client is told.
+//! Failures of the services of AWS that a call needs, and what a client is told of them.
 
 use moorage_domain::{ServiceError, ServiceErrorKind};
-use moorage_runtime::{StackSecretError, StackSecretFailure};
+use moorage_runtime::StackSecretError;
 use serde_json::json;
 
 use crate::http::answer::Answer;
@@ -10,87 +10,59 @@ use crate::http::answer::Answer;
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct ServiceFailure {
-    kind: Kind,
-    /// AWS's code of the error, such as `AccessDeniedException`; none if the service did not answer.
+    kind: ServiceErrorKind,
+    /// The service's code, such as `AccessDeniedException`; none if it did not answer with one.
     pub(crate) code: Option<String>,
     /// What failed and why, for the log only.
     pub(crate) message: String,
 }
 
-/// What helps against a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Trying again, mostly.
-    Unavailable,
-    /// Trying again some seconds later: the service has too much to do.
-    Throttled,
-    /// Only the deployment's operator: a right, a table, a key or a secret is missing.
-    Misconfigured,
-}
-
-impl From<ServiceErrorKind> for Kind {
-    fn from(kind: ServiceErrorKind) -> Self {
-        match kind {
-            ServiceErrorKind::AccessDenied | ServiceErrorKind::Missing => Self::Misconfigured,
-            ServiceErrorKind::Throttled => Self::Throttled,
-            ServiceErrorKind::Unavailable => Self::Unavailable,
-        }
-    }
-}
-
 impl ServiceFailure {
-    /// A failure with the service's code, if it answered with one.
-    pub(crate) fn new(code: Option<&str>, message: String) -> Self {
-        Self { kind: ServiceErrorKind::of(code, None).into(), code: code.map(str::to_owned), message }
-    }
-
-    /// What the client is told: 503 if trying again may help, else 500 with the service's code.
+    /// What the client is told: 503 if the same call may work later, else 500 with the service's code.
     pub(crate) fn answer(&self) -> Answer {
-        let code = self.code.as_deref().unwrap_or_default();
+        let code = self.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
         match self.kind {
-            Kind::Unavailable => {
-                Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
+            ServiceErrorKind::Unavailable => unavailable(),
+            ServiceErrorKind::Throttled => {
+                let message = format!("A service that is needed has too much to do{code}. Try again in some seconds.");
+                Answer::Later(json!({ "message": message }))
             }
-            Kind::Throttled => Answer::Later(json!({
-                "message": format!("A service that is needed has too much to do ({code}). Try again in some seconds."),
-            })),
-            Kind::Misconfigured => Answer::Json(
-                500,
-                json!({
-                    "message": format!(
-                        "A service that is needed refuses this deployment ({code}). Trying again does not help: its operator \
-                         has to mend it, and the log says more."
-                    ),
-                }),
-            ),
+            ServiceErrorKind::AccessDenied | ServiceErrorKind::Missing => {
+                let message = format!(
+                    "A service that is needed refuses this deployment{code}. Only its operator can mend that, and the log says \
+                     more."
+                );
+                Answer::Json(500, json!({ "message": message }))
+            }
         }
     }
+}
+
+/// The answer where something that is needed failed by itself.
+pub(crate) fn unavailable() -> Answer {
+    Answer::Json(503, json!({"message": "A service that is needed did not answer. Try again."}))
 }
 
 impl From<ServiceError> for ServiceFailure {
     fn from(error: ServiceError) -> Self {
-        Self { kind: error.kind().into(), code: error.code().map(str::to_owned), message: error.to_string() }
+        Self { kind: error.kind(), code: error.code().map(str::to_owned), message: error.to_string() }
     }
 }
 
 impl From<StackSecretError> for ServiceFailure {
     fn from(error: StackSecretError) -> Self {
-        let message = error.to_string();
-        match error.kind {
-            StackSecretFailure::Gone | StackSecretFailure::Refused => {
-                Self { kind: Kind::Misconfigured, code: error.code, message }
-            }
-            StackSecretFailure::Unavailable => Self::new(error.code.as_deref(), message),
-        }
+        Self { kind: error.kind(), code: error.code().map(str::to_owned), message: error.to_string() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Error;
+
     use super::*;
 
     #[test]
-    fn what_the_operator_has_to_mend_is_told_by_its_code() {
+    fn what_only_the_operator_can_mend_is_told_by_its_code() {
         for (code, status, told) in [
             (Some("AccessDeniedException"), 500, true),
             (Some("ResourceNotFoundException"), 500, true),
@@ -98,7 +70,10 @@ mod tests {
             (Some("InternalServerError"), 503, false),
             (None, 503, false),
         ] {
-            let answer = ServiceFailure::new(code, "arn of the secret".to_owned()).answer();
+            let error = ServiceError::new("DynamoDB", code, None, Error::other("arn of the table"));
+            let failure = ServiceFailure::from(error);
+            assert_eq!((failure.code.as_deref(), failure.message.contains("arn")), (code, true), "the log has both");
+            let answer = failure.answer();
             let (Answer::Json(_, body) | Answer::Later(body)) = &answer else { panic!("{answer:?}") };
             let body = body.to_string();
             assert_eq!((answer.status(), code.is_some_and(|code| body.contains(code))), (status, told), "{body}");

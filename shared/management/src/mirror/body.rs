@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     external_registry::{
         config::registry_config,
-        location::{check_places, reference},
+        location::{check_hosts, reference},
         secrets::SentProxies,
     },
     http::{error::ApiError, field::Fields},
@@ -114,7 +114,7 @@ impl Unchecked<'_> {
             body.external_reference = Some(reference(text, guard)?);
         }
         if let Some(config) = &body.external_registry_config {
-            check_places(&RegistryConfig::new(config.clone()), guard)?;
+            check_hosts(&RegistryConfig::new(config.clone()), guard)?;
         }
         let unknown = |architecture: &&String| !ARCHITECTURES.contains(&architecture.as_str());
         let unknown: Vec<_> = body.architecture_filter.iter().flatten().filter(unknown).map(String::as_str).collect();

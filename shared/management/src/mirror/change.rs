@@ -38,7 +38,8 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
         // What is encrypted is for the place that is written with it, whatever another change did meanwhile.
         after.secrets = secrets(api, &after.config, Some((&before.secrets, &stored)), &plain, &body).await?;
         let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
-        let is_scheduled = !restarted && before.scheduled_revision == before.config_revision && is_as(&before, &after);
+        let is_scheduled =
+            !restarted && before.scheduled_revision == before.config_revision && has_same_schedule(&before, &after);
         if is_scheduled {
             after.scheduled_revision = before.config_revision + 1;
         }
@@ -68,7 +69,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
 }
 
 /// Whether both have the same schedule.
-fn is_as(before: &Mirror, after: &Mirror) -> bool {
+fn has_same_schedule(before: &Mirror, after: &Mirror) -> bool {
     let of = |mirror: &Mirror| (mirror.config.sync_interval, mirror.config.is_enabled, mirror.state.sync_start_date);
     of(before) == of(after)
 }

@@ -10,6 +10,7 @@ use crate::{
     api::Api,
     external_registry::secrets::PlainProxies,
     http::{answer::Answer, call::Call, error::ApiError},
+    lock_wait::LockWait,
     mirror::{
         body::{self, MirrorBody},
         find::MANAGED,
@@ -19,7 +20,6 @@ use crate::{
         secrets::secrets,
     },
     organization_mirror::find::refuse_if_mirrored,
-    patience::Patience,
     repository::find::find_repository,
     robot::find::unknown_robot,
 };
@@ -39,13 +39,13 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     let mut mirror = new_mirror(repository, &body, robot)?;
     mirror.secrets = secrets(api, &mirror.config, None, &PlainProxies::default(), &body).await?;
     mirror.grant = grant(api, repository, &mirror.config.robot).await?;
-    let patience = Patience::begin();
+    let wait = LockWait::begin();
     let created = loop {
         let created = match api.table.create_mirror(mirror.clone(), now()).await {
             Err(CreateMirrorError::State(error)) => Err(error),
             other => Ok(other),
         };
-        if !patience.again(&created).await {
+        if !wait.again(&created).await {
             break created?;
         }
     };

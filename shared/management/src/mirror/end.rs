@@ -6,19 +6,19 @@ use moorage_state::{Race, StateError};
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
+    lock_wait::LockWait,
     mirror::find::{find_mirror, refuse_if_discovered},
-    patience::Patience,
     usage_log::write::object,
 };
 
 /// `DELETE …/mirror`.
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    let (patience, mut race) = (Patience::begin(), Race::begin());
+    let (wait, mut race) = (LockWait::begin(), Race::begin());
     loop {
         let mirror = find_mirror(api, repository).await?;
         refuse_if_discovered(&mirror)?;
         let deleted = api.table.delete_mirror(&mirror).await;
-        if patience.again(&deleted).await {
+        if wait.again(&deleted).await {
             continue;
         }
         match deleted {

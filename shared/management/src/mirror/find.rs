@@ -13,7 +13,7 @@ pub(crate) async fn find_mirror(api: &Api, repository: &RepositoryName) -> Resul
     api.table.mirror(repository).await?.ok_or(ApiError::NotFound)
 }
 
-/// Fails if its organization's mirror manages the mirror.
+/// Fails if the mirror was made by its organization's mirror, which manages it.
 pub(crate) fn refuse_if_discovered(mirror: &Mirror) -> Result<(), ApiError> {
     if !mirror.is_discovered {
         return Ok(());

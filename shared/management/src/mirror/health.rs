@@ -19,16 +19,16 @@ const PAGE: i32 = 100;
 /// Groups of mirrors, and runs, that are read at once.
 const READS: usize = 8;
 
-/// The share of failing mirrors from which on all together are unhealthy, as in Quay.
+/// The share of failing mirrors above which the health is bad, as in Quay.
 const CRITICAL_SHARE: f64 = 0.2;
 
-/// How old a sync may be before it is said so, in seconds, as in Quay.
+/// How old the last complete sync may be before it is reported as an issue, in seconds, as in Quay.
 const STALE: i64 = 86_400;
 
 /// The most examples of each kind of issue, as in Quay.
 const EXAMPLES: usize = 5;
 
-/// The most running syncs whose open tags are counted.
+/// The most running syncs whose unprocessed tags are counted.
 const RUNNING: usize = 100;
 
 /// Mirrors on a page, if the caller does not say, as in Quay.
@@ -100,7 +100,7 @@ async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, A
     Ok(mirrors)
 }
 
-/// The tags that running syncs have not dealt with.
+/// How many tags running syncs have still to process.
 async fn pending(api: &Api, mirrors: &[Mirror]) -> Result<u64, ApiError> {
     let mut running = Vec::new();
     for mirror in mirrors {
@@ -127,7 +127,7 @@ fn detail(mirror: &Mirror) -> Value {
     })
 }
 
-/// All mirrors in numbers, and what is wrong with them.
+/// How many mirrors are in which state, and what is wrong with them.
 struct Health {
     now: Timestamp,
     counts: HashMap<SyncStatus, usize>,
@@ -159,7 +159,7 @@ impl Health {
         self.share <= CRITICAL_SHARE
     }
 
-    /// Names some mirrors that somebody should look at.
+    /// Adds issues with examples of mirrors that somebody should look at.
     fn issues(&mut self, mirrors: &[Mirror]) {
         let stale = |mirror: &&Mirror| {
             let is_old = |last: Timestamp| self.now.unix() - last.unix() > STALE;

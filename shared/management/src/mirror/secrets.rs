@@ -5,7 +5,7 @@ use moorage_state::{MirrorSecrets, Owner};
 
 use crate::{
     api::Api,
-    external_registry::secrets::{Change, Place, PlainProxies},
+    external_registry::secrets::{Destination, PlainProxies, SecretsChange},
     http::error::ApiError,
     mirror::body::MirrorBody,
 };
@@ -18,11 +18,11 @@ pub(crate) async fn secrets(
     plain: &PlainProxies,
     body: &MirrorBody,
 ) -> Result<MirrorSecrets, ApiError> {
-    let change = Change {
+    let change = SecretsChange {
         owner: Owner::Repository(&after.repository),
-        before: before.map(|(secrets, config)| (secrets, place(config))),
+        before: before.map(|(secrets, config)| (secrets, destination(config))),
         plain,
-        after: place(after),
+        after: destination(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
         has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
@@ -31,7 +31,7 @@ pub(crate) async fn secrets(
     change.secrets(api).await
 }
 
-fn place(config: &MirrorConfig) -> Place<'_> {
+fn destination(config: &MirrorConfig) -> Destination<'_> {
     let registry = config.external_reference.registry();
-    Place { scheme: "", registry, config: &config.external_registry_config }
+    Destination { scheme: "", registry, config: &config.external_registry_config }
 }

@@ -13,11 +13,12 @@ pub(crate) async fn find_organization(api: &Api, name: &str) -> Result<Organizat
 
 /// The namespace `name`, an organization's or the admin's own, or 404.
 pub(crate) async fn find_namespace(api: &Api, name: &str) -> Result<Namespace, ApiError> {
-    Ok(find_place(api, name).await?.0)
+    Ok(find_generation(api, name).await?.0)
 }
 
-/// As [`find_namespace`], with which of those that bore the name it is: for what is made in it.
-pub(crate) async fn find_place(api: &Api, name: &str) -> Result<(Namespace, Generation), ApiError> {
+/// As [`find_namespace`], with its generation: what is made in an organization belongs to that one, and to none that gets
+/// the name after it.
+pub(crate) async fn find_generation(api: &Api, name: &str) -> Result<(Namespace, Generation), ApiError> {
     let name: Namespace = name.parse().map_err(|_| ApiError::NotFound)?;
     if name.as_str() == ADMIN {
         return Ok((name, Generation::default()));

@@ -10,16 +10,16 @@ use moorage_state::{Share, Slot, StateError, free_slot, now};
 
 use crate::{api::Api, http::error::ApiError};
 
-/// How long a slot is kept for a call that does not give it up: longer than API Gateway waits for one.
+/// How long a slot is held at most, for calls that do not give it up: API Gateway waits no longer for a call.
 const CALL: Duration = Duration::from_secs(30);
 
-/// When a call that found no room should come again, in seconds.
+/// Seconds after which a call should be repeated that found no free slot.
 const RETRY_AFTER: u64 = 5;
 
-/// How often a slot is tried for that somebody else was faster to take.
+/// How often a call tries to take a slot, when others take the free ones first.
 const TRIES: u32 = 8;
 
-/// Has a task done that asks a registry, if the namespace has room for another one.
+/// Has the sync function do a task that asks a registry, if the namespace may have another one now.
 pub(crate) async fn ask_registry(api: &Api, namespace: &Namespace, task: &Task) -> Result<TaskAnswer, ApiError> {
     let slot = take_slot(api, namespace).await?;
     let answer = api.invoker.ask(task).await;

@@ -27,7 +27,7 @@ pub(crate) async fn get(api: &Api, name: &str, call: &Call) -> Result<Answer, Ap
     }
 }
 
-/// Quay's view: the less, the less the caller may do.
+/// Quay's view. Members see more of it, and admins all.
 pub(crate) async fn view(api: &Api, call: &Call, organization: &Organization) -> Result<Answer, ApiError> {
     let name = organization.name.as_str();
     let role = call.caller.role_in(&organization.name);

@@ -10,7 +10,7 @@ use moorage_state::MAX_SECRET_LENGTH;
 use serde_json::{Map, Value};
 
 use crate::{
-    external_registry::{config::registry_config, location::check_places, secrets::SentProxies},
+    external_registry::{config::registry_config, location::check_hosts, secrets::SentProxies},
     http::{
         error::ApiError,
         field::{Fields, repr},
@@ -137,7 +137,7 @@ impl Unchecked<'_> {
             body.external_registry_url = Some(url);
         }
         if let Some(config) = &body.external_registry_config {
-            check_places(config, guard)?;
+            check_hosts(config, guard)?;
         }
         let url = body.external_registry_url.as_ref().or(before.map(|(url, _)| url));
         let namespace = body.external_namespace.as_deref().or(before.map(|(_, namespace)| namespace));

@@ -1,4 +1,4 @@
-//! Mirrors of organizations by name, and what they rule out.
+//! Mirrors of organizations by name, and what calls they forbid.
 
 use moorage_domain::Namespace;
 use moorage_state::OrganizationMirror;
@@ -11,7 +11,7 @@ pub(crate) async fn find_organization_mirror(api: &Api, name: &str) -> Result<Or
     api.table.organization_mirror(&name).await?.ok_or(ApiError::NotFound)
 }
 
-/// Fails if the mirror of a namespace as a whole decides about its repositories.
+/// Fails if the namespace is an organization that has a mirror, which manages its repositories.
 pub(crate) async fn refuse_if_mirrored(api: &Api, namespace: &Namespace, what: &str) -> Result<(), ApiError> {
     if api.table.organization_mirror(namespace).await?.is_none() {
         return Ok(());

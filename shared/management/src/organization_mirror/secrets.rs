@@ -5,7 +5,7 @@ use moorage_state::{MirrorSecrets, Owner};
 
 use crate::{
     api::Api,
-    external_registry::secrets::{Change, Place, PlainProxies},
+    external_registry::secrets::{Destination, PlainProxies, SecretsChange},
     http::error::ApiError,
     organization_mirror::body::OrganizationMirrorBody,
 };
@@ -18,11 +18,11 @@ pub(crate) async fn secrets(
     plain: &PlainProxies,
     body: &OrganizationMirrorBody,
 ) -> Result<MirrorSecrets, ApiError> {
-    let change = Change {
+    let change = SecretsChange {
         owner: Owner::Organization(&after.organization),
-        before: before.map(|(secrets, config)| (secrets, place(config))),
+        before: before.map(|(secrets, config)| (secrets, destination(config))),
         plain,
-        after: place(after),
+        after: destination(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
         has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
@@ -32,8 +32,8 @@ pub(crate) async fn secrets(
     change.secrets(api).await
 }
 
-fn place(config: &OrganizationMirrorConfig) -> Place<'_> {
+fn destination(config: &OrganizationMirrorConfig) -> Destination<'_> {
     let url = &config.external_registry_url;
     let scheme = if url.as_str().starts_with("http://") { "http" } else { "https" };
-    Place { scheme, registry: url.authority(), config: &config.external_registry_config }
+    Destination { scheme, registry: url.authority(), config: &config.external_registry_config }
 }

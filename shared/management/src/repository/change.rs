@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError, field::Fields},
+    lock_wait::LockWait,
     organization_mirror::find::refuse_if_mirrored,
-    patience::Patience,
     repository::{create::check_description, find::find_repository},
     usage_log::write::object,
 };
@@ -46,10 +46,10 @@ pub(crate) async fn change_state(api: &Api, name: &RepositoryName, call: &Call) 
     let text = fields.one_of("state", &states.map(RepositoryState::as_str))?;
     let state = states.into_iter().find(|state| Some(state.as_str()) == text).ok_or(ApiError::NotFound)?;
     refuse_if_mirrored(api, &name.namespace(), "Repository state cannot be changed").await?;
-    let patience = Patience::begin();
+    let wait = LockWait::begin();
     let changed = loop {
         let changed = api.table.set_repository_state(name, state).await;
-        if !patience.again(&changed).await {
+        if !wait.again(&changed).await {
             break changed;
         }
     };

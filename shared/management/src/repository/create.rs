@@ -12,9 +12,9 @@ use crate::{
         error::ApiError,
         field::{Fields, repr},
     },
-    organization::find::find_place,
+    lock_wait::LockWait,
+    organization::find::find_generation,
     organization_mirror::find::refuse_if_mirrored,
-    patience::Patience,
     repository::{end, quota},
 };
 
@@ -38,7 +38,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     check_description(description)?;
     let namespace = namespace.unwrap_or(ADMIN);
     call.caller.require(&namespace.parse().map_err(|_| ApiError::NotFound)?, Role::Admin)?;
-    let (namespace, organization_id) = find_place(api, namespace).await?;
+    let (namespace, organization_id) = find_generation(api, namespace).await?;
     let repository = RepositoryName::new(namespace.as_str(), name);
     let repository = repository.map_err(|_| ApiError::InvalidRequest("Invalid repository name".into()))?;
     refuse_if_mirrored(api, &namespace, "Repositories cannot be created").await?;
@@ -51,10 +51,10 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         created: now(),
     });
     quota::check_repositories(api, &namespace).await?;
-    let patience = Patience::begin();
+    let wait = LockWait::begin();
     let inserted = loop {
         let inserted = insert(api, &created).await;
-        if !patience.again(&inserted).await {
+        if !wait.again(&inserted).await {
             break inserted;
         }
     };

@@ -7,7 +7,7 @@ use moorage_state::{Race, StateError};
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    patience::Patience,
+    lock_wait::LockWait,
     repository::find::find_repository,
 };
 
@@ -40,11 +40,11 @@ pub(crate) async fn finish(api: &Api, name: &RepositoryName) {
 
 /// Marks a repository as deleted, and ends its mirror and schedules.
 async fn mark(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    let (patience, mut race) = (Patience::begin(), Race::begin());
+    let (wait, mut race) = (LockWait::begin(), Race::begin());
     loop {
         let mirror = api.table.mirror(name).await?;
         let marked = api.table.mark_repository_deleted(name, mirror.as_ref()).await;
-        if patience.again(&marked).await {
+        if wait.again(&marked).await {
             continue;
         }
         match marked {

@@ -59,7 +59,7 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Position {
     namespace: Namespace,
-    /// Nothing behind all of it.
+    /// The repository; `None` behind all of the namespace.
     name: Option<String>,
 }
 

@@ -14,8 +14,8 @@ pub(crate) async fn check_repositories(api: &Api, namespace: &Namespace) -> Resu
     Ok(())
 }
 
-/// Takes back a repository that was made while others were, so that there are too many now. None of them may have been
-/// used yet.
+/// Deletes a new repository again if others that were made at the same time make it one too many. It cannot have been used
+/// yet.
 pub(crate) async fn check_created(api: &Api, created: &Repository) -> Result<(), ApiError> {
     let most = api.shares.repositories;
     if most > 0 && api.table.count_repositories(&created.repository.namespace()).await? > most {

@@ -108,11 +108,13 @@ async fn a_warm_look_at_a_mirror_is_one_read_of_the_table() {
 
 #[tokio::test]
 async fn a_missing_right_is_told_by_its_code_and_is_no_outage() {
-    let api = api(&Aws::denying());
-    let mut request = Request::new(Vec::new());
-    request.headers_mut().insert(AUTHORIZATION, "Bearer secret".parse().unwrap());
-    let answer = answer(&api, &to("/api/v1/user/"), request).await;
-    let body = String::from_utf8(answer.body().clone()).unwrap();
-    assert_eq!(answer.status(), 500, "{body}");
-    assert!(body.contains("AccessDeniedException") && !body.contains("told to nobody"), "{body}");
+    for service in ["secretsmanager", "DynamoDB"] {
+        let api = api(&Aws::denying(service));
+        let mut request = Request::new(Vec::new());
+        request.headers_mut().insert(AUTHORIZATION, "Bearer secret".parse().unwrap());
+        let answer = answer(&api, &to("/api/v1/repository/a/b/mirror"), request).await;
+        let body = String::from_utf8(answer.body().clone()).unwrap();
+        assert_eq!(answer.status(), 500, "{service}: {body}");
+        assert!(body.contains("AccessDeniedException") && !body.contains("told to nobody"), "{service}: {body}");
+    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
-    organization::find::{find_namespace, find_place},
+    organization::find::{find_generation, find_namespace},
     robot::{
         find::{find_robot, unknown_robot},
         registry,
@@ -37,7 +37,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         return Err(ApiError::InvalidRequest(format!("unstructured_metadata is longer than {METADATA_LENGTH} bytes")));
     }
     let registry = registry::parse_optional(fields, &api.guard)?;
-    let (namespace, organization_id) = find_place(api, path.namespace()?.as_str()).await?;
+    let (namespace, organization_id) = find_generation(api, path.namespace()?.as_str()).await?;
     let short = path.get("robot_shortname");
     let name = RobotName::new(&namespace, short).map_err(|_| {
         ApiError::BrokenRule(format!(

@@ -1,4 +1,4 @@
-//! Logins by other identity providers, which there are none of.
+//! Logins as a robot by other identity providers: not supported.
 
 use serde_json::json;
 

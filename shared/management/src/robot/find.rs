@@ -23,7 +23,8 @@ pub(crate) async fn find_robot(api: &Api, path: &Parameters) -> Result<Robot, Ap
     Err(unknown_robot())
 }
 
-/// A robot that somebody names who may mean another namespace's. Whoever may see nothing of that one is told of none in it.
+/// A robot that a call names and that may be of another namespace. `None`, too, if the caller may not see that namespace: so
+/// nobody learns which robots it has.
 pub(crate) async fn named_robot(api: &Api, call: &Call, name: &RobotName) -> Result<Option<Robot>, ApiError> {
     if call.caller.role_in(&name.namespace()).is_none() {
         return Ok(None);

@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex as StdMutex},
+    sync::{
+        Arc, LazyLock, Mutex as StdMutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use aws_sdk_secretsmanager::{
@@ -23,9 +26,35 @@ enum Says {
 
 const DOWN: Says = Says::Code(500, "InternalServiceError");
 const DENIED: Says = Says::Code(400, "AccessDeniedException");
+const THROTTLED: Says = Says::Code(400, "ThrottlingException");
+const DELETED: Says = Says::Code(400, "InvalidRequestException");
+
+/// The log of all tests: there is one of a process.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    let lines = log.clone();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    log
+});
+
+/// Lines of log.
+#[derive(Clone, Default)]
+struct Log(Arc<StdMutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// A secret of which Secrets Manager says what is set, and how often it was asked.
 struct World {
+    id: String,
     secret: StackSecret,
     says: Arc<StdMutex<Says>>,
     rule: Rule,
@@ -33,10 +62,14 @@ struct World {
 
 impl World {
     fn new(says: Says) -> Self {
+        static WORLDS: AtomicUsize = AtomicUsize::new(0);
+        LazyLock::force(&LOG);
+        let id = format!("arn:{}:", WORLDS.fetch_add(1, Ordering::Relaxed));
+        let wanted = id.clone();
         let says = Arc::new(StdMutex::new(says));
         let said = Arc::clone(&says);
         let rule = mock!(Client::get_secret_value)
-            .match_requests(|request| request.secret_id() == Some("arn"))
+            .match_requests(move |request| request.secret_id() == Some(&wanted))
             .then_compute_response(move |_| match *said.lock().unwrap() {
                 Says::Secret(secret) => {
                     MockResponse::Output(GetSecretValueOutput::builder().secret_string(secret).build())
@@ -49,16 +82,16 @@ impl World {
         let client = mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&rule], |config| {
             config.retry_config(RetryConfig::disabled())
         });
-        Self { secret: StackSecret::new(client, "arn".to_owned()), says, rule }
+        Self { secret: StackSecret::new(client, id.clone()), id, says, rule }
     }
 
     fn says(&self, says: Says) {
         *self.says.lock().unwrap() = says;
     }
 
-    async fn get(&self, second: i64) -> Result<String, StackSecretFailure> {
+    async fn get(&self, second: i64) -> Result<String, ServiceErrorKind> {
         let secret = self.secret.get(Timestamp::from_unix(second)).await;
-        secret.map(|secret| secret.expose_secret().to_owned()).map_err(|error| error.kind)
+        secret.map(|secret| secret.expose_secret().to_owned()).map_err(|error| error.kind())
     }
 
     /// What is got at each of these seconds, and how often Secrets Manager was asked for it.
@@ -87,7 +120,7 @@ async fn a_fresh_secret_is_not_read_again_and_a_replaced_one_is_seen_when_it_is_
 
 #[tokio::test]
 async fn a_secret_outlives_failures_for_its_time_and_no_longer() {
-    for failure in [DOWN, DENIED, Says::Code(400, THROTTLED)] {
+    for failure in [DOWN, DENIED, THROTTLED] {
         let world = World::new(Says::Secret("old"));
         assert_eq!(world.gets(&[0]).await, secrets("old", 1, 1));
         world.says(failure);
@@ -110,71 +143,52 @@ async fn a_clock_that_goes_backwards_keeps_nothing() {
     world.says(Says::Secret("new"));
     assert_eq!(world.gets(&[10, 10 + FRESH - 1]).await, secrets("new", 2, 1), "read again, by the clock as it is");
     world.says(DOWN);
-    assert_eq!(world.get(9).await, Err(StackSecretFailure::Unavailable), "nobody knows how old it is");
+    assert_eq!(world.get(9).await, Err(ServiceErrorKind::Unavailable), "nobody knows how old it is");
     assert_eq!(world.gets(&[10]).await, secrets("new", 1, 0), "a small step heals");
     assert_eq!(world.gets(&[10 + FRESH]).await, secrets("new", 1, 1));
     // A failure that lies in the future keeps nobody from asking.
     assert_eq!(world.gets(&[10 + FRESH - 1, 10 + FRESH - 1]).await, secrets("new", 2, 0));
-    assert_eq!(world.get(-1_000_000).await, Err(StackSecretFailure::Unavailable));
+    assert_eq!(world.get(-1_000_000).await, Err(ServiceErrorKind::Unavailable));
 }
 
 #[tokio::test]
 async fn a_secret_that_was_deleted_or_emptied_is_used_no_longer() {
-    for gone in
-        [Says::Code(400, "ResourceNotFoundException"), Says::Code(400, "InvalidRequestException"), Says::Secret("")]
-    {
+    for gone in [Says::Code(400, "ResourceNotFoundException"), DELETED, Says::Secret("")] {
         let world = World::new(Says::Secret("old"));
         assert_eq!(world.gets(&[0]).await, secrets("old", 1, 1));
         world.says(gone);
-        assert_eq!(world.get(FRESH).await, Err(StackSecretFailure::Gone));
+        assert_eq!(world.get(FRESH).await, Err(ServiceErrorKind::Missing));
         world.says(DOWN);
-        assert_eq!(world.get(FRESH).await, Err(StackSecretFailure::Unavailable), "it does not come back");
+        assert_eq!(world.get(FRESH).await, Err(ServiceErrorKind::Unavailable), "it does not come back");
     }
 }
 
 #[tokio::test]
 async fn an_error_says_whose_it_is_and_its_code() {
     for (says, kind, code) in [
-        (DENIED, StackSecretFailure::Refused, Some("AccessDeniedException")),
-        (Says::Code(400, "DecryptionFailure"), StackSecretFailure::Refused, Some("DecryptionFailure")),
-        (Says::Code(400, THROTTLED), StackSecretFailure::Unavailable, Some(THROTTLED)),
-        (DOWN, StackSecretFailure::Unavailable, Some("InternalServiceError")),
-        (Says::Code(400, "ResourceNotFoundException"), StackSecretFailure::Gone, Some("ResourceNotFoundException")),
-        (Says::Secret(""), StackSecretFailure::Gone, None),
+        (DENIED, ServiceErrorKind::AccessDenied, Some("AccessDeniedException")),
+        (Says::Code(400, "DecryptionFailure"), ServiceErrorKind::AccessDenied, Some("DecryptionFailure")),
+        (THROTTLED, ServiceErrorKind::Throttled, Some("ThrottlingException")),
+        (DOWN, ServiceErrorKind::Unavailable, Some("InternalServiceError")),
+        (Says::Code(400, "ResourceNotFoundException"), ServiceErrorKind::Missing, Some("ResourceNotFoundException")),
+        (DELETED, ServiceErrorKind::Missing, Some("InvalidRequestException")),
+        (Says::Secret(""), ServiceErrorKind::Missing, None),
     ] {
         let error = World::new(says).secret.get(Timestamp::from_unix(0)).await.unwrap_err();
-        assert_eq!((error.kind, error.code.as_deref()), (kind, code));
+        assert_eq!((error.kind(), error.code()), (kind, code));
         let text = error.to_string();
         assert!(code.is_none_or(|code| text.contains(code)), "{text}");
     }
 }
 
-/// A log.
-#[derive(Clone, Default)]
-struct Log(Arc<StdMutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn each_failed_try_is_one_line_of_log_with_its_code() {
-    let log = Log::default();
-    let lines = log.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || lines.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
     let world = World::new(Says::Secret("s3cr3t"));
     world.gets(&[0]).await;
     world.says(DENIED);
     world.gets(&[FRESH, FRESH + 1, FRESH + PAUSE]).await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let ours: Vec<_> = log.lines().filter(|line| line.contains("last read")).collect();
+    let log = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<_> = log.lines().filter(|line| line.contains("last read") && line.contains(&world.id)).collect();
     assert_eq!(ours.len(), 2, "{log}");
     assert!(ours.iter().all(|line| line.contains(r#""code":"AccessDeniedException""#)), "{log}");
     assert!(!log.contains("s3cr3t"), "{log}");

@@ -11,17 +11,18 @@ use aws_smithy_runtime_api::client::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-/// An AWS that has one mirror, and one secret unless it denies it. It notes what it is asked for.
+/// An AWS that has one mirror and one secret. It notes what it is asked for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Aws {
     asked: Arc<Mutex<Vec<String>>>,
-    denies_secrets: bool,
+    /// What its targets begin with that it denies; nothing if it denies none.
+    denied: Option<&'static str>,
 }
 
 impl Aws {
-    /// One that denies the secret.
-    pub(super) fn denying() -> Self {
-        Self { denies_secrets: true, ..Self::default() }
+    /// One that denies the targets that begin with `service`.
+    pub(super) fn denying(service: &'static str) -> Self {
+        Self { denied: Some(service), ..Self::default() }
     }
 
     /// What leads to it.
@@ -45,9 +46,9 @@ impl Aws {
 impl HttpConnector for Aws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let denied = json!({"__type": "AccessDeniedException", "Message": "arn:secret is told to nobody"});
+        let denied = json!({"__type": "AccessDeniedException", "Message": "arn is told to nobody"});
         let (status, body) = match target {
-            "secretsmanager.GetSecretValue" if self.denies_secrets => (400, denied),
+            _ if self.denied.is_some_and(|service| target.starts_with(service)) => (400, denied),
             "secretsmanager.GetSecretValue" => (200, json!({"SecretString": "secret"})),
             // The services that have no targets.
             "" => (403, denied),
