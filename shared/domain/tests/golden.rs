@@ -4,6 +4,8 @@
 //! `golden/NAME.json` is as this build writes it; `golden/NAME.older.json` lacks the newer fields. A file is never changed:
 //! what it holds is in a schedule, a queue or the table.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
+
 use std::{collections::BTreeSet, fs};
 
 use moorage_domain::{

@@ -112,7 +112,7 @@ impl Organizations {
             let organization = config.organization.clone();
             async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
         };
-        self.table.follow_organization_mirror(mirror, make).await
+        self.table.follow_organization_mirror(&mirror, make).await
     }
 
     /// Removes a schedule, unless it has a mirror by now.

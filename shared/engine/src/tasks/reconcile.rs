@@ -213,7 +213,7 @@ impl Engine {
             let repository = config.repository.clone();
             async move { Ok(self.scheduler.ensure(&repository, &plan).await?) }
         };
-        self.table.follow_mirror(mirror, make).await
+        self.table.follow_mirror(&mirror, make).await
     }
 }
 

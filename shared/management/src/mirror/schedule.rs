@@ -14,5 +14,5 @@ pub(crate) async fn follow(api: &Api, mirror: Mirror, started: bool) -> Result<(
         let repository = config.repository.clone();
         async move { Ok(api.scheduler.ensure(&repository, &plan).await?) }
     };
-    api.table.follow_mirror(mirror, make).await
+    api.table.follow_mirror(&mirror, make).await
 }

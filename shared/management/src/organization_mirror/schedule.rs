@@ -13,5 +13,5 @@ pub(crate) async fn follow(api: &Api, mirror: OrganizationMirror, started: bool)
         let organization = config.organization.clone();
         async move { Ok(api.scheduler.ensure_organization(&organization, &plan).await?) }
     };
-    api.table.follow_organization_mirror(mirror, make).await
+    api.table.follow_organization_mirror(&mirror, make).await
 }

@@ -55,7 +55,7 @@ impl Table {
     ///
     /// If this fails, the mirror has a wrong schedule or none, until the next change or reconciliation.
     /// [`StateError::Conflict`] if others change it for as long as a [`Race`] goes on.
-    pub async fn follow_mirror<E, F, Made>(&self, mirror: Mirror, make: F) -> Result<(), E>
+    pub async fn follow_mirror<E, F, Made>(&self, mirror: &Mirror, make: F) -> Result<(), E>
     where
         E: From<StateError>,
         F: Fn(&Mirror) -> Made,
@@ -65,7 +65,7 @@ impl Table {
     }
 
     /// As [`Self::follow_mirror`], for an organization's mirror.
-    pub async fn follow_organization_mirror<E, F, Made>(&self, mirror: OrganizationMirror, make: F) -> Result<(), E>
+    pub async fn follow_organization_mirror<E, F, Made>(&self, mirror: &OrganizationMirror, make: F) -> Result<(), E>
     where
         E: From<StateError>,
         F: Fn(&OrganizationMirror) -> Made,
@@ -74,25 +74,26 @@ impl Table {
         self.follow(mirror, make).await
     }
 
-    async fn follow<T, E, F, Made>(&self, mirror: T, make: F) -> Result<(), E>
+    async fn follow<T, E, F, Made>(&self, mirror: &T, make: F) -> Result<(), E>
     where
         T: Scheduled,
         E: From<StateError>,
         F: Fn(&T) -> Made,
         Made: Future<Output = Result<(), E>>,
     {
-        let (mut current, mut race) = (mirror, Race::begin());
+        let (mut found, mut race) = (None, Race::begin());
         loop {
-            make(&current).await?;
+            let current = found.as_ref().unwrap_or(mirror);
+            make(current).await?;
             if self.is_scheduled(current.key(), current.config_revision()).await? {
                 return Ok(());
             }
             race.lost().await?;
-            let found: Option<T> = self.get(current.key()).await?;
-            current = match found.filter(|found| !found.is_deleted()) {
-                Some(found) => found,
-                None => return Ok(()),
-            };
+            let next: Option<T> = self.get(current.key()).await?;
+            found = next.filter(|next| !next.is_deleted());
+            if found.is_none() {
+                return Ok(());
+            }
         }
     }
 
@@ -162,7 +163,7 @@ mod tests {
             async { Ok::<_, StateError>(()) }
         };
         let mirror = serde_dynamo::from_item(at("Mirror", 7, false)).unwrap();
-        table.follow_mirror(mirror, make).await.unwrap();
+        table.follow_mirror(&mirror, make).await.unwrap();
         assert_eq!(*calls.lock().unwrap(), [7, 8]);
         assert_eq!(written.num_calls(), 1);
     }
@@ -177,7 +178,7 @@ mod tests {
                 async { Ok::<_, StateError>(()) }
             };
             let mirror = serde_dynamo::from_item(at("OrganizationMirror", 7, false)).unwrap();
-            table.follow_organization_mirror(mirror, make).await.unwrap();
+            table.follow_organization_mirror(&mirror, make).await.unwrap();
             assert_eq!(*calls.lock().unwrap(), 1);
         }
     }
@@ -185,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_recorded_of_a_schedule_that_was_not_made() {
         let (table, mirror) = (table(&[]), serde_dynamo::from_item(at("Mirror", 7, false)).unwrap());
-        let failed = table.follow_mirror(mirror, |_| async { Err(StateError::Locked) }).await;
+        let failed = table.follow_mirror(&mirror, |_| async { Err(StateError::Locked) }).await;
         assert!(matches!(failed, Err(StateError::Locked)));
     }
 }
