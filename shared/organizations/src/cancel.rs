@@ -30,7 +30,7 @@ impl Organizations {
 
     async fn cancel_syncs(&self, organization: &Namespace) -> Result<TaskAnswer, OrganizationsError> {
         let Some(mirror) = self.table.organization_mirror(organization).await? else { return Ok(TaskAnswer::NotFound) };
-        self.table.drop_turns(organization).await?;
+        self.table.drop_queued_syncs(organization).await?;
         let discovered = self.table.discovered(organization).await?;
         let active = discovered.into_iter().filter(|it| it.skipped.is_none()).map(|it| it.repository);
         let cancel = async |repository: RepositoryName| {

@@ -57,7 +57,7 @@ impl Organizations {
         let mirror = self.table.any_organization_mirror(organization).await?;
         let Some(mirror) = mirror.filter(|mirror| mirror.is_deleted) else { return Ok(TaskAnswer::NotFound) };
         self.scheduler.remove_organization(organization).await?;
-        self.table.drop_turns(organization).await?;
+        self.table.drop_queued_syncs(organization).await?;
         // Until there are none: a round that has not noticed yet may add some.
         loop {
             let discovered = self.table.discovered(organization).await?;

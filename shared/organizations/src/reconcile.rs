@@ -136,9 +136,9 @@ impl Organizations {
         for organization in organizations {
             let mirrors = self.table.mirrors_of_many(&self.names(organization).await?).await?;
             for mirror in mirrors.iter().filter(|mirror| was_killed(&mirror.state, now())) {
-                self.table.put_turn(&mirror.config.repository).await?;
+                self.table.queue_sync(&mirror.config.repository).await?;
             }
-            let queued = self.table.queued(organization).await?;
+            let queued = self.table.count_queued_syncs(organization).await?;
             if queued > 0 {
                 waiting.push((organization, queued));
             }
@@ -149,7 +149,7 @@ impl Organizations {
         // As long as turns are passed on, none that is on its way may be taken for lost.
         tokio::time::sleep(STANDSTILL).await;
         for (organization, queued) in waiting {
-            if self.table.queued(organization).await? < queued {
+            if self.table.count_queued_syncs(organization).await? < queued {
                 continue;
             }
             let mirrors = self.table.mirrors_of_many(&self.names(organization).await?).await?;

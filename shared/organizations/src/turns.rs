@@ -11,12 +11,12 @@ use crate::{error::OrganizationsError, organizations::Organizations};
 impl Organizations {
     /// Starts up to `count` of an organization's queued syncs. What could not be started is queued again.
     pub async fn start_turns(&self, organization: &Namespace, count: usize) -> Result<(), OrganizationsError> {
-        let mut taken = self.table.take_turns(organization, count).await?.into_iter();
+        let mut taken = self.table.take_queued_syncs(organization, count).await?.into_iter();
         while let Some(repository) = taken.next() {
             let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Organization };
             let Err(error) = self.invoker.start(&request).await else { continue };
             for repository in std::iter::once(repository).chain(taken) {
-                self.table.put_turn(&repository).await?;
+                self.table.queue_sync(&repository).await?;
             }
             return Err(error.into());
         }

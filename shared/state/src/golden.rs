@@ -18,7 +18,7 @@ use crate::{
     access::{api_token::ApiToken, permission, robot::Robot, team_role},
     garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
     key::Key,
-    mirrors::{discovered::Turn, mirror::Mirror, organization_mirror::OrganizationMirror},
+    mirrors::{discovered::QueuedSync, mirror::Mirror, organization_mirror::OrganizationMirror},
     organizations::{
         organization::{self, Organization},
         team::Team,
@@ -139,7 +139,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<organization::Entry>(Key::OrganizationEntry(&acme)),
         check::<OrganizationMirror>(Key::OrganizationMirror(&acme)),
         check::<DiscoveredRepository>(Key::Discovered(&app)),
-        check::<Turn>(Key::Turn(&app)),
+        check::<QueuedSync>(Key::QueuedSync(&app)),
         check::<Slot>(Key::Slot(&acme, Share::Syncs, 3)),
         check::<Team>(Key::Team(&acme, &dev)),
         check::<Member>(Key::TeamMember(&dev, &robot)),

@@ -30,7 +30,7 @@ pub(crate) enum Key<'a> {
     /// A repository that its organization's mirror has found.
     Discovered(&'a RepositoryName),
     /// That the sync of a repository is queued.
-    Turn(&'a RepositoryName),
+    QueuedSync(&'a RepositoryName),
     /// One of those among which a namespace shares what it may do at once.
     Slot(&'a Namespace, Share, u32),
     Team(&'a Namespace, &'a TeamName),
@@ -87,7 +87,7 @@ impl Key<'_> {
             Self::Repository(repository)
             | Self::TeamGrant(_, repository)
             | Self::Discovered(repository)
-            | Self::Turn(repository) => namespace_pk(&repository.namespace()),
+            | Self::QueuedSync(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => namespace_pk(&account.namespace),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             // Spread over partitions as sentences are.
@@ -116,7 +116,7 @@ impl Key<'_> {
             Self::OrganizationEntry(namespace) => format!("{}{namespace}", prefix::ORGANIZATION),
             Self::OrganizationMirror(_) => "ORGANIZATIONMIRROR".to_owned(),
             Self::Discovered(repository) => format!("{}{}", prefix::DISCOVERED, repository.name()),
-            Self::Turn(repository) => format!("{}{}", prefix::TURN, repository.name()),
+            Self::QueuedSync(repository) => format!("{}{}", prefix::QUEUED_SYNC, repository.name()),
             Self::Slot(_, share, number) => format!("{}{number:010}", slots_prefix(*share)),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
             Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
@@ -161,7 +161,7 @@ impl Key<'_> {
 pub(crate) mod prefix {
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
-    pub(crate) const TURN: &str = "TURN#";
+    pub(crate) const QUEUED_SYNC: &str = "TURN#";
     pub(crate) const SLOT: &str = "SLOT#";
     pub(crate) const TEAM: &str = "TEAM#";
     pub(crate) const TEAM_MEMBER: &str = "TEAMMEMBER#";

@@ -17,15 +17,16 @@ pub(crate) struct Places {
     count: usize,
     /// How many of those that have a place wait for something else, and are not under way.
     aside: Arc<AtomicUsize>,
-    /// Shared by requests that are under way together; whoever is alone has it for itself.
-    turn: Arc<RwLock<()>>,
+    /// Each request that is under way reads it; one that is alone has it for writing.
+    lock: Arc<RwLock<()>>,
     meter: Meter,
 }
 
 /// A place among the requests, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    turn: Option<Turn>,
+    /// None only while it is exchanged.
+    guard: Option<LockGuard>,
     all: Arc<Semaphore>,
     count: usize,
     aside: Arc<AtomicUsize>,
@@ -43,28 +44,29 @@ impl Drop for Aside {
     }
 }
 
+/// The lock, as a request has it.
 #[derive(Debug)]
-enum Turn {
+enum LockGuard {
     Shared(#[allow(dead_code, reason = "held, not read")] OwnedRwLockReadGuard<()>),
     Alone(#[allow(dead_code, reason = "held, not read")] OwnedRwLockWriteGuard<()>),
 }
 
 impl Places {
     pub(crate) fn new(count: usize, meter: Meter) -> Self {
-        Self { all: Arc::new(Semaphore::new(count)), count, aside: Arc::default(), turn: Arc::default(), meter }
+        Self { all: Arc::new(Semaphore::new(count)), count, aside: Arc::default(), lock: Arc::default(), meter }
     }
 
     /// Waits for a place; for being alone, if `alone` or if the registry bears no other.
     pub(crate) async fn take(&self, alone: bool) -> Place {
         let permit = Arc::clone(&self.all).acquire_owned().await.ok();
-        let lock = Arc::clone(&self.turn);
-        let turn = if alone || self.meter.falls_back(Fallback::ParallelRequests) {
-            Turn::Alone(Arc::clone(&lock).write_owned().await)
+        let lock = Arc::clone(&self.lock);
+        let guard = if alone || self.meter.falls_back(Fallback::ParallelRequests) {
+            LockGuard::Alone(Arc::clone(&lock).write_owned().await)
         } else {
-            Turn::Shared(Arc::clone(&lock).read_owned().await)
+            LockGuard::Shared(Arc::clone(&lock).read_owned().await)
         };
         let (all, aside) = (Arc::clone(&self.all), Arc::clone(&self.aside));
-        Place { turn: Some(turn), all, count: self.count, aside, lock, _permit: permit }
+        Place { guard: Some(guard), all, count: self.count, aside, lock, _permit: permit }
     }
 }
 
@@ -84,15 +86,15 @@ impl Place {
 
     /// Whether no other can be under way.
     pub(crate) fn is_alone(&self) -> bool {
-        matches!(self.turn, Some(Turn::Alone(_)))
+        matches!(self.guard, Some(LockGuard::Alone(_)))
     }
 
     /// Waits until the others have come to their end; further ones wait for this one.
     pub(crate) async fn be_alone(&mut self) {
         if !self.is_alone() {
             // Two that wait for each other's end would wait for ever.
-            self.turn = None;
-            self.turn = Some(Turn::Alone(Arc::clone(&self.lock).write_owned().await));
+            self.guard = None;
+            self.guard = Some(LockGuard::Alone(Arc::clone(&self.lock).write_owned().await));
         }
     }
 }

@@ -36,8 +36,8 @@ pub(crate) struct Turns {
     answers: VecDeque<Instant>,
     /// How many there were in all.
     answered: u64,
-    /// How often the turns were given anew: a turn of an earlier round is none.
-    round: u64,
+    /// How often the turns were given anew: a turn of an earlier epoch is none.
+    epoch: u64,
 }
 
 /// A request that was sent in its turn.
@@ -53,22 +53,22 @@ pub(crate) struct Sent {
 pub(crate) struct Turn {
     /// How long to wait for it.
     pub(crate) wait: Duration,
-    round: u64,
+    epoch: u64,
 }
 
 impl Turns {
     /// Gives the next turn away.
     pub(crate) fn take(&mut self, now: Instant) -> Turn {
-        let round = self.round;
-        let Some(interval) = self.interval else { return Turn { wait: Duration::ZERO, round } };
+        let epoch = self.epoch;
+        let Some(interval) = self.interval else { return Turn { wait: Duration::ZERO, epoch } };
         let at = self.next.map_or(now, |next| next.max(now));
         self.next = at.checked_add(interval);
-        Turn { wait: at.saturating_duration_since(now), round }
+        Turn { wait: at.saturating_duration_since(now), epoch }
     }
 
     /// Whether a turn that was waited for still counts: a refusal meanwhile makes everybody wait anew.
     pub(crate) fn counts(&self, turn: Turn) -> bool {
-        turn.round == self.round
+        turn.epoch == self.epoch
     }
 
     /// Notes that a request is sent.
@@ -115,7 +115,7 @@ impl Turns {
         }
         self.next = now.checked_add(told.unwrap_or(UNTOLD_PAUSE));
         self.slowed = Some(now);
-        self.round = self.round.wrapping_add(1);
+        self.epoch = self.epoch.wrapping_add(1);
     }
 }
 

@@ -12,7 +12,7 @@ use moorage_domain::{
     failure::Failure,
 };
 use moorage_state::Table;
-use tokio::sync::{Mutex as Turn, oneshot};
+use tokio::sync::oneshot;
 
 use crate::error::WorkError;
 
@@ -31,12 +31,13 @@ type Queued = (Digest, oneshot::Sender<Result<(), WorkError>>);
 pub(crate) struct Guardian {
     table: Table,
     queue: Mutex<Vec<Queued>>,
-    turn: Turn<()>,
+    /// Of whoever is asking.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Guardian {
     pub(crate) fn new(table: Table) -> Self {
-        Self { table, queue: Mutex::default(), turn: Turn::new(()) }
+        Self { table, queue: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     /// Lifts the sentence of content whose link is written, if it has one.
@@ -44,8 +45,8 @@ impl Guardian {
         loop {
             let (answer, mut answered) = oneshot::channel();
             self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((digest.clone(), answer));
-            // Whoever has the turn asks for all who wait by then.
-            let turn = self.turn.lock().await;
+            // Whoever gets the lock asks for all who wait by then.
+            let asking = self.asking.lock().await;
             if let Ok(result) = answered.try_recv() {
                 return result;
             }
@@ -62,8 +63,8 @@ impl Guardian {
                 // Who does not wait any more needs no answer.
                 let _ = answer.send(result.clone());
             }
-            drop(turn);
-            // With more waiting than one batch holds, this one's turn may not have been for itself.
+            drop(asking);
+            // With more waiting than one batch holds, this one may not have asked for itself.
             if let Ok(result) = answered.try_recv() {
                 return result;
             }

@@ -11,12 +11,13 @@ use crate::{
     transaction::Transaction,
 };
 
-/// Turns that are looked at to take some: those who look at once mostly choose different ones.
+/// How many queued syncs are looked at to take some of them at random: callers that look at the same time mostly choose
+/// different ones.
 const CHOICE: i32 = 32;
 
-/// That a repository is to be synced when it is its turn.
+/// A repository whose sync is queued.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Turn {
+pub(crate) struct QueuedSync {
     repository: RepositoryName,
 }
 
@@ -27,29 +28,33 @@ impl Table {
     }
 
     /// Queues the sync of a repository.
-    pub async fn put_turn(&self, repository: &RepositoryName) -> Result<(), StateError> {
-        self.put(Key::Turn(repository), &Turn { repository: repository.clone() }).await
+    pub async fn queue_sync(&self, repository: &RepositoryName) -> Result<(), StateError> {
+        self.put(Key::QueuedSync(repository), &QueuedSync { repository: repository.clone() }).await
     }
 
     /// Takes up to `count` repositories whose sync is queued. Each is given to one caller only.
-    pub async fn take_turns(&self, organization: &Namespace, count: usize) -> Result<Vec<RepositoryName>, StateError> {
+    pub async fn take_queued_syncs(
+        &self,
+        organization: &Namespace,
+        count: usize,
+    ) -> Result<Vec<RepositoryName>, StateError> {
         let (mut taken, mut after) = (Vec::new(), None);
         while taken.len() < count {
             let query = Query {
                 pk: namespace_pk(organization),
-                prefix: prefix::TURN,
+                prefix: prefix::QUEUED_SYNC,
                 newest_first: false,
                 limit: Some(CHOICE),
                 after,
             };
-            let mut page = self.page::<Turn>(query).await?;
+            let mut page = self.page::<QueuedSync>(query).await?;
             page.items.shuffle(&mut rand::rng());
-            for turn in page.items {
+            for queued in page.items {
                 if taken.len() == count {
                     break;
                 }
-                match self.delete(Key::Turn(&turn.repository)).await {
-                    Ok(()) => taken.push(turn.repository),
+                match self.delete(Key::QueuedSync(&queued.repository)).await {
+                    Ok(()) => taken.push(queued.repository),
                     // Somebody else was faster.
                     Err(StateError::NotFound) => {}
                     Err(error) => return Err(error),
@@ -64,13 +69,13 @@ impl Table {
     }
 
     /// How many syncs of an organization's repositories are queued.
-    pub async fn queued(&self, organization: &Namespace) -> Result<usize, StateError> {
-        Ok(self.all::<Turn>(namespace_pk(organization), prefix::TURN).await?.len())
+    pub async fn count_queued_syncs(&self, organization: &Namespace) -> Result<usize, StateError> {
+        Ok(self.all::<QueuedSync>(namespace_pk(organization), prefix::QUEUED_SYNC).await?.len())
     }
 
     /// Takes all syncs of an organization's repositories from the queue.
-    pub async fn drop_turns(&self, organization: &Namespace) -> Result<(), StateError> {
-        self.delete_all(&namespace_pk(organization), prefix::TURN).await
+    pub async fn drop_queued_syncs(&self, organization: &Namespace) -> Result<(), StateError> {
+        self.delete_all(&namespace_pk(organization), prefix::QUEUED_SYNC).await
     }
 
     /// Forgets a repository that an organization's mirror has found.
@@ -83,11 +88,11 @@ impl Table {
 
 /// Queues the sync of a repository, as a part of a transaction.
 pub(crate) fn queue(transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
-    transaction.put(Key::Turn(repository), &Turn { repository: repository.clone() })
+    transaction.put(Key::QueuedSync(repository), &QueuedSync { repository: repository.clone() })
 }
 
 /// The end of what an organization's mirror remembers of a repository, as a part of a transaction.
 pub(crate) fn forget(transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
     transaction.delete(Key::Discovered(repository), None::<(&str, Item)>)?;
-    transaction.delete(Key::Turn(repository), None::<(&str, Item)>)
+    transaction.delete(Key::QueuedSync(repository), None::<(&str, Item)>)
 }

@@ -104,7 +104,7 @@ impl Table {
             prefix::TEAM_GRANT,
             prefix::LOG,
             prefix::DISCOVERED,
-            prefix::TURN,
+            prefix::QUEUED_SYNC,
             prefix::RATE_LIMIT,
             prefix::SLOT,
         ];

@@ -11,7 +11,7 @@ use moorage_domain::{
     RepositoryName, TagName, Timestamp,
     plan::{HeldTag, Missing},
 };
-use tokio::sync::{Mutex as Turn, oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     StateError, Table,
@@ -35,7 +35,8 @@ pub struct Tags {
     repository: RepositoryName,
     right: Right,
     open: Arc<Mutex<Vec<Open>>>,
-    turn: Arc<Turn<()>>,
+    /// Of whoever is writing.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A write that waits, and who waits for it.
@@ -57,7 +58,13 @@ enum Written {
 impl Table {
     /// The tags of a repository, for whoever has this right.
     pub fn tags_by(&self, repository: &RepositoryName, right: Right) -> Tags {
-        Tags { table: self.clone(), repository: repository.clone(), right, open: Arc::default(), turn: Arc::default() }
+        Tags {
+            table: self.clone(),
+            repository: repository.clone(),
+            right,
+            open: Arc::default(),
+            writing: Arc::default(),
+        }
     }
 }
 
@@ -93,7 +100,7 @@ impl Tags {
         self.write(tag, Write::Unskip).await
     }
 
-    /// Has something written, by whoever's turn it is.
+    /// Has something written: whoever gets the lock writes for others that wait, too.
     async fn write(&self, tag: &TagName, write: Write) -> Result<(), TransitionError> {
         loop {
             let (waits, mut written) = oneshot::channel();
@@ -102,9 +109,9 @@ impl Tags {
                 tokio::select! {
                     biased;
                     answer = &mut written => break answer,
-                    turn = self.turn.lock() => {
+                    writing = self.writing.lock() => {
                         self.write_some().await;
-                        drop(turn);
+                        drop(writing);
                     }
                 }
             };
@@ -112,7 +119,7 @@ impl Tags {
                 Ok(Written::Done) => Ok(()),
                 Ok(Written::Lost) => Err(TransitionError::ClaimLost),
                 Ok(Written::Failed(message)) => Err(StateError::Unavailable(message).into()),
-                // Whoever's turn it was did not come to its end.
+                // Whoever was writing did not come to its end.
                 Err(_) => continue,
             };
         }
