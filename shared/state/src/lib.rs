@@ -21,7 +21,7 @@ mod usage_log;
 pub use access::api_token::{ApiToken, ApiTokenPage, MAX_MAKERS, NewApiToken};
 pub use access::permission::Role;
 pub use access::robot::{Robot, RobotRegistry, RobotToken};
-pub use access::secret::{Ciphertext, MAX_SECRET_LENGTH, MirrorSecrets, Owner, Purpose, SecretBox, SecretError};
+pub use access::secret::{Ciphertext, MAX_SECRET_LENGTH, MirrorSecrets, Purpose, SecretBox, SecretError, SecretOwner};
 pub use access::team_role::RobotIdentity;
 pub use clock::now;
 pub use error::StateError;

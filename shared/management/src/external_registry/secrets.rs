@@ -6,7 +6,7 @@ use moorage_domain::{
     mirror::{PROXY_URL_KEYS, RegistryConfig},
     proxy::MASK,
 };
-use moorage_state::{Ciphertext, MirrorSecrets, Owner, Purpose};
+use moorage_state::{Ciphertext, MirrorSecrets, Purpose, SecretOwner};
 use serde_json::{Map, Value};
 
 use crate::{api::Api, http::error::ApiError};
@@ -102,7 +102,7 @@ pub(crate) fn shown(config: &RegistryConfig, secrets: &MirrorSecrets) -> Registr
 
 /// What a call changes of the secrets of a mirror.
 pub(crate) struct SecretsChange<'a> {
-    pub(crate) owner: Owner<'a>,
+    pub(crate) owner: SecretOwner<'a>,
     /// What there was: `None` for a new mirror.
     pub(crate) before: Option<(&'a MirrorSecrets, Destination<'a>)>,
     pub(crate) plain: &'a PlainProxies,

@@ -1,7 +1,7 @@
 //! The secrets of a mirror.
 
 use moorage_domain::mirror::MirrorConfig;
-use moorage_state::{MirrorSecrets, Owner};
+use moorage_state::{MirrorSecrets, SecretOwner};
 
 use crate::{
     api::Api,
@@ -19,7 +19,7 @@ pub(crate) async fn secrets(
     body: &MirrorBody,
 ) -> Result<MirrorSecrets, ApiError> {
     let change = SecretsChange {
-        owner: Owner::Repository(&after.repository),
+        owner: SecretOwner::Repository(&after.repository),
         before: before.map(|(secrets, config)| (secrets, destination(config))),
         plain,
         after: destination(after),

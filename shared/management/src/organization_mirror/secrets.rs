@@ -1,7 +1,7 @@
 //! The secrets of an organization's mirror.
 
 use moorage_domain::organization::OrganizationMirrorConfig;
-use moorage_state::{MirrorSecrets, Owner};
+use moorage_state::{MirrorSecrets, SecretOwner};
 
 use crate::{
     api::Api,
@@ -19,7 +19,7 @@ pub(crate) async fn secrets(
     body: &OrganizationMirrorBody,
 ) -> Result<MirrorSecrets, ApiError> {
     let change = SecretsChange {
-        owner: Owner::Organization(&after.organization),
+        owner: SecretOwner::Organization(&after.organization),
         before: before.map(|(secrets, config)| (secrets, destination(config))),
         plain,
         after: destination(after),

@@ -2,7 +2,7 @@
 //! they are for, over verified TLS and without a proxy unless the robot says that they may go otherwise.
 
 use moorage_domain::{Guard, RobotName, SecretString};
-use moorage_state::{MAX_SECRET_LENGTH, Owner, Purpose, RobotRegistry, StateError};
+use moorage_state::{MAX_SECRET_LENGTH, Purpose, RobotRegistry, SecretOwner, StateError};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -31,7 +31,7 @@ pub(crate) struct NewRegistry {
 impl NewRegistry {
     /// As they are stored.
     pub(crate) async fn encrypt(self, api: &Api, robot: &RobotName) -> Result<RobotRegistry, ApiError> {
-        let purpose = Purpose::Registry(Owner::Robot(robot), &self.host);
+        let purpose = Purpose::Registry(SecretOwner::Robot(robot), &self.host);
         let password = api.secrets.encrypt(purpose, &self.password).await?;
         let Self { host, username, allow_insecure, allow_proxy, .. } = self;
         Ok(RobotRegistry { host, username, password, allow_insecure, allow_proxy })

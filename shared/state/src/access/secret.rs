@@ -30,7 +30,7 @@ pub struct Ciphertext(String);
 
 /// What the secrets of external registries belong to.
 #[derive(Debug, Clone, Copy)]
-pub enum Owner<'a> {
+pub enum SecretOwner<'a> {
     /// This repository's mirror.
     Repository(&'a RepositoryName),
     /// This robot.
@@ -47,11 +47,11 @@ pub enum Purpose<'a> {
     /// This robot's token.
     Robot(&'a RobotName),
     /// The password at an external registry.
-    Registry(Owner<'a>, &'a str),
+    Registry(SecretOwner<'a>, &'a str),
     /// The password at a proxy on the way to an external registry.
     Proxy {
         /// Whose it is.
-        owner: Owner<'a>,
+        owner: SecretOwner<'a>,
         /// The registry's host.
         registry: &'a str,
         /// The proxy's host.
@@ -109,7 +109,7 @@ impl Purpose<'_> {
     }
 }
 
-impl Owner<'_> {
+impl SecretOwner<'_> {
     fn named(self) -> (&'static str, String) {
         match self {
             Self::Repository(repository) => ("repository", repository.to_string()),

@@ -7,8 +7,8 @@ use moorage_domain::{
 };
 
 use crate::{
-    Account, Ciphertext, Mirror, MirrorSecrets, OrganizationMirror, Owner, Purpose, SecretBox, SecretError, StateError,
-    Table,
+    Account, Ciphertext, Mirror, MirrorSecrets, OrganizationMirror, Purpose, SecretBox, SecretError, SecretOwner,
+    StateError, Table,
 };
 
 /// Who a mirror is at its registry, with its passwords still encrypted.
@@ -41,11 +41,11 @@ enum KeptBy {
 }
 
 impl KeptBy {
-    fn owner(&self) -> Owner<'_> {
+    fn owner(&self) -> SecretOwner<'_> {
         match self {
-            Self::Mirror(repository) => Owner::Repository(repository),
-            Self::Robot(robot) => Owner::Robot(robot),
-            Self::Organization(organization) => Owner::Organization(organization),
+            Self::Mirror(repository) => SecretOwner::Repository(repository),
+            Self::Robot(robot) => SecretOwner::Robot(robot),
+            Self::Organization(organization) => SecretOwner::Organization(organization),
         }
     }
 }
