@@ -108,7 +108,7 @@ impl Learnt {
         }
     }
 
-    /// Takes room for so many facts, if there is any.
+    /// Counts so many facts in, if the most is not exceeded.
     fn has_room(&mut self, facts: usize) -> bool {
         let all = self.facts.saturating_add(facts);
         let fits = all <= MAX_FACTS;

@@ -50,7 +50,7 @@ const AFTER_LOCK: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near. Where its namespace
-    /// has no room for another one it is put off by seconds, and the mirror stays as it is.
+    /// has no free slot it is put off by seconds, and the mirror stays as it is.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let slot = match self.take_slot(&request.repository).await? {
             Vacancy::Slot(slot) => Some(slot),

@@ -6,7 +6,7 @@ use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
 use moorage_domain::{Digest, Hasher, Owner, Proven};
 
-use crate::{Room, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
+use crate::{MemoryPermit, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
 
 /// What to do with an object of the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Storage {
     }
 
     /// Stores a blob whole, unless the bucket has it. An object of its key and another length is damaged, and replaced.
-    pub async fn put_blob(&self, blob: Verified, room: Room, present: Present) -> Result<(), StorageError> {
+    pub async fn put_blob(&self, blob: Verified, permit: MemoryPermit, present: Present) -> Result<(), StorageError> {
         let (key, length) = (self.key(StorageKey::Blob(blob.proven.digest())), blob.bytes.len() as u64);
         let put = |present: Present| {
             let put = self.client.put_object().bucket(&*self.bucket).key(&key);
@@ -89,7 +89,7 @@ impl Storage {
         if !is_new && self.length(&key).await? != Some(length) {
             put(Present::Replace).await.map_err(failed)?;
         }
-        drop(room);
+        drop(permit);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     StorageError,
     error::{Refused, failed, refused},
     key::{StorageKey, StorageRoot},
-    room::MEMORY_UNIT,
+    memory_permit::MEMORY_UNIT,
 };
 
 /// The bucket. Cheap to clone; clones share the memory budget.

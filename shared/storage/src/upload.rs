@@ -11,7 +11,7 @@ use bytes::Bytes;
 use moorage_domain::{Checkpoint, Digest, Hasher, Owner, Proven, digest::HashState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{Present, Room, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
+use crate::{MemoryPermit, Present, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
 
 /// A blob of which the bucket has the first parts. The object exists only after [`Upload::verify`] and
 /// [`Upload::complete`].
@@ -148,13 +148,13 @@ impl Storage {
         upload_id: String,
         number: i32,
         bytes: Bytes,
-        room: Option<Room>,
+        permit: Option<MemoryPermit>,
     ) -> Result<CompletedPart, StorageError> {
         let request = self.client.upload_part().bucket(&*self.bucket).key(key).upload_id(upload_id);
         let request = request.part_number(number).checksum_algorithm(ChecksumAlgorithm::Crc32);
         let request = request.body(ByteStream::from(bytes)).customize().disable_payload_signing();
         let uploaded = request.send().await.map_err(failed)?;
-        drop(room);
+        drop(permit);
         let part = CompletedPart::builder().part_number(number).set_e_tag(uploaded.e_tag);
         Ok(part.set_checksum_crc32(uploaded.checksum_crc32).build())
     }
@@ -182,11 +182,11 @@ impl Upload {
         })
     }
 
-    /// Hashes the next part and sends it on its way; `room` is its place in memory.
+    /// Hashes the next part and sends it on its way. `permit` is given back when S3 has it.
     ///
-    /// Without a room of its own the part is in the caller's, who has room for two parts: then one at a time is on its
+    /// Without a permit of its own the part counts to the caller's, which is for two parts: then one at a time is on its
     /// way.
-    pub async fn push(&mut self, bytes: Bytes, room: Option<Room>) -> Result<(), StorageError> {
+    pub async fn push(&mut self, bytes: Bytes, permit: Option<MemoryPermit>) -> Result<(), StorageError> {
         let expected = self.part_size.min(self.size - self.pushed);
         if bytes.len() as u64 != expected {
             let (digest, actual) = (self.digest.clone(), self.pushed + bytes.len() as u64);
@@ -197,10 +197,10 @@ impl Upload {
         let number = self.landed.len() + self.flying.len() + 1;
         let number = i32::try_from(number).map_err(|_| StorageError::TooLarge { size: self.size })?;
         let key = self.storage.key(StorageKey::Blob(&self.digest));
-        while room.is_none() && !self.flying.is_empty() {
+        while permit.is_none() && !self.flying.is_empty() {
             self.land().await?;
         }
-        let part = self.storage.clone().upload_part(key, self.id.clone(), number, bytes, room);
+        let part = self.storage.clone().upload_part(key, self.id.clone(), number, bytes, permit);
         let (end, hash_state) = (self.pushed, self.hasher.state());
         self.flying.push_back(Flying { part: AbortOnDropHandle::new(tokio::spawn(part)), end, hash_state });
         self.land_ready().await

@@ -16,7 +16,7 @@ use moorage_state::StateError;
 use crate::{engine::Engine, error::WorkError};
 
 impl Engine {
-    /// Writes down what the tags of a repository hold, where that is limited.
+    /// Writes down how many tags and bytes a repository has, where the namespace has a quota.
     pub(crate) async fn measure(&self, repository: &RepositoryName) -> Result<(), StateError> {
         if self.settings.shares.quota.is_unlimited() {
             return Ok(());
@@ -25,7 +25,7 @@ impl Engine {
         self.table.put_usage(repository, usage(&held)).await
     }
 
-    /// Whether a tag that is set by hand has room.
+    /// Whether the namespace's quota admits a tag that is set by hand.
     pub(crate) async fn admit_by_hand(
         &self,
         repository: &RepositoryName,
@@ -77,7 +77,7 @@ impl Allowance {
         Ok(Arc::new(Self { quota, inner: Mutex::new(Taken { usage, sizes }) }))
     }
 
-    /// Whether there is room for a tag, whatever its size: asked before anything of it is fetched.
+    /// Whether the quota admits a tag, whatever its size: asked before anything of it is fetched.
     pub(crate) fn check_tag(&self, tag: &TagName) -> Result<(), WorkError> {
         self.with(|taken| {
             let before = taken.sizes.get(tag).copied();
@@ -85,7 +85,7 @@ impl Allowance {
         })
     }
 
-    /// Whether there is room for the content of one image, which its manifest tells: asked before it is fetched. A tag
+    /// Whether the quota admits the content of one image, by its manifest: asked before the content is fetched. A tag
     /// that moves may need no more than before, so `size` must not exceed all that there may be.
     pub(crate) fn check_size(&self, size: u64) -> Result<(), WorkError> {
         self.with(|_| Ok(self.quota.admit(Usage::default(), Usage { tags: 0, bytes: size })?))

@@ -69,7 +69,7 @@ impl Flow {
         Self { copied, places: Semaphore::new(BLOBS_IN_FLIGHT), known }
     }
 
-    /// Keeps a copy of verified content until it is copied, if there is room. What was fetched has its place in memory
+    /// Keeps a copy of verified content until it is copied, if that is little. What was fetched has its place in memory
     /// only for the moment.
     pub(crate) fn keep(&self, digest: &Digest, bytes: &[u8]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -173,15 +173,15 @@ impl Blobs {
 
     /// Copies a blob that is one request on both sides.
     async fn put(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
-        // Room comes before the request: who waits for room must not keep the registry's connections from others.
-        let room = self.storage.room(blob.size).await?;
+        // The permit comes before the request: whoever waits for it must not keep the registry's connections from others.
+        let permit = self.storage.memory_permit(blob.size).await?;
         let content = self.fetch(blob).await?;
         self.progress.received(blob.size);
         let stored = async {
             if !is_held {
                 self.hold(&Proof::unlinked(content.proven().clone())).await?;
             }
-            Ok(self.storage.put_blob(content, room, present).await?)
+            Ok(self.storage.put_blob(content, permit, present).await?)
         };
         match stored.await {
             Ok(()) => self.progress.stored(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Digest, failure::Failure, manifest::Descriptor};
 use moorage_state::{PendingUpload, now};
-use moorage_storage::{Present, Room, Upload};
+use moorage_storage::{MemoryPermit, Present, Upload};
 use moorage_upstream::BlobReader;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -15,14 +15,14 @@ use crate::{
     transfer::{blobs::Blobs, possession::Proof},
 };
 
-/// Parts of one blob that are fetched at once, if there is room: a registry that limits each connection gives a dozen
-/// times as much.
+/// The most parts of one blob that are fetched at once: a registry that limits each connection gives a dozen times as
+/// much.
 const PARTS_IN_FLIGHT: usize = 12;
 /// How often the table learns how far an upload is. A killed sync fetches again at most what came since.
 const RECORD_EVERY: Duration = Duration::from_secs(1);
 
-/// A part in memory, and its place there.
-type Piece = (Bytes, Option<Room>);
+/// A part, and its memory permit, if it has one of its own.
+type Piece = (Bytes, Option<MemoryPermit>);
 
 /// An upload that is gone on with.
 struct Taken {
@@ -56,7 +56,7 @@ impl Blobs {
         (mut upload, again): (Upload, bool),
     ) -> Result<(), WorkError> {
         let begun = upload.checkpoint().offset;
-        // Boxed: it holds a part's connection and its place in memory.
+        // Boxed: it has a part's connection and memory permit.
         let filled = Box::pin(self.fill(blob, &mut upload, again)).await;
         // What is on its way arrives, whatever has happened: the next attempt goes on behind it.
         let settled = upload.settle().await;
@@ -134,19 +134,19 @@ impl Blobs {
     async fn fill(&self, blob: &Descriptor, upload: &mut Upload, again: bool) -> Result<(), WorkError> {
         let mut missing = upload.missing();
         let Some(first) = missing.next() else { return Ok(()) };
-        // Room comes before the request: who waits for room must not keep the registry's connections from others.
+        // The permit comes before the request: whoever waits for it must not keep the registry's connections from others.
         let length = first.end - first.start;
         if !again {
-            let room = self.storage.room(length).await?;
+            let permit = self.storage.memory_permit(length).await?;
             if let Some(reader) = self.registry.blob_part(&blob.digest, blob.size, first).await? {
-                let parts = self.parts(blob, (reader, room), missing);
+                let parts = self.parts(blob, (reader, permit), missing);
                 if self.push_all(blob, upload, parts, again).await? {
                     return Ok(());
                 }
             }
         }
-        // Room for the part that is read and for one on its way, for as long as the connection is held.
-        let _room = self.storage.room(2 * length).await?;
+        // For the part that is read and for one on its way, as long as the connection is open.
+        let _permit = self.storage.memory_permit(2 * length).await?;
         let mut missing = upload.missing().peekable();
         let Some(first) = missing.peek() else { return Ok(()) };
         let reader = self.registry.whole_blob(&blob.digest, blob.size, first.start).await?;
@@ -185,25 +185,25 @@ impl Blobs {
                 }
                 piece = pieces.try_next() => {
                     let Some(piece) = piece? else { return Ok(true) };
-                    let Some((bytes, room)) = piece else { return Ok(false) };
+                    let Some((bytes, permit)) = piece else { return Ok(false) };
                     self.progress.received(bytes.len() as u64);
-                    upload.push(bytes, room).await?;
+                    upload.push(bytes, permit).await?;
                 }
             }
         }
     }
 
-    /// The parts of a blob in their order, of which some are fetched at once. Room is taken in that order, too, and
-    /// before the request, so whoever waits for room waits for parts that can arrive.
+    /// The parts of a blob in their order, of which some are fetched at once. Permits are taken in that order, too, and
+    /// before the request, so whoever waits for one waits for parts that can arrive.
     fn parts<'a>(
         &'a self,
         blob: &'a Descriptor,
-        (reader, room): (BlobReader, Room),
+        (reader, permit): (BlobReader, MemoryPermit),
         rest: impl Iterator<Item = Range<u64>> + Send + 'a,
     ) -> impl Stream<Item = Result<Option<Piece>, WorkError>> + Send + 'a {
         let first = AbortOnDropHandle::new(tokio::spawn(reader.part()));
         let rest = stream::iter(rest).then(async move |range| {
-            let room = self.storage.room(range.end - range.start).await?;
+            let permit = self.storage.memory_permit(range.end - range.start).await?;
             let (registry, digest, size) = (self.registry.clone(), blob.digest.clone(), blob.size);
             let fetch = async move {
                 match registry.blob_part(&digest, size, range).await? {
@@ -211,14 +211,14 @@ impl Blobs {
                     None => Ok(None),
                 }
             };
-            Ok((AbortOnDropHandle::new(tokio::spawn(fetch)), room))
+            Ok((AbortOnDropHandle::new(tokio::spawn(fetch)), permit))
         });
-        let started = stream::iter([Ok((first, room))]).chain(rest);
+        let started = stream::iter([Ok((first, permit))]).chain(rest);
         let arrived = started.map(async |started: Result<_, WorkError>| {
-            let (fetch, room) = started?;
+            let (fetch, permit) = started?;
             // Only a fault of ours ends it so; what that says may be anything.
             let bytes = fetch.await.map_err(|_| WorkError::Failed(Failure::fault()))??;
-            Ok(bytes.map(|bytes| (bytes, Some(room))))
+            Ok(bytes.map(|bytes| (bytes, Some(permit))))
         });
         arrived.buffered(PARTS_IN_FLIGHT)
     }
