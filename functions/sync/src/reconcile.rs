@@ -12,13 +12,13 @@ use moorage_organizations::Reconciled as Organizations;
 use crate::{config::Services, error::TaskError};
 
 /// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
-const MAX_ROUNDS: u32 = 20;
+const MAX_INVOCATIONS: u32 = 20;
 
 /// Mends what was left undone until `end`, behind the mirror `after`, which an invocation before has reached. Another one
 /// has only the rest to do, and is ordered if this one did anything.
 pub(crate) async fn reconcile(
     services: &Services,
-    round: u32,
+    invocation: u32,
     after: Option<&RepositoryName>,
     end: Instant,
 ) -> Result<TaskAnswer, TaskError> {
@@ -36,8 +36,8 @@ pub(crate) async fn reconcile(
     if mirrors.is_whole {
         return Ok(TaskAnswer::Reconciled { mended, removed, failed: mirrors.failed });
     }
-    if mended + removed + mirrors.purged > 0 && round < MAX_ROUNDS {
-        let task = Task::Reconcile { round: round + 1, after: mirrors.reached };
+    if mended + removed + mirrors.purged > 0 && invocation < MAX_INVOCATIONS {
+        let task = Task::Reconcile { invocation: invocation + 1, after: mirrors.reached };
         services.engine.invoker.order(&task).await?;
     }
     Ok(TaskAnswer::Unfinished)

@@ -50,7 +50,7 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::CancelDiscovered { organization } => organizations.cancel(organization, end).await?,
         Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
         Task::CheckSource { organization } => organizations.check(organization, soon).await?,
-        Task::Reconcile { round, after } => reconcile(services, *round, after.as_ref(), end).await?,
+        Task::Reconcile { invocation, after } => reconcile(services, *invocation, after.as_ref(), end).await?,
     })
 }
 

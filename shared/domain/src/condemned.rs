@@ -1,6 +1,6 @@
 //! How a blob that nothing links to any more is deleted, although syncs may want it again at any moment.
 //!
-//! Links are the reference counts. The collector deletes in two rounds, a grace apart: it **condemns** what has no link,
+//! Links are the reference counts. To delete takes two collections, a grace apart: one **condemns** what has no link,
 //! and later, if a **fresh** look still finds none, it changes the sentence from condemned to deleting by a
 //! compare-and-swap on the sentence's generation, deletes, and forgets the sentence. A sync that wants a blob first
 //! writes its **link**, then reads the sentence: one that is condemned it lifts by the same compare-and-swap, one that

@@ -46,8 +46,8 @@ pub enum Task {
     /// Makes all schedules what the mirrors' configurations say.
     Reconcile {
         /// Which invocation of one reconciliation it is, from 0.
-        #[serde(default)]
-        round: u32,
+        #[serde(default, rename = "round")]
+        invocation: u32,
         /// The last mirror that the ones before looked at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<RepositoryName>,
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<Order>(sync).unwrap(), Order::Sync(request));
         assert_eq!(
             serde_json::from_value::<Order>(json!({"task": "reconcile"})).unwrap(),
-            Order::Task(Task::Reconcile { round: 0, after: None })
+            Order::Task(Task::Reconcile { invocation: 0, after: None })
         );
         let preview = Order::Task(Task::Preview(PreviewRequest {
             repository: "a/b".parse().unwrap(),

@@ -102,7 +102,7 @@ fn every_answer_is_read_as_it_was_written() {
 
 #[test]
 fn orders_from_before_newer_fields_mean_what_they_did() {
-    assert_eq!(older::<Order>("reconcile"), Order::Task(Task::Reconcile { round: 0, after: None }));
+    assert_eq!(older::<Order>("reconcile"), Order::Task(Task::Reconcile { invocation: 0, after: None }));
     let Order::Task(Task::Preview(preview)) = older("preview") else { panic!("no preview") };
     assert_eq!((preview.root_rule, preview.architecture_filter, preview.deletion_limit), (None, None, None));
     let Order::Task(Task::ChangeTag { digest, reversion, .. }) = older("change_tag") else { panic!("no change") };

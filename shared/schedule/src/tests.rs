@@ -130,7 +130,7 @@ async fn refusals_keep_their_codes() {
     ] {
         let body = format!(r#"{{"__type":"{code}","Message":"no"}}"#);
         let refused = mock!(aws_sdk_lambda::Client::invoke).sequence().http_status(status, Some(body.clone())).build();
-        let order = Task::Reconcile { round: 0, after: None };
+        let order = Task::Reconcile { invocation: 0, after: None };
         let error = invoker(&refused).order(&order).await.unwrap_err();
         assert_eq!(error.is_throttled(), is_throttled, "{error}");
         assert_is(&error, "Invoke", code, kind);

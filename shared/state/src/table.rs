@@ -26,8 +26,9 @@ use crate::{
 const BATCH_SIZE: usize = 25;
 /// Reads in one `BatchGetItem`: DynamoDB's limit.
 const READ_BATCH_SIZE: usize = 100;
-/// Rounds for what a batch leaves unprocessed. With the pause doubling from [`BATCH_PAUSE`] that is about six seconds.
-pub(crate) const BATCH_ROUNDS: u32 = 8;
+/// How often what a batch leaves unprocessed is sent. With the pause doubling from [`BATCH_PAUSE`] that is about six
+/// seconds.
+pub(crate) const BATCH_TRIES: u32 = 8;
 /// The first pause before unprocessed items are sent again.
 pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(25);
 
@@ -179,7 +180,7 @@ impl Table {
         let mut found = Vec::new();
         for batch in keys.chunks(READ_BATCH_SIZE) {
             let mut open = batch.to_vec();
-            for round in 0..BATCH_ROUNDS {
+            for tries in 0..BATCH_TRIES {
                 let request = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut open)));
                 let request = request.consistent_read(true).build();
                 let request = request.map_err(|error| StateError::Unavailable(error.to_string()))?;
@@ -191,7 +192,7 @@ impl Table {
                 if open.is_empty() {
                     break;
                 }
-                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(round)).await;
+                tokio::time::sleep(BATCH_PAUSE * 2u32.pow(tries)).await;
             }
             if !open.is_empty() {
                 return Err(StateError::Unavailable(format!("{} items stayed unread", open.len())));
@@ -214,14 +215,14 @@ impl Table {
     }
 
     async fn write_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
-        for round in 0..BATCH_ROUNDS {
+        for tries in 0..BATCH_TRIES {
             let request = self.client.batch_write_item().request_items(&self.name, batch);
             let answer = request.send().await.map_err(failed)?;
             batch = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
             if batch.is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(BATCH_PAUSE * 2u32.pow(round)).await;
+            tokio::time::sleep(BATCH_PAUSE * 2u32.pow(tries)).await;
         }
         Err(StateError::Unavailable(format!("{} items stayed unprocessed", batch.len())))
     }
@@ -333,10 +334,10 @@ async fn patiently<T, E, F>(send: impl Fn() -> F, is_busy: fn(&E) -> bool) -> Re
 where
     F: Future<Output = Result<T, SdkError<E>>>,
 {
-    for round in 0..BATCH_ROUNDS {
+    for tries in 0..BATCH_TRIES {
         match send().await {
             Err(SdkError::ServiceError(error)) if is_busy(error.err()) => {
-                tokio::time::sleep(jitter(BATCH_PAUSE, round)).await;
+                tokio::time::sleep(jitter(BATCH_PAUSE, tries)).await;
             }
             result => return result,
         }

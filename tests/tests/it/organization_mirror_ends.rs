@@ -124,7 +124,7 @@ async fn turns_that_were_lost_are_given_again() {
     let put = aws_sdk_dynamodb::Client::new(&world.stack.aws).put_item().table_name(&world.stack.table);
     let put = put.item("pk", S(format!("NS#{}", world.namespace))).item("sk", S("TURN#app".into()));
     put.item("repository", S(named(&world, "app").to_string())).send().await.unwrap();
-    assert!(matches!(world.task(&Task::Reconcile { round: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
+    assert!(matches!(world.task(&Task::Reconcile { invocation: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
     eventually("it is synced again", LIMIT, async || {
         (repositories(&world, "").await["repositories"][0]["last_sync_date"] != before).then_some(())
     })
@@ -143,7 +143,7 @@ async fn a_discovery_that_was_killed_is_gone_on_with() {
     let update = update.expression_attribute_values(":status", S("SYNCING".into()));
     update.expression_attribute_values(":expiration", N("1700000000".into())).send().await.unwrap();
     assert_eq!(mirror(&world).await["sync_status"], "SYNCING");
-    let reconcile = Task::Reconcile { round: 0, after: None };
+    let reconcile = Task::Reconcile { invocation: 0, after: None };
     assert!(matches!(world.task(&reconcile).await, TaskAnswer::Reconciled { .. }));
     wait_for(&world, json!({"SUCCESS": 1})).await;
 }

@@ -156,7 +156,7 @@ async fn a_deletion_that_failed_half_way_is_finished() {
     update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await.unwrap();
     let path = format!("repository/{}", world.repository);
     assert_eq!(world.call(Method::GET, &path, None).await.0, 404);
-    assert!(matches!(world.task(&Task::Reconcile { round: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
+    assert!(matches!(world.task(&Task::Reconcile { invocation: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
     assert_eq!(bucket::check(&world.stack, &world.repository).await, bucket::Held::default());
     assert_eq!(world.call(Method::POST, "repository", Some(new(&world.namespace, "app", "public"))).await.0, 201);
 }

@@ -89,7 +89,8 @@ async fn schedules_that_went_astray_are_mended() {
     let forget = dynamodb.delete_item().table_name(&orphan.stack.table).key("pk", key(&orphan)).key("sk", sk);
     forget.send().await.unwrap();
 
-    let TaskAnswer::Reconciled { mended, removed, .. } = lost.task(&Task::Reconcile { round: 0, after: None }).await
+    let TaskAnswer::Reconciled { mended, removed, .. } =
+        lost.task(&Task::Reconcile { invocation: 0, after: None }).await
     else {
         panic!()
     };
@@ -99,7 +100,9 @@ async fn schedules_that_went_astray_are_mended() {
     assert!(find(&orphan).await.is_none());
 
     // Once more there is nothing to do; and a change is seen at once.
-    let TaskAnswer::Reconciled { .. } = lost.task(&Task::Reconcile { round: 0, after: None }).await else { panic!() };
+    let TaskAnswer::Reconciled { .. } = lost.task(&Task::Reconcile { invocation: 0, after: None }).await else {
+        panic!()
+    };
     lost.change_mirror(json!({"is_enabled": false})).await;
     assert_eq!(schedule(&lost).await.1, ScheduleState::Disabled);
     let before = schedule(&wrong).await;

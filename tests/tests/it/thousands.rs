@@ -104,7 +104,7 @@ async fn a_reconciliation_goes_on_in_other_invocations() {
         let get = scheduler.get_schedule().group_name(&world.stack.schedule_group).name(schedule(name));
         get.send().await.is_ok()
     };
-    let answer = world.task(&Task::Reconcile { round: 0, after: None }).await;
+    let answer = world.task(&Task::Reconcile { invocation: 0, after: None }).await;
     assert_eq!(answer, TaskAnswer::Unfinished, "more than one invocation makes");
     let (first, last) = (names.first().unwrap(), names.last().unwrap());
     assert!(has_schedule(first).await && !has_schedule(last).await, "it made some");

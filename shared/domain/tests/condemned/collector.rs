@@ -69,16 +69,16 @@ enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Collector {
     step: Step,
-    rounds: u8,
+    collections: u8,
     read: Option<Sentence>,
     linked: bool,
 }
 
 impl Collector {
-    /// With so many rounds before it.
-    pub(crate) fn new(rounds: u8, rules: Rules) -> Self {
+    /// With so many collections before it.
+    pub(crate) fn new(collections: u8, rules: Rules) -> Self {
         let step = if rules.fresh_listing { Step::Read } else { Step::List(0) };
-        Self { step, rounds, read: None, linked: false }
+        Self { step, collections, read: None, linked: false }
     }
 
     /// Its next step, `links` being the repositories'; nothing if it is done.
@@ -108,7 +108,7 @@ impl Collector {
                 }
                 Step::Next
             }
-            Step::Next if self.rounds > 1 => return Some(Self::new(self.rounds - 1, rules)),
+            Step::Next if self.collections > 1 => return Some(Self::new(self.collections - 1, rules)),
             Step::Next => return None,
         };
         Some(self)

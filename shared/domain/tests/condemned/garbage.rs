@@ -1,4 +1,4 @@
-//! One sync that publishes an image with one blob, and two collectors of two rounds each.
+//! One sync that publishes an image with one blob, and two collectors of two collections each.
 
 use crate::{
     collector::{self, Bucket, Collector},
@@ -106,7 +106,7 @@ fn every_rule_is_needed() {
 
 #[test]
 fn garbage_goes_if_nobody_wants_it() {
-    // Two rounds of one collector, and a sync that never begins.
+    // Two collections of one collector, and a sync that never begins.
     let mut world = World::start(true, false, Without::Nothing);
     while let Some(next) = world.collect(0, Without::Nothing) {
         world = next;

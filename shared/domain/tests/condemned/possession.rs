@@ -187,7 +187,7 @@ fn every_rule_is_needed() {
 
 #[test]
 fn a_blob_that_its_heir_does_not_want_goes_at_last() {
-    // The first repository is pruned, the claimant fails, and two rounds of a collector pass.
+    // The first repository is pruned, the claimant fails, and two collections of a collector pass.
     let mut world = World::start(true, false, false).prune().unwrap();
     while let Some(next) = world.claimant(Without::Nothing) {
         world = next;

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 use crate::error::WorkError;
 
 /// How long to wait for a deletion, and how often: one takes milliseconds. One that a collector left behind is taken up
-/// by another collector, and the sync's next attempt succeeds.
+/// by another collector, and a retry of the sync succeeds.
 const PAUSE: Duration = Duration::from_millis(200);
-const ROUNDS: u32 = 50;
+const TRIES: u32 = 50;
 /// Sentences that are read together: as many as one request reads.
 const BATCH: usize = 100;
 
@@ -75,13 +75,13 @@ impl Guardian {
 /// Lifts the sentences of content whose links are written, each digest once.
 async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
     let mut open = digests.to_vec();
-    for _ in 0..ROUNDS {
+    for _ in 0..TRIES {
         let sentences = table.sentences(&open).await?;
         let mut wait = false;
         for (digest, sentence) in &sentences {
             match rescue(Some(sentence)) {
                 Rescue::Safe => {}
-                // Lost against somebody: what they made of it is read in the next round.
+                // Lost against somebody: what they made of it is read by the next try.
                 Rescue::Lift(_) => drop(table.lift_sentence(digest, sentence).await?),
                 Rescue::Wait => wait = true,
             }

@@ -52,9 +52,9 @@ struct Api {
     is_closed: bool,
 }
 
-/// What one round came to.
-struct Round {
-    /// The attachments that it found; those of the next round refer to them.
+/// What was found on one level: what refers to the images, or what refers to that, and so on.
+struct Level {
+    /// The attachments; those of the next level refer to them.
     tags: BTreeSet<TagName>,
     /// Whether there was time for everything.
     is_whole: bool,
@@ -68,9 +68,9 @@ impl Attached<'_> {
         held: &mut BTreeMap<TagName, HeldTag>,
     ) -> Result<Option<BTreeSet<TagName>>, WorkError> {
         let (mut kept, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let (mut round, mut api) = (self.selected.clone(), Api::default());
+        let (mut level, mut api) = (self.selected.clone(), Api::default());
         for _ in 0..MAX_REFERRER_DEPTH {
-            let subjects = self.subjects(held, &round, &mut seen);
+            let subjects = self.subjects(held, &level, &mut seen);
             let listed = self.listed_tags(held, &subjects, &kept).await?;
             self.copier.update(held);
             if !listed.is_whole {
@@ -81,9 +81,9 @@ impl Attached<'_> {
             if !merged.is_whole {
                 return Ok(None);
             }
-            round = listed.tags.into_iter().chain(merged.tags).filter(|tag| !kept.contains(tag)).collect();
-            kept.extend(round.iter().cloned());
-            if round.is_empty() || kept.len() > MAX_ATTACHED {
+            level = listed.tags.into_iter().chain(merged.tags).filter(|tag| !kept.contains(tag)).collect();
+            kept.extend(level.iter().cloned());
+            if level.is_empty() || kept.len() > MAX_ATTACHED {
                 break;
             }
         }
@@ -119,7 +119,7 @@ impl Attached<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         subjects: &BTreeMap<Digest, bool>,
         kept: &BTreeSet<TagName>,
-    ) -> Result<Round, WorkError> {
+    ) -> Result<Level, WorkError> {
         let is_new = |tag: &TagName| self.listed.contains(tag) && !self.selected.contains(tag) && !kept.contains(tag);
         let tags: BTreeSet<TagName> = subjects.keys().flat_map(attached_tags).filter(is_new).collect();
         self.invocation.progress.attached(tags.len());
@@ -133,11 +133,11 @@ impl Attached<'_> {
             match self.copier.more_of(tag, source, held).await {
                 Ok(None) => {}
                 Ok(Some((outcome, digest))) => self.invocation.progress.outcome(tag, outcome, Some(digest)),
-                Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
+                Err(WorkError::Suspended) => return Ok(Level { tags, is_whole: false }),
                 Err(error) => self.failed(tag, error)?,
             }
         }
-        Ok(Round { tags, is_whole })
+        Ok(Level { tags, is_whole })
     }
 
     /// Asks the registry's API what refers to the subjects, and keeps that as the index that clients without such an
@@ -147,7 +147,7 @@ impl Attached<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         subjects: &BTreeMap<Digest, bool>,
         api: &mut Api,
-    ) -> Result<Round, WorkError> {
+    ) -> Result<Level, WorkError> {
         let (mut tags, mut due) = (BTreeSet::new(), Vec::new());
         for (subject, is_new) in subjects {
             let tag = referrers_tag(subject);
@@ -179,7 +179,7 @@ impl Attached<'_> {
                 let Some((subject, tag, answer)) = answers.next().await else { break };
                 left.remove(subject);
                 if !self.invocation.budget.may_begin() {
-                    return Ok(Round { tags, is_whole: false });
+                    return Ok(Level { tags, is_whole: false });
                 }
                 match &answer {
                     Ok(list) => drop(api.exists.get_or_insert(list.is_some())),
@@ -196,7 +196,7 @@ impl Attached<'_> {
                 match self.merge(&tag, held.get(&tag), answer).await {
                     Ok(true) => drop(tags.insert(tag)),
                     Ok(false) => drop(tags.remove(&tag)),
-                    Err(WorkError::Suspended) => return Ok(Round { tags, is_whole: false }),
+                    Err(WorkError::Suspended) => return Ok(Level { tags, is_whole: false }),
                     Err(error) => {
                         self.invocation.progress.attached(usize::from(!self.listed.contains(&tag)));
                         self.failed(&tag, error)?;
@@ -205,7 +205,7 @@ impl Attached<'_> {
                 }
             }
         }
-        Ok(Round { tags, is_whole: true })
+        Ok(Level { tags, is_whole: true })
     }
 
     /// Notes that the registry did not say what refers to an image. The image was copied, and what was attached to it

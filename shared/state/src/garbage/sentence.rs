@@ -10,7 +10,7 @@ use crate::{
     StateError, Table,
     error::failed,
     key::{Key, garbage_pk, prefix},
-    table::{BATCH_PAUSE, BATCH_ROUNDS, conditional},
+    table::{BATCH_PAUSE, BATCH_TRIES, conditional},
 };
 
 /// Items in one `BatchGetItem`: DynamoDB's limit.
@@ -77,7 +77,7 @@ impl Table {
         keys: Vec<HashMap<String, AttributeValue>>,
     ) -> Result<Vec<crate::table::Item>, StateError> {
         let (mut keys, mut items) = (keys, Vec::new());
-        for round in 0..BATCH_ROUNDS {
+        for tries in 0..BATCH_TRIES {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let wanted = wanted.map_err(|error| StateError::Unavailable(error.to_string()))?;
             let request = self.client.batch_get_item().request_items(&self.name, wanted);
@@ -88,7 +88,7 @@ impl Table {
             if keys.is_empty() {
                 return Ok(items);
             }
-            tokio::time::sleep(BATCH_PAUSE * 2u32.pow(round)).await;
+            tokio::time::sleep(BATCH_PAUSE * 2u32.pow(tries)).await;
         }
         Err(StateError::Unavailable(format!("{} items were not read", keys.len())))
     }
