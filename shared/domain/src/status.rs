@@ -21,7 +21,7 @@ use crate::{Timestamp, Warning, run::RunId};
 pub use claim::{NewClaim, NotEligible};
 pub use transition::{Findings, SyncEnd};
 
-/// Attempts before a failing sync waits for its next start, as in Quay.
+/// How often a failing sync is tried before it waits for its next start, as in Quay.
 pub const MAX_SYNC_RETRIES: u32 = 3;
 /// How far ahead of its start a scheduled sync may run: EventBridge Scheduler's precision. Without it a clock that is
 /// a little slow would skip a whole interval.
@@ -71,7 +71,7 @@ pub struct SyncState {
     pub sync_transaction_id: Uuid,
     /// When a running sync's claim ends unless it is renewed.
     pub sync_expiration_date: Option<Timestamp>,
-    /// Attempts left before the next start.
+    /// How many tries are left before the next start.
     pub sync_retries_remaining: u32,
     /// The next start, and by it the grid of all starts.
     pub sync_start_date: Timestamp,

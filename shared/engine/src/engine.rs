@@ -13,7 +13,7 @@ use moorage_upstream::Limits;
 pub struct Settings {
     /// How long a claim lasts unless it is renewed: how soon a killed sync can be taken over.
     pub claim: Duration,
-    /// The pause before the second attempt; it doubles before the third.
+    /// The pause before a failed sync's first retry; it doubles before the second.
     pub retry_backoff: Duration,
     /// How often the registry is asked what refers to images that have not changed.
     pub referrers_refresh: Duration,
@@ -50,7 +50,7 @@ pub struct Engine {
     pub table: Table,
     /// Where images go.
     pub storage: Storage,
-    /// For the next attempt after a failure.
+    /// For the retry after a failure, and for syncs that wait.
     pub scheduler: Scheduler,
     /// For the next invocation of a sync that needs more time.
     pub invoker: Invoker,

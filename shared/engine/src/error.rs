@@ -13,7 +13,7 @@ pub enum SyncError {
     /// The table failed.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The next attempt could not be scheduled. The mirror's own schedule goes on.
+    /// The retry could not be scheduled. The mirror's own schedule goes on.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
 }

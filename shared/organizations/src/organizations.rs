@@ -15,7 +15,7 @@ pub(crate) const CHANGES_IN_FLIGHT: usize = 16;
 pub struct Settings {
     /// How long the claim of a discovery lasts unless it is renewed: how soon one that was killed can be taken over.
     pub claim: Duration,
-    /// The pause before the second attempt at a discovery; it doubles before the third.
+    /// The pause before a failed discovery's first retry; it doubles before the second.
     pub retry_backoff: Duration,
     /// How many of an organization's repositories are synced at once.
     pub syncs: usize,
@@ -32,7 +32,7 @@ pub struct Settings {
 pub struct Organizations {
     /// Configuration, claims, queues, and what is reported.
     pub table: Table,
-    /// For the next attempt after a failure, and for the schedules of the mirrors.
+    /// For the retry after a failure, and for the schedules of the mirrors.
     pub scheduler: Scheduler,
     /// For the syncs of the repositories, and for the next invocation of a discovery that needs more time.
     pub invoker: Invoker,

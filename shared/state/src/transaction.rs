@@ -140,12 +140,12 @@ impl<'a> Transaction<'a> {
 
     /// Writes everything, or nothing.
     pub(crate) async fn commit(self) -> Result<Committed, StateError> {
-        for attempt in 0..MAX_TRIES {
+        for tries in 0..MAX_TRIES {
             let request = self.table.client.transact_write_items().set_transact_items(Some(self.writes.clone()));
             let Err(error) = request.send().await else { return Ok(Committed::Yes) };
             match refused(&error) {
                 Some(Some(index)) => return Ok(Committed::Refused(index)),
-                Some(None) => tokio::time::sleep(jitter(PAUSE, attempt)).await,
+                Some(None) => tokio::time::sleep(jitter(PAUSE, tries)).await,
                 None => return Err(failed(error)),
             }
         }

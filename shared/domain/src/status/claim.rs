@@ -34,8 +34,8 @@ pub enum NotEligible {
     /// The next start lies ahead: this delivery came twice, or early.
     #[error("the next start is not due")]
     NotDue,
-    /// All attempts were used up.
-    #[error("no attempts remain")]
+    /// It failed, and so did its retries: the next start is waited for.
+    #[error("no retries remain")]
     NoRetries,
     /// Sync Now was not asked for, or has been served.
     #[error("no Sync Now is pending")]

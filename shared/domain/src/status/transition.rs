@@ -109,14 +109,14 @@ impl SyncState {
         self.verify_requested || self.last_verified.unwrap_or(created).plus(interval) <= now
     }
 
-    /// When to try again after a failure, if attempts are left and the start has come: `backoff`, doubled each time.
+    /// How long after a failure to retry, if tries are left and the start has come: `backoff`, doubled each time.
     pub fn retry_delay(&self, now: Timestamp, backoff: Duration) -> Option<Duration> {
         let used = MAX_SYNC_RETRIES.saturating_sub(self.sync_retries_remaining);
         let pending = self.sync_status == SyncStatus::Fail && used > 0 && self.is_due(now);
         pending.then(|| backoff.saturating_mul(1 << (used - 1).min(MAX_SYNC_RETRIES)))
     }
 
-    /// Sync Now: refused while a sync runs; else pending at once, with at least one attempt. One that waits for its
+    /// Sync Now: refused while a sync runs; else pending at once, with at least one try. One that waits for its
     /// registry goes on now.
     pub fn sync_now(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
         if self.is_running(now) && !self.is_waiting(now) {

@@ -32,7 +32,7 @@ struct Taken {
 }
 
 impl Blobs {
-    /// Copies a blob from where an earlier attempt left it. What arrived stays for the next attempt, unless the content
+    /// Copies a blob from where an earlier invocation left it. What arrived stays for the next one, unless the content
     /// turns out to be wrong: then all of it is fetched once more, in one piece. `is_held` tells whether it is linked and
     /// protected already.
     pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
@@ -58,7 +58,7 @@ impl Blobs {
         let begun = upload.checkpoint().offset;
         // Boxed: it has a part's connection and memory permit.
         let filled = Box::pin(self.fill(blob, &mut upload, again)).await;
-        // What is on its way arrives, whatever has happened: the next attempt goes on behind it.
+        // What is on its way arrives, whatever has happened: the next invocation goes on behind it.
         let settled = upload.settle().await;
         if upload.checkpoint().offset > begun {
             self.progress.stored();
@@ -223,7 +223,7 @@ impl Blobs {
         arrived.buffered(PARTS_IN_FLIGHT)
     }
 
-    /// Records how far an attempt came that ends here, and takes back what did not arrive.
+    /// Records how far the upload came that is left here, and takes back from the counts what did not arrive.
     async fn record(&self, blob: &Descriptor, upload: &Upload, again: bool) -> Result<(), WorkError> {
         let checkpoint = upload.checkpoint();
         self.progress.lost(upload.pushed() - checkpoint.offset);
