@@ -95,7 +95,7 @@ pub struct Prune {
     /// which its successor judges as it did.
     pub delete: Vec<(TagName, Cause)>,
     /// More than one run may delete: none of these is.
-    pub hold: Vec<(TagName, Cause)>,
+    pub held_back: Vec<(TagName, Cause)>,
     /// How many a run may delete of what counts; nothing for any number.
     pub limit: Option<usize>,
 }
@@ -129,8 +129,8 @@ pub fn prune(held: &BTreeMap<TagName, HeldTag>, seen: Seen<'_>, setting: Option<
     let counts = |cause: Cause| setting.is_some() || cause == Cause::Vanished;
     let counted = all.iter().filter(|(_, cause)| counts(*cause)).count();
     let is_too_much = limit.is_some_and(|limit| counted > limit);
-    let (kept_back, delete) = all.into_iter().partition(|(_, cause)| is_too_much && counts(*cause));
-    Prune { delete, hold: kept_back, limit }
+    let (held_back, delete) = all.into_iter().partition(|(_, cause)| is_too_much && counts(*cause));
+    Prune { delete, held_back, limit }
 }
 
 /// The held tags that do not stay, and why. What the rule selects has vanished, whatever it is called. What is attached to
@@ -218,10 +218,10 @@ mod tests {
         let pruned = judged(&held(&all), &listed, &rule, None);
         let deselected: Vec<_> = (0..10).map(|n| (tag(n), Cause::Deselected)).collect();
         assert_eq!(pruned.delete, deselected);
-        assert_eq!((pruned.hold.len(), pruned.limit), (20, Some(10)));
-        assert!(pruned.hold.iter().all(|(_, cause)| *cause == Cause::Vanished));
+        assert_eq!((pruned.held_back.len(), pruned.limit), (20, Some(10)));
+        assert!(pruned.held_back.iter().all(|(_, cause)| *cause == Cause::Vanished));
         let own = judged(&held(&all), &listed, &rule, Some(29));
-        assert_eq!((own.delete.len(), own.hold.len()), (0, 30), "its own limit is for both together");
+        assert_eq!((own.delete.len(), own.held_back.len()), (0, 30), "its own limit is for both together");
         assert_eq!(judged(&held(&all), &listed, &rule, Some(30)).delete.len(), 30);
         assert_eq!(judged(&held(&all), &listed, &rule, Some(0)).delete.len(), 30);
         assert_eq!(judged(&held(&all), &BTreeSet::new(), &rule, Some(0)).delete.len(), 0, "nothing is listed");
@@ -244,7 +244,7 @@ mod tests {
         let kept = BTreeSet::from([tag(1)]);
         let matched = BTreeSet::from([tag(1), tag(2)]);
         let pruned = prune(&held, Seen { listed: 1, kept: &kept, matched: &matched }, None);
-        assert_eq!(pruned.hold, []);
+        assert_eq!(pruned.held_back, []);
         let vanished = pruned.delete.iter().filter(|(_, cause)| *cause == Cause::Vanished);
         assert_eq!((vanished.count(), pruned.delete.len()), (7, 12));
         assert!(pruned.delete.contains(&(lost, Cause::Deselected)), "its image had gone before");
@@ -261,8 +261,8 @@ mod tests {
         let kept = BTreeSet::from([referrers_tag(&image(0).digest)]);
         let pruned = prune(&held, Seen { listed: 1, kept: &kept, matched: &matched }, None);
         assert_eq!(pruned.delete, [(own, Cause::Deselected)], "its image had gone before");
-        assert_eq!((pruned.hold.len(), pruned.limit), (50, Some(10)));
-        assert!(pruned.hold.contains(&(signature, Cause::Vanished)));
+        assert_eq!((pruned.held_back.len(), pruned.limit), (50, Some(10)));
+        assert!(pruned.held_back.contains(&(signature, Cause::Vanished)));
     }
 
     #[test]
@@ -327,10 +327,10 @@ mod tests {
             }
             prop_assert_eq!(&after, &held(&remaining(&mine, &listed, &rule, setting)));
             let kept = names(&listed.intersection(&rule).copied().collect());
-            prop_assert!(pruned.hold.iter().chain(&pruned.delete).all(|(tag, _)| !kept.contains(tag)));
-            prop_assert!(pruned.hold.iter().all(|(tag, _)| after.contains_key(tag)));
-            if let (false, Some(limit)) = (pruned.hold.is_empty(), pruned.limit) {
-                prop_assert!(pruned.hold.len() > limit);
+            prop_assert!(pruned.held_back.iter().chain(&pruned.delete).all(|(tag, _)| !kept.contains(tag)));
+            prop_assert!(pruned.held_back.iter().all(|(tag, _)| after.contains_key(tag)));
+            if let (false, Some(limit)) = (pruned.held_back.is_empty(), pruned.limit) {
+                prop_assert!(pruned.held_back.len() > limit);
             }
         }
 

@@ -48,28 +48,28 @@ impl Invocation<'_> {
         let matched = self.select(held.keys().cloned().collect())?.into_iter().collect();
         let kept = selected.iter().cloned().collect();
         let seen = Seen { listed, kept: &kept, matched: &matched };
-        let Prune { delete, hold, limit } = plan::prune(held, seen, config.policy.deletion_limit);
+        let Prune { delete, held_back, limit } = plan::prune(held, seen, config.policy.deletion_limit);
         let Confirmed { delete, undecided, mut missing, stop } = self.confirm(registry, held, delete).await;
         self.delete(&delete).await?;
         if let Some(error) = stop {
             return Err(error.into());
         }
         // What is held back counts as missing, too: it need not be missed as often again once it may go.
-        for (tag, _) in hold.iter().filter(|(_, cause)| *cause == Cause::Vanished) {
+        for (tag, _) in held_back.iter().filter(|(_, cause)| *cause == Cause::Vanished) {
             missing.insert(tag.clone(), Some(self.missing(held, tag)));
         }
-        self.hold(hold.iter().chain(&undecided)).await;
+        self.hold_back(held_back.iter().chain(&undecided)).await;
         let (_, failed) = self.progress.failures();
         let deleted = delete.iter().map(|(tag, _)| tag).collect();
         self.record_missed(held, &kept, &deleted, &failed, &missing).await?;
-        let [held_back, undecided] = [hold.len() as u64, undecided.len() as u64];
+        let [held_back, undecided] = [held_back.len() as u64, undecided.len() as u64];
         Ok(match limit {
             Some(limit) if held_back > 0 => Some(Warning::DeletionsHeld { tags: held_back, limit: limit as u64 }),
             _ => (undecided > 0).then_some(Warning::ListIncomplete { tags: undecided }),
         })
     }
 
-    async fn hold(&self, tags: impl Iterator<Item = &Obsolete>) {
+    async fn hold_back(&self, tags: impl Iterator<Item = &Obsolete>) {
         for (tag, cause) in tags {
             self.progress.queue_ready().await;
             self.progress.obsolete(tag, Outcome::Held, *cause);

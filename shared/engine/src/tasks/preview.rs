@@ -98,7 +98,7 @@ impl View<'_> {
         let attached = self.attached();
         let kept = self.matched.keys().copied().chain(&attached).cloned().collect();
         let seen = Seen { listed: self.listed.len(), kept: &kept, matched: &self.held_matched };
-        let Prune { delete, hold, limit } = plan::prune(self.held, seen, config.policy.deletion_limit);
+        let Prune { delete, held_back, limit } = plan::prune(self.held, seen, config.policy.deletion_limit);
         let selected = self.matched.iter().map(|(tag, pattern)| self.selected(tag, pattern, config));
         let attached = attached.iter().filter(|tag| !self.matched.contains_key(tag)).map(|tag| {
             let action = if self.held.contains_key(tag) { PreviewAction::Keep } else { PreviewAction::Copy };
@@ -117,7 +117,7 @@ impl View<'_> {
             PreviewTag { cause: Some(cause), ..self.tag(&tag, action, reason) }
         };
         let deleted = delete.into_iter().map(|tag| obsolete(PreviewAction::Delete, tag));
-        let deleted = deleted.chain(hold.into_iter().map(|tag| obsolete(PreviewAction::Hold, tag)));
+        let deleted = deleted.chain(held_back.into_iter().map(|tag| obsolete(PreviewAction::Hold, tag)));
         let mut tags: Vec<_> = selected.chain(attached).chain(deleted).collect();
         let told: BTreeSet<_> = tags.iter().map(|tag| tag.name.clone()).collect();
         let others = self.listed.iter().filter(|tag| !told.contains(*tag));

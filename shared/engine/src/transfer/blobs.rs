@@ -119,7 +119,7 @@ impl Blobs {
         let (missing, is_mended) = match proof {
             None => (Some(Present::Keep), false),
             Some(proof) => {
-                let is_mended = self.hold(proof).await?;
+                let is_mended = self.link(proof).await?;
                 (self.lacks(blob, proof).await?, is_mended)
             }
         };
@@ -149,7 +149,7 @@ impl Blobs {
 
     /// Links a blob that the repository may have, and makes it safe from collectors. Tells whether its link was not what it
     /// should be, if links are verified.
-    pub(crate) async fn hold(&self, proof: &Proof) -> Result<bool, WorkError> {
+    pub(crate) async fn link(&self, proof: &Proof) -> Result<bool, WorkError> {
         let Proof { proven, is_linked } = proof;
         let mut is_mended = false;
         if self.verifies {
@@ -172,14 +172,14 @@ impl Blobs {
     }
 
     /// Copies a blob that is one request on both sides.
-    async fn put(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
+    async fn put(&self, blob: &Descriptor, present: Present, is_linked: bool) -> Result<(), WorkError> {
         // The permit comes before the request: whoever waits for it must not keep the registry's connections from others.
         let permit = self.storage.memory_permit(blob.size).await?;
         let content = self.fetch(blob).await?;
         self.progress.received(blob.size);
         let stored = async {
-            if !is_held {
-                self.hold(&Proof::unlinked(content.proven().clone())).await?;
+            if !is_linked {
+                self.link(&Proof::unlinked(content.proven().clone())).await?;
             }
             Ok(self.storage.put_blob(content, permit, present).await?)
         };

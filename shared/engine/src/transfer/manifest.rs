@@ -126,14 +126,14 @@ impl Copier {
                 Below::Entries { trees, blobs, left_out }
             }
         };
-        is_new |= self.hold(&proof).await?;
+        is_new |= self.link(&proof).await?;
         let proven = proof.proven;
         Ok(Arc::new(Tree { proven, media_type, size, below, descriptors, is_sparse, is_new }))
     }
 
     /// Links a manifest, after everything below it; the link makes it part of the repository. Tells whether the link was
     /// not what it should be, if links are verified.
-    async fn hold(&self, proof: &Proof) -> Result<bool, WorkError> {
+    async fn link(&self, proof: &Proof) -> Result<bool, WorkError> {
         let Blobs { storage, possession, guardian, verifies, .. } = &self.blobs;
         let Proof { proven, is_linked } = proof;
         let mut is_mended = false;

@@ -33,16 +33,16 @@ struct Taken {
 
 impl Blobs {
     /// Copies a blob from where an earlier invocation left it. What arrived stays for the next one, unless the content
-    /// turns out to be wrong: then all of it is fetched once more, in one piece. `is_held` tells whether it is linked and
+    /// turns out to be wrong: then all of it is fetched once more, in one piece. `is_linked` tells whether it is linked and
     /// protected already.
-    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_held: bool) -> Result<(), WorkError> {
+    pub(crate) async fn upload(&self, blob: &Descriptor, present: Present, is_linked: bool) -> Result<(), WorkError> {
         let Taken { upload, again } = self.take_up(blob).await?;
-        match self.try_upload(blob, present, is_held, (upload, again)).await {
+        match self.try_upload(blob, present, is_linked, (upload, again)).await {
             Err(error) if error.is_wrong_content() && !again => {}
             result => return result,
         }
         let upload = self.begin(blob, true).await?;
-        self.try_upload(blob, present, is_held, (upload, true)).await?;
+        self.try_upload(blob, present, is_linked, (upload, true)).await?;
         // Parts may be what the registry has wrong.
         self.registry.sends_no_parts();
         Ok(())
@@ -52,7 +52,7 @@ impl Blobs {
         &self,
         blob: &Descriptor,
         present: Present,
-        is_held: bool,
+        is_linked: bool,
         (mut upload, again): (Upload, bool),
     ) -> Result<(), WorkError> {
         let begun = upload.checkpoint().offset;
@@ -81,8 +81,8 @@ impl Blobs {
                 return Err(error);
             }
         };
-        if !is_held {
-            self.hold(&Proof::unlinked(proven.clone())).await?;
+        if !is_linked {
+            self.link(&Proof::unlinked(proven.clone())).await?;
         }
         upload.complete(&proven, present).await?;
         self.progress.stored();
