@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use moorage_domain::Guard;
-use moorage_management::{AdminToken, Api, Shares};
+use moorage_management::{AdminToken, Api, ApiShares};
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
@@ -20,7 +20,7 @@ pub(crate) struct Config {
     public_url: String,
     tag_retention: Duration,
     guard: Guard,
-    shares: Shares,
+    shares: ApiShares,
     scheduler: SchedulerSettings,
     aws: SdkConfig,
 }
@@ -34,7 +34,7 @@ impl Config {
             public_url: environment.base_url("PUBLIC_URL"),
             tag_retention: environment.seconds("RETENTION_SECONDS")?,
             guard: environment.parsed("SSRF_ALLOWED_HOSTS", Guard::new)?,
-            shares: Shares {
+            shares: ApiShares {
                 previews: environment.number("PREVIEWS")?,
                 repositories: environment.number("MAX_REPOSITORIES")?,
             },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use moorage_domain::share::Quota;
-use moorage_engine::{Engine, Settings, Shares};
+use moorage_engine::{Engine, Settings, SyncShares};
 use moorage_organizations::Organizations;
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
@@ -62,7 +62,7 @@ impl Config {
                 verify_interval: environment.seconds("VERIFY_SECONDS")?,
                 min_bytes_per_hour: environment.number("MIN_BYTES_PER_HOUR")?,
                 repository_metrics: environment.is_true("REPOSITORY_METRICS"),
-                shares: Shares {
+                shares: SyncShares {
                     syncs: environment.number("NAMESPACE_SYNCS")?,
                     quota: Quota { tags: environment.number("MAX_TAGS")?, bytes: environment.number("MAX_BYTES")? },
                 },

@@ -25,7 +25,7 @@ pub struct Settings {
     /// Whether each repository has metrics of its own, or only each namespace: CloudWatch charges for every one.
     pub repository_metrics: bool,
     /// What one namespace may take.
-    pub shares: Shares,
+    pub shares: SyncShares,
     /// How much is asked of one registry at once.
     pub limits: Limits,
     /// Which addresses a registry may have.
@@ -36,7 +36,7 @@ pub struct Settings {
 
 /// What one namespace may take of the deployment. 0 is any number.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Shares {
+pub struct SyncShares {
     /// Syncs at once.
     pub syncs: u32,
     /// Tags and bytes in all repositories together.

@@ -7,7 +7,7 @@ mod sync;
 mod tasks;
 mod transfer;
 
-pub use engine::{Engine, Settings, Shares};
+pub use engine::{Engine, Settings, SyncShares};
 pub use error::SyncError;
 pub use sync::end::Ended;
 pub use tasks::reconcile::Reconciled;

@@ -25,14 +25,14 @@ pub struct Api {
     /// The external hosts that mirrors may name.
     pub guard: Guard,
     /// What one namespace may take.
-    pub shares: Shares,
+    pub shares: ApiShares,
     /// How long deleted tags can be brought back.
     pub tag_retention: Duration,
 }
 
 /// What one namespace may take of the deployment. 0 is any number.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Shares {
+pub struct ApiShares {
     /// Previews at once, and whatever else asks a registry while somebody waits.
     pub previews: u32,
     /// Repositories.

@@ -16,5 +16,5 @@ mod robot;
 mod usage_log;
 
 pub use access::admin_token::AdminToken;
-pub use api::{Api, Shares};
+pub use api::{Api, ApiShares};
 pub use request::{RequestContext, answer};

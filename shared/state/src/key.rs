@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId};
 use uuid::Uuid;
 
-use crate::runs::{account::Account, share::Share};
+use crate::runs::{account::Account, slot_kind::SlotKind};
 
 /// The partition key's attribute.
 pub(crate) const PK: &str = "pk";
@@ -31,8 +31,8 @@ pub(crate) enum Key<'a> {
     Discovered(&'a RepositoryName),
     /// That the sync of a repository is queued.
     QueuedSync(&'a RepositoryName),
-    /// One of those among which a namespace shares what it may do at once.
-    Slot(&'a Namespace, Share, u32),
+    /// One of the slots of a namespace.
+    Slot(&'a Namespace, SlotKind, u32),
     Team(&'a Namespace, &'a TeamName),
     /// That a robot is in a team of its organization.
     TeamMember(&'a TeamName, &'a RobotName),
@@ -117,7 +117,7 @@ impl Key<'_> {
             Self::OrganizationMirror(_) => "ORGANIZATIONMIRROR".to_owned(),
             Self::Discovered(repository) => format!("{}{}", prefix::DISCOVERED, repository.name()),
             Self::QueuedSync(repository) => format!("{}{}", prefix::QUEUED_SYNC, repository.name()),
-            Self::Slot(_, share, number) => format!("{}{number:010}", slots_prefix(*share)),
+            Self::Slot(_, kind, number) => format!("{}{number:010}", slots_prefix(*kind)),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
             Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
             Self::TeamGrant(team, repository) => format!("{}{}", team_grants_prefix(team), repository.name()),
@@ -215,8 +215,8 @@ pub(crate) fn rate_limits_prefix(authority: &str) -> String {
     format!("{}{authority}#", prefix::RATE_LIMIT)
 }
 
-pub(crate) fn slots_prefix(share: Share) -> String {
-    format!("{}{}#", prefix::SLOT, share.as_str())
+pub(crate) fn slots_prefix(kind: SlotKind) -> String {
+    format!("{}{}#", prefix::SLOT, kind.as_str())
 }
 
 pub(crate) fn grants_prefix(robot: &RobotName) -> String {

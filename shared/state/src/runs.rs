@@ -4,7 +4,7 @@ pub(crate) mod account;
 pub(crate) mod learnt;
 pub(crate) mod rate_limit;
 pub(crate) mod run;
-pub(crate) mod share;
 pub(crate) mod slot;
+pub(crate) mod slot_kind;
 pub(crate) mod upload;
 pub(crate) mod usage;

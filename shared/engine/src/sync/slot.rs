@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moorage_domain::{RepositoryName, run::SyncRequest};
-use moorage_state::{Share, Slot, StateError, free_slot, now};
+use moorage_state::{Slot, SlotKind, StateError, free_slot, now};
 use uuid::Uuid;
 
 use crate::{engine::Engine, error::SyncError};
@@ -34,7 +34,7 @@ impl Engine {
             return Ok(Vacancy::NotNeeded);
         }
         for _ in 0..TRIES {
-            let slots = self.table.slots(&namespace, Share::Syncs).await?;
+            let slots = self.table.slots(&namespace, SlotKind::Syncs).await?;
             let holders: Vec<RepositoryName> = slots.iter().filter_map(|slot| slot.holder.parse().ok()).collect();
             let mut running = self.table.mirrors_of_many(&holders).await?;
             running.retain(|mirror| mirror.state.is_running(now()));
@@ -50,7 +50,7 @@ impl Engine {
             let Some((number, before)) = free else { return Ok(Vacancy::None) };
             // Until then the claim is there.
             let slot = Slot::new(number, repository.as_str(), now().plus(self.settings.claim));
-            match self.table.take_slot(&namespace, Share::Syncs, &slot, before).await {
+            match self.table.take_slot(&namespace, SlotKind::Syncs, &slot, before).await {
                 Ok(()) => return Ok(Vacancy::Slot(slot)),
                 Err(StateError::Conflict) => {}
                 Err(error) => return Err(error),
@@ -67,7 +67,7 @@ impl Engine {
 
     /// Gives a slot up.
     pub(crate) async fn leave_slot(&self, repository: &RepositoryName, slot: &Slot) {
-        if let Err(error) = self.table.leave_slot(&repository.namespace(), Share::Syncs, slot).await {
+        if let Err(error) = self.table.leave_slot(&repository.namespace(), SlotKind::Syncs, slot).await {
             // It is free as soon as somebody sees that the mirror's claim has ended.
             tracing::warn!(%repository, %error, "a slot was not given up");
         }

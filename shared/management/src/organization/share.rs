@@ -6,7 +6,7 @@ use moorage_domain::{
     Namespace,
     task::{Task, TaskAnswer},
 };
-use moorage_state::{Share, Slot, StateError, free_slot, now};
+use moorage_state::{Slot, SlotKind, StateError, free_slot, now};
 
 use crate::{api::Api, http::error::ApiError};
 
@@ -24,7 +24,7 @@ pub(crate) async fn ask_registry(api: &Api, namespace: &Namespace, task: &Task) 
     let slot = take_slot(api, namespace).await?;
     let answer = api.invoker.ask(task).await;
     if let Some(slot) = slot
-        && let Err(error) = api.table.leave_slot(namespace, Share::Previews, &slot).await
+        && let Err(error) = api.table.leave_slot(namespace, SlotKind::Previews, &slot).await
     {
         tracing::warn!(%namespace, %error, "a slot was not given up: it ends by itself");
     }
@@ -38,10 +38,10 @@ async fn take_slot(api: &Api, namespace: &Namespace) -> Result<Option<Slot>, Api
         return Ok(None);
     }
     for _ in 0..TRIES {
-        let slots = api.table.slots(namespace, Share::Previews).await?;
+        let slots = api.table.slots(namespace, SlotKind::Previews).await?;
         let Some((number, before)) = free_slot(&slots, most, |slot| slot.until > now()) else { break };
         let slot = Slot::new(number, "", now().plus(CALL));
-        match api.table.take_slot(namespace, Share::Previews, &slot, before).await {
+        match api.table.take_slot(namespace, SlotKind::Previews, &slot, before).await {
             Ok(()) => return Ok(Some(slot)),
             Err(StateError::Conflict) => {}
             Err(error) => return Err(error.into()),

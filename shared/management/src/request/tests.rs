@@ -11,7 +11,7 @@ use moorage_state::{SecretBox, Table};
 use serde_json::json;
 
 use super::*;
-use crate::{access::admin_token::AdminToken, api::Shares, request::tests::aws::Aws};
+use crate::{access::admin_token::AdminToken, api::ApiShares, request::tests::aws::Aws};
 
 fn api(aws: &Aws) -> Api {
     let aws = &aws.config();
@@ -29,7 +29,7 @@ fn api(aws: &Aws) -> Api {
         admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
         public_url: String::new(),
         guard: Guard::default(),
-        shares: Shares::default(),
+        shares: ApiShares::default(),
         tag_retention: Duration::ZERO,
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     StateError, Table,
     key::{Key, namespace_pk, slots_prefix},
-    runs::share::Share,
+    runs::slot_kind::SlotKind,
     table::conditional,
 };
 
@@ -48,19 +48,19 @@ pub fn free_slot(slots: &[Slot], count: u32, is_held: impl Fn(&Slot) -> bool) ->
 
 impl Table {
     /// The slots of a namespace that somebody has, or had and did not give up.
-    pub async fn slots(&self, namespace: &Namespace, share: Share) -> Result<Vec<Slot>, StateError> {
-        self.all(namespace_pk(namespace), &slots_prefix(share)).await
+    pub async fn slots(&self, namespace: &Namespace, kind: SlotKind) -> Result<Vec<Slot>, StateError> {
+        self.all(namespace_pk(namespace), &slots_prefix(kind)).await
     }
 
     /// Takes a slot that nobody has, or that of the ticket `before`; [`StateError::Conflict`] if somebody else was faster.
     pub async fn take_slot(
         &self,
         namespace: &Namespace,
-        share: Share,
+        kind: SlotKind,
         slot: &Slot,
         before: Option<Uuid>,
     ) -> Result<(), StateError> {
-        let update = self.set(Key::Slot(namespace, share, slot.number), serde_dynamo::to_item(slot)?);
+        let update = self.set(Key::Slot(namespace, kind, slot.number), serde_dynamo::to_item(slot)?);
         let update = match before {
             None => update.condition_expression("attribute_not_exists(#ticket)"),
             Some(before) => {
@@ -72,9 +72,9 @@ impl Table {
     }
 
     /// Gives a slot up, unless somebody else has taken it over.
-    pub async fn leave_slot(&self, namespace: &Namespace, share: Share, slot: &Slot) -> Result<(), StateError> {
+    pub async fn leave_slot(&self, namespace: &Namespace, kind: SlotKind, slot: &Slot) -> Result<(), StateError> {
         let ticket = serde_dynamo::to_attribute_value(slot.ticket)?;
-        let key = Key::Slot(namespace, share, slot.number);
+        let key = Key::Slot(namespace, kind, slot.number);
         match self.delete_if(key, "ticket = :ticket", (":ticket", ticket)).await {
             Err(StateError::Conflict) => Ok(()),
             result => result,
