@@ -14,8 +14,8 @@ use crate::{config::Services, error::TaskError};
 /// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
 const MAX_INVOCATIONS: u32 = 20;
 
-/// Mends what was left undone until `end`, behind the mirror `after`, which an invocation before has reached. Another one
-/// has only the rest to do, and is ordered if this one did anything.
+/// Mends what was left undone, until `end`: the mirrors behind `after`, the last one that the invocation before looked at.
+/// If some are left, and this invocation did anything, it orders another one for them.
 pub(crate) async fn reconcile(
     services: &Services,
     invocation: u32,

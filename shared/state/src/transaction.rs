@@ -20,7 +20,8 @@ use crate::{
     table::{Item, item},
 };
 
-/// How often a transaction is tried that ran into another one: all that is made in an organization looks at its item.
+/// How often a transaction is tried that conflicts with another one. Whatever is created in an organization checks the
+/// organization's item, so they do.
 const MAX_TRIES: u32 = 9;
 /// The longest first pause between two tries; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -15,7 +15,7 @@ use crate::Meter;
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     count: usize,
-    /// How many of those that have a place wait for something else, and are not under way.
+    /// How many of the requests that have a place are not under way yet, because they wait for a turn or out a pause.
     aside: Arc<AtomicUsize>,
     /// Each request that is under way reads it; one that is alone has it for writing.
     lock: Arc<RwLock<()>>,
@@ -56,7 +56,7 @@ impl Places {
         Self { all: Arc::new(Semaphore::new(count)), count, aside: Arc::default(), lock: Arc::default(), meter }
     }
 
-    /// Waits for a place; for being alone, if `alone` or if the registry bears no other.
+    /// Waits for a place; and until all others are done, if `alone`, or if the registry bears one request at a time only.
     pub(crate) async fn take(&self, alone: bool) -> Place {
         let permit = Arc::clone(&self.all).acquire_owned().await.ok();
         let lock = Arc::clone(&self.lock);
@@ -77,7 +77,7 @@ impl Place {
         !self.is_alone() && taken.saturating_sub(self.aside.load(Relaxed)) > 1
     }
 
-    /// Waits for something before the request is under way.
+    /// Waits for `work`; meanwhile the request does not count as under way.
     pub(crate) async fn aside<T>(&self, work: impl Future<Output = T>) -> T {
         self.aside.fetch_add(1, Relaxed);
         let _aside = Aside(Arc::clone(&self.aside));

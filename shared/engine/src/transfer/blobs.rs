@@ -56,7 +56,7 @@ pub(crate) struct Blobs {
 /// What blobs of one run share.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    /// With the length that whoever asked first has said.
+    /// The length that the first caller named, and whether anything was missing.
     copied: SingleFlight<(u64, Result<bool, WorkError>)>,
     places: Semaphore,
     /// Content that had to be fetched to decide something, and is still to be copied; at most [`MAX_KNOWN`] bytes.

@@ -37,7 +37,7 @@ pub(crate) struct Attached<'a> {
     pub(crate) selected: &'a BTreeSet<TagName>,
     /// Whether what refers to unchanged images is asked for, too.
     pub(crate) refresh: bool,
-    /// Those of which it is asked for in any case.
+    /// The subjects whose referrers are asked for in any case.
     pub(crate) again: &'a BTreeSet<Digest>,
 }
 

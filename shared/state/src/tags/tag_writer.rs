@@ -1,6 +1,5 @@
-//! What is written of tags by whoever may change them, and by nobody who may not any more: each write looks whether the
-//! right is still theirs, in the same transaction. Writes that come together go together: while one transaction is under
-//! way, the next ones gather.
+//! Writes of tags, by whoever has the right to change them: a claim or a lock. The right is checked in the same
+//! transaction as each write. Writes that are asked for while a transaction is under way gather, and are the next one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +46,7 @@ struct Open {
     waits: oneshot::Sender<Written>,
 }
 
-/// What came of a write, for each of those that went together.
+/// The result of a transaction, for each of its writes.
 #[derive(Debug, Clone)]
 enum Written {
     Done,
