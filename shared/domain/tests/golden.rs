@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
-use std::{collections::BTreeSet, fs};
+use std::fs;
 
 use moorage_domain::{
     Checkpoint, Hasher,
@@ -119,21 +119,4 @@ fn what_a_run_has_learnt_and_done_is_gone_on_with() {
     let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hasher.finish().to_string(), abc);
     assert_eq!((check::<Learnt>("learnt").count(), older::<Learnt>("learnt").tags().map(<[_]>::len)), (6, Some(1)));
-}
-
-#[test]
-fn triggers_keep_their_names() {
-    let all = [
-        Trigger::Schedule,
-        Trigger::SyncNow,
-        Trigger::Verify,
-        Trigger::Retry,
-        Trigger::Organization,
-        Trigger::Continuation,
-    ];
-    let names: BTreeSet<_> = all.iter().map(|trigger| trigger.as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["continuation", "organization", "retry", "schedule", "sync_now", "verify"]));
-    for trigger in all {
-        assert_eq!(serde_json::to_value(trigger).unwrap(), trigger.as_str());
-    }
 }

@@ -1,0 +1,257 @@
+//! The values of stored enums: each keeps the name by which earlier builds wrote it.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
+
+use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
+
+use moorage_domain::{
+    DigestListing, Dropped, FailureReason, Fallback, MediaType, Warning,
+    collection::{Held, Stage},
+    discovery::Skipped,
+    lock::LockKind,
+    mirror::RepositoryState,
+    organization::RegistryKind,
+    plan::{Cause, Word},
+    preview::PreviewAction,
+    run::{Outcome, RunStatus, Trigger},
+    status::SyncStatus,
+    usage_log::LogKind,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+/// Those whose values have golden files, which `golden.rs` reads.
+const WITH_FILES: [&str; 3] = ["Order", "Task", "TaskAnswer"];
+
+/// Checks that each variant is written as its row says, and read from it; and that the method says so, too, that follows the
+/// enum's name. A variant without a row does not compile.
+macro_rules! names {
+    ($($kind:ident $(.$text:ident)? { $($variant:ident $({ $($field:tt)* })? $(($($item:tt)*))? => $json:tt,)+ })+) => {
+        /// The enums that have rows.
+        const WITH_ROWS: &[&str] = &[$(stringify!($kind)),+];
+
+        #[test]
+        fn stored_values_keep_their_names() {
+            $(
+                let row = |value: &$kind| match value { $($kind::$variant { .. } => json!($json)),+ };
+                for value in [$($kind::$variant $({ $($field)* })? $(($($item)*))?),+] {
+                    check(&value, row(&value));
+                    $(assert_eq!(value.$text(), row(&value), "its name as a text differs");)?
+                }
+            )+
+        }
+    };
+}
+
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, row: Value) {
+    assert_eq!(serde_json::to_value(value).unwrap(), row, "{value:?} is written otherwise than before");
+    let read: T = serde_json::from_value(row).unwrap_or_else(|error| panic!("{value:?}: {error}"));
+    assert_eq!(read, *value);
+}
+
+names! {
+    LogKind {
+        RepoMirrorSyncStarted => "repo_mirror_sync_started",
+        RepoMirrorSyncSuccess => "repo_mirror_sync_success",
+        RepoMirrorSyncFailed => "repo_mirror_sync_failed",
+        RepoMirrorSyncWarning => "repo_mirror_sync_warning",
+        RepoMirrorSyncTagSuccess => "repo_mirror_sync_tag_success",
+        RepoMirrorSyncTagFailed => "repo_mirror_sync_tag_failed",
+        RepoMirrorConfigChanged => "repo_mirror_config_changed",
+        OrgMirrorEnabled => "org_mirror_enabled",
+        OrgMirrorDisabled => "org_mirror_disabled",
+        OrgMirrorConfigChanged => "org_mirror_config_changed",
+        OrgMirrorSyncNowRequested => "org_mirror_sync_now_requested",
+        OrgMirrorSyncCancelled => "org_mirror_sync_cancelled",
+        OrgMirrorSyncStarted => "org_mirror_sync_started",
+        OrgMirrorSyncSuccess => "org_mirror_sync_success",
+        OrgMirrorSyncFailed => "org_mirror_sync_failed",
+        OrgMirrorRepoCreated => "org_mirror_repo_created",
+        OrgMirrorRepoCreationFailed => "org_mirror_repo_creation_failed",
+        CreateRepo => "create_repo",
+        DeleteRepo => "delete_repo",
+        ChangeRepoState => "change_repo_state",
+        ChangeRepoVisibility => "change_repo_visibility",
+        SetRepoDescription => "set_repo_description",
+        ChangeRepoPermission => "change_repo_permission",
+        DeleteRepoPermission => "delete_repo_permission",
+        CreateTag => "create_tag",
+        MoveTag => "move_tag",
+        DeleteTag => "delete_tag",
+        RevertTag => "revert_tag",
+        CreateRobot => "create_robot",
+        DeleteRobot => "delete_robot",
+        RegenerateRobotToken => "regenerate_robot_token",
+        OrgCreate => "org_create",
+        OrgDelete => "org_delete",
+        OrgChangeEmail => "org_change_email",
+        OrgCreateTeam => "org_create_team",
+        OrgDeleteTeam => "org_delete_team",
+        OrgSetTeamRole => "org_set_team_role",
+        OrgSetTeamDescription => "org_set_team_description",
+        OrgAddTeamMember => "org_add_team_member",
+        OrgRemoveTeamMember => "org_remove_team_member",
+    }
+    LockKind {
+        Prune => "prune",
+        Tag => "tag",
+        Purge => "purge",
+    }
+    FailureReason.as_str {
+        AuthFailed => "auth_failed",
+        NetworkTimeout => "network_timeout",
+        ConnectionError => "connection_error",
+        NotFound => "not_found",
+        TlsError => "tls_error",
+        DecryptionFailed => "decryption_failed",
+        Preempted => "preempted",
+        InvalidSourceRegistry => "invalid_source_registry",
+        UnknownError => "unknown_error",
+        RateLimited => "rate_limited",
+        DigestMismatch => "digest_mismatch",
+        ContentRefused => "content_refused",
+        RegistryError => "registry_error",
+        StorageError => "storage_error",
+        QuotaExceeded => "quota_exceeded",
+    }
+    PreviewAction {
+        Copy => "copy",
+        Keep => "keep",
+        Delete => "delete",
+        Hold => "hold",
+        Ignore => "ignore",
+        Fail => "fail",
+        Unknown => "unknown",
+    }
+    Fallback {
+        Range => "range",
+        Head => "head",
+        Referrers => "referrers",
+        ParallelRequests => "parallel_requests",
+        KeepAlive => "keep_alive",
+        DigestListing => "digest_listing",
+        ManifestByDigest => "manifest_by_digest",
+    }
+    Skipped {
+        Vanished => "vanished",
+        Filtered => "filtered",
+    }
+    RegistryKind.as_str {
+        Harbor => "harbor",
+        Quay => "quay",
+        Distribution => "distribution",
+    }
+    DigestListing.as_str {
+        Auto => "auto",
+        Off => "off",
+        TagsList => "tags_list",
+        Quay => "quay",
+        Harbor => "harbor",
+        DockerHub => "docker_hub",
+    }
+    Trigger.as_str {
+        Schedule => "schedule",
+        SyncNow => "sync_now",
+        Verify => "verify",
+        Retry => "retry",
+        Organization => "organization",
+        Continuation => "continuation",
+    }
+    RunStatus {
+        Syncing => "SYNCING",
+        Success => "SUCCESS",
+        Fail => "FAIL",
+        Cancel => "CANCEL",
+    }
+    Outcome {
+        Copied => "copied",
+        Unchanged => "unchanged",
+        Repaired => "repaired",
+        Refused => "refused",
+        Failed => "failed",
+        Pruned => "pruned",
+        Skipped => "skipped",
+        Held => "held",
+    }
+    RepositoryState.as_str {
+        Normal => "NORMAL",
+        ReadOnly => "READ_ONLY",
+        Mirror => "MIRROR",
+        OrgMirror => "ORG_MIRROR",
+    }
+    SyncStatus.as_str {
+        NeverRun => "NEVER_RUN",
+        SyncNow => "SYNC_NOW",
+        Syncing => "SYNCING",
+        Success => "SUCCESS",
+        Fail => "FAIL",
+        Cancel => "CANCEL",
+    }
+    Cause {
+        Vanished => "vanished",
+        Deselected => "deselected",
+    }
+    Word {
+        Gone => "gone",
+        There => "there",
+        Unclear => "unclear",
+        Silent => "silent",
+    }
+    MediaType.as_str {
+        OciManifest => "application/vnd.oci.image.manifest.v1+json",
+        OciIndex => "application/vnd.oci.image.index.v1+json",
+        DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
+        DockerManifestList => "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+    Stage {
+        Prune("acme".into()) => {"stage": "prune", "after": "acme"},
+        Sweep(7) => {"stage": "sweep", "after": 7},
+        Done => {"stage": "done"},
+    }
+    Held {
+        TooMany { deletions: 3, blobs: 4 } => {"reason": "too_many", "deletions": 3, "blobs": 4},
+        LinksShrank { links: 3, before: 9 } => {"reason": "links_shrank", "links": 3, "before": 9},
+    }
+    Warning {
+        DeletionsHeld { tags: 12, limit: 10 } => {"reason": "deletions_held", "tags": 12, "limit": 10},
+        ListIncomplete { tags: 2 } => {"reason": "list_incomplete", "tags": 2},
+        AttachmentsIncomplete { unasked: 1, missing: 2, taken: 3 } =>
+            {"reason": "attachments_incomplete", "unasked": 1, "missing": 2, "taken": 3},
+        CredentialsDropped(Dropped { external_registry_password: true, http_proxy: false, https_proxy: true }) => {
+            "reason": "credentials_dropped",
+            "external_registry_password": true, "http_proxy": false, "https_proxy": true,
+        },
+        CredentialsWithheld { insecure: true, proxy: false } =>
+            {"reason": "credentials_withheld", "insecure": true, "proxy": false},
+    }
+}
+
+/// The enums of a folder that are written.
+fn written(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            written(&path, found);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let mut is_written = false;
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[") {
+                is_written |= line.contains("Serialize");
+                continue;
+            }
+            let name = line.split_once("enum ").and_then(|(_, rest)| rest.split([' ', '<']).next());
+            found.extend(name.filter(|_| is_written).map(str::to_owned));
+            is_written = false;
+        }
+    }
+}
+
+#[test]
+fn each_enum_that_is_written_has_rows_or_files() {
+    let mut found = BTreeSet::new();
+    written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let known: BTreeSet<_> = WITH_ROWS.iter().chain(&WITH_FILES).map(|&name| name.to_owned()).collect();
+    assert_eq!(found, known, "each has rows in `names!`");
+}
