@@ -11,6 +11,10 @@ from cfnlint.decode import cfn_yaml
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "infra" / "template.yaml"
 
+GOLDEN = TEMPLATE.parents[1] / "shared" / "domain" / "tests" / "golden"
+# The golden files of what the schedules of the template send.
+INPUTS = {"Reconcile": "reconcile.older.json", "GcTrigger": "collect.older.json"}
+
 # What API Gateway or the template itself writes. It escapes nothing, so that what a client writes (a path, a method, an
 # error's message, a protocol, a header) can end the JSON, or add to it.
 SAFE_IN_ACCESS_LOG = {
@@ -22,9 +26,21 @@ SAFE_IN_ACCESS_LOG = {
 def problems(template):
     resources = template["Resources"]
     yield from access_log(resources["Stage"]["Properties"])
+    yield from inputs(resources)
     for name, resource in resources.items():
         if resource["Type"] == "AWS::IAM::Role":
             yield from role(name, resource["Properties"])
+
+
+def inputs(resources):
+    """What the stack's own schedules send must be what the functions have a golden file of."""
+    for name, file in INPUTS.items():
+        sent = json.loads(resources[name]["Properties"]["Target"]["Input"])
+        if sent != json.loads((GOLDEN / file).read_text()):
+            yield f"{name} sends {sent}, which is not what {file} has"
+    schedules = {name for name, resource in resources.items() if resource["Type"] == "AWS::Scheduler::Schedule"}
+    if missing := schedules ^ set(INPUTS):
+        yield f"schedules without a golden file, or the other way round: {sorted(missing)}"
 
 
 def access_log(stage):
