@@ -11,11 +11,8 @@ use moorage_organizations::Reconciled as Organizations;
 
 use crate::{config::Services, error::TaskError};
 
-/// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
-const MAX_ROUNDS: u32 = 20;
-
 /// Mends what was left undone until `end`, behind the mirror `after`, which an invocation before has reached. Another one
-/// has only the rest to do, and is ordered if this one did anything.
+/// has only the rest to do, and is ordered if it is worth it.
 pub(crate) async fn reconcile(
     services: &Services,
     round: u32,
@@ -36,8 +33,7 @@ pub(crate) async fn reconcile(
     if mirrors.is_whole {
         return Ok(TaskAnswer::Reconciled { mended, removed, failed: mirrors.failed });
     }
-    if mended + removed + mirrors.purged > 0 && round < MAX_ROUNDS {
-        let task = Task::Reconcile { round: round + 1, after: mirrors.reached };
+    if let Some(task) = Task::next_round(round, mended + removed + mirrors.purged > 0, mirrors.reached) {
         services.engine.invoker.order(&task).await?;
     }
     Ok(TaskAnswer::Unfinished)
