@@ -3,8 +3,14 @@
 
 Usage: circles.py CRATE...   (folders with src/lib.rs or src/main.rs)
 
-Which files a file needs is read off the paths that it names: `use` trees and paths in code that begin with `crate`,
-`self` or `super`, or with a module declared in the same file. Comments, strings and tests do not count.
+Which files a file needs is read off two things; comments, strings and tests do not count:
+
+* the paths that it names: `use` trees and paths in code that begin with `crate`, `self` or `super`, with a module
+  declared in the same file, or with a name that a `use` has brought in. Re-exports are followed to where a name is;
+* the methods that it calls on `self` in `impl` blocks of a type of the crate, where another file has them.
+
+What it does not see: methods that are called on anything else, because that takes a compiler; glob imports; and methods
+of types whose name another file of the crate declares, too.
 """
 
 import re
@@ -18,6 +24,8 @@ NO_CODE = re.compile(
 )
 WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 TOKEN = re.compile(rf"{WORD}|::|[{{}},;*]|\S")
+TYPE = re.compile(rf"\b(?:struct|enum|union|trait)\s+({WORD})")
+IMPL = re.compile(r"^[ \t]*(?:unsafe\s+)?impl\b([^{;]*)", re.M)
 PATH = re.compile(rf"\b(?:crate|self|super)(?:\s*::\s*(?:{WORD}))+|\b{WORD}(?:::{WORD})+")
 
 
@@ -47,26 +55,26 @@ def item_end(text, at):
 
 
 def leaves(tree):
-    """The paths of a `use` tree."""
-    tokens = TOKEN.findall(tree)
-    paths, stack, now, skip = [], [], [], False
-    base = []
-    for token in tokens:
+    """The paths of a `use` tree, and the name that each gets."""
+    paths, stack, base, now, name = [], [], [], [], None
+    for token in [*TOKEN.findall(tree), ","]:
         if token == "{":
             stack.append(base)
             base, now = base + now, []
         elif token in ("}", ","):
             if now:
-                paths.append(base + now)
-            now, skip = [], False
+                path = base + now
+                path = path[:-1] if path[-1] == "self" and len(path) > 1 else path
+                paths.append((path, name or path[-1]))
+            now, name = [], None
             if token == "}":
                 base = stack.pop()
         elif token == "as":
-            skip = True
-        elif token != "::" and not skip:
+            name = ""
+        elif token != "::" and name is None:
             now.append(token)
-    if now:
-        paths.append(base + now)
+        elif name == "":
+            name = token
     return paths
 
 
@@ -85,35 +93,69 @@ def modules(root):
     return found
 
 
-def needs(module, file, known):
-    """The modules that a file names."""
-    text = code(file.read_text())
-    paths = []
-    for tree in re.findall(r"\buse\s+([^;]+);", text):
-        paths.extend(leaves(tree))
-    text = re.sub(r"\buse\s+[^;]+;", " ", text)
-    paths.extend(re.split(r"\s*::\s*", path) for path in PATH.findall(text))
-    imported = {}
-    found = set()
-    for path in paths:
-        first, rest = path[0], path[1:]
-        if first == "crate":
-            base = ()
-        elif first in ("self", "super"):
-            base = module
-            while path and path[0] in ("self", "super"):
-                base, path = (base[:-1] if path[0] == "super" else base), path[1:]
-            rest = path
-        elif (*module, first) in known:
-            base, rest = module, path
-        else:
-            continue
-        target = base
-        for name in rest:
-            if (*target, name) not in known:
-                break
+def imports(text, public=False):
+    """The paths that a file's `use` trees name, or only those that it gives on, by the names that they get."""
+    named = {}
+    for tree in re.findall(r"\bpub(?:\([^)]*\))?\s+use\s+([^;]+);" if public else r"\buse\s+([^;]+);", text):
+        for path, name in leaves(tree):
+            named.setdefault(name, []).append(path)
+    return named
+
+
+def targets(module, path, known, given):
+    """The modules on a path's way: the one that it names, and those that only give its name on."""
+    if path[0] == "crate":
+        target, path = (), path[1:]
+    elif path[0] in ("self", "super") or (*module, path[0]) in known:
+        target = module
+        while path and path[0] in ("self", "super"):
+            target, path = (target[:-1] if path[0] == "super" else target), path[1:]
+    else:
+        return set()
+    for place, name in enumerate(path):
+        if (*target, name) in known:
             target = (*target, name)
-        found.add(target)
+        elif further := given[target].get(name):
+            return {target}.union(*(targets(target, to + path[place + 1 :], known, given) for to in further))
+        else:
+            break
+    return {target}
+
+
+def path_needs(module, texts, given):
+    """The modules that a file needs by paths."""
+    used = imports(texts[module])
+    paths = [path for some in used.values() for path in some]
+    for path in PATH.findall(re.sub(r"\buse\s+[^;]+;", " ", texts[module])):
+        first, *rest = re.split(r"\s*::\s*", path)
+        paths.extend(begin + rest for begin in used.get(first, [[first]]))
+    return set().union(*(targets(module, path, texts, given) for path in paths))
+
+
+def impls(text):
+    """The `impl` blocks of a file: the type, whether it is of a trait, the code."""
+    for found in IMPL.finditer(text):
+        head, rest = re.split(r"\bwhere\b", re.sub(r"\bfor\s*<", "<", found[1]).replace("->", ""))[0], None
+        while head != rest:
+            head, rest = re.sub(r"<[^<>]*>", "", head), head
+        if words := re.findall(WORD, head.split(" for ")[-1]):
+            yield words[-1], " for " in head, text[found.end() : item_end(text, found.end())]
+
+
+def method_needs(texts):
+    """The modules that each file needs by methods that it calls on `self`."""
+    declared = [name for text in texts.values() for name in set(TYPE.findall(text))]
+    places, found = {}, {module: set() for module in texts}
+    blocks = [(module, *block) for module, text in texts.items() for block in impls(text)]
+    blocks = [block for block in blocks if declared.count(block[1]) == 1]
+    for module, of, is_trait, body in blocks:
+        for name in [] if is_trait else re.findall(rf"\bfn\s+({WORD})", body):
+            places.setdefault((of, name), set()).add(module)
+    for module, of, _, body in blocks:
+        for name in re.findall(rf"\b(?:self\s*\.|Self\s*::)\s*({WORD})\s*\(", body):
+            there = places.get((of, name), ())
+            if len(there) == 1:
+                found[module] |= there
     return found
 
 
@@ -156,10 +198,14 @@ def check(crate):
     """Prints the circles of a crate. Tells how many there are."""
     source = Path(crate) / "src"
     root = next(file for file in (source / "lib.rs", source / "main.rs") if file.exists())
-    known = modules(root)
+    texts = {module: code(file.read_text()) for module, file in modules(root).items()}
+    given = {module: imports(text, public=True) for module, text in texts.items()}
+    methods = method_needs(texts)
     edges = {
-        module: {target for target in needs(module, file, known) if not related(module, target)}
-        for module, file in known.items()
+        module: {
+            target for target in path_needs(module, texts, given) | methods[module] if not related(module, target)
+        }
+        for module in texts
     }
     groups = circles(edges)
     for group in groups:

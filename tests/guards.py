@@ -46,12 +46,25 @@ def say(file, text):
     return lambda tree: append(tree / file, f"\n{text}\n")
 
 
-def circle(tree):
-    """Plants two files that need each other, by a path in one and by a tree of `use` in the other."""
-    source = tree / "shared/storage/src"
-    (source / "planted_a.rs").write_text("pub(crate) fn a() { crate::planted_b::b() }\n")
-    (source / "planted_b.rs").write_text("use super::{key, planted_a::{self}};\npub(crate) fn b() { planted_a::a() }\n")
-    append(source / "lib.rs", "\nmod planted_a;\nmod planted_b;\n")
+def circle(a, b, root=""):
+    """Plants two files that need each other."""
+    def plant(tree):
+        source = tree / "shared/storage/src"
+        (source / "planted_a.rs").write_text(a)
+        (source / "planted_b.rs").write_text(b)
+        append(source / "lib.rs", f"\nmod planted_a;\nmod planted_b;\n{root}")
+    return plant
+
+
+# By a path in one, and a tree of `use` in the other.
+BY_PATHS = circle("pub(crate) fn a() { crate::planted_b::b() }\n",
+                  "use super::{key, planted_a::{self}};\npub(crate) fn b() { planted_a::a() }\n")
+# By what the root gives on under another name.
+BY_REEXPORT = circle("pub(crate) fn a() { crate::planted_b::b() }\n", "pub(crate) fn b() { crate::given() }\n",
+                     "pub(crate) use planted_a::{a as given};\n")
+# By a method of a type that the one declares and the other adds to.
+BY_METHOD = circle("pub(crate) struct Planted;\nimpl Planted {\n    pub(crate) fn a(&self) { self.b() }\n}\n",
+                   "use crate::planted_a::Planted;\nimpl Planted {\n    pub(crate) fn b(&self) {}\n}\n")
 
 
 def parent(tree):
@@ -73,12 +86,15 @@ def parent(tree):
 PLANTED = [
     ("nothing", lambda tree: None, None),
     ("a module and what is inside it", parent, None),
-    ("a circle of files", circle, "planted_a needs planted_b"),
+    ("a circle of files", BY_PATHS, "planted_a needs planted_b"),
+    ("a circle by a re-export", BY_REEXPORT, "planted_b needs planted_a"),
+    ("a circle by a method", BY_METHOD, "planted_a needs planted_b"),
     ("lambda_http in management", depend("shared/management", "lambda_http"), "moorage-management must not depend on: lambda_http"),
     ("lambda_http in distribution", depend("shared/distribution", "lambda_http"), "moorage-distribution must not depend on: lambda_http"),
+    ("lambda_http in the state", depend("shared/state", "lambda_http"), "moorage-state must not depend on: lambda_http"),
     ("lambda_runtime in the engine", depend("shared/engine", "lambda_runtime"), "moorage-engine must not depend on: lambda_runtime"),
     ("S3 in the API", depend("functions/api", "aws-sdk-s3"), "moorage-api must not depend on: aws-sdk-s3"),
-    ("the engine in the state", depend("shared/schedule", "moorage-state"), "moorage-schedule must not depend on: moorage-state"),
+    ("the state in the schedule", depend("shared/schedule", "moorage-state"), "moorage-schedule must not depend on: moorage-state"),
     ("a task that nobody owns", say("shared/engine/src/lib.rs", "fn f() { tokio::spawn(async {}); }"), "tasks are started that nobody owns"),
     ("content without a proof", say("shared/engine/src/lib.rs", "// attested"), "attested may not be said in"),
 ]

@@ -38,12 +38,7 @@ impl Config {
                 previews: environment.number("PREVIEWS")?,
                 repositories: environment.number("MAX_REPOSITORIES")?,
             },
-            scheduler: SchedulerSettings {
-                group: environment.required("SCHEDULE_GROUP")?,
-                role_arn: environment.required("SCHEDULE_ROLE_ARN")?,
-                target_arn: environment.required("SYNC_FUNCTION_ARN")?,
-                dead_letter_arn: environment.required("SCHEDULE_DEAD_LETTER_ARN")?,
-            },
+            scheduler: SchedulerSettings::read(|name| environment.required(name))?,
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }

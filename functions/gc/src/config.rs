@@ -45,9 +45,7 @@ impl Config {
     /// Builds the clients. They connect when they are first used.
     pub(crate) fn function(self) -> Function {
         let aws = self.aws;
-        // An endpoint of one's own has no host name per bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
-        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let s3 = aws_sdk_s3::Client::from_conf(moorage_storage::s3_config(&aws).build());
         Function {
             collector: Collector {
                 table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),

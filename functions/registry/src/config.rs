@@ -41,11 +41,10 @@ impl Config {
     /// Builds the clients. They connect when they are first used.
     pub(crate) fn registry(self) -> Registry {
         let aws = self.aws;
-        // An endpoint of one's own has no host name per bucket. A digest says more of content than a checksum, which
-        // presigned URLs would have to ask for by a header that clients do not send.
-        let s3 = aws_sdk_s3::config::Builder::from(&aws)
-            .force_path_style(aws.endpoint_url().is_some())
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        // A digest says more of content than a checksum, which presigned URLs would have to ask for by a header that
+        // clients do not send.
+        let s3 =
+            moorage_storage::s3_config(&aws).response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         let root = StorageRoot::new(&self.storage_root);
         let storage = |s3: aws_sdk_s3::config::Builder| {
             Storage::new(aws_sdk_s3::Client::from_conf(s3.build()), &self.bucket, root.clone(), NO_MEMORY)

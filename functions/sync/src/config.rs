@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use moorage_domain::share::Quota;
+use moorage_domain::{Guard, share::Quota};
 use moorage_engine::{Engine, Settings, SyncShares};
 use moorage_organizations::Organizations;
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::{Storage, StorageRoot};
-use moorage_upstream::{Guard, Limits};
+use moorage_upstream::Limits;
 
 /// The unit of `BLOB_MEMORY_MEGABYTES`.
 const MEGABYTE: u64 = 1024 * 1024;
@@ -48,12 +48,7 @@ impl Config {
             bucket: environment.required("BUCKET")?,
             storage_root: environment.optional("STORAGE_ROOT"),
             blob_memory: environment.number::<u64>("BLOB_MEMORY_MEGABYTES")?.saturating_mul(MEGABYTE),
-            scheduler: SchedulerSettings {
-                group: environment.required("SCHEDULE_GROUP")?,
-                role_arn: environment.required("SCHEDULE_ROLE_ARN")?,
-                target_arn: environment.required("SYNC_FUNCTION_ARN")?,
-                dead_letter_arn: environment.required("SCHEDULE_DEAD_LETTER_ARN")?,
-            },
+            scheduler: SchedulerSettings::read(|name| environment.required(name))?,
             tag_retention: environment.seconds("RETENTION_SECONDS")?,
             settings: Settings {
                 claim: environment.seconds("CLAIM_SECONDS")?,
@@ -79,9 +74,7 @@ impl Config {
     /// Builds the clients. They connect when they are first used.
     pub(crate) fn services(self) -> Services {
         let aws = self.aws;
-        // An endpoint of one's own has no host name per bucket.
-        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(aws.endpoint_url().is_some()).build();
-        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let s3 = aws_sdk_s3::Client::from_conf(moorage_storage::s3_config(&aws).build());
         let engine = Engine {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),

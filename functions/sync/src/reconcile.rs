@@ -11,11 +11,8 @@ use moorage_organizations::Reconciled as Organizations;
 
 use crate::{config::Services, error::TaskError};
 
-/// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
-const MAX_INVOCATIONS: u32 = 20;
-
-/// Mends what was left undone, until `end`: the mirrors behind `after`, the last one that the invocation before looked at.
-/// If some are left, and this invocation did anything, it orders another one for them.
+/// Mends what was left undone until `end`, behind the mirror `after`, which an invocation before has reached. Another one
+/// has only the rest to do, and is ordered if it is worth it.
 pub(crate) async fn reconcile(
     services: &Services,
     invocation: u32,
@@ -36,8 +33,7 @@ pub(crate) async fn reconcile(
     if mirrors.is_whole {
         return Ok(TaskAnswer::Reconciled { mended, removed, failed: mirrors.failed });
     }
-    if mended + removed + mirrors.purged > 0 && invocation < MAX_INVOCATIONS {
-        let task = Task::Reconcile { invocation: invocation + 1, after: mirrors.reached };
+    if let Some(task) = Task::next_invocation(invocation, mended + removed + mirrors.purged > 0, mirrors.reached) {
         services.engine.invoker.order(&task).await?;
     }
     Ok(TaskAnswer::Unfinished)

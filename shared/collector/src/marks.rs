@@ -56,9 +56,7 @@ fn bytes(digest: &Digest) -> Option<[u8; 32]> {
         return None;
     }
     let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digest.hex().as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(digest.hex(), &mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -10,8 +10,6 @@ use crate::{
 
 /// The architectures that a filter may name, as in Quay.
 pub const ARCHITECTURES: [&str; 4] = ["amd64", "arm64", "ppc64le", "s390x"];
-/// The annotation by which an index ties an attestation to the image that it is about (by `BuildKit`).
-pub(crate) const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 
 /// What of an index a filter keeps, each digest once, in their order: entries of the wanted architectures, attestations
 /// of those, and entries that are of no architecture, such as nested indexes. A digest is kept if any of its entries is.
@@ -69,7 +67,8 @@ mod tests {
                 entry["platform"] = serde_json::json!({"architecture": architecture, "os": "linux"});
             }
             if let Some(subject) = subject {
-                entry["annotations"] = serde_json::json!({REFERENCE_DIGEST: Digest::sha256(subject.as_bytes())});
+                entry["annotations"] =
+                    serde_json::json!({"vnd.docker.reference.digest": Digest::sha256(subject.as_bytes())});
             }
             entry
         };

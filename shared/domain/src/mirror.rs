@@ -86,11 +86,6 @@ impl RegistryConfig {
         Self(sent)
     }
 
-    /// As it was sent.
-    pub fn as_map(&self) -> &Map<String, Value> {
-        &self.0
-    }
-
     /// Whether https and a valid certificate are required: unless it is set to false.
     pub fn verify_tls(&self) -> bool {
         self.0.get("verify_tls").and_then(Value::as_bool).unwrap_or(true)
@@ -209,7 +204,7 @@ mod tests {
         ));
         config.merge(&map(&json!({"verify_tls": false, "other": 1, "proxy": {"https_proxy": "http://b", "x": 1}})));
         let expected = json!({"verify_tls": false, "proxy": {"http_proxy": "http://a", "https_proxy": "http://b", "no_proxy": null}});
-        assert_eq!(Value::Object(config.as_map().clone()), expected);
+        assert_eq!(serde_json::to_value(&config).unwrap(), expected);
         assert!(!config.verify_tls());
         assert_eq!((config.proxy("http_proxy"), config.proxy("no_proxy")), (Some("http://a"), None));
     }

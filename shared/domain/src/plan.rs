@@ -1,12 +1,13 @@
 //! What a sync does with each tag, decided from data alone.
 
+mod cause;
 mod prune;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::cause::Cause;
 pub use self::prune::{
-    Cause, DELETION_GRACE, DELETION_LIMIT_PERCENT, MIN_DELETION_LIMIT, Missing, Prune, Seen, Word, deletion_limit,
-    goes, prune,
+    DELETION_GRACE, DELETION_LIMIT_PERCENT, MIN_DELETION_LIMIT, Missing, Prune, Seen, Word, deletion_limit, goes, prune,
 };
 use crate::{Digest, Generation, MediaType, Timestamp};
 

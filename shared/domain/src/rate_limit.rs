@@ -57,12 +57,6 @@ impl RateLimit {
         self.blocked_until.filter(|until| *until > now && *until <= now.plus(LONGEST_WAIT))
     }
 
-    /// Whether the block that it holds was ended by a later answer: one that was no refusal, and said that more may be
-    /// fetched. Of one second the refusal counts, because answers overtake each other.
-    pub fn is_reopened(&self) -> bool {
-        Self::ends(self.open_at, self.blocked_at)
-    }
-
     /// Whether an answer ends a block. One of which nobody knows when it was told ends by itself.
     fn ends(open_at: Timestamp, blocked_at: Timestamp) -> bool {
         blocked_at != Timestamp::default() && open_at > blocked_at

@@ -10,6 +10,9 @@ use crate::{
     run::{SyncRequest, Trigger},
 };
 
+/// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
+const MAX_INVOCATIONS: u32 = 20;
+
 /// What the sync function is invoked with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -99,6 +102,13 @@ impl Task {
 }
 
 impl Task {
+    /// What goes on with a reconciliation that was not finished in time, and has reached a mirror in this `invocation`; nothing
+    /// if this one did nothing, or was the last.
+    pub fn next_invocation(invocation: u32, has_done: bool, reached: Option<RepositoryName>) -> Option<Self> {
+        (has_done && invocation < MAX_INVOCATIONS)
+            .then(|| Self::Reconcile { invocation: invocation + 1, after: reached })
+    }
+
     /// The organization that it is about, if it is about one.
     pub const fn organization(&self) -> Option<&Namespace> {
         match self {
@@ -158,6 +168,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_reconciliation_goes_on_while_it_gets_anywhere() {
+        let reached = Some("a/b".parse().unwrap());
+        let next = Task::Reconcile { invocation: 1, after: reached.clone() };
+        assert_eq!(Task::next_invocation(0, true, reached.clone()), Some(next));
+        assert_eq!(Task::next_invocation(0, false, reached.clone()), None);
+        assert_eq!(Task::next_invocation(MAX_INVOCATIONS, true, reached), None);
+    }
 
     #[test]
     fn orders_are_told_apart() {

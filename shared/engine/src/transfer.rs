@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod allowance;
+pub(crate) mod blob;
 pub(crate) mod blobs;
 pub(crate) mod copier;
 pub(crate) mod copy;

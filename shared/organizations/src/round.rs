@@ -21,6 +21,7 @@ use crate::{
     error::{RoundError, unusable},
     log,
     organizations::{CHANGES_IN_FLIGHT, Organizations},
+    quota::within_quota,
 };
 
 /// Repositories that are made at once: each transaction looks at the organization, and they must not be in each other's way.
@@ -100,7 +101,10 @@ impl Round<'_> {
     }
 
     async fn create(&self, new: Vec<DiscoveredRepository>) -> Result<(), RoundError> {
-        let new = self.within_quota(new).await?;
+        let (new, left_out) = within_quota(self.organizations, self.mirror, new).await?;
+        if let Some(entry) = left_out {
+            self.tell(&[entry]).await?;
+        }
         for batch in new.chunks(BATCH) {
             self.claim.renew().await?;
             let robot =
@@ -207,7 +211,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    pub(crate) async fn tell(&self, entries: &[moorage_domain::usage_log::LogEntry]) -> Result<(), RoundError> {
+    async fn tell(&self, entries: &[moorage_domain::usage_log::LogEntry]) -> Result<(), RoundError> {
         let log = LogOf::Namespace(&self.mirror.config.organization);
         Ok(self.organizations.table.add_log_of(log, entries).await?)
     }

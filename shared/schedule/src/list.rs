@@ -7,12 +7,13 @@ use aws_sdk_scheduler::{
 };
 use moorage_domain::{Namespace, RepositoryName, run::Trigger, task::Order};
 
-use crate::{ScheduleError, Scheduler, error::SCHEDULER, plan::schedule_name, scheduler::organization_once};
+use crate::{
+    ScheduleError, Scheduler,
+    error::SCHEDULER,
+    plan::schedule_name,
+    scheduler::{MIRROR, ORGANIZATION, organization_once},
+};
 
-/// The kind of a mirror's own schedule, which its name begins with.
-const MIRROR: &str = "mirror";
-/// The kind of the schedule of an organization's mirror.
-const ORGANIZATION: &str = "organization";
 /// Schedules on a page: Scheduler's limit.
 const PAGE: i32 = 100;
 
@@ -26,16 +27,6 @@ pub struct ListedSchedule {
 }
 
 impl Scheduler {
-    /// The name of a mirror's schedule.
-    pub fn name_of(repository: &RepositoryName) -> String {
-        schedule_name(MIRROR, repository.as_str())
-    }
-
-    /// The name of the schedule of an organization's mirror.
-    pub fn name_of_organization(organization: &Namespace) -> String {
-        schedule_name(ORGANIZATION, organization.as_str())
-    }
-
     /// The schedules of all mirrors.
     pub async fn list_mirrors(&self) -> Result<Vec<ListedSchedule>, ScheduleError> {
         self.list_kind(MIRROR).await

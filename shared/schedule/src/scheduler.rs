@@ -21,6 +21,10 @@ use rand::Rng;
 
 use crate::{ScheduleError, SchedulePlan, error::SCHEDULER, plan::schedule_name};
 
+/// The kind of a mirror's own schedule, which its name begins with.
+pub(crate) const MIRROR: &str = "mirror";
+/// The kind of the schedule of an organization's mirror.
+pub(crate) const ORGANIZATION: &str = "organization";
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
 /// How often a schedule is written again that somebody else was writing. With the pauses that is two seconds on average.
@@ -41,6 +45,18 @@ pub struct SchedulerSettings {
     pub target_arn: String,
     /// The queue for what cannot be delivered.
     pub dead_letter_arn: String,
+}
+
+impl SchedulerSettings {
+    /// The environment variables of the stack's template, as `variable` reads them.
+    pub fn read<E>(variable: impl Fn(&'static str) -> Result<String, E>) -> Result<Self, E> {
+        Ok(Self {
+            group: variable("SCHEDULE_GROUP")?,
+            role_arn: variable("SCHEDULE_ROLE_ARN")?,
+            target_arn: variable("SYNC_FUNCTION_ARN")?,
+            dead_letter_arn: variable("SCHEDULE_DEAD_LETTER_ARN")?,
+        })
+    }
 }
 
 /// Creates, changes and removes schedules.
@@ -71,6 +87,16 @@ impl Scheduler {
     /// With the stack's settings.
     pub fn new(client: Client, settings: SchedulerSettings) -> Self {
         Self { client, settings }
+    }
+
+    /// The name of a mirror's schedule.
+    pub fn name_of(repository: &RepositoryName) -> String {
+        schedule_name(MIRROR, repository.as_str())
+    }
+
+    /// The name of the schedule of an organization's mirror.
+    pub fn name_of_organization(organization: &Namespace) -> String {
+        schedule_name(ORGANIZATION, organization.as_str())
     }
 
     /// Makes the mirror's schedule what `plan` says, whether or not there is one.

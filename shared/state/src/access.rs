@@ -2,8 +2,10 @@
 
 pub(crate) mod api_token;
 pub(crate) mod api_token_check;
+pub(crate) mod api_tokens;
 pub(crate) mod permission;
 pub(crate) mod robot;
+pub(crate) mod robot_end;
 pub(crate) mod robot_use;
 pub(crate) mod secret;
 pub(crate) mod team_role;

@@ -18,7 +18,8 @@ mod tags;
 mod transaction;
 mod usage_log;
 
-pub use access::api_token::{ApiToken, ApiTokenPage, MAX_MAKERS, NewApiToken};
+pub use access::api_token::{ApiToken, NewApiToken};
+pub use access::api_tokens::{ApiTokenPage, MAX_MAKERS};
 pub use access::permission::Role;
 pub use access::robot::{Robot, RobotRegistry, RobotToken};
 pub use access::secret::{Ciphertext, MAX_SECRET_LENGTH, MirrorSecrets, Purpose, SecretBox, SecretError, SecretOwner};
@@ -43,7 +44,7 @@ pub use runs::run::RunPage;
 pub use runs::slot::{Slot, free_slot};
 pub use runs::slot_kind::SlotKind;
 pub use runs::upload::PendingUpload;
-pub use table::{TAG_RETENTION, Table};
+pub use table::Table;
 pub use tags::referrers::ReferrersChecked;
 pub use tags::skipped::SkippedTag;
 pub use tags::tag_write::Right;

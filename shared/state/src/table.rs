@@ -33,7 +33,7 @@ pub(crate) const BATCH_TRIES: u32 = 8;
 pub(crate) const BATCH_PAUSE: Duration = Duration::from_millis(25);
 
 /// How long the past of a tag is kept, unless the stack says otherwise: as long as Quay keeps it by default.
-pub const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
+const TAG_RETENTION: Duration = Duration::from_secs(14 * 86_400);
 
 /// The table. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ pub use list::TagPage;
 pub use manifest::Stored;
 pub use memory_permit::MemoryPermit;
 pub use presign::Method;
-pub use storage::Storage;
+pub use storage::{Storage, s3_config};
 pub use tag::{Expected, Published};
 pub use upload::Upload;
 pub use walk::{Links, StoredBlob};

@@ -2,10 +2,7 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{Storage, StorageError};
-
-/// The unit in which memory is budgeted: small blobs take little, so that many of them flow at once.
-pub(crate) const MEMORY_UNIT: u64 = 64 * 1024;
+use crate::{Storage, StorageError, storage::MEMORY_UNIT};
 
 /// The right to hold some bytes in memory, until it is dropped.
 #[derive(Debug)]

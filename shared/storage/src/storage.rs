@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use aws_sdk_s3::{
-    Client,
+    Client, config,
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectError,
 };
@@ -13,8 +14,10 @@ use crate::{
     StorageError,
     error::{Refused, failed, refused},
     key::{StorageKey, StorageRoot},
-    memory_permit::MEMORY_UNIT,
 };
+
+/// The unit in which memory is budgeted: small blobs take little, so that many of them flow at once.
+pub(crate) const MEMORY_UNIT: u64 = 64 * 1024;
 
 /// The bucket. Cheap to clone; clones share the memory budget.
 #[derive(Debug, Clone)]
@@ -24,6 +27,12 @@ pub struct Storage {
     pub(crate) root: Arc<StorageRoot>,
     pub(crate) memory: Arc<Semaphore>,
     pub(crate) budget: u64,
+}
+
+/// The configuration of the bucket's client, in a function whose clients of AWS have `aws` in common.
+pub fn s3_config(aws: &SdkConfig) -> config::Builder {
+    // An endpoint of one's own has no host name per bucket.
+    config::Builder::from(aws).force_path_style(aws.endpoint_url().is_some())
 }
 
 impl Storage {

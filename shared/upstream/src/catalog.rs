@@ -7,7 +7,7 @@ pub(crate) mod quay;
 use std::collections::BTreeSet;
 
 use moorage_domain::{
-    ExposeSecret as _,
+    Credentials, ExposeSecret as _,
     discovery::MAX_REPOSITORIES,
     organization::{RegistryKind, RegistryUrl},
 };
@@ -18,7 +18,7 @@ use reqwest::{
 use url::Url;
 
 use crate::{
-    Credentials, Settings, UpstreamError,
+    Settings, UpstreamError,
     address::display,
     answer::Answer,
     auth::Auth,

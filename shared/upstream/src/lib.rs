@@ -43,7 +43,6 @@ pub use catalog::Catalog;
 pub use error::UpstreamError;
 pub use listing::Said;
 pub use meter::Meter;
-pub use moorage_domain::{Credentials, DigestListing, Guard, GuardError, Proxy};
 pub use referrers::Referrers;
 pub use registry::{Registry, Resolved};
 pub use settings::{Limits, Settings};

@@ -8,8 +8,8 @@ mod server;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{FailureReason, organization::RegistryKind};
-use moorage_upstream::{Catalog, Credentials, Meter, Registry, UpstreamError};
+use moorage_domain::{Credentials, FailureReason, organization::RegistryKind};
+use moorage_upstream::{Catalog, Meter, Registry, UpstreamError};
 use server::{PASSWORD, Reply, Seen, Server, ok, open, settings, status};
 
 const TAGS: &str = r#"{"tags":["a"]}"#;

@@ -8,12 +8,13 @@ use base64::{
 use super::{MAX_DESCRIPTORS, Refusal};
 use crate::{
     Digest,
-    architecture::REFERENCE_DIGEST,
     json::{JsonError, Reader},
 };
 
 /// What is kept of an architecture's name, in bytes: the longest of Go's has ten, and errors quote 120.
 const ARCHITECTURE_LENGTH: usize = 120;
+/// The annotation by which an index ties an attestation to the image that it is about (by `BuildKit`).
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
 /// Base64 as Go reads it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,

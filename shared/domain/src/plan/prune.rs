@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::HeldTag;
+use super::{HeldTag, cause::Cause};
 use crate::{
     TagName,
     referrers::{MAX_REFERRER_DEPTH, attached_tags, is_attached_tag},
@@ -20,17 +20,6 @@ pub const DELETION_LIMIT_PERCENT: usize = 20;
 /// How many complete listings in a row have to lack a tag that the registry says nothing certain of before it goes, if
 /// the mirror does not say: at the usual interval three days, in which somebody sees the warning.
 pub const DELETION_GRACE: u32 = 3;
-
-/// Why a held tag is not to stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The rule selects it, and the registry does not list it; or it was attached to an image that stays or vanished.
-    Vanished,
-    /// The rule does not select it, whether the registry lists it or not, nor was it attached to an image that stays or
-    /// vanished.
-    Deselected,
-}
 
 /// How often a tag was missing in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

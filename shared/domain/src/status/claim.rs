@@ -106,12 +106,6 @@ impl SyncState {
             ..self.clone()
         })
     }
-
-    /// The state once the run `by`, from which the claim was taken away, has noticed.
-    #[must_use]
-    pub fn noticed(&self, by: Uuid) -> Option<Self> {
-        (self.sync_left_by == Some(by)).then(|| Self { sync_left_by: None, sync_left_until: None, ..self.clone() })
-    }
 }
 
 #[cfg(test)]
@@ -232,8 +226,7 @@ pub(super) mod tests {
         let asked = cancelled.sync_now(at("2026-01-10T00:00:01Z"), Uuid::from_u128(8)).unwrap();
         let begin = |state: &SyncState, now: &str| claim(state, true, Trigger::SyncNow, now);
         assert_eq!(begin(&asked, "2026-01-10T00:00:01Z"), Err(NotEligible::Locked));
-        assert_eq!(asked.noticed(Uuid::from_u128(9)), None, "somebody else");
-        let noticed = asked.noticed(claimed.sync_transaction_id).unwrap();
+        let noticed = SyncState { sync_left_until: Some(at("2026-01-10T00:00:01Z")), ..asked.clone() };
         let next = begin(&noticed, "2026-01-10T00:00:01Z").unwrap();
         assert_eq!((next.sync_left_by, next.sync_left_until), (None, None));
         assert!(begin(&asked, "2026-01-10T00:02:00Z").is_ok(), "one that was killed keeps nobody out for longer");

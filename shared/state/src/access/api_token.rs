@@ -6,25 +6,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::{
-    StateError, Table,
-    access::permission::Role,
-    error::or_gone,
-    key::{API_TOKENS, Key, prefix},
-    organizations::{generation::within, organization::Organization},
-    table::Query,
-    transaction::{Committed, Transaction},
-};
+use crate::access::permission::Role;
 
 /// Random bytes of a token: 256 bits.
 const SECRET_LENGTH: usize = 32;
 /// The length of a token in characters: its id and its secret, both in hexadecimal.
 const TOKEN_LENGTH: usize = 32 + 2 * SECRET_LENGTH;
-
-/// How many tokens may have made each other before one: each is looked up with it.
-pub const MAX_MAKERS: usize = 8;
-/// Tokens that are looked at together.
-const CHECKED_AT_ONCE: usize = 100;
 
 /// A token, without what it is shown by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,15 +60,6 @@ pub struct NewApiToken {
     pub maker: Option<ApiToken>,
 }
 
-/// Some tokens, and where the next page begins.
-#[derive(Debug)]
-pub struct ApiTokenPage {
-    /// The tokens.
-    pub tokens: Vec<ApiToken>,
-    /// What to pass to [`Table::api_tokens`] for the next page.
-    pub next: Option<String>,
-}
-
 impl ApiToken {
     /// A new token, and what its holder shows: the only time that it can be had.
     pub fn generate(new: NewApiToken, now: Timestamp) -> (Self, SecretString) {
@@ -123,91 +101,6 @@ impl ApiToken {
 
 fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret))
-}
-
-impl Table {
-    /// Records a token. [`StateError::NotFound`] if one of those that made it is gone, or its organization is not there any
-    /// more or ends; [`StateError::Conflict`] if more than [`MAX_MAKERS`] have made it.
-    pub async fn create_api_token(&self, token: &ApiToken) -> Result<(), StateError> {
-        if token.makers.len() > MAX_MAKERS {
-            return Err(StateError::Conflict);
-        }
-        let mut transaction = Transaction::new(self);
-        transaction.create(Key::ApiToken(token.id), token)?;
-        for maker in &token.makers {
-            transaction.expect(Key::ApiToken(*maker))?;
-        }
-        if let Some(namespace) = &token.namespace {
-            within(&mut transaction, namespace, token.organization_id)?;
-        }
-        match transaction.commit().await? {
-            Committed::Yes => Ok(()),
-            Committed::Refused(_) => Err(StateError::NotFound),
-        }
-    }
-
-    /// Reads a token that is good: neither it nor one of those that made it has ended, and its organization is the one that
-    /// it was made for.
-    pub async fn api_token(&self, id: Uuid, now: Timestamp) -> Result<Option<ApiToken>, StateError> {
-        let token: Option<ApiToken> = self.get(Key::ApiToken(id)).await?;
-        Ok(self.good_api_tokens(token.into_iter().collect(), now).await?.pop())
-    }
-
-    /// Good tokens from behind `after`: all of them, or those that are limited to `of`. Others are passed over, however many
-    /// there are, and no page ends with one of them.
-    pub async fn api_tokens(
-        &self,
-        of: Option<&Namespace>,
-        limit: usize,
-        after: Option<&str>,
-        now: Timestamp,
-    ) -> Result<ApiTokenPage, StateError> {
-        let mut tokens = Vec::new();
-        let mut after = after.map(|after| format!("{}{after}", prefix::API_TOKEN));
-        loop {
-            let query =
-                Query { pk: API_TOKENS.to_owned(), prefix: prefix::API_TOKEN, newest_first: false, limit: None, after };
-            let mut page = self.page::<ApiToken>(query).await?;
-            page.items.retain(|token| of.is_none() || token.namespace.as_ref() == of);
-            for some in page.items.chunks(CHECKED_AT_ONCE) {
-                tokens.extend(self.good_api_tokens(some.to_vec(), now).await?);
-                if tokens.len() > limit {
-                    tokens.truncate(limit);
-                    let next = tokens.last().map(|last| last.id.to_string());
-                    return Ok(ApiTokenPage { tokens, next });
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(ApiTokenPage { tokens, next: None });
-            }
-        }
-    }
-
-    /// Revokes all tokens that are limited to an organization. Without it they are void.
-    pub async fn delete_api_tokens_of(&self, organization: &Organization) -> Result<(), StateError> {
-        let is_of = |token: &ApiToken| {
-            token.namespace.as_ref() == Some(&organization.name) && token.organization_id == organization.id
-        };
-        self.delete_api_tokens(is_of).await
-    }
-
-    /// Revokes a token and all that it has made, which are void without it. It goes last, so that a deletion that was
-    /// interrupted can be called again; [`StateError::NotFound`] if there is none.
-    pub async fn delete_api_token(&self, id: Uuid) -> Result<(), StateError> {
-        self.delete_api_tokens(|token| token.makers.contains(&id)).await?;
-        self.delete(Key::ApiToken(id)).await?;
-        // What it made meanwhile.
-        self.delete_api_tokens(|token| token.makers.contains(&id)).await
-    }
-
-    async fn delete_api_tokens(&self, which: impl Fn(&ApiToken) -> bool) -> Result<(), StateError> {
-        let tokens: Vec<ApiToken> = self.all(API_TOKENS.to_owned(), prefix::API_TOKEN).await?;
-        for token in tokens.iter().filter(|token| which(token)) {
-            or_gone(self.delete(Key::ApiToken(token.id)).await)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
 
 impl Table {
     /// Records that a run has noticed that its claim was taken away, and writes nothing more from `settled` on.
-    pub async fn run_has_left(
+    pub(crate) async fn run_has_left(
         &self,
         name: &RepositoryName,
         transaction: Uuid,
@@ -27,7 +27,11 @@ impl Table {
     }
 
     /// As [`Self::run_has_left`], for a discovery. What it writes is in transactions, so that nothing is under way.
-    pub async fn discovery_has_left(&self, organization: &Namespace, transaction: Uuid) -> Result<(), StateError> {
+    pub(crate) async fn discovery_has_left(
+        &self,
+        organization: &Namespace,
+        transaction: Uuid,
+    ) -> Result<(), StateError> {
         self.has_left(Key::OrganizationMirror(organization), "sync_", transaction, now()).await
     }
 

@@ -167,7 +167,7 @@ impl Table {
 
     /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
     /// expired `now` is lost, too, even if nobody has taken over: its holder may have been away for any time.
-    pub async fn renew_claim(
+    pub(crate) async fn renew_claim(
         &self,
         repository: &RepositoryName,
         transaction: Uuid,
@@ -178,7 +178,7 @@ impl Table {
     }
 
     /// As [`Self::renew_claim`], for an organization's mirror.
-    pub async fn renew_organization_claim(
+    pub(crate) async fn renew_organization_claim(
         &self,
         organization: &Namespace,
         transaction: Uuid,

@@ -90,17 +90,6 @@ impl Table {
         Ok(if can_be { StateError::Locked } else { StateError::NotFound })
     }
 
-    /// Why a change of a repository was refused: it is locked, or it is `otherwise`.
-    pub(crate) async fn locked_or(
-        &self,
-        name: &RepositoryName,
-        otherwise: StateError,
-    ) -> Result<StateError, StateError> {
-        let found: Option<Repository> = self.get(Key::Repository(name)).await?;
-        let lock = found.filter(|found| !found.is_deleted).and_then(|found| found.lock);
-        Ok(if lock.is_some_and(|lock| lock.is_live(now())) { StateError::Locked } else { otherwise })
-    }
-
     /// Prolongs a lock that has not ended; [`StateError::Conflict`] if it has, whoever has it now.
     pub async fn extend_lock(&self, name: &RepositoryName, lock: &Lock, until: Timestamp) -> Result<(), StateError> {
         let update = self.update(Key::Repository(name)).update_expression("SET #until = :until");

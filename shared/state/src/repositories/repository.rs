@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     StateError, Table,
+    clock::now,
     expression::Change,
     key::{Key, namespace_pk, prefix},
     organizations::generation::within,
@@ -157,6 +158,17 @@ impl Table {
             Committed::Yes => Ok(()),
             Committed::Refused(_) => Err(self.locked_or(name, StateError::NotFound).await?),
         }
+    }
+
+    /// Why a change of a repository was refused: it is locked, or it is `otherwise`.
+    pub(crate) async fn locked_or(
+        &self,
+        name: &RepositoryName,
+        otherwise: StateError,
+    ) -> Result<StateError, StateError> {
+        let found: Option<Repository> = self.get(Key::Repository(name)).await?;
+        let lock = found.filter(|found| !found.is_deleted).and_then(|found| found.lock);
+        Ok(if lock.is_some_and(|lock| lock.is_live(now())) { StateError::Locked } else { otherwise })
     }
 
     /// Makes a repository public or private; [`StateError::NotFound`] if there is none.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
 
-use moorage_domain::{DigestListing, ExposeSecret as _, ExternalReference, Fallback, TagName};
+use moorage_domain::{Credentials, DigestListing, ExposeSecret as _, ExternalReference, Fallback, TagName};
 use reqwest::{
     Method, StatusCode,
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
@@ -10,7 +10,7 @@ use reqwest::{
 use url::Url;
 
 use crate::{
-    Credentials, UpstreamError,
+    UpstreamError,
     answer::{Answer, Head},
     challenge::Challenge,
     listing::{Doubt, PAGE_SIZE, Said, digests::Digests, docker_hub, gathered::Gathered, harbor, page::Page, quay},

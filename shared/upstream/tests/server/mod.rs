@@ -14,7 +14,8 @@ use std::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use moorage_upstream::{Credentials, Guard, Limits, Meter, Proxy, Registry, Settings};
+use moorage_domain::{Credentials, Guard, Proxy};
+use moorage_upstream::{Limits, Meter, Registry, Settings};
 use tokio::net::TcpListener;
 
 /// What came.
