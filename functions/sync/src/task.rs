@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use lambda_runtime::{Diagnostic, Error};
+use lambda_runtime::Diagnostic;
 use moorage_domain::task::{Task, TaskAnswer};
 
 use crate::{config::Services, error::TaskError, reconcile::reconcile};
@@ -24,7 +24,7 @@ pub(crate) async fn run(services: &Services, task: &Task, deadline: Instant) -> 
     let done = AssertUnwindSafe(Box::pin(perform(services, task, deadline))).catch_unwind().await;
     let answer = done.unwrap_or(Err(TaskError::Fault)).map_err(|error| {
         tracing::error!(task = task.as_str(), %error, "the task failed");
-        Diagnostic { error_type: "TaskError".to_owned(), error_message: Error::from(error).to_string() }
+        Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
     })?;
     tell(task, &answer, started);
     Ok(answer)

@@ -93,7 +93,7 @@ impl PullError {
     /// Writes to the log what is nobody's fault outside.
     pub(crate) fn log(&self) {
         match (self.failure(), self) {
-            (Some((kind, code)), error) if is_operators(kind) => {
+            (Some((kind, code)), error) if kind.is_operators() => {
                 tracing::error!(code, %error, "a service that is needed refuses this function");
             }
             (Some((_, code)), error) => tracing::error!(code, %error, "a service that is needed failed"),
@@ -120,14 +120,14 @@ impl PullError {
             Self::Unservable(digest) => (500, "UNKNOWN", json!({ "digest": digest })),
             Self::Panicked => (500, "UNKNOWN", Value::Null),
             Self::Service(_) | Self::Secret(_) | Self::Unavailable(_) => match self.failure() {
-                Some((kind, Some(code))) if is_operators(kind) => (500, "UNKNOWN", json!({ "code": code })),
-                Some((kind, None)) if is_operators(kind) => (500, "UNKNOWN", Value::Null),
+                Some((kind, Some(code))) if kind.is_operators() => (500, "UNKNOWN", json!({ "code": code })),
+                Some((kind, None)) if kind.is_operators() => (500, "UNKNOWN", Value::Null),
                 Some((ServiceErrorKind::Throttled, code)) => (503, "UNAVAILABLE", json!({ "code": code })),
                 _ => (503, "UNAVAILABLE", Value::Null),
             },
         };
         let message = match self.failure() {
-            Some((kind, _)) if is_operators(kind) => {
+            Some((kind, _)) if kind.is_operators() => {
                 "a service that is needed refuses this registry; only its operator can mend that".to_owned()
             }
             Some((ServiceErrorKind::Throttled, _)) => {
@@ -151,11 +151,6 @@ impl PullError {
             _ => answer,
         }
     }
-}
-
-/// Whether only the operator of the stack can mend it: waiting does not.
-fn is_operators(kind: ServiceErrorKind) -> bool {
-    matches!(kind, ServiceErrorKind::AccessDenied | ServiceErrorKind::Missing)
 }
 
 /// API Gateway may rename the header of this name in what a function answers; it maps the other one back to it.

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Warning;
+use crate::{ServiceError, ServiceErrorKind, Warning};
 
 /// The longest message that is kept of one failure, in bytes: some hundreds of outcomes share an item of the table.
 const MESSAGE_LENGTH: usize = 400;
@@ -40,7 +40,7 @@ pub enum FailureReason {
     ContentRefused,
     /// The registry answered something that the distribution-spec does not allow, or failed itself (5xx).
     RegistryError,
-    /// S3 or DynamoDB failed.
+    /// S3, DynamoDB or KMS failed.
     StorageError,
     /// The namespace has as much as the deployment lets it have.
     QuotaExceeded,
@@ -127,18 +127,37 @@ pub struct Failure {
     pub reason: FailureReason,
     /// What happened, in one line, free of secrets.
     pub message: String,
+    /// The code of AWS's answer, if it is a service's: [`ServiceError::portable_code`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl Failure {
+    /// One that is not a service's.
+    pub fn new(reason: FailureReason, message: String) -> Self {
+        Self { reason, message, code: None }
+    }
+
     /// By what it is. The message is what the error says, as much of it as is kept.
     pub fn of(reason: FailureReason, error: &dyn Error) -> Self {
-        Self { reason, message: error.to_string() }.cut()
+        Self::new(reason, error.to_string()).cut()
+    }
+
+    /// With the code of the service that failed, if one did.
+    #[must_use]
+    pub fn caused_by(self, service: Option<&ServiceError>) -> Self {
+        Self { code: service.and_then(ServiceError::portable_code).map(str::to_owned), ..self }
+    }
+
+    /// Whether a service refuses what only the operator of the stack can allow.
+    pub fn is_operators(&self) -> bool {
+        ServiceErrorKind::of(self.code.as_deref(), None).is_operators()
     }
 
     /// That a program hit a fault of its own. What a panic says stays out of it: that may be anything.
     pub fn fault() -> Self {
         let message = "the sync hit a fault of ours: please report it, with the sync function's log".to_owned();
-        Self { reason: FailureReason::UnknownError, message }
+        Self::new(FailureReason::UnknownError, message)
     }
 
     /// With what a registry that refuses access was not told of who asks.
@@ -172,7 +191,7 @@ mod tests {
 
     #[test]
     fn messages_are_cut_between_characters() {
-        let failure = |message: String| Failure { reason: FailureReason::NotFound, message };
+        let failure = |message: String| Failure::new(FailureReason::NotFound, message);
         assert_eq!(failure("short".to_owned()).cut(), failure("short".to_owned()));
         let long = failure(format!("x{}", "é".repeat(MESSAGE_LENGTH))).cut().message;
         assert!(long.len() <= MESSAGE_LENGTH + '…'.len_utf8() && long.ends_with("é…"), "{long}");

@@ -1,6 +1,6 @@
 //! How a service of the cloud fails: which one, at what, and by which code.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use crate::cause::chain;
 
@@ -18,7 +18,7 @@ pub enum ServiceErrorKind {
 }
 
 /// The codes of services that deny access: by policy, and by credentials that are not good.
-const DENIED: [&str; 15] = [
+const DENIED: [&str; 16] = [
     "AccessDenied",
     "AccessDeniedException",
     "AllAccessDisabled",
@@ -30,13 +30,16 @@ const DENIED: [&str; 15] = [
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSignatureException",
+    "KMSAccessDeniedException",
     "MissingAuthenticationTokenException",
     "NotAuthorized",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
-/// The codes of throttled requests. Lambda's has the name of its HTTP status, S3's asks to slow down.
-const THROTTLED: [&str; 9] = [
+/// The codes of throttled requests. Lambda's has the name of its HTTP status, S3's asks to slow down. Those that end without
+/// `Exception`, or in `Error`, are DynamoDB's reasons for cancelling a transaction.
+const THROTTLED: [&str; 11] = [
+    "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
@@ -44,14 +47,21 @@ const THROTTLED: [&str; 9] = [
     "SlowDown",
     "Throttling",
     "ThrottledException",
+    "ThrottlingError",
     "ThrottlingException",
     "TooManyRequestsException",
 ];
-/// The codes of what is not there, or cannot be used: a key that is disabled, or is to be deleted.
-const MISSING: [&str; 7] = [
+/// The codes of what is not there, or cannot be used: a key that is disabled, or is to be deleted. S3 and Lambda
+/// have names of their own for what KMS says to them.
+const MISSING: [&str; 12] = [
     "DisabledException",
     "InvalidKeyUsageException",
+    "KMS.DisabledException",
+    "KMS.KMSInvalidStateException",
+    "KMS.NotFoundException",
+    "KMSDisabledException",
     "KMSInvalidStateException",
+    "KMSNotFoundException",
     "NoSuchBucket",
     "NotFoundException",
     "ResourceNotFoundException",
@@ -73,16 +83,22 @@ impl ServiceErrorKind {
             },
         }
     }
+
+    /// Whether only the operator of the stack can mend it: waiting does not.
+    pub fn is_operators(self) -> bool {
+        matches!(self, Self::AccessDenied | Self::Missing)
+    }
 }
 
 /// A call of a service that failed. It prints the service, the operation, the code, and what the service said; never the raw
 /// answer, which may be long.
+#[derive(Clone)]
 pub struct ServiceError {
     service: &'static str,
     operation: String,
     kind: ServiceErrorKind,
     code: Option<String>,
-    source: Box<dyn Error + Send + Sync>,
+    source: Arc<dyn Error + Send + Sync>,
 }
 
 impl ServiceError {
@@ -96,7 +112,7 @@ impl ServiceError {
             operation: operation::<E>(),
             kind: ServiceErrorKind::of(code, status),
             code: code.map(str::to_owned),
-            source: error.into(),
+            source: Arc::new(error),
         }
     }
 
@@ -108,6 +124,17 @@ impl ServiceError {
     /// The code in the service's answer, as `AccessDeniedException`; nothing if no answer came, or one without.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// The code where nothing but a code is handed on: [`ServiceErrorKind::of`] finds the same kind by it. It is the answer's
+    /// own, or, where only the answer's status tells the kind, the code that AWS has for that.
+    pub fn portable_code(&self) -> Option<&str> {
+        match self.kind {
+            kind if ServiceErrorKind::of(self.code(), None) == kind => self.code(),
+            ServiceErrorKind::AccessDenied => Some("AccessDenied"),
+            ServiceErrorKind::Throttled => Some("ThrottlingException"),
+            ServiceErrorKind::Missing | ServiceErrorKind::Unavailable => self.code(),
+        }
     }
 
     /// The service's name.
@@ -193,12 +220,22 @@ mod tests {
             (Some("NoSuchBucket"), Some(404), Missing),
             (Some("ResourceNotFoundException"), Some(400), Missing),
             (Some("InternalServerError"), Some(500), Unavailable),
+            (Some("KMSAccessDeniedException"), Some(502), AccessDenied),
+            (Some("ThrottlingError"), Some(400), Throttled),
+            (Some("KMSDisabledException"), Some(502), Missing),
+            (Some("KMSNotFoundException"), Some(502), Missing),
+            (Some("KMS.DisabledException"), Some(400), Missing),
+            (Some("KMS.NotFoundException"), Some(400), Missing),
+            (Some("KMS.KMSInvalidStateException"), Some(400), Missing),
             (Some("NewKindOfRefusal"), Some(403), AccessDenied),
             (None, Some(403), AccessDenied),
             (None, Some(404), Unavailable),
             (None, None, Unavailable),
         ] {
             assert_eq!(ServiceErrorKind::of(code, status), kind, "{code:?} {status:?}");
+            let error = ServiceError::new("S3", code, status, PutItemError);
+            assert_eq!(ServiceErrorKind::of(error.portable_code(), None), kind, "{code:?} {status:?}");
+            assert_eq!(kind.is_operators(), matches!(kind, AccessDenied | Missing));
         }
     }
 }

@@ -98,6 +98,9 @@ fn every_answer_is_read_as_it_was_written() {
     for answer in ANSWERS {
         assert_eq!(answer_name(&check(&format!("answer.{answer}"))), answer);
     }
+    // With what came later.
+    let TaskAnswer::Failed(failure) = check("answer.failed.code") else { panic!("no failure") };
+    assert_eq!(failure.code.as_deref(), Some("AccessDenied"));
 }
 
 #[test]

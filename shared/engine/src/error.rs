@@ -1,6 +1,6 @@
 //! Failures: of a sync as a function, and of the work that it reports.
 
-use moorage_domain::{FailureReason, Timestamp, failure::Failure, manifest::Refusal};
+use moorage_domain::{FailureReason, ServiceError, Timestamp, failure::Failure, manifest::Refusal};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use moorage_storage::StorageError;
@@ -16,6 +16,16 @@ pub enum SyncError {
     /// The retry could not be scheduled. The mirror's own schedule goes on.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+}
+
+impl SyncError {
+    /// The failure of a service, if it is one.
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::State(error) => error.service(),
+            Self::Schedule(error) => error.service(),
+        }
+    }
 }
 
 /// What stops a piece of work.
@@ -60,7 +70,7 @@ impl From<StorageError> for WorkError {
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
             StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
         };
-        Self::Failed(Failure::of(reason, &error))
+        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
     }
 }
 
@@ -72,13 +82,17 @@ impl From<Refusal> for WorkError {
 
 impl From<StateError> for WorkError {
     fn from(error: StateError) -> Self {
-        Self::Failed(Failure::of(FailureReason::StorageError, &error))
+        Self::Failed(Failure::of(FailureReason::StorageError, &error).caused_by(error.service()))
     }
 }
 
 impl From<SecretError> for WorkError {
     fn from(error: SecretError) -> Self {
-        Self::Failed(Failure::of(FailureReason::DecryptionFailed, &error))
+        let reason = match error {
+            SecretError::Undecryptable => FailureReason::DecryptionFailed,
+            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
+        };
+        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
     }
 }
 
@@ -88,5 +102,28 @@ impl From<TransitionError> for WorkError {
             TransitionError::State(error) => error.into(),
             TransitionError::NotFound | TransitionError::NotEligible(_) | TransitionError::ClaimLost => Self::ClaimLost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_refuses_keeps_its_code() {
+        let denied =
+            |service| ServiceError::new(service, Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
+        for error in [
+            WorkError::from(StateError::from(denied("DynamoDB"))),
+            StorageError::from(denied("S3")).into(),
+            SecretError::from(denied("KMS")).into(),
+        ] {
+            let WorkError::Failed(failure) = error else { panic!("{error:?}") };
+            let code = failure.code.as_deref();
+            assert_eq!((failure.reason, code), (FailureReason::StorageError, Some("AccessDeniedException")));
+            assert!(failure.is_operators());
+        }
+        let WorkError::Failed(failure) = SecretError::Undecryptable.into() else { panic!() };
+        assert_eq!((failure.reason, failure.code), (FailureReason::DecryptionFailed, None));
     }
 }

@@ -17,7 +17,7 @@ fn answer(result: Result<TaskAnswer, WorkError>) -> TaskAnswer {
         Err(WorkError::Failed(failure)) => TaskAnswer::Failed(failure),
         Err(WorkError::Limited(until)) => {
             let message = format!("the registry limits the rate of requests, until {until}");
-            TaskAnswer::Failed(Failure { reason: FailureReason::RateLimited, message })
+            TaskAnswer::Failed(Failure::new(FailureReason::RateLimited, message))
         }
         Err(WorkError::ClaimLost | WorkError::Suspended) => TaskAnswer::Unfinished,
     }

@@ -52,6 +52,7 @@ pub async fn answer(api: &Api, context: &RequestContext, request: Request<Vec<u8
         Err(ApiError::Service(failure)) => {
             tracing::error!(error = failure.message, code = failure.code, "a service that is needed failed");
         }
+        Err(error @ ApiError::Undecryptable) => tracing::error!(%error, "a secret cannot be decrypted"),
         _ => {}
     }
     let answer = result.unwrap_or_else(|error| error.answer(&host));

@@ -61,10 +61,11 @@ impl Organizations {
             return Ok(TaskAnswer::NotFound);
         };
         let counts = Counts::default();
+        let tell = |error: &TransitionError| tracing::warn!(%organization, %error, "the claim was not renewed");
         let work = tokio::select! {
             // Boxed: it holds the state of the whole round.
             work = Box::pin(discovery.work(&counts)) => work,
-            () = discovery.claim.keep() => Work::Stopped,
+            () = discovery.claim.keep(tell) => Work::Stopped,
             () = tokio::time::sleep_until(end.into()) => Work::Suspended,
         };
         discovery.end(work, &counts).await
@@ -143,7 +144,7 @@ impl RunningDiscovery<'_> {
             Work::Suspended if counts.has_moved() => self.hand_over().await,
             Work::Suspended => {
                 let message = "a whole invocation was not enough to list the namespace".to_owned();
-                self.fail(Failure { reason: FailureReason::NetworkTimeout, message }).await
+                self.fail(Failure::new(FailureReason::NetworkTimeout, message)).await
             }
             Work::Failed(failure) => self.fail(failure).await,
             Work::Done => {

@@ -1,6 +1,6 @@
 //! Failures: of a task as a function, and of a round, which is reported.
 
-use moorage_domain::{FailureReason, Timestamp, failure::Failure};
+use moorage_domain::{FailureReason, ServiceError, Timestamp, failure::Failure};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use moorage_upstream::UpstreamError;
@@ -14,6 +14,16 @@ pub enum OrganizationsError {
     /// Something could not be scheduled or started.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+}
+
+impl OrganizationsError {
+    /// The failure of a service, if it is one.
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::State(error) => error.service(),
+            Self::Schedule(error) => error.service(),
+        }
+    }
 }
 
 /// What stops a round.
@@ -43,13 +53,17 @@ impl From<UpstreamError> for RoundError {
 
 impl From<StateError> for RoundError {
     fn from(error: StateError) -> Self {
-        Self::Failed(Failure::of(FailureReason::StorageError, &error))
+        Self::Failed(Failure::of(FailureReason::StorageError, &error).caused_by(error.service()))
     }
 }
 
 impl From<SecretError> for RoundError {
     fn from(error: SecretError) -> Self {
-        Self::Failed(Failure::of(FailureReason::DecryptionFailed, &error))
+        let reason = match error {
+            SecretError::Undecryptable => FailureReason::DecryptionFailed,
+            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
+        };
+        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
     }
 }
 
@@ -59,5 +73,24 @@ impl From<TransitionError> for RoundError {
             TransitionError::State(error) => error.into(),
             TransitionError::NotFound | TransitionError::NotEligible(_) | TransitionError::ClaimLost => Self::ClaimLost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_refuses_keeps_its_code() {
+        let denied =
+            |service| ServiceError::new(service, Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
+        for error in [RoundError::from(StateError::from(denied("DynamoDB"))), SecretError::from(denied("KMS")).into()] {
+            let RoundError::Failed(failure) = error else { panic!("{error:?}") };
+            let code = failure.code.as_deref();
+            assert_eq!((failure.reason, code), (FailureReason::StorageError, Some("AccessDeniedException")));
+            assert!(failure.is_operators());
+        }
+        let RoundError::Failed(failure) = SecretError::Undecryptable.into() else { panic!() };
+        assert_eq!((failure.reason, failure.code), (FailureReason::DecryptionFailed, None));
     }
 }

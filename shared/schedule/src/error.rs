@@ -14,7 +14,15 @@ pub enum ScheduleError {
     /// Scheduler or Lambda refused or did not answer; the SDK's own retries are used up.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The function failed, or what was sent or came is malformed.
+    /// The sync function could not do what it was asked, and says why.
+    #[error("the sync function failed ({error_type}): {message}")]
+    Function {
+        /// What it calls its failure: AWS's code where a service failed it, so that the kind is known here too.
+        error_type: String,
+        /// What happened, for the log only.
+        message: String,
+    },
+    /// What was sent or came is malformed.
     #[error("{by} failed: {message}")]
     Failed {
         /// Who.
@@ -38,6 +46,14 @@ impl ScheduleError {
     /// A failure that is not a service's.
     pub(crate) fn of(by: &'static str, error: &dyn std::error::Error) -> Self {
         Self::Failed { by, message: chain(error) }
+    }
+
+    /// The failure of a service, if it is one that was called from here.
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Function { .. } | Self::Failed { .. } => None,
+        }
     }
 
     /// Whether Lambda runs as many functions as it may at once: the same works when less goes on.

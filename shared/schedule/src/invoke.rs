@@ -8,11 +8,15 @@ use moorage_domain::{
     run::SyncRequest,
     task::{Task, TaskAnswer},
 };
+use serde_json::Value;
 
 use crate::{ScheduleError, error::LAMBDA};
 
 /// How long the answer to a task is waited for. Tasks end themselves before that, and API Gateway waits 30 s.
 const TASK_TIMEOUT: Duration = Duration::from_secs(27);
+
+/// The most characters that are kept of what a function says of its failure.
+const MESSAGE_LENGTH: usize = 1_000;
 
 /// Invokes a function: the sync function, or the collector's.
 #[derive(Debug, Clone)]
@@ -50,10 +54,11 @@ impl Invoker {
             self.client.invoke().function_name(&self.function_arn).payload(payload(serde_json::to_vec(task))?);
         let answer = request.customize().config_override(waiting).send().await;
         let answer = answer.map_err(|error| ScheduleError::new(LAMBDA, error))?;
-        if let Some(error) = answer.function_error() {
-            return Err(ScheduleError::Failed { by: "the sync function", message: error.to_owned() });
-        }
+        let function_error = answer.function_error;
         let answer = answer.payload.unwrap_or_else(|| Blob::new(Vec::new()));
+        if let Some(error) = function_error {
+            return Err(diagnosed(answer.as_ref(), error));
+        }
         serde_json::from_slice(answer.as_ref()).map_err(|error| ScheduleError::of("the sync function", &error))
     }
 
@@ -66,4 +71,12 @@ impl Invoker {
 
 fn payload(order: serde_json::Result<Vec<u8>>) -> Result<Blob, ScheduleError> {
     order.map(Blob::new).map_err(|error| ScheduleError::of(LAMBDA, &error))
+}
+
+/// Why a function failed, as it answers or Lambda for it. `error` is Lambda's word for it, which tells next to nothing.
+fn diagnosed(payload: &[u8], error: String) -> ScheduleError {
+    let said: Value = serde_json::from_slice(payload).unwrap_or_default();
+    let error_type = said["errorType"].as_str().map_or(error, str::to_owned);
+    let message = said["errorMessage"].as_str().unwrap_or("it does not say why");
+    ScheduleError::Function { error_type, message: message.chars().take(MESSAGE_LENGTH).collect() }
 }

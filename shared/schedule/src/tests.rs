@@ -150,3 +150,22 @@ fn assert_is(error: &ScheduleError, operation: &str, code: &str, kind: ServiceEr
     assert!(said.contains(operation) && said.contains(code), "{said}");
     assert!(std::error::Error::source(error).is_some());
 }
+
+#[tokio::test]
+async fn a_function_that_fails_is_told_by_its_own_diagnostic() {
+    let denied = r#"{"errorType":"AccessDeniedException","errorMessage":"DynamoDB denies access","stackTrace":[]}"#;
+    let ended = r#"{"errorType":"Sandbox.Timedout","errorMessage":"Task timed out"}"#;
+    for (payload, expected_type, expected) in [
+        (denied, "AccessDeniedException", "DynamoDB denies access"),
+        (ended, "Sandbox.Timedout", "Task timed out"),
+        ("nonsense", "Unhandled", "it does not say why"),
+    ] {
+        let rule = mock!(aws_sdk_lambda::Client::invoke).then_output(move || {
+            let payload = aws_sdk_lambda::primitives::Blob::new(payload);
+            InvokeOutput::builder().status_code(200).function_error("Unhandled").payload(payload).build()
+        });
+        let error = invoker(&rule).ask(&Task::Reconcile { invocation: 0, after: None }).await.unwrap_err();
+        let ScheduleError::Function { error_type, message } = error else { panic!("{error}") };
+        assert_eq!((error_type.as_str(), message.as_str()), (expected_type, expected));
+    }
+}

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use moorage_domain::ServiceError;
 
 /// A failure of the table.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
     /// Somebody else changed the item first, or it exists already.
     #[error("the item was changed by somebody else")]
@@ -24,6 +24,16 @@ pub enum StateError {
     /// What was to be done was given up: others were in the way all the time, or DynamoDB left it undone again and again.
     #[error("the table failed: {0}")]
     Unavailable(String),
+}
+
+impl StateError {
+    /// The failure of a service, if it is one.
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Service(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// A call of DynamoDB that failed; what conditions refuse, each call handles itself.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update},
+    types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
-use moorage_domain::RepositoryName;
+use moorage_domain::{RepositoryName, ServiceError, ServiceErrorKind};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -147,7 +147,7 @@ impl<'a> Transaction<'a> {
             match refused(&error) {
                 Some(Some(index)) => return Ok(Committed::Refused(index)),
                 Some(None) => tokio::time::sleep(jitter(PAUSE, tries)).await,
-                None => return Err(failed(error)),
+                None => return Err(cancelled(error)),
             }
         }
         Err(StateError::Unavailable("other transactions were in the way".to_owned()))
@@ -166,6 +166,50 @@ fn refused<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Option<usi
     codes().any(|code| code == "TransactionConflict").then_some(None)
 }
 
+/// A transaction that failed. One that was cancelled because DynamoDB has too much to do says so only in its reasons.
+fn cancelled(error: SdkError<TransactWriteItemsError>) -> StateError {
+    let reasons = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(it)) => it.cancellation_reasons(),
+        _ => return failed(error),
+    };
+    let is_throttling = |code: &&str| ServiceErrorKind::of(Some(code), None) == ServiceErrorKind::Throttled;
+    match reasons.iter().filter_map(CancellationReason::code).find(is_throttling).map(str::to_owned) {
+        Some(code) => ServiceError::new("DynamoDB", Some(&code), None, error).into(),
+        None => failed(error),
+    }
+}
+
 fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StateError> {
     result.map_err(|error| StateError::Unavailable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_is_throttled_says_so() {
+        for (reason, code, kind) in [
+            ("ThrottlingError", "ThrottlingError", ServiceErrorKind::Throttled),
+            ("ProvisionedThroughputExceeded", "ProvisionedThroughputExceeded", ServiceErrorKind::Throttled),
+            ("ValidationError", "TransactionCanceledException", ServiceErrorKind::Unavailable),
+        ] {
+            let body = format!(
+                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"no",
+                    "CancellationReasons":[{{"Code":"None"}},{{"Code":"{reason}"}}]}}"#
+            );
+            let rule = mock!(Client::transact_write_items).sequence().http_status(400, Some(body)).build();
+            let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule], |config| {
+                config.retry_config(RetryConfig::disabled())
+            });
+            let table = Table::new(client, "table");
+            let error = Transaction::new(&table).commit().await.unwrap_err();
+            let service = error.service().unwrap();
+            assert_eq!((service.kind(), service.code()), (kind, Some(code)), "{error}");
+            assert_eq!(service.operation(), "TransactWriteItems");
+        }
+    }
 }

@@ -6,7 +6,12 @@ use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
 use moorage_domain::{Digest, Hasher, Owner, Proven};
 
-use crate::{MemoryPermit, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
+use crate::{
+    MemoryPermit, Storage, StorageError,
+    error::{broken_off, failed},
+    key::StorageKey,
+    part::part_size,
+};
 
 /// What to do with an object of the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +74,7 @@ impl Storage {
             Err(error) => return Err(failed(error)),
         };
         let mut hasher = Hasher::new(digest.algorithm());
-        let broken = |error: aws_sdk_s3::primitives::ByteStreamError| StorageError::Unavailable(error.to_string());
-        while let Some(bytes) = object.body.try_next().await.map_err(broken)? {
+        while let Some(bytes) = object.body.try_next().await.map_err(|error| broken_off(&error))? {
             hasher.update(&bytes);
         }
         Ok(hasher.finish() == *digest)

@@ -1,7 +1,10 @@
 //! How the bucket can fail, or refuse what it is given.
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use moorage_domain::{Digest, ServiceError};
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStreamError,
+};
+use moorage_domain::{Digest, ServiceError, cause::chain};
 
 /// A failure to store or read.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,16 @@ pub enum StorageError {
     Unavailable(String),
 }
 
+impl StorageError {
+    /// The failure of a service, if it is one.
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Service(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// A call of S3 that failed; what conditions refuse, each call handles itself.
 pub(crate) fn failed<E>(error: SdkError<E>) -> StorageError
 where
@@ -41,6 +54,11 @@ where
     let status = error.raw_response().map(|answer| answer.status().as_u16());
     let code = error.code().map(str::to_owned);
     ServiceError::new("S3", code.as_deref(), status, error).into()
+}
+
+/// An answer of S3 whose body did not come to its end.
+pub(crate) fn broken_off(error: &ByteStreamError) -> StorageError {
+    StorageError::Unavailable(chain(error))
 }
 
 /// What a conditional write that was refused says of the object.
@@ -67,7 +85,8 @@ mod tests {
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
     use moorage_domain::ServiceErrorKind;
 
-    use crate::{Storage, StorageError, StorageRoot};
+    use super::*;
+    use crate::{Storage, StorageRoot};
 
     fn storage(rule: &Rule) -> Storage {
         let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [rule], |config| {
@@ -94,6 +113,26 @@ mod tests {
             let rule = mock!(Client::list_objects_v2).sequence().http_status(status, Some(body)).build();
             let error = storage(&rule).delete_repository(&"a/b".parse().unwrap()).await.unwrap_err();
             assert_is(&error, ("ListObjectsV2", Some(code), kind));
+        }
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_says_why() {
+        let error = broken_off(&ByteStreamError::from(std::io::Error::other("reset by peer")));
+        assert!(error.to_string().ends_with("reset by peer"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_may_not_be_deleted_is_no_outage() {
+        for (code, kind) in
+            [("AccessDenied", ServiceErrorKind::AccessDenied), ("SlowDown", ServiceErrorKind::Throttled)]
+        {
+            let body = format!(
+                "<DeleteResult><Error><Key>k</Key><Code>{code}</Code><Message>no</Message></Error></DeleteResult>"
+            );
+            let rule = mock!(Client::delete_objects).sequence().http_status(200, Some(body)).build();
+            let error = storage(&rule).delete_keys(&["k"]).await.unwrap_err();
+            assert_is(&error, ("DeleteObjects", Some(code), kind));
         }
     }
 

@@ -14,7 +14,11 @@ use aws_sdk_s3::{
 };
 use moorage_domain::{Digest, Owner, Proven, TrustDomain};
 
-use crate::{Storage, StorageError, error::failed, key::StorageKey};
+use crate::{
+    Storage, StorageError,
+    error::{broken_off, failed},
+    key::StorageKey,
+};
 
 /// The metadata in which a link says whose it is.
 const GENERATION: &str = "moorage-generation";
@@ -94,7 +98,7 @@ impl Storage {
                 let etag = object.e_tag().map(str::to_owned);
                 if may_be {
                     let body = object.body.collect().await;
-                    let body = body.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+                    let body = body.map_err(|error| broken_off(&error))?;
                     if body.into_bytes() == expected {
                         return Ok(false);
                     }

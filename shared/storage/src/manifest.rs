@@ -4,7 +4,11 @@ use aws_sdk_s3::{operation::get_object::GetObjectError, primitives::ByteStream};
 use bytes::Bytes;
 use moorage_domain::{Digest, MediaType, Proven, manifest::MAX_MANIFEST_SIZE};
 
-use crate::{Present, Storage, StorageError, Verified, error::failed, key::StorageKey};
+use crate::{
+    Present, Storage, StorageError, Verified,
+    error::{broken_off, failed},
+    key::StorageKey,
+};
 
 /// What the bucket has of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +45,7 @@ impl Storage {
         if length.is_none_or(|length| length > MAX_MANIFEST_SIZE) {
             return Ok(Stored::Damaged);
         }
-        let body = object.body.collect().await.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let body = object.body.collect().await.map_err(|error| broken_off(&error))?;
         let bytes = body.into_bytes();
         let sound = Digest::of(digest.algorithm(), &bytes) == *digest;
         Ok(if sound { Stored::Sound(bytes) } else { Stored::Damaged })

@@ -1,7 +1,11 @@
 //! The end of a repository.
 
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use moorage_domain::RepositoryName;
+use aws_sdk_s3::{
+    error::ErrorMetadata,
+    operation::delete_objects::DeleteObjectsError,
+    types::{Delete, Error as Undeleted, ObjectIdentifier},
+};
+use moorage_domain::{RepositoryName, ServiceError};
 
 use crate::{Storage, StorageError, error::failed, key::repository_prefixes};
 
@@ -38,11 +42,20 @@ impl Storage {
         let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
         let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
         match deleted.map_err(failed)?.errors().first() {
-            Some(error) => {
-                let code = error.code().unwrap_or("unknown");
-                Err(StorageError::Unavailable(format!("an object was not deleted: {code}")))
-            }
+            Some(error) => Err(undeleted(error)),
             None => Ok(()),
         }
     }
+}
+
+/// S3 answers 200 also where it did not delete an object: why is in the answer.
+fn undeleted(object: &Undeleted) -> StorageError {
+    let mut said = ErrorMetadata::builder();
+    if let Some(code) = object.code() {
+        said = said.code(code);
+    }
+    if let Some(message) = object.message() {
+        said = said.message(message);
+    }
+    ServiceError::new("S3", object.code(), None, DeleteObjectsError::generic(said.build())).into()
 }

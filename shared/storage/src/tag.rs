@@ -10,7 +10,7 @@ use moorage_domain::{Digest, Owner, Proven, RepositoryName, TagName};
 
 use crate::{
     Storage, StorageError,
-    error::{Refused, failed, refused},
+    error::{Refused, broken_off, failed, refused},
     key::{StorageKey, tag_index_prefix},
     link::is_of,
 };
@@ -78,7 +78,7 @@ impl Storage {
             return Err(malformed());
         }
         let is_stray = owner.is_some_and(|owner| !is_of(owner, object.metadata()));
-        let body = object.body.collect().await.map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let body = object.body.collect().await.map_err(|error| broken_off(&error))?;
         let bytes = body.into_bytes();
         let digest = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(malformed)?;
         Ok(Some(Link { digest, is_stray }))

@@ -11,11 +11,11 @@ use moorage_domain::{
     usage_log::LogEntry,
 };
 use moorage_schedule::SchedulePlan;
-use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
+use moorage_state::{Claim, Mirror, TransitionError, now};
 
 use crate::{
     engine::Engine,
-    error::{SyncError, WorkError},
+    error::SyncError,
     sync::{heartbeat::Heartbeat, invocation::Work, knowledge::Knowledge, progress::Progress, report},
 };
 
@@ -61,7 +61,7 @@ pub(crate) struct Ending<'a> {
 }
 
 fn limited(message: String) -> Work {
-    Work::Failed(Failure { reason: FailureReason::RateLimited, message })
+    Work::Failed(Failure::new(FailureReason::RateLimited, message))
 }
 
 /// The run at its end. Its times are whole seconds, and it has not waited for longer than it took.
@@ -92,11 +92,8 @@ impl Ending<'_> {
             },
             _ => None,
         };
-        match heartbeat.flush().await {
-            Ok(()) => {}
-            Err(WorkError::ClaimLost) => return Ok(Ended::Superseded),
-            Err(WorkError::Failed(failure)) => return Err(StateError::Unavailable(failure.message).into()),
-            Err(error) => return Err(StateError::Unavailable(format!("{error:?}")).into()),
+        if !is_written(heartbeat.flush().await)? {
+            return Ok(Ended::Superseded);
         }
         let (tag_failure, failed) = self.progress.failures();
         let began = heartbeat.run.started_at;
@@ -155,7 +152,7 @@ impl Ending<'_> {
             }
             work => return work,
         };
-        Work::Failed(Failure { reason: FailureReason::NetworkTimeout, message: message.to_owned() })
+        Work::Failed(Failure::new(FailureReason::NetworkTimeout, message.to_owned()))
     }
 
     /// Whether this invocation got anywhere.
@@ -217,7 +214,7 @@ impl Ending<'_> {
             return Ok(None);
         }
         let message = "another sync of the repository took over".to_owned();
-        Ok(Some((RunStatus::Fail, Some(Failure { reason: FailureReason::Preempted, message }), None)))
+        Ok(Some((RunStatus::Fail, Some(Failure::new(FailureReason::Preempted, message)), None)))
     }
 }
 

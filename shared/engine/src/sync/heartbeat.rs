@@ -13,7 +13,6 @@ use moorage_upstream::Meter;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    error::WorkError,
     fault::caught,
     sync::{progress::Progress, report},
 };
@@ -43,8 +42,8 @@ pub(crate) struct Heartbeat {
 
 impl Heartbeat {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
-    /// [`WorkError::ClaimLost`] if another attempt at the run has begun: then nobody sees any of it.
-    pub(crate) async fn flush(&mut self) -> Result<(), WorkError> {
+    /// [`TransitionError::ClaimLost`] if another attempt at the run has begun: then nobody sees any of it.
+    pub(crate) async fn flush(&mut self) -> Result<(), TransitionError> {
         let (outcomes, counts) = self.progress.queued();
         let counts = Counts { upstream: self.before + self.meter.counts(), ..counts };
         let repository = &self.config.repository;
@@ -95,8 +94,10 @@ impl Heartbeat {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {
-                    if matches!(claim.renew().await, Err(TransitionError::ClaimLost)) {
-                        return;
+                    match claim.renew().await {
+                        Ok(()) => {}
+                        Err(TransitionError::ClaimLost) => return,
+                        Err(error) => tracing::warn!(%error, "the claim was not renewed"),
                     }
                 }
                 () = self.progress.queue_full() => {}
@@ -106,8 +107,8 @@ impl Heartbeat {
             }
             match self.flush().await {
                 Ok(()) => {}
-                Err(WorkError::ClaimLost) => return,
-                Err(error) => tracing::warn!(?error, "could not write the run's progress"),
+                Err(TransitionError::State(error)) => tracing::warn!(%error, "could not write the run's progress"),
+                Err(_) => return,
             }
             self.look();
             if self.failure.is_some() {
@@ -128,6 +129,6 @@ impl Heartbeat {
              than {} bytes in an hour (its parameter MinBytesPerHour)",
             slow.bytes, slow.seconds, self.min_bytes_per_hour
         );
-        self.failure = Some(Failure { reason: FailureReason::NetworkTimeout, message });
+        self.failure = Some(Failure::new(FailureReason::NetworkTimeout, message));
     }
 }

@@ -77,7 +77,7 @@ impl Invocation<'_> {
     pub(crate) fn select(&self, tags: Vec<TagName>) -> Result<Vec<TagName>, WorkError> {
         self.mirror.config.root_rule.select(tags).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());
-            WorkError::Failed(Failure { reason, message })
+            WorkError::Failed(Failure::new(reason, message))
         })
     }
 

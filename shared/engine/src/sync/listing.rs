@@ -24,7 +24,7 @@ impl Invocation<'_> {
         let config = &self.mirror.config;
         let selected = config.root_rule.explain(&held.keys().cloned().collect::<Vec<_>>()).map_err(|error| {
             let (reason, message) = (FailureReason::UnknownError, error.to_string());
-            WorkError::Failed(Failure { reason, message })
+            WorkError::Failed(Failure::new(reason, message))
         })?;
         let is_asked = |(tag, pattern): &(&TagName, Option<&str>)| {
             (pattern.is_some() || is_attached_tag(tag)) && !self.done.contains(tag) && self.known(held, tag).is_some()

@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn messages_are_cut() {
         let progress = Progress::default();
-        progress.failure(&tag(1), Failure { reason: FailureReason::NotFound, message: "é".repeat(1_000_000) });
+        progress.failure(&tag(1), Failure::new(FailureReason::NotFound, "é".repeat(1_000_000)));
         assert!(progress.queued().0[0].failure.as_ref().unwrap().message.len() < 500);
         assert!(progress.failures().0.unwrap().message.len() < 500);
     }
@@ -306,7 +306,7 @@ mod tests {
         let progress = std::sync::Arc::new(Progress::default());
         for n in 0..QUEUE_LENGTH {
             progress.queue_ready().await;
-            progress.failure(&tag(n), Failure { reason: FailureReason::NotFound, message: "x".repeat(9_999) });
+            progress.failure(&tag(n), Failure::new(FailureReason::NotFound, "x".repeat(9_999)));
         }
         let short = Duration::from_millis(20);
         assert!(tokio::time::timeout(short, progress.queue_ready()).await.is_err(), "the queue is full");
@@ -352,7 +352,7 @@ mod tests {
     fn what_was_done_before_is_not_done_again() {
         let mut earlier = Earlier::default();
         for (n, outcome) in [Outcome::Copied, Outcome::Failed, Outcome::Pruned].into_iter().enumerate() {
-            let failure = Failure { reason: FailureReason::NotFound, message: n.to_string() };
+            let failure = Failure::new(FailureReason::NotFound, n.to_string());
             let failure = (outcome == Outcome::Failed).then_some(failure);
             earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure, cause: None });
         }

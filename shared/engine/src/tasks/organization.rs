@@ -27,43 +27,69 @@ impl Engine {
         let work = async {
             // Its mirror has to go first, which is not this engine's business.
             let has_mirror = self.table.any_organization_mirror(organization).await?.is_some();
-            let (mut after, mut is_empty) = (None, !has_mirror);
+            let (mut after, mut answer) = (None, if has_mirror { TaskAnswer::Unfinished } else { TaskAnswer::Done });
             loop {
                 let page = self.table.repositories(organization, PAGE, after.as_deref()).await?;
                 let names = page.repositories.into_iter().map(|it| it.repository).chain(page.deleted);
                 let delete = async |name: RepositoryName| self.end_repository(&name, end).await;
                 let gone = stream::iter(names).map(delete).buffer_unordered(AT_ONCE);
-                is_empty &= gone.try_fold(true, async |all, gone| Ok(all && gone)).await?;
+                answer = gone.try_fold(answer, async |all, gone| Ok(worse(all, gone))).await?;
                 after = page.next;
                 if after.is_none() {
                     break;
                 }
             }
-            if is_empty {
+            if answer == TaskAnswer::Done {
                 self.table.delete_organization(organization).await?;
             }
-            Ok(is_empty)
+            Ok(answer)
         };
-        match timeout_at(end.into(), work).await {
-            Ok(Ok(true)) => Ok(TaskAnswer::Done),
-            Ok(Ok(false)) | Err(_) => Ok(TaskAnswer::Unfinished),
-            Ok(Err(error)) => Err(error),
-        }
+        timeout_at(end.into(), work).await.unwrap_or(Ok(TaskAnswer::Unfinished))
     }
 
-    /// Whether nothing is left of a repository.
-    async fn end_repository(&self, name: &RepositoryName, end: Instant) -> Result<bool, SyncError> {
+    /// Whether nothing is left of a repository. What only the operator can mend is told, as asking again does not help.
+    async fn end_repository(&self, name: &RepositoryName, end: Instant) -> Result<TaskAnswer, SyncError> {
         let ended = async {
             self.mark_deleted(name).await?;
             self.try_purge(name, end).await
         };
         match ended.await {
-            Ok(answer) => Ok(matches!(answer, TaskAnswer::Done | TaskAnswer::NotFound)),
+            Ok(TaskAnswer::Done | TaskAnswer::NotFound) => Ok(TaskAnswer::Done),
             Err(WorkError::Failed(failure)) => {
                 tracing::warn!(repository = %name, error = failure.message, "a deleted repository is not gone yet");
-                Ok(false)
+                Ok(if failure.is_operators() { TaskAnswer::Failed(failure) } else { TaskAnswer::Unfinished })
             }
-            Err(_) => Ok(false),
+            Ok(_) | Err(_) => Ok(TaskAnswer::Unfinished),
+        }
+    }
+}
+
+/// What is to be told of both: a failure, else that something is left.
+fn worse(one: TaskAnswer, other: TaskAnswer) -> TaskAnswer {
+    match (one, other) {
+        (failed @ TaskAnswer::Failed(_), _) | (_, failed @ TaskAnswer::Failed(_)) => failed,
+        (TaskAnswer::Done, other) => other,
+        (one, _) => one,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::{FailureReason, failure::Failure};
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_before_what_is_left() {
+        let failed = || TaskAnswer::Failed(Failure::new(FailureReason::StorageError, "denied".to_owned()));
+        for (one, other, expected) in [
+            (TaskAnswer::Done, TaskAnswer::Done, TaskAnswer::Done),
+            (TaskAnswer::Done, TaskAnswer::Unfinished, TaskAnswer::Unfinished),
+            (TaskAnswer::Unfinished, TaskAnswer::Done, TaskAnswer::Unfinished),
+            (TaskAnswer::Unfinished, failed(), failed()),
+            (failed(), TaskAnswer::Done, failed()),
+        ] {
+            assert_eq!(worse(one, other), expected);
         }
     }
 }

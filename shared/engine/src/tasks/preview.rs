@@ -47,7 +47,7 @@ impl Engine {
         let listing = tokio::time::timeout_at(end.into(), registry.tags()).await;
         let Ok(listing) = listing else {
             let message = "the registry did not list its tags in time".to_owned();
-            return Ok(TaskAnswer::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
+            return Ok(TaskAnswer::Failed(Failure::new(FailureReason::NetworkTimeout, message)));
         };
         let listed = listing.map_err(|error| match error.into() {
             WorkError::Failed(failure) => WorkError::Failed(failure.explained_by(login.warning)),
@@ -55,9 +55,8 @@ impl Engine {
         })?;
         let listed = listed.tags;
         let rule = &mirror.config.root_rule;
-        let unknown = |error: RuleError| {
-            WorkError::Failed(Failure { reason: FailureReason::UnknownError, message: error.to_string() })
-        };
+        let unknown =
+            |error: RuleError| WorkError::Failed(Failure::new(FailureReason::UnknownError, error.to_string()));
         let patterns = rule.explain(&listed).map_err(unknown)?;
         let matched: BTreeMap<&TagName, &str> =
             listed.iter().zip(patterns).filter_map(|(tag, pattern)| Some((tag, pattern?))).collect();
@@ -78,7 +77,7 @@ async fn resolve<'t>(
     let ask = async |tag: &'t TagName| {
         let resolved = tokio::time::timeout_at(end.into(), registry.resolve(tag)).await.ok()?;
         let resolved = resolved.map(|resolved| resolved.digest);
-        Some((tag.clone(), resolved.map_err(|error| Failure { reason: error.reason(), message: error.to_string() })))
+        Some((tag.clone(), resolved.map_err(|error| Failure::new(error.reason(), error.to_string()))))
     };
     stream::iter(tags).map(ask).buffer_unordered(HEADS_IN_FLIGHT).filter_map(std::future::ready).collect().await
 }

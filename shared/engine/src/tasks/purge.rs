@@ -99,7 +99,8 @@ impl Engine {
     async fn keep_lock(&self, repository: &RepositoryName, lock: &Lock) {
         loop {
             tokio::time::sleep(RENEWAL).await;
-            if self.table.extend_lock(repository, lock, now().plus(LOCK)).await.is_err() {
+            if let Err(error) = self.table.extend_lock(repository, lock, now().plus(LOCK)).await {
+                tracing::warn!(%repository, %error, "a purge cannot keep its repository to itself, and is interrupted");
                 return;
             }
         }

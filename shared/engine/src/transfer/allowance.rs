@@ -113,7 +113,7 @@ impl Allowance {
 
 impl From<OverQuota> for WorkError {
     fn from(over: OverQuota) -> Self {
-        Self::Failed(Failure { reason: FailureReason::QuotaExceeded, message: over.to_string() })
+        Self::Failed(Failure::new(FailureReason::QuotaExceeded, over.to_string()))
     }
 }
 

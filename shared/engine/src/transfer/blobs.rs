@@ -135,5 +135,5 @@ where
 /// That a manifest says another length of some content than what was sent, or is proven to be the repository's, has.
 pub(crate) fn wrong_size(digest: &Digest, said: u64, actual: u64) -> WorkError {
     let message = format!("{digest} has {actual} bytes, but the manifest says {said}");
-    WorkError::Failed(Failure { reason: FailureReason::DigestMismatch, message })
+    WorkError::Failed(Failure::new(FailureReason::DigestMismatch, message))
 }

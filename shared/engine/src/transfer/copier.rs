@@ -107,7 +107,7 @@ impl Copier {
             let before = std::mem::replace(&mut last, seen());
             if last == before {
                 let message = format!("nothing came and nothing was stored for {} s", self.timeout.as_secs());
-                return Err(WorkError::Failed(Failure { reason: FailureReason::NetworkTimeout, message }));
+                return Err(WorkError::Failed(Failure::new(FailureReason::NetworkTimeout, message)));
             }
         }
     }

@@ -95,5 +95,5 @@ async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
         }
     }
     let message = "content that is wanted again is still being deleted".to_owned();
-    Err(WorkError::Failed(Failure { reason: FailureReason::StorageError, message }))
+    Err(WorkError::Failed(Failure::new(FailureReason::StorageError, message)))
 }

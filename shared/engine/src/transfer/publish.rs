@@ -54,5 +54,5 @@ pub(crate) async fn publish(
         etag = storage.tag_etag(repository, tag).await?;
     }
     let message = format!("somebody else changed the tag {tag} at the same time; it is tried again");
-    Err(WorkError::Failed(Failure { reason: FailureReason::StorageError, message }))
+    Err(WorkError::Failed(Failure::new(FailureReason::StorageError, message)))
 }

@@ -3,7 +3,7 @@
 //! Quay's errors come in four shapes, and its clients read all of them: `detail` with `error_type` and more (A),
 //! `detail` alone (B), `message` of a broken rule of the data (C), and `message` of the framework (D).
 
-use moorage_domain::RepositoryName;
+use moorage_domain::{FailureReason, RepositoryName, failure::Failure};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
@@ -68,6 +68,9 @@ pub(crate) enum ApiError {
     /// What we need was not to be had, or not as it should be. 503, D; the reason is for the log only.
     #[error("{0}")]
     Unavailable(String),
+    /// A secret that is stored is damaged, or of somebody else. 500, D: the same call fails again.
+    #[error("The token that is stored cannot be decrypted. Regenerate it.")]
+    Undecryptable,
     /// A service of AWS failed. 503 or 500, D.
     #[error(transparent)]
     Service(#[from] ServiceFailure),
@@ -93,7 +96,7 @@ impl ApiError {
             Self::TooLarge(_) => problem(413, "invalid_request"),
             Self::QuotaExceeded(_) => problem(403, "exceeds_license"),
             Self::TooMany(_, seconds) => Answer::TooMany(*seconds, json!({ "message": detail })),
-            Self::Panicked => Answer::Json(500, json!({ "message": detail })),
+            Self::Panicked | Self::Undecryptable => Answer::Json(500, json!({ "message": detail })),
             Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
             Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
@@ -163,6 +166,9 @@ impl From<ScheduleError> for ApiError {
         }
         match error {
             ScheduleError::Service(error) => Self::Service(error.into()),
+            ScheduleError::Function { ref error_type, .. } => {
+                Self::Service(ServiceFailure::handed_on(Some(error_type.clone()), error.to_string()))
+            }
             ScheduleError::Failed { .. } => Self::Unavailable(error.to_string()),
         }
     }
@@ -172,7 +178,19 @@ impl From<SecretError> for ApiError {
     fn from(error: SecretError) -> Self {
         match error {
             SecretError::Service(error) => Self::Service(error.into()),
-            SecretError::Undecryptable | SecretError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            SecretError::Undecryptable => Self::Undecryptable,
+            SecretError::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for ApiError {
+    /// What the sync function answers that it failed at.
+    fn from(failure: Failure) -> Self {
+        match (failure.reason, failure.code) {
+            (FailureReason::QuotaExceeded, _) => Self::QuotaExceeded(failure.message),
+            (_, Some(code)) => Self::Service(ServiceFailure::handed_on(Some(code), failure.message)),
+            (_, None) => Self::Unavailable(failure.message),
         }
     }
 }
@@ -218,5 +236,33 @@ mod tests {
         assert_eq!(ApiError::MethodNotAllowed("GET".into()).answer(host), Answer::NotAllowed("GET".into(), body));
         let Answer::Json(503, body) = ApiError::Unavailable("secret".into()).answer(host) else { panic!() };
         assert!(!body.to_string().contains("secret"), "reasons of failing services stay in the log");
+    }
+
+    #[test]
+    fn what_the_sync_function_may_not_do_is_no_outage() {
+        let said = || "arn of the bucket".to_owned();
+        for (code, status, told) in [
+            ("AccessDenied", 500, true),
+            ("NoSuchBucket", 500, true),
+            ("SlowDown", 503, true),
+            ("InternalError", 503, false),
+            ("Sandbox.Timedout", 503, false),
+            ("TaskError", 503, false),
+        ] {
+            let failure = Failure { code: Some(code.to_owned()), ..Failure::new(FailureReason::StorageError, said()) };
+            let function = ScheduleError::Function { error_type: code.to_owned(), message: said() };
+            for error in [ApiError::from(failure), ApiError::from(function)] {
+                assert!(error.to_string().contains("arn"), "the log has it");
+                let answer = error.answer("https://h");
+                let (Answer::Json(_, body) | Answer::Later(body)) = &answer else { panic!("{answer:?}") };
+                let body = body.to_string();
+                assert_eq!((answer.status(), body.contains(code)), (status, told), "{body}");
+                assert!(!body.contains("arn"), "reasons stay in the log");
+            }
+        }
+        let quota = ApiError::from(Failure::new(FailureReason::QuotaExceeded, "all of it".to_owned()));
+        assert_eq!(quota.answer("https://h").status(), 403);
+        let Answer::Json(500, body) = ApiError::from(SecretError::Undecryptable).answer("https://h") else { panic!() };
+        assert!(!body.to_string().contains("Try again"), "{body}");
     }
 }

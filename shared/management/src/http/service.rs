@@ -18,6 +18,12 @@ pub(crate) struct ServiceFailure {
 }
 
 impl ServiceFailure {
+    /// By what another function has handed on. A code that has no kind is not known to be AWS's, and is kept from clients.
+    pub(crate) fn handed_on(code: Option<String>, message: String) -> Self {
+        let kind = ServiceErrorKind::of(code.as_deref(), None);
+        Self { kind, code, message }
+    }
+
     /// What the client is told: 503 if the same call may work later, else 500 with the service's code.
     pub(crate) fn answer(&self) -> Answer {
         let code = self.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();

@@ -62,7 +62,7 @@ fn view(run: &Run, state: &SyncState) -> Value {
         SyncStatus::Cancel => (RunStatus::Cancel, None),
         _ => {
             let message = "the sync was killed, and its run was not gone on with".to_owned();
-            (RunStatus::Fail, Some(Failure { reason: FailureReason::UnknownError, message }))
+            (RunStatus::Fail, Some(Failure::new(FailureReason::UnknownError, message)))
         }
     };
     // A registry that refuses access was not told who asks: that is what to look at first.

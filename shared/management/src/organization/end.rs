@@ -19,7 +19,7 @@ pub(crate) async fn delete(api: &Api, name: &str) -> Result<Answer, ApiError> {
     api.table.mark_organization_ending(&organization).await?;
     match api.invoker.ask(&Task::EndOrganization { organization: name }).await? {
         TaskAnswer::Done | TaskAnswer::NotFound => {}
-        TaskAnswer::Failed(failure) => return Err(ApiError::Unavailable(failure.message)),
+        TaskAnswer::Failed(failure) => return Err(failure.into()),
         _ => return Err(ApiError::Unfinished("The organization is not deleted yet. Call again to go on.".into())),
     }
     // They are void without it, and until now somebody may have called again with one of them.

@@ -1,7 +1,7 @@
 //! Changes of tags by hand: only of ordinary repositories. The sync function makes them, which has access to the bucket.
 
 use moorage_domain::{
-    Digest, FailureReason, RepositoryName, TagName,
+    Digest, RepositoryName, TagName,
     mirror::RepositoryState,
     task::{Task, TaskAnswer},
     usage_log::LogKind,
@@ -90,11 +90,8 @@ async fn apply(
     match api.invoker.ask(&task).await? {
         TaskAnswer::Done => Ok(()),
         TaskAnswer::NotFound => Err(ApiError::NotFound),
-        TaskAnswer::Failed(failure) if failure.reason == FailureReason::QuotaExceeded => {
-            Err(ApiError::QuotaExceeded(failure.message))
-        }
         TaskAnswer::Busy => Err(ApiError::Busy),
-        TaskAnswer::Failed(failure) => Err(ApiError::Unavailable(failure.message)),
+        TaskAnswer::Failed(failure) => Err(failure.into()),
         other => Err(ApiError::Unavailable(format!("the sync function answered {other:?}"))),
     }
 }

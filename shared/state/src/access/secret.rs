@@ -133,6 +133,16 @@ pub enum SecretError {
     Unavailable(String),
 }
 
+impl SecretError {
+    /// The failure of a service, if it is one.
+    pub fn service(&self) -> Option<&ServiceError> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Undecryptable | Self::Unavailable(_) => None,
+        }
+    }
+}
+
 /// Encrypts and decrypts with one key. Which of both works is up to the function's role.
 #[derive(Debug, Clone)]
 pub struct SecretBox {
@@ -172,10 +182,9 @@ impl SecretBox {
             context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
         let answer = request.send().await.map_err(|error| {
             use aws_sdk_kms::operation::decrypt::DecryptError as E;
+            // A key that is gone is the operator's, whatever the ciphertext.
             match error.as_service_error() {
-                Some(E::InvalidCiphertextException(_) | E::IncorrectKeyException(_) | E::NotFoundException(_)) => {
-                    SecretError::Undecryptable
-                }
+                Some(E::InvalidCiphertextException(_) | E::IncorrectKeyException(_)) => SecretError::Undecryptable,
                 _ => failed(error),
             }
         })?;
@@ -201,4 +210,36 @@ where
 /// A secret as it is encrypted: never empty.
 fn padded(secret: &str) -> Cow<'_, str> {
     if secret.is_empty() || secret.starts_with(EMPTY) { format!("{EMPTY}{secret}").into() } else { secret.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_kms::config::retry::RetryConfig;
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use moorage_domain::ServiceErrorKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_kms_cannot_decrypt_is_undecryptable() {
+        for (code, kind) in [
+            ("InvalidCiphertextException", None),
+            ("IncorrectKeyException", None),
+            ("NotFoundException", Some(ServiceErrorKind::Missing)),
+            ("AccessDeniedException", Some(ServiceErrorKind::AccessDenied)),
+            ("ThrottlingException", Some(ServiceErrorKind::Throttled)),
+        ] {
+            let body = format!(r#"{{"__type":"{code}","message":"no"}}"#);
+            let rule = mock!(Client::decrypt).sequence().http_status(400, Some(body)).build();
+            let client = mock_client!(aws_sdk_kms, RuleMode::MatchAny, [&rule], |config| {
+                config.retry_config(RetryConfig::disabled())
+            });
+            let robot = "acme+mirror".parse().unwrap();
+            let (secrets, stored) = (SecretBox::new(client, "key"), Ciphertext("AAAA".into()));
+            let error = secrets.decrypt(Purpose::Robot(&robot), &stored).await.unwrap_err();
+            let service = error.service().map(|service| (service.kind(), service.code()));
+            assert_eq!(service, kind.map(|kind| (kind, Some(code))), "{error}");
+            assert_eq!(matches!(error, SecretError::Undecryptable), kind.is_none(), "{error}");
+        }
+    }
 }

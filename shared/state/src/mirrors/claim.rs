@@ -150,12 +150,14 @@ impl Claim {
     }
 
     /// Renews the claim from time to time, and returns when it is lost. After another failure the next renewal may succeed;
-    /// if none does, the claim expires.
-    pub async fn keep(&self) {
+    /// if none does, the claim expires; `tell` is told of each.
+    pub async fn keep(&self, tell: impl Fn(&TransitionError)) {
         loop {
             tokio::time::sleep(self.renewal_interval()).await;
-            if let Err(TransitionError::ClaimLost) = self.renew().await {
-                return;
+            match self.renew().await {
+                Ok(()) => {}
+                Err(TransitionError::ClaimLost) => return,
+                Err(error) => tell(&error),
             }
         }
     }

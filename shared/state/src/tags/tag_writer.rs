@@ -51,7 +51,7 @@ struct Open {
 enum Written {
     Done,
     Lost,
-    Failed(String),
+    Failed(StateError),
 }
 
 impl Table {
@@ -117,7 +117,7 @@ impl Tags {
             return match answer {
                 Ok(Written::Done) => Ok(()),
                 Ok(Written::Lost) => Err(TransitionError::ClaimLost),
-                Ok(Written::Failed(message)) => Err(StateError::Unavailable(message).into()),
+                Ok(Written::Failed(error)) => Err(error.into()),
                 // Whoever was writing did not come to its end.
                 Err(_) => continue,
             };
@@ -133,7 +133,7 @@ impl Tags {
         }
         let written = match self.table.write_tags(&self.repository, self.right, &writes).await {
             Ok(()) => Written::Done,
-            Err(TransitionError::State(error)) => Written::Failed(error.to_string()),
+            Err(TransitionError::State(error)) => Written::Failed(error),
             Err(_) => Written::Lost,
         };
         for open in batch {
