@@ -1,6 +1,6 @@
 //! The settings of a function: the environment variables that the template sets.
 
-use std::{collections::HashMap, error::Error, str::FromStr, time::Duration};
+use std::{collections::HashMap, error::Error, fmt, str::FromStr, time::Duration};
 
 /// A setting that is missing or cannot be read. Each says which one.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,14 @@ pub enum SettingError {
 
 /// The environment variables that a function was started with. An empty one counts as not set: a template cannot leave
 /// out a variable whose parameter is empty.
-#[derive(Debug)]
 pub struct Environment(HashMap<String, String>);
+
+impl fmt::Debug for Environment {
+    /// Names alone: credentials are among the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Environment {
     /// This process's. A variable that is no UTF-8 is none of ours.
@@ -71,6 +77,12 @@ impl Environment {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The variables whose names begin so.
+    pub(crate) fn beginning(&self, with: &str) -> HashMap<String, String> {
+        let set = self.0.iter().filter(|(name, value)| name.starts_with(with) && !value.is_empty());
+        set.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 }
 
