@@ -168,3 +168,20 @@ impl Organizations {
 fn was_killed(state: &SyncState, now: Timestamp) -> bool {
     state.sync_status == SyncStatus::Syncing && !state.is_running(now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_claim_that_ended_was_killed() {
+        let at = Timestamp::from_unix;
+        let new = SyncState::new(at(0), uuid::Uuid::nil());
+        let claimed = |sync_status| SyncState { sync_status, sync_expiration_date: Some(at(100)), ..new.clone() };
+        let running = claimed(SyncStatus::Syncing);
+        assert_eq!((was_killed(&running, at(99)), was_killed(&running, at(101))), (false, true));
+        for status in [SyncStatus::NeverRun, SyncStatus::SyncNow, SyncStatus::Cancel, SyncStatus::Success] {
+            assert!(!was_killed(&claimed(status), at(101)), "{status:?}");
+        }
+    }
+}

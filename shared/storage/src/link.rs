@@ -150,3 +150,25 @@ impl Storage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::Generation;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// The name and the form of the metadata are in buckets: the test has them as texts.
+    #[test]
+    fn links_of_earlier_builds_are_still_their_repositorys() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let generation = Generation::new(Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef));
+        let owner = Owner { repository: "acme/app".parse().unwrap(), generation };
+        let metadata = |id: &str| HashMap::from([("moorage-generation".to_owned(), id.to_owned())]);
+        assert!(is_of(&owner, Some(&metadata(id))));
+        assert!(!is_of(&owner, Some(&metadata("ffffffffffffffffffffffffffffffff"))));
+        for nothing in [None, Some(HashMap::new())] {
+            assert!(is_of(&owner, nothing.as_ref()), "links that were written before there were generations");
+        }
+    }
+}

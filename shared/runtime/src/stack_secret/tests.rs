@@ -6,13 +6,18 @@ use std::{
         Arc, LazyLock, Mutex as StdMutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use aws_sdk_secretsmanager::{
-    config::{http::HttpResponse, retry::RetryConfig},
+    config::{BehaviorVersion, Credentials, Region, http::HttpResponse, retry::RetryConfig},
     operation::get_secret_value::GetSecretValueOutput,
 };
 use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+    orchestrator::HttpRequest,
+};
 use moorage_domain::ExposeSecret as _;
 
 use super::*;
@@ -134,6 +139,35 @@ async fn a_secret_outlives_failures_for_its_time_and_no_longer() {
         world.says(Says::Secret("new"));
         assert_eq!(world.gets(&[KEPT, KEPT + 1]).await, secrets("new", 2, 1));
     }
+}
+
+/// A Secrets Manager that gives one answer, and then none at all.
+#[derive(Debug, Clone, Default)]
+struct Silent(Arc<AtomicUsize>);
+
+impl HttpConnector for Silent {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+            return HttpConnectorFuture::new(std::future::pending());
+        }
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), r#"{"SecretString":"old"}"#.into())))
+    }
+}
+
+#[tokio::test]
+async fn with_a_secret_to_use_nobody_waits_long() {
+    let connector = SharedHttpConnector::new(Silent::default());
+    let config = Config::builder()
+        .http_client(http_client_fn(move |_, _| connector.clone()))
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::for_tests())
+        .behavior_version(BehaviorVersion::latest());
+    let secret = StackSecret::new(Client::from_conf(config.build()), "arn".into());
+    secret.get(Timestamp::from_unix(0)).await.unwrap();
+    let begun = Instant::now();
+    let kept = tokio::time::timeout(PATIENCE * 3, secret.get(Timestamp::from_unix(FRESH))).await.unwrap().unwrap();
+    assert_eq!(kept.expose_secret(), "old");
+    assert!(begun.elapsed() >= PATIENCE, "it was asked");
 }
 
 #[tokio::test]
