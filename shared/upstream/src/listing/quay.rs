@@ -20,6 +20,15 @@ struct Answer {
 struct Tag {
     name: String,
     manifest_digest: Option<String>,
+    /// When it ended, or is to end: such a row does not say what the tag points to now.
+    end_ts: Option<serde::de::IgnoredAny>,
+}
+
+impl Tag {
+    /// The tag, and the digest if the row says one for now.
+    fn said(self) -> (String, Option<String>) {
+        (self.name, self.manifest_digest.filter(|_| self.end_ts.is_none()))
+    }
 }
 
 /// Reads page number `number`, counted from 1.
@@ -29,7 +38,7 @@ pub(crate) fn page(body: &[u8], number: u64) -> Result<Page, Doubt> {
         return Err(Doubt);
     }
     let (count, has_next) = (read.tags.len() as u64, Some(read.has_additional));
-    let tags = read.tags.into_iter().map(|tag| (tag.name, tag.manifest_digest)).collect();
+    let tags = read.tags.into_iter().map(Tag::said).collect();
     Ok(Page { count, total: None, has_next, tags })
 }
 
@@ -43,6 +52,10 @@ mod tests {
         let tags = vec![("a".to_owned(), Some("sha256:1".to_owned())), ("b".to_owned(), None)];
         assert_eq!(page(body, 2), Ok(Page { count: 2, total: None, has_next: Some(true), tags }));
         assert_eq!(page(body, 1), Err(Doubt), "another page than was asked for");
+        let ended =
+            br#"{"tags":[{"name":"a","manifest_digest":"sha256:1","end_ts":1700000000}],"has_additional":false}"#;
+        let said = page(ended, 1).map(|page| page.tags);
+        assert_eq!(said, Ok(vec![("a".to_owned(), None)]), "what has ended says nothing of now");
         for body in ["", "{}", "[]", r#"{"tags":[]}"#, r#"{"tags":[{"name":1}],"has_additional":false}"#] {
             assert_eq!(page(body.as_bytes(), 1), Err(Doubt), "{body}");
         }
