@@ -13,13 +13,13 @@ TEMPLATE = pathlib.Path(__file__).parent / "template.yaml"
 
 
 def deploy(stack, code_bucket, zips, parameters):
-    """Uploads the code, creates or updates the stack, and returns its outputs."""
+    """Uploads the code and the template, creates or updates the stack, and returns its outputs."""
     prefix = upload(code_bucket, zips)
     parameters = {**parameters, "CodeBucket": code_bucket, "CodePrefix": prefix}
     cloudformation = boto3.client("cloudformation")
     request = {
         "StackName": stack,
-        "TemplateBody": TEMPLATE.read_text(),
+        "TemplateURL": template_url(code_bucket, prefix),
         "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         "Capabilities": ["CAPABILITY_IAM"],
     }
@@ -50,6 +50,13 @@ def upload(bucket, zips):
     for archive in archives:
         boto3.client("s3").upload_file(str(archive), bucket, prefix + archive.name)
     return prefix
+
+
+def template_url(bucket, prefix):
+    """Uploads the template, which is more than CloudFormation takes in a request, and returns where it is."""
+    s3, key = boto3.client("s3"), f"{prefix}template.yaml"
+    s3.upload_file(str(TEMPLATE), bucket, key)
+    return f"{s3.meta.endpoint_url}/{bucket}/{key}"
 
 
 if __name__ == "__main__":

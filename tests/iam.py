@@ -21,6 +21,8 @@ UNTRIED = {
     ("RegistryRole", "Log"): "the emulator writes the functions' logs itself",
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
+    ("SyncRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
+    ("GcRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
     ("GcRole", "EndUploads"): "it ends uploads that are a week old, and the emulator's clock cannot be set",
     ("GcRole", "GoOn"): "a collection goes on in another invocation after a quarter of an hour",
 }
@@ -93,6 +95,9 @@ def refusals(policies_of):
     yield from asked(policies_of, "GcRole", "dynamodb:PutItem", {TABLE: ["NS#a"]}, False)
     yield from asked(policies_of, "GcRole", "dynamodb:UpdateItem", {TABLE: ["NS#a"]}, True)
     yield from asked(policies_of, "ApiRole", "dynamodb:PutItem", {TABLE: ["GARBAGE#00"]}, False)
+    for role in ("SyncRole", "ApiRole"):
+        yield from asked(policies_of, role, "dynamodb:Query", {TABLE: ["GARBAGE"]}, True)
+        yield from asked(policies_of, role, "dynamodb:PutItem", {TABLE: ["GARBAGE"]}, False)
     for role, action, resource, may in (
         ("SyncRole", "s3:DeleteObject", blob, False), ("SyncRole", "s3:DeleteObject", link, True),
         ("SyncRole", "s3:PutObject", f"{bucket}/else", False), ("SyncRole", "s3:PutObject", blob, True),

@@ -14,19 +14,24 @@ tests/registries.sh
 python=target/venv/bin/python
 trap '"$python" infra/local/stack.py down' EXIT
 
-# on_stack PARAMETERS ARGUMENTS...: runs what nextest makes of the arguments against a new stack.
-on_stack() {
+# new_stack PARAMETERS: the environment has a new stack then.
+new_stack() {
   "$python" infra/local/stack.py down
   MOORAGE_PARAMETERS="$short,$1" "$python" infra/local/stack.py up
   # shellcheck source=/dev/null
   source "$MOORAGE_LOCAL/env"
+}
+
+# on_stack PARAMETERS ARGUMENTS...: runs what nextest makes of the arguments against a new stack.
+on_stack() {
+  new_stack "$1"
   # Integration tests mostly wait, for syncs and for the emulator; more than four at once only wait for each other.
   cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "${@:2}"
 }
 
 # A collector with a grace of seconds takes what other tests leave lying about, so its tests, and those of the lock, have
 # a stack of their own. Those of schedules are there, too: the emulator lists a hundred of them, and the others make more.
-patient=GcGraceSeconds=86400
+patient="GcGraceSeconds=86400,AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:operators,Dashboard=true"
 impatient=GcGraceSeconds=2,RetentionSeconds=18
 # A namespace that may have little, for the tests of what it may have, and content that is proven once for all.
 small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"
@@ -34,6 +39,10 @@ small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepo
 record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
   case "$*" in
+    alarms)
+      new_stack "$patient"
+      "$python" tests/alarms.py
+      ;;
     *"not "*) on_stack "$patient" "$@" ;;
     *garbage* | *locks* | *schedule*) on_stack "$impatient" "$@" ;;
     *shares*) on_stack "$patient,$small" "$@" ;;
@@ -47,5 +56,7 @@ else
   on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
   on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
   on_stack "$patient" -E 'not (binary(it) & test(/^(garbage|locks|schedule|shares)::/))'
+  # It has functions fail, and turns invocations away: nothing else may use the stack.
+  "$python" tests/alarms.py
   "$python" tests/iam.py "$record"
 fi

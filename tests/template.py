@@ -23,13 +23,67 @@ SAFE_IN_ACCESS_LOG = {
 }
 
 
+RUNBOOK = TEMPLATE.parent / "RUNBOOK.md"
+SOURCES = [TEMPLATE.parents[1] / folder for folder in ("shared", "functions")]
+# What AWS itself measures: a metric of another name, or with other dimensions, never has data.
+AWS_METRICS = {
+    ("AWS/Lambda", "Errors"): {"FunctionName"},
+    ("AWS/Lambda", "Throttles"): {"FunctionName"},
+    ("AWS/Lambda", "AsyncEventsDropped"): {"FunctionName"},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
+}
+QUEUE = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+
+
 def problems(template):
     resources = template["Resources"]
+    yield from alarms(of_type(resources, "AWS::CloudWatch::Alarm"), RUNBOOK.read_text())
+    yield from failures(resources)
     yield from access_log(resources["Stage"]["Properties"])
     yield from inputs(resources)
     for name, resource in resources.items():
         if resource["Type"] == "AWS::IAM::Role":
             yield from role(name, resource["Properties"])
+
+
+def of_type(resources, kind):
+    return {name: it["Properties"] for name, it in resources.items() if it["Type"] == kind}
+
+
+def alarms(alarms, runbook):
+    """Somebody is told of each, finds in the runbook what to do, and its metric is one that somebody measures."""
+    measured, sections = dict(AWS_METRICS), set(re.findall(r"^## `([\w-]+)`$", runbook, re.MULTILINE))
+    for source in (source for folder in SOURCES for source in folder.rglob("src/**/*.rs")):
+        text = source.read_text()
+        dimensions = set(re.findall(r'emit\(\s*&\[\("(\w+)"', text))
+        measured.update({("Moorage", name): dimensions for name in re.findall(r'metric\("(\w+)"', text)})
+    names = set()
+    for resource, alarm in alarms.items():
+        name = alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
+        names.add(name)
+        if name not in sections or not alarm["AlarmDescription"].endswith(f" infra/RUNBOOK.md: {name}"):
+            yield f"{resource}: the runbook has no section {name}, or the description does not name it"
+        metric, dimensions = (alarm["Namespace"], alarm["MetricName"]), {it["Name"] for it in alarm["Dimensions"]}
+        if measured.get(metric) != dimensions:
+            yield f"{resource}: nobody measures {metric} by {dimensions}"
+        if alarm["AlarmActions"] != [{"Ref": "AlarmTopicArn"}] or alarm["OKActions"] != alarm["AlarmActions"]:
+            yield f"{resource}: nobody is told of it, or of its end"
+    if unknown := sections - names:
+        yield f"the runbook is about alarms that are not there: {sorted(unknown)}"
+
+
+def failures(resources):
+    """What is invoked without anybody waiting goes to the queue if it fails, by whoever may put it there."""
+    for name, config in of_type(resources, "AWS::Lambda::EventInvokeConfig").items():
+        if config.get("DestinationConfig") != {"OnFailure": {"Destination": QUEUE}}:
+            yield f"{name}: what fails is lost"
+        role = resources[config["FunctionName"]["Ref"]]["Properties"]["Role"]["Fn::GetAtt"][0]
+        statements = resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        if not any(it["Action"] == "sqs:SendMessage" and it["Resource"] == QUEUE for it in statements):
+            yield f"{role}: it may not keep what fails"
+    for name, schedule in of_type(resources, "AWS::Scheduler::Schedule").items():
+        if schedule["Target"].get("DeadLetterConfig") != {"Arn": QUEUE}:
+            yield f"{name}: what cannot be delivered is lost"
 
 
 def inputs(resources):

@@ -21,6 +21,7 @@ pub(crate) struct Config {
     tag_retention: Duration,
     guard: Guard,
     shares: ApiShares,
+    late_intervals: u64,
     scheduler: SchedulerSettings,
     aws: SdkConfig,
 }
@@ -38,6 +39,7 @@ impl Config {
                 previews: environment.number("PREVIEWS")?,
                 repositories: environment.number("MAX_REPOSITORIES")?,
             },
+            late_intervals: environment.number("LATE_INTERVALS")?,
             scheduler: SchedulerSettings::read(|name| environment.required(name))?,
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
@@ -55,6 +57,7 @@ impl Config {
             public_url: self.public_url,
             guard: self.guard,
             shares: self.shares,
+            late_intervals: self.late_intervals,
             tag_retention: self.tag_retention,
         }
     }

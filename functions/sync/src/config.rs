@@ -22,6 +22,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Services {
     pub(crate) engine: Engine,
     pub(crate) organizations: Organizations,
+    /// The stack's name in the metrics of its health; empty if nobody watches them.
+    pub(crate) watched_as: String,
 }
 
 /// The environment variables that the template sets.
@@ -38,6 +40,8 @@ pub(crate) struct Config {
     organization_syncs: usize,
     /// The most repositories of an organization; 0 for any number.
     repositories: u64,
+    /// The stack's name in the metrics of its health; empty if nobody watches them.
+    watched_as: String,
     aws: SdkConfig,
 }
 
@@ -57,6 +61,7 @@ impl Config {
                 verify_interval: environment.seconds("VERIFY_SECONDS")?,
                 min_bytes_per_hour: environment.number("MIN_BYTES_PER_HOUR")?,
                 repository_metrics: environment.is_true("REPOSITORY_METRICS"),
+                late_intervals: environment.number("LATE_INTERVALS")?,
                 shares: SyncShares {
                     syncs: environment.number("NAMESPACE_SYNCS")?,
                     quota: Quota { tags: environment.number("MAX_TAGS")?, bytes: environment.number("MAX_BYTES")? },
@@ -67,6 +72,7 @@ impl Config {
             },
             organization_syncs: environment.number("ORGANIZATION_SYNCS")?,
             repositories: environment.number("MAX_REPOSITORIES")?,
+            watched_as: environment.optional("WATCHED_AS"),
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
@@ -99,6 +105,6 @@ impl Config {
             secrets: engine.secrets.clone(),
             settings,
         };
-        Services { engine, organizations }
+        Services { engine, organizations, watched_as: self.watched_as }
     }
 }

@@ -4,6 +4,7 @@
 mod config;
 mod error;
 mod handler;
+mod health;
 mod reconcile;
 mod sync;
 mod task;

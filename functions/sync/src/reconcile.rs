@@ -9,7 +9,7 @@ use moorage_domain::{
 use moorage_engine::Reconciled;
 use moorage_organizations::Reconciled as Organizations;
 
-use crate::{config::Services, error::TaskError};
+use crate::{config::Services, error::TaskError, health};
 
 /// Mends what was left undone until `end`, behind the mirror `after`, which an invocation before has reached. Another one
 /// has only the rest to do, and is ordered if it is worth it.
@@ -25,7 +25,12 @@ pub(crate) async fn reconcile(
         Some(_) => Organizations { is_whole: true, ..Organizations::default() },
     };
     let mirrors = if organizations.is_whole {
-        Box::pin(services.engine.reconcile(after.cloned(), end)).await?
+        let mirrors = Box::pin(services.engine.reconcile(after.cloned(), end)).await?;
+        // What was mended stays so, and the next one tells.
+        if let Err(error) = health::report(services, &mirrors.health).await {
+            tracing::warn!(%error, "nothing was told of the deployment's health");
+        }
+        mirrors
     } else {
         Reconciled { reached: after.cloned(), ..Reconciled::default() }
     };

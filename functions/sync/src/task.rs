@@ -31,7 +31,7 @@ pub(crate) async fn run(services: &Services, task: &Task, deadline: Instant) -> 
 }
 
 async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<TaskAnswer, TaskError> {
-    let Services { engine, organizations } = services;
+    let Services { engine, organizations, .. } = services;
     let end = deadline.checked_sub(RESERVE).unwrap_or(deadline);
     let soon = end.min(Instant::now() + WAIT);
     Ok(match task {

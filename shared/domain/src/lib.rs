@@ -15,6 +15,7 @@ pub mod fnmatch;
 pub mod generation;
 pub mod grid;
 pub mod guard;
+pub mod health;
 pub mod history;
 mod json;
 pub mod learnt;

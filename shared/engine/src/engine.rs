@@ -24,6 +24,8 @@ pub struct Settings {
     pub min_bytes_per_hour: u64,
     /// Whether each repository has metrics of its own, or only each namespace: CloudWatch charges for every one.
     pub repository_metrics: bool,
+    /// How many intervals after its last success a mirror is late.
+    pub late_intervals: u64,
     /// What one namespace may take.
     pub shares: SyncShares,
     /// How much is asked of one registry at once.

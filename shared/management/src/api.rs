@@ -26,6 +26,8 @@ pub struct Api {
     pub guard: Guard,
     /// What one namespace may take.
     pub shares: ApiShares,
+    /// How many intervals after its last success a mirror is late.
+    pub late_intervals: u64,
     /// How long deleted tags can be brought back.
     pub tag_retention: Duration,
 }

@@ -5,6 +5,7 @@ pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod end;
 pub(crate) mod endpoints;
+pub(crate) mod facts;
 pub(crate) mod find;
 pub(crate) mod health;
 pub(crate) mod log;

@@ -32,6 +32,7 @@ pub use mirrors::discovery::{Discoverer, NewDiscovered};
 pub use mirrors::login::Login;
 pub use mirrors::mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use mirrors::organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
+pub use mirrors::survey::Survey;
 pub use mirrors::transition::TransitionError;
 pub use organizations::generation::ADMIN;
 pub use organizations::organization::Organization;

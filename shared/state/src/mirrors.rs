@@ -10,4 +10,5 @@ pub(crate) mod left;
 pub(crate) mod login;
 pub(crate) mod mirror;
 pub(crate) mod organization_mirror;
+pub(crate) mod survey;
 pub(crate) mod transition;

@@ -13,11 +13,12 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Namespace, RepositoryName,
+    health::MirrorHealth,
     mirror::RepositoryState,
     task::{Order, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
-use moorage_state::{ADMIN, Mirror, now};
+use moorage_state::{ADMIN, Mirror, Survey, now};
 use tokio::time::timeout_at;
 
 use crate::{
@@ -43,6 +44,8 @@ pub struct Reconciled {
     pub failed: u64,
     /// Deleted repositories that are gone now.
     pub purged: u64,
+    /// How the mirrors are that were looked at, as they were before.
+    pub health: MirrorHealth,
     /// The last mirror that was looked at.
     pub reached: Option<RepositoryName>,
     /// Whether there was time for everything. What was mended stays so, and another one goes on behind `reached`.
@@ -93,20 +96,23 @@ impl Engine {
     /// without mirrors are only looked for by one that sees all mirrors.
     pub async fn reconcile(&self, after: Option<RepositoryName>, end: Instant) -> Result<Reconciled, SyncError> {
         let done = Done::behind(after);
-        let reconciled = timeout_at(end.into(), Box::pin(self.reconcile_all(&done, end))).await;
+        let mut survey = Survey::new(self.settings.late_intervals, now());
+        let work = Box::pin(self.reconcile_all(&done, &mut survey, end));
+        let reconciled = timeout_at(end.into(), work).await;
         let is_whole = reconciled.is_ok();
         reconciled.unwrap_or(Ok(()))?;
         let [mended, removed, failed, purged] =
             [&done.mended, &done.removed, &done.failed, &done.purged].map(|count| count.load(Relaxed));
-        Ok(Reconciled { mended, removed, failed, purged, reached: done.reached(), is_whole })
+        let (health, reached) = (survey.health(), done.reached());
+        Ok(Reconciled { mended, removed, failed, purged, health, reached, is_whole })
     }
 
-    async fn reconcile_all(&self, done: &Done, end: Instant) -> Result<(), SyncError> {
+    async fn reconcile_all(&self, done: &Done, survey: &mut Survey, end: Instant) -> Result<(), SyncError> {
         let listed = self.scheduler.list_mirrors().await?;
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
         for namespace in self.table.namespaces().await?.into_iter().filter(|namespace| !done.is_behind(namespace)) {
             if !self.ends(&namespace, end).await? {
-                self.reconcile_namespace(&namespace, &mut listed, done, end).await?;
+                self.reconcile_namespace(&namespace, &mut listed, done, survey, end).await?;
             }
         }
         listed.retain(|_, _| done.after.is_none());
@@ -119,6 +125,7 @@ impl Engine {
         namespace: &Namespace,
         listed: &mut HashMap<String, bool>,
         done: &Done,
+        survey: &mut Survey,
         end: Instant,
     ) -> Result<(), SyncError> {
         let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
@@ -131,6 +138,9 @@ impl Engine {
             let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
+                if states.get(&config.repository).is_some_and(|state| state.is_mirror()) {
+                    survey.look(&self.table, &mirror).await?;
+                }
                 // Its organization's mirror has the schedule.
                 if mirror.is_discovered {
                     continue;

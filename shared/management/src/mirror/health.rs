@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
+    mirror::facts,
     organization::find::find_namespace,
 };
 
@@ -52,7 +53,7 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
             vec![namespace]
         }
     };
-    let mirrors = mirrors(api, namespaces).await?;
+    let mirrors = enabled(mirrors(api, namespaces).await?);
     let mut health = Health::of(&mirrors, now());
     health.issues(&mirrors);
     let pending = pending(api, &mirrors).await?;
@@ -70,12 +71,15 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
 /// `GET superuser/mirror/health`.
 pub(crate) async fn get_numbers(api: &Api) -> Result<Answer, ApiError> {
     let mirrors = mirrors(api, api.table.namespaces().await?).await?;
+    let facts = facts::view(api, &mirrors).await?;
+    let mirrors = enabled(mirrors);
     let health = Health::of(&mirrors, now());
-    let view = health.view(pending(api, &mirrors).await?);
+    let mut view = health.view(pending(api, &mirrors).await?);
+    view["facts"] = facts;
     Ok(health.answer(view))
 }
 
-/// The enabled mirrors of repositories that are mirrors at present, by name.
+/// The mirrors of repositories that are mirrors at present, by name.
 async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, ApiError> {
     let mut groups: Vec<Vec<RepositoryName>> = Vec::new();
     for namespace in namespaces {
@@ -95,9 +99,14 @@ async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, A
     }
     let read = |names: Vec<RepositoryName>| async move { api.table.mirrors_of(&names).await };
     let read: Vec<Vec<Mirror>> = stream::iter(groups).map(read).buffer_unordered(READS).try_collect().await?;
-    let mut mirrors: Vec<_> = read.into_iter().flatten().filter(|mirror| mirror.config.is_enabled).collect();
+    let mut mirrors: Vec<_> = read.into_iter().flatten().collect();
     mirrors.sort_by(|a, b| a.config.repository.cmp(&b.config.repository));
     Ok(mirrors)
+}
+
+/// Those whose schedules run: the others do not count in Quay.
+fn enabled(mirrors: Vec<Mirror>) -> Vec<Mirror> {
+    mirrors.into_iter().filter(|mirror| mirror.config.is_enabled).collect()
 }
 
 /// How many tags running syncs have still to process.

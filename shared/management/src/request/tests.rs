@@ -30,6 +30,7 @@ fn api(aws: &Aws) -> Api {
         public_url: String::new(),
         guard: Guard::default(),
         shares: ApiShares::default(),
+        late_intervals: 3,
         tag_retention: Duration::ZERO,
     }
 }

@@ -1,0 +1,243 @@
+//! How a deployment is: what whoever runs it has to be told of its mirrors and its collections.
+
+use crate::{
+    RepositoryName, Timestamp, Warning,
+    collection::Collection,
+    mirror::MirrorConfig,
+    status::{SyncState, SyncStatus},
+};
+
+/// How many mirrors of each kind are named.
+const EXAMPLES: usize = 5;
+/// No mirror is late sooner, in seconds, however short its interval: retries need minutes, and so does a registry's limit.
+const MIN_LATENESS: u64 = 3_600;
+/// How long after its end a claim counts as expired, in seconds. A sync that goes on in another invocation leaves one that
+/// has ended for about a second.
+const MIN_EXPIRED: u64 = 60;
+
+/// What is known of one mirror.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Its configuration.
+    pub config: &'a MirrorConfig,
+    /// Where it stands.
+    pub state: &'a SyncState,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+impl Seen<'_> {
+    /// Whether it has mirrored everything for the last time more than `intervals` of its intervals ago, and an hour. One
+    /// that is off, was cancelled, or is to start later is not late.
+    pub fn is_late(&self, intervals: u64, now: Timestamp) -> bool {
+        let Self { config, state, created } = self;
+        let rests = match state.sync_status {
+            SyncStatus::Cancel => true,
+            SyncStatus::NeverRun => state.sync_start_date > now,
+            _ => false,
+        };
+        let allowed = config.sync_interval.saturating_mul(intervals).max(MIN_LATENESS);
+        config.is_enabled && !rests && seconds(state.last_success.unwrap_or(*created), now) > allowed
+    }
+
+    /// For how many seconds its claim has been expired, if a sync was killed and none has taken over.
+    fn claim_expired(&self, now: Timestamp) -> Option<u64> {
+        let expiration = self.state.sync_expiration_date.filter(|_| self.state.sync_status == SyncStatus::Syncing)?;
+        Some(seconds(expiration, now)).filter(|expired| *expired > MIN_EXPIRED)
+    }
+
+    fn has_held_deletions(&self) -> bool {
+        self.config.is_enabled && matches!(self.state.sync_warning, Some(Warning::DeletionsHeld { .. }))
+    }
+}
+
+/// Mirrors that have something in common.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// How many they are.
+    pub count: u64,
+    /// The names of some of them: the first that were seen.
+    pub examples: Vec<RepositoryName>,
+}
+
+impl Group {
+    fn add(&mut self, name: &RepositoryName) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(name.clone());
+        }
+    }
+}
+
+/// How the mirrors are that were looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MirrorHealth {
+    /// How many they are.
+    pub mirrors: u64,
+    /// Those that are late.
+    pub late: Group,
+    /// Those whose deletions are held back.
+    pub held: Group,
+    /// Those whose claim has expired.
+    pub expired: Group,
+    /// For how many seconds the claim has been expired that did so first; 0 if none has.
+    pub claim_expired_seconds: u64,
+    /// When the oldest of them was created.
+    pub since: Option<Timestamp>,
+}
+
+impl MirrorHealth {
+    /// Looks at a mirror, of which the caller says whether it is late.
+    pub fn see(&mut self, mirror: Seen<'_>, is_late: bool, now: Timestamp) {
+        let name = &mirror.config.repository;
+        self.mirrors += 1;
+        self.since = Some(self.since.map_or(mirror.created, |since| since.min(mirror.created)));
+        if is_late {
+            self.late.add(name);
+        }
+        if mirror.has_held_deletions() {
+            self.held.add(name);
+        }
+        if let Some(expired) = mirror.claim_expired(now) {
+            self.expired.add(name);
+            self.claim_expired_seconds = self.claim_expired_seconds.max(expired);
+        }
+    }
+}
+
+/// How collections are. Those that only report do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectionHealth<'a> {
+    /// The last one, which may not have ended.
+    pub last: Option<&'a Collection>,
+    /// Whether the last one that ended deleted nothing, because its numbers looked wrong.
+    pub is_held: bool,
+    /// Seconds since one has ended that was not held; if none is known, since the first that is known began, or else since
+    /// there are mirrors.
+    pub age_seconds: u64,
+}
+
+impl<'a> CollectionHealth<'a> {
+    /// Of these collections, the newest first, in a deployment that has had mirrors since a moment.
+    pub fn of(collections: &'a [Collection], mirrors_since: Option<Timestamp>, now: Timestamp) -> Self {
+        let real = || collections.iter().filter(|collection| !collection.dry_run);
+        let mut ended = real().filter_map(|collection| Some((collection, collection.ended_at?)));
+        let is_held = ended.clone().next().is_some_and(|(collection, _)| collection.held.is_some());
+        let done = ended.find(|(collection, _)| collection.held.is_none()).map(|(_, ended_at)| ended_at);
+        let since = done.or_else(|| real().map(|collection| collection.started_at).min()).or(mirrors_since);
+        let age_seconds = since.map_or(0, |since| seconds(since, now));
+        Self { last: real().next(), is_held, age_seconds }
+    }
+}
+
+/// Seconds from one moment to another; 0 if it is not later.
+fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.unix().saturating_sub(from.unix())).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        DigestListing, RootRule,
+        collection::{CollectRequest, Held},
+        mirror::{RegistryConfig, SyncPolicy},
+    };
+
+    const DAY: i64 = 86_400;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn config(interval: u64) -> MirrorConfig {
+        MirrorConfig {
+            repository: "acme/app".parse().unwrap(),
+            is_enabled: true,
+            external_reference: "registry.example.com/app".parse().unwrap(),
+            external_registry_username: None,
+            external_registry_config: RegistryConfig::default(),
+            root_rule: RootRule::all(),
+            sync_interval: interval,
+            robot: "acme+mirror".parse().unwrap(),
+            skopeo_timeout_interval: 300,
+            architecture_filter: Vec::new(),
+            policy: SyncPolicy { digest_listing: DigestListing::default(), ..SyncPolicy::default() },
+        }
+    }
+
+    #[test]
+    fn a_mirror_is_late_that_has_mirrored_nothing_for_some_intervals() {
+        use SyncStatus as S;
+        let daily = config(86_400);
+        let new = SyncState::new(at(0), Uuid::nil());
+        let late =
+            |config: &MirrorConfig, state: &SyncState, now| Seen { config, state, created: at(0) }.is_late(3, at(now));
+        let state = |sync_status, last_success| SyncState { sync_status, last_success, ..new.clone() };
+        for (status, success, now, expected) in [
+            (S::Success, Some(at(DAY)), 4 * DAY, false),
+            (S::Success, Some(at(DAY)), 4 * DAY + 1, true),
+            (S::Fail, None, 3 * DAY, false),
+            (S::Fail, None, 3 * DAY + 1, true),
+            (S::NeverRun, None, 3 * DAY + 1, true),
+            (S::Syncing, Some(at(0)), 3 * DAY + 1, true),
+            (S::Cancel, Some(at(0)), 9 * DAY, false),
+        ] {
+            assert_eq!(late(&daily, &state(status, success), now), expected, "{status:?} {success:?} {now}");
+        }
+        let later = SyncState { sync_start_date: at(30 * DAY), ..new.clone() };
+        assert!(!late(&daily, &later, 9 * DAY), "its first start lies ahead");
+        assert!(!late(&MirrorConfig { is_enabled: false, ..daily }, &new, 9 * DAY));
+        let often = config(60);
+        assert!(!late(&often, &state(S::Fail, None), 3_600) && late(&often, &state(S::Fail, None), 3_601));
+        assert!(!late(&config(u64::MAX), &new, 9 * DAY));
+    }
+
+    #[test]
+    fn mirrors_are_counted_and_some_are_named() {
+        let (config, new) = (config(60), SyncState::new(at(0), Uuid::nil()));
+        let (warning, status) = (Warning::DeletionsHeld { tags: 30, limit: 10 }, SyncStatus::Syncing);
+        let killed = |expiration| SyncState {
+            sync_status: status,
+            sync_expiration_date: Some(at(expiration)),
+            sync_warning: Some(warning),
+            ..new.clone()
+        };
+        let mut health = MirrorHealth::default();
+        for (number, state) in
+            [killed(1_000), killed(900), killed(9_000), killed(9_941), new.clone()].iter().enumerate()
+        {
+            let created = at(50 - i64::try_from(number).unwrap());
+            health.see(Seen { config: &config, state, created }, number > 0, at(10_000));
+        }
+        assert_eq!((health.mirrors, health.late.count, health.held.count, health.expired.count), (5, 4, 4, 3));
+        assert_eq!((health.claim_expired_seconds, health.since), (9_100, Some(at(46))));
+        for _ in 0..9 {
+            health.see(Seen { config: &config, state: &new, created: at(0) }, true, at(10_000));
+        }
+        assert_eq!((health.late.count, health.late.examples.len()), (13, EXAMPLES));
+    }
+
+    #[test]
+    fn the_last_collection_and_the_last_good_one() {
+        let collection = |start: i64, ended: Option<i64>, is_held: bool, dry_run| Collection {
+            ended_at: ended.map(at),
+            held: is_held.then_some(Held::LinksShrank { links: 1, before: 9_000 }),
+            ..Collection::new(Uuid::nil(), CollectRequest { dry_run, ..CollectRequest::default() }, at(start))
+        };
+        let of = |collections: &[Collection], since: Option<i64>| {
+            let health = CollectionHealth::of(collections, since.map(at), at(1_000));
+            (health.last.map(|last| last.started_at.unix()), health.is_held, health.age_seconds)
+        };
+        let (running, held) = (collection(900, None, false, false), collection(700, Some(750), true, false));
+        let (good, dry) = (collection(500, Some(550), false, false), collection(950, Some(960), false, true));
+        assert_eq!(of(&[], None), (None, false, 0), "nothing to collect");
+        assert_eq!(of(&[], Some(10)), (None, false, 990), "none has begun");
+        assert_eq!(of(std::slice::from_ref(&dry), Some(10)), (None, false, 990));
+        assert_eq!(of(&[dry.clone(), running.clone(), held.clone(), good.clone()], None), (Some(900), true, 450));
+        assert_eq!(of(&[running.clone(), good, held.clone()], None), (Some(900), false, 450), "it went through again");
+        assert_eq!(of(&[running, held], Some(10)), (Some(900), true, 300), "none that is known has ended well");
+    }
+}

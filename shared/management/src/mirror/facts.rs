@@ -1,0 +1,70 @@
+//! What whoever runs the deployment has to know, by the names of the metrics that alarms are made of.
+
+use moorage_domain::{
+    Timestamp,
+    collection::Collection,
+    health::{CollectionHealth, MirrorHealth},
+};
+use moorage_state::{Mirror, Survey, now};
+use serde_json::{Value, json};
+
+use crate::{api::Api, http::error::ApiError};
+
+/// The facts of these mirrors, sorted by name, and of collections.
+pub(crate) async fn view(api: &Api, mirrors: &[Mirror]) -> Result<Value, ApiError> {
+    let mut survey = Survey::new(api.late_intervals, now());
+    for mirror in mirrors {
+        survey.look(&api.table, mirror).await?;
+    }
+    let health = survey.health();
+    let collections = api.table.collections().await?;
+    Ok(facts(&health, &CollectionHealth::of(&collections, health.since, now())))
+}
+
+fn facts(mirrors: &MirrorHealth, collections: &CollectionHealth<'_>) -> Value {
+    json!({
+        "mirrors": mirrors.mirrors,
+        "mirrors_late": mirrors.late.count, "late": mirrors.late.examples,
+        "mirrors_held": mirrors.held.count, "held": mirrors.held.examples,
+        "claims_expired": mirrors.expired.count, "expired": mirrors.expired.examples,
+        "claim_expired_seconds": mirrors.claim_expired_seconds,
+        "collection_held": collections.is_held,
+        "collection_age_seconds": collections.age_seconds,
+        "collection": collections.last.map(collection),
+    })
+}
+
+fn collection(last: &Collection) -> Value {
+    json!({
+        "started_at": last.started_at.iso(), "ended_at": last.ended_at.map(Timestamp::iso),
+        "invocations": last.invocations, "held": last.held,
+        "repositories": last.counts.repositories, "repositories_skipped": last.counts.repositories_skipped,
+        "deleted": last.counts.deleted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::collection::{CollectRequest, Held};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_last_collection_is_shown_as_far_as_it_is() {
+        let (at, id) = (Timestamp::from_unix(7), Uuid::nil());
+        let mut last = Collection::new(id, CollectRequest::default(), at);
+        assert_eq!(collection(&last)["ended_at"], Value::Null);
+        last.ended_at = Some(Timestamp::from_unix(8));
+        last.held = Some(Held::LinksShrank { links: 1, before: 9 });
+        let shown = facts(&MirrorHealth::default(), &CollectionHealth::of(&[last], None, Timestamp::from_unix(9)));
+        assert_eq!(
+            (&shown["collection_held"], &shown["collection_age_seconds"], &shown["mirrors_late"]),
+            (&json!(true), &json!(2), &json!(0))
+        );
+        assert_eq!(
+            (&shown["collection"]["held"], &shown["late"]),
+            (&json!({"reason": "links_shrank", "links": 1, "before": 9}), &json!([]))
+        );
+    }
+}
