@@ -10,6 +10,7 @@ mod failures;
 mod garbage;
 mod generations;
 mod headers;
+mod health;
 mod kills;
 mod lifetime;
 mod locks;
