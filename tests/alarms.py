@@ -188,6 +188,11 @@ def listen():
     topic = boto3.client("sns").create_topic(Name=TOPIC)["TopicArn"]
     url = sqs.create_queue(QueueName=f"{TOPIC}-{NAMESPACE}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     assert all(alarm["AlarmActions"] == [topic] for alarm in described()), "the alarms are this topic's"
     return url

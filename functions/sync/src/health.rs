@@ -12,7 +12,7 @@ pub(crate) async fn report(services: &Services, mirrors: &MirrorHealth) -> Resul
     if services.watched_as.is_empty() {
         return Ok(());
     }
-    let collections = services.engine.table.collections().await?;
+    let collections = services.engine.table.recent_collections().await?;
     let collections = CollectionHealth::of(&collections, mirrors.since, now());
     let metric = |name, unit, value| Metric { name, unit, value };
     #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]

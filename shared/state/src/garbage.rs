@@ -2,4 +2,5 @@
 
 pub(crate) mod collection;
 pub(crate) mod possession;
+pub(crate) mod recent;
 pub(crate) mod sentence;

@@ -17,7 +17,7 @@ pub(crate) async fn view(api: &Api, mirrors: &[Mirror]) -> Result<Value, ApiErro
         survey.look(&api.table, mirror).await?;
     }
     let health = survey.health();
-    let collections = api.table.collections().await?;
+    let collections = api.table.recent_collections().await?;
     Ok(facts(&health, &CollectionHealth::of(&collections, health.since, now())))
 }
 
