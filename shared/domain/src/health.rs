@@ -1,9 +1,8 @@
 //! How a deployment is: what whoever runs it has to be told of its mirrors and its collections.
 
 use crate::{
-    RepositoryName, Timestamp, Warning,
+    Timestamp, Warning,
     collection::Collection,
-    mirror::MirrorConfig,
     status::{SyncState, SyncStatus},
 };
 
@@ -15,11 +14,15 @@ const MIN_LATENESS: u64 = 3_600;
 /// has ended for about a second.
 const MIN_EXPIRED: u64 = 60;
 
-/// What is known of one mirror.
+/// What is known of one mirror, of a repository or of a whole organization.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Its configuration.
-    pub config: &'a MirrorConfig,
+    /// The name of what it mirrors to.
+    pub name: &'a str,
+    /// Whether its schedule runs.
+    pub is_enabled: bool,
+    /// Seconds between scheduled starts.
+    pub sync_interval: u64,
     /// Where it stands.
     pub state: &'a SyncState,
     /// When it was created.
@@ -30,14 +33,17 @@ impl Seen<'_> {
     /// Whether it has mirrored everything for the last time more than `intervals` of its intervals ago, and an hour. One
     /// that is off, was cancelled, or is to start later is not late.
     pub fn is_late(&self, intervals: u64, now: Timestamp) -> bool {
-        let Self { config, state, created } = self;
+        let state = self.state;
         let rests = match state.sync_status {
             SyncStatus::Cancel => true,
             SyncStatus::NeverRun => state.sync_start_date > now,
             _ => false,
         };
-        let allowed = config.sync_interval.saturating_mul(intervals).max(MIN_LATENESS);
-        config.is_enabled && !rests && seconds(state.last_success.unwrap_or(*created), now) > allowed
+        let allowed = self.sync_interval.saturating_mul(intervals).max(MIN_LATENESS);
+        // Earlier releases did not note an organization's last success.
+        let ended = state.last_ended.filter(|_| state.sync_status == SyncStatus::Success);
+        let since = state.last_success.or(ended).unwrap_or(self.created);
+        self.is_enabled && !rests && seconds(since, now) > allowed
     }
 
     /// For how many seconds its claim has been expired, if a sync was killed and none has taken over.
@@ -47,7 +53,7 @@ impl Seen<'_> {
     }
 
     fn has_held_deletions(&self) -> bool {
-        self.config.is_enabled && matches!(self.state.sync_warning, Some(Warning::DeletionsHeld { .. }))
+        self.is_enabled && matches!(self.state.sync_warning, Some(Warning::DeletionsHeld { .. }))
     }
 }
 
@@ -56,15 +62,15 @@ impl Seen<'_> {
 pub struct Group {
     /// How many they are.
     pub count: u64,
-    /// The names of some of them: the first that were seen.
-    pub examples: Vec<RepositoryName>,
+    /// What some of them mirror to: the first that were seen.
+    pub examples: Vec<String>,
 }
 
 impl Group {
-    fn add(&mut self, name: &RepositoryName) {
+    fn add(&mut self, name: &str) {
         self.count += 1;
         if self.examples.len() < EXAMPLES {
-            self.examples.push(name.clone());
+            self.examples.push(name.to_owned());
         }
     }
 }
@@ -89,7 +95,7 @@ pub struct MirrorHealth {
 impl MirrorHealth {
     /// Looks at a mirror, of which the caller says whether it is late.
     pub fn see(&mut self, mirror: Seen<'_>, is_late: bool, now: Timestamp) {
-        let name = &mirror.config.repository;
+        let name = mirror.name;
         self.mirrors += 1;
         self.since = Some(self.since.map_or(mirror.created, |since| since.min(mirror.created)));
         if is_late {
@@ -140,11 +146,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{
-        DigestListing, RootRule,
-        collection::{CollectRequest, Held},
-        mirror::{RegistryConfig, SyncPolicy},
-    };
+    use crate::collection::{CollectRequest, Held};
 
     const DAY: i64 = 86_400;
 
@@ -152,29 +154,15 @@ mod tests {
         Timestamp::from_unix(seconds)
     }
 
-    fn config(interval: u64) -> MirrorConfig {
-        MirrorConfig {
-            repository: "acme/app".parse().unwrap(),
-            is_enabled: true,
-            external_reference: "registry.example.com/app".parse().unwrap(),
-            external_registry_username: None,
-            external_registry_config: RegistryConfig::default(),
-            root_rule: RootRule::all(),
-            sync_interval: interval,
-            robot: "acme+mirror".parse().unwrap(),
-            skopeo_timeout_interval: 300,
-            architecture_filter: Vec::new(),
-            policy: SyncPolicy { digest_listing: DigestListing::default(), ..SyncPolicy::default() },
-        }
+    fn seen(state: &SyncState, sync_interval: u64, is_enabled: bool) -> Seen<'_> {
+        Seen { name: "acme/app", is_enabled, sync_interval, state, created: at(0) }
     }
 
     #[test]
     fn a_mirror_is_late_that_has_mirrored_nothing_for_some_intervals() {
         use SyncStatus as S;
-        let daily = config(86_400);
         let new = SyncState::new(at(0), Uuid::nil());
-        let late =
-            |config: &MirrorConfig, state: &SyncState, now| Seen { config, state, created: at(0) }.is_late(3, at(now));
+        let late = |state: &SyncState, interval, now| seen(state, interval, true).is_late(3, at(now));
         let state = |sync_status, last_success| SyncState { sync_status, last_success, ..new.clone() };
         for (status, success, now, expected) in [
             (S::Success, Some(at(DAY)), 4 * DAY, false),
@@ -185,19 +173,20 @@ mod tests {
             (S::Syncing, Some(at(0)), 3 * DAY + 1, true),
             (S::Cancel, Some(at(0)), 9 * DAY, false),
         ] {
-            assert_eq!(late(&daily, &state(status, success), now), expected, "{status:?} {success:?} {now}");
+            assert_eq!(late(&state(status, success), 86_400, now), expected, "{status:?} {success:?} {now}");
         }
         let later = SyncState { sync_start_date: at(30 * DAY), ..new.clone() };
-        assert!(!late(&daily, &later, 9 * DAY), "its first start lies ahead");
-        assert!(!late(&MirrorConfig { is_enabled: false, ..daily }, &new, 9 * DAY));
-        let often = config(60);
-        assert!(!late(&often, &state(S::Fail, None), 3_600) && late(&often, &state(S::Fail, None), 3_601));
-        assert!(!late(&config(u64::MAX), &new, 9 * DAY));
+        assert!(!late(&later, 86_400, 9 * DAY), "its first start lies ahead");
+        assert!(!seen(&new, 86_400, false).is_late(3, at(9 * DAY)), "it is off");
+        assert!(!late(&state(S::Fail, None), 60, 3_600) && late(&state(S::Fail, None), 60, 3_601));
+        assert!(!late(&new, u64::MAX, 9 * DAY));
+        let ended = SyncState { last_ended: Some(at(8 * DAY)), ..state(S::Success, None) };
+        assert!(!late(&ended, 86_400, 9 * DAY), "that is when it last succeeded");
     }
 
     #[test]
     fn mirrors_are_counted_and_some_are_named() {
-        let (config, new) = (config(60), SyncState::new(at(0), Uuid::nil()));
+        let new = SyncState::new(at(0), Uuid::nil());
         let (warning, status) = (Warning::DeletionsHeld { tags: 30, limit: 10 }, SyncStatus::Syncing);
         let killed = |expiration| SyncState {
             sync_status: status,
@@ -210,12 +199,12 @@ mod tests {
             [killed(1_000), killed(900), killed(9_000), killed(9_941), new.clone()].iter().enumerate()
         {
             let created = at(50 - i64::try_from(number).unwrap());
-            health.see(Seen { config: &config, state, created }, number > 0, at(10_000));
+            health.see(Seen { created, ..seen(state, 60, true) }, number > 0, at(10_000));
         }
         assert_eq!((health.mirrors, health.late.count, health.held.count, health.expired.count), (5, 4, 4, 3));
         assert_eq!((health.claim_expired_seconds, health.since), (9_100, Some(at(46))));
         for _ in 0..9 {
-            health.see(Seen { config: &config, state: &new, created: at(0) }, true, at(10_000));
+            health.see(seen(&new, 60, true), true, at(10_000));
         }
         assert_eq!((health.late.count, health.late.examples.len()), (13, EXAMPLES));
     }

@@ -10,7 +10,7 @@ use moorage_domain::{
     FailureReason, Namespace, Timestamp,
     failure::Failure,
     run::Trigger,
-    status::{NotEligible, SyncEnd, SyncStatus},
+    status::{Findings, NotEligible, SyncEnd, SyncStatus},
     task::{Task, TaskAnswer},
     usage_log::LogEntry,
 };
@@ -166,7 +166,9 @@ impl RunningDiscovery<'_> {
     async fn release(&self, end: SyncEnd, failure: Option<&Failure>) -> Result<(), OrganizationsError> {
         let Organizations { scheduler, settings, .. } = self.organizations;
         let organization = &self.mirror.config.organization;
-        let Some(after) = self.claim.release(end, None, failure).await? else { return Ok(()) };
+        let began = now();
+        let findings = (end == SyncEnd::Success).then_some(Findings { began, warning: None, verified: false });
+        let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
         let (start, now) = (after.state.sync_start_date, now());
         if start < self.mirror.state.sync_start_date {
             // Sync Now came before a start that lay far ahead: the grid begins earlier now.

@@ -26,9 +26,8 @@ async fn a_mirror_is_late_only_if_somebody_should_have_synced_it() {
     create(&world, "distribution", &world.stack.upstream, json!({})).await;
     sync_now(&world).await;
     wait_for(&world, json!({"SUCCESS": 2})).await;
-    let is_late = |facts: &Value, name: &str| {
-        facts["late"].as_array().unwrap().contains(&json!(named(&world, name).to_string()))
-    };
+    let is_late =
+        |facts: &Value, name: &str| facts["late"].as_array().unwrap().contains(&json!(named(&world, name).to_string()));
     let seen = facts(&world).await;
     assert!(seen["mirrors"].as_u64().unwrap() >= 2 && !is_late(&seen, "kept"), "{seen}");
 
@@ -45,4 +44,19 @@ async fn a_mirror_is_late_only_if_somebody_should_have_synced_it() {
     assert!(!is_late(&seen, "left"), "its organization's mirror leaves it out: {seen}");
     change(&world, json!({"is_enabled": false})).await;
     assert!(!is_late(&facts(&world).await, "kept"), "its organization's mirror is off");
+}
+
+#[tokio::test]
+async fn an_organization_is_late_whose_registry_lists_nothing() {
+    let world = World::empty("0silent").await;
+    create(&world, "distribution", &world.stack.upstream, json!({})).await;
+    push(&world, "app", &["v1"]).await;
+    sync_now(&world).await;
+    wait_for(&world, json!({"SUCCESS": 1})).await;
+    let key = Key::within(&world.namespace, "ORGANIZATIONMIRROR");
+    table::set(&world.stack, &key, [("created", AttributeValue::N("1000000000".to_owned()))]).await;
+    let is_late = |facts: &Value| facts["late"].as_array().unwrap().contains(&json!(world.namespace));
+    assert!(!is_late(&facts(&world).await), "it was asked for its repositories just now");
+    table::set(&world.stack, &key, [("last_success", AttributeValue::N("1000000000".to_owned()))]).await;
+    assert!(is_late(&facts(&world).await));
 }

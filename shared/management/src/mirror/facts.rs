@@ -1,7 +1,9 @@
 //! What whoever runs the deployment has to know, by the names of the metrics that alarms are made of.
 
+use std::collections::HashMap;
+
 use moorage_domain::{
-    Timestamp,
+    Namespace, Timestamp,
     collection::Collection,
     health::{CollectionHealth, MirrorHealth},
 };
@@ -10,11 +12,18 @@ use serde_json::{Value, json};
 
 use crate::{api::Api, http::error::ApiError};
 
-/// The facts of these mirrors, sorted by name, and of collections.
-pub(crate) async fn view(api: &Api, mirrors: &[Mirror]) -> Result<Value, ApiError> {
+/// The facts of the mirrors of these namespaces and of their repositories, and of collections.
+pub(crate) async fn view(api: &Api, namespaces: &[Namespace], mirrors: &[Mirror]) -> Result<Value, ApiError> {
     let mut survey = Survey::new(api.late_intervals, now());
+    let mut of = HashMap::<_, Vec<_>>::new();
     for mirror in mirrors {
-        survey.look(&api.table, mirror).await?;
+        of.entry(mirror.config.repository.namespace()).or_default().push(mirror);
+    }
+    for namespace in namespaces {
+        survey.enter(&api.table, namespace).await?;
+        for mirror in of.remove(namespace).unwrap_or_default() {
+            survey.look(&api.table, mirror).await?;
+        }
     }
     let health = survey.health();
     let collections = api.table.recent_collections().await?;

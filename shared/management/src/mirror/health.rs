@@ -70,8 +70,9 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
 
 /// `GET superuser/mirror/health`.
 pub(crate) async fn get_numbers(api: &Api) -> Result<Answer, ApiError> {
-    let mirrors = mirrors(api, api.table.namespaces().await?).await?;
-    let facts = facts::view(api, &mirrors).await?;
+    let namespaces = api.table.namespaces().await?;
+    let mirrors = mirrors(api, namespaces.clone()).await?;
+    let facts = facts::view(api, &namespaces, &mirrors).await?;
     let mirrors = enabled(mirrors);
     let health = Health::of(&mirrors, now());
     let mut view = health.view(pending(api, &mirrors).await?);

@@ -7,7 +7,7 @@ use moorage_domain::{
     health::{MirrorHealth, Seen},
 };
 
-use crate::{Mirror, StateError, Table};
+use crate::{Mirror, OrganizationMirror, StateError, Table};
 
 /// Looks at mirrors, one namespace after the other.
 #[derive(Debug)]
@@ -16,14 +16,16 @@ pub struct Survey {
     /// How many intervals a mirror may be without success.
     intervals: u64,
     now: Timestamp,
-    /// The repositories that the mirror of the organization last asked for syncs at its starts.
-    synced: Option<(Namespace, HashSet<RepositoryName>)>,
+    /// The mirror of the organization whose repositories are looked at.
+    organization: Option<OrganizationMirror>,
+    /// The repositories that it syncs at its starts, once somebody has asked for them.
+    synced: Option<HashSet<RepositoryName>>,
 }
 
 impl Survey {
     /// One that finds mirrors late `intervals` of their intervals after their last success.
     pub fn new(intervals: u64, now: Timestamp) -> Self {
-        Self { health: MirrorHealth::default(), intervals, now, synced: None }
+        Self { health: MirrorHealth::default(), intervals, now, organization: None, synced: None }
     }
 
     /// What was found so far.
@@ -31,33 +33,41 @@ impl Survey {
         self.health
     }
 
-    /// Looks at a mirror.
+    /// Comes to a namespace, and looks at the mirror of its organization, if it has one.
+    pub async fn enter(&mut self, table: &Table, namespace: &Namespace) -> Result<(), StateError> {
+        self.organization = table.organization_mirror(namespace).await?;
+        self.synced = None;
+        if let Some(OrganizationMirror { config, state, created, .. }) = &self.organization {
+            let (is_enabled, sync_interval) = (config.is_enabled, config.sync_interval);
+            let seen = Seen { name: namespace.as_str(), is_enabled, sync_interval, state, created: *created };
+            self.health.see(seen, seen.is_late(self.intervals, self.now), self.now);
+        }
+        Ok(())
+    }
+
+    /// Looks at the mirror of a repository of the namespace.
     pub async fn look(&mut self, table: &Table, mirror: &Mirror) -> Result<(), StateError> {
-        let seen = Seen { config: &mirror.config, state: &mirror.state, created: mirror.created };
+        let Mirror { config, state, created, .. } = mirror;
+        let (name, is_enabled, sync_interval) = (config.repository.as_str(), config.is_enabled, config.sync_interval);
+        let seen = Seen { name, is_enabled, sync_interval, state, created: *created };
         let is_late = seen.is_late(self.intervals, self.now)
-            && (!mirror.is_discovered || self.is_synced(table, &mirror.config.repository).await?);
+            && (!mirror.is_discovered || self.is_synced(table, &config.repository).await?);
         self.health.see(seen, is_late, self.now);
         Ok(())
     }
 
-    /// Whether its organization's mirror syncs a repository: it is on, and the registry still has the repository.
+    /// Whether its organization's mirror syncs a repository: it is on, and leaves the repository not out.
     async fn is_synced(&mut self, table: &Table, repository: &RepositoryName) -> Result<bool, StateError> {
-        let organization = repository.namespace();
-        let synced = match self.synced.take().filter(|(asked, _)| *asked == organization) {
-            Some((_, synced)) => synced,
-            None => synced(table, &organization).await?,
+        if !self.organization.as_ref().is_some_and(|mirror| mirror.config.is_enabled) {
+            return Ok(false);
+        }
+        let synced = match self.synced.take() {
+            Some(synced) => synced,
+            None => {
+                let discovered = table.discovered(&repository.namespace()).await?.into_iter();
+                discovered.filter(|found| found.skipped.is_none()).map(|found| found.repository).collect()
+            }
         };
-        let is_synced = synced.contains(repository);
-        self.synced = Some((organization, synced));
-        Ok(is_synced)
+        Ok(self.synced.insert(synced).contains(repository))
     }
-}
-
-async fn synced(table: &Table, organization: &Namespace) -> Result<HashSet<RepositoryName>, StateError> {
-    let mirror = table.organization_mirror(organization).await?;
-    if !mirror.is_some_and(|mirror| mirror.config.is_enabled) {
-        return Ok(HashSet::new());
-    }
-    let discovered = table.discovered(organization).await?.into_iter().filter(|found| found.skipped.is_none());
-    Ok(discovered.map(|found| found.repository).collect())
 }
