@@ -143,13 +143,14 @@ impl Table {
     }
 
     /// Marks an organization's mirror as deleted, which ends a running discovery. Its repositories are still to be
-    /// released. [`StateError::NotFound`] if there is none.
+    /// released. [`StateError::NotFound`] if there is none, or it was marked before: of several callers one has deleted it.
     pub async fn mark_organization_mirror_deleted(&self, organization: &Namespace) -> Result<(), StateError> {
         let deleted = AttributeValue::Bool(true);
         let id = AttributeValue::S(Uuid::new_v4().to_string());
         let values = [("is_deleted".to_owned(), deleted), ("sync_transaction_id".to_owned(), id)];
         let update = self.set(Key::OrganizationMirror(organization), Item::from(values));
-        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", "pk");
+        let condition = "attribute_exists(#pk) AND NOT #is_deleted = :is_deleted";
+        let update = update.condition_expression(condition).expression_attribute_names("#pk", "pk");
         match conditional(update).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
