@@ -110,11 +110,13 @@ impl Warning {
         matches!(self, Self::CredentialsDropped(_) | Self::CredentialsWithheld { .. })
     }
 
-    /// The settings that it is about, by their names in the API: those that were dropped, or those of the robot's
-    /// external registry that would allow what was not done.
+    /// The settings that it is about, by their names in the API: those that were dropped, or those of the mirror or of the
+    /// robot's external registry that would allow what was not done.
     pub fn settings(self) -> Vec<&'static str> {
         match self {
-            Self::DeletionsHeld { .. } | Self::ListIncomplete { .. } | Self::AttachmentsIncomplete { .. } => Vec::new(),
+            Self::DeletionsHeld { .. } => vec!["deletion_limit"],
+            Self::ListIncomplete { .. } => vec!["deletion_grace"],
+            Self::AttachmentsIncomplete { .. } => Vec::new(),
             Self::CredentialsDropped(dropped) => dropped.settings(),
             Self::CredentialsWithheld { insecure, proxy } => {
                 let all = [("allow_insecure", insecure), ("allow_proxy", proxy)];
@@ -182,6 +184,8 @@ mod tests {
         assert_eq!(wire, serde_json::json!({"reason": warning.reason(), "tags": 30, "limit": 10}));
         assert_eq!(serde_json::from_value::<Warning>(wire).unwrap(), warning);
         for warning in [
+            warning,
+            Warning::ListIncomplete { tags: 2 },
             Warning::CredentialsDropped(Dropped { http_proxy: true, ..Dropped::default() }),
             Warning::CredentialsWithheld { insecure: false, proxy: true },
         ] {

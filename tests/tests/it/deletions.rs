@@ -49,7 +49,7 @@ async fn more_that_vanished_than_one_sync_may_delete_is_held_back() {
     let tags = ["status", "tags_total", "tags_done", "tags_pruned"].map(|key| run[key].clone());
     assert_eq!(tags, [json!("SUCCESS"), json!(2), json!(2), json!(0)], "{run}");
     assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("deletions_held"), &json!(12)), "{run}");
-    assert_eq!(run["warning"]["limit"], 10);
+    assert_eq!((&run["warning"]["limit"], &run["warning"]["settings"]), (&json!(10), &json!(["deletion_limit"])));
     for name in &old {
         let outcome = outcome(&run, name);
         assert_eq!((&outcome["outcome"], &outcome["cause"]), (&json!("held"), &json!("vanished")));
@@ -67,7 +67,10 @@ async fn more_that_vanished_than_one_sync_may_delete_is_held_back() {
     world.change_mirror(rule(&["v*", "old-1*", "old-2"])).await;
     let run = world.sync().await;
     assert_eq!((&run["tags_pruned"], &run["warning"]["tags"]), (&json!(8), &json!(4)), "{run}");
-    assert_eq!(run["warning"]["reason"], "list_incomplete");
+    assert_eq!(
+        (&run["warning"]["reason"], &run["warning"]["settings"]),
+        (&json!("list_incomplete"), &json!(["deletion_grace"]))
+    );
     proxy.heal();
     assert_eq!(world.sync().await.get("warning"), None, "it is gone with its cause");
     assert!(world.mirror().await.get("sync_warning").is_none());
