@@ -41,11 +41,12 @@ async fn one_of_those_who_delete_the_same_has_deleted_it() {
     let role = || Some(json!({"role": "read"}));
     let team = format!("{organization}/team/crew");
     put(&team, Some(json!({"role": "member"}))).await;
+    for name in ["plain", "unused"] {
+        put(&format!("{organization}/robots/{name}"), None).await;
+    }
     for member in ["bot", "plain"] {
-        put(&format!("{organization}/robots/{member}"), None).await;
         put(&format!("{team}/members/{}+{member}", world.namespace), None).await;
     }
-    put(&format!("{organization}/robots/unused"), None).await;
     put(&format!("{repository}/permissions/team/crew"), role()).await;
     put(&format!("{repository}/permissions/user/{robot}"), role()).await;
     put(&format!("{repository}/permissions/user/{}+plain", world.namespace), role()).await;
