@@ -118,9 +118,10 @@ async fn a_deleted_tag_that_is_only_refused_goes_after_some_complete_lists_witho
     assert_eq!(world.sync().await["tags_copied"], 1);
     world.change_mirror(json!({"deletion_grace": 0})).await;
     assert_eq!(world.mirror().await["deletion_grace"], 0);
-    proxy.fault("GET", "tags/list", ALWAYS, list(&world, &tags[2..]));
     // One that sends us to log in does not say that the tag is gone, whatever is missing there.
     for fault in [Fault::Status(400, vec![]), Fault::Status(302, vec![("location", "/login".to_owned())])] {
+        proxy.heal();
+        proxy.fault("GET", "tags/list", ALWAYS, list(&world, &tags[2..]));
         for method in ["HEAD", "GET"] {
             proxy.fault(method, "manifests/gone", ALWAYS, fault.clone());
         }
