@@ -156,7 +156,8 @@ pub struct ReferrerList {
     pub referrers: Vec<Referrer>,
     /// How many others there are.
     pub unreadable: usize,
-    /// Whether it is an index at all: it says so, or lists something.
+    /// Whether it is an index at all: it says so or lists something; or it does not say what it is, as Go's encoder leaves
+    /// out what is empty, and has nothing of an image.
     pub is_index: bool,
     /// Whether an entry of no artifact's kind is for a platform, as images are, and referrers not.
     pub has_platforms: bool,
@@ -189,14 +190,23 @@ pub fn is_attached_tag(tag: &TagName) -> bool {
 /// Parses a list of referrers, or a manifest as one; [`Refusal::TooLarge`] if it takes more than [`MAX_WEIGHT`]. An entry
 /// that cannot be read spoils no other.
 pub fn parse(bytes: &[u8]) -> Result<ReferrerList, Refusal> {
-    let (mut list, mut left, mut has_version) = (ReferrerList::default(), MAX_WEIGHT, false);
+    let (mut list, mut left, mut version) = (ReferrerList::default(), MAX_WEIGHT, None);
+    let mut is_other = false;
     let mut reader = Reader::new(bytes)?;
-    let read = reader.fields(&["schemaVersion", "mediaType", "manifests"], |reader, key| {
+    let read = reader.fields(&["schemaVersion", "mediaType", "manifests", "config", "layers"], |reader, key| {
         match key {
-            "schemaVersion" => has_version = reader.integer()?.is_some(),
+            "schemaVersion" => version = reader.integer()?,
             "mediaType" => {
                 let media_type = reader.text()?.unwrap_or_default();
-                list.is_index |= media_type.parse::<MediaType>().is_ok_and(MediaType::is_index);
+                let is_index = media_type.parse::<MediaType>().is_ok_and(MediaType::is_index);
+                list.is_index |= is_index;
+                is_other |= !is_index && !media_type.is_empty();
+            }
+            "config" | "layers" => {
+                if !reader.null()? {
+                    is_other = true;
+                    reader.skip()?;
+                }
             }
             _ => {
                 list.is_index = true;
@@ -220,7 +230,10 @@ pub fn parse(bytes: &[u8]) -> Result<ReferrerList, Refusal> {
         Ok(())
     });
     match read {
-        Ok(_) if has_version => Ok(list),
+        Ok(_) if version.is_some() => {
+            let is_index = list.is_index || version == Some(2) && !is_other;
+            Ok(ReferrerList { is_index, ..list })
+        }
         Err(JsonError::Long(_)) => Err(Refusal::TooLarge),
         Ok(_) | Err(_) => Err(Refusal::Malformed("no list of referrers".into())),
     }
@@ -329,7 +342,11 @@ mod tests {
         for (list, is_index) in [
             (r#"{"schemaVersion":2,"manifests":null}"#, true),
             (r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#, true),
+            (r#"{"schemaVersion":2}"#, true),
+            (r#"{"schemaVersion":2,"mediaType":"","config":null}"#, true),
             (r#"{"schemaVersion":2,"layers":[]}"#, false),
+            (r#"{"schemaVersion":1,"fsLayers":[]}"#, false),
+            (r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#, false),
         ] {
             assert_eq!(parse(list.as_bytes()), Ok(ReferrerList { is_index, ..ReferrerList::default() }), "{list}");
         }

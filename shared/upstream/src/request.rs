@@ -12,7 +12,7 @@ use crate::{
     answer::{Answer, Head, MAX_ERROR_BODY},
     auth::{Auth, Authorization, Login},
     challenge::Challenge,
-    error::transport_error,
+    error::{Unread, transport_error},
     http::{How, Http},
     places::{Place, Places},
     retry::Backoff,
@@ -107,14 +107,14 @@ impl Requests {
         Box::pin(whole).await.unwrap_or(Answer { head, body: bytes::Bytes::new() })
     }
 
-    /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the
-    /// connection breaks.
+    /// Streams a list of at most `limit` bytes into what `begin` makes; once more from the start where the connection
+    /// breaks.
     pub(crate) async fn read<T>(
         &self,
         url: &Url,
         (limit, what): (usize, &str),
         begin: impl Fn() -> T,
-        take: impl Fn(&mut T, &[u8]) -> Result<(), UpstreamError>,
+        take: impl Fn(&mut T, &[u8]) -> Result<(), Unread>,
     ) -> Result<(Head, T), UpstreamError> {
         let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
         loop {
@@ -133,7 +133,10 @@ impl Requests {
                         if length > limit {
                             return Err(UpstreamError::TooLarge { what: what.to_owned(), limit });
                         }
-                        take(&mut document, &chunk)?;
+                        take(&mut document, &chunk).map_err(|unread| match unread {
+                            Unread::NoList => UpstreamError::no_list(url, what),
+                            Unread::Failed(error) => error,
+                        })?;
                     }
                     Ok(None) => return Ok((head, document)),
                     Err(error) => break error,
