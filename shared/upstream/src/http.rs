@@ -54,12 +54,15 @@ pub(crate) struct How {
     pub(crate) alone: bool,
     /// Whether a refusal is not the last word: there is another way to ask.
     pub(crate) is_trial: bool,
+    /// Whether it is the last thing that is asked for, and can do without an answer: being refused for long says nothing
+    /// of other requests, and ends it.
+    pub(crate) is_extra: bool,
 }
 
 impl How {
     /// So often; there is another way.
     pub(crate) fn trial(tries: u32) -> Self {
-        Self { tries, fresh: false, alone: false, is_trial: true }
+        Self { tries, fresh: false, alone: false, is_trial: true, is_extra: false }
     }
 
     /// The same on a new connection, if `fresh`.
@@ -77,6 +80,11 @@ impl Http {
     /// How most requests are made.
     pub(crate) fn usual(&self) -> How {
         How { is_trial: false, ..How::trial(self.limits.attempts) }
+    }
+
+    /// How what is attached to images is asked for.
+    pub(crate) fn extra(&self) -> How {
+        How { is_extra: true, ..self.usual() }
     }
 
     /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
@@ -150,6 +158,9 @@ impl Http {
             match &result {
                 Ok((head, _)) => {
                     self.meter.heard();
+                    if counts(head) && self.is_refused_alone(head, how) {
+                        return result.map(|(.., answer)| answer);
+                    }
                     if counts(head) {
                         self.meter.observe(head.status, &head.headers);
                     }
@@ -234,6 +245,13 @@ impl Http {
         let is_long = until > rate_limit::after(self.limits.max_wait);
         let is_of_the_way = how.is_trial && is_long && self.meter.has_left_alone();
         until <= rate_limit::after(LONGEST_WAIT) && !is_of_the_way
+    }
+
+    /// Whether an answer says that what can be done without is refused for longer than is waited for. Where that is meant
+    /// for all requests, the next one of another kind is told so, too.
+    fn is_refused_alone(&self, head: &Head, how: How) -> bool {
+        let told = rate_limit::told(head.status, &head.headers);
+        how.is_extra && told.is_some_and(|until| until > rate_limit::after(self.limits.max_wait))
     }
 
     fn answered(&self, to: Recipient) {

@@ -51,18 +51,6 @@ impl Requests {
     }
 
     /// A whole answer, successful or not. Being refused is part of logging in.
-    pub(crate) async fn fetch(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        limit: usize,
-        what: &str,
-    ) -> Result<Answer, UpstreamError> {
-        self.fetch_so((method, url, headers), self.http.usual(), (limit, what)).await
-    }
-
-    /// As [`Self::fetch`], in this way.
     pub(crate) async fn fetch_so(
         &self,
         (method, url, headers): (Method, &Url, HeaderMap),
