@@ -151,7 +151,7 @@ impl Requests {
 
     /// Explains a refusal by the credentials that were not sent, or of no use.
     async fn judge(&self, head: &Head, how: How) -> Result<(), UpstreamError> {
-        if !head.is_own || head.status.is_success() || how.is_trial {
+        if !head.is_own || head.status.is_success() || how.is_trial() {
             return Ok(());
         }
         self.auth.explanation(head.status).await.map_or(Ok(()), Err)

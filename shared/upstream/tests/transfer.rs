@@ -192,9 +192,8 @@ async fn a_registry_that_refuses_the_lists_of_referrers_alone_for_long_is_asked_
     let long = [("retry-after", "3600".to_owned()), ("ratelimit", "\"a\";r=0;t=3600".to_owned())];
     for (code, header) in [(429, &long[0]), (503, &long[0]), (429, &long[1])] {
         let header = header.clone();
-        let own = Server::start(move |_, seen| match seen.path.contains("/referrers/") {
-            true => status(code, vec![header.clone()]),
-            false => ok(MANIFEST),
+        let own = Server::start(move |_, seen| {
+            if seen.path.contains("/referrers/") { status(code, vec![header.clone()]) } else { ok(MANIFEST) }
         })
         .await;
         let meter = Meter::default();
