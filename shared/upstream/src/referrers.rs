@@ -71,7 +71,8 @@ enum Next {
 async fn next(requests: &Requests, pages: &mut Pages) -> Result<Next, UpstreamError> {
     let Some(url) = pages.take()? else { return Ok(Next::End) };
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MediaType::OciIndex.as_str()))]);
-    let answer = requests.fetch(Method::GET, &url, accept, MAX_MANIFEST_SIZE, "a page of the referrers").await?;
+    let limit = (MAX_MANIFEST_SIZE, "a page of the referrers");
+    let answer = requests.fetch_so((Method::GET, &url, accept), requests.http.extra(), limit).await?;
     // Registries without the API say so in many ways.
     if matches!(answer.head.status.as_u16(), 400 | 404 | 405 | 501) {
         return Ok(Next::NoApi(answer.into_error(&url)));

@@ -51,18 +51,6 @@ impl Requests {
     }
 
     /// A whole answer, successful or not. Being refused is part of logging in.
-    pub(crate) async fn fetch(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        limit: usize,
-        what: &str,
-    ) -> Result<Answer, UpstreamError> {
-        self.fetch_so((method, url, headers), self.http.usual(), (limit, what)).await
-    }
-
-    /// As [`Self::fetch`], in this way.
     pub(crate) async fn fetch_so(
         &self,
         (method, url, headers): (Method, &Url, HeaderMap),
@@ -166,7 +154,7 @@ impl Requests {
 
     /// Explains a refusal by the credentials that were not sent, or of no use.
     async fn judge(&self, head: &Head, how: How) -> Result<(), UpstreamError> {
-        if !head.is_own || head.status.is_success() || how.is_trial {
+        if !head.is_own || head.status.is_success() || how.is_trial() {
             return Ok(());
         }
         self.auth.explanation(head.status).await.map_or(Ok(()), Err)
