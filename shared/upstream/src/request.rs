@@ -116,7 +116,7 @@ impl Requests {
         begin: impl Fn() -> T,
         take: impl Fn(&mut T, &[u8]) -> Result<(), UpstreamError>,
     ) -> Result<(Head, T), UpstreamError> {
-        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
+        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.tries);
         loop {
             let stream = self.stream(url, HeaderMap::new(), self.http.usual()).await?;
             if !stream.head.status.is_success() {
