@@ -103,15 +103,15 @@ pub struct ServiceError {
 
 impl ServiceError {
     /// The failure `error` of a service, with the code and the HTTP status of its answer, if one came.
-    pub fn new<E>(service: &'static str, code: Option<&str>, status: Option<u16>, error: E) -> Self
+    pub fn new<E>(service: &'static str, code: Option<String>, status: Option<u16>, error: E) -> Self
     where
         E: Error + Send + Sync + 'static,
     {
         Self {
             service,
             operation: operation::<E>(),
-            kind: ServiceErrorKind::of(code, status),
-            code: code.map(str::to_owned),
+            kind: ServiceErrorKind::of(code.as_deref(), status),
+            code,
             source: Arc::new(error),
         }
     }
@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_refused_and_why() {
-        let error = ServiceError::new("DynamoDB", Some("AccessDeniedException"), Some(400), Wrapped(PutItemError));
+        let error =
+            ServiceError::new("DynamoDB", Some("AccessDeniedException".into()), Some(400), Wrapped(PutItemError));
         let expected = "DynamoDB denies access to PutItem (AccessDeniedException): service error: \
                         no identity-based policy allows the action";
         assert_eq!((error.to_string(), format!("{error:?}")), (expected.to_owned(), expected.to_owned()));
@@ -233,7 +234,7 @@ mod tests {
             (None, None, Unavailable),
         ] {
             assert_eq!(ServiceErrorKind::of(code, status), kind, "{code:?} {status:?}");
-            let error = ServiceError::new("S3", code, status, PutItemError);
+            let error = ServiceError::new("S3", code.map(str::to_owned), status, PutItemError);
             assert_eq!(ServiceErrorKind::of(error.portable_code(), None), kind, "{code:?} {status:?}");
             assert_eq!(kind.is_operators(), matches!(kind, AccessDenied | Missing));
         }

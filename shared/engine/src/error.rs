@@ -82,17 +82,13 @@ impl From<Refusal> for WorkError {
 
 impl From<StateError> for WorkError {
     fn from(error: StateError) -> Self {
-        Self::Failed(Failure::of(FailureReason::StorageError, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
 impl From<SecretError> for WorkError {
     fn from(error: SecretError) -> Self {
-        let reason = match error {
-            SecretError::Undecryptable => FailureReason::DecryptionFailed,
-            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
-        };
-        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
@@ -111,8 +107,9 @@ mod tests {
 
     #[test]
     fn what_a_service_refuses_keeps_its_code() {
-        let denied =
-            |service| ServiceError::new(service, Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
+        let denied = |service| {
+            ServiceError::new(service, Some("AccessDeniedException".into()), Some(400), std::io::Error::other("no"))
+        };
         for error in [
             WorkError::from(StateError::from(denied("DynamoDB"))),
             StorageError::from(denied("S3")).into(),

@@ -30,7 +30,7 @@ use moorage_domain::{
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Right, StateError, now};
+use moorage_state::{Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -41,7 +41,6 @@ use self::{
     heartbeat::Heartbeat,
     invocation::{Invocation, Work},
     progress::Progress,
-    slot::Vacancy,
 };
 use crate::{engine::Engine, error::SyncError, fault::caught};
 

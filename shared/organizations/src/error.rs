@@ -53,17 +53,13 @@ impl From<UpstreamError> for RoundError {
 
 impl From<StateError> for RoundError {
     fn from(error: StateError) -> Self {
-        Self::Failed(Failure::of(FailureReason::StorageError, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
 impl From<SecretError> for RoundError {
     fn from(error: SecretError) -> Self {
-        let reason = match error {
-            SecretError::Undecryptable => FailureReason::DecryptionFailed,
-            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
-        };
-        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
@@ -73,24 +69,5 @@ impl From<TransitionError> for RoundError {
             TransitionError::State(error) => error.into(),
             TransitionError::NotFound | TransitionError::NotEligible(_) | TransitionError::ClaimLost => Self::ClaimLost,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_service_refuses_keeps_its_code() {
-        let denied =
-            |service| ServiceError::new(service, Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
-        for error in [RoundError::from(StateError::from(denied("DynamoDB"))), SecretError::from(denied("KMS")).into()] {
-            let RoundError::Failed(failure) = error else { panic!("{error:?}") };
-            let code = failure.code.as_deref();
-            assert_eq!((failure.reason, code), (FailureReason::StorageError, Some("AccessDeniedException")));
-            assert!(failure.is_operators());
-        }
-        let RoundError::Failed(failure) = SecretError::Undecryptable.into() else { panic!() };
-        assert_eq!((failure.reason, failure.code), (FailureReason::DecryptionFailed, None));
     }
 }

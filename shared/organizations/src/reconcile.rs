@@ -13,7 +13,7 @@ use moorage_domain::{
     status::{SyncState, SyncStatus},
     task::{Order, Task},
 };
-use moorage_schedule::{SchedulePlan, Scheduler};
+use moorage_schedule::Scheduler;
 use moorage_state::{OrganizationMirror, now};
 use tokio::time::timeout_at;
 
@@ -107,11 +107,7 @@ impl Organizations {
 
     /// Makes the schedule of a mirror again. A start that has come meanwhile is served at once.
     async fn mend(&self, mirror: OrganizationMirror) -> Result<(), OrganizationsError> {
-        let make = |OrganizationMirror { config, state, .. }: &OrganizationMirror| {
-            let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
-            let organization = config.organization.clone();
-            async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
-        };
+        let make = |timetable| self.scheduler.follow(timetable, false, now());
         self.table.follow_organization_mirror(&mirror, make).await
     }
 

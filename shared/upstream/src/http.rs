@@ -1,4 +1,4 @@
-//! One request and its attempts: retries, limits, counters.
+//! One request and its tries: retries, limits, counters.
 
 use std::{
     sync::Arc,
@@ -30,7 +30,7 @@ const MAX_SILENCES: u32 = 2;
 /// How often one request is refused while others are answered before that counts as being tried in vain: with turns, a
 /// few times. A registry that always refuses the same one must not keep a run for ever.
 const MOST_REFUSALS: u32 = 32;
-/// From so many attempts on that failed while others were under way, a request is made alone.
+/// From so many tries on that failed while others were under way, a request is made alone.
 const MAX_CROWDED: u32 = 2;
 
 /// Requests with retries, but without authentication: what token servers get.
@@ -93,7 +93,7 @@ impl Http {
 
     /// How most requests are made.
     pub(crate) fn usual(&self) -> How {
-        How { need: Need::Whole, ..How::trial(self.limits.attempts) }
+        How { need: Need::Whole, ..How::trial(self.limits.tries) }
     }
 
     /// How what is attached to images is asked for.
@@ -145,7 +145,7 @@ impl Http {
         .await
     }
 
-    /// Makes an exchange until it comes to something lasting. Each attempt after the first has a new connection. Where
+    /// Makes an exchange until it comes to something lasting. Each try after the first has a new connection. Where
     /// several failed while other requests were under way, the next ones wait for these; if that helps, the registry is
     /// asked one thing at a time from then on.
     async fn retrying<T, F>(

@@ -104,7 +104,7 @@ impl Requests {
         begin: impl Fn() -> T,
         take: impl Fn(&mut T, &[u8]) -> Result<(), Unread>,
     ) -> Result<(Head, T), UpstreamError> {
-        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
+        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.tries);
         loop {
             let stream = self.stream(url, HeaderMap::new(), self.http.usual()).await?;
             if !stream.head.status.is_success() {

@@ -262,14 +262,12 @@ impl ClaimedMirror<'_> {
     ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
-        let (config, state) = (&self.mirror.config, &after.state);
-        if state.sync_start_date < self.mirror.state.sync_start_date && !self.mirror.is_discovered {
-            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
-            let plan = SchedulePlan::new(state.sync_start_date, after.sync_interval, after.is_enabled, now);
-            scheduler.ensure(&config.repository, &plan).await?;
+        let earlier = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now);
+        if let Some(plan) = earlier.filter(|_| !self.mirror.is_discovered) {
+            scheduler.ensure(&after.of, &plan).await?;
         }
-        if let Some(delay) = state.retry_delay(now, self.engine.settings.retry_backoff) {
-            let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Retry };
+        if let Some(delay) = after.state.retry_delay(now, self.engine.settings.retry_backoff) {
+            let request = SyncRequest { repository: self.mirror.config.repository.clone(), trigger: Trigger::Retry };
             scheduler.once(request, now.plus(delay)).await?;
         }
         Ok(())

@@ -189,7 +189,7 @@ impl Copier {
     }
 
     /// Fetches a manifest. It is stored at once: many registries count how often a manifest is fetched, so it should not be
-    /// fetched again if its blobs take several attempts.
+    /// fetched again if its blobs take several tries.
     async fn receive(
         &self,
         digest: &Digest,
