@@ -126,7 +126,7 @@ impl Claim {
         match &self.of {
             MirrorOf::Repository(name) => self.table.renew_claim(name, transaction, now, expiration).await?,
             MirrorOf::Organization(name) => {
-                self.table.renew_organization_claim(name, transaction, now, expiration).await?
+                self.table.renew_organization_claim(name, transaction, now, expiration).await?;
             }
         }
         self.expiration.store(expiration.unix(), Ordering::Relaxed);
