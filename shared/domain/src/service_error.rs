@@ -137,6 +137,18 @@ impl ServiceError {
         }
     }
 
+    /// Which service failed at what, and by which code: all of it but what the service said.
+    pub fn summary(&self) -> String {
+        let (service, operation) = (self.service, &self.operation);
+        let code = self.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        match self.kind {
+            ServiceErrorKind::AccessDenied => format!("{service} denies access to {operation}{code}"),
+            ServiceErrorKind::Throttled => format!("{service} throttles {operation}{code}"),
+            ServiceErrorKind::Missing => format!("{service} does not have what {operation} names{code}"),
+            ServiceErrorKind::Unavailable => format!("{service} failed at {operation}{code}"),
+        }
+    }
+
     /// The service's name.
     pub fn service(&self) -> &'static str {
         self.service
@@ -150,17 +162,7 @@ impl ServiceError {
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (service, operation) = (self.service, &self.operation);
-        match self.kind {
-            ServiceErrorKind::AccessDenied => write!(f, "{service} denies access to {operation}")?,
-            ServiceErrorKind::Throttled => write!(f, "{service} throttles {operation}")?,
-            ServiceErrorKind::Missing => write!(f, "{service} does not have what {operation} names")?,
-            ServiceErrorKind::Unavailable => write!(f, "{service} failed at {operation}")?,
-        }
-        if let Some(code) = &self.code {
-            write!(f, " ({code})")?;
-        }
-        write!(f, ": {}", chain(&*self.source))
+        write!(f, "{}: {}", self.summary(), chain(&*self.source))
     }
 }
 

@@ -108,7 +108,12 @@ mod tests {
     #[test]
     fn what_a_service_refuses_keeps_its_code() {
         let denied = |service| {
-            ServiceError::new(service, Some("AccessDeniedException".into()), Some(400), std::io::Error::other("no"))
+            ServiceError::new(
+                service,
+                Some("AccessDeniedException".into()),
+                Some(400),
+                std::io::Error::other("arn:aws:x"),
+            )
         };
         for error in [
             WorkError::from(StateError::from(denied("DynamoDB"))),
@@ -119,6 +124,7 @@ mod tests {
             let code = failure.code.as_deref();
             assert_eq!((failure.reason, code), (FailureReason::StorageError, Some("AccessDeniedException")));
             assert!(failure.is_operators());
+            assert!(!failure.message.contains("arn:") && failure.logged().contains("arn:"), "{failure:?}");
         }
         let WorkError::Failed(failure) = SecretError::Undecryptable.into() else { panic!() };
         assert_eq!((failure.reason, failure.code), (FailureReason::DecryptionFailed, None));

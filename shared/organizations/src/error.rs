@@ -42,6 +42,12 @@ pub(crate) fn unusable(error: impl std::error::Error) -> RoundError {
     RoundError::Failed(Failure::of(FailureReason::UnknownError, &error))
 }
 
+impl From<OrganizationsError> for RoundError {
+    fn from(error: OrganizationsError) -> Self {
+        Self::Failed(Failure::of(FailureReason::UnknownError, &error).caused_by(error.service()))
+    }
+}
+
 impl From<UpstreamError> for RoundError {
     fn from(error: UpstreamError) -> Self {
         match error {
@@ -68,6 +74,28 @@ impl From<TransitionError> for RoundError {
         match error {
             TransitionError::State(error) => error.into(),
             TransitionError::NotFound | TransitionError::NotEligible(_) | TransitionError::ClaimLost => Self::ClaimLost,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_service_says_is_told_nobody() {
+        let denied = |service| {
+            let said = std::io::Error::other("User: arn:aws:sts::1:assumed-role/sync is not authorized");
+            ServiceError::new(service, Some("AccessDeniedException".into()), Some(400), said)
+        };
+        for error in [
+            RoundError::from(StateError::from(denied("DynamoDB"))),
+            SecretError::from(denied("KMS")).into(),
+            OrganizationsError::from(ScheduleError::from(denied("Lambda"))).into(),
+        ] {
+            let RoundError::Failed(failure) = error else { panic!("{error:?}") };
+            assert!(!failure.message.contains("arn:") && failure.logged().contains("arn:"), "{failure:?}");
+            assert_eq!(failure.code.as_deref(), Some("AccessDeniedException"));
         }
     }
 }

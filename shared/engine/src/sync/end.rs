@@ -227,7 +227,7 @@ impl ClaimedMirror<'_> {
         // Whatever this invocation has left behind is shut out, too.
         let run = self.engine.attempt(&self.claim, &config.repository, id, new).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };
-        tracing::error!(repository = %config.repository, error = failure.message, "the sync was given up");
+        tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
         let run = Run { status: RunStatus::Fail, failure: Some(failure), ..run };
         self.finish(run, vec![log], None).await

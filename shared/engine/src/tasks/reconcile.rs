@@ -151,7 +151,7 @@ impl Engine {
                     Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {}
                     Ok(_) => increase(&done.purged),
                     Err(WorkError::Failed(failure)) => {
-                        let error = failure.message;
+                        let error = failure.logged();
                         tracing::warn!(repository = %name, error, "a deleted repository is not gone yet");
                     }
                     Err(_) => {}
