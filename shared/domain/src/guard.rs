@@ -8,10 +8,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv6Net};
 use url::Host;
 
-/// Names that lead into a cluster, a cloud's metadata service or this machine, whatever they resolve to.
-const PRIVATE_NAMES: [&str; 3] = ["localhost", "metadata", "kubernetes"];
-/// Endings of names that only private networks resolve.
-const PRIVATE_SUFFIXES: [&str; 4] = [".localhost", ".local", ".internal", ".svc"];
+/// Names that lead into a cluster or a cloud's metadata service, whatever they resolve to. They are Quay's, and refused
+/// as a whole: a public name may begin with any of them.
+const PRIVATE_NAMES: [&str; 3] = ["metadata", "kubernetes", "kubernetes.default"];
+/// Domains that only this machine and private networks resolve: Quay's, RFC 6761's, RFC 8375's and a cluster's.
+const PRIVATE_DOMAINS: [&str; 5] = ["localhost", "local", "internal", "home.arpa", "svc"];
 
 /// The bits before an IPv4 address that is mapped into IPv6.
 const V4_MAPPED: u8 = 96;
@@ -64,8 +65,9 @@ impl Guard {
             Host::Ipv6(address) => return self.allows_address((*address).into()),
             Host::Domain(name) => bare(name.as_ref()),
         };
-        let label = name.split('.').next().unwrap_or(&name);
-        let is_private = PRIVATE_NAMES.contains(&label) || PRIVATE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        let is_within =
+            |domain: &&str| name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let is_private = PRIVATE_NAMES.contains(&name.as_str()) || PRIVATE_DOMAINS.iter().any(is_within);
         self.lists(&name) || !is_private
     }
 
@@ -189,7 +191,20 @@ mod tests {
     #[test]
     fn private_names() {
         let guard = Guard::default();
-        for host in ["quay.io", "registry.example.com", "8.8.8.8", "mylocalhost.com", "metadatahub.io"] {
+        for host in [
+            "quay.io",
+            "registry.example.com",
+            "8.8.8.8",
+            "mylocalhost.com",
+            "metadatahub.io",
+            "localhost.example.com",
+            "kubernetes.example.com",
+            "metadata.example.com",
+            "kubernetes.default.example.com",
+            "mylocalhost",
+            "e164.arpa",
+            "myhome.arpa",
+        ] {
             assert!(guard.allows_host(host), "{host}");
         }
         for host in [
@@ -198,7 +213,12 @@ mod tests {
             "a.localhost",
             "metadata.google.internal",
             "metadata",
+            "kubernetes",
+            "Kubernetes.Default.",
             "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+            "foo.home.arpa",
+            "home.arpa",
             "x.local",
             "x.local.",
             "127.0.0.1",

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::reference::is_host;
+
 /// What stands for a password wherever a proxy's URL is shown. Sent back, it means the password that is stored.
 pub const MASK: &str = "********";
 
@@ -21,15 +23,34 @@ pub struct ProxyUrl<'a> {
     address: &'a str,
 }
 
-/// A text with a user that could be read in two ways. Says nothing of the text: there may be a password in it.
+/// A text that is no proxy's URL, or could be read in two ways. Says nothing of the text: there may be a password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a proxy with a user must be [scheme://]user:password@host[:port], with other characters of both percent-encoded"
-)]
+#[error("must be [http[s]://][user:password@]host[:port], with other characters of user and password percent-encoded")]
 pub struct ProxyUrlError;
 
 impl<'a> ProxyUrl<'a> {
-    /// Splits a text. Without an `@` it has no user, and may be anything.
+    /// Reads what is sent: a proxy's location and nothing else, as Quay's `validate_mirror_proxy_config` has it. That is
+    /// `http`, `https` or no scheme; at most one user, percent-encoded; a host, and a port other than 0 where there is a
+    /// colon. A single slash may be at the end, and no blank anywhere.
+    pub fn parse(text: &'a str) -> Result<Self, ProxyUrlError> {
+        let authority = text.split_once("://").map_or(text, |(_, authority)| authority);
+        let (login, address) = match authority.split_once('@') {
+            Some((login, address)) => (Some(login), address),
+            None => (None, authority),
+        };
+        let address = address.strip_suffix('/').unwrap_or(address);
+        let is_login = login.is_none_or(|login| !login.is_empty() && is_percent_encoded(login));
+        let is_address = !address.contains(['@', '/', '?', '#', '\\', '%']) && !address.ends_with(':');
+        let has_blank = text.contains(|it: char| it.is_whitespace() || it.is_control());
+        let url = Self::split(text)?;
+        let is_location = url.location().is_some_and(|location| {
+            let host = location.host_str().unwrap_or_default();
+            is_host(host.strip_suffix('.').unwrap_or(host)) && location.port() != Some(0)
+        });
+        if is_login && is_address && !has_blank && is_location { Ok(url) } else { Err(ProxyUrlError) }
+    }
+
+    /// Splits a text. Without an `@` it has no user, and may be anything: earlier builds have stored what they were sent.
     pub fn split(text: &'a str) -> Result<Self, ProxyUrlError> {
         let Some((before, address)) = text.rsplit_once('@') else {
             return Ok(Self { scheme: "", user: None, password: None, address: text });
@@ -39,11 +60,11 @@ impl<'a> ProxyUrl<'a> {
             None => ("", before),
         };
         let is_plain = |text: &str| !text.contains(['/', '?', '#', '\\']) && !text.contains(char::is_control);
-        let is_host = |host: &str| is_plain(host) && !host.contains(char::is_whitespace) && !host.is_empty();
+        let is_address = |host: &str| is_plain(host) && !host.contains(char::is_whitespace) && !host.is_empty();
         let name = scheme.trim_end_matches("://");
         let host = address.strip_suffix('/').unwrap_or(address);
         let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !is_name || !is_plain(login) || !is_host(host) || host.len() > ADDRESS_LENGTH {
+        if !is_name || !is_plain(login) || !is_address(host) || host.len() > ADDRESS_LENGTH {
             return Err(ProxyUrlError);
         }
         let (user, password) = match login.split_once(':') {
@@ -94,6 +115,12 @@ impl<'a> ProxyUrl<'a> {
             (Some(user), Some(password)) => format!("{scheme}{user}:{password}@{address}"),
         }
     }
+}
+
+/// Whether each percent sign of a text begins an encoded byte.
+fn is_percent_encoded(text: &str) -> bool {
+    let is_byte = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
+    text.split('%').skip(1).all(is_byte)
 }
 
 impl std::fmt::Debug for ProxyUrl<'_> {
@@ -157,6 +184,81 @@ mod tests {
             ["", "; rm -rf /", "socks5://proxy:1080", "ftp://proxy", "http://", "file:///x", "http://p:70000", "a b"]
         {
             assert_eq!(host(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_a_location_and_nothing_else() {
+        for text in [
+            "http://proxy:3128",
+            "HTTPS://proxy:3128/",
+            "proxy",
+            "proxy:3128",
+            "proxy.example.com./",
+            "8.8.8.8:80",
+            "[2606:4700::1]:3128",
+            "http://user@proxy",
+            "http://user:@proxy",
+            "http://:pass@proxy",
+            "http://us%40er:p%2Fa%3As:s@proxy:3128",
+            "user:********@proxy",
+            "http://pr\u{f6}xy.example",
+        ] {
+            assert!(ProxyUrl::parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "/",
+            "http://",
+            "//proxy",
+            "http:///proxy",
+            "http:/proxy",
+            "http:proxy",
+            "://proxy",
+            "http://proxy/path",
+            "http://proxy//",
+            "proxy/path",
+            "http://proxy/;x",
+            "http://proxy;x",
+            "proxy; rm -rf /",
+            "http://proxy?query",
+            "http://proxy/?query",
+            "http://proxy#fragment",
+            "http://proxy/#",
+            "http://proxy:",
+            "http://proxy:/",
+            "proxy:",
+            "proxy:0",
+            "proxy:65536",
+            "proxy:+80",
+            "proxy:80:80",
+            "a,b",
+            "a..b",
+            "pr%6fxy",
+            "::1",
+            "[::1",
+            "[2606:4700::1]x",
+            "http://@proxy",
+            "@proxy",
+            "http://a@b@proxy",
+            "http://user:p@ss@proxy",
+            "http://user:p%ss@proxy",
+            "http://user:pass%@proxy",
+            "http://user:pass%4@proxy",
+            "http://user:pass@",
+            "http://user:pass@proxy:",
+            "http://user:pass@proxy/path",
+            "http\\://proxy",
+            "http:\\\\proxy",
+            " proxy",
+            "proxy ",
+            "pro xy",
+            "ht\ttp://proxy",
+            "http://proxy\n",
+            "socks5://proxy:1080",
+            "http://http://proxy",
+        ] {
+            assert_eq!(ProxyUrl::parse(text), Err(ProxyUrlError), "{text}");
         }
     }
 

@@ -20,6 +20,7 @@ pub(crate) const ENDPOINTS: Endpoints = Endpoints(&[
     account::TOKENS,
     account::ABOUT,
     organization_mirror::ENDPOINTS,
-    robot::ENDPOINTS,
+    robot::OF_ORGANIZATION,
+    robot::OF_ADMIN,
     team::ENDPOINTS,
 ]);

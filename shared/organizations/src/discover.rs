@@ -169,11 +169,9 @@ impl RunningDiscovery<'_> {
         let began = now();
         let findings = (end == SyncEnd::Success).then_some(Findings { began, warning: None, verified: false });
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
-        let (start, now) = (after.state.sync_start_date, now());
-        if start < self.mirror.state.sync_start_date {
-            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
-            let plan = SchedulePlan::new(start, after.sync_interval, after.is_enabled, now);
-            scheduler.ensure_organization(organization, &plan).await?;
+        let now = now();
+        if let Some(plan) = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now) {
+            scheduler.ensure(&after.of, &plan).await?;
         }
         if let Some(delay) = after.state.retry_delay(now, settings.retry_backoff) {
             scheduler.discover_once(organization, Trigger::Retry, now.plus(delay)).await?;

@@ -149,7 +149,7 @@ fn is_refusal(response: &Response) -> bool {
 
 /// The mirror's proxies. A proxy is a host like any other, and judged as one.
 fn proxies(proxy: &Proxy, guard: &Guard) -> Result<Vec<reqwest::Proxy>, UpstreamError> {
-    let except = proxy.no_proxy.as_deref().and_then(NoProxy::from_string);
+    let except = proxy.no_proxy.as_deref().map(comma_separated).as_deref().and_then(NoProxy::from_string);
     let build = |url: &Option<SecretString>, make: fn(Url) -> reqwest::Result<reqwest::Proxy>| {
         let Some(url) = url.as_ref().map(SecretString::expose_secret) else { return Ok(None) };
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
@@ -168,9 +168,32 @@ fn proxies(proxy: &Proxy, guard: &Guard) -> Result<Vec<reqwest::Proxy>, Upstream
     Ok(proxies.into_iter().flatten().collect())
 }
 
+/// The hosts that are reached without a proxy, separated as [`NoProxy`] has them. Some people separate them by blanks, as
+/// curl takes them, too.
+fn comma_separated(hosts: &str) -> String {
+    hosts.split([',', ' ', '\t', '\n']).filter(|host| !host.is_empty()).collect::<Vec<_>>().join(",")
+}
+
 /// A header's value; secrets in it are marked, so that no debug output shows them.
 pub(crate) fn sensitive(value: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(value).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_without_a_proxy_are_separated_by_commas_or_blanks() {
+        for (sent, read) in [
+            ("a.example,10.0.0.0/8", "a.example,10.0.0.0/8"),
+            (" a.example , .b.example,,", "a.example,.b.example"),
+            ("a b\tc", "a,b,c"),
+            ("", ""),
+        ] {
+            assert_eq!(comma_separated(sent), read, "{sent:?}");
+        }
+    }
 }

@@ -125,11 +125,13 @@ async fn a_robot_has_no_roles_of_the_one_before() {
     assert_eq!(world.call(Method::GET, &role, None).await.0, 400);
     let all = format!("repository/{}/permissions/user/", world.repository);
     assert_eq!(world.call(Method::GET, &all, None).await, (200, json!({"permissions": {}})));
-    // What is half deleted can be deleted until nothing is left.
+    // What is half deleted is there no more, and goes when it is deleted again.
     assert_eq!(world.call(Method::PUT, &role, Some(json!({"role": "read"}))).await.0, 200);
     table::delete(&world.stack, &item).await;
-    assert_eq!(world.call(Method::DELETE, &robot, None).await.0, 204);
+    let grant = Key::within(&world.namespace, "GRANT#bot#app");
+    assert!(table::is_there(&world.stack, &grant).await);
     assert_eq!(world.call(Method::DELETE, &robot, None).await.0, 400);
+    assert!(!table::is_there(&world.stack, &grant).await);
 }
 
 async fn make(world: &World, with: &str, expires: Option<&str>) -> (u16, Value) {

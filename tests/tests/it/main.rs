@@ -6,6 +6,7 @@ mod architectures;
 mod claims;
 mod credentials;
 mod deletions;
+mod ended_once;
 mod failures;
 mod garbage;
 mod generations;

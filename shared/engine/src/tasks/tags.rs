@@ -74,9 +74,12 @@ impl Engine {
         .await
     }
 
-    /// Deletes a tag.
+    /// Deletes a tag. The table comes last: what was interrupted can be asked for again.
     async fn delete_tag(&self, repository: &RepositoryName, tag: &TagName) -> Result<TaskAnswer, WorkError> {
         self.change_tags(repository, async |tags| {
+            if self.table.tag(repository, tag).await?.is_none() {
+                return Ok(TaskAnswer::NotFound);
+            }
             self.storage.delete_tag(repository, tag).await?;
             tags.delete(tag).await?;
             self.measure(repository).await?;

@@ -92,10 +92,8 @@ pub(crate) async fn delete(api: &Api, id: &str, call: &Call) -> Result<Answer, A
     let id: Uuid = id.parse().map_err(|_| ApiError::NotFound)?;
     let token = api.table.api_token(id, now()).await?.filter(|token| may_manage(&call.caller, token));
     token.ok_or(ApiError::NotFound)?;
-    match api.table.delete_api_token(id).await {
-        Ok(()) | Err(StateError::NotFound) => Ok(Answer::NoContent),
-        Err(error) => Err(error.into()),
-    }
+    api.table.delete_api_token(id).await?;
+    Ok(Answer::NoContent)
 }
 
 /// Fails unless the caller is an admin, of a namespace or of the whole deployment.

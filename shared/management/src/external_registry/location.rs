@@ -5,6 +5,8 @@ use moorage_domain::{
     mirror::{PROXY_URL_KEYS, RegistryConfig},
 };
 
+use url::Url;
+
 use crate::http::error::ApiError;
 
 /// Reads a reference, whose host the guard must allow. What the name resolves to is checked when a sync connects.
@@ -22,9 +24,7 @@ pub(crate) fn check_hosts(config: &RegistryConfig, guard: &Guard) -> Result<(), 
     for key in PROXY_URL_KEYS {
         let Some(text) = config.proxy(key) else { continue };
         let url = ProxyUrl::split(text).ok().and_then(|proxy| proxy.location());
-        let unread = || ApiError::InvalidRequest(format!("{key} must be [http[s]://][user:password@]host[:port]"));
-        let url = url.ok_or_else(unread)?;
-        if !url.host().is_some_and(|host| guard.allows(&host)) {
+        if !url.as_ref().and_then(Url::host).is_some_and(|host| guard.allows(&host)) {
             return Err(ApiError::InvalidRequest("The provided mirror proxy location is not allowed".into()));
         }
     }

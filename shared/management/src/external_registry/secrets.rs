@@ -49,7 +49,11 @@ impl SentProxies {
             self.0[index] = Some(SentProxy::Without);
             return Ok(Value::Null);
         };
-        let url = ProxyUrl::split(text).map_err(|error| ApiError::InvalidRequest(format!("{key}: {error}")))?;
+        if text.is_empty() {
+            self.0[index] = Some(SentProxy::Without);
+            return Ok(text.into());
+        }
+        let url = ProxyUrl::parse(text).map_err(|error| ApiError::InvalidRequest(format!("{key} {error}")))?;
         self.0[index] = Some(match url.password() {
             None => SentProxy::Without,
             Some(MASK) => SentProxy::Masked,
@@ -224,7 +228,7 @@ mod tests {
         assert!(!format!("{sent:?}").contains("hunter2"));
         assert!(sent.refuse_masked().unwrap_err().to_string().starts_with("https_proxy"));
         let error = sent.take("http_proxy", Some("http://u:hunter2@p/x@y")).unwrap_err().to_string();
-        assert!(error.starts_with("http_proxy: ") && !error.contains("hunter2"), "{error}");
+        assert!(error.starts_with("http_proxy must be ") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

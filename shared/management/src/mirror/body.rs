@@ -271,14 +271,27 @@ mod tests {
                 assert_eq!(proxy(key, text), refused, "{key} {text}");
             }
         }
-        for text in ["; rm -rf /", "socks5://proxy:1080", "http://", "http://1.2.3.256"] {
-            let unread = Err("https_proxy must be [http[s]://][user:password@]host[:port]".to_owned());
+        for text in [
+            "; rm -rf /",
+            "socks5://proxy:1080",
+            "http://",
+            "http://1.2.3.256",
+            "http://proxy/path",
+            "//proxy",
+            "proxy:",
+            "http://u:p@ss@proxy",
+        ] {
+            let form = "[http[s]://][user:password@]host[:port]";
+            let unread =
+                Err(format!("https_proxy must be {form}, with other characters of user and password percent-encoded"));
             assert_eq!(proxy("https_proxy", text), unread, "{text}");
         }
         for text in ["", "proxy:3128", "proxy.example.com:3128", "http://u:p@proxy.example.com", "8.8.8.8:80"] {
             assert_eq!(proxy("http_proxy", text), Ok(()), "{text}");
         }
-        assert_eq!(proxy("no_proxy", "127.0.0.1,localhost"), Ok(()));
+        for text in ["127.0.0.1,localhost", " a.example , .b.example,10.0.0.0/8,*,", "a b", "quay.io; rm -rf /"] {
+            assert_eq!(proxy("no_proxy", text), Ok(()), "Quay takes any text: {text}");
+        }
         let realm = check(&json!({"external_registry_config": {"token_realms": ["a.example", "0x7f.1:5001"]}}));
         assert_eq!(realm.unwrap_err(), "The provided token realm 0x7f.1:5001 is not allowed");
     }

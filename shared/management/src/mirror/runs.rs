@@ -14,7 +14,8 @@ use moorage_state::now;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    mirror::{find::find_mirror, warning::warning},
+    mirror::warning::warning,
+    repository::find::find_repository,
 };
 
 /// Runs on a page, if the caller does not say.
@@ -29,9 +30,12 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
     let after = call.query("next_page").map(run_id);
     let after = after.map(|after| after.ok_or_else(|| ApiError::InvalidRequest("next_page is not a page".into())));
     let after = after.transpose()?;
-    let state = find_mirror(api, repository).await?.state;
+    let state = state(api, repository).await?;
     let page = api.table.runs(repository, limit, after, now()).await?;
-    let mut body = json!({"runs": page.runs.iter().map(|run| view(run, &state)).collect::<Vec<_>>()});
+    if state.is_none() && page.runs.is_empty() && after.is_none() {
+        return Err(ApiError::NotFound);
+    }
+    let mut body = json!({"runs": page.runs.iter().map(|run| view(run, state.as_ref())).collect::<Vec<_>>()});
     if let Some(next) = page.next {
         body["next_page"] = next.into();
     }
@@ -41,12 +45,18 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
 /// `GET …/mirror/runs/{run_id}`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Result<Answer, ApiError> {
     let id = run_id(run).ok_or(ApiError::NotFound)?;
-    let state = find_mirror(api, repository).await?.state;
+    let state = state(api, repository).await?;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
     let outcomes = api.table.outcomes(repository, &run).await?;
-    let mut body = view(&run, &state);
+    let mut body = view(&run, state.as_ref());
     body["tags"] = serde_json::to_value(outcomes).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     Ok(Answer::ok(body))
+}
+
+/// The state of the repository's mirror, if it still has one: runs are kept beyond it, but not beyond the repository.
+async fn state(api: &Api, repository: &RepositoryName) -> Result<Option<SyncState>, ApiError> {
+    find_repository(api, repository).await?;
+    Ok(api.table.mirror(repository).await?.map(|mirror| mirror.state))
 }
 
 fn run_id(text: &str) -> Option<RunId> {
@@ -54,12 +64,12 @@ fn run_id(text: &str) -> Option<RunId> {
 }
 
 /// A run as it is shown. One that says it runs, but is not the mirror's current one, was cancelled a moment ago, or was
-/// killed and not taken over.
-fn view(run: &Run, state: &SyncState) -> Value {
-    let lost = run.status == RunStatus::Syncing && state.sync_run_id != Some(run.run_id);
-    let (status, killed) = match state.sync_status {
+/// killed and not taken over; without a mirror it ended with that.
+fn view(run: &Run, state: Option<&SyncState>) -> Value {
+    let lost = run.status == RunStatus::Syncing && state.and_then(|state| state.sync_run_id) != Some(run.run_id);
+    let (status, killed) = match state.map(|state| state.sync_status) {
         _ if !lost => (run.status, None),
-        SyncStatus::Cancel => (RunStatus::Cancel, None),
+        None | Some(SyncStatus::Cancel) => (RunStatus::Cancel, None),
         _ => {
             let message = "the sync was killed, and its run was not gone on with".to_owned();
             (RunStatus::Fail, Some(Failure::new(FailureReason::UnknownError, message)))
@@ -102,11 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn where_a_page_has_ended_is_still_read() {
+        let ended = "00000002-0000-4000-8000-000000000000";
+        assert_eq!(run_id(ended).map(|run| run.to_string()).as_deref(), Some(ended));
+        assert_eq!(run_id("2"), None);
+    }
+
+    #[test]
     fn only_the_mirrors_current_run_runs() {
         let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false);
         let mut state = SyncState::new(Timestamp::from_unix(0), Uuid::nil());
         state.sync_run_id = Some(run.run_id);
-        assert_eq!(view(&run, &state)["status"], "SYNCING");
+        assert_eq!(view(&run, Some(&state))["status"], "SYNCING");
         for (current, status, shown) in [
             (None, SyncStatus::Success, "FAIL"),
             (Some(RunId(Uuid::max())), SyncStatus::Syncing, "FAIL"),
@@ -114,7 +131,9 @@ mod tests {
         ] {
             state.sync_run_id = current;
             state.sync_status = status;
-            assert_eq!(view(&run, &state)["status"], shown);
+            assert_eq!(view(&run, Some(&state))["status"], shown);
         }
+        let ended = view(&run, None);
+        assert_eq!((&ended["status"], &ended["failure"]), (&json!("CANCEL"), &Value::Null), "it went with its mirror");
     }
 }

@@ -8,16 +8,18 @@ use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
     lock_wait::LockWait,
-    repository::find::find_repository,
 };
 
 /// `DELETE /repository/{repository}`.
 pub(crate) async fn delete(api: &Api, name: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
-    if find_repository(api, name).await.is_ok() {
-        mark(api, name).await?;
-    } else if !api.table.is_repository_deleted(name).await? {
+    if api.table.repository(name).await?.is_none() {
+        // For whoever calls it is gone; what an earlier call has left of it goes all the same.
+        if api.table.is_repository_deleted(name).await? {
+            finish(api, name).await;
+        }
         return Err(ApiError::NotFound);
     }
+    mark(api, name).await?;
     finish(api, name).await;
     api.log_namespace(call, &name.namespace(), LogKind::DeleteRepo, [("repo", name.name().into())]).await;
     Ok(Answer::NoContent)

@@ -79,7 +79,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
 
 /// `DELETE …/robots/{robot_shortname}`.
 pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    // One that is half deleted is found no more, but goes on to be deleted.
+    // One that is half deleted is found no more; what is left of it goes.
     let name = path.robot()?;
     find_namespace(api, name.namespace().as_str()).await?;
     match api.table.delete_robot(&name).await {

@@ -12,22 +12,23 @@ use crate::{
 };
 
 impl Table {
-    /// Deletes a robot with its memberships and roles, or what a deletion that was interrupted has left of it.
-    /// [`StateError::Conflict`] if a mirror uses it, [`StateError::NotFound`] if there is nothing of it.
+    /// Deletes a robot with its memberships and roles. [`StateError::Conflict`] if a mirror uses it,
+    /// [`StateError::NotFound`] if there is none: of several callers one has deleted it. What a deletion that was interrupted
+    /// has left goes all the same.
     pub async fn delete_robot(&self, name: &RobotName) -> Result<(), StateError> {
         let mut race = Race::begin();
         loop {
             let Some(robot) = self.get::<Robot>(Key::Robot(name)).await? else {
-                let is_left = self.revoke_all(name).await?;
-                return if is_left { Ok(()) } else { Err(StateError::NotFound) };
+                self.revoke_all(name).await?;
+                return Err(StateError::NotFound);
             };
             if robot.mirrors > 0 {
                 return Err(StateError::Conflict);
             }
             if let Committed::Yes = self.delete_unused(&robot).await? {
-                return self.revoke_all(name).await.map(drop);
+                return self.revoke_all(name).await;
             }
-            // A mirror or a team has just got it, or gave it up.
+            // A mirror or a team has just got it, or gave it up; or somebody else has deleted it.
             race.lost().await?;
         }
     }
@@ -43,7 +44,8 @@ impl Table {
             values.insert(":teams".to_owned(), AttributeValue::Ss(teams));
             "#teams = :teams"
         };
-        let unused = format!("(attribute_not_exists(#mirrors) OR #mirrors = :none) AND {teams}");
+        let unused =
+            format!("attribute_exists(#pk) AND (attribute_not_exists(#mirrors) OR #mirrors = :none) AND {teams}");
         transaction.delete(Key::Robot(&robot.name), Some((&unused, values)))?;
         for team in &robot.teams {
             transaction.delete(Key::TeamMember(team, &robot.name), None)?;
@@ -51,12 +53,11 @@ impl Table {
         transaction.commit().await
     }
 
-    /// Without the robot its roles are void, so that they may go later. Tells whether there were any.
-    async fn revoke_all(&self, name: &RobotName) -> Result<bool, StateError> {
-        let grants = self.all_grants(name).await?;
-        for grant in &grants {
+    /// Without the robot its roles are void, so that they may go later.
+    async fn revoke_all(&self, name: &RobotName) -> Result<(), StateError> {
+        for grant in self.all_grants(name).await? {
             self.forget_grant(&grant.repository, name).await?;
         }
-        Ok(!grants.is_empty())
+        Ok(())
     }
 }

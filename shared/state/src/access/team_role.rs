@@ -116,16 +116,15 @@ impl Table {
         Ok(grants.into_iter().map(|grant| grant.team).collect())
     }
 
-    /// Takes all of a team's roles away. Tells whether there were any.
-    pub(crate) async fn revoke_roles_of(&self, organization: &Namespace, team: &TeamName) -> Result<bool, StateError> {
-        let grants = self.team_grants(organization, team).await?;
-        for (repository, _) in &grants {
+    /// Takes all of a team's roles away.
+    pub(crate) async fn revoke_roles_of(&self, organization: &Namespace, team: &TeamName) -> Result<(), StateError> {
+        for (repository, _) in self.team_grants(organization, team).await? {
             let mut transaction = Transaction::new(self);
-            transaction.delete(Key::TeamPermission(repository, team), None)?;
-            transaction.delete(Key::TeamGrant(team, repository), None)?;
+            transaction.delete(Key::TeamPermission(&repository, team), None)?;
+            transaction.delete(Key::TeamGrant(team, &repository), None)?;
             transaction.commit().await?;
         }
-        Ok(!grants.is_empty())
+        Ok(())
     }
 
     /// The greatest role that a robot has on a repository: its own, its teams', and `admin` where one of the teams is of

@@ -1,7 +1,9 @@
 //! Mirrors of whole organizations: their configuration and state. What they have found is in `discovered`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Namespace, Timestamp, organization::OrganizationMirrorConfig, status::SyncState};
+use moorage_domain::{
+    MirrorOf, Namespace, Timestamp, Timetable, organization::OrganizationMirrorConfig, status::SyncState,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -58,6 +60,19 @@ pub enum CreateOrganizationMirrorError {
     /// The table failed.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl OrganizationMirror {
+    /// What its schedule is made from.
+    pub fn timetable(&self) -> Timetable {
+        let config = &self.config;
+        Timetable {
+            of: MirrorOf::Organization(config.organization.clone()),
+            state: self.state.clone(),
+            sync_interval: config.sync_interval,
+            is_enabled: config.is_enabled,
+        }
+    }
 }
 
 impl Table {
@@ -143,13 +158,14 @@ impl Table {
     }
 
     /// Marks an organization's mirror as deleted, which ends a running discovery. Its repositories are still to be
-    /// released. [`StateError::NotFound`] if there is none.
+    /// released. [`StateError::NotFound`] if there is none, or it was marked before: of several callers one has deleted it.
     pub async fn mark_organization_mirror_deleted(&self, organization: &Namespace) -> Result<(), StateError> {
         let deleted = AttributeValue::Bool(true);
         let id = AttributeValue::S(Uuid::new_v4().to_string());
         let values = [("is_deleted".to_owned(), deleted), ("sync_transaction_id".to_owned(), id)];
         let update = self.set(Key::OrganizationMirror(organization), Item::from(values));
-        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", "pk");
+        let condition = "attribute_exists(#pk) AND NOT #is_deleted = :is_deleted";
+        let update = update.condition_expression(condition).expression_attribute_names("#pk", "pk");
         match conditional(update).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,

@@ -91,21 +91,17 @@ impl Table {
         self.all(namespace_pk(organization), prefix::TEAM).await
     }
 
-    /// Deletes a team with its memberships and roles, or what a deletion that was interrupted has left of it;
-    /// [`StateError::NotFound`] if there is nothing. The team goes first: without it nobody can be added, and what is left is
-    /// void.
+    /// Deletes a team with its memberships and roles; [`StateError::NotFound`] if there is none: of several callers one has
+    /// deleted it. The team goes first: without it nobody can be added, and what is left is void. What a deletion that was
+    /// interrupted has left goes all the same.
     pub async fn delete_team(&self, organization: &Namespace, name: &TeamName) -> Result<(), StateError> {
         let deleted = self.delete(Key::Team(organization, name)).await;
-        let is_left = self.forget_team(organization, name).await?;
-        match deleted {
-            Err(StateError::NotFound) if is_left => Ok(()),
-            result => result,
-        }
+        self.forget_team(organization, name).await?;
+        deleted
     }
 
-    /// Tells whether there was anything to forget.
-    async fn forget_team(&self, organization: &Namespace, name: &TeamName) -> Result<bool, StateError> {
-        let had_members = self.remove_members(organization, name).await?;
-        Ok(self.revoke_roles_of(organization, name).await? || had_members)
+    async fn forget_team(&self, organization: &Namespace, name: &TeamName) -> Result<(), StateError> {
+        self.remove_members(organization, name).await?;
+        self.revoke_roles_of(organization, name).await
     }
 }

@@ -116,10 +116,9 @@ impl Table {
         Ok(members)
     }
 
-    /// Empties a team. Tells whether there was anybody in it.
-    pub(crate) async fn remove_members(&self, organization: &Namespace, team: &TeamName) -> Result<bool, StateError> {
+    /// Empties a team.
+    pub(crate) async fn remove_members(&self, organization: &Namespace, team: &TeamName) -> Result<(), StateError> {
         let members: Vec<Member> = self.all(namespace_pk(organization), &members_prefix(team)).await?;
-        let had_members = !members.is_empty();
         let remove = |member: Member| async move {
             match self.remove_member(team, &member.robot).await {
                 // Of a robot that is gone there is only this.
@@ -127,8 +126,7 @@ impl Table {
                 result => result,
             }
         };
-        stream::iter(members).map(remove).buffer_unordered(REMOVALS).try_collect::<()>().await?;
-        Ok(had_members)
+        stream::iter(members).map(remove).buffer_unordered(REMOVALS).try_collect().await
     }
 }
 

@@ -22,7 +22,8 @@ impl Table {
     /// Marks a repository as deleted, and deletes its mirror with it, which ends a running sync: until that has noticed, it
     /// is remembered here. The rest is left to [`Table::purge_repository`]. `mirror` is the mirror as it was read;
     /// [`StateError::Conflict`] if there is another one or none by now, or its sync has gone on,
-    /// [`StateError::NotFound`] if there is no repository, [`StateError::Locked`] while somebody has it to themselves.
+    /// [`StateError::NotFound`] if there is no repository or it was marked before, [`StateError::Locked`] while somebody has
+    /// it to themselves.
     pub async fn mark_repository_deleted(
         &self,
         name: &RepositoryName,
@@ -32,7 +33,7 @@ impl Table {
         let mut values = at_present();
         values.insert(":true".to_owned(), AttributeValue::Bool(true));
         let left = remember_left(mirror.map(|mirror| &mirror.state), &mut values);
-        let condition = format!("attribute_exists(#pk) AND {UNLOCKED}");
+        let condition = format!("attribute_exists(#pk) AND NOT #is_deleted = :true AND {UNLOCKED}");
         let change = Change { update: &format!("SET #is_deleted = :true{left}"), condition: &condition };
         transaction.update(Key::Repository(name), change, values)?;
         match mirror {

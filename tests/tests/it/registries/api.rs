@@ -110,14 +110,18 @@ async fn a_refused_place_is_quays_invalid_request_and_stores_nothing() {
     assert_eq!(roles["permissions"].as_object().unwrap().len(), 1, "the other robot has none: {roles}");
 
     // Without a scheme it is as good a proxy, and kept as it was sent.
-    for url in ["proxy.example.com:3128", "127.0.0.1:3128", "http://localhost:3128", "user@proxy", ""] {
+    for url in ["proxy.example.com:3128", "127.0.0.1:3128", "http://localhost:3128/", "user@proxy", ""] {
         world.change_mirror(proxy("https_proxy", url)).await;
         assert_eq!(world.mirror().await["external_registry_config"]["proxy"]["https_proxy"], url);
     }
-    let unread =
-        world.call(Method::PUT, &world.mirror_path(""), Some(proxy("http_proxy", "socks5://proxy:1080"))).await;
-    let message = "http_proxy must be [http[s]://][user:password@]host[:port]";
-    assert_eq!(unread, world.problem(400, "invalid_request", message));
+    let message = "http_proxy must be [http[s]://][user:password@]host[:port], with other characters of user and \
+                   password percent-encoded";
+    for url in
+        ["socks5://proxy:1080", "http://proxy/path", "http://proxy?x", "//proxy", "proxy:", "http://u:p@ss@proxy"]
+    {
+        let unread = world.call(Method::PUT, &world.mirror_path(""), Some(proxy("http_proxy", url))).await;
+        assert_eq!(unread, world.problem(400, "invalid_request", message), "{url}");
+    }
 }
 
 #[tokio::test]
