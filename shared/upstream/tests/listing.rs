@@ -274,8 +274,12 @@ async fn only_the_tags_of_a_list_matter_and_what_is_no_list_fails() {
     }
 }
 
-/// Listings that say nothing: whose they are, by which setting they are met, and whether that is told.
-fn silences() -> [(&'static str, DigestListing, DigestListing, fn(&mut Value), bool); 15] {
+/// What a listing that says nothing is called, whose it is, by which setting it is met, what makes it so, and whether that
+/// is told.
+type Silence = (&'static str, DigestListing, DigestListing, fn(&mut Value), bool);
+
+/// Listings that say nothing.
+fn silences() -> [Silence; 15] {
     use DigestListing::{Auto, DockerHub, Harbor, Off, Quay, TagsList};
     fn no_map(list: &mut Value) {
         list.as_object_mut().unwrap().remove("manifest");

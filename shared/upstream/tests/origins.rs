@@ -226,9 +226,12 @@ async fn what_is_missing_where_a_redirect_leads_to_is_not_said_to_be_gone() {
     let other = Server::start(|_, _| status(404, vec![])).await;
     for elsewhere in ["/login", &format!("{}/login", other.url())] {
         let location = format!("{elsewhere}?back=secret");
-        let own = Server::start(move |_, seen| match seen.path.starts_with("/v2/a/b/") {
-            true => status(302, vec![("location", location.clone())]),
-            false => status(404, vec![]),
+        let own = Server::start(move |_, seen| {
+            if seen.path.starts_with("/v2/a/b/") {
+                status(302, vec![("location", location.clone())])
+            } else {
+                status(404, vec![])
+            }
         })
         .await;
         let registry = open(&own, Meter::default(), &[]);
