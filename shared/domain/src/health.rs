@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn mirrors_are_counted_and_some_are_named() {
         let new = SyncState::new(at(0), Uuid::nil());
-        let (warning, status) = (Warning::DeletionsHeld { tags: 30, limit: 10 }, SyncStatus::Syncing);
+        let (warning, status) = (Warning::DeletionsHeld { tags: 30, limit: 10, deselected: 0 }, SyncStatus::Syncing);
         let killed = |expiration| SyncState {
             sync_status: status,
             sync_expiration_date: Some(at(expiration)),
