@@ -52,8 +52,10 @@ impl Seen<'_> {
         Some(seconds(expiration, now)).filter(|expired| *expired > MIN_EXPIRED)
     }
 
+    /// Whether tags are kept until somebody looks. What a list lacks that the registry still has goes on by itself.
     fn has_held_deletions(&self) -> bool {
-        self.is_enabled && matches!(self.state.sync_warning, Some(Warning::DeletionsHeld { .. }))
+        self.is_enabled
+            && matches!(self.state.sync_warning, Some(Warning::DeletionsHeld { .. } | Warning::ListEmpty { .. }))
     }
 }
 
@@ -195,18 +197,19 @@ mod tests {
             ..new.clone()
         };
         let mut health = MirrorHealth::default();
+        let empty = SyncState { sync_warning: Some(Warning::ListEmpty { tags: 4 }), ..new.clone() };
         for (number, state) in
-            [killed(1_000), killed(900), killed(9_000), killed(9_941), new.clone()].iter().enumerate()
+            [killed(1_000), killed(900), killed(9_000), killed(9_941), new.clone(), empty].iter().enumerate()
         {
             let created = at(50 - i64::try_from(number).unwrap());
             health.see(Seen { created, ..seen(state, 60, true) }, number > 0, at(10_000));
         }
-        assert_eq!((health.mirrors, health.late.count, health.held.count, health.expired.count), (5, 4, 4, 3));
-        assert_eq!((health.claim_expired_seconds, health.since), (9_100, Some(at(46))));
+        assert_eq!((health.mirrors, health.late.count, health.held.count, health.expired.count), (6, 5, 5, 3));
+        assert_eq!((health.claim_expired_seconds, health.since), (9_100, Some(at(45))));
         for _ in 0..9 {
             health.see(seen(&new, 60, true), true, at(10_000));
         }
-        assert_eq!((health.late.count, health.late.examples.len()), (13, EXAMPLES));
+        assert_eq!((health.late.count, health.late.examples.len()), (14, EXAMPLES));
     }
 
     #[test]
