@@ -141,6 +141,7 @@ def failures(drive):
 def dead_letters(drive):
     """What could not be started, and what fails, is in the queue; once more, what can be done is done."""
     url = outputs()["DeadLetterQueueUrl"]
+    schedules(url)
     redrive("discard")
     assert not waiting(url)
     with turned_away(SYNC):
@@ -162,6 +163,22 @@ def dead_letters(drive):
     wait("what fails again comes back", lambda: waiting(url) == 1)
     assert "1 events" in redrive("discard") and not waiting(url)
     print("alarms: what was in the queue was done")
+
+
+def schedules(url):
+    """What a schedule cannot deliver goes to the queue, whoever made it."""
+    scheduler = boto3.client("scheduler")
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    for group in (f"{STACK}-mirrors", f"{STACK}-stack"):
+        names = [it["Name"] for it in scheduler.list_schedules(GroupName=group)["Schedules"]]
+        assert names, f"{group} has no schedules"
+        for name in names:
+            try:
+                target = scheduler.get_schedule(GroupName=group, Name=name)["Target"]
+            except scheduler.exceptions.ResourceNotFoundException:
+                # A one-time schedule, which has fired meanwhile.
+                continue
+            assert target["DeadLetterConfig"] == {"Arn": arn}, (name, target)
 
 
 # The means ------------------------------------------------------------------------------------------------------------
