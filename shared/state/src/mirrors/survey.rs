@@ -61,12 +61,11 @@ impl Survey {
         if !self.organization.as_ref().is_some_and(|mirror| mirror.config.is_enabled) {
             return Ok(false);
         }
-        let synced = match self.synced.take() {
-            Some(synced) => synced,
-            None => {
-                let discovered = table.discovered(&repository.namespace()).await?.into_iter();
-                discovered.filter(|found| found.skipped.is_none()).map(|found| found.repository).collect()
-            }
+        let synced = if let Some(synced) = self.synced.take() {
+            synced
+        } else {
+            let discovered = table.discovered(&repository.namespace()).await?.into_iter();
+            discovered.filter(|found| found.skipped.is_none()).map(|found| found.repository).collect()
         };
         Ok(self.synced.insert(synced).contains(repository))
     }
