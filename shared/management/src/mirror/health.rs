@@ -104,7 +104,7 @@ async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, A
 async fn pending(api: &Api, mirrors: &[Mirror]) -> Result<u64, ApiError> {
     let mut running = Vec::new();
     for mirror in mirrors {
-        if let (SyncStatus::Syncing, Some(run)) = (mirror.state.sync_status, mirror.state.sync_run_id) {
+        if let (SyncStatus::Syncing, Some(run)) = (mirror.state.shown_status(now()), mirror.state.sync_run_id) {
             running.push((mirror.config.repository.clone(), run));
         }
     }
@@ -122,7 +122,7 @@ fn detail(mirror: &Mirror) -> Value {
     let (config, state) = (&mirror.config, &mirror.state);
     json!({
         "namespace": config.repository.namespace(), "repository": config.repository.name(),
-        "sync_status": state.sync_status.as_str(), "is_enabled": config.is_enabled,
+        "sync_status": state.shown_status(now()).as_str(), "is_enabled": config.is_enabled,
         "last_sync": state.last_complete.map(Timestamp::iso), "retries_remaining": state.sync_retries_remaining,
     })
 }
@@ -140,7 +140,7 @@ impl Health {
     fn of(mirrors: &[Mirror], now: Timestamp) -> Self {
         let mut counts = HashMap::new();
         for mirror in mirrors {
-            *counts.entry(mirror.state.sync_status).or_insert(0) += 1;
+            *counts.entry(mirror.state.shown_status(now)).or_insert(0) += 1;
         }
         let total = mirrors.len();
         let (failed, ran) = (count(&counts, SyncStatus::Fail), total - count(&counts, SyncStatus::NeverRun));
@@ -163,7 +163,7 @@ impl Health {
     fn issues(&mut self, mirrors: &[Mirror]) {
         let stale = |mirror: &&Mirror| {
             let is_old = |last: Timestamp| self.now.unix() - last.unix() > STALE;
-            mirror.state.sync_status != SyncStatus::Syncing && mirror.state.last_complete.is_some_and(is_old)
+            mirror.state.shown_status(self.now) != SyncStatus::Syncing && mirror.state.last_complete.is_some_and(is_old)
         };
         let never = |mirror: &&Mirror| mirror.state.sync_status == SyncStatus::NeverRun;
         let exhausted =
@@ -177,6 +177,14 @@ impl Health {
         }
         for name in never {
             self.issue("warning", &format!("Repository {name} has never been synced"));
+        }
+        let interrupted = mirrors.iter().filter(|mirror| mirror.state.is_interrupted(self.now));
+        let interrupted: Vec<_> = interrupted.take(EXAMPLES).map(name).collect();
+        for name in interrupted {
+            self.issue(
+                "warning",
+                &format!("The sync of repository {name} was interrupted and has not been started again"),
+            );
         }
         for name in exhausted {
             self.issue("error", &format!("Repository {name} has exhausted all retry attempts"));
