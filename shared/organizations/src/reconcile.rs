@@ -11,7 +11,7 @@ use moorage_domain::{
     Namespace,
     task::{Order, Task},
 };
-use moorage_schedule::{SchedulePlan, Scheduler};
+use moorage_schedule::Scheduler;
 use moorage_state::{OrganizationMirror, StateError, now};
 use tokio::time::timeout_at;
 
@@ -108,11 +108,7 @@ impl Organizations {
 
     /// Makes the schedule of a mirror again. A start that has come meanwhile is served at once.
     async fn mend(&self, mirror: OrganizationMirror) -> Result<(), OrganizationsError> {
-        let make = |OrganizationMirror { config, state, .. }: &OrganizationMirror| {
-            let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
-            let organization = config.organization.clone();
-            async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
-        };
+        let make = |timetable| self.scheduler.follow(timetable, false, now());
         self.table.follow_organization_mirror(&mirror, make).await
     }
 

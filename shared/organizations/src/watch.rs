@@ -119,3 +119,26 @@ impl Organizations {
         Ok(self.table.discovered(organization).await?.into_iter().map(|known| known.repository).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::played::Played;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_turns_of_a_queue_that_stands_still_are_given_out_again() {
+        let played = Played::new(&["acme/a", "acme/b", "acme/c"], 9);
+        played.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
+        assert_eq!(played.counts(), (2, 1), "as many as may run");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_moves_has_lost_no_turn() {
+        let played = Played::new(&["acme/a", "acme/b"], 9);
+        played.world().moves = Some("acme/a".to_owned());
+        played.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
+        assert_eq!((played.counts(), played.world().looks), ((0, 1), 2));
+        let empty = Played::new(&[], 9);
+        empty.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
+        assert_eq!(empty.world().looks, 1, "there is nothing to wait for");
+    }
+}

@@ -73,7 +73,6 @@ async fn a_killed_sync_is_started_again_and_nothing_is_copied_twice() {
     .await;
     if interrupted["sync_status"] == "SYNC_NOW" {
         assert_eq!(interrupted["sync_warning"]["reason"], "interrupted", "{interrupted}");
-        assert_eq!(interrupted["sync_expiration_date"], json!(null));
     }
     // The stack's own schedule does so every five minutes.
     assert!(matches!(world.task(&Task::Watch {}).await, TaskAnswer::Watched { .. }));

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, future, stream};
-use moorage_domain::{Digest, TagName, run::Outcome};
+use moorage_domain::{Digest, FailureReason, TagName, failure::Failure, run::Outcome};
 use moorage_upstream::Registry;
 
 use crate::{
     error::WorkError,
     sync::invocation::Invocation,
-    transfer::{copier::Copier, plan::Wanted},
+    transfer::{copier::Copier, plan::Wanted, publish::Believed},
 };
 
 /// Tags that are copied at once.
@@ -58,7 +58,7 @@ async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, 
     let Wanted { tag, mut digest, held, believed } = wanted;
     let mut result = match &held {
         Some(held) => copier.verify(&tag, held).await,
-        None => copier.tag(&tag, &digest, None, believed.clone()).await,
+        None => as_it_is(copier, &tag, &digest, believed.clone()).await,
     };
     let is_refused = matches!(&result, Err(error) if error.is_refused());
     if is_refused
@@ -69,7 +69,7 @@ async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, 
         if let Some(manifest) = upstream.manifest {
             copier.keep(&digest, &manifest);
         }
-        result = copier.tag(&tag, &digest, None, believed.clone()).await;
+        result = as_it_is(copier, &tag, &digest, believed.clone()).await;
     }
     if matches!(result, Err(WorkError::Failed(_)))
         && held.is_none()
@@ -81,4 +81,17 @@ async fn one(registry: &Registry, copier: &Copier, wanted: Wanted) -> (TagName, 
         };
     }
     (tag, digest, result)
+}
+
+/// Copies a tag as the registry has it, but no list of referrers that does not say the truth.
+async fn as_it_is(copier: &Copier, tag: &TagName, digest: &Digest, believed: Believed) -> Result<Outcome, WorkError> {
+    match copier.is_untrue(tag, digest).await {
+        Ok(true) => {
+            let message = "it lists what does not refer to the image, or says of it what it is not".to_owned();
+            Err(WorkError::Failed(Failure::new(FailureReason::ContentRefused, message)))
+        }
+        // Why its manifest does not come is found out where it is copied.
+        Ok(false) | Err(WorkError::Failed(_)) => copier.tag(tag, digest, None, believed).await,
+        Err(error) => Err(error),
+    }
 }

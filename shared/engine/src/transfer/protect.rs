@@ -97,11 +97,9 @@ async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
             tokio::time::sleep(PAUSE).await;
         }
     }
-    match left {
-        Some(until) => Err(WorkError::Limited(until.plus(MARGIN))),
-        None => {
-            let message = "collectors and syncs have changed the sentences of wanted content all the time".to_owned();
-            Err(WorkError::Failed(Failure::new(FailureReason::StorageError, message)))
-        }
+    if let Some(until) = left {
+        return Err(WorkError::Limited(until.plus(MARGIN)));
     }
+    let message = "collectors and syncs have changed the sentences of wanted content all the time".to_owned();
+    Err(WorkError::Failed(Failure::new(FailureReason::StorageError, message)))
 }

@@ -114,6 +114,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn where_a_page_has_ended_is_still_read() {
+        let ended = "00000002-0000-4000-8000-000000000000";
+        assert_eq!(run_id(ended).map(|run| run.to_string()).as_deref(), Some(ended));
+        assert_eq!(run_id("2"), None);
+    }
+
+    #[test]
     fn only_the_mirrors_current_run_runs() {
         let at = Timestamp::from_unix;
         let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, at(0), false);

@@ -39,7 +39,7 @@ fn view(mirror: &Mirror, stored: &MirrorSecrets, now: Timestamp) -> Value {
         "external_registry_config": secrets::shown(&config.external_registry_config, stored),
         "sync_interval": config.sync_interval,
         "sync_start_date": state.sync_start_date.iso(),
-        "sync_expiration_date": warning::expiration(state, now),
+        "sync_expiration_date": state.sync_expiration_date.map(Timestamp::iso),
         "sync_retries_remaining": state.sync_retries_remaining,
         "sync_status": state.shown_status(now).as_str(),
         "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": config.root_rule.patterns()},

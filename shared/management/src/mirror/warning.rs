@@ -27,8 +27,3 @@ pub(crate) fn warning(warning: Warning) -> Value {
 pub(crate) fn interrupted(state: &SyncState, now: Timestamp) -> Option<Value> {
     state.is_interrupted(now).then(|| json!({"reason": "interrupted", "message": INTERRUPTED, "tags": 0}))
 }
-
-/// When the claim of a sync ends; one that has ended is nobody's.
-pub(crate) fn expiration(state: &SyncState, now: Timestamp) -> Option<String> {
-    state.sync_expiration_date.filter(|_| !state.is_interrupted(now)).map(Timestamp::iso)
-}

@@ -36,7 +36,7 @@ fn view(mirror: &OrganizationMirror, counts: &Value, now: Timestamp) -> Value {
         "visibility": if config.is_public { "public" } else { "private" },
         "sync_interval": config.sync_interval,
         "sync_start_date": state.sync_start_date.iso(),
-        "sync_expiration_date": warning::expiration(state, now),
+        "sync_expiration_date": state.sync_expiration_date.map(Timestamp::iso),
         "sync_status": state.shown_status(now).as_str(),
         "sync_retries_remaining": state.sync_retries_remaining,
         "repo_sync_status_counts": counts,
