@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 
 export MOORAGE_LOCAL="$PWD/target/test-stack"
 export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto
-# Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end.
-short="ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20"
+# Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end. What was
+# killed is started again by tests alone.
+short="ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20,WatchSchedule=rate(1 day)"
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 tests/registries.sh

@@ -70,6 +70,11 @@ pub fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
+/// A number.
+pub fn number(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
 /// A moment that lies ahead.
 pub fn ahead(by: Duration) -> AttributeValue {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

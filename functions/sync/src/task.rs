@@ -8,11 +8,14 @@ use std::{
 use futures_util::FutureExt as _;
 use lambda_runtime::Diagnostic;
 use moorage_domain::task::{Task, TaskAnswer};
+use moorage_state::now;
 
 use crate::{config::Services, error::TaskError, reconcile::reconcile};
 
 /// The longest that a task takes when somebody waits: API Gateway gives up after 30 s.
 const WAIT: Duration = Duration::from_secs(24);
+/// When the rest of an organization's end is gone on with: a one-time schedule needs a moment that lies ahead.
+const SOON: Duration = Duration::from_secs(5);
 /// What is left of an invocation for its end.
 const RESERVE: Duration = Duration::from_secs(2);
 
@@ -40,16 +43,31 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
             engine.change_tag(repository, tag, digest.as_ref(), *reversion).await
         }
         Task::Purge { repository } => Box::pin(engine.purge(repository, end)).await?,
-        Task::EndOrganization { organization } => match organizations.end(organization, soon).await? {
-            TaskAnswer::Done => Box::pin(engine.end_organization(organization, soon)).await?,
-            answer => answer,
-        },
+        Task::EndOrganization { organization, invocation } => {
+            let end = if *invocation == 0 { soon } else { end };
+            let answer = match organizations.end(organization, end).await? {
+                TaskAnswer::Done => Box::pin(engine.end_organization(organization, end)).await?,
+                answer => answer,
+            };
+            if answer == TaskAnswer::Unfinished
+                && let Some(order) = Task::next_end(organization, *invocation)
+            {
+                // One schedule for each organization, however often it is asked for.
+                engine.scheduler.end_once(organization, order, now().plus(SOON)).await?;
+            }
+            answer
+        }
         Task::Discover { organization, trigger } => {
             Box::pin(organizations.discover(organization, *trigger, end)).await?
         }
         Task::CancelDiscovered { organization } => organizations.cancel(organization, end).await?,
         Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
         Task::CheckSource { organization } => organizations.check(organization, soon).await?,
+        Task::Watch {} => {
+            let watched = Box::pin(engine.watch(end)).await?;
+            let queued = Box::pin(organizations.watch(watched.discovered)).await?;
+            TaskAnswer::Watched { restarted: watched.restarted.saturating_add(queued) }
+        }
         Task::Reconcile { invocation, after } => reconcile(services, *invocation, after.as_ref(), end).await?,
     })
 }
@@ -64,6 +82,9 @@ fn tell(task: &Task, answer: &TaskAnswer, started: Instant) {
         }
         TaskAnswer::Reconciled { mended, removed, failed } => {
             tracing::info!(task = name, mended, removed, failed, duration_ms, "schedules were reconciled");
+        }
+        TaskAnswer::Watched { restarted } => {
+            tracing::info!(task = name, restarted, duration_ms, "what nobody worked on was started again");
         }
         TaskAnswer::Discovered { repositories, created } => {
             let organization = organization.map(tracing::field::display);

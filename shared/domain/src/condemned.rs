@@ -4,9 +4,10 @@
 //! and later, if a **fresh** look still finds none, it changes the sentence from condemned to deleting by a
 //! compare-and-swap on the sentence's generation, deletes, and forgets the sentence. A sync that wants a blob first
 //! writes its **link**, then reads the sentence: one that is condemned it lifts by the same compare-and-swap, one that
-//! is being deleted it waits for, and only then it looks whether the bucket has the blob. Neither trusts a clock: the
-//! grace only spares work. The model in `tests/condemned/` goes through every interleaving, and shows that no rule of
-//! these can be left out.
+//! is being deleted it waits for, and only then it looks whether the bucket has the blob. A collector that was killed
+//! while it deleted leaves its sentence; whoever comes later than any function lives, collector or sync, ends it by the
+//! same compare-and-swap. That is all for which a clock is trusted: the grace only spares work. The model in
+//! `tests/condemned/` goes through every interleaving, and shows that no rule of these can be left out.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 
-/// How long after a collector began to delete another one may take that up: longer than any function lives, so that
+/// How long after a collector began to delete somebody else may take that up: longer than any function lives, so that
 /// nobody deletes late.
 pub const TAKE_OVER: Duration = Duration::from_secs(20 * 60);
 
@@ -28,6 +29,13 @@ pub struct Sentence {
     pub since: Timestamp,
     /// Whether it is being carried out.
     pub deleting: bool,
+}
+
+impl Sentence {
+    /// Until when its deletion may still happen: whoever began it is gone then, and has deleted or never will.
+    pub fn deletes_until(&self) -> Timestamp {
+        self.since.plus(TAKE_OVER)
+    }
 }
 
 /// What a collector does with a blob.
@@ -50,7 +58,7 @@ pub fn judge(sentence: Option<&Sentence>, linked: bool, grace: Duration, now: Ti
     let Some(sentence) = sentence else {
         return if linked { Verdict::Keep } else { Verdict::Condemn };
     };
-    let due = sentence.since.plus(if sentence.deleting { TAKE_OVER } else { grace });
+    let due = if sentence.deleting { sentence.deletes_until() } else { sentence.since.plus(grace) };
     match (linked, sentence.deleting) {
         (true, false) => Verdict::Lift,
         _ if now <= due => Verdict::Wait,
@@ -71,10 +79,10 @@ pub enum Rescue {
 }
 
 /// Judges a blob that a sync wants by the sentence that was read *after* its link was written.
-pub fn rescue(sentence: Option<&Sentence>) -> Rescue {
+pub fn rescue(sentence: Option<&Sentence>, now: Timestamp) -> Rescue {
     match sentence {
         None => Rescue::Safe,
-        Some(sentence) if sentence.deleting => Rescue::Wait,
+        Some(sentence) if sentence.deleting && now <= sentence.deletes_until() => Rescue::Wait,
         Some(sentence) => Rescue::Lift(sentence.generation),
     }
 }
@@ -101,8 +109,9 @@ mod tests {
         ] {
             assert_eq!(judge(sentence.as_ref(), linked, grace, at(now)), verdict, "{sentence:?} {linked} {now}");
         }
-        assert_eq!(rescue(None), Rescue::Safe);
-        assert_eq!(rescue(sentence(false).as_ref()), Rescue::Lift(Uuid::nil()));
-        assert_eq!(rescue(sentence(true).as_ref()), Rescue::Wait);
+        assert_eq!(rescue(None, at(0)), Rescue::Safe);
+        assert_eq!(rescue(sentence(false).as_ref(), at(1_000)), Rescue::Lift(Uuid::nil()));
+        assert_eq!(rescue(sentence(true).as_ref(), at(2_200)), Rescue::Wait);
+        assert_eq!(rescue(sentence(true).as_ref(), at(2_201)), Rescue::Lift(Uuid::nil()), "its collector is gone");
     }
 }

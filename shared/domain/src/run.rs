@@ -266,6 +266,11 @@ pub enum Outcome {
 }
 
 impl Progress {
+    /// Everything that is done and need not be done again, in no unit: whoever gets anywhere changes it.
+    pub fn steps(&self) -> u64 {
+        self.tags_done.saturating_add(self.tags_pruned).saturating_add(self.objects_stored)
+    }
+
     /// Counts one outcome.
     pub fn count(&mut self, outcome: Outcome) {
         let count = match outcome {

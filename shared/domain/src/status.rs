@@ -9,6 +9,7 @@
 //! transaction id is still the one that was read. Unlike Quay's, an expired claim can be taken over by any trigger.
 
 mod claim;
+mod interruption;
 mod transition;
 
 use std::time::Duration;
@@ -16,9 +17,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Timestamp, Warning, run::RunId};
+use crate::{
+    Timestamp, Warning,
+    run::{RunId, Trigger},
+};
 
 pub use claim::{NewClaim, NotEligible};
+pub use interruption::MAX_INTERRUPTIONS;
 pub use transition::{Findings, SyncEnd};
 
 /// How often a failing sync is tried before it waits for its next start, as in Quay.
@@ -105,6 +110,18 @@ pub struct SyncState {
     /// Why it failed, if it did.
     #[serde(default)]
     pub last_failure: Option<String>,
+    /// What the sync that holds the claim was started by.
+    #[serde(default)]
+    pub sync_trigger: Option<Trigger>,
+    /// When the sync was asked for that is pending.
+    #[serde(default)]
+    pub sync_requested_at: Option<Timestamp>,
+    /// Whether the claim was given up for an invocation that is on its way: it did not expire.
+    #[serde(default)]
+    pub sync_handed_over: bool,
+    /// How many claims in a row expired whose holders had got nowhere: they were killed.
+    #[serde(default)]
+    pub sync_interruptions: u32,
 }
 
 impl SyncState {
@@ -127,6 +144,10 @@ impl SyncState {
             sync_left_until: None,
             last_ended: None,
             last_failure: None,
+            sync_trigger: None,
+            sync_requested_at: None,
+            sync_handed_over: false,
+            sync_interruptions: 0,
         }
     }
 

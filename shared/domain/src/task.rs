@@ -10,7 +10,8 @@ use crate::{
     run::{SyncRequest, Trigger},
 };
 
-/// The most further invocations of one reconciliation: hours, in which hundreds of thousands of schedules are made.
+/// The most further invocations of one reconciliation, or of one end of an organization: hours, in which hundreds of
+/// thousands of schedules are made, or repositories deleted. The next reconciliation goes on.
 const MAX_INVOCATIONS: u32 = 20;
 
 /// What the sync function is invoked with.
@@ -55,6 +56,8 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<RepositoryName>,
     },
+    /// Starts syncs and discoveries again that nobody works on although they have begun, or were asked for.
+    Watch {},
     /// Finds the repositories that an organization's mirror is to mirror, and has them synced.
     Discover {
         /// The organization.
@@ -76,6 +79,9 @@ pub enum Task {
     EndOrganization {
         /// The organization.
         organization: Namespace,
+        /// Which invocation of one end it is; 0 if somebody waits for it.
+        #[serde(default, rename = "round", skip_serializing_if = "is_first")]
+        invocation: u32,
     },
     /// Says whether the registry of an organization's mirror can be asked.
     CheckSource {
@@ -92,6 +98,7 @@ impl Task {
             Self::ChangeTag { .. } => "change_tag",
             Self::Purge { .. } => "purge",
             Self::Reconcile { .. } => "reconcile",
+            Self::Watch {} => "watch",
             Self::Discover { .. } => "discover",
             Self::CancelDiscovered { .. } => "cancel_discovered",
             Self::ReleaseDiscovered { .. } => "release_discovered",
@@ -109,17 +116,33 @@ impl Task {
             .then(|| Self::Reconcile { invocation: invocation + 1, after: reached })
     }
 
+    /// What goes on with the end of an organization that was not finished in this `invocation`; nothing if it was the last.
+    pub fn next_end(organization: &Namespace, invocation: u32) -> Option<Self> {
+        let invocation = invocation.saturating_add(1);
+        (invocation <= MAX_INVOCATIONS)
+            .then(|| Self::EndOrganization { organization: organization.clone(), invocation })
+    }
+
     /// The organization that it is about, if it is about one.
     pub const fn organization(&self) -> Option<&Namespace> {
         match self {
             Self::Discover { organization, .. }
             | Self::CancelDiscovered { organization }
             | Self::ReleaseDiscovered { organization }
-            | Self::EndOrganization { organization }
+            | Self::EndOrganization { organization, .. }
             | Self::CheckSource { organization } => Some(organization),
-            Self::Preview(_) | Self::ChangeTag { .. } | Self::Purge { .. } | Self::Reconcile { .. } => None,
+            Self::Preview(_)
+            | Self::ChangeTag { .. }
+            | Self::Purge { .. }
+            | Self::Reconcile { .. }
+            | Self::Watch {} => None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_first(invocation: &u32) -> bool {
+    *invocation == 0
 }
 
 /// What came of a task.
@@ -144,6 +167,11 @@ pub enum TaskAnswer {
         removed: u64,
         /// Schedules that Scheduler refused.
         failed: u64,
+    },
+    /// What [`Task::Watch`] started again.
+    Watched {
+        /// Syncs and discoveries.
+        restarted: u64,
     },
     /// The answer to [`Task::CheckSource`].
     Checked {
@@ -176,6 +204,20 @@ mod tests {
         assert_eq!(Task::next_invocation(0, true, reached.clone()), Some(next));
         assert_eq!(Task::next_invocation(0, false, reached.clone()), None);
         assert_eq!(Task::next_invocation(MAX_INVOCATIONS, true, reached), None);
+    }
+
+    #[test]
+    fn the_end_of_an_organization_goes_on_by_itself() {
+        let acme: Namespace = "acme".parse().unwrap();
+        let order = json!({"task": "end_organization", "organization": "acme"});
+        let Task::EndOrganization { organization, invocation } = serde_json::from_value(order.clone()).unwrap() else {
+            panic!()
+        };
+        assert_eq!((&organization, invocation), (&acme, 0));
+        let next = Task::next_end(&acme, 0).unwrap();
+        assert_eq!(next, Task::EndOrganization { organization: acme.clone(), invocation: 1 });
+        assert_eq!(serde_json::from_value::<Task>(serde_json::to_value(&next).unwrap()).unwrap(), next);
+        assert_eq!(Task::next_end(&acme, MAX_INVOCATIONS), None);
     }
 
     #[test]

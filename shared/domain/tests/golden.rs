@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 9] = [
+const TASKS: [&str; 10] = [
     "preview",
     "change_tag",
     "purge",
@@ -30,10 +30,11 @@ const TASKS: [&str; 9] = [
     "release_discovered",
     "end_organization",
     "check_source",
+    "watch",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 9] =
-    ["done", "unfinished", "not_found", "busy", "preview", "reconciled", "checked", "discovered", "failed"];
+const ANSWERS: [&str; 10] =
+    ["done", "unfinished", "not_found", "busy", "preview", "reconciled", "checked", "discovered", "failed", "watched"];
 
 fn stored(name: &str) -> Value {
     let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -65,6 +66,7 @@ fn name(task: &Task) -> &'static str {
         Task::ReleaseDiscovered { .. } => TASKS[6],
         Task::EndOrganization { .. } => TASKS[7],
         Task::CheckSource { .. } => TASKS[8],
+        Task::Watch {} => TASKS[9],
     }
 }
 
@@ -79,6 +81,7 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::Checked { .. } => ANSWERS[6],
         TaskAnswer::Discovered { .. } => ANSWERS[7],
         TaskAnswer::Failed(_) => ANSWERS[8],
+        TaskAnswer::Watched { .. } => ANSWERS[9],
     }
 }
 

@@ -11,3 +11,4 @@ pub use engine::{Engine, Settings, SyncShares};
 pub use error::SyncError;
 pub use sync::end::Ended;
 pub use tasks::reconcile::Reconciled;
+pub use tasks::watch::Watched;

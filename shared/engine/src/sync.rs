@@ -85,6 +85,9 @@ impl Engine {
             Claimed::NoMirror => return Ok(Ended::NoMirror),
         };
         let claimed = ClaimedMirror { engine: self, mirror, claim };
+        if let Some(failure) = claimed.mirror.state.given_up() {
+            return claimed.fail(request, failure).await;
+        }
         // Boxed: it holds the state of every step.
         let ended = match caught(Box::pin(self.sync_claimed(request, &claimed, repository.id, budget))).await {
             Ok(Ok(ended)) => Ok(ended),
@@ -138,6 +141,7 @@ impl Engine {
             account: login.account.clone(),
             limit,
             min_bytes_per_hour: self.settings.min_bytes_per_hour,
+            begun: begun.steps(),
             looked_at: Instant::now(),
             unlogged: Vec::new(),
             failure: None,

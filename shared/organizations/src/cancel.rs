@@ -5,9 +5,10 @@ use std::time::Instant;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Namespace, RepositoryName,
+    status::SyncStatus,
     task::{Task, TaskAnswer},
 };
-use moorage_state::{LogOf, StateError, TransitionError};
+use moorage_state::{LogOf, OrganizationMirror, StateError, TransitionError};
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
@@ -30,7 +31,10 @@ impl Organizations {
 
     async fn cancel_syncs(&self, organization: &Namespace) -> Result<TaskAnswer, OrganizationsError> {
         let Some(mirror) = self.table.organization_mirror(organization).await? else { return Ok(TaskAnswer::NotFound) };
-        self.table.drop_queued_syncs(organization).await?;
+        if mirror.state.sync_status != SyncStatus::Cancel {
+            // It was started again since.
+            return Ok(TaskAnswer::Done);
+        }
         let discovered = self.table.discovered(organization).await?;
         let active = discovered.into_iter().filter(|it| it.skipped.is_none()).map(|it| it.repository);
         let cancel = async |repository: RepositoryName| {
@@ -43,6 +47,11 @@ impl Organizations {
         };
         let cancelled = stream::iter(active).map(cancel).buffer_unordered(CHANGES_IN_FLIGHT);
         let cancelled = cancelled.try_fold(0, async |sum, one| Ok::<_, StateError>(sum + one)).await?;
+        // Last: a queue that is left says that this was interrupted, and somebody goes on with it.
+        let is_cancelled = |mirror: OrganizationMirror| mirror.state.sync_status == SyncStatus::Cancel;
+        if self.table.organization_mirror(organization).await?.is_some_and(is_cancelled) {
+            self.table.drop_queued_syncs(organization).await?;
+        }
         self.table.add_log_of(LogOf::Namespace(organization), &[log::cancelled(&mirror, cancelled)]).await?;
         Ok(TaskAnswer::Done)
     }

@@ -60,6 +60,9 @@ impl Organizations {
         let Some(discovery) = self.claim_discovery(organization, trigger).await? else {
             return Ok(TaskAnswer::NotFound);
         };
+        if let Some(failure) = discovery.mirror.state.given_up() {
+            return discovery.fail(failure).await;
+        }
         let counts = Counts::default();
         let tell = |error: &TransitionError| tracing::warn!(%organization, %error, "the claim was not renewed");
         let work = tokio::select! {

@@ -64,7 +64,11 @@ impl Organizations {
             if discovered.is_empty() {
                 break;
             }
-            let release = async |repository: RepositoryName| self.release_repository(&repository).await;
+            let release = async |repository: RepositoryName| match self.release_repository(&repository).await {
+                // Who has it to themselves has it for some minutes at most, and keeps nobody from releasing the others.
+                Err(OrganizationsError::State(StateError::Conflict)) => Ok(()),
+                released => released,
+            };
             let names = discovered.into_iter().map(|it| it.repository);
             stream::iter(names).map(release).buffer_unordered(CHANGES_IN_FLIGHT).try_collect::<()>().await?;
         }

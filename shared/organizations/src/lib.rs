@@ -14,6 +14,7 @@ mod quota;
 mod reconcile;
 mod round;
 mod turns;
+mod watch;
 
 pub use error::OrganizationsError;
 pub use organizations::{Organizations, Settings};

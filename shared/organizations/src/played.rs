@@ -9,6 +9,7 @@ use std::{
 use aws_sdk_dynamodb::{
     operation::{
         delete_item::{DeleteItemError, DeleteItemOutput},
+        get_item::GetItemOutput,
         put_item::PutItemOutput,
         query::QueryOutput,
     },
@@ -121,7 +122,9 @@ impl Played {
             played.world().queued.insert(put.item().unwrap()["repository"].as_s().unwrap().clone());
             PutItemOutput::builder().build()
         });
-        Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&query, &delete, &put]), "table")
+        // The organization's mirror, which nobody has cancelled, or there is none.
+        let get = mock!(Client::get_item).then_compute_output(|_| GetItemOutput::builder().build());
+        Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&query, &delete, &put, &get]), "table")
     }
 
     fn invoker(&self) -> Invoker {

@@ -8,19 +8,17 @@ use std::{
 };
 
 use moorage_domain::{
-    Namespace, RepositoryName, Timestamp,
-    run::Trigger,
-    status::{SyncState, SyncStatus},
+    Namespace,
     task::{Order, Task},
 };
 use moorage_schedule::Scheduler;
-use moorage_state::{OrganizationMirror, now};
+use moorage_state::{OrganizationMirror, StateError, now};
 use tokio::time::timeout_at;
 
 use crate::{error::OrganizationsError, organizations::Organizations};
 
-/// How long nobody takes a turn where turns were lost: a sync that ends has another one started in about a second.
-const STANDSTILL: Duration = Duration::from_secs(5);
+/// How long a mirror that was deleted is worked at here: the rest has invocations of its own.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a reconciliation did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,29 +57,35 @@ impl Organizations {
         for organization in self.table.namespaces().await? {
             match self.table.any_organization_mirror(&organization).await? {
                 None => self.release_strays(&organization).await?,
-                Some(mirror) if mirror.is_deleted => drop(self.release_all(&organization).await?),
+                Some(mirror) if mirror.is_deleted => {
+                    self.release(&organization, Instant::now() + PATIENCE).await?;
+                }
                 Some(mirror) => {
                     let found = self.table.any_organization(&organization).await?;
                     if found.is_some_and(|found| found.is_ending) {
-                        self.end_mirror(&organization).await?;
+                        self.end(&organization, Instant::now() + PATIENCE).await?;
                         continue;
                     }
                     let is_enabled = listed.remove(&Scheduler::name_of_organization(&organization));
+                    mirrored.push(mirror.clone());
                     self.reconcile_mirror(mirror, is_enabled, counts).await?;
-                    mirrored.push(organization);
                 }
             }
         }
         for name in listed.into_keys() {
             self.remove_orphan(&name, counts).await?;
         }
-        self.give_out_lost_turns(&mirrored).await
+        self.tend_all(&mirrored).await
     }
 
     /// Releases repositories whose organization's mirror is gone.
     async fn release_strays(&self, organization: &Namespace) -> Result<(), OrganizationsError> {
         for stray in self.table.discovered(organization).await? {
-            self.release_repository(&stray.repository).await?;
+            match self.release_repository(&stray.repository).await {
+                // Who has it to themselves keeps nobody from looking at the others; the next reconciliation comes again.
+                Ok(()) | Err(OrganizationsError::State(StateError::Conflict)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -94,10 +98,7 @@ impl Organizations {
         is_enabled: Option<bool>,
         counts: &Counts,
     ) -> Result<(), OrganizationsError> {
-        if was_killed(&mirror.state, now()) {
-            let (organization, trigger) = (mirror.config.organization.clone(), Trigger::Continuation);
-            self.invoker.order(&Task::Discover { organization, trigger }).await?;
-        }
+        self.restart(&mirror).await?;
         if is_enabled != Some(mirror.config.is_enabled) || mirror.scheduled_revision != mirror.config_revision {
             self.mend(mirror).await?;
             counts.mended.fetch_add(1, Relaxed);
@@ -124,79 +125,5 @@ impl Organizations {
             counts.removed.fetch_add(1, Relaxed);
         }
         Ok(())
-    }
-
-    /// Gives turns out again that were lost: those of killed syncs, and those of queues that stand still.
-    async fn give_out_lost_turns(&self, organizations: &[Namespace]) -> Result<(), OrganizationsError> {
-        let mut waiting = Vec::new();
-        for organization in organizations {
-            let mirrors = self.table.mirrors_of_many(&self.names(organization).await?).await?;
-            for mirror in mirrors.iter().filter(|mirror| was_killed(&mirror.state, now())) {
-                self.table.queue_sync(&mirror.config.repository).await?;
-            }
-            let queued = self.table.count_queued_syncs(organization).await?;
-            if queued > 0 {
-                waiting.push((organization, queued));
-            }
-        }
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        // As long as turns are passed on, none that is on its way may be taken for lost.
-        tokio::time::sleep(STANDSTILL).await;
-        for (organization, queued) in waiting {
-            if self.table.count_queued_syncs(organization).await? < queued {
-                continue;
-            }
-            let mirrors = self.table.mirrors_of_many(&self.names(organization).await?).await?;
-            let running = mirrors.iter().filter(|mirror| mirror.state.is_running(now())).count();
-            self.start_turns(organization, self.settings.syncs.saturating_sub(running)).await?;
-        }
-        Ok(())
-    }
-
-    async fn names(&self, organization: &Namespace) -> Result<Vec<RepositoryName>, OrganizationsError> {
-        Ok(self.table.discovered(organization).await?.into_iter().map(|known| known.repository).collect())
-    }
-}
-
-/// Whether a sync or a discovery was killed, and none has taken over since.
-fn was_killed(state: &SyncState, now: Timestamp) -> bool {
-    state.sync_status == SyncStatus::Syncing && !state.is_running(now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::played::Played;
-
-    #[tokio::test(start_paused = true)]
-    async fn the_turns_of_a_queue_that_stands_still_are_given_out_again() {
-        let played = Played::new(&["acme/a", "acme/b", "acme/c"], 9);
-        played.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
-        assert_eq!(played.counts(), (2, 1), "as many as may run");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_queue_that_moves_has_lost_no_turn() {
-        let played = Played::new(&["acme/a", "acme/b"], 9);
-        played.world().moves = Some("acme/a".to_owned());
-        played.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
-        assert_eq!((played.counts(), played.world().looks), ((0, 1), 2));
-        let empty = Played::new(&[], 9);
-        empty.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
-        assert_eq!(empty.world().looks, 1, "there is nothing to wait for");
-    }
-
-    #[test]
-    fn what_has_a_claim_that_ended_was_killed() {
-        let at = Timestamp::from_unix;
-        let new = SyncState::new(at(0), uuid::Uuid::nil());
-        let claimed = |sync_status| SyncState { sync_status, sync_expiration_date: Some(at(100)), ..new.clone() };
-        let running = claimed(SyncStatus::Syncing);
-        assert_eq!((was_killed(&running, at(99)), was_killed(&running, at(101))), (false, true));
-        for status in [SyncStatus::NeverRun, SyncStatus::SyncNow, SyncStatus::Cancel, SyncStatus::Success] {
-            assert!(!was_killed(&claimed(status), at(101)), "{status:?}");
-        }
     }
 }

@@ -144,6 +144,7 @@ impl Round<'_> {
             match self.organizations.table.create_discovered(&new, by).await {
                 Ok(()) => {
                     self.counts.created.fetch_add(1, Ordering::Relaxed);
+                    self.claim.moved();
                     return Ok((repository, true));
                 }
                 Err(StateError::Conflict) => return Ok((repository, false)),
@@ -178,6 +179,7 @@ impl Round<'_> {
                 result => result?,
             }
             self.counts.queued.fetch_add(batch.len(), Ordering::Relaxed);
+            self.claim.moved();
         }
         Ok(())
     }

@@ -4,13 +4,19 @@
 use moorage_domain::{
     Namespace,
     run::{SyncRequest, Trigger},
+    status::SyncStatus,
 };
 
 use crate::{error::OrganizationsError, organizations::Organizations};
 
 impl Organizations {
-    /// Starts up to `count` of an organization's queued syncs. What could not be started is queued again.
+    /// Starts up to `count` of an organization's queued syncs; none while its mirror is cancelled. What could not be started is
+    /// queued again.
     pub async fn start_turns(&self, organization: &Namespace, count: usize) -> Result<(), OrganizationsError> {
+        let mirror = self.table.organization_mirror(organization).await?;
+        if mirror.is_some_and(|mirror| mirror.state.sync_status == SyncStatus::Cancel) {
+            return Ok(());
+        }
         let mut taken = self.table.take_queued_syncs(organization, count).await?.into_iter();
         while let Some(repository) = taken.next() {
             let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Organization };

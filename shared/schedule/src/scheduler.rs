@@ -167,6 +167,11 @@ impl Scheduler {
         self.put_once(schedule_name(task.as_str(), repository.as_str()), Order::Task(task), at).await
     }
 
+    /// As [`Self::once`], for what is left of an organization that ends.
+    pub async fn end_once(&self, organization: &Namespace, order: Task, at: Timestamp) -> Result<(), ScheduleError> {
+        self.put_once(schedule_name(order.as_str(), organization.as_str()), Order::Task(order), at).await
+    }
+
     async fn put_once(&self, name: String, input: Order, at: Timestamp) -> Result<(), ScheduleError> {
         self.put(Schedule {
             name,

@@ -157,8 +157,10 @@ impl Key<'_> {
     }
 }
 
-/// What the sort keys of one kind of item begin with.
+/// What the sort keys of one kind of item begin with, and the partition keys of namespaces and repositories.
 pub(crate) mod prefix {
+    pub(crate) const NAMESPACE_PK: &str = "NS#";
+    pub(crate) const REPOSITORY_PK: &str = "REPO#";
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
     pub(crate) const QUEUED_SYNC: &str = "TURN#";
@@ -187,11 +189,11 @@ pub(crate) mod prefix {
 }
 
 pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
-    format!("NS#{namespace}")
+    format!("{}{namespace}", prefix::NAMESPACE_PK)
 }
 
 pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
-    format!("REPO#{repository}")
+    format!("{}{repository}", prefix::REPOSITORY_PK)
 }
 
 pub(crate) fn collections_pk() -> String {

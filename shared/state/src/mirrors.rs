@@ -1,5 +1,6 @@
 //! Mirrors of repositories and of whole organizations: their configuration, their state, and what they have found.
 
+pub(crate) mod active;
 pub(crate) mod claim;
 pub(crate) mod claimed;
 pub(crate) mod configuration;

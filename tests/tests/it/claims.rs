@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use moorage_domain::run::Trigger;
+use moorage_domain::{
+    run::Trigger,
+    task::{Task, TaskAnswer},
+};
 use moorage_tests::{
     bucket, eventually,
     image::{Image, layer},
     process::kill_functions_connected_to,
     proxy::{Fault, Proxy, count},
+    table,
     world::World,
 };
 use serde_json::json;
@@ -27,6 +31,12 @@ async fn of_two_syncs_at_once_one_runs() {
     world.wait_for(&["SYNCING"]).await;
     let refused = world.call(reqwest::Method::POST, &world.mirror_path("/sync-now"), None).await;
     assert_eq!(refused.0, 404, "as in Quay");
+    let refused = world.call(reqwest::Method::POST, &world.mirror_path("/verify"), None).await;
+    assert_eq!(
+        (refused.0, refused.1["detail"].as_str().is_some_and(|it| it.contains("runs"))),
+        (409, true),
+        "{refused:?}"
+    );
     world.wait_for(&["SUCCESS"]).await;
     // Late deliveries find nothing to do either.
     world.invoke(Trigger::SyncNow).await;
@@ -36,7 +46,7 @@ async fn of_two_syncs_at_once_one_runs() {
 }
 
 #[tokio::test]
-async fn a_killed_sync_is_taken_over_and_nothing_is_copied_twice() {
+async fn a_killed_sync_is_started_again_and_nothing_is_copied_twice() {
     let world = World::new("killed").await;
     let upstream = format!("http://{}", world.stack.upstream);
     let (first, second) = (layer(rand::random(), 900_000), layer(rand::random(), 900_000));
@@ -46,7 +56,7 @@ async fn a_killed_sync_is_taken_over_and_nothing_is_copied_twice() {
     let proxy = Proxy::start(&upstream).await;
     let stalled = moorage_domain::Digest::sha256(&second);
     proxy.fault("GET", &format!("blobs/{stalled}"), 1, Fault::Stall);
-    world.create_mirror(&proxy.address, json!({})).await;
+    world.create_mirror(&proxy.address, json!({"is_enabled": false})).await;
     world.sync_now().await;
     eventually("the first tag is there", Duration::from_secs(30), async || {
         let held = bucket::check(&world.stack, &world.repository).await;
@@ -54,15 +64,20 @@ async fn a_killed_sync_is_taken_over_and_nothing_is_copied_twice() {
     })
     .await;
     assert_eq!(kill_functions_connected_to(proxy.port), 1, "the sync runs in one process");
-    assert_eq!(world.mirror().await["sync_status"], "SYNCING", "nobody could say that it ended");
     proxy.take_seen();
 
-    eventually("the claim expires", Duration::from_secs(60), async || {
-        let sync_now = world.call(reqwest::Method::POST, &world.mirror_path("/sync-now"), None).await;
-        (sync_now.0 == 204).then_some(())
+    let interrupted = eventually("the claim expires", Duration::from_secs(60), async || {
+        let mirror = world.mirror().await;
+        (mirror["sync_status"] != "SYNCING").then_some(mirror)
     })
     .await;
+    if interrupted["sync_status"] == "SYNC_NOW" {
+        assert_eq!(interrupted["sync_warning"]["reason"], "interrupted", "{interrupted}");
+    }
+    // The stack's own schedule does so every five minutes.
+    assert!(matches!(world.task(&Task::Watch {}).await, TaskAnswer::Watched { .. }));
     world.wait_for(&["SUCCESS"]).await;
+    assert!(world.mirror().await["sync_warning"].is_null());
     let held = bucket::check(&world.stack, &world.repository).await;
     assert_eq!(held.tags.len(), 2);
     let run = world.last_run().await;
@@ -70,6 +85,44 @@ async fn a_killed_sync_is_taken_over_and_nothing_is_copied_twice() {
     let blobs: Vec<_> = proxy.take_seen().into_iter().filter(|seen| seen.path.contains("/blobs/")).collect();
     let config = blobs.iter().filter(|seen| !seen.path.contains(&stalled.to_string())).count();
     assert!(blobs.len() - config == 1 && config <= 1, "only what was not finished is fetched: {blobs:?}");
+}
+
+#[tokio::test]
+async fn a_sync_now_that_was_lost_is_made_good() {
+    let world = World::new("asked").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(2, 100)]).push(&upstream, &world.path, "v1").await;
+    world.create_mirror(&world.stack.upstream, json!({"is_enabled": false})).await;
+    // As the API writes it, whose invocation of the function did not arrive.
+    let asked = [
+        ("sync_status", table::text("SYNC_NOW")),
+        ("active", table::text("MIRRORS")),
+        ("sync_requested_at", table::number(1_790_000_000)),
+    ];
+    table::set(&world.stack, &table::Key::mirror(&world.repository), asked).await;
+    assert!(matches!(world.task(&Task::Watch {}).await, TaskAnswer::Watched { .. }));
+    world.wait_for(&["SUCCESS"]).await;
+    let runs = world.runs().await;
+    assert_eq!((runs.len(), &runs[0]["trigger"]), (1, &json!("sync_now")));
+}
+
+#[tokio::test]
+async fn a_sync_that_is_killed_each_time_fails() {
+    let world = World::new("each-time").await;
+    world.create_mirror(&world.stack.upstream, json!({"is_enabled": false})).await;
+    // Killed for the fifth time, and nobody has come since.
+    let killed = [
+        ("sync_status", table::text("SYNCING")),
+        ("active", table::text("MIRRORS")),
+        ("sync_expiration_date", table::number(1_790_000_000)),
+        ("sync_interruptions", table::number(4)),
+    ];
+    table::set(&world.stack, &table::Key::mirror(&world.repository), killed).await;
+    assert_eq!(world.mirror().await["sync_status"], "SYNC_NOW", "it is going to be started");
+    assert!(matches!(world.task(&Task::Watch {}).await, TaskAnswer::Watched { .. }));
+    world.wait_for(&["FAIL"]).await;
+    let run = world.last_run().await;
+    assert!(run["failure"]["message"].as_str().unwrap().contains("killed 5 times"), "{run}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use moorage_tests::{
     image::{self, Image, layer},
     registry::Registry,
     stack::Stack,
-    world::World,
+    world::{SYNC_LIMIT, World},
 };
 use rand::{Rng, seq::IteratorRandom};
 use reqwest::Method;
@@ -278,16 +278,25 @@ async fn sentences_that_a_killed_collector_left_are_taken_up() {
         let get = dynamodb.get_item().table_name(&stack.table).key("pk", text(pk.clone())).key("sk", text(sk.clone()));
         get.send().await.unwrap().item.is_some()
     };
-    // Somebody is about to delete what the sync wants: it waits, and then leaves the tag to its next attempt.
+    // Somebody is about to delete what the sync wants, and may have been killed: it waits until nobody can do that any more.
     sentence(0).await;
     world.create_mirror(&stack.upstream, json!({})).await;
-    let run = world.sync().await;
-    assert_eq!((&run["status"], &run["failure"]["reason"]), (&json!("FAIL"), &json!("storage_error")), "{run}");
-    // The collector that began it was killed long ago; another one sees the link that the sync has written.
+    world.sync_now().await;
+    let waits = async || world.mirror().await.get("sync_waiting_until").cloned();
+    eventually("the sync waits", SYNC_LIMIT, waits).await;
+    let (mirror, runs) = (world.mirror().await, world.runs().await);
+    assert_eq!((&mirror["sync_status"], &runs[0]["status"]), (&json!("SYNCING"), &json!("SYNCING")), "{mirror}");
+    assert!(is_sentenced().await, "it is not the sync's as long as its collector may be there");
+    // Then it ends the deletion itself, and the run goes on.
+    sentence(21).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    assert!(!is_sentenced().await);
+    assert_eq!(world.runs().await.len(), 1);
+    bucket::check(stack, &world.repository).await;
+    // So does a collector, which sees the link.
     sentence(21).await;
     collect(stack, json!({})).await;
     assert!(!is_sentenced().await);
-    assert_eq!(world.sync().await["status"], "SUCCESS");
     bucket::check(stack, &world.repository).await;
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue::{N, S};
 use moorage_domain::task::{Task, TaskAnswer};
 use moorage_tests::{
     bucket, eventually,
     organization_mirror::{LIMIT, body, create, log, mirror, named, path, push, repositories, sync_now, wait_for},
     proxy::{Fault, Proxy},
+    table,
     world::World,
 };
 use reqwest::Method;
@@ -119,16 +119,36 @@ async fn turns_that_were_lost_are_given_again() {
     create(&world, "distribution", &world.stack.upstream, json!({})).await;
     sync_now(&world).await;
     wait_for(&world, json!({"SUCCESS": 1})).await;
-    let before = repositories(&world, "").await["repositories"][0]["last_sync_date"].clone();
-    // As a sync leaves it that was killed before it could pass its turn on.
-    let put = aws_sdk_dynamodb::Client::new(&world.stack.aws).put_item().table_name(&world.stack.table);
-    let put = put.item("pk", S(format!("NS#{}", world.namespace))).item("sk", S("TURN#app".into()));
-    put.item("repository", S(named(&world, "app").to_string())).send().await.unwrap();
-    assert!(matches!(world.task(&Task::Reconcile { invocation: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
-    eventually("it is synced again", LIMIT, async || {
-        (repositories(&world, "").await["repositories"][0]["last_sync_date"] != before).then_some(())
-    })
-    .await;
+    // As a sync leaves it that was killed before it could pass its turn on; and as one of an earlier release does.
+    for (active, task) in [("TURNS", Task::Watch {}), ("-", Task::Reconcile { invocation: 0, after: None })] {
+        let before = repositories(&world, "").await["repositories"][0]["last_sync_date"].clone();
+        let app = named(&world, "app");
+        let queued = [("repository", table::text(app.as_str())), ("active", table::text(active))];
+        table::set(&world.stack, &table::Key::within(&world.namespace, "TURN#app"), queued).await;
+        assert!(!matches!(world.task(&task).await, TaskAnswer::Failed(_)));
+        eventually("it is synced again", LIMIT, async || {
+            (repositories(&world, "").await["repositories"][0]["last_sync_date"] != before).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_that_was_interrupted_is_gone_on_with() {
+    let world = World::empty("half-cancelled").await;
+    push(&world, "app", &["v1"]).await;
+    create(&world, "distribution", &world.stack.upstream, json!({})).await;
+    sync_now(&world).await;
+    wait_for(&world, json!({"SUCCESS": 1})).await;
+    let key = table::Key::within(&world.namespace, "ORGANIZATIONMIRROR");
+    table::set(&world.stack, &key, [("sync_status", table::text("CANCEL"))]).await;
+    let app = named(&world, "app");
+    let queued = [("repository", table::text(app.as_str())), ("active", table::text("TURNS"))];
+    table::set(&world.stack, &table::Key::within(&world.namespace, "TURN#app"), queued).await;
+    assert!(matches!(world.task(&Task::Watch {}).await, TaskAnswer::Watched { .. }));
+    wait_for(&world, json!({"CANCEL": 1})).await;
+    let left = table::Key::within(&world.namespace, "TURN#app");
+    eventually("nothing is queued", LIMIT, async || (!table::is_there(&world.stack, &left).await).then_some(())).await;
 }
 
 #[tokio::test]
@@ -136,16 +156,27 @@ async fn a_discovery_that_was_killed_is_gone_on_with() {
     let world = World::empty("killed").await;
     push(&world, "app", &["v1"]).await;
     create(&world, "distribution", &world.stack.upstream, json!({})).await;
-    // As a function leaves it that ends in the middle.
-    let update = aws_sdk_dynamodb::Client::new(&world.stack.aws).update_item().table_name(&world.stack.table);
-    let update = update.key("pk", S(format!("NS#{}", world.namespace))).key("sk", S("ORGANIZATIONMIRROR".into()));
-    let update = update.update_expression("SET sync_status = :status, sync_expiration_date = :expiration");
-    let update = update.expression_attribute_values(":status", S("SYNCING".into()));
-    update.expression_attribute_values(":expiration", N("1700000000".into())).send().await.unwrap();
-    assert_eq!(mirror(&world).await["sync_status"], "SYNCING");
-    let reconcile = Task::Reconcile { invocation: 0, after: None };
-    assert!(matches!(world.task(&reconcile).await, TaskAnswer::Reconciled { .. }));
-    wait_for(&world, json!({"SUCCESS": 1})).await;
+    let key = table::Key::within(&world.namespace, "ORGANIZATIONMIRROR");
+    // As a function leaves it that ends in the middle; and as one of an earlier release does, which knew no index.
+    for (active, task) in [("ORGANIZATIONS", Task::Watch {}), ("-", Task::Reconcile { invocation: 0, after: None })] {
+        let killed = [
+            ("sync_status", table::text("SYNCING")),
+            ("sync_expiration_date", table::number(1_700_000_000)),
+            ("active", table::text(active)),
+        ];
+        table::set(&world.stack, &key, killed).await;
+        let shown = mirror(&world).await;
+        assert_eq!(
+            (&shown["sync_status"], &shown["sync_warning"]["reason"]),
+            (&json!("SYNC_NOW"), &json!("interrupted"))
+        );
+        assert!(!matches!(world.task(&task).await, TaskAnswer::Failed(_)));
+        eventually("it is gone on with", Duration::from_secs(60), async || {
+            (mirror(&world).await["sync_status"] == "SUCCESS").then_some(())
+        })
+        .await;
+        wait_for(&world, json!({"SUCCESS": 1})).await;
+    }
 }
 
 #[tokio::test]

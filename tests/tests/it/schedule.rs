@@ -148,9 +148,12 @@ async fn a_start_in_the_past_syncs_soon_and_a_disabled_mirror_does_not() {
     let state = format!("repository/{}/changestate", past.repository);
     let normal = past.call(reqwest::Method::PUT, &state, Some(json!({"state": "NORMAL"}))).await;
     assert_eq!(normal.0, 200);
-    past.sync_now().await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!((past.mirror().await["sync_status"].as_str(), past.runs().await.len()), (Some("SYNC_NOW"), 1));
+    for what in ["/sync-now", "/verify"] {
+        let refused = past.call(reqwest::Method::POST, &past.mirror_path(what), Some(json!({}))).await;
+        assert_eq!(refused.0, 409, "it would stay pending: {}", refused.1);
+        assert!(refused.1["detail"].as_str().unwrap().contains("MIRROR"), "{}", refused.1);
+    }
+    assert_eq!((past.mirror().await["sync_status"].as_str(), past.runs().await.len()), (Some("SUCCESS"), 1));
 }
 
 #[tokio::test]

@@ -94,6 +94,9 @@ impl SyncState {
                 }
             }
         }
+        // It goes on with what was asked for before.
+        let known = if expired || trigger == Trigger::Continuation { self.sync_trigger } else { None };
+        let was_killed = expired && !self.sync_handed_over;
         let recent = self.sync_expiration_date.is_none_or(|expiration| now <= expiration.plus(RESUME_WINDOW));
         Ok(Self {
             sync_status: SyncStatus::Syncing,
@@ -103,6 +106,10 @@ impl SyncState {
             sync_waiting_until: None,
             sync_left_by: None,
             sync_left_until: None,
+            sync_trigger: known.or(Some(trigger)),
+            sync_requested_at: None,
+            sync_handed_over: false,
+            sync_interruptions: if was_killed { self.sync_interruptions.saturating_add(1) } else { 0 },
             ..self.clone()
         })
     }

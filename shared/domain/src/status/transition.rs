@@ -34,7 +34,7 @@ impl SyncState {
     /// The state between two invocations of one sync: still running, but anybody may take over at once.
     #[must_use]
     pub fn hand_over(&self, now: Timestamp, id: Uuid) -> Self {
-        Self { sync_transaction_id: id, sync_expiration_date: Some(now), ..self.clone() }
+        Self { sync_transaction_id: id, sync_expiration_date: Some(now), sync_handed_over: true, ..self.clone() }
     }
 
     /// The state of a sync that waits for its registry until a moment: still running, and nobody may take over before.
@@ -44,6 +44,7 @@ impl SyncState {
             sync_transaction_id: id,
             sync_expiration_date: Some(until),
             sync_waiting_until: Some(until),
+            sync_handed_over: true,
             ..self.clone()
         }
     }
@@ -78,7 +79,7 @@ impl SyncState {
             sync_waiting_until: None,
             last_ended: Some(now),
             last_failure: None,
-            ..self.clone()
+            ..self.at_rest()
         }
     }
 
@@ -128,7 +129,8 @@ impl SyncState {
             sync_expiration_date: None,
             sync_retries_remaining: self.sync_retries_remaining.max(1),
             sync_waiting_until: None,
-            ..self.clone()
+            sync_requested_at: Some(now),
+            ..self.at_rest()
         })
     }
 
@@ -160,8 +162,19 @@ impl SyncState {
             sync_retries_remaining: 0,
             sync_run_id: None,
             sync_waiting_until: None,
-            ..self.clone()
+            ..self.at_rest()
         })
+    }
+
+    /// The state without what is said only of a sync that has begun, or is pending.
+    fn at_rest(&self) -> Self {
+        Self {
+            sync_trigger: None,
+            sync_requested_at: None,
+            sync_handed_over: false,
+            sync_interruptions: 0,
+            ..self.clone()
+        }
     }
 }
 

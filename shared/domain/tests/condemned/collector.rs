@@ -4,22 +4,34 @@ use std::time::Duration;
 
 use moorage_domain::{
     Timestamp,
-    condemned::{self, Verdict, judge},
+    condemned::{self, TAKE_OVER, Verdict, judge},
 };
 use uuid::Uuid;
+
+/// The moment at which everything happens: so late that every grace is over, and what was abandoned may be taken over.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_unix(1).plus(TAKE_OVER)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Sentence {
     pub(crate) generation: u8,
     pub(crate) deleting: bool,
+    /// Whether the collector that was to delete is gone, and has been for so long that this shows.
+    abandoned: bool,
 }
 
 impl Sentence {
-    /// As the code that is modelled has it, passed so long ago that the grace is over.
+    /// As the code that is modelled has it: passed long ago, but for one that is carried out now.
     pub(crate) fn real(self) -> condemned::Sentence {
-        let generation = Uuid::from_u128(self.generation.into());
-        condemned::Sentence { generation, since: Timestamp::from_unix(0), deleting: self.deleting }
+        let since = if self.deleting && !self.abandoned { now() } else { Timestamp::from_unix(0) };
+        condemned::Sentence { generation: Uuid::from_u128(self.generation.into()), since, deleting: self.deleting }
     }
+}
+
+/// Whether the table takes one sentence for the other: it compares generations.
+pub(crate) fn is_same(one: Option<Sentence>, other: Option<Sentence>) -> bool {
+    one.map(|it| it.generation) == other.map(|it| it.generation)
 }
 
 /// One blob in the bucket, and its sentence in the table.
@@ -32,12 +44,12 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(blob: bool, is_condemned: bool) -> Self {
-        let sentence = is_condemned.then_some(Sentence { generation: 0, deleting: false });
+        let sentence = is_condemned.then_some(Sentence { generation: 0, deleting: false, abandoned: false });
         Self { blob, sentence, generations: 1 }
     }
 
     fn pass(&mut self, deleting: bool) {
-        self.sentence = Some(Sentence { generation: self.generations, deleting });
+        self.sentence = Some(Sentence { generation: self.generations, deleting, abandoned: false });
         self.generations += 1;
     }
 }
@@ -64,6 +76,7 @@ enum Step {
     Delete,
     Forget,
     Next,
+    Gone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,9 +94,23 @@ impl Collector {
         Self { step, collections, read: None, linked: false }
     }
 
+    /// It is killed while it deletes, before that or after it. Nobody takes a sentence for abandoned whose collector is there.
+    pub(crate) fn die(mut self, bucket: &mut Bucket) -> Option<Self> {
+        if !matches!(self.step, Step::Delete | Step::Forget) {
+            return None;
+        }
+        self.step = Step::Gone;
+        if is_same(bucket.sentence, self.read)
+            && let Some(sentence) = &mut bucket.sentence
+        {
+            sentence.abandoned = true;
+        }
+        Some(self)
+    }
+
     /// Its next step, `links` being the repositories'; nothing if it is done.
     pub(crate) fn step(mut self, bucket: &mut Bucket, links: &[bool], rules: Rules) -> Option<Self> {
-        let is_same = bucket.sentence == self.read || !rules.generation;
+        let is_same = is_same(bucket.sentence, self.read) || !rules.generation;
         self.step = match self.step {
             Step::Read => {
                 self.read = bucket.sentence;
@@ -109,14 +136,14 @@ impl Collector {
                 Step::Next
             }
             Step::Next if self.collections > 1 => return Some(Self::new(self.collections - 1, rules)),
-            Step::Next => return None,
+            Step::Next | Step::Gone => return None,
         };
         Some(self)
     }
 
     fn judge(&mut self, bucket: &mut Bucket, is_same: bool) -> Step {
         let read = self.read.map(Sentence::real);
-        match judge(read.as_ref(), self.linked, Duration::ZERO, Timestamp::from_unix(1)) {
+        match judge(read.as_ref(), self.linked, Duration::ZERO, now()) {
             Verdict::Condemn if bucket.sentence.is_none() && bucket.blob => bucket.pass(false),
             Verdict::Lift if is_same => bucket.sentence = None,
             Verdict::Delete if is_same && bucket.sentence.is_some() => {

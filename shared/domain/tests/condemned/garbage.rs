@@ -1,4 +1,5 @@
-//! One sync that publishes an image with one blob, and two collectors of two collections each.
+//! One sync that publishes an image with one blob, and two collectors of two collections each, any of which may be killed
+//! while it deletes.
 
 use crate::{
     collector::{self, Bucket, Collector},
@@ -20,6 +21,8 @@ enum Without {
     Rescue,
     /// The sync does not wait for a deletion.
     WaitForDeletion,
+    /// The sync takes a deletion over whose collector is still there.
+    Patience,
 }
 
 impl Without {
@@ -32,6 +35,7 @@ impl Without {
             link_first: self != Self::LinkFirst,
             rescue: self != Self::Rescue,
             wait: self != Self::WaitForDeletion,
+            patience: self != Self::Patience,
         }
     }
 }
@@ -65,6 +69,11 @@ impl World {
         self.collectors[index] = self.collectors[index].step(&mut self.bucket, &links, without.collector())?;
         Some(self)
     }
+
+    fn kill(mut self, index: usize) -> Option<Self> {
+        self.collectors[index] = self.collectors[index].die(&mut self.bucket)?;
+        Some(self)
+    }
 }
 
 impl explore::World for World {
@@ -72,7 +81,8 @@ impl explore::World for World {
 
     fn next(self, without: Without) -> Vec<Self> {
         let collectors = (0..2).filter_map(|index| self.collect(index, without));
-        self.sync(without).into_iter().chain(collectors).collect()
+        let killed = (0..2).filter_map(|index| self.kill(index));
+        self.sync(without).into_iter().chain(collectors).chain(killed).collect()
     }
 
     fn is_broken(self) -> bool {
@@ -97,9 +107,14 @@ fn no_interleaving_loses_a_published_blob() {
 
 #[test]
 fn every_rule_is_needed() {
-    for without in
-        [Without::Generation, Without::FreshListing, Without::LinkFirst, Without::Rescue, Without::WaitForDeletion]
-    {
+    for without in [
+        Without::Generation,
+        Without::FreshListing,
+        Without::LinkFirst,
+        Without::Rescue,
+        Without::WaitForDeletion,
+        Without::Patience,
+    ] {
         assert!(go_through(without).1, "{without:?} makes no difference");
     }
 }
@@ -112,4 +127,21 @@ fn garbage_goes_if_nobody_wants_it() {
         world = next;
     }
     assert!(!world.bucket.blob && world.bucket.sentence.is_none());
+}
+
+#[test]
+fn a_deletion_that_its_collector_has_left_keeps_no_sync_out() {
+    // Killed at the deletion, and after it: the sync publishes alone, without another collector.
+    for steps in [4, 5] {
+        let mut world = World::start(true, true, Without::Nothing);
+        for _ in 0..steps - 1 {
+            world = world.collect(0, Without::Nothing).unwrap();
+        }
+        world = world.kill(0).expect("it deletes");
+        assert_eq!(world.bucket.blob, steps == 4);
+        while let Some(next) = world.sync(Without::Nothing) {
+            world = next;
+        }
+        assert!(world.repository.published && world.bucket.blob && world.bucket.sentence.is_none(), "{world:?}");
+    }
 }

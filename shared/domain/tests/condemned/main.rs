@@ -9,9 +9,9 @@
 //! * [`lock`]: prune, syncs, tags set by hand, mirrors that are made and ended, and a purge, all of one repository.
 //!
 //! Time is left out: the grace is over whenever a collector likes, and a lock ends whenever it likes, which allows more
-//! than real clocks do. Two things are left to time: the take-over of an abandoned deletion
-//! ([`TAKE_OVER`](moorage_domain::condemned::TAKE_OVER) outlives every function), which does not happen here; and that
-//! a request which was begun while its lock had some time left has ended when the lock ends.
+//! than real clocks do. Two things are left to time: that a deletion is abandoned only when its collector is gone, because
+//! [`TAKE_OVER`](moorage_domain::condemned::TAKE_OVER) outlives every function; and that a request which was begun while
+//! its lock had some time left has ended when the lock ends.
 
 mod collector;
 mod explore;

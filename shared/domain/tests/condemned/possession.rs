@@ -28,7 +28,12 @@ enum Without {
 
 impl Without {
     fn rules(self) -> Rules {
-        Rules { link_first: self != Self::LinkFirst, rescue: self != Self::Rescue, wait: self != Self::WaitForDeletion }
+        Rules {
+            link_first: self != Self::LinkFirst,
+            rescue: self != Self::Rescue,
+            wait: self != Self::WaitForDeletion,
+            patience: true,
+        }
     }
 }
 

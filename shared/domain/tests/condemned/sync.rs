@@ -2,7 +2,7 @@
 
 use moorage_domain::condemned::{Rescue, rescue};
 
-use crate::collector::{Bucket, Sentence};
+use crate::collector::{Bucket, Sentence, now};
 
 /// What a sync keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub(crate) struct Rules {
     pub(crate) rescue: bool,
     /// It waits for a deletion.
     pub(crate) wait: bool,
+    /// It takes only a deletion over whose collector is gone.
+    pub(crate) patience: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,14 +47,13 @@ impl Step {
                 repository.link |= rules.link_first;
                 Self::Read
             }
-            Self::Read => match rescue(bucket.sentence.map(Sentence::real).as_ref()) {
-                Rescue::Wait if rules.wait => return None,
-                Rescue::Lift(_) if rules.rescue => {
-                    bucket.sentence.map_or(Self::Look, |sentence| Self::Lift(sentence.generation))
-                }
+            Self::Read => match rescue(bucket.sentence.map(Sentence::real).as_ref(), now()) {
+                Rescue::Wait if rules.wait && rules.patience => return None,
+                Rescue::Lift(_) if rules.rescue => Self::lift(bucket.sentence),
+                Rescue::Wait if rules.wait => Self::lift(bucket.sentence),
                 _ => Self::Look,
             },
-            Self::Lift(generation) if bucket.sentence == Some(Sentence { generation, deleting: false }) => {
+            Self::Lift(generation) if bucket.sentence.is_some_and(|it| it.generation == generation) => {
                 bucket.sentence = None;
                 Self::Look
             }
@@ -70,6 +71,10 @@ impl Step {
             }
             Self::Missing | Self::Done => return None,
         })
+    }
+
+    fn lift(sentence: Option<Sentence>) -> Self {
+        sentence.map_or(Self::Look, |sentence| Self::Lift(sentence.generation))
     }
 
     /// Completes the upload of what was received.

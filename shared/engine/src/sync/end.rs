@@ -157,14 +157,14 @@ impl Ending<'_> {
 
     /// Whether this invocation got anywhere.
     fn has_moved(&self, run: &Run) -> bool {
-        let moved = |counts: &Counts| (counts.tags_done, counts.tags_pruned, counts.objects_stored);
-        moved(&self.begun) != moved(&run.progress) || self.knowledge.count() > self.known
+        self.begun.steps() != run.progress.steps() || self.knowledge.count() > self.known
     }
 
     /// Leaves the next invocation what this one knows of the registry. Without that it asks again.
     async fn keep_knowledge(&self, run: &Run) {
         let (table, repository) = (&self.claimed.engine.table, &self.claimed.mirror.config.repository);
-        if let Err(error) = table.put_learnt(repository, run, &self.knowledge.learnt(), now()).await {
+        let (learnt, claim) = (self.knowledge.learnt(), self.claimed.claim.transaction());
+        if let Err(error) = table.put_learnt(repository, (run, &learnt), claim, now()).await {
             tracing::warn!(%repository, %error, "what the run has learnt of the registry was not kept");
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Heartbeat {
     pub(crate) limit: RateLimit,
     /// The fewest bytes that the run has to move in an hour; 0 for any.
     pub(crate) min_bytes_per_hour: u64,
+    /// The steps that were done when this invocation began.
+    pub(crate) begun: u64,
     /// When it was last looked at how fast the run moves.
     pub(crate) looked_at: Instant,
     /// Outcomes that the table has, and the usage log does not.
@@ -106,6 +108,8 @@ impl Heartbeat {
                 return;
             }
             match self.flush().await {
+                // What the table has of it is not done again by whoever comes after a kill.
+                Ok(()) if self.run.progress.steps() != self.begun => claim.moved(),
                 Ok(()) => {}
                 Err(TransitionError::State(error)) => tracing::warn!(%error, "could not write the run's progress"),
                 Err(_) => return,

@@ -68,7 +68,10 @@ pub(crate) fn warned(config: &MirrorConfig, warning: Warning) -> LogEntry {
 
 /// A sync waits for its registry. Quay has no such entry.
 pub(crate) fn waiting(config: &MirrorConfig, until: Timestamp) -> LogEntry {
-    let message = format!("the registry limits the rate of requests: the sync goes on at {until}");
+    let message = format!(
+        "the registry limits the rate of requests, or content that is wanted again was being deleted by a collector that \
+         was killed: the sync goes on at {until}"
+    );
     entry(
         config,
         LogKind::RepoMirrorSyncWarning,

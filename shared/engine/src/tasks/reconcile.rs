@@ -15,7 +15,7 @@ use moorage_domain::{
     Namespace, RepositoryName, Timetable,
     health::MirrorHealth,
     mirror::RepositoryState,
-    task::{Order, TaskAnswer},
+    task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
 use moorage_state::{ADMIN, Mirror, Survey, now};
@@ -26,7 +26,7 @@ use crate::{
     error::{SyncError, WorkError},
 };
 
-/// How long a deleted repository is waited for here, and worked at: another reconciliation comes.
+/// How long a deleted repository, or an organization that ends, is worked at here: the rest has invocations of its own.
 const PURGE: Duration = Duration::from_secs(20);
 /// Repositories that are looked at together.
 const PAGE: i32 = 100;
@@ -142,10 +142,12 @@ impl Engine {
                 if states.get(&config.repository).is_some_and(|state| state.is_mirror()) {
                     survey.look(&self.table, &mirror).await?;
                 }
-                // Its organization's mirror has the schedule.
+                // Its organization's mirror has the schedule, and the turns.
                 if mirror.is_discovered {
                     continue;
                 }
+                // Those that the index lacks, too, because an earlier release has claimed them.
+                self.restart(&mirror, states.get(&config.repository).copied()).await?;
                 let is_enabled = listed.remove(&Scheduler::name_of(&config.repository));
                 let is_right = mirror.scheduled_revision == mirror.config_revision;
                 if is_enabled != Some(config.is_enabled) || !is_right {
@@ -159,7 +161,10 @@ impl Engine {
             }
             for name in &page.deleted {
                 match self.try_purge(name, end.min(Instant::now() + PURGE)).await {
-                    Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {}
+                    // What is left has invocations of its own.
+                    Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {
+                        self.invoker.order(&Task::Purge { repository: name.clone() }).await?;
+                    }
                     Ok(_) => increase(&done.purged),
                     Err(WorkError::Failed(failure)) => {
                         let error = failure.logged();
@@ -181,8 +186,13 @@ impl Engine {
         if !found.is_some_and(|found| found.is_ending) {
             return Ok(false);
         }
-        let ended = Box::pin(self.end_organization(namespace, end)).await?;
+        let ended = Box::pin(self.end_organization(namespace, end.min(Instant::now() + PURGE))).await?;
         tracing::info!(organization = %namespace, ?ended, "the end of an organization was gone on with");
+        if ended == TaskAnswer::Unfinished
+            && let Some(order) = Task::next_end(namespace, 0)
+        {
+            self.invoker.order(&order).await?;
+        }
         Ok(true)
     }
 

@@ -11,15 +11,17 @@ use moorage_domain::{
     condemned::{Rescue, rescue},
     failure::Failure,
 };
-use moorage_state::Table;
+use moorage_state::{Table, now};
 use tokio::sync::oneshot;
 
 use crate::error::WorkError;
 
-/// How long to wait for a deletion, and how often: one takes milliseconds. One that a collector left behind is taken up
-/// by another collector, and a retry of the sync succeeds.
+/// How long to wait for a deletion, and how often: one takes milliseconds. For one that a killed collector has left behind,
+/// the sync goes on when nobody can carry that out any more.
 const PAUSE: Duration = Duration::from_millis(200);
 const TRIES: u32 = 50;
+/// How much later than that the sync goes on: sentences have whole seconds.
+const MARGIN: Duration = Duration::from_secs(1);
 /// Sentences that are read together: as many as one request reads.
 const BATCH: usize = 100;
 
@@ -74,26 +76,30 @@ impl Guardian {
 
 /// Lifts the sentences of content whose links are written, each digest once.
 async fn protect(table: &Table, digests: &[&Digest]) -> Result<(), WorkError> {
-    let mut open = digests.to_vec();
+    let (mut open, mut left) = (digests.to_vec(), None);
     for _ in 0..TRIES {
         let sentences = table.sentences(&open).await?;
-        let mut wait = false;
+        let mut wait = None;
         for (digest, sentence) in &sentences {
-            match rescue(Some(sentence)) {
+            match rescue(Some(sentence), now()) {
                 Rescue::Safe => {}
                 // Lost against somebody: what they made of it is read by the next try.
                 Rescue::Lift(_) => drop(table.lift_sentence(digest, sentence).await?),
-                Rescue::Wait => wait = true,
+                Rescue::Wait => wait = wait.max(Some(sentence.deletes_until())),
             }
         }
         if sentences.is_empty() {
             return Ok(());
         }
         open.retain(|digest| sentences.contains_key(*digest));
-        if wait {
+        left = wait;
+        if wait.is_some() {
             tokio::time::sleep(PAUSE).await;
         }
     }
-    let message = "content that is wanted again is still being deleted".to_owned();
+    if let Some(until) = left {
+        return Err(WorkError::Limited(until.plus(MARGIN)));
+    }
+    let message = "collectors and syncs have changed the sentences of wanted content all the time".to_owned();
     Err(WorkError::Failed(Failure::new(FailureReason::StorageError, message)))
 }

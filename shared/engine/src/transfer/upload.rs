@@ -86,7 +86,7 @@ impl Blobs {
         }
         upload.complete(&proven, present).await?;
         self.progress.stored();
-        Ok(self.table.delete_upload(&self.repository, &blob.digest).await?)
+        Ok(self.table.delete_upload(&self.repository, &blob.digest, self.claim.transaction()).await?)
     }
 
     /// Gives up the uploads that this run did not want: their blobs were deleted or moved at the registry.
@@ -238,12 +238,12 @@ impl Blobs {
         let checkpoint = upload.checkpoint().clone();
         let generation = self.possession.owner().generation;
         let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run, generation, again };
-        Ok(self.table.put_upload(&self.repository, pending, now()).await?)
+        Ok(self.table.put_upload(&self.repository, pending, self.claim.transaction(), now()).await?)
     }
 
     async fn give_up(&self, digest: &Digest, upload_id: &str) -> Result<(), WorkError> {
         self.claim.check()?;
         self.storage.abort_upload(digest, upload_id).await?;
-        Ok(self.table.delete_upload(&self.repository, digest).await?)
+        Ok(self.table.delete_upload(&self.repository, digest, self.claim.transaction()).await?)
     }
 }

@@ -40,6 +40,9 @@ pub(crate) enum ApiError {
     /// It exists already. 409, B.
     #[error("{0}")]
     Exists(String),
+    /// The state of what the call is about does not allow it. 409, B.
+    #[error("{0}")]
+    NotNow(&'static str),
     /// A rule of the data. 400, C.
     #[error("{0}")]
     BrokenRule(String),
@@ -98,7 +101,7 @@ impl ApiError {
             Self::TooMany(_, seconds) => Answer::TooMany(*seconds, json!({ "message": detail })),
             Self::Panicked | Self::Undecryptable => Answer::Json(500, json!({ "message": detail })),
             Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
-            Self::Exists(_) => Answer::Json(409, json!({ "detail": detail })),
+            Self::Exists(_) | Self::NotNow(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
             Self::Busy | Self::Contended => Answer::Later(json!({ "message": detail })),
@@ -223,6 +226,7 @@ mod tests {
         for (error, status, body) in [
             (ApiError::Refused("x".into()), 400, json!({"detail": "x"})),
             (ApiError::Exists("x".into()), 409, json!({"detail": "x"})),
+            (ApiError::NotNow("x"), 409, json!({"detail": "x"})),
             (ApiError::BrokenRule("x".into()), 400, json!({"message": "x"})),
             (
                 ApiError::NotNormal("a/b".parse().unwrap()),

@@ -108,6 +108,9 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     if endpoint.operation == "createRepoMirrorConfig" {
         failures.push(("409", "There is a mirror.", "Error"));
     }
+    if matches!(endpoint.operation, "syncNow" | "verifyMirror") {
+        failures.push(("409", "The repository is not in the state MIRROR, or a sync of it runs.", "Error"));
+    }
     failures.into_iter().map(|(status, about, schema)| (status.to_owned(), about, schema)).collect()
 }
 

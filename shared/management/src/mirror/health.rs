@@ -114,7 +114,7 @@ fn enabled(mirrors: Vec<Mirror>) -> Vec<Mirror> {
 async fn pending(api: &Api, mirrors: &[Mirror]) -> Result<u64, ApiError> {
     let mut running = Vec::new();
     for mirror in mirrors {
-        if let (SyncStatus::Syncing, Some(run)) = (mirror.state.sync_status, mirror.state.sync_run_id) {
+        if let (SyncStatus::Syncing, Some(run)) = (mirror.state.shown_status(now()), mirror.state.sync_run_id) {
             running.push((mirror.config.repository.clone(), run));
         }
     }
@@ -132,7 +132,7 @@ fn detail(mirror: &Mirror) -> Value {
     let (config, state) = (&mirror.config, &mirror.state);
     json!({
         "namespace": config.repository.namespace(), "repository": config.repository.name(),
-        "sync_status": state.sync_status.as_str(), "is_enabled": config.is_enabled,
+        "sync_status": state.shown_status(now()).as_str(), "is_enabled": config.is_enabled,
         "last_sync": state.last_complete.map(Timestamp::iso), "retries_remaining": state.sync_retries_remaining,
     })
 }
@@ -150,7 +150,7 @@ impl Health {
     fn of(mirrors: &[Mirror], now: Timestamp) -> Self {
         let mut counts = HashMap::new();
         for mirror in mirrors {
-            *counts.entry(mirror.state.sync_status).or_insert(0) += 1;
+            *counts.entry(mirror.state.shown_status(now)).or_insert(0) += 1;
         }
         let total = mirrors.len();
         let (failed, ran) = (count(&counts, SyncStatus::Fail), total - count(&counts, SyncStatus::NeverRun));
@@ -173,7 +173,7 @@ impl Health {
     fn issues(&mut self, mirrors: &[Mirror]) {
         let stale = |mirror: &&Mirror| {
             let is_old = |last: Timestamp| self.now.unix() - last.unix() > STALE;
-            mirror.state.sync_status != SyncStatus::Syncing && mirror.state.last_complete.is_some_and(is_old)
+            mirror.state.shown_status(self.now) != SyncStatus::Syncing && mirror.state.last_complete.is_some_and(is_old)
         };
         let never = |mirror: &&Mirror| mirror.state.sync_status == SyncStatus::NeverRun;
         let exhausted =
@@ -187,6 +187,14 @@ impl Health {
         }
         for name in never {
             self.issue("warning", &format!("Repository {name} has never been synced"));
+        }
+        let interrupted = mirrors.iter().filter(|mirror| mirror.state.is_interrupted(self.now));
+        let interrupted: Vec<_> = interrupted.take(EXAMPLES).map(name).collect();
+        for name in interrupted {
+            self.issue(
+                "warning",
+                &format!("The sync of repository {name} was interrupted and has not been started again"),
+            );
         }
         for name in exhausted {
             self.issue("error", &format!("Repository {name} has exhausted all retry attempts"));

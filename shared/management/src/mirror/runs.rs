@@ -1,7 +1,7 @@
 //! Runs: what syncs did, and how far a running one is.
 
 use moorage_domain::{
-    FailureReason, RepositoryName,
+    FailureReason, RepositoryName, Timestamp,
     failure::Failure,
     run::{Run, RunId, RunStatus},
     status::{SyncState, SyncStatus},
@@ -14,7 +14,7 @@ use moorage_state::now;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    mirror::warning::warning,
+    mirror::warning::{INTERRUPTED, warning},
     repository::find::find_repository,
 };
 
@@ -35,7 +35,8 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
     if state.is_none() && page.runs.is_empty() && after.is_none() {
         return Err(ApiError::NotFound);
     }
-    let mut body = json!({"runs": page.runs.iter().map(|run| view(run, state.as_ref())).collect::<Vec<_>>()});
+    let view = |run| view(run, state.as_ref(), now());
+    let mut body = json!({"runs": page.runs.iter().map(view).collect::<Vec<_>>()});
     if let Some(next) = page.next {
         body["next_page"] = next.into();
     }
@@ -48,7 +49,7 @@ pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Re
     let state = state(api, repository).await?;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
     let outcomes = api.table.outcomes(repository, &run).await?;
-    let mut body = view(&run, state.as_ref());
+    let mut body = view(&run, state.as_ref(), now());
     body["tags"] = serde_json::to_value(outcomes).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     Ok(Answer::ok(body))
 }
@@ -64,16 +65,17 @@ fn run_id(text: &str) -> Option<RunId> {
 }
 
 /// A run as it is shown. One that says it runs, but is not the mirror's current one, was cancelled a moment ago, or was
-/// killed and not taken over; without a mirror it ended with that.
-fn view(run: &Run, state: Option<&SyncState>) -> Value {
-    let lost = run.status == RunStatus::Syncing && state.and_then(|state| state.sync_run_id) != Some(run.run_id);
-    let (status, killed) = match state.map(|state| state.sync_status) {
-        _ if !lost => (run.status, None),
-        None | Some(SyncStatus::Cancel) => (RunStatus::Cancel, None),
-        _ => {
-            let message = "the sync was killed, and its run was not gone on with".to_owned();
-            (RunStatus::Fail, Some(Failure::new(FailureReason::UnknownError, message)))
-        }
+/// killed and not taken over; without a mirror it ended with that. The current one was interrupted if its claim has expired.
+fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
+    let is_current = state.and_then(|state| state.sync_run_id) == Some(run.run_id);
+    let failed = |message: &str| (RunStatus::Fail, Some(Failure::new(FailureReason::UnknownError, message.to_owned())));
+    let (status, killed) = match state {
+        _ if run.status != RunStatus::Syncing => (run.status, None),
+        Some(state) if is_current && state.is_interrupted(now) => failed(INTERRUPTED),
+        Some(_) if is_current => (run.status, None),
+        None => (RunStatus::Cancel, None),
+        Some(state) if state.sync_status == SyncStatus::Cancel => (RunStatus::Cancel, None),
+        Some(_) => failed("the sync was killed, and its run was not gone on with"),
     };
     // A registry that refuses access was not told who asks: that is what to look at first.
     let advice = |failure: &Failure| match run.warning {
@@ -89,7 +91,7 @@ fn view(run: &Run, state: Option<&SyncState>) -> Value {
     let counts = &run.progress;
     let mut view = json!({
         "run_id": run.run_id, "trigger": run.trigger, "status": status, "started_at": run.started_at.iso(),
-        "ended_at": run.ended_at.map(moorage_domain::Timestamp::iso), "failure": failure,
+        "ended_at": run.ended_at.map(Timestamp::iso), "failure": failure,
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
         "tags_unchanged": counts.tags_unchanged, "tags_skipped": counts.tags_skipped, "tags_failed": counts.tags_failed,
@@ -107,7 +109,7 @@ fn view(run: &Run, state: Option<&SyncState>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::{Timestamp, run::Trigger};
+    use moorage_domain::run::Trigger;
 
     use super::*;
 
@@ -120,10 +122,16 @@ mod tests {
 
     #[test]
     fn only_the_mirrors_current_run_runs() {
-        let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false);
-        let mut state = SyncState::new(Timestamp::from_unix(0), Uuid::nil());
+        let at = Timestamp::from_unix;
+        let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, at(0), false);
+        let mut state = SyncState::new(at(0), Uuid::nil());
         state.sync_run_id = Some(run.run_id);
-        assert_eq!(view(&run, Some(&state))["status"], "SYNCING");
+        state.sync_status = SyncStatus::Syncing;
+        state.sync_expiration_date = Some(at(100));
+        assert_eq!(view(&run, Some(&state), at(99))["status"], "SYNCING");
+        let interrupted = view(&run, Some(&state), at(100));
+        assert_eq!((&interrupted["status"], &interrupted["failure"]["message"]), (&json!("FAIL"), &json!(INTERRUPTED)));
+        assert_eq!(view(&run, Some(&state.hand_over(at(100), Uuid::nil())), at(101))["status"], "SYNCING");
         for (current, status, shown) in [
             (None, SyncStatus::Success, "FAIL"),
             (Some(RunId(Uuid::max())), SyncStatus::Syncing, "FAIL"),
@@ -131,9 +139,9 @@ mod tests {
         ] {
             state.sync_run_id = current;
             state.sync_status = status;
-            assert_eq!(view(&run, Some(&state))["status"], shown);
+            assert_eq!(view(&run, Some(&state), at(0))["status"], shown);
         }
-        let ended = view(&run, None);
+        let ended = view(&run, None, at(0));
         assert_eq!((&ended["status"], &ended["failure"]), (&json!("CANCEL"), &Value::Null), "it went with its mirror");
     }
 }

@@ -3,20 +3,27 @@
 use moorage_domain::{
     RepositoryName,
     run::{RunId, SyncRequest, Trigger},
+    status::NotEligible,
 };
 use serde_json::json;
 use uuid::Uuid;
 
-use moorage_state::now;
+use moorage_state::{TransitionError, now};
 
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    mirror::{log::changed, rate_limit},
+    mirror::{find::find_mirror, log::changed, rate_limit},
 };
+
+/// What is answered to who asks for a sync that could not begin.
+const NOT_MIRROR: &str = "The repository is not in the state MIRROR, and is not synced. Change its state first.";
+/// What is answered to who asks to verify what is being synced.
+const RUNNING: &str = "A sync of the repository runs. Verify it when that has ended, or cancel it.";
 
 /// `POST …/mirror/sync-now`.
 pub(crate) async fn sync_now(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    require_mirror_state(api, repository).await?;
     let asked = api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await?;
     rate_limit::forget(api, &asked).await?;
     api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::SyncNow }).await?;
@@ -33,10 +40,23 @@ pub(crate) async fn sync_cancel(api: &Api, repository: &RepositoryName, call: &C
 
 /// `POST …/mirror/verify`: a sync that looks at everything that the tags reference.
 pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    require_mirror_state(api, repository).await?;
     let run = RunId(Uuid::now_v7());
-    let asked = api.table.transition(repository, |mirror| Ok(mirror.state.verify(now(), Uuid::new_v4(), run)?)).await?;
+    let asked = api.table.transition(repository, |mirror| Ok(mirror.state.verify(now(), Uuid::new_v4(), run)?)).await;
+    let asked = asked.map_err(|error| match error {
+        TransitionError::NotEligible(NotEligible::Running) => ApiError::NotNow(RUNNING),
+        other => other.into(),
+    })?;
     rate_limit::forget(api, &asked).await?;
     api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Verify }).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
+/// Fails if no sync of the repository begins at present: what was asked for would stay pending for ever.
+async fn require_mirror_state(api: &Api, repository: &RepositoryName) -> Result<(), ApiError> {
+    match api.table.repository(repository).await? {
+        Some(found) if found.state.is_mirror() => Ok(()),
+        _ => find_mirror(api, repository).await.and(Err(ApiError::NotNow(NOT_MIRROR))),
+    }
 }

@@ -1,21 +1,21 @@
 //! What is shown of a mirror.
 
-use moorage_domain::RepositoryName;
-use moorage_state::{Mirror, MirrorSecrets};
+use moorage_domain::{RepositoryName, Timestamp};
+use moorage_state::{Mirror, MirrorSecrets, now};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
     external_registry::secrets,
     http::{answer::Answer, error::ApiError},
-    mirror::{find::find_mirror, policy, warning::warning},
+    mirror::{find::find_mirror, policy, warning},
 };
 
 /// `GET …/mirror`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
     let mirror = find_mirror(api, repository).await?;
     let secrets = secrets_of(api, &mirror).await?;
-    Ok(Answer::ok(view(&mirror, &secrets)))
+    Ok(Answer::ok(view(&mirror, &secrets, now())))
 }
 
 /// The secrets that a mirror uses: its own, or those of its organization's mirror.
@@ -29,7 +29,7 @@ async fn secrets_of(api: &Api, mirror: &Mirror) -> Result<MirrorSecrets, ApiErro
 
 /// Quay's view of a mirror. The password is not part of it. What Quay does not have is there only where it says
 /// something: clients compare what they get key by key.
-fn view(mirror: &Mirror, stored: &MirrorSecrets) -> Value {
+fn view(mirror: &Mirror, stored: &MirrorSecrets, now: Timestamp) -> Value {
     let (config, state) = (&mirror.config, &mirror.state);
     let mut view = json!({
         "is_enabled": config.is_enabled,
@@ -39,20 +39,21 @@ fn view(mirror: &Mirror, stored: &MirrorSecrets) -> Value {
         "external_registry_config": secrets::shown(&config.external_registry_config, stored),
         "sync_interval": config.sync_interval,
         "sync_start_date": state.sync_start_date.iso(),
-        "sync_expiration_date": state.sync_expiration_date.map(moorage_domain::Timestamp::iso),
+        "sync_expiration_date": state.sync_expiration_date.map(Timestamp::iso),
         "sync_retries_remaining": state.sync_retries_remaining,
-        "sync_status": state.sync_status.as_str(),
+        "sync_status": state.shown_status(now).as_str(),
         "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": config.root_rule.patterns()},
         "robot_username": config.robot,
         "skopeo_timeout_interval": config.skopeo_timeout_interval,
         "architecture_filter": config.architecture_filter,
     });
     policy::show(&config.policy, &mut view);
-    if let Some(until) = state.sync_waiting_until {
+    if let Some(until) = state.sync_waiting_until.filter(|_| !state.is_interrupted(now)) {
         view["sync_waiting_until"] = until.iso().into();
     }
-    if let Some(sent) = stored.credentials_dropped.warning().or(state.sync_warning) {
-        view["sync_warning"] = warning(sent);
+    let sent = stored.credentials_dropped.warning().or(state.sync_warning);
+    if let Some(shown) = warning::interrupted(state, now).or(sent.map(warning::warning)) {
+        view["sync_warning"] = shown;
     }
     view
 }

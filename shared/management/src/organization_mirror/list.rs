@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use moorage_domain::{Namespace, RepositoryName, Timestamp, discovery::DiscoveredRepository, status::SyncStatus};
-use moorage_state::Mirror;
+use moorage_state::{Mirror, now};
 use serde_json::{Map, Value, json};
 
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
+    mirror::warning::INTERRUPTED,
     organization_mirror::find::find_organization_mirror,
 };
 
@@ -31,10 +32,10 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn status(&self) -> &'static str {
+    fn status(&self, now: Timestamp) -> &'static str {
         match &self.mirror {
             _ if self.discovered.skipped.is_some() => SKIP,
-            Some(mirror) => mirror.state.sync_status.as_str(),
+            Some(mirror) => mirror.state.shown_status(now).as_str(),
             None => SyncStatus::NeverRun.as_str(),
         }
     }
@@ -54,13 +55,14 @@ impl Found {
         &self.discovered.repository
     }
 
-    fn view(&self) -> Value {
+    fn view(&self, now: Timestamp) -> Value {
         let repository = &self.discovered.repository;
         let state = self.mirror.as_ref().map(|mirror| &mirror.state);
-        let message = self.discovered.skipped.map(|skipped| skipped.message().to_owned());
+        let interrupted = state.is_some_and(|state| state.is_interrupted(now)).then(|| INTERRUPTED.to_owned());
+        let message = self.discovered.skipped.map(|skipped| skipped.message().to_owned()).or(interrupted);
         json!({
             "name": repository.name(),
-            "sync_status": self.status(),
+            "sync_status": self.status(now),
             "discovery_date": self.discovered.discovery_date.iso(),
             "last_sync_date": state.and_then(|state| state.last_ended).map(Timestamp::iso),
             "status_message": message.or_else(|| state.and_then(|state| state.last_failure.clone())),
@@ -78,11 +80,12 @@ pub(crate) async fn get(api: &Api, name: &str, call: &Call) -> Result<Answer, Ap
     if let Some(unknown) = status.filter(|status| !STATUSES.contains(status)) {
         return Err(ApiError::InvalidRequest(format!("Invalid status: {unknown:.100}")));
     }
-    let found = all(api, &mirror.config.organization).await?;
-    let matching: Vec<_> = found.iter().filter(|found| status.is_none_or(|status| found.status() == status)).collect();
+    let (found, at) = (all(api, &mirror.config.organization).await?, now());
+    let matching: Vec<_> =
+        found.iter().filter(|found| status.is_none_or(|status| found.status(at) == status)).collect();
     let skip = usize::try_from((page - 1).saturating_mul(limit)).unwrap_or(usize::MAX);
     let take = usize::try_from(limit).unwrap_or_default();
-    let repositories: Vec<_> = matching.iter().skip(skip).take(take).map(|found| found.view()).collect();
+    let repositories: Vec<_> = matching.iter().skip(skip).take(take).map(|found| found.view(at)).collect();
     let (total, now_at) = (matching.len(), skip.saturating_add(take));
     Ok(Answer::ok(json!({
         "repositories": repositories, "page": page, "limit": limit, "total": total, "has_next": now_at < total,
@@ -105,6 +108,7 @@ pub(crate) async fn all(api: &Api, organization: &Namespace) -> Result<Vec<Found
 
 /// How many repositories have which status; each status is there.
 pub(crate) fn counts(found: &[Found]) -> Value {
-    let count = |status: &str| found.iter().filter(|found| found.status() == status).count();
+    let at = now();
+    let count = |status: &str| found.iter().filter(|found| found.status(at) == status).count();
     Value::Object(STATUSES.iter().map(|status| ((*status).to_owned(), count(status).into())).collect::<Map<_, _>>())
 }

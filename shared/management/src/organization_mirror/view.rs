@@ -1,14 +1,14 @@
 //! What is shown of an organization's mirror.
 
 use moorage_domain::Timestamp;
-use moorage_state::OrganizationMirror;
+use moorage_state::{OrganizationMirror, now};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
     external_registry::secrets,
     http::{answer::Answer, error::ApiError},
-    mirror::{policy, warning::warning},
+    mirror::{policy, warning},
     organization_mirror::{find::find_organization_mirror, list},
 };
 
@@ -16,12 +16,12 @@ use crate::{
 pub(crate) async fn get(api: &Api, name: &str) -> Result<Answer, ApiError> {
     let mirror = find_organization_mirror(api, name).await?;
     let counts = list::counts(&list::all(api, &mirror.config.organization).await?);
-    Ok(Answer::ok(view(&mirror, &counts)))
+    Ok(Answer::ok(view(&mirror, &counts, now())))
 }
 
 /// Quay's view of an organization's mirror. The password is not part of it. What Quay does not have is there only where it
 /// says something.
-fn view(mirror: &OrganizationMirror, counts: &Value) -> Value {
+fn view(mirror: &OrganizationMirror, counts: &Value, now: Timestamp) -> Value {
     let (config, state) = (&mirror.config, &mirror.state);
     let mut view = json!({
         "is_enabled": config.is_enabled,
@@ -37,18 +37,19 @@ fn view(mirror: &OrganizationMirror, counts: &Value) -> Value {
         "sync_interval": config.sync_interval,
         "sync_start_date": state.sync_start_date.iso(),
         "sync_expiration_date": state.sync_expiration_date.map(Timestamp::iso),
-        "sync_status": state.sync_status.as_str(),
+        "sync_status": state.shown_status(now).as_str(),
         "sync_retries_remaining": state.sync_retries_remaining,
         "repo_sync_status_counts": counts,
         "skopeo_timeout": config.skopeo_timeout,
         "creation_date": mirror.created.iso(),
     });
     policy::show(&config.policy, &mut view);
-    if let Some(until) = state.sync_waiting_until {
+    if let Some(until) = state.sync_waiting_until.filter(|_| !state.is_interrupted(now)) {
         view["sync_waiting_until"] = until.iso().into();
     }
-    if let Some(sent) = mirror.secrets.credentials_dropped.warning() {
-        view["sync_warning"] = warning(sent);
+    let sent = mirror.secrets.credentials_dropped.warning();
+    if let Some(shown) = warning::interrupted(state, now).or(sent.map(warning::warning)) {
+        view["sync_warning"] = shown;
     }
     if let Some(message) = &state.last_failure {
         view["status_message"] = message.as_str().into();

@@ -2,7 +2,7 @@
 //! the same one.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
     time::Duration,
 };
 
@@ -14,7 +14,9 @@ use moorage_domain::{
 };
 use uuid::Uuid;
 
-use crate::{Mirror, OrganizationMirror, Repository, StateError, Table, TransitionError, now};
+use crate::{
+    Mirror, OrganizationMirror, Repository, StateError, Table, TransitionError, mirrors::transition::Renewal, now,
+};
 
 /// The pause before asking again whether whoever keeps a mirror from being claimed is done: that takes seconds.
 const LOCKED_PAUSE: Duration = Duration::from_millis(500);
@@ -44,6 +46,7 @@ pub struct Claim {
     run: RunId,
     /// Unix seconds of the expiration that the table has.
     expiration: AtomicI64,
+    has_moved: AtomicBool,
 }
 
 impl Claim {
@@ -98,7 +101,8 @@ impl Claim {
                 }
                 claimed => {
                     let (table, expiration) = (table.clone(), AtomicI64::new(expiration.unix()));
-                    return Ok((Self { table, of, transaction, duration, run, expiration }, claimed?));
+                    let has_moved = AtomicBool::new(false);
+                    return Ok((Self { table, of, transaction, duration, run, expiration, has_moved }, claimed?));
                 }
             }
         }
@@ -121,16 +125,21 @@ impl Claim {
 
     /// Renews the claim; [`TransitionError::ClaimLost`] if it is no longer ours.
     pub async fn renew(&self) -> Result<(), TransitionError> {
-        let (now, transaction) = (now(), self.transaction);
+        let (now, has_moved) = (now(), self.has_moved.load(Ordering::Relaxed));
         let expiration = now.plus(self.duration);
+        let renewal = Renewal { transaction: self.transaction, now, expiration, has_moved };
         match &self.of {
-            MirrorOf::Repository(name) => self.table.renew_claim(name, transaction, now, expiration).await?,
-            MirrorOf::Organization(name) => {
-                self.table.renew_organization_claim(name, transaction, now, expiration).await?;
-            }
+            MirrorOf::Repository(name) => self.table.renew_claim(name, renewal).await?,
+            MirrorOf::Organization(name) => self.table.renew_organization_claim(name, renewal).await?,
         }
         self.expiration.store(expiration.unix(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Says that the holder has done something that need not be done again: from the next renewal on, those that were killed
+    /// before do not count any more.
+    pub fn moved(&self) {
+        self.has_moved.store(true, Ordering::Relaxed);
     }
 
     /// Renews the claim from time to time, and returns when it is lost. After another failure the next renewal may succeed;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     StateError, Table,
     key::{Key, namespace_pk, prefix},
+    mirrors::active,
     table::{Item, Query},
     transaction::Transaction,
 };
@@ -14,6 +15,14 @@ use crate::{
 /// How many queued syncs are looked at to take some of them at random: callers that look at the same time mostly choose
 /// different ones.
 const CHOICE: i32 = 32;
+
+/// A repository whose sync is queued, as it is written: the index has it, so that a queue is found that stands still.
+#[derive(Serialize)]
+struct NewQueuedSync<'a> {
+    #[serde(flatten)]
+    queued: &'a QueuedSync,
+    active: &'static str,
+}
 
 /// A repository whose sync is queued.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +38,8 @@ impl Table {
 
     /// Queues the sync of a repository.
     pub async fn queue_sync(&self, repository: &RepositoryName) -> Result<(), StateError> {
-        self.put(Key::QueuedSync(repository), &QueuedSync { repository: repository.clone() }).await
+        let queued = &QueuedSync { repository: repository.clone() };
+        self.put(Key::QueuedSync(repository), &NewQueuedSync { queued, active: active::TURNS }).await
     }
 
     /// Takes up to `count` repositories whose sync is queued. Each is given to one caller only.
@@ -88,7 +98,8 @@ impl Table {
 
 /// Queues the sync of a repository, as a part of a transaction.
 pub(crate) fn queue(transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
-    transaction.put(Key::QueuedSync(repository), &QueuedSync { repository: repository.clone() })
+    let queued = &QueuedSync { repository: repository.clone() };
+    transaction.put(Key::QueuedSync(repository), &NewQueuedSync { queued, active: active::TURNS })
 }
 
 /// The end of what an organization's mirror remembers of a repository, as a part of a transaction.

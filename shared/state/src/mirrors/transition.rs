@@ -16,7 +16,7 @@ use crate::{
     clock::moment,
     expression::Change,
     key::Key,
-    mirrors::{mirror::Mirror, organization_mirror::OrganizationMirror},
+    mirrors::{active, mirror::Mirror, organization_mirror::OrganizationMirror},
     organizations::generation::id_is,
     repositories::{
         lock_condition::{QUIET, UNLOCKED, at_present},
@@ -45,11 +45,15 @@ pub enum TransitionError {
 
 /// An item with the state of syncs.
 pub(crate) trait Stateful: DeserializeOwned {
+    /// Where the index has it while a sync of it has begun, or is pending.
+    const ACTIVE: &'static str;
     fn state(&self) -> &SyncState;
     fn with_state(self, state: SyncState) -> Self;
 }
 
 impl Stateful for Mirror {
+    const ACTIVE: &'static str = active::MIRRORS;
+
     fn state(&self) -> &SyncState {
         &self.state
     }
@@ -60,6 +64,8 @@ impl Stateful for Mirror {
 }
 
 impl Stateful for OrganizationMirror {
+    const ACTIVE: &'static str = active::ORGANIZATIONS;
+
     fn state(&self) -> &SyncState {
         &self.state
     }
@@ -67,6 +73,18 @@ impl Stateful for OrganizationMirror {
     fn with_state(self, state: SyncState) -> Self {
         Self { state, ..self }
     }
+}
+
+/// A claim that is extended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renewal {
+    /// Its transaction id.
+    pub(crate) transaction: Uuid,
+    pub(crate) now: Timestamp,
+    /// When it is to end.
+    pub(crate) expiration: Timestamp,
+    /// Whether its holder has got somewhere: then those who were killed before do not count any more.
+    pub(crate) has_moved: bool,
 }
 
 /// The move from one state to the next, on condition that nobody else has moved the item.
@@ -77,8 +95,13 @@ struct Move {
 }
 
 impl Move {
-    fn new(before: &SyncState, next: &SyncState) -> Result<Self, StateError> {
-        let attributes: Item = serde_dynamo::to_item(next)?;
+    /// `active` is where the index has the item if it is to be found there.
+    fn new(before: &SyncState, next: &SyncState, active: &str) -> Result<Self, StateError> {
+        let mut attributes: Item = serde_dynamo::to_item(next)?;
+        let is_active = matches!(next.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow);
+        if is_active {
+            attributes.insert(active::ATTRIBUTE.to_owned(), AttributeValue::S(active.to_owned()));
+        }
         let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
         let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
         values.insert(":seen".to_owned(), AttributeValue::S(before.sync_transaction_id.to_string()));
@@ -91,7 +114,8 @@ impl Move {
             condition.push_str(" AND #sync_expiration_date = :expiration");
             values.insert(":expiration".to_owned(), moment(expiration));
         }
-        Ok(Self { update: format!("SET {}", assignments.join(", ")), condition, values })
+        let gone = if is_active { String::new() } else { format!(" REMOVE #{}", active::ATTRIBUTE) };
+        Ok(Self { update: format!("SET {}{gone}", assignments.join(", ")), condition, values })
     }
 }
 
@@ -165,27 +189,23 @@ impl Table {
         self.move_alone(Key::OrganizationMirror(organization), decide).await
     }
 
-    /// Extends the claim that `transaction` holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
-    /// expired `now` is lost, too, even if nobody has taken over: its holder may have been away for any time.
+    /// Extends the claim that a transaction holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
+    /// expired now is lost, too, even if nobody has taken over: its holder may have been away for any time.
     pub(crate) async fn renew_claim(
         &self,
         repository: &RepositoryName,
-        transaction: Uuid,
-        now: Timestamp,
-        expiration: Timestamp,
+        renewal: Renewal,
     ) -> Result<(), TransitionError> {
-        self.renew(Key::Mirror(repository), transaction, now, expiration).await
+        self.renew(Key::Mirror(repository), renewal).await
     }
 
     /// As [`Self::renew_claim`], for an organization's mirror.
     pub(crate) async fn renew_organization_claim(
         &self,
         organization: &Namespace,
-        transaction: Uuid,
-        now: Timestamp,
-        expiration: Timestamp,
+        renewal: Renewal,
     ) -> Result<(), TransitionError> {
-        self.renew(Key::OrganizationMirror(organization), transaction, now, expiration).await
+        self.renew(Key::OrganizationMirror(organization), renewal).await
     }
 
     /// Moves an item, whatever becomes of others.
@@ -218,22 +238,21 @@ impl Table {
         loop {
             let before: T = self.get(key).await?.ok_or(TransitionError::NotFound)?;
             let next = decide(&before)?;
-            if write(Move::new(before.state(), &next)?).await? {
+            if write(Move::new(before.state(), &next, T::ACTIVE)?).await? {
                 return Ok(before.with_state(next));
             }
             race.lost().await?;
         }
     }
 
-    async fn renew(
-        &self,
-        key: Key<'_>,
-        transaction: Uuid,
-        now: Timestamp,
-        expiration: Timestamp,
-    ) -> Result<(), TransitionError> {
+    async fn renew(&self, key: Key<'_>, renewal: Renewal) -> Result<(), TransitionError> {
+        let Renewal { transaction, now, expiration, has_moved } = renewal;
         let number = |at: Timestamp| AttributeValue::N(at.unix().to_string());
-        let update = self.set(key, HashMap::from([("sync_expiration_date".into(), number(expiration))]));
+        let mut attributes = HashMap::from([("sync_expiration_date".to_owned(), number(expiration))]);
+        if has_moved {
+            attributes.insert("sync_interruptions".to_owned(), AttributeValue::N("0".to_owned()));
+        }
+        let update = self.set(key, attributes);
         let update = update
             .condition_expression("#id = :id AND #status = :syncing AND #sync_expiration_date > :now")
             .expression_attribute_names("#id", "sync_transaction_id")

@@ -6,11 +6,12 @@ use moorage_domain::{
     run::{Run, RunId},
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     StateError, Table,
     key::{Key, learnt_prefix, repository_pk},
-    table::item,
+    mirrors::transition::TransitionError,
 };
 
 /// Bytes in one item: well below DynamoDB's 400 KB.
@@ -31,18 +32,18 @@ pub(crate) struct Part {
 }
 
 impl Table {
-    /// Keeps what a run has learnt. What is too much to be kept is not.
+    /// Keeps what a run has learnt, by whom `claim` is for. What is too much to be kept is not.
     pub async fn put_learnt(
         &self,
         repository: &RepositoryName,
-        run: &Run,
-        learnt: &Learnt,
+        (run, learnt): (&Run, &Learnt),
+        claim: Uuid,
         now: Timestamp,
-    ) -> Result<(), StateError> {
+    ) -> Result<(), TransitionError> {
         let text = serde_json::to_string(learnt).map_err(|error| StateError::Unavailable(error.to_string()))?;
         for part in parts(&text, run.invocations, now.plus(FACTS_LIFE)) {
             let number = u32::try_from(part.number).unwrap_or(u32::MAX);
-            self.put_all(vec![item(Key::Learnt(repository, run.run_id, number), &part)?]).await?;
+            self.put_claimed(repository, claim, Key::Learnt(repository, run.run_id, number), &part).await?;
         }
         Ok(())
     }

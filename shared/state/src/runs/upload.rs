@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use moorage_domain::{Checkpoint, Digest, Generation, RepositoryName, Timestamp, run::RunId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    error::or_gone,
     key::{Key, prefix, repository_pk},
+    mirrors::transition::TransitionError,
 };
 
 /// How long a checkpoint is of use: a day less than the bucket keeps unfinished uploads.
@@ -40,16 +41,17 @@ pub(crate) struct UploadItem {
 }
 
 impl Table {
-    /// Records how far an upload is.
+    /// Records how far an upload is, by whom `claim` is for: another run may go on with it since.
     pub async fn put_upload(
         &self,
         repository: &RepositoryName,
         upload: PendingUpload,
+        claim: Uuid,
         now: Timestamp,
-    ) -> Result<(), StateError> {
+    ) -> Result<(), TransitionError> {
         let digest = upload.digest.clone();
         let expires_at = now.plus(UPLOAD_RETENTION);
-        self.put(Key::Upload(repository, &digest), &UploadItem { upload, expires_at }).await
+        self.put_claimed(repository, claim, Key::Upload(repository, &digest), &UploadItem { upload, expires_at }).await
     }
 
     /// The unfinished upload of a blob. One that has expired is returned, too: the bucket knows whether it is there.
@@ -68,8 +70,13 @@ impl Table {
         Ok(items.into_iter().map(|item| item.upload).collect())
     }
 
-    /// Forgets an upload, after it was finished or given up.
-    pub async fn delete_upload(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StateError> {
-        or_gone(self.delete(Key::Upload(repository, digest)).await)
+    /// Forgets an upload, after it was finished or given up, by whom `claim` is for.
+    pub async fn delete_upload(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        claim: Uuid,
+    ) -> Result<(), TransitionError> {
+        self.delete_claimed(repository, claim, Key::Upload(repository, digest)).await
     }
 }
