@@ -6,6 +6,7 @@ use crate::collector::{Bucket, Sentence, now};
 
 /// What a sync keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that is kept or not")]
 pub(crate) struct Rules {
     /// It writes the link before it looks at anything.
     pub(crate) link_first: bool,
