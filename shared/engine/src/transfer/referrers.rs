@@ -124,8 +124,7 @@ impl Attached<'_> {
         let tags: BTreeSet<TagName> = subjects.keys().flat_map(attached_tags).filter(is_new).collect();
         self.invocation.progress.attached(tags.len());
         let open: Vec<_> = tags.iter().filter(|tag| !self.invocation.done.contains(tag)).collect();
-        let wanted = self.invocation.plan(self.registry, self.copier, held, &open).await?;
-        let is_whole = self.invocation.copy(self.registry, self.copier, wanted).await?;
+        let is_whole = self.invocation.copy(self.registry, self.copier, held, &open).await?;
         for tag in open.into_iter().filter(|_| is_whole && self.refresh) {
             let Some(held) = held.get(tag).filter(|_| !self.copier.has_copied(tag)) else { continue };
             // An index of ours, which may lack some of the registry's own.
