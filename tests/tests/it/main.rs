@@ -14,6 +14,7 @@ mod headers;
 mod kills;
 mod lifetime;
 mod locks;
+mod many_tags;
 mod mirror;
 mod moving;
 mod network;
