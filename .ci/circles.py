@@ -7,7 +7,8 @@ Which files a file needs is read off two things; comments, strings and tests do 
 
 * the paths that it names: `use` trees and paths in code that begin with `crate`, `self` or `super`, with a module
   declared in the same file, or with a name that a `use` has brought in. Re-exports are followed to where a name is;
-* the methods that it calls on `self` in `impl` blocks of a type of the crate, where another file has them.
+* the methods of a type of the crate that it calls on `self` in `impl` blocks, or on a function's parameter, whose type
+  the signature says, where another file has them.
 
 What it does not see: methods that are called on anything else, because that takes a compiler; glob imports; and methods
 of types whose name another file of the crate declares, too.
@@ -26,6 +27,8 @@ WORD = r"[A-Za-z_][A-Za-z0-9_]*"
 TOKEN = re.compile(rf"{WORD}|::|[{{}},;*]|\S")
 TYPE = re.compile(rf"\b(?:struct|enum|union|trait)\s+({WORD})")
 IMPL = re.compile(r"^[ \t]*(?:unsafe\s+)?impl\b([^{;]*)", re.M)
+FN = re.compile(rf"\bfn\s+{WORD}\s*(?:<[^()]*>)?\s*\(")
+PARAMETER = re.compile(rf"\b({WORD})\s*:\s*&?\s*(?:'{WORD}\s+)?(?:mut\s+)?(?:{WORD}\s*::\s*)*({WORD})\s*(?:<[^<>]*>)?\s*(?=,|\))")
 PATH = re.compile(rf"\b(?:crate|self|super)(?:\s*::\s*(?:{WORD}))+|\b{WORD}(?:::{WORD})+")
 
 
@@ -143,7 +146,7 @@ def impls(text):
 
 
 def method_needs(texts):
-    """The modules that each file needs by methods that it calls on `self`."""
+    """The modules that each file needs by methods that it calls on `self`, or on a parameter."""
     declared = [name for text in texts.values() for name in set(TYPE.findall(text))]
     places, found = {}, {module: set() for module in texts}
     blocks = [(module, *block) for module, text in texts.items() for block in impls(text)]
@@ -156,7 +159,24 @@ def method_needs(texts):
             there = places.get((of, name), ())
             if len(there) == 1:
                 found[module] |= there
+    for module, text in texts.items():
+        for of, name in parameter_calls(text):
+            there = places.get((of, name), ()) if declared.count(of) == 1 else ()
+            if len(there) == 1:
+                found[module] |= there
     return found
+
+
+def parameter_calls(text):
+    """The methods that functions call on their parameters, with the types that these have by the signature."""
+    for found in FN.finditer(text):
+        body = text[found.end() - 1 : item_end(text, found.end())]
+        signature, _, body = body.partition("{")
+        for parameter, of in PARAMETER.findall(signature):
+            # One that the body gives another meaning says nothing.
+            if not re.search(rf"\blet\s[^=;]*\b{parameter}\b[^=;]*=|[|,(]\s*{parameter}\s*[|,)]\s*\|", body):
+                for name in re.findall(rf"(?<![.\w]){parameter}\s*\.\s*({WORD})\s*\(", body):
+                    yield of, name
 
 
 def related(one, other):

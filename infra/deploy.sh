@@ -3,7 +3,8 @@
 #   CODE_BUCKET   a bucket of yours in the region, for the functions' code (required)
 #   STACK         the stack's name (default moorage)
 #   ARCHITECTURE  arm64 (default, the cheaper one) or x86_64
-#   PARAMETERS    parameters of the template, for example "SsrfAllowedHosts=10.0.0.0/8 LogRetentionDays=90"
+#   PARAMETERS    parameters of the template, for example "SsrfAllowedHosts=10.0.0.0/8 LogRetentionDays=90"; those that are
+#                 not named keep their values, and values with spaces are quoted as for a shell
 # AWS credentials and region come from the environment, as for any AWS tool.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,5 +34,4 @@ for zip in target/lambda/moorage-*/bootstrap.zip; do
   function=$(basename "$(dirname "$zip")")
   cp "$zip" "target/deploy/${function#moorage-}.zip"
 done
-# shellcheck disable=SC2086
-"$venv/bin/python" infra/deploy.py "${STACK:-moorage}" "$CODE_BUCKET" target/deploy Architecture="$architecture" ${PARAMETERS:-}
+"$venv/bin/python" infra/deploy.py "${STACK:-moorage}" "$CODE_BUCKET" target/deploy "Architecture=$architecture" "${PARAMETERS:-}"

@@ -65,6 +65,9 @@ BY_REEXPORT = circle("pub(crate) fn a() { crate::planted_b::b() }\n", "pub(crate
 # By a method of a type that the one declares and the other adds to.
 BY_METHOD = circle("pub(crate) struct Planted;\nimpl Planted {\n    pub(crate) fn a(&self) { self.b() }\n}\n",
                    "use crate::planted_a::Planted;\nimpl Planted {\n    pub(crate) fn b(&self) {}\n}\n")
+# By a method that is called on a parameter.
+BY_PARAMETER = circle("pub(crate) struct Planted;\npub(crate) fn a(it: &mut Planted) { it.b() }\n",
+                      "use crate::planted_a::Planted;\nimpl Planted {\n    pub(crate) fn b(&self) {}\n}\n")
 
 
 def parent(tree):
@@ -89,6 +92,7 @@ PLANTED = [
     ("a circle of files", BY_PATHS, "planted_a needs planted_b"),
     ("a circle by a re-export", BY_REEXPORT, "planted_b needs planted_a"),
     ("a circle by a method", BY_METHOD, "planted_a needs planted_b"),
+    ("a circle by a parameter's method", BY_PARAMETER, "planted_a needs planted_b"),
     ("lambda_http in management", depend("shared/management", "lambda_http"), "moorage-management must not depend on: lambda_http"),
     ("lambda_http in distribution", depend("shared/distribution", "lambda_http"), "moorage-distribution must not depend on: lambda_http"),
     ("lambda_http in the state", depend("shared/state", "lambda_http"), "moorage-state must not depend on: lambda_http"),

@@ -41,6 +41,7 @@ if [ $# -gt 0 ]; then
   esac
 else
   "$python" tests/template.py
+  "$python" tests/deploy.py
   "$python" tests/guards.py
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"

@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn whoever_asks_is_told_the_services_code() {
         let denied =
-            ServiceError::new("DynamoDB", Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
+            ServiceError::new("DynamoDB", Some("AccessDeniedException".into()), Some(400), std::io::Error::other("no"));
         let error = TaskError::from(SyncError::from(StateError::from(denied)));
         assert_eq!((error.error_type(), TaskError::Fault.error_type()), ("AccessDeniedException", "TaskError"));
     }

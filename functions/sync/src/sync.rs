@@ -5,6 +5,7 @@ use std::time::Instant;
 use lambda_runtime::{Diagnostic, Error};
 use moorage_domain::{
     Timestamp,
+    failure::Failure,
     run::{Run, RunStatus, SyncRequest},
 };
 use moorage_engine::{Ended, SyncError};
@@ -21,7 +22,7 @@ pub(crate) async fn run(services: &Services, request: &SyncRequest, deadline: In
         Ok(Ended::Ran(run)) => {
             let counts = run.progress;
             let reason = run.failure.as_ref().map(|failure| failure.reason.as_str());
-            let error = run.failure.as_ref().map(|failure| failure.message.as_str());
+            let error = run.failure.as_ref().map(Failure::logged);
             let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 %repository, trigger, run.id = %run.run_id, run.status = ?run.status, reason, error,

@@ -59,7 +59,7 @@ fn tell(task: &Task, answer: &TaskAnswer, started: Instant) {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match answer {
         TaskAnswer::Failed(failure) => {
-            let (reason, error) = (failure.reason.as_str(), failure.message.as_str());
+            let (reason, error) = (failure.reason.as_str(), failure.logged());
             tracing::warn!(task = name, reason, error, duration_ms, "the task failed");
         }
         TaskAnswer::Reconciled { mended, removed, failed } => {

@@ -244,7 +244,7 @@ mod tests {
             ("ThrottlingException", 503, "UNAVAILABLE", true),
             ("InternalServerError", 503, "UNAVAILABLE", false),
         ] {
-            let failed = || ServiceError::new("DynamoDB", Some(code), Some(400), GetItemError);
+            let failed = || ServiceError::new("DynamoDB", Some(code.to_owned()), Some(400), GetItemError);
             for error in [
                 PullError::from(StateError::from(failed())),
                 PullError::from(StorageError::from(failed())),

@@ -130,12 +130,16 @@ pub struct Failure {
     /// The code of AWS's answer, if it is a service's: [`ServiceError::portable_code`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What the service said. It may name what is not the mirror's owner's to know, as an ARN: it is for the log of the
+    /// function that saw it, and neither stored nor handed on.
+    #[serde(skip)]
+    said: Option<String>,
 }
 
 impl Failure {
     /// One that is not a service's.
     pub fn new(reason: FailureReason, message: String) -> Self {
-        Self { reason, message, code: None }
+        Self { reason, message, code: None, said: None }
     }
 
     /// By what it is. The message is what the error says, as much of it as is kept.
@@ -143,10 +147,18 @@ impl Failure {
         Self::new(reason, error.to_string()).cut()
     }
 
-    /// With the code of the service that failed, if one did.
+    /// With the code of the service that failed, if one did. The message is then which service failed at what, and what it
+    /// said is for the log alone.
     #[must_use]
     pub fn caused_by(self, service: Option<&ServiceError>) -> Self {
-        Self { code: service.and_then(ServiceError::portable_code).map(str::to_owned), ..self }
+        let Some(service) = service else { return self };
+        let code = service.portable_code().map(str::to_owned);
+        Self { message: service.summary(), code, said: Some(service.to_string()), ..self }
+    }
+
+    /// What the log says of it: all that is known.
+    pub fn logged(&self) -> &str {
+        self.said.as_deref().unwrap_or(&self.message)
     }
 
     /// Whether a service refuses what only the operator of the stack can allow.
@@ -188,6 +200,24 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_service_says_is_for_the_log_alone() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("User: arn:aws:sts::1:assumed-role/sync is not authorized to perform: dynamodb:PutItem")]
+        struct PutItemError;
+
+        let error = ServiceError::new("DynamoDB", Some("AccessDeniedException".into()), Some(400), PutItemError);
+        let failure = Failure::of(FailureReason::StorageError, &error).caused_by(Some(&error));
+        assert_eq!(failure.message, "DynamoDB denies access to PutItem (AccessDeniedException)");
+        assert_eq!(failure.logged(), error.to_string());
+        let stored = serde_json::to_string(&failure).unwrap();
+        assert!(!stored.contains("arn:"), "{stored}");
+        let read: Failure = serde_json::from_str(&stored).unwrap();
+        assert_eq!((read.logged(), &read.code), (failure.message.as_str(), &failure.code));
+        let other = Failure::new(FailureReason::NotFound, "gone".to_owned()).caused_by(None);
+        assert_eq!((other.message.as_str(), other.logged()), ("gone", "gone"));
+    }
 
     #[test]
     fn messages_are_cut_between_characters() {

@@ -39,6 +39,7 @@ pub mod share;
 pub mod status;
 pub mod task;
 pub mod timestamp;
+mod timetable;
 pub mod token_realm;
 pub mod usage_log;
 pub mod warning;
@@ -61,6 +62,7 @@ pub use reference::{ExternalReference, ReferenceError};
 pub use rule::RootRule;
 pub use service_error::{ServiceError, ServiceErrorKind};
 pub use timestamp::Timestamp;
+pub use timetable::{MirrorOf, Timetable};
 pub use token_realm::TokenRealm;
 pub use warning::{Dropped, Warning};
 

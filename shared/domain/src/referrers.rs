@@ -1,8 +1,10 @@
 //! Referrers: signatures, SBOMs and attestations, and the tags under which clients look for them.
 
+mod referrer;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     Digest, MediaType, TagName,
@@ -10,121 +12,18 @@ use crate::{
     manifest::{MAX_MANIFEST_SIZE, Refusal},
 };
 
+pub use referrer::Referrer;
+
 /// The most referrers of one subject. Their index has to stay a manifest that registries serve.
 pub const MAX_REFERRERS: usize = 1_000;
 /// The most memory that the referrers of one subject may take, in bytes: as much as the largest index of them has, so that
 /// a list of many small annotations is no larger here than there.
 pub const MAX_WEIGHT: usize = MAX_MANIFEST_SIZE;
-/// What an entry, and what an annotation takes beside its texts: the parts of a map and of its texts' allocations.
-const ENTRY_WEIGHT: usize = 512;
-const ANNOTATION_WEIGHT: usize = 128;
 /// How deep referrers of referrers are followed: a signature of an SBOM of an image, and one more.
 pub const MAX_REFERRER_DEPTH: usize = 4;
 
 /// What cosign appends to the referrers tag for signatures, attestations and SBOMs.
 const COSIGN_SUFFIXES: [&str; 3] = [".sig", ".att", ".sbom"];
-
-/// A manifest that refers to another one: an entry of the list of referrers (distribution-spec v1.1.1, "Listing
-/// Referrers").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Referrer {
-    /// Its manifest's media type.
-    pub media_type: String,
-    /// Its digest.
-    pub digest: Digest,
-    /// Its manifest's length in bytes.
-    pub size: u64,
-    /// What kind of artifact it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<String>,
-    /// Its annotations.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub annotations: Option<BTreeMap<String, String>>,
-}
-
-impl Referrer {
-    /// How many bytes of memory it takes, about.
-    pub fn weight(&self) -> usize {
-        let annotation =
-            |(key, value): (&String, &String)| ANNOTATION_WEIGHT.saturating_add(key.len()).saturating_add(value.len());
-        let kind = self.artifact_type.as_ref().map_or(0, String::len);
-        let annotations = self.annotations.iter().flatten().map(annotation);
-        annotations.fold(ENTRY_WEIGHT.saturating_add(self.media_type.len()).saturating_add(kind), usize::saturating_add)
-    }
-
-    /// Adds from the artifact's manifest what its entry lacks: the kind, which is the config's media type where an image
-    /// names none, and the annotations (distribution-spec v1.1.1, "Listing Referrers").
-    pub fn complete(&mut self, manifest: &[u8]) {
-        let (mut kind, mut config_type, mut annotations) = (None, None, None);
-        let Ok(mut reader) = Reader::new(manifest) else { return };
-        let read = reader.fields(&["artifactType", "config", "annotations"], |reader, key| {
-            match key {
-                "artifactType" => kind = owned(reader)?,
-                "config" => drop(reader.fields(&["mediaType"], |reader, _| {
-                    config_type = owned(reader)?;
-                    Ok(())
-                })?),
-                _ => annotations = read_annotations(reader, &mut { MAX_WEIGHT })?,
-            }
-            Ok(())
-        });
-        if read.is_ok() {
-            let kind = kind.filter(|kind: &String| !kind.is_empty()).or(config_type);
-            self.artifact_type = self.artifact_type.take().or(kind);
-            self.annotations = self.annotations.take().or(annotations);
-        }
-    }
-
-    /// Reads an entry, if it weighs no more than what is left of `left`; nothing if it says of no content what it is.
-    fn read(reader: &mut Reader<'_>, left: &mut usize, has_platform: &mut bool) -> Result<Option<Self>, JsonError> {
-        let (mut media_type, mut digest, mut size) = (String::new(), None, None);
-        let (mut artifact_type, mut annotations, mut is_for_platform) = (None, None, false);
-        reader.fields(&["mediaType", "digest", "size", "artifactType", "annotations", "platform"], |reader, key| {
-            match key {
-                "mediaType" => media_type = owned(reader)?.unwrap_or_default(),
-                "digest" => digest = reader.text()?.and_then(|text| text.parse().ok()),
-                "size" => size = reader.integer()?.and_then(|size| u64::try_from(size).ok()),
-                "artifactType" => artifact_type = owned(reader)?,
-                "annotations" => annotations = read_annotations(reader, left)?,
-                _ => {
-                    if !reader.null()? {
-                        is_for_platform = true;
-                        reader.skip()?;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        let texts = media_type.len().saturating_add(artifact_type.as_ref().map_or(0, String::len));
-        take(left, ENTRY_WEIGHT.saturating_add(texts))?;
-        *has_platform |= is_for_platform && artifact_type.is_none();
-        let (Some(digest), Some(size)) = (digest, size) else { return Ok(None) };
-        Ok(Some(Self { media_type, digest, size, artifact_type, annotations }))
-    }
-}
-
-fn owned(reader: &mut Reader<'_>) -> Result<Option<String>, JsonError> {
-    Ok(reader.text()?.map(std::borrow::Cow::into_owned))
-}
-
-fn take(left: &mut usize, weight: usize) -> Result<(), JsonError> {
-    *left = left.checked_sub(weight).ok_or(JsonError::Long("a list of referrers"))?;
-    Ok(())
-}
-
-fn read_annotations(reader: &mut Reader<'_>, left: &mut usize) -> Result<Option<BTreeMap<String, String>>, JsonError> {
-    // They are weighed before they are unfolded.
-    reader
-        .clone()
-        .texts(|key, value| take(left, ANNOTATION_WEIGHT.saturating_add(key.len()).saturating_add(value.len())))?;
-    let mut annotations = BTreeMap::new();
-    let is_there = reader.texts(|key, value| {
-        annotations.insert(key.to_owned(), value.to_owned());
-        Ok(())
-    })?;
-    Ok(is_there.then_some(annotations))
-}
 
 /// What a manifest says that it refers to (image-spec v1.1.1, "Image Manifest", `subject`).
 pub fn subject(manifest: &[u8]) -> Option<Digest> {
@@ -156,7 +55,8 @@ pub struct ReferrerList {
     pub referrers: Vec<Referrer>,
     /// How many others there are.
     pub unreadable: usize,
-    /// Whether it is an index at all: it says so, or lists something.
+    /// Whether it is an index at all: it says so or lists something; or it does not say what it is, as Go's encoder leaves
+    /// out what is empty, and has nothing of an image.
     pub is_index: bool,
     /// Whether an entry of no artifact's kind is for a platform, as images are, and referrers not.
     pub has_platforms: bool,
@@ -181,6 +81,13 @@ pub fn attached_tags(subject: &Digest) -> impl Iterator<Item = TagName> {
     std::iter::once(referrers_tag(subject)).chain(cosign)
 }
 
+/// Whether a tag looks like a [`referrers_tag`]: an algorithm, and as many digits as the tag has of either's digests.
+pub fn is_referrers_tag(tag: &TagName) -> bool {
+    let tag = tag.as_str();
+    let hex = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-"));
+    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Whether a tag looks like one of [`attached_tags`].
 pub fn is_attached_tag(tag: &TagName) -> bool {
     tag.as_str().starts_with("sha256-") || tag.as_str().starts_with("sha512-")
@@ -189,14 +96,23 @@ pub fn is_attached_tag(tag: &TagName) -> bool {
 /// Parses a list of referrers, or a manifest as one; [`Refusal::TooLarge`] if it takes more than [`MAX_WEIGHT`]. An entry
 /// that cannot be read spoils no other.
 pub fn parse(bytes: &[u8]) -> Result<ReferrerList, Refusal> {
-    let (mut list, mut left, mut has_version) = (ReferrerList::default(), MAX_WEIGHT, false);
+    let (mut list, mut left, mut version) = (ReferrerList::default(), MAX_WEIGHT, None);
+    let mut is_other = false;
     let mut reader = Reader::new(bytes)?;
-    let read = reader.fields(&["schemaVersion", "mediaType", "manifests"], |reader, key| {
+    let read = reader.fields(&["schemaVersion", "mediaType", "manifests", "config", "layers"], |reader, key| {
         match key {
-            "schemaVersion" => has_version = reader.integer()?.is_some(),
+            "schemaVersion" => version = reader.integer()?,
             "mediaType" => {
                 let media_type = reader.text()?.unwrap_or_default();
-                list.is_index |= media_type.parse::<MediaType>().is_ok_and(MediaType::is_index);
+                let is_index = media_type.parse::<MediaType>().is_ok_and(MediaType::is_index);
+                list.is_index |= is_index;
+                is_other |= !is_index && !media_type.is_empty();
+            }
+            "config" | "layers" => {
+                if !reader.null()? {
+                    is_other = true;
+                    reader.skip()?;
+                }
             }
             _ => {
                 list.is_index = true;
@@ -220,7 +136,10 @@ pub fn parse(bytes: &[u8]) -> Result<ReferrerList, Refusal> {
         Ok(())
     });
     match read {
-        Ok(_) if has_version => Ok(list),
+        Ok(_) if version.is_some() => {
+            let is_index = list.is_index || version == Some(2) && !is_other;
+            Ok(ReferrerList { is_index, ..list })
+        }
         Err(JsonError::Long(_)) => Err(Refusal::TooLarge),
         Ok(_) | Err(_) => Err(Refusal::Malformed("no list of referrers".into())),
     }
@@ -275,28 +194,9 @@ mod tests {
         let long = referrers_tag(&Digest::of(Algorithm::Sha512, b""));
         assert_eq!(long.as_str().len(), "sha512-".len() + 64, "the spec cuts it there");
         assert!(is_attached_tag(&long) && !is_attached_tag(&"v1".parse().unwrap()));
-    }
-
-    #[test]
-    fn entries_are_completed_from_manifests() {
-        let complete = |kind: Option<&str>, manifest: &str| {
-            let mut entry = referrer(b"a", MediaType::OciManifest.as_str());
-            entry.artifact_type = kind.map(Into::into);
-            entry.annotations = None;
-            entry.complete(manifest.as_bytes());
-            (entry.artifact_type.unwrap_or_default(), entry.annotations.unwrap_or_default().len())
-        };
-        let config = r#""config":{"mediaType":"c"}"#;
-        for (kind, manifest, expected) in [
-            (None, format!(r#"{{"artifactType":"a",{config},"annotations":{{"x":"y"}}}}"#), ("a".to_owned(), 1)),
-            (None, format!(r#"{{"artifactType":"",{config}}}"#), ("c".to_owned(), 0)),
-            (None, format!("{{{config}}}"), ("c".to_owned(), 0)),
-            (Some("own"), format!("{{{config}}}"), ("own".to_owned(), 0)),
-            (None, r#"{"manifests":[]}"#.to_owned(), (String::new(), 0)),
-            (None, "<html>".to_owned(), (String::new(), 0)),
-        ] {
-            assert_eq!(complete(kind, &manifest), expected, "{manifest}");
-        }
+        let are_lists: Vec<_> = attached_tags(&Digest::sha256(b"")).map(|tag| is_referrers_tag(&tag)).collect();
+        assert_eq!(are_lists, [true, false, false, false], "cosign's own tags are images");
+        assert!(is_referrers_tag(&long) && !is_referrers_tag(&"sha256-e3b0".parse().unwrap()));
     }
 
     #[test]
@@ -329,7 +229,11 @@ mod tests {
         for (list, is_index) in [
             (r#"{"schemaVersion":2,"manifests":null}"#, true),
             (r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#, true),
+            (r#"{"schemaVersion":2}"#, true),
+            (r#"{"schemaVersion":2,"mediaType":"","config":null}"#, true),
             (r#"{"schemaVersion":2,"layers":[]}"#, false),
+            (r#"{"schemaVersion":1,"fsLayers":[]}"#, false),
+            (r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#, false),
         ] {
             assert_eq!(parse(list.as_bytes()), Ok(ReferrerList { is_index, ..ReferrerList::default() }), "{list}");
         }

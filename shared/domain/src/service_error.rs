@@ -103,15 +103,15 @@ pub struct ServiceError {
 
 impl ServiceError {
     /// The failure `error` of a service, with the code and the HTTP status of its answer, if one came.
-    pub fn new<E>(service: &'static str, code: Option<&str>, status: Option<u16>, error: E) -> Self
+    pub fn new<E>(service: &'static str, code: Option<String>, status: Option<u16>, error: E) -> Self
     where
         E: Error + Send + Sync + 'static,
     {
         Self {
             service,
             operation: operation::<E>(),
-            kind: ServiceErrorKind::of(code, status),
-            code: code.map(str::to_owned),
+            kind: ServiceErrorKind::of(code.as_deref(), status),
+            code,
             source: Arc::new(error),
         }
     }
@@ -137,6 +137,18 @@ impl ServiceError {
         }
     }
 
+    /// Which service failed at what, and by which code: all of it but what the service said.
+    pub fn summary(&self) -> String {
+        let (service, operation) = (self.service, &self.operation);
+        let code = self.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        match self.kind {
+            ServiceErrorKind::AccessDenied => format!("{service} denies access to {operation}{code}"),
+            ServiceErrorKind::Throttled => format!("{service} throttles {operation}{code}"),
+            ServiceErrorKind::Missing => format!("{service} does not have what {operation} names{code}"),
+            ServiceErrorKind::Unavailable => format!("{service} failed at {operation}{code}"),
+        }
+    }
+
     /// The service's name.
     pub fn service(&self) -> &'static str {
         self.service
@@ -150,17 +162,7 @@ impl ServiceError {
 
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (service, operation) = (self.service, &self.operation);
-        match self.kind {
-            ServiceErrorKind::AccessDenied => write!(f, "{service} denies access to {operation}")?,
-            ServiceErrorKind::Throttled => write!(f, "{service} throttles {operation}")?,
-            ServiceErrorKind::Missing => write!(f, "{service} does not have what {operation} names")?,
-            ServiceErrorKind::Unavailable => write!(f, "{service} failed at {operation}")?,
-        }
-        if let Some(code) = &self.code {
-            write!(f, " ({code})")?;
-        }
-        write!(f, ": {}", chain(&*self.source))
+        write!(f, "{}: {}", self.summary(), chain(&*self.source))
     }
 }
 
@@ -199,7 +201,8 @@ mod tests {
 
     #[test]
     fn an_error_says_what_was_refused_and_why() {
-        let error = ServiceError::new("DynamoDB", Some("AccessDeniedException"), Some(400), Wrapped(PutItemError));
+        let error =
+            ServiceError::new("DynamoDB", Some("AccessDeniedException".into()), Some(400), Wrapped(PutItemError));
         let expected = "DynamoDB denies access to PutItem (AccessDeniedException): service error: \
                         no identity-based policy allows the action";
         assert_eq!((error.to_string(), format!("{error:?}")), (expected.to_owned(), expected.to_owned()));
@@ -233,7 +236,7 @@ mod tests {
             (None, None, Unavailable),
         ] {
             assert_eq!(ServiceErrorKind::of(code, status), kind, "{code:?} {status:?}");
-            let error = ServiceError::new("S3", code, status, PutItemError);
+            let error = ServiceError::new("S3", code.map(str::to_owned), status, PutItemError);
             assert_eq!(ServiceErrorKind::of(error.portable_code(), None), kind, "{code:?} {status:?}");
             assert_eq!(kind.is_operators(), matches!(kind, AccessDenied | Missing));
         }

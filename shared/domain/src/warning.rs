@@ -13,6 +13,14 @@ pub enum Warning {
         tags: u64,
         /// How many one run may delete.
         limit: u64,
+        /// How many of the tags the rule does not select; the others vanished at the registry.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        deselected: u64,
+    },
+    /// The registry lists no tag at all, which deletes nothing.
+    ListEmpty {
+        /// How many tags the mirror holds.
+        tags: u64,
     },
     /// The registry did not list tags that it still has, or says nothing certain of, so these were not deleted.
     ListIncomplete {
@@ -37,6 +45,11 @@ pub enum Warning {
         /// Whether it is by a proxy.
         proxy: bool,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Which passwords of a mirror were dropped when its registry's host, a proxy or `verify_tls` was changed, and have
@@ -79,6 +92,7 @@ impl Warning {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::DeletionsHeld { .. } => "deletions_held",
+            Self::ListEmpty { .. } => "list_empty",
             Self::ListIncomplete { .. } => "list_incomplete",
             Self::AttachmentsIncomplete { .. } => "attachments_incomplete",
             Self::CredentialsDropped(_) => "credentials_dropped",
@@ -89,7 +103,7 @@ impl Warning {
     /// How many tags it is about; of attachments, how many of them or of their images.
     pub const fn tags(self) -> u64 {
         match self {
-            Self::DeletionsHeld { tags, .. } | Self::ListIncomplete { tags } => tags,
+            Self::DeletionsHeld { tags, .. } | Self::ListEmpty { tags } | Self::ListIncomplete { tags } => tags,
             Self::AttachmentsIncomplete { unasked, missing, taken } => {
                 unasked.saturating_add(missing).saturating_add(taken)
             }
@@ -100,7 +114,7 @@ impl Warning {
     /// How many tags were not deleted.
     pub const fn held(self) -> u64 {
         match self {
-            Self::DeletionsHeld { tags, .. } | Self::ListIncomplete { tags } => tags,
+            Self::DeletionsHeld { tags, .. } | Self::ListEmpty { tags } | Self::ListIncomplete { tags } => tags,
             _ => 0,
         }
     }
@@ -116,7 +130,7 @@ impl Warning {
         match self {
             Self::DeletionsHeld { .. } => vec!["deletion_limit"],
             Self::ListIncomplete { .. } => vec!["deletion_grace"],
-            Self::AttachmentsIncomplete { .. } => Vec::new(),
+            Self::ListEmpty { .. } | Self::AttachmentsIncomplete { .. } => Vec::new(),
             Self::CredentialsDropped(dropped) => dropped.settings(),
             Self::CredentialsWithheld { insecure, proxy } => {
                 let all = [("allow_insecure", insecure), ("allow_proxy", proxy)];
@@ -128,11 +142,12 @@ impl Warning {
     /// What happened, and what to do about it.
     pub fn message(self) -> String {
         match self {
-            Self::DeletionsHeld { tags, limit } => format!(
-                "{tags} tags are no longer there to be mirrored, more than the {limit} that one sync may delete, so none \
-                 of them was: look whether the registry and root_rule are as they should be; if they are, set the \
-                 deletion_limit of the mirror, or of the organization's mirror if that manages the repository, to {tags} \
-                 or more (0 for no limit) and sync again, or narrow root_rule to what is to stay"
+            Self::DeletionsHeld { tags, limit, deselected } => held_back(tags, limit, deselected),
+            Self::ListEmpty { tags } => format!(
+                "the registry lists no tags at all; that deletes nothing, and the {tags} tags that the mirror holds stay: \
+                 look whether external_reference is right and whether the credentials let it see the tags; if the \
+                 repository is empty for good, delete the mirror, which keeps the tags, and then the tags through the API, \
+                 or the repository"
             ),
             Self::ListIncomplete { tags } => format!(
                 "the registry's list lacks {tags} tags that the mirror holds and that the registry still has, or did \
@@ -143,9 +158,12 @@ impl Warning {
                 let parts = [
                     (
                         unasked,
-                        "it is not known what refers to {} images (the registry's referrers API refuses, or lists too much)",
+                        "it is not known what refers to {} images (the registry's referrers API refuses, limits requests, or lists too much)",
                     ),
-                    (missing, "{} referrers that it lists could not be had, or not be served"),
+                    (
+                        missing,
+                        "{} referrers that it lists could not be had, not be served, or do not refer to the image",
+                    ),
                     (taken, "the tag for the referrers of {} images is an image that the mirror selects"),
                 ];
                 let parts = parts.into_iter().filter(|(count, _)| *count > 0);
@@ -173,13 +191,38 @@ impl Warning {
     }
 }
 
+/// What is said of tags that are held back: why they would go, and what lets them.
+fn held_back(tags: u64, limit: u64, deselected: u64) -> String {
+    let vanished = tags.saturating_sub(deselected);
+    let (cause, look) = match (vanished, deselected) {
+        (_, 0) => (
+            format!("the registry does not list {tags} of the tags that the mirror holds"),
+            "look whether the registry has lost them",
+        ),
+        (0, _) => (format!("root_rule does not select {tags} of the tags that the mirror holds"), "look at root_rule"),
+        _ => (
+            format!(
+                "of the tags that the mirror holds, root_rule does not select {deselected}, and the registry does not \
+                 list {vanished}"
+            ),
+            "look at root_rule, and whether the registry has lost what it does not list",
+        ),
+    };
+    format!(
+        "{cause}; that is more than the {limit} that one sync may delete, so none of them was: {look}; if they are to go, \
+         set the deletion_limit of the mirror, or of the organization's mirror if that manages the repository, to {tags} \
+         or more (0 for no limit) and sync again; or delete the mirror, which keeps the tags, and then single tags through \
+         the API"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_wire_has_the_reason() {
-        let warning = Warning::DeletionsHeld { tags: 30, limit: 10 };
+        let warning = Warning::DeletionsHeld { tags: 30, limit: 10, deselected: 0 };
         let wire = serde_json::to_value(warning).unwrap();
         assert_eq!(wire, serde_json::json!({"reason": warning.reason(), "tags": 30, "limit": 10}));
         assert_eq!(serde_json::from_value::<Warning>(wire).unwrap(), warning);
@@ -201,5 +244,24 @@ mod tests {
         assert_eq!(serde_json::from_value::<Warning>(wire).unwrap(), attached);
         assert_eq!((attached.tags(), attached.held(), warning.held()), (3, 0, 30));
         assert!(attached.message().starts_with("2 referrers") && !attached.message().contains("API"));
+    }
+    #[test]
+    fn the_advice_fits_the_cause() {
+        let told = |tags, deselected| Warning::DeletionsHeld { tags, limit: 10, deselected }.message();
+        let [vanished, deselected, both] = [told(30, 0), told(30, 30), told(30, 12)];
+        assert!(!vanished.contains("root_rule"), "no rule brings back what vanished: {vanished}");
+        assert!(deselected.contains("look at root_rule;") && !deselected.contains("the registry"), "{deselected}");
+        assert!(both.contains("does not select 12") && both.contains("does not list 18"), "{both}");
+        for message in [vanished, deselected, both] {
+            assert!(message.contains("to 30 or more") && message.contains("through the API"), "{message}");
+        }
+        let empty = Warning::ListEmpty { tags: 4 };
+        assert_eq!((empty.reason(), empty.tags(), empty.held()), ("list_empty", 4, 4));
+        assert!(
+            ["external_reference", "credentials", "delete the mirror"].iter().all(|way| empty.message().contains(way))
+        );
+        let older = serde_json::json!({"reason": "deletions_held", "tags": 3, "limit": 2});
+        let older: Warning = serde_json::from_value(older).unwrap();
+        assert_eq!(older, Warning::DeletionsHeld { tags: 3, limit: 2, deselected: 0 });
     }
 }

@@ -213,7 +213,9 @@ names! {
         LinksShrank { links: 3, before: 9 } => {"reason": "links_shrank", "links": 3, "before": 9},
     }
     Warning {
-        DeletionsHeld { tags: 12, limit: 10 } => {"reason": "deletions_held", "tags": 12, "limit": 10},
+        DeletionsHeld { tags: 12, limit: 10, deselected: 5 } =>
+            {"reason": "deletions_held", "tags": 12, "limit": 10, "deselected": 5},
+        ListEmpty { tags: 4 } => {"reason": "list_empty", "tags": 4},
         ListIncomplete { tags: 2 } => {"reason": "list_incomplete", "tags": 2},
         AttachmentsIncomplete { unasked: 1, missing: 2, taken: 3 } =>
             {"reason": "attachments_incomplete", "unasked": 1, "missing": 2, "taken": 3},

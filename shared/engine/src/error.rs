@@ -82,17 +82,13 @@ impl From<Refusal> for WorkError {
 
 impl From<StateError> for WorkError {
     fn from(error: StateError) -> Self {
-        Self::Failed(Failure::of(FailureReason::StorageError, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
 impl From<SecretError> for WorkError {
     fn from(error: SecretError) -> Self {
-        let reason = match error {
-            SecretError::Undecryptable => FailureReason::DecryptionFailed,
-            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
-        };
-        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
@@ -111,8 +107,14 @@ mod tests {
 
     #[test]
     fn what_a_service_refuses_keeps_its_code() {
-        let denied =
-            |service| ServiceError::new(service, Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
+        let denied = |service| {
+            ServiceError::new(
+                service,
+                Some("AccessDeniedException".into()),
+                Some(400),
+                std::io::Error::other("arn:aws:x"),
+            )
+        };
         for error in [
             WorkError::from(StateError::from(denied("DynamoDB"))),
             StorageError::from(denied("S3")).into(),
@@ -122,6 +124,7 @@ mod tests {
             let code = failure.code.as_deref();
             assert_eq!((failure.reason, code), (FailureReason::StorageError, Some("AccessDeniedException")));
             assert!(failure.is_operators());
+            assert!(!failure.message.contains("arn:") && failure.logged().contains("arn:"), "{failure:?}");
         }
         let WorkError::Failed(failure) = SecretError::Undecryptable.into() else { panic!() };
         assert_eq!((failure.reason, failure.code), (FailureReason::DecryptionFailed, None));

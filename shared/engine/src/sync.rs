@@ -30,7 +30,7 @@ use moorage_domain::{
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Right, StateError, now};
+use moorage_state::{Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -41,7 +41,6 @@ use self::{
     heartbeat::Heartbeat,
     invocation::{Invocation, Work},
     progress::Progress,
-    slot::Vacancy,
 };
 use crate::{engine::Engine, error::SyncError, fault::caught};
 
@@ -90,10 +89,13 @@ impl Engine {
         let ended = match caught(Box::pin(self.sync_claimed(request, &claimed, repository.id, budget))).await {
             Ok(Ok(ended)) => Ok(ended),
             // The table may still take the end of the run, though it did not take something else.
-            Ok(Err(error)) => match claimed.fail(request, Failure::of(FailureReason::StorageError, &error)).await {
-                Ok(Ended::Ran(run)) => Ok(Ended::Ran(run)),
-                _ => Err(error),
-            },
+            Ok(Err(error)) => {
+                let failure = Failure::of(FailureReason::StorageError, &error).caused_by(error.service());
+                match claimed.fail(request, failure).await {
+                    Ok(Ended::Ran(run)) => Ok(Ended::Ran(run)),
+                    _ => Err(error),
+                }
+            }
             Err(fault) => claimed.fail(request, fault).await,
         };
         if was_lost(&ended) {

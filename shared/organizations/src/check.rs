@@ -26,7 +26,11 @@ impl Organizations {
         let (login, meter) = (Login::of_organization(mirror), Meter::new(RateLimit::default(), 0));
         let catalog = match catalog::open(self, mirror, &login, meter).await {
             Ok(catalog) => catalog,
-            Err(RoundError::Failed(failure)) => return (false, failure.message),
+            Err(RoundError::Failed(failure)) => {
+                let organization = &mirror.config.organization;
+                tracing::warn!(%organization, error = failure.logged(), "the registry could not be asked");
+                return (false, failure.message);
+            }
             Err(_) => return (false, "The registry cannot be asked now".to_owned()),
         };
         match catalog.check().await {

@@ -167,11 +167,9 @@ impl RunningDiscovery<'_> {
         let Organizations { scheduler, settings, .. } = self.organizations;
         let organization = &self.mirror.config.organization;
         let Some(after) = self.claim.release(end, None, failure).await? else { return Ok(()) };
-        let (start, now) = (after.state.sync_start_date, now());
-        if start < self.mirror.state.sync_start_date {
-            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
-            let plan = SchedulePlan::new(start, after.sync_interval, after.is_enabled, now);
-            scheduler.ensure_organization(organization, &plan).await?;
+        let now = now();
+        if let Some(plan) = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now) {
+            scheduler.ensure(&after.of, &plan).await?;
         }
         if let Some(delay) = after.state.retry_delay(now, settings.retry_backoff) {
             scheduler.discover_once(organization, Trigger::Retry, now.plus(delay)).await?;

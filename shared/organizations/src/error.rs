@@ -42,6 +42,12 @@ pub(crate) fn unusable(error: impl std::error::Error) -> RoundError {
     RoundError::Failed(Failure::of(FailureReason::UnknownError, &error))
 }
 
+impl From<OrganizationsError> for RoundError {
+    fn from(error: OrganizationsError) -> Self {
+        Self::Failed(Failure::of(FailureReason::UnknownError, &error).caused_by(error.service()))
+    }
+}
+
 impl From<UpstreamError> for RoundError {
     fn from(error: UpstreamError) -> Self {
         match error {
@@ -53,17 +59,13 @@ impl From<UpstreamError> for RoundError {
 
 impl From<StateError> for RoundError {
     fn from(error: StateError) -> Self {
-        Self::Failed(Failure::of(FailureReason::StorageError, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
 impl From<SecretError> for RoundError {
     fn from(error: SecretError) -> Self {
-        let reason = match error {
-            SecretError::Undecryptable => FailureReason::DecryptionFailed,
-            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
-        };
-        Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
+        Self::Failed(error.into())
     }
 }
 
@@ -81,16 +83,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_service_refuses_keeps_its_code() {
-        let denied =
-            |service| ServiceError::new(service, Some("AccessDeniedException"), Some(400), std::io::Error::other("no"));
-        for error in [RoundError::from(StateError::from(denied("DynamoDB"))), SecretError::from(denied("KMS")).into()] {
+    fn what_a_service_says_is_told_nobody() {
+        let denied = |service| {
+            let said = std::io::Error::other("User: arn:aws:sts::1:assumed-role/sync is not authorized");
+            ServiceError::new(service, Some("AccessDeniedException".into()), Some(400), said)
+        };
+        for error in [
+            RoundError::from(StateError::from(denied("DynamoDB"))),
+            SecretError::from(denied("KMS")).into(),
+            OrganizationsError::from(ScheduleError::from(denied("Lambda"))).into(),
+        ] {
             let RoundError::Failed(failure) = error else { panic!("{error:?}") };
-            let code = failure.code.as_deref();
-            assert_eq!((failure.reason, code), (FailureReason::StorageError, Some("AccessDeniedException")));
-            assert!(failure.is_operators());
+            assert!(!failure.message.contains("arn:") && failure.logged().contains("arn:"), "{failure:?}");
+            assert_eq!(failure.code.as_deref(), Some("AccessDeniedException"));
         }
-        let RoundError::Failed(failure) = SecretError::Undecryptable.into() else { panic!() };
-        assert_eq!((failure.reason, failure.code), (FailureReason::DecryptionFailed, None));
     }
 }

@@ -8,6 +8,8 @@ mod end;
 mod error;
 mod log;
 mod organizations;
+#[cfg(test)]
+mod played;
 mod quota;
 mod reconcile;
 mod round;

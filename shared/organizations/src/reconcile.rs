@@ -13,7 +13,7 @@ use moorage_domain::{
     status::{SyncState, SyncStatus},
     task::{Order, Task},
 };
-use moorage_schedule::{SchedulePlan, Scheduler};
+use moorage_schedule::Scheduler;
 use moorage_state::{OrganizationMirror, now};
 use tokio::time::timeout_at;
 
@@ -107,11 +107,7 @@ impl Organizations {
 
     /// Makes the schedule of a mirror again. A start that has come meanwhile is served at once.
     async fn mend(&self, mirror: OrganizationMirror) -> Result<(), OrganizationsError> {
-        let make = |OrganizationMirror { config, state, .. }: &OrganizationMirror| {
-            let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
-            let organization = config.organization.clone();
-            async move { Ok(self.scheduler.ensure_organization(&organization, &plan).await?) }
-        };
+        let make = |timetable| self.scheduler.follow(timetable, false, now());
         self.table.follow_organization_mirror(&mirror, make).await
     }
 
@@ -172,6 +168,25 @@ fn was_killed(state: &SyncState, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::played::Played;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_turns_of_a_queue_that_stands_still_are_given_out_again() {
+        let played = Played::new(&["acme/a", "acme/b", "acme/c"], 9);
+        played.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
+        assert_eq!(played.counts(), (2, 1), "as many as may run");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_moves_has_lost_no_turn() {
+        let played = Played::new(&["acme/a", "acme/b"], 9);
+        played.world().moves = Some("acme/a".to_owned());
+        played.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
+        assert_eq!((played.counts(), played.world().looks), ((0, 1), 2));
+        let empty = Played::new(&[], 9);
+        empty.organizations().give_out_lost_turns(&["acme".parse().unwrap()]).await.unwrap();
+        assert_eq!(empty.world().looks, 1, "there is nothing to wait for");
+    }
 
     #[test]
     fn what_has_a_claim_that_ended_was_killed() {

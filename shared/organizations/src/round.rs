@@ -96,8 +96,7 @@ impl Round<'_> {
         self.queue(there, &mirrors).await?;
         self.claim.renew().await?;
         let turns = self.organizations.settings.syncs.saturating_sub(running);
-        let started = self.organizations.start_turns(organization, turns).await;
-        started.map_err(unusable)
+        Ok(self.organizations.start_turns(organization, turns).await?)
     }
 
     async fn create(&self, new: Vec<DiscoveredRepository>) -> Result<(), RoundError> {

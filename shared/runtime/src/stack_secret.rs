@@ -147,8 +147,7 @@ fn failed(error: SdkError<GetSecretValueError>) -> StackSecretError {
         Some(GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_))
     );
     let status = error.raw_response().map(|answer| answer.status().as_u16());
-    let code = error.code().map(str::to_owned);
-    let error = ServiceError::new("Secrets Manager", code.as_deref(), status, error);
+    let error = ServiceError::new("Secrets Manager", error.code().map(str::to_owned), status, error);
     if is_deleted { StackSecretError::Deleted(error) } else { StackSecretError::Service(error) }
 }
 

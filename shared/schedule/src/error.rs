@@ -39,8 +39,7 @@ impl ScheduleError {
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|answer| answer.status().as_u16());
-        let code = error.code().map(str::to_owned);
-        ServiceError::new(service, code.as_deref(), status, error).into()
+        ServiceError::new(service, error.code().map(str::to_owned), status, error).into()
     }
 
     /// A failure that is not a service's.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Timestamp, grid::next_start, status::SyncState};
+use moorage_domain::{Timestamp, Timetable, grid::next_start};
 use sha2::{Digest as _, Sha256};
 
 /// The widest flexible window, in minutes. It spreads the starts of many mirrors of one registry.
@@ -38,7 +38,7 @@ pub struct SchedulePlan {
 
 impl SchedulePlan {
     /// The plan for a mirror that starts at `start` and then every `interval` seconds.
-    pub fn new(start: Timestamp, interval: u64, is_enabled: bool, now: Timestamp) -> Self {
+    pub(crate) fn new(start: Timestamp, interval: u64, is_enabled: bool, now: Timestamp) -> Self {
         let minutes = interval.div_ceil(60).max(1);
         Self {
             expression: format!("rate({minutes} minute{})", if minutes == 1 { "" } else { "s" }),
@@ -54,10 +54,18 @@ impl SchedulePlan {
     /// that is new (`started`) or has come. It is served by a one-time schedule, so that one that has come already does not
     /// wait a whole interval, and one that is due now is not lost with the schedule that would have served it; where both
     /// deliver, the claim lets one pass.
-    pub fn following(state: &SyncState, interval: u64, is_enabled: bool, started: bool, now: Timestamp) -> Self {
-        let is_served = (started || state.is_due(now)) && is_enabled && state.is_idle();
+    pub fn following(timetable: &Timetable, started: bool, now: Timestamp) -> Self {
+        let Timetable { state, sync_interval, is_enabled, .. } = timetable;
+        let is_served = (started || state.is_due(now)) && *is_enabled && state.is_idle();
         let once = is_served.then(|| state.sync_start_date.max(now.plus(START_DELAY)));
-        Self { once, ..Self::new(state.sync_start_date, interval, is_enabled, now) }
+        Self { once, ..Self::new(state.sync_start_date, *sync_interval, *is_enabled, now) }
+    }
+
+    /// The plan for a mirror whose claim was given up, if its grid begins earlier than it did `before`: Sync Now came before
+    /// a start that lay far ahead.
+    pub fn earlier(before: Timestamp, after: &Timetable, now: Timestamp) -> Option<Self> {
+        let start = after.state.sync_start_date;
+        (start < before).then(|| Self::new(start, after.sync_interval, after.is_enabled, now))
     }
 }
 
@@ -69,9 +77,21 @@ pub(crate) fn schedule_name(kind: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::status::SyncStatus;
+    use moorage_domain::{
+        MirrorOf,
+        status::{SyncState, SyncStatus},
+    };
 
     use super::*;
+
+    fn timetable(state: &SyncState, is_enabled: bool) -> Timetable {
+        let of = MirrorOf::Organization("acme".parse().unwrap());
+        Timetable { of, state: state.clone(), sync_interval: 86_400, is_enabled }
+    }
+
+    fn starting(at: i64) -> SyncState {
+        SyncState::new(Timestamp::from_unix(at), uuid::Uuid::nil())
+    }
 
     #[test]
     fn intervals_become_minutes_and_windows() {
@@ -100,16 +120,26 @@ mod tests {
     #[test]
     fn a_start_that_is_new_or_has_come_is_served_once() {
         let now = Timestamp::from_unix(1_000_000);
-        let at = |start: i64| SyncState::new(Timestamp::from_unix(start), uuid::Uuid::nil());
         let once = |state: &SyncState, is_enabled, started| {
-            SchedulePlan::following(state, 86_400, is_enabled, started, now).once.map(Timestamp::unix)
+            SchedulePlan::following(&timetable(state, is_enabled), started, now).once.map(Timestamp::unix)
         };
-        let (come, ahead) = (at(999_000), at(2_000_000));
+        let (come, ahead) = (starting(999_000), starting(2_000_000));
         assert_eq!((once(&come, true, false), once(&come, true, true)), (Some(1_000_005), Some(1_000_005)));
         assert_eq!((once(&ahead, true, false), once(&ahead, true, true)), (None, Some(2_000_000)));
         assert_eq!(once(&come, false, true), None, "it is disabled");
         let asked_for = SyncState { sync_status: SyncStatus::SyncNow, ..come };
         assert_eq!(once(&asked_for, true, true), None, "it begins anyway");
+    }
+
+    #[test]
+    fn a_grid_that_begins_earlier_has_a_new_plan() {
+        let (now, before) = (Timestamp::from_unix(1_000_000), Timestamp::from_unix(2_000_000));
+        let after = |start| timetable(&starting(start), true);
+        let plan = SchedulePlan::earlier(before, &after(1_000_100), now).unwrap();
+        assert_eq!((plan.start.unix(), plan.once), (1_000_100, None));
+        for start in [2_000_000, 2_086_400] {
+            assert_eq!(SchedulePlan::earlier(before, &after(start), now), None, "{start}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use aws_sdk_scheduler::{
     },
 };
 use moorage_domain::{
-    Namespace, RepositoryName, Timestamp,
+    MirrorOf, Namespace, RepositoryName, Timestamp, Timetable,
     run::{SyncRequest, Trigger},
     task::{Order, Task},
 };
@@ -99,28 +99,33 @@ impl Scheduler {
         schedule_name(ORGANIZATION, organization.as_str())
     }
 
-    /// Makes the mirror's schedule what `plan` says, whether or not there is one.
-    pub async fn ensure(&self, repository: &RepositoryName, plan: &SchedulePlan) -> Result<(), ScheduleError> {
-        let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Schedule };
-        self.repeat(Self::name_of(repository), plan, Order::Sync(request.clone())).await?;
-        match plan.once {
-            Some(at) => self.once(request, at).await,
-            None => Ok(()),
+    /// Makes a mirror's schedule what `plan` says, whether or not there is one.
+    pub async fn ensure(&self, of: &MirrorOf, plan: &SchedulePlan) -> Result<(), ScheduleError> {
+        let trigger = Trigger::Schedule;
+        match of {
+            MirrorOf::Repository(repository) => {
+                let request = SyncRequest { repository: repository.clone(), trigger };
+                self.repeat(Self::name_of(repository), plan, Order::Sync(request.clone())).await?;
+                match plan.once {
+                    Some(at) => self.once(request, at).await,
+                    None => Ok(()),
+                }
+            }
+            MirrorOf::Organization(organization) => {
+                let task = Task::Discover { organization: organization.clone(), trigger };
+                self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await?;
+                match plan.once {
+                    Some(at) => self.discover_once(organization, trigger, at).await,
+                    None => Ok(()),
+                }
+            }
         }
     }
 
-    /// Makes the schedule of an organization's mirror what `plan` says, whether or not there is one.
-    pub async fn ensure_organization(
-        &self,
-        organization: &Namespace,
-        plan: &SchedulePlan,
-    ) -> Result<(), ScheduleError> {
-        let task = Task::Discover { organization: organization.clone(), trigger: Trigger::Schedule };
-        self.repeat(Self::name_of_organization(organization), plan, Order::Task(task)).await?;
-        match plan.once {
-            Some(at) => self.discover_once(organization, Trigger::Schedule, at).await,
-            None => Ok(()),
-        }
+    /// Makes the schedule of a mirror whose configuration was changed, or whose schedule is wrong:
+    /// [`SchedulePlan::following`].
+    pub async fn follow(&self, timetable: Timetable, started: bool, now: Timestamp) -> Result<(), ScheduleError> {
+        self.ensure(&timetable.of, &SchedulePlan::following(&timetable, started, now)).await
     }
 
     async fn repeat(&self, name: String, plan: &SchedulePlan, input: Order) -> Result<(), ScheduleError> {

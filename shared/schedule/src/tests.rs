@@ -9,7 +9,7 @@ use aws_sdk_scheduler::{
 };
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use moorage_domain::{
-    ServiceErrorKind, Timestamp,
+    MirrorOf, RepositoryName, ServiceErrorKind, Timestamp,
     collection::CollectRequest,
     run::{SyncRequest, Trigger},
     task::Task,
@@ -67,10 +67,10 @@ fn creating(created: &Created) -> Rule {
 async fn schedules_say_what_they_have_always_said() {
     let created = Created::default();
     let scheduler = scheduler(RuleMode::MatchAny, &[&creating(&created)]);
-    let (app, acme) = ("acme/app".parse().unwrap(), "acme".parse().unwrap());
+    let app: RepositoryName = "acme/app".parse().unwrap();
     let soon = Timestamp::from_unix(1_790_000_005);
-    scheduler.ensure(&app, &plan(Some(soon))).await.unwrap();
-    scheduler.ensure_organization(&acme, &plan(Some(soon))).await.unwrap();
+    scheduler.ensure(&MirrorOf::Repository(app.clone()), &plan(Some(soon))).await.unwrap();
+    scheduler.ensure(&MirrorOf::Organization("acme".parse().unwrap()), &plan(Some(soon))).await.unwrap();
     scheduler.purge_once(&app, soon).await.unwrap();
     let retry = SyncRequest { repository: app, trigger: Trigger::Retry };
     scheduler.once(retry, soon).await.unwrap();
@@ -94,7 +94,7 @@ async fn one_that_is_there_is_changed() {
     let updated = mock!(aws_sdk_scheduler::Client::update_schedule)
         .then_output(|| UpdateScheduleOutput::builder().schedule_arn("arn:schedule").build().unwrap());
     let scheduler = scheduler(RuleMode::Sequential, &[&conflict, &updated]);
-    scheduler.ensure(&"acme/app".parse().unwrap(), &plan(None)).await.unwrap();
+    scheduler.ensure(&MirrorOf::Repository("acme/app".parse().unwrap()), &plan(None)).await.unwrap();
     assert_eq!(updated.num_calls(), 1);
 }
 
@@ -137,7 +137,8 @@ async fn refusals_keep_their_codes() {
         let refused =
             mock!(aws_sdk_scheduler::Client::create_schedule).sequence().http_status(status, Some(body)).build();
         let scheduler = scheduler(RuleMode::MatchAny, &[&refused]);
-        let error = scheduler.ensure(&"acme/app".parse().unwrap(), &plan(None)).await.unwrap_err();
+        let error =
+            scheduler.ensure(&MirrorOf::Repository("acme/app".parse().unwrap()), &plan(None)).await.unwrap_err();
         assert!(!error.is_throttled(), "that is said of functions");
         assert_is(&error, "CreateSchedule", code, kind);
     }

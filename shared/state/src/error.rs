@@ -1,7 +1,7 @@
 //! How the table can fail.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use moorage_domain::ServiceError;
+use moorage_domain::{FailureReason, ServiceError, failure::Failure};
 
 /// A failure of the table.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,14 +36,27 @@ impl StateError {
     }
 }
 
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::of(FailureReason::StorageError, &error).caused_by(error.service())
+    }
+}
+
 /// A call of DynamoDB that failed; what conditions refuse, each call handles itself.
 pub(crate) fn failed<E>(error: SdkError<E>) -> StateError
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    service_error("DynamoDB", error).into()
+}
+
+/// A call of a service that failed.
+pub(crate) fn service_error<E>(service: &'static str, error: SdkError<E>) -> ServiceError
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
     let status = error.raw_response().map(|answer| answer.status().as_u16());
-    let code = error.code().map(str::to_owned);
-    ServiceError::new("DynamoDB", code.as_deref(), status, error).into()
+    ServiceError::new(service, error.code().map(str::to_owned), status, error)
 }
 
 /// Of deletions: what is not there is gone, whoever took it away.
@@ -58,7 +71,7 @@ pub(crate) fn or_gone(deleted: Result<(), StateError>) -> Result<(), StateError>
 mod tests {
     use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use moorage_domain::ServiceErrorKind;
+    use moorage_domain::{FailureReason, ServiceErrorKind, failure::Failure};
 
     use crate::{StateError, Table};
 
@@ -82,6 +95,8 @@ mod tests {
                 error.to_string().starts_with("DynamoDB denies access to GetItem (AccessDeniedException)");
             assert_eq!(says_denied, kind == ServiceErrorKind::AccessDenied, "{error}");
             assert!(std::error::Error::source(&error).is_some());
+            let failure = Failure::from(error);
+            assert_eq!((failure.reason, failure.code.as_deref()), (FailureReason::StorageError, Some(code)));
         }
     }
 }

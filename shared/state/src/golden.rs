@@ -4,6 +4,8 @@
 //! attributes, and where attributes came later, another file has these. A file is never changed: what it holds is in
 //! somebody's table.
 
+mod next_page;
+
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use aws_sdk_dynamodb::{

@@ -174,7 +174,7 @@ fn cancelled(error: SdkError<TransactWriteItemsError>) -> StateError {
     };
     let is_throttling = |code: &&str| ServiceErrorKind::of(Some(code), None) == ServiceErrorKind::Throttled;
     match reasons.iter().filter_map(CancellationReason::code).find(is_throttling).map(str::to_owned) {
-        Some(code) => ServiceError::new("DynamoDB", Some(&code), None, error).into(),
+        Some(code) => ServiceError::new("DynamoDB", Some(code), None, error).into(),
         None => failed(error),
     }
 }

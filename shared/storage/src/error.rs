@@ -52,8 +52,7 @@ where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
     let status = error.raw_response().map(|answer| answer.status().as_u16());
-    let code = error.code().map(str::to_owned);
-    ServiceError::new("S3", code.as_deref(), status, error).into()
+    ServiceError::new("S3", error.code().map(str::to_owned), status, error).into()
 }
 
 /// An answer of S3 whose body did not come to its end.

@@ -57,5 +57,5 @@ fn undeleted(object: &Undeleted) -> StorageError {
     if let Some(message) = object.message() {
         said = said.message(message);
     }
-    ServiceError::new("S3", object.code(), None, DeleteObjectsError::generic(said.build())).into()
+    ServiceError::new("S3", object.code().map(str::to_owned), None, DeleteObjectsError::generic(said.build())).into()
 }

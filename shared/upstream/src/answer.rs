@@ -64,8 +64,13 @@ impl Answer {
     /// The failure that an unsuccessful answer stands for.
     pub(crate) fn into_error(self, url: &Url) -> UpstreamError {
         let (what, status) = (display(url), self.head.status);
-        if !self.head.is_own && status != StatusCode::NOT_FOUND {
-            return UpstreamError::Storage { status: status.as_u16(), url: display(&self.head.url) };
+        let at = display(&self.head.url);
+        // That a page to log in at is missing, be it at the same host, does not mean that what was asked for is.
+        if status == StatusCode::NOT_FOUND && at != what {
+            return UpstreamError::NotFoundElsewhere { what: named(url), at };
+        }
+        if !self.head.is_own {
+            return UpstreamError::Storage { status: status.as_u16(), url: at };
         }
         if let Some(until) = rate_limit::refusal(status, &self.head.headers) {
             return UpstreamError::RateLimited { until };

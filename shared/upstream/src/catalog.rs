@@ -19,7 +19,6 @@ use url::Url;
 
 use crate::{
     Settings, UpstreamError,
-    address::display,
     answer::Answer,
     auth::Auth,
     http::Http,
@@ -29,6 +28,8 @@ use crate::{
     transport::{Recipient, Request, Transport, sensitive},
 };
 
+/// What is read.
+const WHAT: &str = "a page of the repositories";
 /// The largest page: Harbor's and Quay's hold 100 repositories with what they know of each; a catalog that does not page
 /// sends all names at once.
 const MAX_PAGE: usize = 8 * 1024 * 1024;
@@ -99,7 +100,7 @@ impl Catalog {
         let headers = HeaderMap::from_iter(authorization.map(|value| (AUTHORIZATION, value)));
         let (method, to) = (Method::GET, Recipient::Registry);
         let request = Request { method, url: url.clone(), headers, body: None, to };
-        self.requests.http.fetch(&request, MAX_PAGE, "a page of the repositories").await
+        self.requests.http.fetch(&request, MAX_PAGE, WHAT).await
     }
 
     fn basic(&self) -> Option<HeaderValue> {
@@ -152,7 +153,7 @@ fn parse<T: serde::de::DeserializeOwned>(answer: Answer, url: &Url) -> Result<T,
 }
 
 fn no_list(url: &Url) -> UpstreamError {
-    UpstreamError::Protocol(format!("{} is not a list of repositories", display(url)))
+    UpstreamError::no_list(url, WHAT)
 }
 
 fn pages(first: Url) -> Pages {

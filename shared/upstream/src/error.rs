@@ -3,6 +3,9 @@
 use std::{error::Error, io};
 
 use moorage_domain::{Digest, FailureReason, Timestamp};
+use url::Url;
+
+use crate::{address::display, lexer::NoList};
 
 /// A failure, as a decision: what the caller can do differs by variant. Messages hold neither secrets nor the query of
 /// any URL: a redirect's may be a signature.
@@ -14,6 +17,15 @@ pub enum UpstreamError {
     /// The registry does not have it.
     #[error("{0} was not found")]
     NotFound(String),
+    /// Nothing is found where the registry redirects to: in its storage, at another registry, or at a page to log in at. What
+    /// the registry itself has is not known by that.
+    #[error("{what} was not found: the registry redirects to {at}, and there is nothing")]
+    NotFoundElsewhere {
+        /// What was asked for.
+        what: String,
+        /// Where the redirect leads to.
+        at: String,
+    },
     /// The registry answers a question for a repository's list by an error that says that it has no such repository. Some
     /// do of a repository that their catalogs list, because nothing but blobs is in it.
     #[error("{0} was not found: the registry has no such repository")]
@@ -64,6 +76,17 @@ pub enum UpstreamError {
         status: u16,
         /// Who answered.
         url: String,
+    },
+    /// What was answered is not the list that was asked for.
+    #[error(
+        "{url} answered, but not with {what}: look at what is there; it may be a web page, a page to log in at, or a \
+         proxy's, and not the registry"
+    )]
+    NoList {
+        /// Where it was asked for.
+        url: String,
+        /// What was asked for.
+        what: String,
     },
     /// The registry answered what the protocol does not allow.
     #[error("{0}")]
@@ -120,19 +143,24 @@ impl UpstreamError {
     pub fn reason(&self) -> FailureReason {
         match self {
             Self::Auth(_) => FailureReason::AuthFailed,
-            Self::NotFound(_) | Self::UnknownRepository(_) => FailureReason::NotFound,
+            Self::NotFound(_) | Self::NotFoundElsewhere { .. } | Self::UnknownRepository(_) => FailureReason::NotFound,
             Self::RateLimited { .. } => FailureReason::RateLimited,
             Self::Timeout(_) => FailureReason::NetworkTimeout,
             Self::Connection { .. } | Self::Truncated { .. } => FailureReason::ConnectionError,
             Self::Tls { .. } => FailureReason::TlsError,
             Self::NotAllowed(_) => FailureReason::InvalidSourceRegistry,
-            Self::Status { .. } | Self::Storage { .. } | Self::Protocol(_) | Self::NoPart(_) => {
+            Self::Status { .. } | Self::Storage { .. } | Self::NoList { .. } | Self::Protocol(_) | Self::NoPart(_) => {
                 FailureReason::RegistryError
             }
             Self::TooLarge { .. } | Self::TooMany { .. } => FailureReason::ContentRefused,
             Self::DigestMismatch(_) | Self::LengthMismatch { .. } => FailureReason::DigestMismatch,
             Self::Settings => FailureReason::UnknownError,
         }
+    }
+
+    /// That what a URL answers is not what was asked for.
+    pub(crate) fn no_list(url: &Url, what: &str) -> Self {
+        Self::NoList { url: display(url), what: what.to_owned() }
     }
 
     /// Whether the same exchange may well succeed in a moment.
@@ -143,6 +171,27 @@ impl UpstreamError {
     /// Whether it may be for the way in which something was asked, so that another way tells more.
     pub(crate) fn may_be_of_the_way(&self) -> bool {
         self.is_transient() || matches!(self, Self::Auth(_))
+    }
+}
+
+/// Why a list is not read on, before it is known where it comes from.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It is none.
+    NoList,
+    /// There is too much of it.
+    Failed(UpstreamError),
+}
+
+impl From<NoList> for Unread {
+    fn from(_: NoList) -> Self {
+        Self::NoList
+    }
+}
+
+impl From<UpstreamError> for Unread {
+    fn from(error: UpstreamError) -> Self {
+        Self::Failed(error)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One request and its attempts: retries, limits, counters.
+//! One request and its tries: retries, limits, counters.
 
 use std::{
     sync::Arc,
@@ -30,7 +30,7 @@ const MAX_SILENCES: u32 = 2;
 /// How often one request is refused while others are answered before that counts as being tried in vain: with turns, a
 /// few times. A registry that always refuses the same one must not keep a run for ever.
 const MOST_REFUSALS: u32 = 32;
-/// From so many attempts on that failed while others were under way, a request is made alone.
+/// From so many tries on that failed while others were under way, a request is made alone.
 const MAX_CROWDED: u32 = 2;
 
 /// Requests with retries, but without authentication: what token servers get.
@@ -52,14 +52,31 @@ pub(crate) struct How {
     pub(crate) fresh: bool,
     /// Whether with no other under way.
     pub(crate) alone: bool,
-    /// Whether a refusal is not the last word: there is another way to ask.
-    pub(crate) is_trial: bool,
+    /// What a refusal means.
+    pub(crate) need: Need,
+}
+
+/// How much an answer is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// There is no other way.
+    Whole,
+    /// A refusal is not the last word: there is another way to ask.
+    Trial,
+    /// It is the last thing that is asked for, and can do without an answer: being refused for long says nothing of other
+    /// requests, and ends it.
+    Extra,
 }
 
 impl How {
     /// So often; there is another way.
     pub(crate) fn trial(tries: u32) -> Self {
-        Self { tries, fresh: false, alone: false, is_trial: true }
+        Self { tries, fresh: false, alone: false, need: Need::Trial }
+    }
+
+    /// Whether there is another way.
+    pub(crate) fn is_trial(self) -> bool {
+        self.need == Need::Trial
     }
 
     /// The same on a new connection, if `fresh`.
@@ -76,7 +93,12 @@ impl Http {
 
     /// How most requests are made.
     pub(crate) fn usual(&self) -> How {
-        How { is_trial: false, ..How::trial(self.limits.attempts) }
+        How { need: Need::Whole, ..How::trial(self.limits.tries) }
+    }
+
+    /// How what is attached to images is asked for.
+    pub(crate) fn extra(&self) -> How {
+        How { need: Need::Extra, ..self.usual() }
     }
 
     /// Sends a request until it is answered with something lasting, and reads the body whole, up to `limit` bytes.
@@ -123,7 +145,7 @@ impl Http {
         .await
     }
 
-    /// Makes an exchange until it comes to something lasting. Each attempt after the first has a new connection. Where
+    /// Makes an exchange until it comes to something lasting. Each try after the first has a new connection. Where
     /// several failed while other requests were under way, the next ones wait for these; if that helps, the registry is
     /// asked one thing at a time from then on.
     async fn retrying<T, F>(
@@ -150,6 +172,9 @@ impl Http {
             match &result {
                 Ok((head, _)) => {
                     self.meter.heard();
+                    if counts(head) && self.is_refused_alone(head, how) {
+                        return result.map(|(.., answer)| answer);
+                    }
                     if counts(head) {
                         self.meter.observe(head.status, &head.headers);
                     }
@@ -189,7 +214,7 @@ impl Http {
                 place.be_alone().await;
             }
             // What can be asked in another way is not waited for twice.
-            let is_last = left == 0 || silences >= if how.is_trial { 1 } else { MAX_SILENCES };
+            let is_last = left == 0 || silences >= if how.is_trial() { 1 } else { MAX_SILENCES };
             if let Ok((head, _)) = &result {
                 // Whoever else is about to ask waits, too.
                 let told = counts(head) && (is_last || head.headers.contains_key(RETRY_AFTER));
@@ -232,8 +257,15 @@ impl Http {
     fn limits_rate(&self, head: &Head, how: How) -> bool {
         let Some(until) = rate_limit::refusal(head.status, &head.headers) else { return false };
         let is_long = until > rate_limit::after(self.limits.max_wait);
-        let is_of_the_way = how.is_trial && is_long && self.meter.has_left_alone();
+        let is_of_the_way = how.is_trial() && is_long && self.meter.has_left_alone();
         until <= rate_limit::after(LONGEST_WAIT) && !is_of_the_way
+    }
+
+    /// Whether an answer says that what can be done without is refused for longer than is waited for. Where that is meant
+    /// for all requests, the next one of another kind is told so, too.
+    fn is_refused_alone(&self, head: &Head, how: How) -> bool {
+        let told = rate_limit::told(head.status, &head.headers);
+        how.need == Need::Extra && told.is_some_and(|until| until > rate_limit::after(self.limits.max_wait))
     }
 
     fn answered(&self, to: Recipient) {

@@ -265,7 +265,7 @@ impl Meter {
         self.0.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A number that grows as long as something happens: a request, an answer, another attempt, a mebibyte of content.
+    /// A number that grows as long as something happens: a request, an answer, another try, a mebibyte of content.
     /// A server that sends a byte now and then makes nothing happen.
     pub(crate) fn activity(&self) -> u64 {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -87,9 +87,15 @@ fn begins_anew(reset: u64, now: Timestamp) -> Timestamp {
 
 /// Until when an answer asks to be left alone: a refusal (429) always does, an overloaded server (503) if it says so.
 pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<Timestamp> {
+    let untold = Some(after(UNTOLD_WAIT)).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+    told(status, headers).or(untold)
+}
+
+/// As [`refusal`], if the answer itself says until when.
+pub(crate) fn told(status: StatusCode, headers: &HeaderMap) -> Option<Timestamp> {
     let told = retry_after(headers, SystemTime::now()).map(after);
     match status.as_u16() {
-        429 => told.or_else(|| observe(status, headers, now())?.resets_at).or(Some(after(UNTOLD_WAIT))),
+        429 => told.or_else(|| observe(status, headers, now())?.resets_at),
         503 => told,
         _ => None,
     }

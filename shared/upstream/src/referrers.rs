@@ -15,8 +15,6 @@ use crate::{UpstreamError, pages::Pages, request::Requests};
 
 /// What is read.
 const WHAT: &str = "the list of referrers";
-/// What is said of an answer that is anything else.
-const NO_LIST: &str = "the registry's answer is no list of referrers";
 /// The most pages.
 const MAX_PAGES: usize = 100;
 
@@ -65,16 +63,18 @@ enum Next {
     /// And whether it is known where the list goes on.
     Page(ReferrerList, Result<(), UpstreamError>),
     End,
-    /// What a registry answers that has no such API.
+    /// What a registry answers that has no such API: that it does not know the path, or what to do with it. That it has
+    /// nothing which is acceptable, or redirects without saying where to, it says of what it may well have.
     NoApi(UpstreamError),
 }
 
 async fn next(requests: &Requests, pages: &mut Pages) -> Result<Next, UpstreamError> {
     let Some(url) = pages.take()? else { return Ok(Next::End) };
     let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(MediaType::OciIndex.as_str()))]);
-    let answer = requests.fetch(Method::GET, &url, accept, MAX_MANIFEST_SIZE, "a page of the referrers").await?;
+    let limit = (MAX_MANIFEST_SIZE, "a page of the referrers");
+    let answer = requests.fetch_so((Method::GET, &url, accept), requests.http.extra(), limit).await?;
     // Registries without the API say so in many ways.
-    if matches!(answer.head.status.as_u16(), 300..=399 | 400 | 404 | 405 | 406 | 501) {
+    if matches!(answer.head.status.as_u16(), 400 | 404 | 405 | 501) {
         return Ok(Next::NoApi(answer.into_error(&url)));
     }
     if !answer.head.status.is_success() {
@@ -83,7 +83,7 @@ async fn next(requests: &Requests, pages: &mut Pages) -> Result<Next, UpstreamEr
     match parse(&answer.body) {
         Ok(page) if page.is_index => Ok(Next::Page(page, pages.follow(&url, &answer.head))),
         Err(Refusal::TooLarge) => Err(too_large()),
-        Ok(_) | Err(_) => Err(UpstreamError::Protocol(NO_LIST.into())),
+        Ok(_) | Err(_) => Err(UpstreamError::no_list(&url, WHAT)),
     }
 }
 

@@ -167,7 +167,12 @@ impl Registry {
         }
         let url = self.url(&format!("manifests/{digest}")).await?;
         let error = match self.get_manifest(&url, |_| Some(digest.clone())).await {
-            Err(error @ (UpstreamError::NotFound(_) | UpstreamError::Status { .. } | UpstreamError::Auth(_))) => error,
+            Err(
+                error @ (UpstreamError::NotFound(_)
+                | UpstreamError::NotFoundElsewhere { .. }
+                | UpstreamError::Status { .. }
+                | UpstreamError::Auth(_)),
+            ) => error,
             result => return result,
         };
         let Some(tag) = tag else { return Err(error) };

@@ -12,7 +12,7 @@ use crate::{
     answer::{Answer, Head, MAX_ERROR_BODY},
     auth::{Auth, Authorization, Login},
     challenge::Challenge,
-    error::transport_error,
+    error::{Unread, transport_error},
     http::{How, Http},
     places::{Place, Places},
     retry::Backoff,
@@ -51,18 +51,6 @@ impl Requests {
     }
 
     /// A whole answer, successful or not. Being refused is part of logging in.
-    pub(crate) async fn fetch(
-        &self,
-        method: Method,
-        url: &Url,
-        headers: HeaderMap,
-        limit: usize,
-        what: &str,
-    ) -> Result<Answer, UpstreamError> {
-        self.fetch_so((method, url, headers), self.http.usual(), (limit, what)).await
-    }
-
-    /// As [`Self::fetch`], in this way.
     pub(crate) async fn fetch_so(
         &self,
         (method, url, headers): (Method, &Url, HeaderMap),
@@ -107,16 +95,16 @@ impl Requests {
         Box::pin(whole).await.unwrap_or(Answer { head, body: bytes::Bytes::new() })
     }
 
-    /// Streams a document of at most `limit` bytes into what `begin` makes; once more from the start where the
-    /// connection breaks.
+    /// Streams a list of at most `limit` bytes into what `begin` makes; once more from the start where the connection
+    /// breaks.
     pub(crate) async fn read<T>(
         &self,
         url: &Url,
         (limit, what): (usize, &str),
         begin: impl Fn() -> T,
-        take: impl Fn(&mut T, &[u8]) -> Result<(), UpstreamError>,
+        take: impl Fn(&mut T, &[u8]) -> Result<(), Unread>,
     ) -> Result<(Head, T), UpstreamError> {
-        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.attempts);
+        let (mut backoff, mut left) = (Backoff::new(), self.http.limits.tries);
         loop {
             let stream = self.stream(url, HeaderMap::new(), self.http.usual()).await?;
             if !stream.head.status.is_success() {
@@ -133,7 +121,10 @@ impl Requests {
                         if length > limit {
                             return Err(UpstreamError::TooLarge { what: what.to_owned(), limit });
                         }
-                        take(&mut document, &chunk)?;
+                        take(&mut document, &chunk).map_err(|unread| match unread {
+                            Unread::NoList => UpstreamError::no_list(url, what),
+                            Unread::Failed(error) => error,
+                        })?;
                     }
                     Ok(None) => return Ok((head, document)),
                     Err(error) => break error,
@@ -163,7 +154,7 @@ impl Requests {
 
     /// Explains a refusal by the credentials that were not sent, or of no use.
     async fn judge(&self, head: &Head, how: How) -> Result<(), UpstreamError> {
-        if !head.is_own || head.status.is_success() || how.is_trial {
+        if !head.is_own || head.status.is_success() || how.is_trial() {
             return Ok(());
         }
         self.auth.explanation(head.status).await.map_or(Ok(()), Err)

@@ -50,7 +50,7 @@ pub struct Limits {
     /// Requests at once, streaming blobs included.
     pub concurrent_requests: usize,
     /// How often one request is tried.
-    pub attempts: u32,
+    pub tries: u32,
     /// The longest `Retry-After` that is waited for. A longer one ends the request: waiting in a function costs money,
     /// and a schedule waits for nothing.
     pub max_wait: Duration,
@@ -61,6 +61,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrent_requests: 32, attempts: 5, max_wait: Duration::from_secs(10), patience: PATIENCE }
+        Self { concurrent_requests: 32, tries: 5, max_wait: Duration::from_secs(10), patience: PATIENCE }
     }
 }

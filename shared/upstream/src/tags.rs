@@ -7,14 +7,16 @@ use url::Url;
 
 use crate::{
     Said, UpstreamError,
-    address::display,
-    lexer::{Item, Lexer, NoList},
+    error::Unread,
+    lexer::{Item, Lexer},
     listing::{Doubt, digests::Digests, manifests::Manifests},
     pages::Pages,
     request::Requests,
     strings::{List, Part},
 };
 
+/// What is read.
+const WHAT: &str = "a page of the tag list";
 /// The longest page, in bytes: what is not a tag is read over, but not for ever.
 const MAX_PAGE: usize = 256 * 1024 * 1024;
 /// The most pages. Registries page by 50 to 1000 tags.
@@ -71,7 +73,7 @@ impl Page {
         Self { lexer, list, manifests, is_list: false, tags, invalid: 0, allowed, left: allowed }
     }
 
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Unread> {
         let Self { lexer, list, manifests, is_list, tags, invalid, allowed, left } = self;
         let mut each = |part: Part<'_>| {
             let tag = match part {
@@ -107,12 +109,6 @@ impl Page {
         let is_list = self.is_list || self.manifests.is_named();
         let Self { tags, invalid, manifests, .. } = self;
         (is_whole && is_list).then(|| Read { tags, invalid, digests: manifests.end() })
-    }
-}
-
-impl From<NoList> for UpstreamError {
-    fn from(_: NoList) -> Self {
-        Self::Protocol("the answer is not a list".to_owned())
     }
 }
 
@@ -188,13 +184,11 @@ impl TagPages {
     async fn next(&mut self, requests: &Requests) -> Result<bool, UpstreamError> {
         let Some(url) = self.pages.take()? else { return Ok(false) };
         let left = (MAX_TAGS.saturating_sub(self.tags.len()), MAX_NAMES.saturating_sub(self.names));
-        let limits = (MAX_PAGE, "a page of the tag list");
         let digests = self.digests.as_ref().ok().and_then(Option::as_ref);
         let beside = || digests.map_or_else(Digests::default, Digests::beside);
         let (head, page) =
-            requests.read(&url, limits, || Page::new(left, &self.repository, beside()), Page::read).await?;
-        let no_list = || UpstreamError::Protocol(format!("{}: the answer is not a list of tags", display(&url)));
-        let page = page.end().ok_or_else(no_list)?;
+            requests.read(&url, (MAX_PAGE, WHAT), || Page::new(left, &self.repository, beside()), Page::read).await?;
+        let page = page.end().ok_or_else(|| UpstreamError::no_list(&url, WHAT))?;
         self.invalid = self.invalid.saturating_add(page.invalid);
         for tag in page.tags {
             let length = tag.as_str().len();

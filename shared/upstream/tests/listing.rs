@@ -273,3 +273,93 @@ async fn only_the_tags_of_a_list_matter_and_what_is_no_list_fails() {
         assert_eq!(listing.map(|listing| (listing.tags.len(), listing.invalid)), listed, "{body}");
     }
 }
+
+/// What a listing that says nothing is called, whose it is, by which setting it is met, what makes it so, and whether that
+/// is told.
+type Silence = (&'static str, DigestListing, DigestListing, fn(&mut Value), bool);
+
+/// Listings that say nothing.
+fn silences() -> [Silence; 15] {
+    use DigestListing::{Auto, DockerHub, Harbor, Off, Quay, TagsList};
+    fn no_map(list: &mut Value) {
+        list.as_object_mut().unwrap().remove("manifest");
+    }
+    fn null_map(list: &mut Value) {
+        list["manifest"] = Value::Null;
+    }
+    fn empty_map(list: &mut Value) {
+        list["manifest"] = json!({});
+    }
+    fn map_without_tags(list: &mut Value) {
+        list["manifest"].as_object_mut().unwrap().values_mut().for_each(|entry| entry["tag"] = Value::Null);
+    }
+    fn no_digests(page: &mut Value) {
+        for row in page["tags"].as_array_mut().unwrap() {
+            row["manifest_digest"] = Value::Null;
+        }
+    }
+    fn of_other_tags(page: &mut Value) {
+        for row in page["tags"].as_array_mut().unwrap() {
+            row["name"] = json!(format!("other-{}", row["name"].as_str().unwrap()));
+        }
+    }
+    fn untagged(page: &mut Value) {
+        page.as_array_mut().unwrap().iter_mut().for_each(|artifact| artifact["tags"] = Value::Null);
+    }
+    fn undigested(page: &mut Value) {
+        page["results"].as_array_mut().unwrap().iter_mut().for_each(|row| row["digest"] = json!("sha256:1"));
+    }
+    [
+        ("no map that is asked for", TagsList, TagsList, no_map, true),
+        ("null that is asked for", TagsList, TagsList, null_map, true),
+        ("an empty map that is asked for", TagsList, TagsList, empty_map, true),
+        ("a list as that of most registries", TagsList, Auto, no_map, false),
+        ("null, as if there was no map", TagsList, Auto, null_map, false),
+        ("an empty map", TagsList, Auto, empty_map, true),
+        ("a map of nothing", TagsList, Auto, map_without_tags, true),
+        ("a map that nobody wants", TagsList, Off, empty_map, false),
+        ("a map that nobody asks for", TagsList, Harbor, empty_map, true),
+        ("tags without digests", Quay, Quay, no_digests, true),
+        ("tags without digests, found", Quay, Auto, no_digests, true),
+        ("other tags than are listed", Quay, Quay, of_other_tags, true),
+        ("artifacts without tags", Harbor, Harbor, untagged, true),
+        ("artifacts without tags, not found", Harbor, Auto, untagged, false),
+        ("digests that are none", DockerHub, DockerHub, undigested, true),
+    ]
+}
+
+#[tokio::test]
+async fn a_listing_that_is_of_no_use_is_told_where_there_is_one_or_one_is_asked_for() {
+    let held = Arc::new(tags(300));
+    for (what, kind, setting, silence, is_told) in silences() {
+        let has = Arc::clone(&held);
+        let server = Server::start(move |_, seen| {
+            let (status, headers, body) = honest(kind, &has, seen, 1_000);
+            let is_listing = status == 200 && seen.path.contains("tags/list") == (kind == DigestListing::TagsList);
+            if !is_listing {
+                return (status, headers, body);
+            }
+            let mut document = serde_json::from_slice(&body).unwrap();
+            silence(&mut document);
+            (status, headers, document.to_string().into_bytes())
+        })
+        .await;
+        let meter = Meter::default();
+        let registry = open(&server, meter.clone(), &[]).with_digest_listing(setting);
+        let listing = list(&registry, &held).await.unwrap();
+        assert_eq!((listing.tags.len(), saved(&listing, &held)), (300, 0), "{what}");
+        assert_eq!(meter.fallbacks().contains(Fallback::DigestListing), is_told, "{what}");
+    }
+    // Of nothing there is nothing to be said.
+    for setting in KINDS {
+        let server = Server::start(move |_, seen| match honest(setting, &tags(0), seen, 1_000) {
+            (200, headers, _) if seen.path.contains("tags/list") => (200, headers, br#"{"tags":[]}"#.to_vec()),
+            reply => reply,
+        })
+        .await;
+        let meter = Meter::default();
+        let registry = open(&server, meter.clone(), &[]).with_digest_listing(setting);
+        assert!(list(&registry, &held).await.unwrap().tags.is_empty());
+        assert!(meter.fallbacks().iter().next().is_none(), "{setting:?}");
+    }
+}

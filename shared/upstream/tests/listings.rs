@@ -177,3 +177,58 @@ async fn a_repository_that_a_registry_does_not_know_is_told_from_a_path_that_nob
     let error = open(&own, Meter::default(), &[]).tags().await.unwrap_err();
     assert!(matches!(error, UpstreamError::NotFound(_)), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_no_list_is_told_with_its_address() {
+    for body in ["<html>", "[]", "{}", r#"{"tags":["a"],"repositories":["ns/a"],"schemaVersion":2"#, ""] {
+        let own = Server::start(move |_, seen| if seen.path == "/v2/" { ok("{}") } else { ok(body) }).await;
+        let (registry, url) = (open(&own, Meter::default(), &[]), own.url());
+        let kind = RegistryKind::Distribution;
+        let catalog = Catalog::new(kind, &url.parse().unwrap(), "ns", settings(Meter::default(), &[])).unwrap();
+        let subject = Digest::sha256(b"x");
+        for (error, path) in [
+            (registry.tags().await.unwrap_err(), "/v2/a/b/tags/list".to_owned()),
+            (catalog.repositories().await.unwrap_err(), "/v2/_catalog".to_owned()),
+            (registry.referrers(&subject).await.unwrap_err(), format!("/v2/a/b/referrers/{subject}")),
+        ] {
+            assert!(matches!(error, UpstreamError::NoList { .. }), "{body}: {error}");
+            assert_eq!(error.reason(), FailureReason::RegistryError);
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{url}{path} ")) && !text.contains('?'), "{body}: {text}");
+            assert!(text.contains("look at what is there"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_registry_has_no_referrers_api_refuses_it_or_lists_nothing() {
+    let ask = async |answer: fn() -> Reply| {
+        let own = Server::start(move |_, _| answer()).await;
+        open(&own, Meter::default(), &[]).referrers(&Digest::sha256(b"x")).await
+    };
+    let none: [fn() -> Reply; 4] =
+        [|| status(404, vec![]), || status(405, vec![]), || status(501, vec![]), || status(400, vec![])];
+    for answer in none {
+        assert!(ask(answer).await.unwrap().is_none(), "{}", answer().0);
+    }
+    let refusals: [fn() -> Reply; 6] = [
+        || status(406, vec![]),
+        || status(410, vec![]),
+        || status(302, vec![]),
+        || status(304, vec![]),
+        || ok(r#"{"schemaVersion":2,"config":{},"layers":[]}"#),
+        || ok(r#"{"schemaVersion":1,"fsLayers":[]}"#),
+    ];
+    for answer in refusals {
+        assert!(ask(answer).await.is_err(), "{:?}", answer());
+    }
+    let nothing: [fn() -> Reply; 3] = [
+        || ok(r#"{"schemaVersion":2}"#),
+        || ok(r#"{"schemaVersion":2,"manifests":null}"#),
+        || ok(r#"{"schemaVersion":2,"manifests":[]}"#),
+    ];
+    for answer in nothing {
+        let found = ask(answer).await.unwrap().unwrap();
+        assert!(found.list.referrers.is_empty() && found.list.unreadable == 0 && found.cut.is_none());
+    }
+}

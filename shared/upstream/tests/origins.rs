@@ -220,3 +220,31 @@ async fn catalogs_keep_their_credentials_to_the_registry() {
         assert!(own.seen().iter().all(|seen| seen.authorization.is_some()) || kind == RegistryKind::Distribution);
     }
 }
+
+#[tokio::test]
+async fn what_is_missing_where_a_redirect_leads_to_is_not_said_to_be_gone() {
+    let other = Server::start(|_, _| status(404, vec![])).await;
+    for elsewhere in ["/login", &format!("{}/login", other.url())] {
+        let location = format!("{elsewhere}?back=secret");
+        let own = Server::start(move |_, seen| {
+            if seen.path.starts_with("/v2/a/b/") {
+                status(302, vec![("location", location.clone())])
+            } else {
+                status(404, vec![])
+            }
+        })
+        .await;
+        let registry = open(&own, Meter::default(), &[]);
+        for error in [
+            registry.resolve(&"a".parse().unwrap()).await.unwrap_err(),
+            registry.manifest(&digest(), None).await.unwrap_err(),
+            registry.blob(&digest(), 9, 0).await.unwrap_err(),
+            registry.tags().await.unwrap_err(),
+        ] {
+            assert!(matches!(error, UpstreamError::NotFoundElsewhere { .. }), "{error}");
+            assert_eq!(error.reason(), FailureReason::NotFound);
+            let text = error.to_string();
+            assert!(text.contains("/v2/a/b/") && text.contains("/login") && !text.contains("secret"), "{text}");
+        }
+    }
+}

@@ -50,6 +50,8 @@ async fn more_that_vanished_than_one_sync_may_delete_is_held_back() {
     assert_eq!(tags, [json!("SUCCESS"), json!(2), json!(2), json!(0)], "{run}");
     assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("deletions_held"), &json!(12)), "{run}");
     assert_eq!((&run["warning"]["limit"], &run["warning"]["settings"]), (&json!(10), &json!(["deletion_limit"])));
+    let message = run["warning"]["message"].as_str().unwrap();
+    assert!(message.contains("deletion_limit") && !message.contains("root_rule"), "no rule would help: {message}");
     for name in &old {
         let outcome = outcome(&run, name);
         assert_eq!((&outcome["outcome"], &outcome["cause"]), (&json!("held"), &json!("vanished")));
@@ -81,6 +83,7 @@ async fn more_that_vanished_than_one_sync_may_delete_is_held_back() {
     assert_eq!(world.mirror().await["deletion_limit"], 4);
     let run = world.sync().await;
     assert_eq!((&run["warning"]["tags"], &run["warning"]["limit"]), (&json!(5), &json!(4)), "{run}");
+    assert!(run["warning"]["message"].as_str().unwrap().contains("look at root_rule"), "{run}");
     assert_eq!(outcome(&run, "v2")["cause"], "deselected");
     world.change_mirror(json!({"deletion_limit": 0})).await;
     assert_eq!(world.sync().await["tags_pruned"], 5);
@@ -88,6 +91,40 @@ async fn more_that_vanished_than_one_sync_may_delete_is_held_back() {
     assert_eq!(held.tags.into_keys().collect::<Vec<_>>(), ["v1"]);
     world.change_mirror(json!({"deletion_limit": null})).await;
     assert!(world.mirror().await.get("deletion_limit").is_none());
+}
+
+#[tokio::test]
+async fn a_registry_that_lists_nothing_any_more_deletes_nothing_and_the_mirror_says_so() {
+    let world = World::new("listsnone").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let proxy = Proxy::start(&upstream).await;
+    let list = |tags: Value| {
+        let list = json!({"name": world.path, "tags": tags}).to_string();
+        proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
+    };
+    list(json!([]));
+    world.create_mirror(&proxy.address, json!({})).await;
+    assert_eq!(world.sync().await.get("warning"), None, "there is nothing that would go");
+    proxy.heal();
+    let image = Image::oci("amd64", &[layer(1, 99)]);
+    for name in ["v1", "v2"] {
+        image.push(&upstream, &world.path, name).await;
+    }
+    assert_eq!(world.sync().await["tags_copied"], 2);
+    for tags in [json!([]), json!(null)] {
+        proxy.heal();
+        list(tags);
+        let run = world.sync().await;
+        assert_eq!((&run["status"], &run["tags_pruned"]), (&json!("SUCCESS"), &json!(0)), "{run}");
+        assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("list_empty"), &json!(2)), "{run}");
+        let message = run["warning"]["message"].as_str().unwrap();
+        assert!(message.contains("external_reference") && message.contains("delete the mirror"), "{message}");
+        assert_eq!(world.mirror().await["sync_warning"], run["warning"]);
+        assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 2);
+    }
+    proxy.heal();
+    assert_eq!(world.sync().await.get("warning"), None);
+    assert!(world.mirror().await.get("sync_warning").is_none(), "it is gone with its cause");
 }
 
 #[tokio::test]

@@ -1,10 +1,17 @@
 //! Signatures, SBOMs and attestations follow their images, whichever way the registry offers them.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use moorage_domain::Digest;
 use moorage_tests::{
     bucket,
+    hostile::{Answer, Asked, Hostile},
     image::{self, Image, layer},
     proxy::{Fault, Proxy, count},
     registry::Registry,
@@ -13,6 +20,8 @@ use moorage_tests::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 fn attached(subject: &Image, suffix: &str) -> String {
     format!("{}{suffix}", subject.referrers_tag())
@@ -166,4 +175,120 @@ async fn a_registry_that_makes_referrers_up_spoils_only_those() {
     assert_eq!((&run["status"], &run["tags_copied"], &run["tags_failed"]), (&json!("SUCCESS"), &json!(2), &json!(0)));
     assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(2)));
     assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 2);
+}
+
+/// An artifact's manifest with other keys. Null takes one away.
+fn changed(artifact: &Image, changes: &Value) -> Image {
+    let mut manifest: Value = serde_json::from_slice(&artifact.manifest).unwrap();
+    for (key, value) in changes.as_object().unwrap() {
+        manifest[key] = value.clone();
+    }
+    manifest.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    Image { manifest: manifest.to_string().into_bytes(), ..artifact.clone() }
+}
+
+#[tokio::test]
+async fn a_referrer_names_its_image_itself_and_says_itself_what_it_is() {
+    let (world, registry) = (World::new("ownwords").await, Hostile::start().await);
+    let (by_api, by_tag) = (small(40), small(41));
+    // What each image's list holds: two true ones, of which the list lies; and what does not refer to the image at all.
+    let mut lists = Vec::new();
+    for (number, image) in [(0, &by_api), (100, &by_tag)] {
+        let plain = changed(&Image::referrer(image, layer(number + 42, 60)), &json!({"artifactType": null}));
+        let noted = Image::referrer(image, layer(number + 43, 60));
+        let circle = Image::referrer(&noted, layer(number + 44, 60));
+        let strangers = [
+            image.clone(),
+            Image::artifact(layer(number + 45, 60)),
+            Image::referrer(&small(46), layer(47, 60)),
+            circle,
+        ];
+        let lie = |image: &Image| {
+            let mut lie = image.referrer_descriptor();
+            lie["artifactType"] = json!("application/vnd.example.signature");
+            lie["annotations"] = json!({"org.example.signed-by": "somebody"});
+            lie
+        };
+        let entries: Vec<_> = [&plain, &noted].into_iter().chain(&strangers).map(lie).collect();
+        let mut expected = [plain.referrer_descriptor(), noted.referrer_descriptor()];
+        expected[0]["artifactType"] = json!("application/vnd.oci.empty.v1+json");
+        expected.sort_by_key(|entry| entry["digest"].to_string());
+        for image in [&plain, &noted].into_iter().chain(&strangers) {
+            registry.hold_by_digest(&world.path, image);
+        }
+        lists.push((image, entries, expected, strangers));
+    }
+    registry.refer_to_nothing();
+    registry.refer(&by_api, lists[0].1.clone());
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": lists[1].1});
+    let index = Image { manifest: index.to_string().into_bytes(), ..Image::referrers(Vec::new()) };
+    registry.hold(&world.path, "v1", &by_api);
+    registry.hold(&world.path, "v2", &by_tag);
+    registry.hold(&world.path, &attached(&by_tag, ""), &index);
+    registry.hold(&world.path, &attached(&by_tag, ".sig"), &small(48));
+    // The rule selects the list's tag, too: it is what it is nevertheless.
+    world.create_mirror(&registry.address, json!({})).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_failed"]), (&json!("SUCCESS"), &json!(0)), "{run}");
+    assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(8)));
+    let held = bucket::check(&world.stack, &world.repository).await;
+    let stock = Registry::over_bucket(&world.stack);
+    for (image, _, expected, strangers) in &lists {
+        for stranger in &strangers[1..] {
+            assert!(!held.revisions.contains(&stranger.digest()), "it is not copied");
+        }
+        // By the stock registry's clients, and by ours.
+        let (_, _, bytes) = image::get_manifest(&stock.url, world.repository.as_str(), &attached(image, "")).await;
+        let kept: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(kept["manifests"], json!(expected), "as the manifests say it");
+        let path = format!("/v2/{}/referrers/{}", world.repository, image.digest());
+        assert_eq!(world.robot().await.get(&path).await.json()["manifests"], json!(expected));
+    }
+    let signature = skopeo::inspect_raw(&stock.address, world.repository.as_str(), &attached(&by_tag, ".sig"));
+    assert_eq!(signature, small(48).manifest, "cosign's own tags name no subject");
+    let again = world.sync().await;
+    assert_eq!((&again["status"], &again["tags_copied"]), (&json!("SUCCESS"), &json!(0)), "{again}");
+}
+
+#[tokio::test]
+async fn who_may_not_ask_what_refers_to_images_has_the_images_and_asks_the_next_time() {
+    let (world, registry) = (World::new("limitedrefs").await, Hostile::start().await);
+    let images = [small(60), small(61), small(62)];
+    registry.refer_to_nothing();
+    for (number, image) in images.iter().enumerate() {
+        let signature = Image::referrer(image, layer(63, 60));
+        registry.hold(&world.path, &format!("v{number}"), image);
+        registry.hold_by_digest(&world.path, &signature);
+        registry.refer(image, vec![signature.referrer_descriptor()]);
+    }
+    let lists = |asked: Vec<Asked>| asked.iter().filter(|asked| asked.path.contains("/referrers/")).count();
+    // One list is answered, then for some hours none is.
+    let answered = Arc::new(AtomicUsize::new(1));
+    let left = answered.clone();
+    registry.plan("GET", "/referrers/", move |_| {
+        let is_answered = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+        (!is_answered).then(|| Answer::new(429).header("retry-after", "7200"))
+    });
+    world.create_mirror(&registry.address, json!({})).await;
+    // Unchanged images' are asked for again, as long as it takes, and nothing else is held up by it.
+    for tags_copied in [4, 0] {
+        let run = world.sync().await;
+        let ended = ["status", "tags_copied", "tags_failed", "waits"].map(|key| run[key].clone());
+        assert_eq!(ended, [json!("SUCCESS"), json!(tags_copied), json!(0), json!(0)], "{run}");
+        // Two images, and what refers to the third: its list, and the artifact in it.
+        assert_eq!((&run["warning"]["reason"], &run["warning"]["tags"]), (&json!("attachments_incomplete"), &json!(4)));
+        let asked = lists(registry.take_asked());
+        assert!(asked <= 3, "{asked}: nobody insists");
+    }
+    answered.store(usize::MAX, Relaxed);
+    let run = world.sync().await;
+    assert_eq!(
+        (&run["status"], run.get("warning"), &run["tags_copied"]),
+        (&json!("SUCCESS"), None, &json!(2)),
+        "{run}"
+    );
+    assert_eq!(lists(registry.take_asked()), 8, "those that were not answered, and as many of what is new");
+    for image in &images {
+        assert_eq!(world.referrers(image).await, [Image::referrer(image, layer(63, 60)).digest().to_string()]);
+    }
 }

@@ -44,6 +44,8 @@ pub(crate) fn next(path: &str, parameters: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use moorage_domain::{Digest, RepositoryName, TagName};
+
     use super::*;
 
     #[test]
@@ -64,6 +66,19 @@ mod tests {
         for query in ["n=-1", "n=x", "n=1.5", "n=%2B1"] {
             assert!(count(query).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn links_of_earlier_builds_can_be_followed() {
+        fn last<T: std::str::FromStr + ToString>(query: &str) -> String {
+            let last = Query::parse(query).get("last").and_then(|last| last.parse::<T>().ok());
+            last.unwrap_or_else(|| panic!("{query}")).to_string()
+        }
+        assert_eq!(last::<TagName>("n=2&last=v1.0-rc_1"), "v1.0-rc_1");
+        assert_eq!(last::<RepositoryName>("n=100&last=acme%2Ftools%2Fapp"), "acme/tools/app");
+        let hex = "0123456789abcdef".repeat(4);
+        let query = format!("artifactType=application%2Fspdx%2Bjson&last=sha256%3A{hex}");
+        assert_eq!(last::<Digest>(&query), format!("sha256:{hex}"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub enum NotEligible {
     #[error("the repository is in use")]
     Locked,
     /// As many syncs of the namespace run as may; this one comes again.
-    #[error("the namespace has no room for another sync at present")]
+    #[error("the namespace has no free slot for another sync at present")]
     Crowded,
     /// There is nothing to cancel.
     #[error("no sync is running or pending")]

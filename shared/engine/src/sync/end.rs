@@ -227,7 +227,7 @@ impl ClaimedMirror<'_> {
         // Whatever this invocation has left behind is shut out, too.
         let run = self.engine.attempt(&self.claim, &config.repository, id, new).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };
-        tracing::error!(repository = %config.repository, error = failure.message, "the sync was given up");
+        tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
         let run = Run { status: RunStatus::Fail, failure: Some(failure), ..run };
         self.finish(run, vec![log], None).await
@@ -262,14 +262,12 @@ impl ClaimedMirror<'_> {
     ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
-        let (config, state) = (&self.mirror.config, &after.state);
-        if state.sync_start_date < self.mirror.state.sync_start_date && !self.mirror.is_discovered {
-            // Sync Now came before a start that lay far ahead: the grid begins earlier now.
-            let plan = SchedulePlan::new(state.sync_start_date, after.sync_interval, after.is_enabled, now);
-            scheduler.ensure(&config.repository, &plan).await?;
+        let earlier = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now);
+        if let Some(plan) = earlier.filter(|_| !self.mirror.is_discovered) {
+            scheduler.ensure(&after.of, &plan).await?;
         }
-        if let Some(delay) = state.retry_delay(now, self.engine.settings.retry_backoff) {
-            let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Retry };
+        if let Some(delay) = after.state.retry_delay(now, self.engine.settings.retry_backoff) {
+            let request = SyncRequest { repository: self.mirror.config.repository.clone(), trigger: Trigger::Retry };
             scheduler.once(request, now.plus(delay)).await?;
         }
         Ok(())

@@ -116,7 +116,9 @@ fn word(error: &UpstreamError) -> Word {
     match error {
         UpstreamError::NotFound(_) => Word::Gone,
         // What it will answer the next time, too.
-        UpstreamError::Auth(_) | UpstreamError::UnknownRepository(_) => Word::Unclear,
+        UpstreamError::Auth(_) | UpstreamError::UnknownRepository(_) | UpstreamError::NotFoundElsewhere { .. } => {
+            Word::Unclear
+        }
         UpstreamError::Status { status, .. } if (400..500).contains(status) && *status != TIMEOUT => Word::Unclear,
         _ => Word::Silent,
     }
@@ -132,6 +134,7 @@ mod tests {
         let status = |status| UpstreamError::Status { status, url: url(), code: None };
         for (error, expected) in [
             (UpstreamError::NotFound(message()), Word::Gone),
+            (UpstreamError::NotFoundElsewhere { what: message(), at: url() }, Word::Unclear),
             (UpstreamError::Auth(message()), Word::Unclear),
             (status(403), Word::Unclear),
             (status(400), Word::Unclear),

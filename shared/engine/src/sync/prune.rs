@@ -62,9 +62,11 @@ impl Invocation<'_> {
         let (_, failed) = self.progress.failures();
         let deleted = delete.iter().map(|(tag, _)| tag).collect();
         self.record_missed(held, &kept, &deleted, &failed, &missing).await?;
-        let [held_back, undecided] = [held_back.len() as u64, undecided.len() as u64];
+        let deselected = held_back.iter().filter(|(_, cause)| *cause == Cause::Deselected).count() as u64;
+        let [tags, undecided] = [held_back.len() as u64, undecided.len() as u64];
         Ok(match limit {
-            Some(limit) if held_back > 0 => Some(Warning::DeletionsHeld { tags: held_back, limit: limit as u64 }),
+            _ if listed == 0 && !held.is_empty() => Some(Warning::ListEmpty { tags: held.len() as u64 }),
+            Some(limit) if tags > 0 => Some(Warning::DeletionsHeld { tags, limit: limit as u64, deselected }),
             _ => (undecided > 0).then_some(Warning::ListIncomplete { tags: undecided }),
         })
     }

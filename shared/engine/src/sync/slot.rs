@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use moorage_domain::{RepositoryName, run::SyncRequest};
-use moorage_state::{Slot, SlotKind, StateError, free_slot, now};
+use moorage_state::{FreeSlot, Slot, SlotKind, SlotsOf, StateError, Vacancy, free_slot, now};
 use uuid::Uuid;
 
 use crate::{engine::Engine, error::SyncError};
@@ -12,29 +12,13 @@ use crate::{engine::Engine, error::SyncError};
 const PUT_OFF: Duration = Duration::from_secs(10);
 /// Over how many seconds those are spread that found none at once.
 const SPREAD: u128 = 20;
-/// How often a slot is tried for that somebody else was faster to take.
-const TRIES: u32 = 8;
-
-/// What came of asking for a slot.
-pub(crate) enum Vacancy {
-    /// This one; it is given up when the run has ended.
-    Slot(Slot),
-    /// None is needed: there is no limit, or another invocation syncs the repository, so that this one will not.
-    NotNeeded,
-    /// All are taken.
-    None,
-}
-
 impl Engine {
     /// Takes a slot of the namespace. One is free if its holder's claim has ended, however that came: nobody has to give
     /// it up, and nothing has to be renewed.
+    /// None is needed, either, while another invocation syncs the repository, so that this one will not.
     pub(crate) async fn take_slot(&self, repository: &RepositoryName) -> Result<Vacancy, StateError> {
-        let (most, namespace) = (self.settings.shares.syncs, repository.namespace());
-        if most == 0 {
-            return Ok(Vacancy::NotNeeded);
-        }
-        for _ in 0..TRIES {
-            let slots = self.table.slots(&namespace, SlotKind::Syncs).await?;
+        let (count, namespace) = (self.settings.shares.syncs, repository.namespace());
+        let choose = |slots: Vec<Slot>| async move {
             let holders: Vec<RepositoryName> = slots.iter().filter_map(|slot| slot.holder.parse().ok()).collect();
             let mut running = self.table.mirrors_of_many(&holders).await?;
             running.retain(|mirror| mirror.state.is_running(now()));
@@ -42,21 +26,14 @@ impl Engine {
             if runs(repository.as_str()) {
                 return Ok(Vacancy::NotNeeded);
             }
-            let own = slots.iter().find(|slot| slot.holder == repository.as_str() && slot.number < most);
-            let free = match own {
-                Some(own) => Some((own.number, Some(own.ticket))),
-                None => free_slot(&slots, most, |slot| slot.until > now() || runs(&slot.holder)),
-            };
-            let Some((number, before)) = free else { return Ok(Vacancy::None) };
-            // Until then the claim is there.
-            let slot = Slot::new(number, repository.as_str(), now().plus(self.settings.claim));
-            match self.table.take_slot(&namespace, SlotKind::Syncs, &slot, before).await {
-                Ok(()) => return Ok(Vacancy::Slot(slot)),
-                Err(StateError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Vacancy::None)
+            let own = slots.iter().find(|slot| slot.holder == repository.as_str() && slot.number < count);
+            let own = own.map(|own| FreeSlot { number: own.number, before: Some(own.ticket) });
+            let free = own.or_else(|| free_slot(&slots, count, |slot| slot.until > now() || runs(&slot.holder)));
+            Ok(free.map_or(Vacancy::None, Vacancy::Slot))
+        };
+        let of = SlotsOf { namespace: &namespace, kind: SlotKind::Syncs, count };
+        // Until then the claim is there.
+        self.table.take_slot(of, repository.as_str(), self.settings.claim, choose).await
     }
 
     /// Has a sync come again that found no slot. The mirror stays as it is.

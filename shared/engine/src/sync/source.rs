@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moorage_domain::DigestListing;
 use moorage_state::{Login, Mirror};
 use moorage_upstream::{Limits, Meter, Registry, Settings};
 
@@ -15,5 +16,11 @@ pub(crate) async fn open(engine: &Engine, mirror: &Mirror, login: &Login, meter:
     let patience = Duration::from_secs(config.skopeo_timeout_interval);
     let limits = Limits { patience, ..settings.limits.clone() };
     let spoken = Settings::new(registry, access, settings.guard.clone(), limits, meter);
-    Ok(Registry::new(config.external_reference.clone(), spoken)?.with_digest_listing(config.policy.digest_listing))
+    Ok(Registry::new(config.external_reference.clone(), spoken)?.with_digest_listing(listing(mirror)))
+}
+
+/// The listing that is believed. None is while somebody waits for a verification: each tag is asked for then. One that is
+/// only due again does with a listing, as every sync, or it would cost a request for each of thousands of tags.
+fn listing(mirror: &Mirror) -> DigestListing {
+    if mirror.state.verify_requested { DigestListing::Off } else { mirror.config.policy.digest_listing }
 }

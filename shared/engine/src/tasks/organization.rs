@@ -56,7 +56,7 @@ impl Engine {
         match ended.await {
             Ok(TaskAnswer::Done | TaskAnswer::NotFound) => Ok(TaskAnswer::Done),
             Err(WorkError::Failed(failure)) => {
-                tracing::warn!(repository = %name, error = failure.message, "a deleted repository is not gone yet");
+                tracing::warn!(repository = %name, error = failure.logged(), "a deleted repository is not gone yet");
                 Ok(if failure.is_operators() { TaskAnswer::Failed(failure) } else { TaskAnswer::Unfinished })
             }
             Ok(_) | Err(_) => Ok(TaskAnswer::Unfinished),

@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Namespace, RepositoryName,
+    Namespace, RepositoryName, Timetable,
     mirror::RepositoryState,
     task::{Order, TaskAnswer},
 };
@@ -151,7 +151,7 @@ impl Engine {
                     Ok(TaskAnswer::Busy | TaskAnswer::Unfinished) => {}
                     Ok(_) => increase(&done.purged),
                     Err(WorkError::Failed(failure)) => {
-                        let error = failure.message;
+                        let error = failure.logged();
                         tracing::warn!(repository = %name, error, "a deleted repository is not gone yet");
                     }
                     Err(_) => {}
@@ -207,11 +207,10 @@ impl Engine {
 
     /// Makes a mirror's schedule again. A start that has come meanwhile is served at once.
     async fn mend(&self, mirror: Mirror, is_mirror: bool) -> Result<(), SyncError> {
-        let make = |Mirror { config, state, .. }: &Mirror| {
-            let mut plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, false, now());
+        let make = |timetable: Timetable| async move {
+            let mut plan = SchedulePlan::following(&timetable, false, now());
             plan.once = plan.once.filter(|_| is_mirror);
-            let repository = config.repository.clone();
-            async move { Ok(self.scheduler.ensure(&repository, &plan).await?) }
+            self.scheduler.ensure(&timetable.of, &plan).await
         };
         self.table.follow_mirror(&mirror, make).await
     }

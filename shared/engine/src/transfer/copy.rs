@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future, stream};
-use moorage_domain::{Digest, RateLimit, TagName, plan::HeldTag, run::Outcome};
+use moorage_domain::{Digest, FailureReason, RateLimit, TagName, failure::Failure, plan::HeldTag, run::Outcome};
 use moorage_upstream::Registry;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         copier::Copier,
         places::Places,
         plan::{Planned, Wanted},
+        publish::Believed,
     },
 };
 
@@ -133,7 +134,7 @@ async fn deal(
     let Wanted { mut digest, held, believed } = wanted;
     let mut result = match held {
         Some(held) => copier.verify(tag, held).await,
-        None => copier.tag(tag, &digest, None, believed.clone()).await,
+        None => as_it_is(copier, tag, &digest, believed.clone()).await,
     };
     let is_refused = matches!(&result, Err(error) if error.is_refused());
     if is_refused
@@ -144,7 +145,7 @@ async fn deal(
         if let Some(manifest) = upstream.manifest {
             copier.keep(&digest, &manifest);
         }
-        result = copier.tag(tag, &digest, None, believed.clone()).await;
+        result = as_it_is(copier, tag, &digest, believed.clone()).await;
     }
     if matches!(result, Err(WorkError::Failed(_)))
         && held.is_none()
@@ -153,4 +154,17 @@ async fn deal(
         return part;
     }
     result.map(|outcome| (outcome, digest))
+}
+
+/// Copies a tag as the registry has it, but no list of referrers that does not say the truth.
+async fn as_it_is(copier: &Copier, tag: &TagName, digest: &Digest, believed: Believed) -> Result<Outcome, WorkError> {
+    match copier.is_untrue(tag, digest).await {
+        Ok(true) => {
+            let message = "it lists what does not refer to the image, or says of it what it is not".to_owned();
+            Err(WorkError::Failed(Failure::new(FailureReason::ContentRefused, message)))
+        }
+        // Why its manifest does not come is found out where it is copied.
+        Ok(false) | Err(WorkError::Failed(_)) => copier.tag(tag, digest, None, believed).await,
+        Err(error) => Err(error),
+    }
 }

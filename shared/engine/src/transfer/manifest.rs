@@ -189,7 +189,7 @@ impl Copier {
     }
 
     /// Fetches a manifest. It is stored at once: many registries count how often a manifest is fetched, so it should not be
-    /// fetched again if its blobs take several attempts.
+    /// fetched again if its blobs take several tries.
     async fn receive(
         &self,
         digest: &Digest,
@@ -200,7 +200,9 @@ impl Copier {
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest, tag).await.map_err(|error| match error {
-                UpstreamError::NotFound(_) | UpstreamError::Status { status: 400..=499, .. } => {
+                UpstreamError::NotFound(_)
+                | UpstreamError::NotFoundElsewhere { .. }
+                | UpstreamError::Status { status: 400..=499, .. } => {
                     NoTree::Absent(Failure::of(error.reason(), &error))
                 }
                 error => error.into(),

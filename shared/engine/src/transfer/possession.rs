@@ -251,7 +251,7 @@ impl Possession {
         }
     }
 
-    /// Notes that the registry has sent a manifest: it need not do so again if what is below it takes several attempts.
+    /// Notes that the registry has sent a manifest: it need not do so again if what is below it takes several tries.
     pub(crate) fn received(&self, manifest: &Proven) {
         let mut books = self.books();
         if books.received.len() < MAX_LINKS {

@@ -1,5 +1,5 @@
 //! What is attached to the mirrored images: referrers, and cosign's tags. It follows its images: it comes with them,
-//! and goes when they go.
+//! and goes when they go. Nobody waits for it: where the registry wants to be left alone, the next sync asks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,7 +214,9 @@ impl Attached<'_> {
         self.losses().unasked(1);
         api.refusals += 1;
         api.is_closed = !is_passing(error);
-        if api.exists.is_none() || api.refusals >= MAX_REFUSALS {
+        // The images are there: nobody waits longer for what is attached to them than for any other answer.
+        let is_limited = matches!(error, UpstreamError::RateLimited { .. });
+        if api.exists.is_none() || is_limited || api.refusals >= MAX_REFUSALS {
             self.invocation.meter.fall_back([Fallback::Referrers]);
         }
     }
@@ -287,8 +289,8 @@ impl Attached<'_> {
         }
         let mut bytes = index(referrers.clone())?;
         // What is not held already has to come, or is not listed.
-        if held.is_none_or(|held| held.digest != Digest::sha256(&bytes)) {
-            let Gathered { had, missing } = self.copier.gather(referrers).await?;
+        if self.invocation.verifies || held.is_none_or(|held| held.digest != Digest::sha256(&bytes)) {
+            let Gathered { had, missing } = self.copier.gather(tag, referrers).await?;
             self.losses().missing(missing);
             if had.is_empty() {
                 return Ok(held.is_some());
@@ -312,15 +314,18 @@ impl Attached<'_> {
     }
 }
 
-/// Whether it is the API that refuses, and not the registry that wants to be left alone, or lists too much.
+/// Whether it is the API that refuses, for now or for ever, and not a list that is too much.
 fn is_refusal(error: &UpstreamError) -> bool {
-    !matches!(error, UpstreamError::RateLimited { .. } | UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
+    !matches!(error, UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
 }
 
 /// Whether the same question may well be answered soon.
 fn is_passing(error: &UpstreamError) -> bool {
     match error {
-        UpstreamError::Timeout(_) | UpstreamError::Connection { .. } | UpstreamError::Truncated { .. } => true,
+        UpstreamError::Timeout(_)
+        | UpstreamError::Connection { .. }
+        | UpstreamError::Truncated { .. }
+        | UpstreamError::RateLimited { .. } => true,
         UpstreamError::Status { status, .. } | UpstreamError::Storage { status, .. } => *status >= 500,
         _ => false,
     }

@@ -249,7 +249,8 @@ mod tests {
             ("Sandbox.Timedout", 503, false),
             ("TaskError", 503, false),
         ] {
-            let failure = Failure { code: Some(code.to_owned()), ..Failure::new(FailureReason::StorageError, said()) };
+            let mut failure = Failure::new(FailureReason::StorageError, said());
+            failure.code = Some(code.to_owned());
             let function = ScheduleError::Function { error_type: code.to_owned(), message: said() };
             for error in [ApiError::from(failure), ApiError::from(function)] {
                 assert!(error.to_string().contains("arn"), "the log has it");

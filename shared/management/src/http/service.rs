@@ -76,7 +76,7 @@ mod tests {
             (Some("InternalServerError"), 503, false),
             (None, 503, false),
         ] {
-            let error = ServiceError::new("DynamoDB", code, None, Error::other("arn of the table"));
+            let error = ServiceError::new("DynamoDB", code.map(str::to_owned), None, Error::other("arn of the table"));
             let failure = ServiceFailure::from(error);
             assert_eq!((failure.code.as_deref(), failure.message.contains("arn")), (code, true), "the log has both");
             let answer = failure.answer();

@@ -81,7 +81,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "repository/{repository}/mirror/verify",
         access: Access::Repository(Role::Admin),
         operation: "verifyMirror",
-        summary: "Syncs, looking at everything that the tags reference, and fetches again what is missing or damaged.",
+        summary: "Syncs, asking the registry for each tag and looking at everything that the tags reference, and fetches again \
+                  what is missing or damaged.",
         query: &[],
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(202, Some("Started"))],

@@ -112,6 +112,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn where_a_page_has_ended_is_still_read() {
+        let ended = "00000002-0000-4000-8000-000000000000";
+        assert_eq!(run_id(ended).map(|run| run.to_string()).as_deref(), Some(ended));
+        assert_eq!(run_id("2"), None);
+    }
+
+    #[test]
     fn only_the_mirrors_current_run_runs() {
         let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false);
         let mut state = SyncState::new(Timestamp::from_unix(0), Uuid::nil());

@@ -1,6 +1,5 @@
 //! A mirror's schedule follows its configuration.
 
-use moorage_schedule::SchedulePlan;
 use moorage_state::{Mirror, now};
 
 use crate::{api::Api, http::error::ApiError};
@@ -9,10 +8,5 @@ use crate::{api::Api, http::error::ApiError};
 ///
 /// If this fails the mirror has a wrong schedule or none, until the next change or reconciliation.
 pub(crate) async fn follow(api: &Api, mirror: Mirror, started: bool) -> Result<(), ApiError> {
-    let make = |Mirror { config, state, .. }: &Mirror| {
-        let plan = SchedulePlan::following(state, config.sync_interval, config.is_enabled, started, now());
-        let repository = config.repository.clone();
-        async move { Ok(api.scheduler.ensure(&repository, &plan).await?) }
-    };
-    api.table.follow_mirror(&mirror, make).await
+    api.table.follow_mirror(&mirror, |timetable| api.scheduler.follow(timetable, started, now())).await
 }

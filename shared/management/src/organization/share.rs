@@ -1,12 +1,12 @@
 //! A namespace's share of what asks registries while somebody waits.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use moorage_domain::{
     Namespace,
     task::{Task, TaskAnswer},
 };
-use moorage_state::{Slot, SlotKind, StateError, free_slot, now};
+use moorage_state::{Slot, SlotKind, SlotsOf, Vacancy, free_slot, now};
 
 use crate::{api::Api, http::error::ApiError};
 
@@ -15,9 +15,6 @@ const CALL: Duration = Duration::from_secs(30);
 
 /// Seconds after which a call should be repeated that found no free slot.
 const RETRY_AFTER: u64 = 5;
-
-/// How often a call tries to take a slot, when others take the free ones first.
-const TRIES: u32 = 8;
 
 /// Has the sync function do a task that asks a registry, if the namespace may have another one now.
 pub(crate) async fn ask_registry(api: &Api, namespace: &Namespace, task: &Task) -> Result<TaskAnswer, ApiError> {
@@ -34,19 +31,18 @@ pub(crate) async fn ask_registry(api: &Api, namespace: &Namespace, task: &Task) 
 /// A slot; none if there is no limit.
 async fn take_slot(api: &Api, namespace: &Namespace) -> Result<Option<Slot>, ApiError> {
     let most = api.shares.previews;
-    if most == 0 {
-        return Ok(None);
-    }
-    for _ in 0..TRIES {
-        let slots = api.table.slots(namespace, SlotKind::Previews).await?;
-        let Some((number, before)) = free_slot(&slots, most, |slot| slot.until > now()) else { break };
-        let slot = Slot::new(number, "", now().plus(CALL));
-        match api.table.take_slot(namespace, SlotKind::Previews, &slot, before).await {
-            Ok(()) => return Ok(Some(slot)),
-            Err(StateError::Conflict) => {}
-            Err(error) => return Err(error.into()),
+    let of = SlotsOf { namespace, kind: SlotKind::Previews, count: most };
+    let choose = |slots: Vec<Slot>| {
+        let free = free_slot(&slots, most, |slot| slot.until > now());
+        ready(Ok(free.map_or(Vacancy::None, Vacancy::Slot)))
+    };
+    match api.table.take_slot(of, "", CALL, choose).await? {
+        Vacancy::Slot(slot) => Ok(Some(slot)),
+        Vacancy::NotNeeded => Ok(None),
+        Vacancy::None => {
+            let message =
+                format!("The namespace has the {most} previews at once that it may have (Previews). Try again.");
+            Err(ApiError::TooMany(message, RETRY_AFTER))
         }
     }
-    let message = format!("The namespace has the {most} previews at once that it may have (Previews). Try again.");
-    Err(ApiError::TooMany(message, RETRY_AFTER))
 }

@@ -52,7 +52,7 @@ async fn list(
     (from, end): (Timestamp, Timestamp),
     created: Option<Timestamp>,
 ) -> Result<Answer, ApiError> {
-    let after = call.next_page(|page| page.len() <= NEXT_PAGE_LENGTH && page.is_ascii())?;
+    let after = call.next_page(is_page)?;
     // The window is all of its first second, and nothing of its last.
     let first = created.map_or(from, |created| from.max(created));
     let query = LogQuery { from: first, to: Timestamp::from_unix(end.unix() - 1), limit: PAGE, after };
@@ -67,6 +67,11 @@ async fn list(
         body["next_page"] = next.into();
     }
     Ok(Answer::ok(body))
+}
+
+/// Whether a text can be where a page has ended.
+fn is_page(text: &str) -> bool {
+    text.len() <= NEXT_PAGE_LENGTH && text.is_ascii()
 }
 
 /// The time that is asked for: from the first day, or since this time yesterday, through the last day, or for a day
@@ -93,6 +98,12 @@ fn view(entry: &LogEntry) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_a_page_has_ended_is_still_read() {
+        assert!(is_page("001790000000#00000007-0000-4000-8000-000000000000"));
+        assert!(!is_page(&"0".repeat(NEXT_PAGE_LENGTH + 1)) && !is_page("ä"));
+    }
 
     #[test]
     fn windows() {

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use aws_sdk_kms::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    primitives::Blob,
-};
+use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use moorage_domain::{Dropped, ExposeSecret as _, Namespace, RepositoryName, RobotName, SecretString, ServiceError};
+use moorage_domain::{
+    Dropped, ExposeSecret as _, FailureReason, Namespace, RepositoryName, RobotName, SecretString, ServiceError,
+    failure::Failure,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::error::service_error;
 
 /// The longest secret, in bytes: KMS encrypts no more directly.
 pub const MAX_SECRET_LENGTH: usize = 4_096;
@@ -143,6 +144,16 @@ impl SecretError {
     }
 }
 
+impl From<SecretError> for Failure {
+    fn from(error: SecretError) -> Self {
+        let reason = match error {
+            SecretError::Undecryptable => FailureReason::DecryptionFailed,
+            SecretError::Service(_) | SecretError::Unavailable(_) => FailureReason::StorageError,
+        };
+        Self::of(reason, &error).caused_by(error.service())
+    }
+}
+
 /// Encrypts and decrypts with one key. Which of both works is up to the function's role.
 #[derive(Debug, Clone)]
 pub struct SecretBox {
@@ -164,7 +175,7 @@ impl SecretBox {
         let request = self.client.encrypt().key_id(&self.key_id).plaintext(plaintext);
         let request =
             context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
-        let answer = request.send().await.map_err(failed)?;
+        let answer = request.send().await.map_err(|error| service_error("KMS", error))?;
         let ciphertext = answer.ciphertext_blob.ok_or_else(|| SecretError::Unavailable("no ciphertext".into()))?;
         Ok(Ciphertext(format!("{mark}{}", BASE64.encode(ciphertext))))
     }
@@ -185,7 +196,7 @@ impl SecretBox {
             // A key that is gone is the operator's, whatever the ciphertext.
             match error.as_service_error() {
                 Some(E::InvalidCiphertextException(_) | E::IncorrectKeyException(_)) => SecretError::Undecryptable,
-                _ => failed(error),
+                _ => service_error("KMS", error).into(),
             }
         })?;
         let plaintext = answer.plaintext.ok_or(SecretError::Undecryptable)?;
@@ -195,16 +206,6 @@ impl SecretBox {
         }
         Ok(secret.into())
     }
-}
-
-/// A call of KMS that failed.
-fn failed<E>(error: SdkError<E>) -> SecretError
-where
-    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    let status = error.raw_response().map(|answer| answer.status().as_u16());
-    let code = error.code().map(str::to_owned);
-    ServiceError::new("KMS", code.as_deref(), status, error).into()
 }
 
 /// A secret as it is encrypted: never empty.
@@ -240,6 +241,9 @@ mod tests {
             let service = error.service().map(|service| (service.kind(), service.code()));
             assert_eq!(service, kind.map(|kind| (kind, Some(code))), "{error}");
             assert_eq!(matches!(error, SecretError::Undecryptable), kind.is_none(), "{error}");
+            let (failure, is_kms) = (Failure::from(error), kind.is_some());
+            let reason = if is_kms { FailureReason::StorageError } else { FailureReason::DecryptionFailed };
+            assert_eq!((failure.reason, failure.code.as_deref()), (reason, is_kms.then_some(code)));
         }
     }
 }

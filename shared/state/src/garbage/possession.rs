@@ -16,7 +16,7 @@ use crate::{
 const HINT_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// When a hint that was of use is written anew.
 const HINT_RENEWAL: Duration = Duration::from_secs(15 * 86_400);
-/// How long a registry need not send again what it has sent: longer than the attempts of one sync.
+/// How long a registry need not send again what it has sent: longer than the tries of one sync.
 const RECEIPT_LIFE: Duration = Duration::from_secs(86_400);
 /// Digests that are asked for together: two keys each, and one request reads 100. Keys of hundreds of thousands would take
 /// more memory than a run has.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorage_domain::{
-    Namespace, RepositoryName, Timestamp,
+    MirrorOf, Namespace, Timestamp, Timetable,
     failure::Failure,
     run::{RunId, Trigger},
     status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
@@ -38,30 +38,12 @@ pub struct Claimant {
 #[derive(Debug)]
 pub struct Claim {
     table: Table,
-    of: Of,
+    of: MirrorOf,
     transaction: Uuid,
     duration: Duration,
     run: RunId,
     /// Unix seconds of the expiration that the table has.
     expiration: AtomicI64,
-}
-
-/// Whose claim it is.
-#[derive(Debug)]
-enum Of {
-    Mirror(RepositoryName),
-    Organization(Namespace),
-}
-
-/// What a mirror, or an organization's mirror, is since its claim was given up.
-#[derive(Debug, Clone)]
-pub struct Released {
-    /// Its new state.
-    pub state: SyncState,
-    /// Seconds between two starts.
-    pub sync_interval: u64,
-    /// Whether its schedule is on.
-    pub is_enabled: bool,
 }
 
 impl Claim {
@@ -79,7 +61,7 @@ impl Claim {
             });
             claimed.await
         };
-        let of = Of::Mirror(repository.repository.clone());
+        let of = MirrorOf::Repository(repository.repository.clone());
         Self::take(table, of, claimant.duration, may_wait, claim).await
     }
 
@@ -96,13 +78,13 @@ impl Claim {
             });
             claimed.await
         };
-        let of = Of::Organization(organization.clone());
+        let of = MirrorOf::Organization(organization.clone());
         Self::take(table, of, claimant.duration, may_wait, claim).await
     }
 
     async fn take<M>(
         table: &Table,
-        of: Of,
+        of: MirrorOf,
         duration: Duration,
         may_wait: impl Fn() -> bool,
         claim: impl AsyncFn(NewClaim) -> Result<M, TransitionError>,
@@ -142,8 +124,10 @@ impl Claim {
         let (now, transaction) = (now(), self.transaction);
         let expiration = now.plus(self.duration);
         match &self.of {
-            Of::Mirror(name) => self.table.renew_claim(name, transaction, now, expiration).await?,
-            Of::Organization(name) => self.table.renew_organization_claim(name, transaction, now, expiration).await?,
+            MirrorOf::Repository(name) => self.table.renew_claim(name, transaction, now, expiration).await?,
+            MirrorOf::Organization(name) => {
+                self.table.renew_organization_claim(name, transaction, now, expiration).await?;
+            }
         }
         self.expiration.store(expiration.unix(), Ordering::Relaxed);
         Ok(())
@@ -169,13 +153,14 @@ impl Claim {
         if now() < expiration { Ok(()) } else { Err(TransitionError::ClaimLost) }
     }
 
-    /// Gives the claim up and moves the mirror to its next state. `None` if the claim was lost before.
+    /// Gives the claim up and moves the mirror to its next state: what it starts by from now on. `None` if the claim was
+    /// lost before.
     pub async fn release(
         &self,
         end: SyncEnd,
         findings: Option<Findings>,
         failure: Option<&Failure>,
-    ) -> Result<Option<Released>, StateError> {
+    ) -> Result<Option<Timetable>, StateError> {
         self.give_up(|state, sync_interval| {
             let state = state.release(end, sync_interval, now(), Uuid::new_v4()).because(failure);
             findings.map_or(state.clone(), |findings| state.with(findings))
@@ -184,12 +169,12 @@ impl Claim {
     }
 
     /// Gives the claim up for the next invocation of the same run. `None` if the claim was lost before.
-    pub async fn hand_over(&self) -> Result<Option<Released>, StateError> {
+    pub async fn hand_over(&self) -> Result<Option<Timetable>, StateError> {
         self.give_up(|state, _| state.hand_over(now(), Uuid::new_v4())).await
     }
 
     /// Keeps everybody away until a moment, and then lets anybody go on. `None` if the claim was lost before.
-    pub async fn wait(&self, until: Timestamp) -> Result<Option<Released>, StateError> {
+    pub async fn wait(&self, until: Timestamp) -> Result<Option<Timetable>, StateError> {
         self.give_up(|state, _| state.wait(until, Uuid::new_v4())).await
     }
 
@@ -197,29 +182,29 @@ impl Claim {
     /// that any longer. What a discovery writes is in transactions, so that nothing is under way.
     pub async fn leave(&self) -> Result<(), StateError> {
         match &self.of {
-            Of::Mirror(name) => self.table.run_has_left(name, self.transaction, now().plus(SETTLED)).await,
-            Of::Organization(name) => self.table.discovery_has_left(name, self.transaction).await,
+            MirrorOf::Repository(name) => self.table.run_has_left(name, self.transaction, now().plus(SETTLED)).await,
+            MirrorOf::Organization(name) => self.table.discovery_has_left(name, self.transaction).await,
         }
     }
 
-    async fn give_up(&self, next: impl Fn(&SyncState, u64) -> SyncState) -> Result<Option<Released>, StateError> {
+    async fn give_up(&self, next: impl Fn(&SyncState, u64) -> SyncState) -> Result<Option<Timetable>, StateError> {
         let next = |state: &SyncState, sync_interval: u64| {
             let is_ours = state.sync_transaction_id == self.transaction;
             if is_ours { Ok(next(state, sync_interval)) } else { Err(TransitionError::ClaimLost) }
         };
         let given = match &self.of {
-            Of::Mirror(name) => {
+            MirrorOf::Repository(name) => {
                 let given = self.table.transition(name, |mirror| next(&mirror.state, mirror.config.sync_interval));
-                given.await.map(|mirror| (mirror.state, mirror.config.sync_interval, mirror.config.is_enabled))
+                given.await.map(|mirror| mirror.timetable())
             }
-            Of::Organization(name) => {
+            MirrorOf::Organization(name) => {
                 let given =
                     self.table.transition_organization(name, |mirror| next(&mirror.state, mirror.config.sync_interval));
-                given.await.map(|mirror| (mirror.state, mirror.config.sync_interval, mirror.config.is_enabled))
+                given.await.map(|mirror| mirror.timetable())
             }
         };
         match given {
-            Ok((state, sync_interval, is_enabled)) => Ok(Some(Released { state, sync_interval, is_enabled })),
+            Ok(timetable) => Ok(Some(timetable)),
             Err(TransitionError::State(error)) => Err(error),
             Err(_) => Ok(None),
         }

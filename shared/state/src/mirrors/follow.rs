@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::Timetable;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
 /// An item that has a schedule.
 trait Scheduled: DeserializeOwned {
     fn key(&self) -> Key<'_>;
+    fn timetable(&self) -> Timetable;
     fn config_revision(&self) -> u64;
     /// Whether it is on its way out, so that nobody needs its schedule.
     fn is_deleted(&self) -> bool;
@@ -23,6 +25,10 @@ trait Scheduled: DeserializeOwned {
 impl Scheduled for Mirror {
     fn key(&self) -> Key<'_> {
         Key::Mirror(&self.config.repository)
+    }
+
+    fn timetable(&self) -> Timetable {
+        Mirror::timetable(self)
     }
 
     fn config_revision(&self) -> u64 {
@@ -39,6 +45,10 @@ impl Scheduled for OrganizationMirror {
         Key::OrganizationMirror(&self.config.organization)
     }
 
+    fn timetable(&self) -> Timetable {
+        OrganizationMirror::timetable(self)
+    }
+
     fn config_revision(&self) -> u64 {
         self.config_revision
     }
@@ -49,42 +59,42 @@ impl Scheduled for OrganizationMirror {
 }
 
 impl Table {
-    /// Has `make` make a mirror's schedule from its configuration, and records which revision that was. Where somebody has
+    /// Has `make` make a mirror's schedule from its timetable, and records which revision that was. Where somebody has
     /// changed the configuration meanwhile, `make` is called again with the present one: whoever comes last must not be the
     /// one who knows the older one. It ends when the schedule is made from what is stored, or there is no mirror.
     ///
     /// If this fails, the mirror has a wrong schedule or none, until the next change or reconciliation.
     /// [`StateError::Conflict`] if others change it for as long as a [`Race`] goes on.
-    pub async fn follow_mirror<E, F, Made>(&self, mirror: &Mirror, make: F) -> Result<(), E>
+    pub async fn follow_mirror<E, M, F, Made>(&self, mirror: &Mirror, make: F) -> Result<(), E>
     where
-        E: From<StateError>,
-        F: Fn(&Mirror) -> Made,
-        Made: Future<Output = Result<(), E>>,
+        E: From<StateError> + From<M>,
+        F: Fn(Timetable) -> Made,
+        Made: Future<Output = Result<(), M>>,
     {
         self.follow(mirror, make).await
     }
 
     /// As [`Self::follow_mirror`], for an organization's mirror.
-    pub async fn follow_organization_mirror<E, F, Made>(&self, mirror: &OrganizationMirror, make: F) -> Result<(), E>
+    pub async fn follow_organization_mirror<E, M, F, Made>(&self, mirror: &OrganizationMirror, make: F) -> Result<(), E>
     where
-        E: From<StateError>,
-        F: Fn(&OrganizationMirror) -> Made,
-        Made: Future<Output = Result<(), E>>,
+        E: From<StateError> + From<M>,
+        F: Fn(Timetable) -> Made,
+        Made: Future<Output = Result<(), M>>,
     {
         self.follow(mirror, make).await
     }
 
-    async fn follow<T, E, F, Made>(&self, mirror: &T, make: F) -> Result<(), E>
+    async fn follow<T, E, M, F, Made>(&self, mirror: &T, make: F) -> Result<(), E>
     where
         T: Scheduled,
-        E: From<StateError>,
-        F: Fn(&T) -> Made,
-        Made: Future<Output = Result<(), E>>,
+        E: From<StateError> + From<M>,
+        F: Fn(Timetable) -> Made,
+        Made: Future<Output = Result<(), M>>,
     {
         let (mut found, mut race) = (None, Race::begin());
         loop {
             let current = found.as_ref().unwrap_or(mirror);
-            make(current).await?;
+            make(current.timetable()).await?;
             if self.is_scheduled(current.key(), current.config_revision()).await? {
                 return Ok(());
             }
@@ -124,10 +134,12 @@ mod tests {
     use super::*;
     use crate::{golden::read, table::Item};
 
-    /// The golden item of a kind at a revision, and whether its mirror is on its way out.
+    /// The golden item of a kind at a revision, which its interval tells, and whether its mirror is on its way out.
     fn at(kind: &str, revision: u64, is_deleted: bool) -> Item {
         let mut item = read(kind);
-        item.insert("config_revision".into(), AttributeValue::N(revision.to_string()));
+        for name in ["config_revision", "sync_interval"] {
+            item.insert(name.into(), AttributeValue::N(revision.to_string()));
+        }
         item.insert("is_deleted".into(), AttributeValue::Bool(is_deleted));
         item
     }
@@ -158,12 +170,12 @@ mod tests {
     async fn a_schedule_is_made_until_it_is_of_the_present_configuration() {
         let (refused, found, written) = (refused(), found(Some(at("Mirror", 8, false))), written());
         let (table, calls) = (table(&[&refused, &found, &written]), Mutex::new(Vec::new()));
-        let make = |mirror: &Mirror| {
-            calls.lock().unwrap().push(mirror.config_revision);
+        let make = |timetable: Timetable| {
+            calls.lock().unwrap().push(timetable.sync_interval);
             async { Ok::<_, StateError>(()) }
         };
         let mirror = serde_dynamo::from_item(at("Mirror", 7, false)).unwrap();
-        table.follow_mirror(&mirror, make).await.unwrap();
+        table.follow_mirror::<StateError, _, _, _>(&mirror, make).await.unwrap();
         assert_eq!(*calls.lock().unwrap(), [7, 8]);
         assert_eq!(written.num_calls(), 1);
     }
@@ -173,12 +185,12 @@ mod tests {
         for left in [None, Some(at("OrganizationMirror", 8, true))] {
             let (refused, found) = (refused(), found(left));
             let (table, calls) = (table(&[&refused, &found]), Mutex::new(0));
-            let make = |_: &OrganizationMirror| {
+            let make = |_: Timetable| {
                 *calls.lock().unwrap() += 1;
                 async { Ok::<_, StateError>(()) }
             };
             let mirror = serde_dynamo::from_item(at("OrganizationMirror", 7, false)).unwrap();
-            table.follow_organization_mirror(&mirror, make).await.unwrap();
+            table.follow_organization_mirror::<StateError, _, _, _>(&mirror, make).await.unwrap();
             assert_eq!(*calls.lock().unwrap(), 1);
         }
     }
@@ -186,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_recorded_of_a_schedule_that_was_not_made() {
         let (table, mirror) = (table(&[]), serde_dynamo::from_item(at("Mirror", 7, false)).unwrap());
-        let failed = table.follow_mirror(&mirror, |_| async { Err(StateError::Locked) }).await;
+        let failed: Result<(), StateError> = table.follow_mirror(&mirror, |_| async { Err(StateError::Locked) }).await;
         assert!(matches!(failed, Err(StateError::Locked)));
     }
 }

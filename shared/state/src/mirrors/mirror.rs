@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    RepositoryName, Timestamp,
+    MirrorOf, RepositoryName, Timestamp, Timetable,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
 };
@@ -84,6 +84,19 @@ pub enum CreateMirrorError {
     /// The table failed.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl Mirror {
+    /// What its schedule is made from.
+    pub fn timetable(&self) -> Timetable {
+        let config = &self.config;
+        Timetable {
+            of: MirrorOf::Repository(config.repository.clone()),
+            state: self.state.clone(),
+            sync_interval: config.sync_interval,
+            is_enabled: config.is_enabled,
+        }
+    }
 }
 
 impl Table {

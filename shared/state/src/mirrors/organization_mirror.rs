@@ -1,7 +1,9 @@
 //! Mirrors of whole organizations: their configuration and state. What they have found is in `discovered`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Namespace, Timestamp, organization::OrganizationMirrorConfig, status::SyncState};
+use moorage_domain::{
+    MirrorOf, Namespace, Timestamp, Timetable, organization::OrganizationMirrorConfig, status::SyncState,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -58,6 +60,19 @@ pub enum CreateOrganizationMirrorError {
     /// The table failed.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl OrganizationMirror {
+    /// What its schedule is made from.
+    pub fn timetable(&self) -> Timetable {
+        let config = &self.config;
+        Timetable {
+            of: MirrorOf::Organization(config.organization.clone()),
+            state: self.state.clone(),
+            sync_interval: config.sync_interval,
+            is_enabled: config.is_enabled,
+        }
+    }
 }
 
 impl Table {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::{Catalog, MAX_NAME, MAX_PAGE, Names, no_list, pages};
+use super::{Catalog, MAX_NAME, MAX_PAGE, Names, WHAT, no_list, pages};
 use crate::{
     UpstreamError,
     answer::Head,
+    error::Unread,
     lexer::Item,
     strings::{Part, Strings},
 };
@@ -40,7 +41,7 @@ impl Page {
         }
     }
 
-    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), Unread> {
         let Self { strings, prefix, names, is_list, entries } = self;
         strings.read(bytes, |part| match part {
             Part::Begin => {
@@ -49,7 +50,7 @@ impl Page {
             }
             Part::Entry(Item::Text(name)) => {
                 entries.0 = entries.0.saturating_add(1);
-                name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| names.add(name))
+                name.strip_prefix(prefix.as_str()).map_or(Ok(()), |name| Ok(names.add(name)?))
             }
             Part::Entry(Item::Other) => {
                 entries.1 = entries.1.saturating_add(1);
@@ -90,8 +91,7 @@ fn address(catalog: &Catalog, page_size: &str) -> Result<Url, UpstreamError> {
 }
 
 async fn get(catalog: &Catalog, url: &Url) -> Result<(Head, Names), UpstreamError> {
-    let limits = (MAX_PAGE, "a page of the catalog");
-    let read = catalog.requests.read(url, limits, || Page::new(&catalog.namespace), Page::read).await;
+    let read = catalog.requests.read(url, (MAX_PAGE, WHAT), || Page::new(&catalog.namespace), Page::read).await;
     let (head, page) = read.map_err(|error| match error {
         // It is the catalog that is not known, whatever the code says.
         UpstreamError::UnknownRepository(what) => UpstreamError::NotFound(what),

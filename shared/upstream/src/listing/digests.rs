@@ -64,11 +64,22 @@ impl Digests {
 
     /// Whether the listing says of a tag that it points to this digest, and nothing else of it.
     pub(crate) fn say(&self, tag: &TagName, digest: &Digest) -> bool {
+        self.of(tag).is_some_and(|said| Some(said) == bytes(digest))
+    }
+
+    /// Whether the listing says plainly of any of these tags what it points to. There is nothing to say where there are none.
+    pub(crate) fn are_of_use<'t>(&self, tags: impl IntoIterator<Item = &'t TagName>) -> bool {
+        let mut tags = tags.into_iter().peekable();
+        tags.peek().is_none() || tags.any(|tag| self.of(tag).is_some())
+    }
+
+    /// What is said of a tag, if that is one thing and no doubt.
+    fn of(&self, tag: &TagName) -> Option<[u8; 32]> {
         let tag = self.hasher.hash_one(tag.as_str());
         let first = self.entries.partition_point(|(other, _)| *other < tag);
         let mut entries = self.entries.iter().skip(first).take_while(|(other, _)| *other == tag);
-        let is_said = entries.next().is_some_and(|(_, said)| Some(*said) == bytes(digest));
-        is_said && entries.next().is_none() && !self.doubtful.contains(&tag)
+        let (_, said) = entries.next()?;
+        (entries.next().is_none() && !self.doubtful.contains(&tag)).then_some(*said)
     }
 }
 
@@ -107,6 +118,9 @@ mod tests {
             assert!(!digests.say(&tag(name), &one) && !digests.say(&tag(name), &other), "{name}");
         }
         assert!(!digests.say(&tag("long"), &long), "is asked for");
+        let all = ["two", "none", "odd", "long", "missing", "same"].map(tag);
+        assert!(digests.are_of_use(&all) && digests.are_of_use(&[]), "where there is nothing to say, nothing lacks");
+        assert!(!digests.are_of_use(&all[..5]), "nothing is said plainly of any of them");
     }
 
     #[test]

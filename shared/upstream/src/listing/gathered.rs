@@ -58,6 +58,17 @@ impl Gathered {
         // A page without anything that is not the last one is the end of nothing.
         if fits && (is_last || count > 0) { Ok(is_last) } else { Err(Doubt) }
     }
+
+    /// All pages are there. They are of no use if they say neither of the `listed` tags nor of their own what any of them
+    /// points to.
+    pub(crate) fn end(self, listed: &BTreeSet<TagName>) -> Result<Self, Doubt> {
+        let digests = self.digests.end();
+        if digests.are_of_use(listed.iter().chain(self.names.iter().flatten())) {
+            Ok(Self { digests, ..self })
+        } else {
+            Err(Doubt)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ enum Useless {
     Costly,
     /// It was only tried, and is not there.
     Absent,
-    /// It was refused or not understood.
+    /// It was refused or not understood, or says of nothing what it points to.
     Refused,
 }
 
@@ -81,7 +81,8 @@ impl Lister {
 
     /// Reads the further pages of a list of tags, and what the registry says of digests, if that takes fewer requests
     /// than the `saved` ones. The list is not read to its end where the listing has all of it, and only names that are
-    /// `as before`: whatever has come or gone is for the list of tags to say.
+    /// `as before`: whatever has come or gone is for the list of tags to say. A listing that the mirror asks for, or that
+    /// the registry has, and that is of no use is a fallback.
     pub(crate) async fn list(
         &self,
         requests: &Requests,
@@ -109,13 +110,20 @@ impl Lister {
         };
         let (listing, beside) = first.into_listing();
         meter.invalid_tags(listing.invalid);
-        let is_wanted = matches!(self.setting, DigestListing::Auto | DigestListing::TagsList);
-        match beside {
-            Ok(digests) if is_wanted => said = said.or(digests),
-            Err(Doubt) if is_wanted => meter.fall_back([Fallback::DigestListing]),
-            Ok(_) | Err(Doubt) => {}
+        let is_wanted = match self.setting {
+            // Most registries' lists have no map, and nobody asked for one.
+            DigestListing::Auto => !matches!(beside, Ok(None)),
+            DigestListing::TagsList => true,
+            DigestListing::Off | DigestListing::Quay | DigestListing::Harbor | DigestListing::DockerHub => false,
+        };
+        if is_wanted {
+            let map = beside.ok().flatten().map(Digests::end).filter(|map| map.are_of_use(&listing.tags));
+            if map.is_none() && !listing.tags.is_empty() {
+                meter.fall_back([Fallback::DigestListing]);
+            }
+            said = said.or(map);
         }
-        Ok(Listing { said: Said(said.map(Digests::end)), ..listing })
+        Ok(Listing { said: Said(said), ..listing })
     }
 
     /// The API that the mirror's setting names, or that the registry has shown to be there.
@@ -195,7 +203,7 @@ impl Lister {
                 return Err(Useless::Costly);
             }
             if gathered.take(page)? {
-                return Ok(gathered);
+                return Ok(gathered.end(first.tags())?);
             }
         }
         Err(Useless::Costly)

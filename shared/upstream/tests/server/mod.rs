@@ -103,7 +103,7 @@ pub(crate) fn settings(meter: Meter, realms: &[String]) -> Settings {
         proxy: Proxy::default(),
         token_realms: realms.iter().map(|realm| realm.parse().unwrap()).collect(),
         guard: Guard::new("127.0.0.0/8,localhost").unwrap(),
-        limits: Limits { attempts: 2, max_wait: Duration::from_secs(1), ..Limits::default() },
+        limits: Limits { tries: 2, max_wait: Duration::from_secs(1), ..Limits::default() },
         meter,
     }
 }

@@ -69,9 +69,9 @@ impl Raw {
     }
 
     /// A registry here that is tried so often, and waited for so long.
-    pub(crate) fn open(&self, meter: Meter, attempts: u32, patience: Duration) -> Registry {
+    pub(crate) fn open(&self, meter: Meter, tries: u32, patience: Duration) -> Registry {
         let mut settings = super::settings(meter, &[]);
-        (settings.limits.attempts, settings.limits.patience) = (attempts, patience);
+        (settings.limits.tries, settings.limits.patience) = (tries, patience);
         Registry::new(format!("{}/a/b", self.address).parse().unwrap(), settings).unwrap()
     }
 

@@ -237,9 +237,10 @@ async fn a_referrers_api_that_refuses_is_a_warning_and_asked_once() {
     assert_eq!((&run["status"], run.get("warning")), (&json!("SUCCESS"), None), "{run}");
     assert_eq!(place.world.referrers(&v1).await, [signature.digest().to_string()]);
 
-    let refusals: [(&str, MakeAnswer); 7] = [
+    let refusals: [(&str, MakeAnswer); 8] = [
         ("401", Box::new(|| Answer::new(401))),
         ("403", Box::new(|| Answer::new(403))),
+        ("406", Box::new(|| Answer::new(406))),
         ("410", Box::new(|| Answer::new(410))),
         ("422", Box::new(|| Answer::new(422))),
         ("500", Box::new(|| Answer::new(500))),

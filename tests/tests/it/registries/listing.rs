@@ -6,12 +6,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::Digest;
 use moorage_tests::{
     bucket,
     hostile::{Answer, Asked, Hostile},
     image::{Image, layer},
     skopeo,
+    table::{self, Key},
     world::{World, outcome},
 };
 use serde_json::{Map, Value, json};
@@ -138,12 +140,27 @@ async fn unchanged_tags_cost_the_list_alone_and_others_are_asked_for() {
         assert!(manifests <= 4, "{kind}: {manifests} requests for manifests");
     }
 
-    // A verification believes no more than a sync.
+    // A listing that is late, or lies, holds a moved tag back; a verification that is due again goes on by it all the same.
+    let late = image();
+    registry.hold(&world.path, &tag(9), &late);
+    asked(&registry);
+    table::set(&world.stack, &Key::mirror(&world.repository), [("last_verified", AttributeValue::N("0".into()))]).await;
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["verifies"]), (&json!("SUCCESS"), &json!(true)), "{run}");
+    assert_eq!((&run["tags_unchanged"], asked(&registry).0), (&json!(TAGS), 0), "{run}");
+
+    // One that somebody asks for believes no listing: each tag is asked for.
     let (status, _) = world.call(reqwest::Method::POST, &world.mirror_path("/verify"), Some(json!({}))).await;
     assert_eq!(status, 202);
     world.wait_for(&["SUCCESS", "FAIL"]).await;
     let run = world.last_run().await;
-    assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(TAGS)), "{run}");
+    assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(TAGS - 1)), "{run}");
+    assert_eq!(outcome(&run, &tag(9))["outcome"], "copied", "{run}");
+    assert_eq!(run["upstream"]["fallbacks"], json!([]), "{run}");
+    let held = bucket::check(&world.stack, &world.repository).await;
+    assert_eq!(held.tags[&tag(9)], late.digest());
+    let (manifests, all) = asked(&registry);
+    assert!(manifests >= TAGS, "{all} requests, {manifests} for manifests");
 }
 
 #[tokio::test]
@@ -226,6 +243,8 @@ async fn only_the_tags_of_a_list_matter() {
         registry.always("GET", &list, move || Answer::new(200).header("content-type", "application/json").body(body));
         let run = world.sync().await;
         assert_eq!(run["failure"]["reason"], "registry_error", "{body}: {run}");
+        let message = run["failure"]["message"].as_str().unwrap();
+        assert!(message.contains(&format!("{}{list} ", registry.url)) && message.contains("look at"), "{message}");
         assert_eq!(bucket::check(&world.stack, &world.repository).await.tags.len(), 2, "{body}");
     }
 }
