@@ -56,6 +56,12 @@ def memory(bed):
     return results
 
 
+def many(bed):
+    """20,000 new tags of two platforms with a function that the kernel gives no more than 128 MB."""
+    with functions.limited(bed, 128):
+        return compared(bed, "many", content.multi_tags(20_000), ["first"], runs=1, with_peers=False)
+
+
 def scale(bed):
     """1,000 and 10,000 tags: first sync, and again."""
     results = []
@@ -190,4 +196,4 @@ def ceiling(bed, size):
     return time.monotonic() - began
 
 
-ALL = {case.__name__: case for case in (small, multi, layer, large, memory, scale, handover, pull, mark, start)}
+ALL = {case.__name__: case for case in (small, multi, layer, large, memory, many, scale, handover, pull, mark, start)}

@@ -118,6 +118,16 @@ def multi(content):
         content.index(children, f"v{tag:02}")
 
 
+def multi_tags(count):
+    """As many tags of two platforms, each with images of its own that share their layers."""
+    def make(content):
+        shared = [content.layer(5_000), content.layer(1_000)]
+        for tag in range(count):
+            children = [content.image(shared, arch=arch, note=str(tag)) for arch in ("amd64", "arm64")]
+            content.index(children, f"v{tag:05}")
+    return make
+
+
 def layers(count, megabytes):
     """One image of so many layers of so many megabytes."""
     return lambda content: content.image([content.layer(megabytes * 1_000_000) for _ in range(count)], "v1")

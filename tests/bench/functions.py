@@ -14,7 +14,7 @@ from measure import ROOT
 # What the sync function's last line of an invocation says.
 ENDINGS = ("sync ended", "sync goes on in another invocation", "sync waits for its registry")
 # The longest sync that is waited for.
-WAIT_SECONDS = 300
+WAIT_SECONDS = 3_600
 # How often the log is looked at. The API would say, too, but with the processors and the requests that are measured.
 LOOK_EVERY = 0.1
 

@@ -42,16 +42,16 @@ pub async fn check_sparse(stack: &Stack, repository: &RepositoryName, left_out: 
         let digest: Digest = link.parse().unwrap_or_else(|error| panic!("{key} holds {link:?}: {error}"));
         match parts[..] {
             ["_layers", algorithm, hex, "link"] => {
-                assert_eq!((digest.algorithm().as_str(), digest.hex()), (algorithm, hex), "{key}");
+                assert_eq!((digest.algorithm().as_str(), &*digest.hex()), (algorithm, hex), "{key}");
                 held.layers.insert(digest);
             }
             ["_manifests", "revisions", "sha256", hex, "link"] => {
-                assert_eq!(digest.hex(), hex, "{key}");
+                assert_eq!(&*digest.hex(), hex, "{key}");
                 held.revisions.insert(digest);
             }
             ["_manifests", "tags", tag, "current", "link"] => drop(held.tags.insert(tag.to_owned(), digest)),
             ["_manifests", "tags", tag, "index", "sha256", hex, "link"] => {
-                assert_eq!(digest.hex(), hex, "{key}");
+                assert_eq!(&*digest.hex(), hex, "{key}");
                 histories.insert(tag.to_owned());
             }
             _ => panic!("{key} is no key of the layout"),
@@ -166,5 +166,5 @@ async fn upload_ids(stack: &Stack, digest: &Digest) -> Vec<(String, String)> {
     assert_ne!(list.is_truncated, Some(true));
     let uploads = list.uploads.unwrap_or_default().into_iter();
     let named = uploads.filter_map(|upload| Some((upload.key?, upload.upload_id?)));
-    named.filter(|(key, _)| key.contains(digest.hex())).collect()
+    named.filter(|(key, _)| key.contains(&*digest.hex())).collect()
 }

@@ -95,6 +95,11 @@ struct State {
     used: usize,
     /// How many more manifests may be fetched, if that is limited.
     allowance: Option<usize>,
+    /// How many more requests of any kind are answered in this window, if that is limited, and for how many seconds a
+    /// refusal says to wait.
+    window: Option<(usize, u64)>,
+    /// How many requests were answered in all windows.
+    answered: usize,
     /// Tags on a page, if the list is paged.
     page: Option<usize>,
     served: u64,
@@ -175,6 +180,16 @@ impl Proxy {
     /// Lets so many more manifests be fetched, and says in each answer how many are left.
     pub fn allow_manifests(&self, allowance: usize) {
         self.state.lock().unwrap().allowance = Some(allowance);
+    }
+
+    /// Opens a window in which so many requests are answered; others are refused, and told to wait for so many seconds.
+    pub fn open_window(&self, requests: usize, seconds: u64) {
+        self.state.lock().unwrap().window = Some((requests, seconds));
+    }
+
+    /// How many requests were answered in all windows.
+    pub fn answered(&self) -> usize {
+        self.state.lock().unwrap().answered
     }
 
     /// Pages the list of tags.
@@ -265,6 +280,13 @@ async fn answer_one(
     let is_manifest = path.contains("/manifests/");
     let left = {
         let mut state = state.lock().unwrap();
+        if let Some((left, seconds)) = state.window {
+            if left == 0 {
+                return Ok(plain(429, &[("retry-after", seconds.to_string())], Bytes::new()));
+            }
+            state.window = Some((left - 1, seconds));
+            state.answered += 1;
+        }
         if let Some(left) = state.allowance.filter(|_| is_manifest && method == "GET") {
             if left == 0 {
                 return Ok(plain(429, &[("ratelimit-remaining", "0;w=21600".into())], Bytes::new()));

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use moorage_domain::{Algorithm, Digest};
+use moorage_domain::Digest;
 
 /// Marks are sorted and thinned out when there are so many more than after the last time.
 const SLACK: usize = 1_000_000;
@@ -52,16 +52,13 @@ impl Marks {
 }
 
 fn bytes(digest: &Digest) -> Option<[u8; 32]> {
-    if digest.algorithm() != Algorithm::Sha256 {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(digest.hex(), &mut bytes).ok()?;
-    Some(bytes)
+    digest.bytes().try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use moorage_domain::Algorithm;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Content digests, as the OCI image-spec's `descriptor.md` defines them.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Deref, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{
@@ -34,11 +34,44 @@ impl Algorithm {
     }
 }
 
-/// A digest: algorithm and lower-case hexadecimal value, always of the right length.
+/// A digest: algorithm and value, always of the right length. It takes 40 bytes, because a run may remember hundreds of
+/// thousands of them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest {
-    algorithm: Algorithm,
-    hex: Box<str>,
+pub struct Digest(Value);
+
+/// A value as bytes. Hardly anybody uses the longer ones, so that they need not make the others large.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Value {
+    Sha256([u8; 32]),
+    Sha512(Box<[u8; 64]>),
+}
+
+/// A digest's value as text: lower-case hexadecimal.
+#[derive(Clone, Copy)]
+pub struct Hex {
+    text: [u8; Algorithm::Sha512.hex_length()],
+    length: usize,
+}
+
+impl Deref for Hex {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // It is hexadecimal throughout.
+        self.text.get(..self.length).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
 }
 
 /// Why a text is not a digest.
@@ -70,12 +103,30 @@ impl Digest {
 
     /// The algorithm.
     pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        match self.0 {
+            Value::Sha256(_) => Algorithm::Sha256,
+            Value::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
+    /// The value: 32 or 64 bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Value::Sha256(bytes) => bytes,
+            Value::Sha512(bytes) => bytes.as_slice(),
+        }
     }
 
     /// The value: lower-case hexadecimal.
-    pub fn hex(&self) -> &str {
-        &self.hex
+    pub fn hex(&self) -> Hex {
+        let mut hex = Hex { text: [0; _], length: 0 };
+        let length = self.algorithm().hex_length();
+        if let Some(text) = hex.text.get_mut(..length)
+            && hex::encode_to_slice(self.bytes(), text).is_ok()
+        {
+            hex.length = length;
+        }
+        hex
     }
 }
 
@@ -93,13 +144,23 @@ impl FromStr for Digest {
         if hex.len() != algorithm.hex_length() || !hex.bytes().all(lower_hex) {
             return Err(DigestError::Value);
         }
-        Ok(Self { algorithm, hex: hex.into() })
+        let value = match algorithm {
+            Algorithm::Sha256 => {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(hex, &mut bytes).map(|()| Value::Sha256(bytes))
+            }
+            Algorithm::Sha512 => {
+                let mut bytes = Box::new([0; 64]);
+                hex::decode_to_slice(hex, bytes.as_mut_slice()).map(|()| Value::Sha512(bytes))
+            }
+        };
+        value.map(Self).map_err(|_| DigestError::Value)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm.as_str(), self.hex)
+        write!(f, "{}:{}", self.algorithm().as_str(), self.hex())
     }
 }
 
@@ -183,11 +244,10 @@ impl Hasher {
 
     /// The digest of everything added.
     pub fn finish(self) -> Digest {
-        let (algorithm, hex) = match self {
-            Self::Sha256(hasher) => (Algorithm::Sha256, hex::encode(hasher.finalize())),
-            Self::Sha512(hasher) => (Algorithm::Sha512, hex::encode(hasher.finalize())),
-        };
-        Digest { algorithm, hex: hex.into() }
+        Digest(match self {
+            Self::Sha256(hasher) => Value::Sha256(hasher.finalize().into()),
+            Self::Sha512(hasher) => Value::Sha512(Box::new(hasher.finalize().into())),
+        })
     }
 }
 
@@ -201,7 +261,9 @@ mod tests {
         assert_eq!(Digest::sha256(b"").to_string(), empty);
         assert_eq!(empty.parse(), Ok(Digest::sha256(b"")));
         let long = Digest::of(Algorithm::Sha512, b"x");
-        assert_eq!(long.to_string().parse(), Ok(long));
+        assert_eq!(long.to_string().parse(), Ok(long.clone()));
+        assert_eq!((long.hex().len(), Digest::sha256(b"").hex().len()), (128, 64));
+        assert_eq!(size_of::<Digest>(), 40);
     }
 
     #[test]

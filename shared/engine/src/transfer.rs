@@ -10,6 +10,7 @@ pub(crate) mod describe;
 pub(crate) mod follow;
 pub(crate) mod gather;
 pub(crate) mod manifest;
+pub(crate) mod places;
 pub(crate) mod plan;
 pub(crate) mod possession;
 pub(crate) mod protect;

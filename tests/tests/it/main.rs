@@ -15,6 +15,7 @@ mod health;
 mod kills;
 mod lifetime;
 mod locks;
+mod many_tags;
 mod mirror;
 mod moving;
 mod network;

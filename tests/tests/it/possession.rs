@@ -48,7 +48,7 @@ fn refer(proxy: &Proxy, subject: &Image, target: &Digest) {
 /// What the bucket says that a repository has of these digests.
 async fn links(world: &World, digests: &[Digest]) -> Vec<String> {
     let keys = bucket::keys(&world.stack, &format!("{ROOT}/repositories/{}/", world.repository)).await;
-    keys.into_iter().filter(|key| digests.iter().any(|digest| key.contains(digest.hex()))).collect()
+    keys.into_iter().filter(|key| digests.iter().any(|digest| key.contains(&*digest.hex()))).collect()
 }
 
 /// Every digest of an image.

@@ -94,7 +94,7 @@ async fn stored(world: &World, short: &str) -> String {
 }
 
 fn sha256(text: &str) -> String {
-    moorage_domain::Digest::sha256(text.as_bytes()).hex().to_owned()
+    moorage_domain::Digest::sha256(text.as_bytes()).hex().to_string()
 }
 
 #[tokio::test]

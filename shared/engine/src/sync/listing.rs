@@ -67,7 +67,7 @@ impl Invocation<'_> {
     }
 
     /// The digest at the registry with which there is nothing to do for a tag.
-    fn known<'a>(&'a self, held: &'a BTreeMap<TagName, HeldTag>, tag: &TagName) -> Option<&'a Digest> {
+    pub(crate) fn known<'a>(&'a self, held: &'a BTreeMap<TagName, HeldTag>, tag: &TagName) -> Option<&'a Digest> {
         if let Some(skipped) = self.skipped.get(tag)
             && self.is_skipped(tag, &skipped.digest)
         {

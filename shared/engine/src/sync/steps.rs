@@ -89,8 +89,7 @@ impl Invocation<'_> {
         let copier =
             Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval), config.architecture_filter.clone());
         let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
-        let wanted = self.plan(&registry, &copier, &held, &open).await?;
-        if !self.copy(&registry, &copier, wanted).await? {
+        if !self.copy(&registry, &copier, &held, &open).await? {
             return Ok(Work::Suspended);
         }
         copier.update(&mut held);

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     error::WorkError,
+    sync::tag_set::TagSet,
     transfer::{
         blobs::Blobs,
         possession::Possession,
@@ -39,11 +40,19 @@ pub(crate) struct Copier {
     pub(crate) documents: Semaphore,
     /// Of which images it is known whether the architecture filter leaves them out.
     pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
-    /// The tags that were copied.
-    copied: Mutex<BTreeMap<TagName, HeldTag>>,
+    copied: Mutex<Copied>,
     timeout: Duration,
     /// The architectures to keep; empty for all.
     pub(crate) architectures: Vec<String>,
+}
+
+/// What was copied.
+#[derive(Debug, Default)]
+struct Copied {
+    /// All tags.
+    tags: TagSet,
+    /// What those point to that nobody has taken over yet.
+    held: BTreeMap<TagName, HeldTag>,
 }
 
 impl Copier {
@@ -74,22 +83,24 @@ impl Copier {
         self.blobs.flow.keep(digest, manifest);
     }
 
-    /// Adds to `held` what was copied.
+    /// Moves to `held` what was copied.
     pub(crate) fn update(&self, held: &mut BTreeMap<TagName, HeldTag>) {
-        held.extend(self.lock().iter().map(|(tag, copied)| (tag.clone(), copied.clone())));
+        held.append(&mut self.lock().held);
     }
 
     /// Whether a tag was copied.
     pub(crate) fn has_copied(&self, tag: &TagName) -> bool {
-        self.lock().contains_key(tag)
+        self.lock().tags.contains(tag)
     }
 
     /// Notes that a tag was copied.
     pub(crate) fn copied(&self, tag: &TagName, held: HeldTag) {
-        self.lock().insert(tag.clone(), held);
+        let mut copied = self.lock();
+        copied.tags.insert(tag);
+        copied.held.insert(tag.clone(), held);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TagName, HeldTag>> {
+    fn lock(&self) -> MutexGuard<'_, Copied> {
         // What was copied stays true after a panic elsewhere.
         self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }

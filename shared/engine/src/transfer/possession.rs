@@ -14,8 +14,6 @@ use crate::{error::WorkError, transfer::follow::follow};
 
 /// Hints that are written together, at the latest: a few batches.
 const HINTS: usize = 100;
-/// Manifests that are asked for ahead, about 10 MB. What lies beyond is asked for when it is its turn.
-const MAX_LEARNT: usize = 50_000;
 /// Repositories whose generation is remembered.
 const MAX_HOLDERS: usize = 1_000;
 /// New links that are remembered until a tag needs them, about 15 MB. What is linked beyond and then not needed is left to
@@ -56,10 +54,14 @@ pub(crate) struct Possession {
     /// Whether the repository held nothing when the run began: then only hints can tell of links of its own.
     is_empty: bool,
     books: Mutex<Books>,
+    /// Of whoever asks for clues of what is expected.
+    asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Books {
+    /// Manifests that will be wanted soon, and of which nothing was asked yet.
+    expected: BTreeSet<Digest>,
     /// Clues that were asked for ahead.
     clues: HashMap<Digest, Clue>,
     /// By the records of tags that are being verified.
@@ -91,7 +93,7 @@ struct Fresh {
 
 impl Possession {
     pub(crate) fn new(storage: Storage, table: Table, owner: Arc<Owner>, trust: TrustDomain, is_empty: bool) -> Self {
-        Self { storage, table, owner, trust, is_empty, books: Mutex::default() }
+        Self { storage, table, owner, trust, is_empty, books: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     pub(crate) fn owner(&self) -> &Arc<Owner> {
@@ -103,13 +105,46 @@ impl Possession {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks what is known of manifests that will be wanted, many at once.
-    pub(crate) async fn learn(&self, manifests: &[&Digest]) -> Result<(), WorkError> {
-        let unique: BTreeSet<_> = manifests.iter().copied().take(MAX_LEARNT).collect();
-        let clues = self.table.clues(&self.owner, self.trust, unique.iter().copied(), now()).await?;
+    /// Notes that a manifest will be wanted soon: what is known of it is asked for together with others.
+    pub(crate) fn expect(&self, manifest: &Digest) {
+        self.books().expected.insert(manifest.clone());
+    }
+
+    /// Notes that a manifest is not expected any more.
+    pub(crate) fn forget(&self, manifest: &Digest) {
         let mut books = self.books();
-        books.clues = unique.into_iter().map(|it| (it.clone(), clues.get(it).cloned().unwrap_or_default())).collect();
-        Ok(())
+        books.expected.remove(manifest);
+        books.clues.remove(manifest);
+    }
+
+    /// What is known of a manifest. If it is expected, it is asked for with all others that are.
+    async fn clue(&self, digest: &Digest) -> Result<Clue, WorkError> {
+        let is_expected = {
+            let books = self.books();
+            books.expected.contains(digest) || books.clues.contains_key(digest)
+        };
+        let _asking = if is_expected { Some(self.asking.lock().await) } else { None };
+        let mut wanted = BTreeSet::from([digest.clone()]);
+        {
+            let mut books = self.books();
+            // Somebody else has asked meanwhile.
+            if let Some(clue) = books.clues.remove(digest) {
+                return Ok(clue);
+            }
+            if is_expected {
+                wanted.extend(books.expected.iter().cloned());
+            }
+        }
+        let mut clues = self.table.clues(&self.owner, self.trust, &wanted, now()).await?;
+        let clue = clues.remove(digest).unwrap_or_default();
+        let mut books = self.books();
+        for asked in wanted {
+            if books.expected.remove(&asked) && asked != *digest {
+                let clue = clues.remove(&asked).unwrap_or_default();
+                books.clues.insert(asked, clue);
+            }
+        }
+        Ok(clue)
     }
 
     /// Lets the record of a tag prove its manifests, while `of` is verified.
@@ -133,19 +168,11 @@ impl Possession {
         {
             return Ok(Some(Proof { proven, is_linked: true }));
         }
-        let (recorded, clue) = {
-            let mut books = self.books();
-            (books.recorded.get(digest).cloned(), books.clues.remove(digest))
-        };
+        let recorded = self.books().recorded.get(digest).cloned();
         if let Some(proven) = recorded {
             return Ok(Some(Proof::unlinked(proven)));
         }
-        let clue = match clue {
-            Some(clue) => clue,
-            None => {
-                self.table.clues(&self.owner, self.trust, [digest], now()).await?.remove(digest).unwrap_or_default()
-            }
-        };
+        let clue = self.clue(digest).await?;
         if let Some(holder) = self.holder(&clue).await?
             && let Some(proven) = self.storage.proves_manifest(&holder, &self.owner, self.trust, digest).await?
         {

@@ -124,8 +124,7 @@ impl Attached<'_> {
         let tags: BTreeSet<TagName> = subjects.keys().flat_map(attached_tags).filter(is_new).collect();
         self.invocation.progress.attached(tags.len());
         let open: Vec<_> = tags.iter().filter(|tag| !self.invocation.done.contains(tag)).collect();
-        let wanted = self.invocation.plan(self.registry, self.copier, held, &open).await?;
-        let is_whole = self.invocation.copy(self.registry, self.copier, wanted).await?;
+        let is_whole = self.invocation.copy(self.registry, self.copier, held, &open).await?;
         for tag in open.into_iter().filter(|_| is_whole && self.refresh) {
             let Some(held) = held.get(tag).filter(|_| !self.copier.has_copied(tag)) else { continue };
             // An index of ours, which may lack some of the registry's own.
@@ -157,26 +156,26 @@ impl Attached<'_> {
             }
             let is_due = self.refresh || *is_new || self.is_new(&tag) || self.again.contains(subject);
             if is_due && !self.invocation.done.contains(&tag) {
-                due.push((subject, tag));
+                due.push(subject);
             }
         }
-        let ask =
-            async |(subject, tag)| (subject, tag, self.invocation.knowledge.referrers(self.registry, subject).await);
+        let ask = async |subject| (subject, self.invocation.knowledge.referrers(self.registry, subject).await);
         // The first answer shows whether there is such an API; then many are asked at once.
         let (first, rest) = due.split_at(due.len().min(1));
         for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {
             if api.exists == Some(false) {
                 break;
             }
-            let mut answers = stream::iter(batch.iter().cloned()).map(ask).buffer_unordered(at_once);
-            let mut left: BTreeSet<&Digest> = batch.iter().map(|(subject, _)| *subject).collect();
+            let mut answers = stream::iter(batch.iter().copied()).map(ask).buffer_unordered(at_once);
+            let mut left: BTreeSet<&Digest> = batch.iter().copied().collect();
             while !left.is_empty() {
                 if self.invocation.meter.fallbacks().contains(Fallback::Referrers) {
                     self.losses().unasked(left.len());
                     left.into_iter().filter(|_| !api.is_closed).for_each(|subject| self.losses().ask_again(subject));
                     break;
                 }
-                let Some((subject, tag, answer)) = answers.next().await else { break };
+                let Some((subject, answer)) = answers.next().await else { break };
+                let tag = referrers_tag(subject);
                 left.remove(subject);
                 if !self.invocation.budget.may_begin() {
                     return Ok(Level { tags, is_whole: false });

@@ -57,20 +57,21 @@ impl Table {
 }
 
 /// The parts of a text; none if they are too many.
-fn parts(text: &str, attempt: u32, expires_at: Timestamp) -> Vec<Part> {
+fn parts(text: &str, attempt: u32, expires_at: Timestamp) -> impl Iterator<Item = Part> {
     let (mut rest, mut texts) = (text, Vec::new());
     while !rest.is_empty() {
         let end = (0..=PART.min(rest.len())).rev().find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
         let (part, left) = rest.split_at(end);
-        texts.push(part.to_owned());
+        texts.push(part);
         rest = left;
     }
     let of = texts.len();
     if of > MAX_PARTS {
-        return Vec::new();
+        texts.clear();
     }
-    let part = |(number, text)| Part { attempt, number, of, text, expires_at };
-    texts.into_iter().enumerate().map(part).collect()
+    // Each is copied when it is its turn to be written.
+    let part = move |(number, text): (usize, &str)| Part { attempt, number, of, text: text.to_owned(), expires_at };
+    texts.into_iter().enumerate().map(part)
 }
 
 /// The text of the parts that the last attempt wrote, if all of them are there.
@@ -90,15 +91,15 @@ mod tests {
     fn what_was_written_in_parts_is_read_whole_or_not_at_all() {
         let at = Timestamp::from_unix(1);
         let text = "é".repeat(PART);
-        let written = parts(&text, 2, at);
+        let written: Vec<_> = parts(&text, 2, at).collect();
         assert!(written.len() > 1 && written.iter().all(|part| part.text.len() <= PART));
         assert_eq!(whole(&written).as_ref(), Some(&text));
         // What an earlier attempt wrote beyond that is not seen; and where the last one was killed, there is nothing.
-        let earlier = parts(&"x".repeat(5 * PART), 1, at);
+        let earlier: Vec<_> = parts(&"x".repeat(5 * PART), 1, at).collect();
         let mixed: Vec<_> = written.iter().chain(&earlier[written.len()..]).cloned().collect();
         assert_eq!(whole(&mixed), Some(text));
         let killed: Vec<_> = written[..1].iter().chain(&earlier[1..]).cloned().collect();
         assert_eq!((whole(&killed), whole(&[])), (None, None));
-        assert_eq!(parts(&"x".repeat(MAX_PARTS * PART + 1), 1, at), []);
+        assert_eq!(parts(&"x".repeat(MAX_PARTS * PART + 1), 1, at).count(), 0);
     }
 }

@@ -21,8 +21,18 @@ pub(crate) struct TagItem {
 impl Table {
     /// All tags that the repository holds.
     pub async fn tags(&self, repository: &RepositoryName) -> Result<BTreeMap<TagName, HeldTag>, StateError> {
-        let items: Vec<TagItem> = self.all(repository_pk(repository), prefix::TAG).await?;
-        Ok(items.into_iter().map(|item| (item.tag, item.held)).collect())
+        let (mut tags, mut after) = (BTreeMap::new(), None);
+        loop {
+            let pk = repository_pk(repository);
+            let query = Query { pk, prefix: prefix::TAG, newest_first: false, limit: None, after };
+            let page = self.page::<TagItem>(query).await?;
+            // They are many, and in memory once only.
+            tags.extend(page.items.into_iter().map(|item| (item.tag, item.held)));
+            after = page.next;
+            if after.is_none() {
+                return Ok(tags);
+            }
+        }
     }
 
     /// The first tags of the repository, by name: at most `most`, and fewer where they are long.

@@ -85,14 +85,7 @@ impl Digests {
 
 /// A SHA-256 digest's value. Others are rare, and asked for.
 fn bytes(digest: &Digest) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if digest.hex().len() != 2 * bytes.len() {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digest.hex().as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    digest.bytes().try_into().ok()
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ async fn skopeo_logs_in_lists_and_copies() {
         assert!(copied, "{tag}: {said}");
         assert_eq!(std::fs::read(to.join("manifest.json")).unwrap(), image.manifest, "{tag}");
         for blob in image.all().iter().flat_map(|part| &part.blobs) {
-            assert_eq!(std::fs::read(to.join(Digest::sha256(blob).hex())).unwrap(), *blob, "{tag}");
+            assert_eq!(std::fs::read(to.join(&*Digest::sha256(blob).hex())).unwrap(), *blob, "{tag}");
         }
     }
     // Nobody pushes, whatever their role.

@@ -191,7 +191,7 @@ async fn blobs_come_from_s3_by_any_range_and_head_is_answered() {
         }
     }
     // The signature is for this object and for reading.
-    let other = location.replace(digest.hex(), &"0".repeat(64));
+    let other = location.replace(&*digest.hex(), &"0".repeat(64));
     assert_eq!(client.get(&other).await.status, 403);
     assert_eq!(client.send(Method::PUT, location, &[]).await.status, 403);
     let empty = seed::blob(&world.stack, &repository, Vec::new()).await;

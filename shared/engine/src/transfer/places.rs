@@ -1,0 +1,49 @@
+//! Places of what goes on at once, that are few at first: nobody knows yet how many requests a registry bears.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Some places, and one more with each thing that is done, up to a number.
+#[derive(Debug)]
+pub(crate) struct Places {
+    places: Semaphore,
+    /// How many more there may be.
+    more: AtomicUsize,
+}
+
+impl Places {
+    /// `first` places, and at most `most` in the end.
+    pub(crate) fn new(first: usize, most: usize) -> Self {
+        Self { places: Semaphore::new(first), more: AtomicUsize::new(most.saturating_sub(first)) }
+    }
+
+    /// Waits for a place; it is taken until the result is dropped.
+    pub(crate) async fn take(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.places.acquire().await.ok()
+    }
+
+    /// Adds a place, if there may be more.
+    pub(crate) fn add(&self) {
+        if self.more.fetch_update(Relaxed, Relaxed, |more| more.checked_sub(1)).is_ok() {
+            self.places.add_permits(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn there_are_more_with_each_thing_that_is_done_and_never_too_many() {
+        let places = Places::new(1, 3);
+        let one = places.take().await;
+        assert_eq!(places.places.available_permits(), 0);
+        (0..5).for_each(|_| places.add());
+        assert_eq!(places.places.available_permits(), 2);
+        drop(one);
+        assert_eq!(places.places.available_permits(), 3);
+    }
+}
