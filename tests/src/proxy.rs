@@ -1,6 +1,7 @@
 //! A registry in front of the registry: it counts requests, and misbehaves as it is told.
 
 mod body;
+mod limit;
 mod page;
 pub(crate) mod tls;
 
@@ -23,6 +24,7 @@ use tokio::{
 
 use self::{
     body::{Body, broken, dripping, full, plain},
+    limit::Limit,
     page::paged,
 };
 use crate::http;
@@ -93,13 +95,7 @@ struct State {
     token_uses: usize,
     tokens: usize,
     used: usize,
-    /// How many more manifests may be fetched, if that is limited.
-    allowance: Option<usize>,
-    /// How many more requests of any kind are answered in this window, if that is limited, and for how many seconds a
-    /// refusal says to wait.
-    window: Option<(usize, u64)>,
-    /// How many requests were answered in all windows.
-    answered: usize,
+    limit: Limit,
     /// Tags on a page, if the list is paged.
     page: Option<usize>,
     served: u64,
@@ -179,17 +175,17 @@ impl Proxy {
 
     /// Lets so many more manifests be fetched, and says in each answer how many are left.
     pub fn allow_manifests(&self, allowance: usize) {
-        self.state.lock().unwrap().allowance = Some(allowance);
+        self.state.lock().unwrap().limit.manifests = Some(allowance);
     }
 
     /// Opens a window in which so many requests are answered; others are refused, and told to wait for so many seconds.
     pub fn open_window(&self, requests: usize, seconds: u64) {
-        self.state.lock().unwrap().window = Some((requests, seconds));
+        self.state.lock().unwrap().limit.window = Some((requests, seconds));
     }
 
     /// How many requests were answered in all windows.
     pub fn answered(&self) -> usize {
-        self.state.lock().unwrap().answered
+        self.state.lock().unwrap().limit.answered
     }
 
     /// Pages the list of tags.
@@ -278,23 +274,13 @@ async fn answer_one(
         return Ok(refused);
     }
     let is_manifest = path.contains("/manifests/");
-    let left = {
-        let mut state = state.lock().unwrap();
-        if let Some((left, seconds)) = state.window {
-            if left == 0 {
-                return Ok(plain(429, &[("retry-after", seconds.to_string())], Bytes::new()));
-            }
-            state.window = Some((left - 1, seconds));
-            state.answered += 1;
-        }
-        if let Some(left) = state.allowance.filter(|_| is_manifest && method == "GET") {
-            if left == 0 {
-                return Ok(plain(429, &[("ratelimit-remaining", "0;w=21600".into())], Bytes::new()));
-            }
-            state.allowance = Some(left - 1);
-        }
-        state.allowance.filter(|_| is_manifest)
+    let (refused, left) = {
+        let limit = &mut state.lock().unwrap().limit;
+        (limit.refuse(is_manifest, &method), limit.manifests.filter(|_| is_manifest))
     };
+    if let Some(refused) = refused {
+        return Ok(refused);
+    }
     let fault = due(fault).await;
     match &fault {
         Some(Fault::Status(status, headers)) => return Ok(plain(*status, headers, Bytes::new())),
