@@ -5,6 +5,7 @@ import time
 import urllib.request
 import uuid
 
+import collect
 import content
 import functions
 from measure import ROOT, Result, Sample, Usage, cpu_of, processes
@@ -15,6 +16,8 @@ RUNS = int(os.environ.get("RUNS", "3"))
 PEER_RUNS = min(RUNS, 2)
 # What one connection of a registry gives that limits each: 20 MB/s.
 CAPPED = 20 * 1000 * 1000
+# What a collection goes through, what each request to S3 takes, and how long it may take in all.
+COLLECTED, TAGS, S3_DELAY_MS, COLLECTION_SECONDS = 3_000, 20, 15, 900
 PART = 8 * 1024 * 1024
 NOTHING = {"requests": {}, "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
 
@@ -117,6 +120,20 @@ def mark(_bed):
     return results
 
 
+def collection(bed):
+    """3,000 repositories of 20 tags, with an S3 that takes 15 ms for each request: all is looked through, and a 21st image
+    of each goes. BEFORE=gc.zip measures another build beside it, for at most as long as a collection may take."""
+    results, builds = [], [("ours", ROOT / "target/lambda-release/gc.zip")]
+    if before := os.environ.get("BEFORE"):
+        builds.append(("before", before))
+    for name, code in builds:
+        took, ended, counts, cpu = collect.run(bed, code, COLLECTED, TAGS, S3_DELAY_MS, COLLECTION_SECONDS)
+        requests = {"requests": counts["requests"], "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
+        sample = Sample(took, cpu[0], cpu[1], NOTHING, requests, [ended])
+        results.append(Result(f"collection {COLLECTED:,} repositories", "", name, [sample]))
+    return results
+
+
 def start(bed):
     """From a function's process to its first question for work."""
     return [Result(f"start {name}", "", "ours", [
@@ -196,4 +213,4 @@ def ceiling(bed, size):
     return time.monotonic() - began
 
 
-ALL = {case.__name__: case for case in (small, multi, layer, large, memory, many, scale, handover, pull, mark, start)}
+ALL = {case.__name__: case for case in (small, multi, layer, large, memory, many, scale, handover, pull, mark, collection, start)}

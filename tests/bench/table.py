@@ -70,6 +70,14 @@ def others(results):
             rows.append([result.case, f"{result.seconds * 1000:.0f} ms, {worst}", f"{size(name):.1f} MB binary"])
         elif result.case.startswith("mark"):
             rows.append([result.case, f"{result.seconds:.2f} s", f"{result.rss:.0f} MiB"])
+        elif result.case.startswith("collection"):
+            ended, asked = result.typical.invocations[0], result.typical.aws["requests"]
+            how = "ended" if ended.get("stage") == "done" else f"not ended, at {ended.get('stage')} {ended.get('after')}"
+            said = (f"{how}, {ended.get('invocations', 0)} invocations, {ended.get('repositories', 0)} repositories, "
+                    f"{ended.get('repositories_skipped', 0)} skipped, {ended.get('condemned', 0)} condemned")
+            kinds = ", ".join(f"{kind.removeprefix('S3 ')} {number:,}" for kind, number in sorted(asked.items()))
+            rows.append([f"{result.case}, {result.tool}", f"{result.seconds:.0f} s, {result.rss:.0f} MiB",
+                         f"{said}; S3: {kinds}"])
     several = [it for it in results if it.case == "handover, several"]
     one = [it for it in results if it.case == "handover, one invocation"]
     if several and one:
@@ -110,6 +118,9 @@ def bars(results):
     bar("400 MB at 20 MB/s a connection", 3, capped.seconds if capped else 0, "s", capped)
     biggest = max((it for it in results if is_sync(it) and it.tool == "ours"), key=lambda it: it.rss, default=None)
     bar("peak memory of a sync", 128, biggest.rss if biggest else 0, "MiB", biggest)
+    for it in results:
+        if it.case.startswith("collection") and it.tool == "ours":
+            bar("3,000 repositories at 15 ms for each S3 request", 900, it.seconds, "s", it)
     starts = [it for it in results if it.case.startswith("start")]
     for it in starts:
         bar(f"{it.case}, median", 50, it.seconds * 1000, "ms", it)
@@ -124,7 +135,7 @@ def size(name):
 
 
 def is_sync(result):
-    return not result.case.startswith(("start", "mark", "pull"))
+    return not result.case.startswith(("start", "mark", "pull", "collection"))
 
 
 def markdown(heads, rows):

@@ -25,6 +25,7 @@ pub mod real;
 pub mod registry;
 pub mod seed;
 pub mod skopeo;
+pub mod slow;
 pub mod stack;
 pub mod table;
 pub mod victim;

@@ -61,8 +61,13 @@ pub async fn delete(stack: &Stack, key: &Key) {
 
 /// Whether there is an item.
 pub async fn is_there(stack: &Stack, key: &Key) -> bool {
+    get(stack, key).await.is_some()
+}
+
+/// An item, if there is one.
+pub async fn get(stack: &Stack, key: &Key) -> Option<HashMap<String, AttributeValue>> {
     let get = Client::new(&stack.aws).get_item().table_name(&stack.table).set_key(Some(key.attributes()));
-    get.send().await.unwrap().item.is_some()
+    get.send().await.unwrap().item
 }
 
 /// A text.

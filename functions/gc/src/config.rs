@@ -12,6 +12,10 @@ use moorage_storage::{Storage, StorageRoot};
 /// The longest attempt of one S3 or DynamoDB request. Longer than that it is stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The most digests that are marked at once: 128 MiB of them, and as much again while links are listed, in a function of
+/// 512 MB.
+const MARKS: usize = 4 << 20;
+
 /// The environment variables that the template sets.
 pub(crate) struct Config {
     table: String,
@@ -47,12 +51,12 @@ impl Config {
         let aws = self.aws;
         let s3 = aws_sdk_s3::Client::from_conf(moorage_storage::s3_config(&aws).build());
         Function {
-            collector: Collector {
-                table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
+            collector: Collector::new(
+                Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
                 // It stores nothing, so it needs no memory for blobs.
-                storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), 0),
-                settings: Settings { grace: self.grace },
-            },
+                Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), 0),
+                Settings { grace: self.grace, marks: MARKS },
+            ),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), self.function_name),
         }
     }

@@ -33,6 +33,10 @@ pub(crate) async fn handle(
             function.invoker.collect(request).await.map_err(|error| failed(error.into()))?;
             Ok(Some(*collection))
         }
+        Ended::GivenUp(collection) => {
+            log(&collection, "the collection is given up");
+            Err(failed("it took too many invocations".into()))
+        }
         Ended::Busy => {
             tracing::info!("another collector is at work");
             Ok(None)
@@ -46,11 +50,14 @@ fn log(collection: &Collection, message: &str) {
     if let Some(held) = &held {
         tracing::warn!(run.id = %collection.run_id, held, "the numbers look wrong: nothing was deleted");
     }
+    let skipped = collection.skipped.iter().map(|it| format!("{} ({})", it.repository, it.why)).collect::<Vec<_>>();
     tracing::info!(
         run.id = %collection.run_id, run.invocations = collection.invocations, dry_run = collection.dry_run, held,
         repositories = counts.repositories, repositories.skipped = counts.repositories_skipped,
+        repositories.skipped.names = skipped.join("; "),
         links = counts.links, links.removed = counts.manifests_unlinked + counts.blobs_unlinked,
         blobs = counts.blobs, condemned = counts.condemned, lifted = counts.lifted, deleted = counts.deleted,
+        deferred = counts.deferred,
         bytes.deleted = counts.bytes_deleted, uploads.aborted = counts.uploads_aborted, "{message}"
     );
 }

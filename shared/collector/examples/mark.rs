@@ -10,7 +10,7 @@ fn main() {
     let links: u64 = std::env::args().nth(1).and_then(|links| links.parse().ok()).unwrap_or(1_000_000);
     let blobs = links / SHARED;
     let digest = |n: u64| Digest::sha256(&n.to_be_bytes());
-    let mut marks = Marks::default();
+    let mut marks = Marks::new(0, u8::MAX, usize::MAX);
     for link in 0..links {
         marks.add(digest(link % blobs));
     }

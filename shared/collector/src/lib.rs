@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod clock;
 mod collect;
 mod collector;
+mod digests;
+mod facts;
+mod hold;
+mod holdings;
 mod live;
 mod marks;
 mod prune;
+mod repositories;
 mod sweep;
 
 pub use collect::Ended;

@@ -1,125 +1,145 @@
 //! One repository: links that no tag needs, and no tag of the retention time.
+//!
+//! It is looked through without a lock, as long as that takes; syncs go on meanwhile. Only if there is garbage it is locked
+//! and looked through again, which is quick, because only what has changed is read; what is garbage then goes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::{Duration, Instant};
 
-use moorage_domain::{
-    Digest, Owner, RepositoryName,
-    lock::LockKind,
-    manifest::{Content, Manifest},
-};
-use moorage_state::{StateError, now};
-use moorage_storage::{Links, Storage, StorageError, Stored};
+use moorage_domain::{RepositoryName, collection::Skip};
 
 use crate::{
     collector::{CollectError, Collector},
-    live::{LiveError, live},
+    facts::Facts,
+    hold::Hold,
+    holdings::Garbage,
 };
 
-/// How long the repository is locked at most: it takes seconds, and a collector that was killed keeps nobody out for longer.
-/// After half of it pruning is given up.
-const LOCK: Duration = Duration::from_secs(60);
-/// The most past tags of one repository that are read. A repository with more of them keeps everything until there are
-/// fewer.
-const MAX_PAST_TAGS: usize = 200_000;
+/// How long links are taken out under one lock: a sync that finds it comes again after a minute.
+const SESSION: Duration = Duration::from_secs(30);
+/// The pause before the next lock: longer than such a sync waits.
+const LET_IN: Duration = Duration::from_secs(65);
+/// Links that are taken out by one request.
+const BATCH: usize = 1_000;
+/// Repositories with more links are looked through one at a time: 10 MB of digests, and as much of what tags need.
+const LARGE: usize = 100_000;
+/// The most links of a repository: 200 MB in all.
+const MOST: usize = 2_000_000;
 
 /// What was taken out of a repository.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Pruned {
     pub(crate) manifests: u64,
     pub(crate) blobs: u64,
 }
 
+/// What became of a repository.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It has no garbage any more.
+    Pruned(Pruned),
+    /// It was left alone.
+    Skipped(Skip),
+    /// There was not enough time; what is known of it so far.
+    Unfinished(Box<Facts>),
+}
+
 impl Collector {
-    /// Prunes a repository; nothing where it is left alone.
-    pub(crate) async fn prune(&self, repository: &RepositoryName, dry: bool) -> Result<Option<Pruned>, CollectError> {
-        let (lock, is_known) = match self.table.lock_repository(repository, LockKind::Prune, LOCK).await {
-            Ok(lock) => (lock, true),
-            // Without a repository nobody may take its name meanwhile. One that was deleted is purged anyway.
-            Err(StateError::NotFound) => match self.table.lock_stray(repository, LOCK).await {
-                Ok(lock) => (lock, false),
-                Err(StateError::Locked) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            },
-            Err(StateError::Locked) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let Ok(pruned) = tokio::time::timeout(LOCK / 2, self.prune_locked(repository, is_known, dry)).await else {
-            // A deletion that is on its way may still arrive: the lock ends by itself, long after that.
-            return Ok(None);
-        };
-        if is_known {
-            self.table.unlock_repository(repository, &lock).await?;
-        } else {
-            self.table.unlock_stray(repository, &lock).await?;
+    /// Prunes a repository of which something may be known already, until it is `end`.
+    pub(crate) async fn prune(
+        &self,
+        repository: &RepositoryName,
+        mut facts: Facts,
+        dry: bool,
+        end: Instant,
+    ) -> Result<Outcome, CollectError> {
+        let pruning = Box::pin(self.prune_all_of(repository, dry, &mut facts));
+        match tokio::time::timeout_at(end.into(), pruning).await {
+            Ok(outcome) => outcome,
+            // A deletion that is on its way may still arrive: if it was locked, the lock ends by itself, long after that.
+            Err(_) => Ok(Outcome::Unfinished(Box::new(facts))),
         }
-        pruned
     }
 
+    async fn prune_all_of(
+        &self,
+        repository: &RepositoryName,
+        dry: bool,
+        facts: &mut Facts,
+    ) -> Result<Outcome, CollectError> {
+        let (mut most, mut alone, mut pruned) = (LARGE, None, Pruned::default());
+        loop {
+            match self.garbage(repository, facts, most).await? {
+                Ok(garbage) if dry || garbage.is_empty() => {
+                    pruned.manifests += garbage.manifests.len() as u64;
+                    pruned.blobs += garbage.blobs.len() as u64;
+                    return Ok(Outcome::Pruned(pruned));
+                }
+                Err(Skip::TooLarge) if alone.is_none() => {
+                    // It is never closed.
+                    alone = self.large.acquire().await.ok();
+                    most = MOST;
+                    continue;
+                }
+                // Somebody may be changing it right now: the lock tells.
+                Ok(_) | Err(Skip::Unreadable { .. }) if !dry => {}
+                Ok(_) => return Ok(Outcome::Pruned(pruned)),
+                Err(why) => return Ok(Outcome::Skipped(why)),
+            }
+            let Some(hold) = Hold::take(&self.table, repository).await? else {
+                return Ok(Outcome::Skipped(Skip::Busy));
+            };
+            let worked = tokio::select! {
+                worked = self.prune_locked(repository, &hold, most, facts, &mut pruned) => worked,
+                // What is on its way may still arrive: nobody else is to have the lock until it ends by itself.
+                () = hold.keep(&self.table) => return Ok(Outcome::Skipped(Skip::Busy)),
+            };
+            hold.give_up(&self.table).await?;
+            match worked? {
+                Ok(true) => return Ok(Outcome::Pruned(pruned)),
+                Ok(false) => tokio::time::sleep(LET_IN).await,
+                Err(why) => return Ok(Outcome::Skipped(why)),
+            }
+        }
+    }
+
+    /// Takes out what is garbage under the lock; tells whether that was all of it.
     async fn prune_locked(
         &self,
         repository: &RepositoryName,
-        is_known: bool,
-        dry: bool,
-    ) -> Result<Option<Pruned>, CollectError> {
-        let known = self.table.repository(repository).await?;
-        let owner = known.map(|known| Owner { repository: repository.clone(), generation: known.id });
-        if owner.is_some() != is_known {
-            return Ok(None);
+        hold: &Hold,
+        most: usize,
+        facts: &mut Facts,
+        pruned: &mut Pruned,
+    ) -> Result<Result<bool, Skip>, CollectError> {
+        if self.table.repository(repository).await?.is_some() != hold.is_known {
+            return Ok(Err(Skip::Busy));
         }
-        let links = self.storage.links(repository, owner.as_ref()).await?;
-        let mut roots: BTreeSet<Digest> = links.tags.values().cloned().collect();
-        if is_known {
-            let past = self.table.past_tags(repository, MAX_PAST_TAGS, now(), |_| true).await?;
-            if past.len() == MAX_PAST_TAGS {
-                return Ok(None);
-            }
-            // One whose content is gone already cannot be restored any more, and needs nothing.
-            roots.extend(past.into_iter().map(|past| past.digest).filter(|digest| links.manifests.contains(digest)));
-        } else if !self.is_stray(&links) {
-            return Ok(None);
-        }
-        let live = match live(&self.storage, roots, &links.manifests).await {
-            Ok(live) => live,
-            Err(LiveError::Unreadable(digest)) => {
-                tracing::warn!(%repository, %digest, "a manifest that is needed cannot be read: nothing is pruned");
-                return Ok(None);
-            }
-            Err(LiveError::Storage(error)) => return Err(error.into()),
+        let Garbage { strays, manifests, blobs } = match self.garbage(repository, facts, most).await? {
+            Ok(garbage) => garbage,
+            Err(why) => return Ok(Err(why)),
         };
-        let dead: Vec<Digest> = links.manifests.difference(&live.manifests).cloned().collect();
-        let blobs: Vec<Digest> = links.blobs.difference(&live.blobs).cloned().collect();
-        let pruned = Pruned { manifests: dead.len() as u64, blobs: blobs.len() as u64 };
-        if !dry {
-            for stray in &links.strays {
-                self.storage.delete_tag(repository, stray).await?;
+        let end = Instant::now() + SESSION;
+        let may_go_on = || hold.is_safe() && Instant::now() < end;
+        for stray in &strays {
+            if !may_go_on() {
+                return Ok(Ok(false));
             }
-            let manifests = parents_first(&self.storage, dead).await?;
-            self.storage.unlink_manifests(repository, &manifests).await?;
-            self.storage.unlink_blobs(repository, &blobs).await?;
+            self.storage.delete_tag(repository, stray).await?;
         }
-        Ok(Some(pruned))
-    }
-
-    /// Whether what the bucket has of a repository that the table does not know was left by a sync that did not notice
-    /// its end. With tags it may be somebody else's.
-    fn is_stray(&self, links: &Links) -> bool {
-        links.tags.is_empty() && links.newest.is_none_or(|newest| newest.plus(self.settings.grace) < now())
-    }
-}
-
-/// Indexes before images: nobody finds an index whose images are gone.
-async fn parents_first(storage: &Storage, manifests: Vec<Digest>) -> Result<Vec<Digest>, StorageError> {
-    let (mut indexes, mut images) = (Vec::new(), Vec::new());
-    for digest in manifests {
-        let content = match storage.manifest_of_anybody(&digest).await? {
-            Stored::Sound(bytes) => Manifest::parse(&bytes).ok().map(|manifest| manifest.content),
-            Stored::Damaged | Stored::Missing => None,
-        };
-        match content {
-            Some(Content::Image(_)) => images.push(digest),
-            Some(Content::Index(_)) | None => indexes.push(digest),
+        for some in manifests.chunks(BATCH) {
+            if !may_go_on() {
+                return Ok(Ok(false));
+            }
+            self.storage.unlink_manifests(repository, some).await?;
+            pruned.manifests += some.len() as u64;
         }
+        for some in blobs.chunks(BATCH) {
+            if !may_go_on() {
+                return Ok(Ok(false));
+            }
+            self.storage.unlink_blobs(repository, some).await?;
+            pruned.blobs += some.len() as u64;
+        }
+        Ok(Ok(true))
     }
-    indexes.append(&mut images);
-    Ok(indexes)
 }

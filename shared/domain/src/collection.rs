@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Timestamp;
+use crate::{Digest, RepositoryName, Timestamp};
 
 /// What the collector is invoked with, by its schedule, by hand, or by a collection that goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,16 +15,22 @@ pub struct CollectRequest {
     pub force: bool,
     /// The collection to go on with.
     pub run_id: Option<Uuid>,
+    /// Whom the lease was left to by whoever hands over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Uuid>,
 }
 
 /// Where a collection stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", content = "after", rename_all = "snake_case")]
 pub enum Stage {
-    /// It takes out of the repositories what no tag needs; behind this namespace.
+    /// It takes out of the repositories what no tag needs; behind the repository of this name, in the order of their
+    /// names. Nothing is before the first one; earlier builds wrote a namespace, which is before all of its repositories.
     Prune(String),
     /// It judges blobs that nothing links to; from the ones on that begin with this byte.
     Sweep(u8),
+    /// It gives up uploads that nobody finished.
+    Uploads,
     /// It has ended.
     Done,
 }
@@ -44,6 +50,9 @@ pub struct Collection {
     pub force: bool,
     /// How many invocations it has taken so far.
     pub invocations: u32,
+    /// How many of them have begun where it stands, without getting any further.
+    #[serde(default)]
+    pub turns: u32,
     /// Where it stands.
     #[serde(flatten)]
     pub stage: Stage,
@@ -52,6 +61,49 @@ pub struct Collection {
     pub counts: Collected,
     /// Why it deleted nothing, if the numbers looked wrong.
     pub held: Option<Held>,
+    /// The first [`NAMED`] of the repositories that were left alone.
+    #[serde(default)]
+    pub skipped: Vec<Skipped>,
+}
+
+/// A repository that was left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its name.
+    pub repository: RepositoryName,
+    /// Why.
+    #[serde(flatten)]
+    pub why: Skip,
+}
+
+/// Why a repository was left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Skip {
+    /// It has garbage, and somebody else works in it: a sync, somebody who sets a tag, a purge.
+    #[error("somebody else works in it")]
+    Busy,
+    /// What a tag needs is missing or damaged: nobody knows what else it needs.
+    #[error("the manifest {digest} is needed and cannot be read")]
+    Unreadable {
+        /// A manifest that cannot be read.
+        digest: Digest,
+    },
+    /// There is no such repository, but the bucket has tags of it: they may be somebody else's.
+    #[error("there is no such repository, and the bucket has tags of it")]
+    Unknown,
+    /// There is no such repository any more, and what is left of it was written a short while ago.
+    #[error("there is no such repository, and the bucket has something new of it")]
+    Recent,
+    /// It has more links than fit into memory.
+    #[error("it has too many links")]
+    TooLarge,
+    /// Several invocations were not enough for it, or ended in the middle of it.
+    #[error("it took too long")]
+    TooLong,
+    /// The bucket or the table failed in it; the log says how.
+    #[error("the bucket or the table failed")]
+    Failed,
 }
 
 /// What a collection counted.
@@ -60,7 +112,7 @@ pub struct Collection {
 pub struct Collected {
     /// Repositories that were looked at.
     pub repositories: u64,
-    /// Repositories that were left alone: a sync runs, or what a tag needs cannot be read.
+    /// Repositories that were left alone: [`Skip`] says why.
     pub repositories_skipped: u64,
     /// Manifests that were taken out of their repositories.
     pub manifests_unlinked: u64,
@@ -80,6 +132,8 @@ pub struct Collected {
     pub deleted: u64,
     /// Their bytes.
     pub bytes_deleted: u64,
+    /// Blobs that were due, and are left to the next collection: this one has deleted as many as one may.
+    pub deferred: u64,
     /// Uploads that were given up.
     pub uploads_aborted: u64,
 }
@@ -88,14 +142,15 @@ pub struct Collected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Held {
-    /// A large part of all blobs would be deleted.
+    /// A large part of all blobs would have been deleted. Only earlier builds held a collection for that: now it deletes as
+    /// many as it may, see [`allowance`].
     TooMany {
         /// How many would be.
         deletions: u64,
         /// How many there are.
         blobs: u64,
     },
-    /// There are far fewer links than the last time.
+    /// There are far fewer links than the last time that a collection was neither held nor dry.
     LinksShrank {
         /// How many there are.
         links: u64,
@@ -104,6 +159,8 @@ pub enum Held {
     },
 }
 
+/// Repositories that a collection names which were left alone: with the longest names that is a tenth of an item.
+pub const NAMED: usize = 100;
 /// How many blobs a collection may always delete.
 const MIN_LIMIT: u64 = 1_000;
 /// The share of all blobs that a collection may delete, in percent.
@@ -112,6 +169,14 @@ const LIMIT_PERCENT: u64 = 20;
 const SHRINK_PERCENT: u64 = 50;
 /// How few links may become any number.
 const FEW_LINKS: u64 = 1_000;
+
+/// How many more blobs a collection may delete that has seen so many, and has `deleted` some of them: whatever is wrong,
+/// most of the content is there the day after. Blobs are seen in the order of their digests, so that what was seen is like
+/// what is to come.
+pub fn allowance(blobs: u64, deleted: u64) -> u64 {
+    let limit = MIN_LIMIT.max(blobs.saturating_mul(LIMIT_PERCENT) / 100);
+    limit.saturating_sub(deleted)
+}
 
 impl Collection {
     /// A collection that begins.
@@ -123,53 +188,44 @@ impl Collection {
             dry_run: request.dry_run,
             force: request.force,
             invocations: 0,
+            turns: 0,
             stage: Stage::Prune(String::new()),
             counts: Collected::default(),
             held: None,
+            skipped: Vec::new(),
         }
+    }
+
+    /// Goes to another stage, or on in the same.
+    pub fn go_to(&mut self, stage: Stage) {
+        if self.stage != stage {
+            self.turns = 0;
+        }
+        self.stage = stage;
+    }
+
+    /// Counts a repository that was left alone, and names it if there is room.
+    pub fn skip(&mut self, repository: RepositoryName, why: Skip) {
+        self.counts.repositories_skipped += 1;
+        if self.skipped.len() < NAMED {
+            self.skipped.push(Skipped { repository, why });
+        }
+    }
+
+    /// Whether the next one may go by its number of links: it has ended, and was neither held nor dry.
+    pub fn is_measure(&self) -> bool {
+        self.ended_at.is_some() && !self.dry_run && self.held.is_none()
     }
 }
 
 impl Held {
-    /// Judges the numbers before anything is deleted: `deletions` of `blobs`, with `links` now and `before` them the last
-    /// time.
-    pub fn judge(deletions: u64, blobs: u64, links: u64, before: Option<u64>) -> Option<Self> {
-        if let Some(before) = before.filter(|before| *before > FEW_LINKS && links < before * SHRINK_PERCENT / 100) {
-            return Some(Self::LinksShrank { links, before });
-        }
-        let limit = MIN_LIMIT.max(blobs.saturating_mul(LIMIT_PERCENT) / 100);
-        (deletions > limit).then_some(Self::TooMany { deletions, blobs })
+    /// Judges the numbers before anything is deleted: `links` now, and `before` them by the last measure.
+    pub fn judge(links: u64, before: Option<u64>) -> Option<Self> {
+        let before = before.filter(|before| *before > FEW_LINKS)?;
+        let is_little = links < before.saturating_mul(SHRINK_PERCENT) / 100;
+        is_little.then_some(Self::LinksShrank { links, before })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_look_wrong() {
-        for (deletions, blobs, links, before, held) in [
-            (1_000, 1_000, 10, None, None),
-            (1_001, 1_001, 10, None, Some(Held::TooMany { deletions: 1_001, blobs: 1_001 })),
-            (2_000, 10_000, 10, None, None),
-            (2_001, 10_000, 10, None, Some(Held::TooMany { deletions: 2_001, blobs: 10_000 })),
-            (1, 10_000, 4_999, Some(10_000), Some(Held::LinksShrank { links: 4_999, before: 10_000 })),
-            (1, 10_000, 5_000, Some(10_000), None),
-            (1, 10, 0, Some(1_000), None),
-        ] {
-            assert_eq!(Held::judge(deletions, blobs, links, before), held);
-        }
-    }
-
-    #[test]
-    fn a_collection_is_stored_flat_and_comes_back() {
-        let mut collection = Collection::new(Uuid::nil(), CollectRequest::default(), Timestamp::from_unix(7));
-        for stage in [Stage::Prune("acme".to_owned()), Stage::Sweep(9), Stage::Done] {
-            collection.stage = stage;
-            let stored = serde_json::to_value(&collection).unwrap();
-            assert_eq!(serde_json::from_value::<Collection>(stored).unwrap(), collection);
-        }
-        let request: CollectRequest = serde_json::from_str("{}").unwrap();
-        assert_eq!(request, CollectRequest::default());
-    }
-}
+mod tests;

@@ -5,8 +5,8 @@
 use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use moorage_domain::{
-    DigestListing, Dropped, FailureReason, Fallback, MediaType, Warning,
-    collection::{Held, Stage},
+    Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Warning,
+    collection::{Held, Skip, Stage},
     discovery::Skipped,
     lock::LockKind,
     mirror::RepositoryState,
@@ -206,11 +206,24 @@ names! {
     Stage {
         Prune("acme".into()) => {"stage": "prune", "after": "acme"},
         Sweep(7) => {"stage": "sweep", "after": 7},
+        Uploads => {"stage": "uploads"},
         Done => {"stage": "done"},
     }
     Held {
         TooMany { deletions: 3, blobs: 4 } => {"reason": "too_many", "deletions": 3, "blobs": 4},
         LinksShrank { links: 3, before: 9 } => {"reason": "links_shrank", "links": 3, "before": 9},
+    }
+    Skip {
+        Busy => {"reason": "busy"},
+        Unreadable { digest: Digest::sha256(b"") } => {
+            "reason": "unreadable",
+            "digest": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        },
+        Unknown => {"reason": "unknown"},
+        Recent => {"reason": "recent"},
+        TooLarge => {"reason": "too_large"},
+        TooLong => {"reason": "too_long"},
+        Failed => {"reason": "failed"},
     }
     Warning {
         DeletionsHeld { tags: 12, limit: 10, deselected: 5 } =>

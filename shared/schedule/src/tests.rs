@@ -115,7 +115,7 @@ async fn invocations_say_what_they_have_always_said() {
     let acme = "acme".parse().unwrap();
     invoker.order(&Task::Discover { organization: acme, trigger: Trigger::Continuation }).await.unwrap();
     let run_id = Some(uuid::Uuid::from_u128(1));
-    invoker.collect(CollectRequest { dry_run: true, force: false, run_id }).await.unwrap();
+    invoker.collect(CollectRequest { dry_run: true, run_id, ..CollectRequest::default() }).await.unwrap();
     let expected = ["invoke.sync_now", "invoke.discover", "invoke.collect"].map(golden);
     assert_eq!(*sent.lock().unwrap(), expected);
 }

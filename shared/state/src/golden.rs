@@ -223,7 +223,7 @@ async fn a_collectors_lease_is_written_as_it_was() {
         .then_output(|| UpdateItemOutput::builder().build());
     let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&rule]);
     let (holder, at) = (id(14), Timestamp::from_unix(1_790_000_000));
-    let taken = Table::new(client, "table").take_collector_lease(holder, at, Timestamp::from_unix(0)).await;
+    let taken = Table::new(client, "table").take_collector_lease(holder, None, at, Timestamp::from_unix(0)).await;
     assert!(taken.unwrap());
     assert_eq!(rule.num_calls(), 1);
 }

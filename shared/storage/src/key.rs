@@ -1,6 +1,7 @@
 //! The keys of the bucket: every object's is a variant of one enum.
 
 use moorage_domain::{Algorithm, Digest, RepositoryName, TagName};
+use uuid::Uuid;
 
 /// The registry's `rootdirectory`, as the start of every key: empty, or ending in a slash, and never beginning with one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum StorageKey<'a> {
     TagLink(&'a RepositoryName, &'a TagName),
     /// That a tag points or pointed to a manifest.
     TagIndexLink(&'a RepositoryName, &'a TagName, &'a Digest),
+    /// What a collection keeps from one invocation to the next: no part of the registry's layout.
+    Kept(Uuid),
 }
 
 impl StorageKey<'_> {
@@ -47,6 +50,7 @@ impl StorageKey<'_> {
             Self::TagIndexLink(repository, tag, digest) => {
                 format!("repositories/{repository}/_manifests/tags/{tag}/index/{}/link", path(digest))
             }
+            Self::Kept(collection) => format!("collections/{collection}"),
         };
         format!("{}docker/registry/v2/{path}", root.0)
     }
@@ -119,6 +123,7 @@ mod tests {
                 StorageKey::TagIndexLink(&repository, &tag, &digest),
                 format!("{v2}/repositories/lib/app/x/_manifests/tags/v1/index/sha256/{hex}/link"),
             ),
+            (StorageKey::Kept(Uuid::nil()), format!("{v2}/collections/00000000-0000-0000-0000-000000000000")),
         ] {
             assert_eq!(key.under(&root), expected);
         }

@@ -2,6 +2,8 @@
 
 mod blob;
 mod error;
+mod held;
+mod kept;
 mod key;
 mod link;
 mod list;
@@ -10,19 +12,22 @@ mod memory_permit;
 mod part;
 mod presign;
 mod repository;
+mod span;
 mod storage;
+mod survey;
 mod tag;
 mod upload;
 mod walk;
 
 pub use blob::{Present, Verified};
 pub use error::StorageError;
+pub use held::HeldLink;
 pub use key::{StorageKey, StorageRoot};
 pub use list::TagPage;
 pub use manifest::Stored;
 pub use memory_permit::MemoryPermit;
 pub use presign::Method;
 pub use storage::{Storage, s3_config};
-pub use tag::{Expected, Published};
+pub use tag::{Expected, Published, TagTarget};
 pub use upload::Upload;
 pub use walk::{Links, StoredBlob};

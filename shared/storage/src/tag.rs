@@ -36,11 +36,15 @@ pub enum Published {
     Moved,
 }
 
-/// A tag's link.
-struct Link {
-    digest: Digest,
-    /// Whether it is of another repository of the same name.
-    is_stray: bool,
+/// What a tag's link says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagTarget {
+    /// What the tag points to.
+    pub digest: Digest,
+    /// The link's entity tag: where that is the same, so is what the tag points to.
+    pub etag: String,
+    /// Whether a run of an earlier repository of the name has left it: nobody can pull it.
+    pub is_stray: bool,
 }
 
 impl Storage {
@@ -61,12 +65,13 @@ impl Storage {
         Ok(self.tag_link(repository, tag, owner).await?.map(|link| (link.digest, link.is_stray)))
     }
 
-    async fn tag_link(
+    /// What a tag's link says, and whether it is of another repository than `owner`, if that is to be told.
+    pub(crate) async fn tag_link(
         &self,
         repository: &RepositoryName,
         tag: &TagName,
         owner: Option<&Owner>,
-    ) -> Result<Option<Link>, StorageError> {
+    ) -> Result<Option<TagTarget>, StorageError> {
         let key = self.key(StorageKey::TagLink(repository, tag));
         let object = match self.client.get_object().bucket(&*self.bucket).key(&key).send().await {
             Ok(object) => object,
@@ -78,10 +83,11 @@ impl Storage {
             return Err(malformed());
         }
         let is_stray = owner.is_some_and(|owner| !is_of(owner, object.metadata()));
+        let etag = object.e_tag().unwrap_or_default().to_owned();
         let body = object.body.collect().await.map_err(|error| broken_off(&error))?;
         let bytes = body.into_bytes();
         let digest = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(malformed)?;
-        Ok(Some(Link { digest, is_stray }))
+        Ok(Some(TagTarget { digest, etag, is_stray }))
     }
 
     /// The entity tag of a tag's link, whoever has written it; nothing if there is none.

@@ -1,18 +1,24 @@
-//! The bucket from end to end, as a collector sees it: links by their keys, blobs by the start of their digest.
+//! What a collector does with links and blobs: lists them by their keys, and takes them away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::{MultipartUpload, Object};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Digest, Owner, RepositoryName, TagName, Timestamp};
 
 use crate::{
     Storage, StorageError,
     error::failed,
-    key::{StorageKey, repositories_prefix, repository_prefixes, shard_prefixes},
+    key::{StorageKey, repository_prefixes, shard_prefixes},
 };
 
 /// Objects in one `DeleteObjects`: S3's limit.
 const DELETE_BATCH: usize = 1_000;
+/// Uploads that are given up at once.
+const ABORTS_IN_FLIGHT: usize = 16;
 
 /// A blob or manifest in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,44 +47,6 @@ pub struct Links {
 }
 
 impl Storage {
-    /// The namespaces that have anything in the bucket.
-    pub async fn all_namespaces(&self) -> Result<Vec<String>, StorageError> {
-        let root = repositories_prefix(&self.root);
-        let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(&root).delimiter("/");
-        let (mut pages, mut names) = (list.into_paginator().send(), Vec::new());
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(failed)?;
-            let prefixes = page.common_prefixes().iter().filter_map(|prefix| prefix.prefix());
-            names.extend(prefixes.filter_map(|prefix| Some(prefix.strip_prefix(&root)?.strip_suffix('/')?.to_owned())));
-        }
-        Ok(names)
-    }
-
-    /// The repositories of a namespace that have anything in the bucket, and every digest that any of them links to, in no
-    /// order and as often as it is linked. A link whose key cannot be read belongs to nobody, and none of ours is so.
-    pub async fn linked(
-        &self,
-        namespace: &str,
-        mut visit: impl FnMut(Digest),
-    ) -> Result<BTreeSet<RepositoryName>, StorageError> {
-        let root = repositories_prefix(&self.root);
-        let mut repositories = BTreeSet::new();
-        self.each(&format!("{root}{namespace}/"), |object| {
-            let Some((repository, digest)) = object.key().and_then(|key| parse_link(key.strip_prefix(&root)?)) else {
-                return;
-            };
-            // Keys come sorted: most of them are of the repository before.
-            if let Some(repository) = repository
-                && repositories.last() != Some(&repository)
-            {
-                repositories.insert(repository);
-            }
-            digest.into_iter().for_each(&mut visit);
-        })
-        .await?;
-        Ok(repositories)
-    }
-
     /// Everything that one repository links to; of whichever that bore the name, if `owner` is none.
     pub async fn links(&self, repository: &RepositoryName, owner: Option<&Owner>) -> Result<Links, StorageError> {
         let [manifests, layers, _] = repository_prefixes(&self.root, repository);
@@ -114,9 +82,8 @@ impl Storage {
         Ok(links)
     }
 
-    /// All blobs whose hexadecimal value begins with this byte.
-    pub async fn blobs_of(&self, shard: u8) -> Result<Vec<StoredBlob>, StorageError> {
-        let mut blobs = Vec::new();
+    /// Visits all blobs whose hexadecimal value begins with this byte.
+    pub async fn each_blob_of(&self, shard: u8, mut visit: impl FnMut(StoredBlob)) -> Result<(), StorageError> {
         for (algorithm, prefix) in shard_prefixes(&self.root, shard) {
             self.each(&prefix, |object| {
                 let rest = object.key().and_then(|key| key.strip_prefix(&prefix)?.strip_suffix("/data"));
@@ -124,12 +91,12 @@ impl Storage {
                 let modified = object.last_modified().map(|moment| Timestamp::from_unix(moment.secs()));
                 if let (Some(digest), Some(modified)) = (digest, modified) {
                     let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-                    blobs.push(StoredBlob { digest, size, modified });
+                    visit(StoredBlob { digest, size, modified });
                 }
             })
             .await?;
         }
-        Ok(blobs)
+        Ok(())
     }
 
     /// Deletes a blob. The bucket's versions keep it for the retention time.
@@ -149,23 +116,24 @@ impl Storage {
         self.unlink(digests.iter().map(|digest| StorageKey::LayerLink(repository, digest))).await
     }
 
-    /// Gives up all uploads that began before a moment; tells how many.
-    pub async fn abort_uploads_before(&self, moment: Timestamp) -> Result<u64, StorageError> {
+    /// Gives up all uploads that began before a moment, some at a time, a page after the other until it is `end`; tells how
+    /// many, and whether these were all.
+    pub async fn abort_uploads_before(&self, moment: Timestamp, end: Instant) -> Result<(u64, bool), StorageError> {
         let prefix = crate::key::blobs_prefix(&self.root);
         let (mut aborted, mut markers) = (0, (None, None));
         loop {
             let list = self.client.list_multipart_uploads().bucket(&*self.bucket).prefix(&prefix);
             let list = list.set_key_marker(markers.0).set_upload_id_marker(markers.1);
             let page = list.send().await.map_err(failed)?;
-            for upload in page.uploads() {
-                let old = upload.initiated().is_some_and(|began| began.secs() < moment.unix());
-                let (Some(key), Some(id), true) = (upload.key(), upload.upload_id(), old) else { continue };
-                self.abort_key(key, id).await?;
-                aborted += 1;
-            }
+            let old = |upload: &&MultipartUpload| upload.initiated().is_some_and(|began| began.secs() < moment.unix());
+            let old = page.uploads().iter().filter(old).filter_map(|upload| Some((upload.key()?, upload.upload_id()?)));
+            let aborts = stream::iter(old).map(|(key, id)| self.abort_key(key, id)).buffer_unordered(ABORTS_IN_FLIGHT);
+            aborted += aborts.try_fold(0, async |count, ()| Ok(count + 1)).await?;
+            let more = page.is_truncated == Some(true);
             markers = (page.next_key_marker, page.next_upload_id_marker);
-            if page.is_truncated != Some(true) || markers.0.is_none() {
-                return Ok(aborted);
+            let all = !more || markers.0.is_none();
+            if all || Instant::now() >= end {
+                return Ok((aborted, all));
             }
         }
     }
@@ -190,41 +158,4 @@ impl Storage {
 
 fn digest(algorithm: &str, hex: &str) -> Option<Digest> {
     format!("{algorithm}:{hex}").parse().ok()
-}
-
-/// The repository of a key below `repositories/`, and the digest if it is a link that keeps a blob.
-fn parse_link(key: &str) -> Option<(Option<RepositoryName>, Option<Digest>)> {
-    let (name, rest) = key.split_once("/_layers/").or_else(|| key.split_once("/_manifests/"))?;
-    let parts: Vec<&str> = rest.split('/').collect();
-    let digest = match parts[..] {
-        ["revisions", algorithm, hex, "link"] | [algorithm, hex, "link"] => digest(algorithm, hex),
-        _ => None,
-    };
-    Some((name.parse().ok(), digest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_are_read_from_their_keys() {
-        let digest = Digest::sha256(b"");
-        let hex = digest.hex();
-        let repository = |name: &str| Some(name.parse::<RepositoryName>().unwrap());
-        for (key, expected) in [
-            (format!("a/b/_layers/sha256/{hex}/link"), Some((repository("a/b"), Some(digest.clone())))),
-            (
-                format!("a/b/c/_manifests/revisions/sha256/{hex}/link"),
-                Some((repository("a/b/c"), Some(digest.clone()))),
-            ),
-            ("a/b/_manifests/tags/v1/current/link".to_owned(), Some((repository("a/b"), None))),
-            (format!("a/b/_manifests/tags/v1/index/sha256/{hex}/link"), Some((repository("a/b"), None))),
-            (format!("lonely/_layers/sha256/{hex}/link"), Some((None, Some(digest.clone())))),
-            ("a/b/_uploads/x/data".to_owned(), None),
-            ("a/b".to_owned(), None),
-        ] {
-            assert_eq!(parse_link(&key), expected, "{key}");
-        }
-    }
 }

@@ -3,23 +3,28 @@
 //!
 //! The stack of these tests has a grace of two seconds and keeps past tags for eighteen.
 
+mod ended;
+mod slow;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_lambda::primitives::Blob;
-use moorage_domain::{Digest, Timestamp};
+use moorage_domain::{Digest, RepositoryName, Timestamp};
 use moorage_storage::{Storage, StorageRoot};
 use moorage_tests::{
     bucket, eventually,
     image::{self, Image, layer},
+    logs,
     registry::Registry,
+    seed,
     stack::Stack,
     world::{SYNC_LIMIT, World},
 };
@@ -55,6 +60,10 @@ async fn collect_all(stack: &Stack) {
     collect(stack, json!({})).await;
     tokio::time::sleep(GRACE).await;
     collect(stack, json!({})).await;
+}
+
+async fn bucket_delete(stack: &Stack, key: &str) {
+    stack.s3().delete_object().bucket(&stack.bucket).key(key).send().await.unwrap();
 }
 
 async fn is_there(stack: &Stack, content: &[u8]) -> bool {
@@ -244,8 +253,24 @@ async fn what_cannot_be_read_keeps_its_repository_whole() {
     assert_eq!(world.sync().await["tags_pruned"], 1);
     let put = stack.s3().put_object().bucket(&stack.bucket).key(bucket::blob_key(&stays.digest()));
     put.body(b"damaged".to_vec().into()).send().await.unwrap();
+    // Nobody can read what another one's tag points to: that repository is left alone, and keeps no other one waiting.
+    let other = World::new("malformed").await;
+    let link = format!("docker/registry/v2/repositories/{}/_manifests/tags/v1/current/link", other.repository);
+    seed::put(stack, &link, b"no digest".to_vec()).await;
     collect_all(stack).await;
     assert!(is_there(stack, &goes.blobs[1]).await, "nobody knows what the tag needs, so nothing goes");
+    let collection = collect(stack, json!({})).await;
+    let why = |repository: &RepositoryName| {
+        let skipped = collection["skipped"].as_array().unwrap();
+        skipped.iter().find(|it| it["repository"] == repository.as_str()).cloned()
+    };
+    let digest = stays.digest().to_string();
+    let unreadable = json!({"repository": world.repository, "reason": "unreadable", "digest": digest});
+    assert_eq!(why(&world.repository), Some(unreadable));
+    assert_eq!(why(&other.repository), Some(json!({"repository": other.repository, "reason": "failed"})));
+    let log = logs::lines(stack, &stack.gc_function, "garbage was collected").await;
+    assert!(log.iter().any(|line| line.contains(world.repository.as_str())), "its line names them");
+    bucket_delete(stack, &link).await;
     // Verify mends it, and then the garbage goes.
     assert_eq!(world.call(Method::POST, &world.mirror_path("/verify"), None).await.0, 202);
     world.wait_for(&["SUCCESS"]).await;
@@ -300,56 +325,6 @@ async fn sentences_that_a_killed_collector_left_are_taken_up() {
     bucket::check(stack, &world.repository).await;
 }
 
-/// JSON as the table has it.
-fn attribute(value: &Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(value) => AttributeValue::Bool(*value),
-        Value::Number(value) => AttributeValue::N(value.to_string()),
-        Value::String(value) => AttributeValue::S(value.clone()),
-        Value::Array(values) => AttributeValue::L(values.iter().map(attribute).collect()),
-        Value::Object(fields) => {
-            AttributeValue::M(fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect())
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_collection_goes_on_where_its_last_invocation_ended() {
-    let world = World::new("goes-on").await;
-    let stack = world.stack.clone();
-    let upstream = format!("http://{}", stack.upstream);
-    for tag in 0..10 {
-        small().push(&upstream, &world.path, &format!("t{tag}")).await;
-    }
-    world.create_mirror(&stack.upstream, json!({})).await;
-    assert_eq!(world.sync().await["status"], "SUCCESS");
-    let mut collection = collect(&stack, json!({"dry_run": true})).await;
-    // As if the time had been up half-way through the blobs.
-    collection["stage"] = json!("sweep");
-    collection["after"] = json!(128);
-    collection["ended_at"] = Value::Null;
-    let blobs = collection["blobs"].as_u64().unwrap();
-    let (id, started) = (collection["run_id"].as_str().unwrap(), collection["started_at"].as_i64().unwrap());
-    let put = aws_sdk_dynamodb::Client::new(&stack.aws).put_item().table_name(&stack.table);
-    let put = put.item("pk", AttributeValue::S("GARBAGE".into()));
-    let mut put = put.item("sk", AttributeValue::S(format!("COLLECTION#{started:012}#{id}")));
-    for (name, value) in collection.as_object().unwrap() {
-        put = put.item(name, attribute(value));
-    }
-    put.item("expires_at", AttributeValue::N((started + 86_400).to_string())).send().await.unwrap();
-    let done = collect(&stack, json!({"dry_run": true, "run_id": id})).await;
-    assert_eq!(
-        (&done["run_id"], &done["stage"], &done["invocations"]),
-        (&json!(id), &json!("done"), &json!(2)),
-        "{done}"
-    );
-    let keys = bucket::keys(&stack, "docker/registry/v2/blobs/sha256/").await;
-    let second_half = keys.iter().filter(|key| key["docker/registry/v2/blobs/sha256/".len()..] >= *"80").count();
-    assert_eq!(done["blobs"].as_u64().unwrap() - blobs, second_half as u64, "{done}");
-    assert!(done["ended_at"].is_number(), "{done}");
-}
-
 #[tokio::test]
 async fn uploads_that_nobody_finishes_are_given_up() {
     let stack = Stack::from_env().await;
@@ -360,8 +335,9 @@ async fn uploads_that_nobody_finishes_are_given_up() {
     let storage = Storage::new(stack.s3(), &stack.bucket, StorageRoot::new(""), 0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let at = |seconds: i64| Timestamp::from_unix(i64::try_from(now).unwrap() + seconds);
-    storage.abort_uploads_before(at(-60)).await.unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    storage.abort_uploads_before(at(-60), end).await.unwrap();
     assert_eq!(bucket::uploads(&stack, &digest).await, 1);
-    assert!(storage.abort_uploads_before(at(60)).await.unwrap() >= 1);
+    assert!(storage.abort_uploads_before(at(60), end).await.unwrap().0 >= 1);
     assert_eq!(bucket::uploads(&stack, &digest).await, 0);
 }

@@ -67,11 +67,17 @@ impl Rules {
     pub(crate) const ALL: Self = Self { generation: true, fresh_listing: true };
 }
 
+/// The most repositories of a model.
+const REPOSITORIES: usize = 4;
+
+/// Nothing was listed yet.
+const UNLISTED: Step = Step::List([false; REPOSITORIES]);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Step {
     Read,
-    /// The links of this repository are listed next: a listing has many pages.
-    List(usize),
+    /// The links of these repositories were listed: a listing has many pages, which come in any order.
+    List([bool; REPOSITORIES]),
     Judge,
     Delete,
     Forget,
@@ -90,7 +96,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// With so many collections before it.
     pub(crate) fn new(collections: u8, rules: Rules) -> Self {
-        let step = if rules.fresh_listing { Step::Read } else { Step::List(0) };
+        let step = if rules.fresh_listing { Step::Read } else { UNLISTED };
         Self { step, collections, read: None, linked: false }
     }
 
@@ -108,22 +114,36 @@ impl Collector {
         Some(self)
     }
 
-    /// Its next step, `links` being the repositories'; nothing if it is done.
-    pub(crate) fn step(mut self, bucket: &mut Bucket, links: &[bool], rules: Rules) -> Option<Self> {
+    /// What its next step may be, `links` being the repositories'; nothing if it is done.
+    pub(crate) fn steps(self, bucket: &Bucket, links: &[bool], rules: Rules) -> Vec<(Self, Bucket)> {
+        if let Step::List(listed) = self.step {
+            let open = (0..links.len()).filter(|at| !listed[*at]);
+            return open.map(|at| (self.list(listed, at, links, rules), *bucket)).collect();
+        }
+        let mut bucket = *bucket;
+        self.step(&mut bucket, rules).map(|collector| (collector, bucket)).into_iter().collect()
+    }
+
+    /// Lists one repository more.
+    fn list(mut self, mut listed: [bool; REPOSITORIES], at: usize, links: &[bool], rules: Rules) -> Self {
+        self.linked |= links[at];
+        listed[at] = true;
+        self.step = match (listed[..links.len()].contains(&false), rules.fresh_listing) {
+            (true, _) => Step::List(listed),
+            (false, true) => Step::Judge,
+            (false, false) => Step::Read,
+        };
+        self
+    }
+
+    fn step(mut self, bucket: &mut Bucket, rules: Rules) -> Option<Self> {
         let is_same = is_same(bucket.sentence, self.read) || !rules.generation;
         self.step = match self.step {
             Step::Read => {
                 self.read = bucket.sentence;
-                if rules.fresh_listing { Step::List(0) } else { Step::Judge }
+                if rules.fresh_listing { UNLISTED } else { Step::Judge }
             }
-            Step::List(at) => {
-                self.linked |= links[at];
-                match (at + 1 < links.len(), rules.fresh_listing) {
-                    (true, _) => Step::List(at + 1),
-                    (false, true) => Step::Judge,
-                    (false, false) => Step::Read,
-                }
-            }
+            Step::List(_) => return None,
             Step::Judge => self.judge(bucket, is_same),
             Step::Delete => {
                 bucket.blob = false;

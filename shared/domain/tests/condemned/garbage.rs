@@ -64,10 +64,14 @@ impl World {
         Some(self)
     }
 
-    fn collect(mut self, index: usize, without: Without) -> Option<Self> {
-        let links = [self.repository.link];
-        self.collectors[index] = self.collectors[index].step(&mut self.bucket, &links, without.collector())?;
-        Some(self)
+    fn collect(self, index: usize, without: Without) -> Vec<Self> {
+        let steps = self.collectors[index].steps(&self.bucket, &[self.repository.link], without.collector());
+        let world = |(collector, bucket)| {
+            let mut world = Self { bucket, ..self };
+            world.collectors[index] = collector;
+            world
+        };
+        steps.into_iter().map(world).collect()
     }
 
     fn kill(mut self, index: usize) -> Option<Self> {
@@ -80,7 +84,7 @@ impl explore::World for World {
     type Without = Without;
 
     fn next(self, without: Without) -> Vec<Self> {
-        let collectors = (0..2).filter_map(|index| self.collect(index, without));
+        let collectors = (0..2).flat_map(|index| self.collect(index, without));
         let killed = (0..2).filter_map(|index| self.kill(index));
         self.sync(without).into_iter().chain(collectors).chain(killed).collect()
     }
@@ -123,8 +127,8 @@ fn every_rule_is_needed() {
 fn garbage_goes_if_nobody_wants_it() {
     // Two collections of one collector, and a sync that never begins.
     let mut world = World::start(true, false, Without::Nothing);
-    while let Some(next) = world.collect(0, Without::Nothing) {
-        world = next;
+    while let Some(next) = world.collect(0, Without::Nothing).first() {
+        world = *next;
     }
     assert!(!world.bucket.blob && world.bucket.sentence.is_none());
 }
@@ -135,7 +139,7 @@ fn a_deletion_that_its_collector_has_left_keeps_no_sync_out() {
     for steps in [4, 5] {
         let mut world = World::start(true, true, Without::Nothing);
         for _ in 0..steps - 1 {
-            world = world.collect(0, Without::Nothing).unwrap();
+            world = world.collect(0, Without::Nothing)[0];
         }
         world = world.kill(0).expect("it deletes");
         assert_eq!(world.bucket.blob, steps == 4);

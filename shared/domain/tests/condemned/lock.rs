@@ -24,6 +24,8 @@ enum Without {
     LookAtTheLink,
     /// The name is free as soon as its purge is asked for.
     NameIsFreeAtLast,
+    /// The collector goes by what it saw before it had the lock.
+    LookUnderTheLock,
     /// What is taken while a purge is under way may be: the lock alone says so.
     RefuseWhatEnds,
 }
@@ -77,11 +79,13 @@ struct Actor {
     step: Step,
     /// What it has read: for a collector, whether a tag needs the link.
     read: bool,
+    /// What a collector saw before it had the lock: what a tag needed then is left alone.
+    seen: Option<bool>,
     /// It is about to send, having looked at its lock.
     sends: bool,
 }
 
-const IDLE: Actor = Actor { step: Step::Lock, read: false, sends: false };
+const IDLE: Actor = Actor { step: Step::Lock, read: false, seen: None, sends: false };
 
 /// Whose a tag is: of the repository, or of the next one of that name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,7 +149,8 @@ impl World {
             }
             self.lock = Some((who, Left::Enough));
         }
-        *self.actor(who) = Actor { step: Step::Look, ..IDLE };
+        let seen = self.actor(who).seen;
+        *self.actor(who) = Actor { step: Step::Look, seen, ..IDLE };
         Some(self)
     }
 
@@ -168,18 +173,23 @@ impl World {
                 self.is_free |= without == Without::NameIsFreeAtLast;
                 return Some(self);
             }
+            // It locks only what has garbage.
+            Step::Lock if who == Who::Prune && actor.seen.is_none() => {
+                self.prune.seen = Some(self.tag.is_some());
+            }
             Step::Lock => return self.lock(who, without),
             Step::Look => {
                 // A collector and the hand decide by what they see now; the sync has received everything.
                 let read = match who {
-                    Who::Prune => self.tag.is_some(),
+                    Who::Prune if without == Without::LookUnderTheLock => actor.seen == Some(true),
+                    Who::Prune => self.tag.is_some() || actor.seen == Some(true),
                     Who::Hand => self.link || without == Without::LookAtTheLink,
                     Who::Sync | Who::Creation | Who::Purge => true,
                 };
                 if who == Who::Sync {
                     self.link = true;
                 }
-                *self.actor(who) = Actor { step: Step::Send, read, sends: false };
+                *self.actor(who) = Actor { step: Step::Send, read, ..actor };
             }
             Step::Send if !actor.sends => {
                 if !self.may_send(who, without) {
@@ -233,6 +243,14 @@ impl World {
         Some(self)
     }
 
+    /// A collector or a purge prolongs its lock, as long as it is one.
+    fn prolong(mut self) -> Option<Self> {
+        let (who, left) = self.lock?;
+        let may = matches!(who, Who::Prune | Who::Purge) && left == Left::Little;
+        self.lock = Some((who, Left::Enough));
+        may.then_some(self)
+    }
+
     /// Time passes for the lock. A request that was begun with enough time ends before the lock does.
     fn pass(mut self, without: Without) -> Option<Self> {
         let (who, left) = self.lock?;
@@ -252,7 +270,7 @@ impl explore::World for World {
     fn next(self, without: Without) -> Vec<Self> {
         let actors = [Who::Prune, Who::Sync, Who::Hand, Who::Creation, Who::Purge];
         let steps = actors.map(|who| self.go_on(who, without));
-        steps.into_iter().chain([self.next_tenant(), self.pass(without)]).flatten().collect()
+        steps.into_iter().chain([self.next_tenant(), self.pass(without), self.prolong()]).flatten().collect()
     }
 
     fn is_broken(self) -> bool {
@@ -287,6 +305,7 @@ fn every_rule_is_needed() {
         Without::LookAtTheLock,
         Without::LookAtTheLink,
         Without::NameIsFreeAtLast,
+        Without::LookUnderTheLock,
         Without::RefuseWhatEnds,
     ] {
         assert!(explore(starts(), without).1, "{without:?} makes no difference");

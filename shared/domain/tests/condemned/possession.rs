@@ -133,10 +133,10 @@ impl World {
         Some(self)
     }
 
-    fn collect(mut self) -> Option<Self> {
+    fn collect(self) -> Vec<Self> {
         let links = [self.heir.0.link, self.claimant.0.link, self.first, self.stranger];
-        self.collector = self.collector.step(&mut self.bucket, &links, collector::Rules::ALL)?;
-        Some(self)
+        let steps = self.collector.steps(&self.bucket, &links, collector::Rules::ALL);
+        steps.into_iter().map(|(collector, bucket)| Self { collector, bucket, ..self }).collect()
     }
 }
 
@@ -144,8 +144,8 @@ impl explore::World for World {
     type Without = Without;
 
     fn next(self, without: Without) -> Vec<Self> {
-        let others = [self.prune(), self.claimant(without), self.collect()];
-        self.heir(without).into_iter().chain(others.into_iter().flatten()).collect()
+        let others = [self.prune(), self.claimant(without)].into_iter().flatten();
+        self.heir(without).into_iter().chain(others).chain(self.collect()).collect()
     }
 
     fn is_broken(self) -> bool {
@@ -197,8 +197,8 @@ fn a_blob_that_its_heir_does_not_want_goes_at_last() {
     while let Some(next) = world.claimant(Without::Nothing) {
         world = next;
     }
-    while let Some(next) = world.collect() {
-        world = next;
+    while let Some(next) = world.collect().first() {
+        world = *next;
     }
     assert!(!world.bucket.blob && world.bucket.sentence.is_none());
 }

@@ -9,14 +9,15 @@ use uuid::Uuid;
 
 use crate::{
     StateError, Table,
+    clock::moment,
     key::{Key, collections_pk, prefix},
     table::{Query, conditional},
 };
 
 /// How long collections are kept.
 const RETENTION: Duration = Duration::from_secs(62 * 86_400);
-/// Collections that are looked through for the last one that went through.
-const LOOK_BACK: i32 = 20;
+/// Collections that are read together: each may have some kilobytes of names.
+const PAGE: i32 = 20;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CollectionItem {
@@ -26,22 +27,25 @@ pub(crate) struct CollectionItem {
 }
 
 impl Table {
-    /// Takes the lease for `holder` until a moment, or prolongs it; tells whether nobody else holds it. It spares double
-    /// work: two collectors at once do no harm.
+    /// Takes the lease for `holder` until a moment, if nobody has it, or only `before`; tells whether that is so. What
+    /// hands over says whom it is left to, and whoever takes it over is somebody else: a request that comes twice finds it
+    /// taken. It spares double work: two collectors at once do no harm.
     pub async fn take_collector_lease(
         &self,
         holder: Uuid,
+        before: Option<Uuid>,
         until: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StateError> {
-        let number = |timestamp: Timestamp| AttributeValue::N(timestamp.unix().to_string());
+        let before = before.unwrap_or(holder);
         let update = self.update(Key::CollectorLease);
         let update = update
             .update_expression("SET holder = :holder, held_until = :until")
-            .condition_expression("attribute_not_exists(holder) OR holder = :holder OR held_until <= :now")
+            .condition_expression("attribute_not_exists(holder) OR holder = :before OR held_until <= :now")
             .expression_attribute_values(":holder", AttributeValue::S(holder.to_string()))
-            .expression_attribute_values(":until", number(until))
-            .expression_attribute_values(":now", number(now));
+            .expression_attribute_values(":before", AttributeValue::S(before.to_string()))
+            .expression_attribute_values(":until", moment(until))
+            .expression_attribute_values(":now", moment(now));
         match conditional(update).await {
             Ok(()) => Ok(true),
             Err(StateError::Conflict) => Ok(false),
@@ -65,11 +69,23 @@ impl Table {
         self.put(Key::Collection(collection.started_at, collection.run_id), &item).await
     }
 
-    /// The last collections, newest first.
-    pub async fn collections(&self) -> Result<Vec<Collection>, StateError> {
-        let pk = collections_pk();
-        let query = Query { pk, prefix: prefix::COLLECTION, newest_first: true, limit: Some(LOOK_BACK), after: None };
-        let page = self.page::<CollectionItem>(query).await?;
-        Ok(page.items.into_iter().map(|item| item.collection).collect())
+    /// The newest collection that `wanted` takes, of all that are kept.
+    pub async fn newest_collection(
+        &self,
+        wanted: impl Fn(&Collection) -> bool,
+    ) -> Result<Option<Collection>, StateError> {
+        let mut after = None;
+        loop {
+            let pk = collections_pk();
+            let query = Query { pk, prefix: prefix::COLLECTION, newest_first: true, limit: Some(PAGE), after };
+            let page = self.page::<CollectionItem>(query).await?;
+            if let Some(found) = page.items.into_iter().map(|item| item.collection).find(&wanted) {
+                return Ok(Some(found));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(None);
+            }
+        }
     }
 }

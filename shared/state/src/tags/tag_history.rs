@@ -1,6 +1,6 @@
 //! What tags pointed to before they were moved or deleted. It is written with the tag itself, so that nobody forgets it.
 
-use moorage_domain::{PastTag, RepositoryName, TagName, Timestamp, plan::HeldTag};
+use moorage_domain::{Digest, PastTag, RepositoryName, TagName, Timestamp, plan::HeldTag};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -49,6 +49,27 @@ impl Table {
         let is_all = page.next.is_none() && i32::try_from(page.items.len()).is_ok_and(|count| count <= FEW);
         let current = page.items.into_iter().filter(|item| item.expires_at > now);
         Ok(is_all.then(|| current.map(|item| item.past).collect()))
+    }
+
+    /// Visits what tags were, all of it, page by page: the digests of what they pointed to.
+    pub async fn each_past_digest(
+        &self,
+        repository: &RepositoryName,
+        now: Timestamp,
+        mut visit: impl FnMut(Digest),
+    ) -> Result<(), StateError> {
+        let mut after = None;
+        loop {
+            let (pk, prefix) = (repository_pk(repository), prefix::PAST_TAG);
+            let page =
+                self.page::<PastTagItem>(Query { pk, prefix, newest_first: true, limit: Some(PAGE), after }).await?;
+            let current = page.items.into_iter().filter(|item| item.expires_at > now);
+            current.for_each(|item| visit(item.past.digest));
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// The past of the tags that `wanted` picks, the latest beginning first: at most `most` entries.

@@ -1,0 +1,87 @@
+"""A collection of many repositories, in an S3 of its own (`tests/src/bin/shelf`) that takes its time."""
+import contextlib
+import json
+import pathlib
+import time
+import urllib.request
+
+import servers
+from measure import ROOT, cpu_of, peak_of, processes
+
+# Items of one write to the table: DynamoDB's limit.
+BATCH = 25
+
+
+def run(bed, code, repositories, tags, delay_ms, most_seconds):
+    """Seconds, the collection as it ended or as far as it is, what S3 was asked, and processor and memory."""
+    namespace = f"collect{int(time.time())}"
+    known(bed, namespace, repositories)
+    port = servers.free_port()
+    command = [str(ROOT / "target/release/moorage-shelf"), f"127.0.0.1:{port}", str(delay_ms), namespace,
+               str(repositories), str(tags)]
+    shelf = servers.start(bed.folder, f"shelf-{port}", command)
+    url = f"http://127.0.0.1:{port}"
+    servers.wait(shelf, "shelf", f"{url}/_counts", bed.folder)
+    try:
+        with collector(bed, code, url):
+            began = time.monotonic()
+            request = json.dumps({"run_id": None}).encode()
+            bed.client("lambda").invoke(FunctionName=name(bed), InvocationType="Event", Payload=request)
+            ended = wait(bed, began, most_seconds)
+            took, pids = time.monotonic() - began, list(processes(name(bed)))
+            used = sum(cpu_of(pids).values()), max(map(peak_of, pids), default=0)
+        with urllib.request.urlopen(f"{url}/_counts") as answer:
+            return took, ended, json.load(answer), used
+    finally:
+        shelf.terminate()
+        shelf.wait()
+
+
+def name(bed):
+    return bed.env["MOORAGE_GC_FUNCTION"]
+
+
+def known(bed, namespace, repositories):
+    """Makes the repositories, straight in the table: copies of one that the API has made."""
+    bed.call("POST", "organization/", {"name": namespace})
+    body = {"namespace": namespace, "repository": "r00000", "visibility": "private", "description": "", "repo_kind": "image"}
+    bed.call("POST", "repository", body)
+    dynamodb, table = bed.client("dynamodb"), bed.env["MOORAGE_TABLE"]
+    key = {"pk": {"S": f"NS#{namespace}"}, "sk": {"S": "REPOSITORY#r00000"}}
+    item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+    names = [f"r{number:05}" for number in range(1, repositories)]
+    for at in range(0, len(names), BATCH):
+        items = [{**item, "sk": {"S": f"REPOSITORY#{it}"}, "repository": {"S": f"{namespace}/{it}"}}
+                 for it in names[at:at + BATCH]]
+        dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": it}} for it in items]})
+
+
+@contextlib.contextmanager
+def collector(bed, code, url):
+    """The collector's function with this code, and that S3."""
+    client = bed.client("lambda")
+    before = client.get_function_configuration(FunctionName=name(bed))
+    variables = before["Environment"]["Variables"]
+    client.update_function_code(FunctionName=name(bed), ZipFile=pathlib.Path(code).read_bytes())
+    client.update_function_configuration(
+        FunctionName=name(bed), Environment={"Variables": {**variables, "AWS_ENDPOINT_URL_S3": url}})
+    try:
+        yield
+    finally:
+        client.update_function_configuration(FunctionName=name(bed), Environment={"Variables": variables})
+        own = (ROOT / "target/lambda-release/gc.zip").read_bytes()
+        client.update_function_code(FunctionName=name(bed), ZipFile=own)
+
+
+def wait(bed, began, most_seconds):
+    """The newest collection when it has ended, or when it has taken too long."""
+    query = {
+        "TableName": bed.env["MOORAGE_TABLE"], "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+        "ExpressionAttributeValues": {":pk": {"S": "GARBAGE"}, ":sk": {"S": "COLLECTION#"}},
+        "ScanIndexForward": False, "Limit": 1, "ConsistentRead": True}
+    while True:
+        items = bed.client("dynamodb").query(**query)["Items"]
+        ended = {key: next(iter(value.values())) for key, value in items[0].items()} if items else {}
+        if ended.get("stage") == "done" or time.monotonic() - began > most_seconds:
+            return {"duration_ms": 0, **ended}
+        time.sleep(0.5)
