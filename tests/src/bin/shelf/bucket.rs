@@ -123,13 +123,14 @@ impl Bucket {
             last.clone_from(key);
             from = Bound::Excluded(key.clone());
         };
-        let folders: String =
-            folders.iter().map(|it| format!("<CommonPrefixes><Prefix>{it}</Prefix></CommonPrefixes>")).collect();
+        for folder in &folders {
+            let _ = write!(contents, "<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>");
+        }
         let token =
             if truncated { format!("<NextContinuationToken>{last}</NextContinuationToken>") } else { String::new() };
         format!(
             "<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{token}<KeyCount>{count}</KeyCount>{contents}\
-             {folders}</ListBucketResult>"
+             </ListBucketResult>"
         )
     }
 }
