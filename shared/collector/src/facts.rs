@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn digests(numbers: &[u8]) -> Digests {
-        let of = |n: &u8| Digest::of(if n % 3 == 0 { Algorithm::Sha512 } else { Algorithm::Sha256 }, &[*n]);
+        let of = |n: &u8| Digest::of(if n.is_multiple_of(3) { Algorithm::Sha512 } else { Algorithm::Sha256 }, &[*n]);
         numbers.iter().map(of).collect::<Vec<_>>().iter().collect()
     }
 

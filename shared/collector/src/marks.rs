@@ -88,7 +88,7 @@ mod tests {
 
     fn digest(n: u32) -> Digest {
         // Some are by the other algorithm.
-        Digest::of(if n % 10 == 0 { Algorithm::Sha512 } else { Algorithm::Sha256 }, &n.to_be_bytes())
+        Digest::of(if n.is_multiple_of(10) { Algorithm::Sha512 } else { Algorithm::Sha256 }, &n.to_be_bytes())
     }
 
     #[test]
@@ -116,7 +116,9 @@ mod tests {
             let (mut first, mut judged) = (0u8, BTreeSet::new());
             loop {
                 let mut marks = Marks::new(first, u8::MAX, most);
-                added.iter().for_each(|n| marks.add(digest(*n)));
+                for n in &added {
+                    marks.add(digest(*n));
+                }
                 marks.thin_out();
                 prop_assert_eq!(marks.links(), added.len() as u64);
                 prop_assert!(marks.sha256.len() + marks.others.len() <= most || marks.last() == first);

@@ -115,12 +115,12 @@ impl Collector {
     }
 
     /// What its next step may be, `links` being the repositories'; nothing if it is done.
-    pub(crate) fn steps(self, bucket: &Bucket, links: &[bool], rules: Rules) -> Vec<(Self, Bucket)> {
+    pub(crate) fn steps(self, bucket: Bucket, links: &[bool], rules: Rules) -> Vec<(Self, Bucket)> {
         if let Step::List(listed) = self.step {
             let open = (0..links.len()).filter(|at| !listed[*at]);
-            return open.map(|at| (self.list(listed, at, links, rules), *bucket)).collect();
+            return open.map(|at| (self.list(listed, at, links, rules), bucket)).collect();
         }
-        let mut bucket = *bucket;
+        let mut bucket = bucket;
         self.step(&mut bucket, rules).map(|collector| (collector, bucket)).into_iter().collect()
     }
 
@@ -143,7 +143,6 @@ impl Collector {
                 self.read = bucket.sentence;
                 if rules.fresh_listing { UNLISTED } else { Step::Judge }
             }
-            Step::List(_) => return None,
             Step::Judge => self.judge(bucket, is_same),
             Step::Delete => {
                 bucket.blob = false;
@@ -156,7 +155,7 @@ impl Collector {
                 Step::Next
             }
             Step::Next if self.collections > 1 => return Some(Self::new(self.collections - 1, rules)),
-            Step::Next | Step::Gone => return None,
+            Step::List(_) | Step::Next | Step::Gone => return None,
         };
         Some(self)
     }

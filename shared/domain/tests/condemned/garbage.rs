@@ -65,7 +65,7 @@ impl World {
     }
 
     fn collect(self, index: usize, without: Without) -> Vec<Self> {
-        let steps = self.collectors[index].steps(&self.bucket, &[self.repository.link], without.collector());
+        let steps = self.collectors[index].steps(self.bucket, &[self.repository.link], without.collector());
         let world = |(collector, bucket)| {
             let mut world = Self { bucket, ..self };
             world.collectors[index] = collector;

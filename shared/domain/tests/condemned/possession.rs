@@ -135,8 +135,8 @@ impl World {
 
     fn collect(self) -> Vec<Self> {
         let links = [self.heir.0.link, self.claimant.0.link, self.first, self.stranger];
-        let steps = self.collector.steps(&self.bucket, &links, collector::Rules::ALL);
-        steps.into_iter().map(|(collector, bucket)| Self { collector, bucket, ..self }).collect()
+        let steps = self.collector.steps(self.bucket, &links, collector::Rules::ALL);
+        steps.into_iter().map(|(collector, bucket)| Self { bucket, collector, ..self }).collect()
     }
 }
 

@@ -23,7 +23,7 @@ fn list(keys: &BTreeSet<String>, request: &ListObjectsV2Input, page: usize) -> L
     let start = request.continuation_token().or(request.start_after()).unwrap_or_default();
     let (mut objects, mut folders, mut last, mut more) = (Vec::new(), BTreeSet::new(), String::new(), false);
     for key in keys.iter().filter(|key| key.starts_with(prefix) && key.as_str() > start) {
-        let folder = request.delimiter().and_then(|it| Some(&key[..prefix.len() + key[prefix.len()..].find(it)? + 1]));
+        let folder = request.delimiter().and_then(|it| Some(&key[..=prefix.len() + key[prefix.len()..].find(it)?]));
         if folder.is_some_and(|folder| folders.contains(folder) || start.starts_with(folder)) {
             continue;
         }
@@ -80,7 +80,9 @@ async fn all_repositories_and_all_their_links_are_found_however_they_are_named()
         let found = Mutex::new(BTreeMap::new());
         let visit = |some: Vec<Digest>| {
             let mut found = found.lock().unwrap();
-            some.into_iter().for_each(|digest| *found.entry(digest).or_insert(0) += 1);
+            for digest in some {
+                *found.entry(digest).or_insert(0) += 1;
+            }
         };
         storage.each_link(visit).await.unwrap();
         assert_eq!(*found.lock().unwrap(), digests, "each as often as it is linked, {page}");

@@ -25,7 +25,8 @@ async fn put(world: &World, repository: &RepositoryName, image: &Image) {
 /// Collects with little time and slow S3. Returns what the first invocation said, and the collection's item when it has
 /// ended.
 async fn collect_slowly(stack: &Stack) -> (Value, BTreeMap<String, AttributeValue>) {
-    slow_collector(stack, DELAY, SECONDS, async {
+    // Boxed: it holds the state of all that is waited for.
+    Box::pin(slow_collector(stack, DELAY, SECONDS, async {
         let first = collect(stack, json!({})).await;
         let (id, started) = (first["run_id"].as_str().unwrap(), first["started_at"].as_i64().unwrap());
         let key = Key("GARBAGE".to_owned(), format!("COLLECTION#{started:012}#{id}"));
@@ -35,7 +36,7 @@ async fn collect_slowly(stack: &Stack) -> (Value, BTreeMap<String, AttributeValu
         })
         .await;
         (first, ended.into_iter().collect())
-    })
+    }))
     .await
 }
 
