@@ -1,6 +1,6 @@
 # What can be done here. Each recipe is a script or a tool; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down demo test bench lint advisories deploy clean
+.PHONY: help setup build up down demo test bench crash lint advisories deploy clean
 
 PYTHON := target/venv/bin/python
 
@@ -27,6 +27,9 @@ test: build ## run every test against a stack of its own
 
 bench: setup ## the benchmarks, one table; CASES="small layer" for some of them
 	@tests/bench/run.sh $(CASES)
+
+crash: build ## kill everything at random moments, twice: SEEDS=10000
+	@CRASH_SEEDS=$(or $(SEEDS),1000) tests/run.sh crash::
 
 lint: ## formatting, clippy, dependencies, template
 	@.ci/lint

@@ -12,6 +12,7 @@ import json
 import os
 import re
 
+import forks
 from ministack.core import iam_actions, iam_evaluator
 
 PARTITION_KEY = "pk"
@@ -142,6 +143,8 @@ def main():
     ):
         for replacement in replacements:
             setattr(module, replacement.__name__, replacement)
+    if forks_socket := os.environ.get("MOORAGE_EMULATOR_FORKS"):
+        forks.listen(forks_socket)
     from ministack.app import main as serve
 
     serve()

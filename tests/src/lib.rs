@@ -9,13 +9,17 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub mod aws;
 pub mod bucket;
 pub mod client;
 pub mod counted;
 pub mod document;
+pub mod fork;
+pub mod function;
 pub mod hostile;
 pub mod image;
 pub mod invoke;
+pub mod lab;
 pub mod limited;
 pub mod logs;
 pub mod organization_mirror;

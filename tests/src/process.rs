@@ -4,6 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -31,6 +32,31 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A child that anybody may end at once.
+#[derive(Debug, Clone)]
+pub struct Killable(Arc<Mutex<Child>>);
+
+impl Killable {
+    /// Starts a command.
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; run `make build`"));
+        Self(Arc::new(Mutex::new(child)))
+    }
+
+    /// Ends it, without a chance to do anything more.
+    pub fn kill(&self) {
+        let mut child = self.0.lock().unwrap();
+        // It may have ended by itself.
+        child.kill().ok();
+        child.wait().ok();
+    }
+
+    /// Whether it has ended.
+    pub fn is_dead(&self) -> bool {
+        self.0.lock().unwrap().try_wait().is_ok_and(|ended| ended.is_some())
     }
 }
 

@@ -53,6 +53,38 @@ pub async fn set<const N: usize>(stack: &Stack, key: &Key, attributes: [(&str, A
     update.update_expression(format!("SET {}", assignments.join(", "))).send().await.unwrap();
 }
 
+/// Until when something lasts, in Unix seconds: claims, locks, leases, sentences, slots, and whatever is kept for a while.
+const MOMENTS: [&str; 8] = [
+    "sync_expiration_date",
+    "sync_left_until",
+    "left_until",
+    "lock_until",
+    "held_until",
+    "since",
+    "until",
+    "expires_at",
+];
+
+/// Lets so much time pass, as far as anything in the table lasts.
+pub async fn let_pass(stack: &Stack, by: Duration) {
+    let client = Client::new(&stack.aws);
+    let mut items = client.scan().table_name(&stack.table).into_paginator().items().send();
+    while let Some(item) = items.next().await {
+        let item = item.unwrap();
+        let moments: Vec<&str> = MOMENTS.into_iter().filter(|name| item.contains_key(*name)).collect();
+        if moments.is_empty() {
+            continue;
+        }
+        let earlier: Vec<String> = moments.iter().map(|name| format!("#{name} = #{name} - :by")).collect();
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), item[name].clone()));
+        let update = client.update_item().table_name(&stack.table).set_key(Some(key.into()));
+        let update = update.update_expression(format!("SET {}", earlier.join(", ")));
+        let update = update.expression_attribute_values(":by", AttributeValue::N(by.as_secs().to_string()));
+        let update = moments.iter().fold(update, |it, name| it.expression_attribute_names(format!("#{name}"), *name));
+        update.send().await.unwrap();
+    }
+}
+
 /// Deletes an item.
 pub async fn delete(stack: &Stack, key: &Key) {
     let delete = Client::new(&stack.aws).delete_item().table_name(&stack.table).set_key(Some(key.attributes()));

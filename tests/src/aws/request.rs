@@ -1,0 +1,82 @@
+//! What is asked of AWS, as far as a plan needs to know.
+
+use std::fmt;
+
+use hyper::{Method, http::request::Parts};
+
+/// A service of AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// The table.
+    DynamoDb,
+    /// The bucket.
+    S3,
+    /// Functions.
+    Lambda,
+    /// Schedules.
+    Scheduler,
+    /// The key.
+    Kms,
+    /// The stack's secrets.
+    SecretsManager,
+    /// Any other.
+    Other,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Which one it is, from 1.
+    pub number: usize,
+    /// Of whom it is asked.
+    pub service: Service,
+    /// What is asked, in the service's own words.
+    pub operation: String,
+    /// What it is about: a path in the bucket, a function.
+    pub target: String,
+    /// Whether it changes anything.
+    pub writes: bool,
+}
+
+impl Request {
+    /// Reads a request's head.
+    pub fn read(number: usize, head: &Parts) -> Self {
+        let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
+        let named = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        if let Some((service, operation)) = named.and_then(|named| named.split_once('.')) {
+            let service = match service {
+                "TrentService" => Service::Kms,
+                "secretsmanager" => Service::SecretsManager,
+                service if service.starts_with("DynamoDB") => Service::DynamoDb,
+                _ => Service::Other,
+            };
+            let writes =
+                ["Put", "Update", "Delete", "TransactWrite", "BatchWrite"].iter().any(|it| operation.starts_with(it));
+            return Self { number, service, operation: operation.to_owned(), target: String::new(), writes };
+        }
+        if let Some(function) = path.strip_prefix("/2015-03-31/functions/") {
+            let name = function.split('/').next().unwrap_or_default();
+            let name = name.rsplit("%3A").next().and_then(|name| name.rsplit(':').next()).unwrap_or(name);
+            return Self {
+                number,
+                service: Service::Lambda,
+                operation: "Invoke".to_owned(),
+                target: name.to_owned(),
+                writes: true,
+            };
+        }
+        let service = if path.starts_with("/schedule") { Service::Scheduler } else { Service::S3 };
+        let detail = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+        let detail: Vec<&str> =
+            detail.filter(|name| ["uploads", "uploadId", "partNumber", "list-type", "delete"].contains(name)).collect();
+        let operation = format!("{} {}", head.method, detail.join(" ")).trim_end().to_owned();
+        let writes = ![Method::GET, Method::HEAD].contains(&head.method);
+        Self { number, service, operation, target: path.to_owned(), writes }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {} {}", self.number, self.service, self.operation, self.target)
+    }
+}
