@@ -187,30 +187,6 @@ async fn a_registry_that_refuses_ranges_alone_for_long_is_left_alone_once() {
     }
 }
 
-#[tokio::test]
-async fn a_registry_that_refuses_the_lists_of_referrers_alone_for_long_is_asked_for_all_else() {
-    let long = [("retry-after", "3600".to_owned()), ("ratelimit", "\"a\";r=0;t=3600".to_owned())];
-    for (code, header) in [(429, &long[0]), (503, &long[0]), (429, &long[1])] {
-        let header = header.clone();
-        let own = Server::start(move |_, seen| {
-            if seen.path.contains("/referrers/") { status(code, vec![header.clone()]) } else { ok(MANIFEST) }
-        })
-        .await;
-        let meter = Meter::default();
-        let registry = open(&own, meter.clone(), &[]);
-        let error = registry.referrers(&manifest()).await.unwrap_err();
-        assert_eq!((error.reason(), meter.counts().retries), (FailureReason::RateLimited, 0), "{code}: {error}");
-        assert_eq!(registry.manifest(&manifest(), None).await.unwrap(), MANIFEST, "{code}: the image still comes");
-    }
-    // What the registry wants of all requests holds for the lists, too.
-    let own = Server::start(move |_, _| status(429, vec![("retry-after", "3600".to_owned())])).await;
-    let meter = Meter::default();
-    let registry = open(&own, meter.clone(), &[]);
-    registry.manifest(&manifest(), None).await.unwrap_err();
-    let (asked, error) = (meter.counts().requests, registry.referrers(&manifest()).await.unwrap_err());
-    assert_eq!((error.reason(), meter.counts().requests), (FailureReason::RateLimited, asked), "{error}");
-}
-
 /// What a run goes on with once it has waited.
 fn waited(meter: &Meter) -> Meter {
     let limit = meter.limit();
