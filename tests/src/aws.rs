@@ -8,7 +8,10 @@ pub mod request;
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -145,6 +148,11 @@ impl Inner {
                 self.pass_on(&request, head, body).await?;
                 Err(self.kill())
             }
+            Fault::FreezeBefore => Err(self.freeze()),
+            Fault::FreezeAfter => {
+                self.pass_on(&request, head, body).await?;
+                Err(self.freeze())
+            }
             Fault::LoseRequest => Err(lost()),
             Fault::LoseAnswer => {
                 self.pass_on(&request, head, body).await?;
@@ -165,6 +173,13 @@ impl Inner {
     fn kill(&self) -> io::Error {
         if let Some(victim) = self.victim.lock().unwrap().as_ref() {
             victim.kill();
+        }
+        lost()
+    }
+
+    fn freeze(&self) -> io::Error {
+        if let Some(victim) = self.victim.lock().unwrap().as_ref() {
+            victim.freeze();
         }
         lost()
     }
@@ -214,6 +229,15 @@ impl Inner {
 
 fn lost() -> io::Error {
     io::Error::from(io::ErrorKind::ConnectionReset)
+}
+
+/// A plan of one fault: the first request of this kind suffers it.
+pub fn first(fault: Fault, is_it: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Plan {
+    let is_done = AtomicBool::new(false);
+    Box::new(move |request| {
+        let is_now = is_it(request) && !is_done.swap(true, Ordering::SeqCst);
+        if is_now { fault } else { Fault::None }
+    })
 }
 
 /// A plan by chance: of a thousand requests, so many suffer one of the faults; which, the seed says.

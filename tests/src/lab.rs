@@ -2,6 +2,7 @@
 //! starts by itself: schedules fire and asynchronous invocations arrive when the test says so.
 
 pub mod gateway;
+pub mod running;
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::running::Running;
 use crate::{
     aws::{Aws, Invocation, Plan, request::Request},
     fork::Fork,
@@ -47,6 +49,10 @@ struct Inner {
     folder: TempDir,
     /// What AWS does to the next invocation.
     next: Mutex<Option<Plan>>,
+    /// The time that invocations have, and what AWS does to each.
+    slow: Mutex<Option<(Duration, fn() -> Plan)>>,
+    /// The namespace that everything is about.
+    only: Mutex<Option<String>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -80,7 +86,16 @@ impl Lab {
         }
         let folder = tempfile::tempdir().unwrap();
         let proxies = Mutex::new(vec![honest.clone()]);
-        let inner = Arc::new(Inner { fork, honest, proxies, variables, folder, next: Mutex::default() });
+        let inner = Arc::new(Inner {
+            fork,
+            honest,
+            proxies,
+            variables,
+            folder,
+            next: Mutex::default(),
+            slow: Mutex::default(),
+            only: Mutex::default(),
+        });
         let calls = AbortOnDropHandle::new(tokio::spawn(deliver_calls(Arc::clone(&inner))));
         let (url, gateway) = gateway::listen(inner.start(&original.api_function, &inner.honest.url).await).await;
         let stack = Stack { url, aws, ..original.clone() };
@@ -94,7 +109,23 @@ impl Lab {
 
     /// As [`Self::invoke`], with so much time.
     pub async fn invoke_within(&self, function: &str, event: &Value, plan: Plan, within: Duration) -> Ended {
-        self.inner.invoke(function, event, plan, within).await
+        self.inner.begin(function, event, plan, within).await.end().await
+    }
+
+    /// As [`Self::invoke_within`], beside the test.
+    pub async fn begin(&self, function: &str, event: &Value, plan: Plan, within: Duration) -> Running {
+        self.inner.begin(function, event, plan, within).await
+    }
+
+    /// Leaves alone what other tests have left in the stack: of the sync function's invocations and of the schedules only
+    /// those happen that have this namespace in what they are told.
+    pub fn only(&self, namespace: &str) {
+        *self.inner.only.lock().unwrap() = Some(namespace.to_owned());
+    }
+
+    /// From now on untroubled invocations have so much time, and AWS goes by a plan of this kind.
+    pub fn slow_down(&self, within: Duration, plan: fn() -> Plan) {
+        *self.inner.slow.lock().unwrap() = Some((within, plan));
     }
 
     /// Has AWS go by `plan` for the next of the invocations that are untroubled else.
@@ -140,23 +171,27 @@ impl Lab {
         let mut fired = 0;
         for name in names {
             let schedule = scheduler.get_schedule().group_name(group).name(&name).send().await.unwrap();
-            if !schedule.schedule_expression().unwrap_or_default().starts_with("at(") {
+            let is_once = schedule.schedule_expression().unwrap_or_default().starts_with("at(");
+            let input = serde_json::from_str(schedule.target().unwrap().input().unwrap()).unwrap();
+            if !is_once || !self.inner.concerns(&self.stack.sync_function, &input) {
                 continue;
             }
             fired += 1;
             scheduler.delete_schedule().group_name(group).name(&name).send().await.unwrap();
-            let input = serde_json::from_str(schedule.target().unwrap().input().unwrap()).unwrap();
             self.inner.run(&self.stack.sync_function, &input).await;
         }
         fired
     }
 
-    /// Delivers and fires until there is nothing left to do.
-    pub async fn settle(&self) {
+    /// Delivers and fires until there is nothing left to do. Returns how many invocations that were.
+    pub async fn settle(&self) -> usize {
+        let mut all = 0;
         for _ in 0..MAX_EVENTS {
-            if self.deliver_events().await + self.fire_once_schedules().await == 0 {
-                return;
+            let some = self.deliver_events().await + self.fire_once_schedules().await;
+            if some == 0 {
+                return all;
             }
+            all += some;
         }
         panic!("it never ends");
     }
@@ -175,19 +210,23 @@ impl Inner {
         Function::start(binary, &variables, self.folder.path()).await
     }
 
-    async fn invoke(&self, function: &str, event: &Value, plan: Plan, within: Duration) -> Ended {
+    async fn begin(&self, function: &str, event: &Value, plan: Plan, within: Duration) -> Running {
         let aws = Aws::before(&self.fork.endpoint, Duration::ZERO, plan).await;
         self.proxies.lock().unwrap().push(aws.clone());
         let process = self.start(function, &aws.url).await;
         aws.aim_at(process.process());
-        let outcome = process.invoke(event, within).await;
-        Ended { outcome, asked: aws.seen(), log: process.log() }
+        Running::of(process, aws, event.clone(), within)
     }
 
     async fn run(&self, function: &str, event: &Value) -> Outcome {
         let plan = self.next.lock().unwrap().take();
-        if let Some(plan) = plan {
-            return self.invoke(function, event, plan, WITHIN).await.outcome;
+        let slow = || self.slow.lock().unwrap().map(|(within, plan)| (plan(), within));
+        if let Some((plan, within)) = plan.map(|plan| (plan, WITHIN)).or_else(slow) {
+            let ended = self.begin(function, event, plan, within).await.end().await;
+            if ended.outcome == Outcome::TimedOut {
+                eprintln!("{function} {event}: not within {within:?}\n{}", ended.log);
+            }
+            return ended.outcome;
         }
         let process = self.start(function, &self.honest.url).await;
         let outcome = process.invoke(event, WITHIN).await;
@@ -198,7 +237,17 @@ impl Inner {
     }
 
     fn next_event(&self) -> Option<Invocation> {
-        self.proxies.lock().unwrap().iter().find_map(Aws::next_event)
+        loop {
+            let event = self.proxies.lock().unwrap().iter().find_map(Aws::next_event)?;
+            if self.concerns(&event.function, &event.payload) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn concerns(&self, function: &str, payload: &Value) -> bool {
+        let only = self.only.lock().unwrap();
+        !function.ends_with("-sync") || only.as_ref().is_none_or(|only| payload.to_string().contains(only.as_str()))
     }
 
     fn next_call(&self) -> Option<Invocation> {

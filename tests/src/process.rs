@@ -4,7 +4,10 @@ use std::{
     fs,
     net::TcpListener,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,20 +38,23 @@ impl Drop for Server {
     }
 }
 
-/// A child that anybody may end at once.
+/// A child that anybody may end at once, or freeze for a while.
 #[derive(Debug, Clone)]
-pub struct Killable(Arc<Mutex<Child>>);
+pub struct Killable {
+    child: Arc<Mutex<Child>>,
+    is_frozen: Arc<AtomicBool>,
+}
 
 impl Killable {
     /// Starts a command.
     pub fn start(command: &mut Command) -> Self {
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}; run `make build`"));
-        Self(Arc::new(Mutex::new(child)))
+        Self { child: Arc::new(Mutex::new(child)), is_frozen: Arc::default() }
     }
 
     /// Ends it, without a chance to do anything more.
     pub fn kill(&self) {
-        let mut child = self.0.lock().unwrap();
+        let mut child = self.child.lock().unwrap();
         // It may have ended by itself.
         child.kill().ok();
         child.wait().ok();
@@ -56,7 +62,24 @@ impl Killable {
 
     /// Whether it has ended.
     pub fn is_dead(&self) -> bool {
-        self.0.lock().unwrap().try_wait().is_ok_and(|ended| ended.is_some())
+        self.child.lock().unwrap().try_wait().is_ok_and(|ended| ended.is_some())
+    }
+
+    /// Has it stand still, as if its machine had been frozen.
+    pub fn freeze(&self) {
+        assert!(signal(self.child.lock().unwrap().id(), "STOP"));
+        self.is_frozen.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.is_frozen.store(false, Ordering::SeqCst);
+        assert!(signal(self.child.lock().unwrap().id(), "CONT"));
+    }
+
+    /// Whether it stands still.
+    pub fn is_frozen(&self) -> bool {
+        self.is_frozen.load(Ordering::SeqCst)
     }
 }
 

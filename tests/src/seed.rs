@@ -4,6 +4,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
+use futures_util::{StreamExt as _, stream};
 use moorage_domain::{Digest, RepositoryName};
 use reqwest::Method;
 use serde_json::json;
@@ -71,6 +72,9 @@ const BATCH: usize = 25;
 /// Batches that are written at once.
 const WRITERS: usize = 8;
 
+/// Objects that are written at once.
+const PUTS: usize = 32;
+
 /// A moment that no test sees, in seconds since 1970.
 const FOR_EVER: usize = 9_000_000_000;
 
@@ -95,6 +99,34 @@ pub async fn mirrors(world: &World, count: usize) -> Vec<RepositoryName> {
     });
     write(&world.stack, writes.collect()).await;
     names
+}
+
+/// What an organization's mirror has found, straight in the table: copies of the world's own repository, which it has found
+/// too, with their mirrors.
+pub async fn discovered(world: &World, count: usize) {
+    let names = mirrors(world, count).await;
+    let [namespace, model] = [format!("NS#{}", world.namespace), world.repository.name().to_owned()];
+    let found = read(&world.stack, key(namespace.clone(), format!("DISCOVERED#{model}"))).await;
+    let copy = |name: &RepositoryName| {
+        let mut copy = found.clone();
+        copy.insert("repository".into(), AttributeValue::S(name.to_string()));
+        copy.extend(key(namespace.clone(), format!("DISCOVERED#{}", name.name())));
+        put_request(copy)
+    };
+    write(&world.stack, names.iter().map(copy).collect()).await;
+}
+
+/// The links of tags, straight in the bucket: so many, which all point to the same.
+pub async fn tag_links(stack: &Stack, repository: &RepositoryName, digest: &Digest, count: usize) {
+    let (s3, link) = (stack.s3(), digest.to_string().into_bytes());
+    let puts = (0..count).map(|number| {
+        let key = format!("{ROOT}/repositories/{repository}/_manifests/tags/n{number:05}/current/link");
+        s3.put_object().bucket(&stack.bucket).key(key).body(link.clone().into()).send()
+    });
+    let mut puts = stream::iter(puts).buffer_unordered(PUTS);
+    while let Some(put) = puts.next().await {
+        put.unwrap();
+    }
 }
 
 /// Tags that a repository holds, straight in the table: copies of one that it has, under these numbers.

@@ -2,7 +2,7 @@
 //! killed.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -89,6 +89,23 @@ pub async fn let_pass(stack: &Stack, by: Duration) {
 pub async fn delete(stack: &Stack, key: &Key) {
     let delete = Client::new(&stack.aws).delete_item().table_name(&stack.table).set_key(Some(key.attributes()));
     delete.send().await.unwrap();
+}
+
+/// All items of a repository but the outcomes of runs, by their sort keys: of outcomes those are not shown that are not the
+/// run's.
+pub async fn all_of(stack: &Stack, name: &RepositoryName) -> BTreeMap<String, BTreeMap<String, AttributeValue>> {
+    let query = Client::new(&stack.aws).query().table_name(&stack.table).key_condition_expression("pk = :pk");
+    let query = query.expression_attribute_values(":pk", text(&format!("REPO#{name}"))).consistent_read(true);
+    let mut items = query.into_paginator().items().send();
+    let mut all = BTreeMap::new();
+    while let Some(item) = items.next().await {
+        let item: BTreeMap<_, _> = item.unwrap().into_iter().collect();
+        let key = item["sk"].as_s().unwrap().clone();
+        if !key.starts_with("OUTCOMES#") {
+            all.insert(key, item);
+        }
+    }
+    all
 }
 
 /// Whether there is an item.

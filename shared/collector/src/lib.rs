@@ -5,7 +5,6 @@ mod collect;
 mod collector;
 mod digests;
 mod facts;
-mod hold;
 mod holdings;
 mod live;
 mod marks;

@@ -5,12 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use moorage_domain::{RepositoryName, collection::Skip};
+use moorage_domain::{RepositoryName, collection::Skip, lock::LockKind};
+use moorage_state::{Hold, StateError, now};
+use moorage_storage::StorageError;
 
 use crate::{
     collector::{CollectError, Collector},
     facts::Facts,
-    hold::Hold,
     holdings::Garbage,
 };
 
@@ -85,20 +86,38 @@ impl Collector {
                 Ok(_) => return Ok(Outcome::Pruned(pruned)),
                 Err(why) => return Ok(Outcome::Skipped(why)),
             }
-            let Some(hold) = Hold::take(&self.table, repository).await? else {
-                return Ok(Outcome::Skipped(Skip::Busy));
-            };
+            let Some(hold) = self.hold(repository).await? else { return Ok(Outcome::Skipped(Skip::Busy)) };
             let worked = tokio::select! {
                 worked = self.prune_locked(repository, &hold, most, facts, &mut pruned) => worked,
                 // What is on its way may still arrive: nobody else is to have the lock until it ends by itself.
-                () = hold.keep(&self.table) => return Ok(Outcome::Skipped(Skip::Busy)),
+                error = hold.keep(&self.table) => {
+                    tracing::warn!(%repository, %error, "a collector cannot keep a repository to itself");
+                    return Ok(Outcome::Skipped(Skip::Busy));
+                }
             };
             hold.give_up(&self.table).await?;
+            // It was away, and others have the repository by now.
+            if let Err(CollectError::Storage(StorageError::Closed)) = worked {
+                return Ok(Outcome::Skipped(Skip::Busy));
+            }
             match worked? {
                 Ok(true) => return Ok(Outcome::Pruned(pruned)),
                 Ok(false) => tokio::time::sleep(LET_IN).await,
                 Err(why) => return Ok(Outcome::Skipped(why)),
             }
+        }
+    }
+
+    /// Locks a repository, or a name that none has; nothing if somebody else works in it, or it is about to be purged.
+    async fn hold(&self, repository: &RepositoryName) -> Result<Option<Hold>, CollectError> {
+        let hold = match Hold::of(&self.table, repository, LockKind::Prune).await {
+            Err(StateError::NotFound) => Hold::of_stray(&self.table, repository).await,
+            hold => hold,
+        };
+        match hold {
+            Ok(hold) => Ok(Some(hold)),
+            Err(StateError::Locked) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -111,7 +130,7 @@ impl Collector {
         facts: &mut Facts,
         pruned: &mut Pruned,
     ) -> Result<Result<bool, Skip>, CollectError> {
-        if self.table.repository(repository).await?.is_some() != hold.is_known {
+        if self.table.repository(repository).await?.is_some() != hold.is_known() {
             return Ok(Err(Skip::Busy));
         }
         let Garbage { strays, manifests, blobs } = match self.garbage(repository, facts, most).await? {
@@ -119,25 +138,26 @@ impl Collector {
             Err(why) => return Ok(Err(why)),
         };
         let end = Instant::now() + SESSION;
-        let may_go_on = || hold.is_safe() && Instant::now() < end;
+        let may_go_on = || hold.fence().pass(now()).is_ok() && Instant::now() < end;
+        let storage = self.storage.fenced(hold.fence());
         for stray in &strays {
             if !may_go_on() {
                 return Ok(Ok(false));
             }
-            self.storage.delete_tag(repository, stray).await?;
+            storage.delete_tag(repository, stray).await?;
         }
         for some in manifests.chunks(BATCH) {
             if !may_go_on() {
                 return Ok(Ok(false));
             }
-            self.storage.unlink_manifests(repository, some).await?;
+            storage.unlink_manifests(repository, some).await?;
             pruned.manifests += some.len() as u64;
         }
         for some in blobs.chunks(BATCH) {
             if !may_go_on() {
                 return Ok(Ok(false));
             }
-            self.storage.unlink_blobs(repository, some).await?;
+            storage.unlink_blobs(repository, some).await?;
             pruned.blobs += some.len() as u64;
         }
         Ok(Ok(true))

@@ -56,7 +56,7 @@ pub enum Task {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<RepositoryName>,
     },
-    /// Starts syncs and discoveries again that nobody works on although they have begun, or were asked for.
+    /// Starts syncs, discoveries and purges again that nobody works on although they have begun, or were asked for.
     Watch {},
     /// Finds the repositories that an organization's mirror is to mirror, and has them synced.
     Discover {
@@ -170,7 +170,7 @@ pub enum TaskAnswer {
     },
     /// What [`Task::Watch`] started again.
     Watched {
-        /// Syncs and discoveries.
+        /// Syncs, discoveries and purges.
         restarted: u64,
     },
     /// The answer to [`Task::CheckSource`].

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Guard, TrustDomain, share::Quota};
+use moorage_domain::{Fence, Guard, TrustDomain, share::Quota};
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::Storage;
@@ -60,4 +60,12 @@ pub struct Engine {
     pub secrets: SecretBox,
     /// The stack's settings.
     pub settings: Settings,
+}
+
+impl Engine {
+    /// The same, for one who works by a right that ends: then nothing is changed any more in the bucket and in the table,
+    /// whatever is still under way.
+    pub(crate) fn fenced(&self, fence: &Fence) -> Self {
+        Self { table: self.table.fenced(fence), storage: self.storage.fenced(fence), ..self.clone() }
+    }
 }

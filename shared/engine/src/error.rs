@@ -33,7 +33,7 @@ impl SyncError {
 pub(crate) enum WorkError {
     /// It failed; others may go on.
     Failed(Failure),
-    /// The claim was lost; nothing may go on.
+    /// The claim was lost, or the lock; nothing may go on.
     ClaimLost,
     /// The invocation's time is up; another one goes on from here.
     Suspended,
@@ -66,6 +66,7 @@ impl From<UpstreamError> for WorkError {
 impl From<StorageError> for WorkError {
     fn from(error: StorageError) -> Self {
         let reason = match error {
+            StorageError::Closed => return Self::ClaimLost,
             StorageError::DigestMismatch(_) | StorageError::LengthMismatch { .. } => FailureReason::DigestMismatch,
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
             StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
@@ -82,7 +83,10 @@ impl From<Refusal> for WorkError {
 
 impl From<StateError> for WorkError {
     fn from(error: StateError) -> Self {
-        Self::Failed(error.into())
+        match error {
+            StateError::Closed => Self::ClaimLost,
+            error => Self::Failed(error.into()),
+        }
     }
 }
 

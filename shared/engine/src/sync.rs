@@ -30,7 +30,7 @@ use moorage_domain::{
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Right, StateError, Vacancy, now};
+use moorage_state::{Claim, Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -74,23 +74,27 @@ impl Engine {
         if !repository.state.is_mirror() {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
-        let (claim, mirror) = match claim(&self.table, &repository, request, self.settings.claim, budget).await? {
-            Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
-            Claimed::NotEligible(NotEligible::Locked) => {
-                // A trigger that is let go does not come again before the mirror's next start.
-                self.scheduler.once(request.clone(), now().plus(AFTER_LOCK)).await?;
-                return Ok(Ended::NotEligible(NotEligible::Locked));
-            }
-            Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
-            Claimed::NoMirror => return Ok(Ended::NoMirror),
-        };
-        let claimed = ClaimedMirror { engine: self, mirror, claim };
+        let (claim, mirror): (Arc<Claim>, _) =
+            match claim(&self.table, &repository, request, self.settings.claim, budget).await? {
+                Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
+                Claimed::NotEligible(NotEligible::Locked) => {
+                    // A trigger that is let go does not come again before the mirror's next start.
+                    self.scheduler.once(request.clone(), now().plus(AFTER_LOCK)).await?;
+                    return Ok(Ended::NotEligible(NotEligible::Locked));
+                }
+                Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
+                Claimed::NoMirror => return Ok(Ended::NoMirror),
+            };
+        let fenced = self.fenced(claim.fence());
+        let claimed = ClaimedMirror { engine: &fenced, mirror, claim };
         if let Some(failure) = claimed.mirror.state.given_up() {
             return claimed.fail(request, failure).await;
         }
         // Boxed: it holds the state of every step.
-        let ended = match caught(Box::pin(self.sync_claimed(request, &claimed, repository.id, budget))).await {
+        let ended = match caught(Box::pin(fenced.sync_claimed(request, &claimed, repository.id, budget))).await {
             Ok(Ok(ended)) => Ok(ended),
+            // It was away, and its claim has ended.
+            Ok(Err(SyncError::State(StateError::Closed))) => Ok(Ended::Superseded),
             // The table may still take the end of the run, though it did not take something else.
             Ok(Err(error)) => {
                 let failure = Failure::of(FailureReason::StorageError, &error).caused_by(error.service());

@@ -1,7 +1,7 @@
 //! How the table can fail.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use moorage_domain::{FailureReason, ServiceError, failure::Failure};
+use moorage_domain::{Closed, FailureReason, ServiceError, failure::Failure};
 
 /// A failure of the table.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,6 +18,9 @@ pub enum StateError {
     /// An item does not have the form that this version writes.
     #[error("an item of the table cannot be read: {0}")]
     Corrupt(#[from] serde_dynamo::Error),
+    /// The right by which it was to be written had ended: see [`Fence`](moorage_domain::Fence).
+    #[error("the right to change the repository has ended")]
+    Closed,
     /// DynamoDB refused or did not answer; the SDK's own retries are used up.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -47,6 +50,9 @@ pub(crate) fn failed<E>(error: SdkError<E>) -> StateError
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    if Closed::caused(&error) {
+        return StateError::Closed;
+    }
     service_error("DynamoDB", error).into()
 }
 

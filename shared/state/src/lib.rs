@@ -4,6 +4,7 @@ mod access;
 mod clock;
 mod error;
 mod expression;
+mod fenced;
 mod garbage;
 #[cfg(test)]
 mod golden;
@@ -39,6 +40,7 @@ pub use organizations::organization::Organization;
 pub use organizations::team::{OWNERS, Team, TeamRole};
 pub use organizations::team_member::{AddMemberError, MAX_TEAMS};
 pub use race::Race;
+pub use repositories::hold::Hold;
 pub use repositories::repository::{NewRepository, Repository, RepositoryPage};
 pub use runs::account::Account;
 pub use runs::run::RunPage;

@@ -13,11 +13,13 @@ use aws_sdk_dynamodb::{
     },
     types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest},
 };
+use moorage_domain::Fence;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     error::{StateError, failed},
     expression::{Change, names},
+    fenced::guarded,
     key::{Key, PK, SK},
     race::jitter,
 };
@@ -41,6 +43,8 @@ pub struct Table {
     pub(crate) client: Client,
     pub(crate) name: String,
     pub(crate) tag_retention: Duration,
+    /// Where the right ends by which somebody writes, if it does.
+    pub(crate) fence: Option<Fence>,
 }
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -54,13 +58,20 @@ pub(crate) struct Page<T> {
 impl Table {
     /// The table `name`.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into(), tag_retention: TAG_RETENTION }
+        Self { client, name: name.into(), tag_retention: TAG_RETENTION, fence: None }
     }
 
     /// The same table, in which the past of tags is kept for `retention`.
     #[must_use]
     pub fn keep_past_tags(self, retention: Duration) -> Self {
         Self { tag_retention: retention, ..self }
+    }
+
+    /// The same table, for one who writes by a right that ends: then what no condition keeps from being late fails with
+    /// [`StateError::Closed`].
+    #[must_use]
+    pub fn fenced(&self, fence: &Fence) -> Self {
+        Self { fence: Some(fence.clone()), ..self.clone() }
     }
 
     /// Reads an item, strongly consistent: every read here is followed by a decision.
@@ -217,7 +228,7 @@ impl Table {
     async fn write_batch(&self, mut batch: Vec<WriteRequest>) -> Result<(), StateError> {
         for tries in 0..BATCH_TRIES {
             let request = self.client.batch_write_item().request_items(&self.name, batch);
-            let answer = request.send().await.map_err(failed)?;
+            let answer = guarded(self.fence.as_ref(), request.customize()).send().await.map_err(failed)?;
             batch = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default();
             if batch.is_empty() {
                 return Ok(());

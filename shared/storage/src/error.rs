@@ -4,7 +4,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStreamError,
 };
-use moorage_domain::{Digest, ServiceError, cause::chain};
+use moorage_domain::{Closed, Digest, ServiceError, cause::chain};
 
 /// A failure to store or read.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum StorageError {
         /// The length.
         size: u64,
     },
+    /// The right to change it had ended: see [`Fence`](moorage_domain::Fence).
+    #[error("the right to change the repository has ended")]
+    Closed,
     /// S3 refused or did not answer; the SDK's own retries are used up.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -51,6 +54,9 @@ pub(crate) fn failed<E>(error: SdkError<E>) -> StorageError
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    if Closed::caused(&error) {
+        return StorageError::Closed;
+    }
     let status = error.raw_response().map(|answer| answer.status().as_u16());
     ServiceError::new("S3", error.code().map(str::to_owned), status, error).into()
 }

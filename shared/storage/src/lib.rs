@@ -2,6 +2,7 @@
 
 mod blob;
 mod error;
+mod fenced;
 mod held;
 mod kept;
 mod key;

@@ -113,21 +113,21 @@ impl Storage {
             Some(etag) => put.if_match(etag),
             None => put.if_none_match("*"),
         };
-        put.send().await.map_err(failed)?;
+        self.guarded(put.customize()).send().await.map_err(failed)?;
         Ok(true)
     }
 
     /// Writes a link whose content never changes, unless it is there: a bucket with versions would keep each copy. Tells
     /// whether it was not, or was an earlier repository's.
     pub(crate) async fn link_once(&self, key: StorageKey<'_>, content: &Proven) -> Result<bool, StorageError> {
-        let put = self.put_link(key, content).if_none_match("*").send().await;
+        let put = self.guarded(self.put_link(key, content).if_none_match("*").customize()).send().await;
         if self.settle(&self.key(key), put).await? {
             return Ok(true);
         }
         if self.holds(key, content.owner(), content.digest()).await? {
             return Ok(false);
         }
-        self.put_link(key, content).send().await.map_err(failed)?;
+        self.guarded(self.put_link(key, content).customize()).send().await.map_err(failed)?;
         Ok(true)
     }
 

@@ -40,7 +40,8 @@ impl Storage {
         let keys = keys.map_err(|error| StorageError::Unavailable(error.to_string()))?;
         let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build();
         let delete = delete.map_err(|error| StorageError::Unavailable(error.to_string()))?;
-        let deleted = self.client.delete_objects().bucket(&*self.bucket).delete(delete).send().await;
+        let delete = self.client.delete_objects().bucket(&*self.bucket).delete(delete);
+        let deleted = self.guarded(delete.customize()).send().await;
         match deleted.map_err(failed)?.errors().first() {
             Some(error) => Err(undeleted(error)),
             None => Ok(()),

@@ -8,6 +8,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectError,
 };
+use moorage_domain::Fence;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -27,6 +28,8 @@ pub struct Storage {
     pub(crate) root: Arc<StorageRoot>,
     pub(crate) memory: Arc<Semaphore>,
     pub(crate) budget: u64,
+    /// Where the right ends by which links are changed, if it does.
+    pub(crate) fence: Option<Fence>,
 }
 
 /// The configuration of the bucket's client, in a function whose clients of AWS have `aws` in common.
@@ -40,7 +43,7 @@ impl Storage {
     pub fn new(client: Client, bucket: &str, root: StorageRoot, budget: u64) -> Self {
         let units = usize::try_from(budget / MEMORY_UNIT).unwrap_or(Semaphore::MAX_PERMITS);
         let memory = Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS)));
-        Self { client, bucket: bucket.into(), root: Arc::new(root), memory, budget }
+        Self { client, bucket: bucket.into(), root: Arc::new(root), memory, budget, fence: None }
     }
 
     pub(crate) fn key(&self, key: StorageKey<'_>) -> String {

@@ -115,7 +115,7 @@ impl Storage {
             Expected::Nothing => put.if_none_match("*"),
             Expected::Link(etag) => put.if_match(etag),
         };
-        let written = match put.send().await {
+        let written = match self.guarded(put.customize()).send().await {
             Ok(written) => written,
             // The link to be replaced is gone: S3 answers 404 to that.
             Err(error) if matches!(refused(&error), Refused::Exists | Refused::Conflict) || is_gone(&error) => {
@@ -141,7 +141,8 @@ impl Storage {
         let prefix = tag_index_prefix(&self.root, repository, tag);
         self.delete_below(&prefix).await?;
         let key = self.key(StorageKey::TagLink(repository, tag));
-        self.client.delete_object().bucket(&*self.bucket).key(key).send().await.map_err(failed)?;
+        let delete = self.client.delete_object().bucket(&*self.bucket).key(key);
+        self.guarded(delete.customize()).send().await.map_err(failed)?;
         Ok(())
     }
 }

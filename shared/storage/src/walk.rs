@@ -102,7 +102,8 @@ impl Storage {
     /// Deletes a blob. The bucket's versions keep it for the retention time.
     pub async fn delete_blob(&self, digest: &Digest) -> Result<(), StorageError> {
         let key = self.key(StorageKey::Blob(digest));
-        let deleted = self.client.delete_object().bucket(&*self.bucket).key(key).send().await;
+        let delete = self.client.delete_object().bucket(&*self.bucket).key(key);
+        let deleted = self.guarded(delete.customize()).send().await;
         deleted.map(|_| ()).map_err(failed)
     }
 

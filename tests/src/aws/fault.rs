@@ -16,6 +16,10 @@ pub enum Fault {
     KillBefore,
     /// Who asks is killed after it was done, and before it is known.
     KillAfter,
+    /// Who asks is frozen, and nothing was done: when it is thawed, the connection is gone.
+    FreezeBefore,
+    /// Who asks is frozen after it was done: when it is thawed, the connection is gone, and the answer with it.
+    FreezeAfter,
     /// The connection breaks, and nothing was done.
     LoseRequest,
     /// The connection breaks after it was done.

@@ -42,5 +42,6 @@ mod shares;
 mod tags;
 mod teams;
 mod thousands;
+mod trouble;
 mod trust;
 mod verify;

@@ -2,12 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use moorage_domain::{
-    RepositoryName,
-    lock::{Lock, LockKind},
-    task::TaskAnswer,
-};
-use moorage_state::{StateError, now};
+use moorage_domain::{RepositoryName, lock::LockKind, task::TaskAnswer};
+use moorage_state::{Hold, StateError, now};
 use tokio::time::timeout_at;
 
 use crate::{
@@ -18,11 +14,6 @@ use crate::{
 
 /// The delay of another invocation that is to begin at once: a one-time schedule needs a moment that lies ahead.
 const SOON: Duration = Duration::from_secs(5);
-/// How long a purge has the repository to itself, unless it prolongs that: one that was killed delays the next one by as
-/// much.
-const LOCK: Duration = Duration::from_secs(60);
-/// How often it does: some times before the lock ends.
-const RENEWAL: Duration = Duration::from_secs(15);
 /// How long an invocation waits for a run that may still write, or for another purge. A run that was ended notices in a
 /// few seconds; for one that was killed, its claim must end, and another invocation comes then.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -45,8 +36,8 @@ impl Engine {
                 // An organization that is gone has left it behind.
                 self.mark_deleted(repository).await?;
             }
-            match self.table.lock_repository(repository, LockKind::Purge, LOCK).await {
-                Ok(lock) => return Box::pin(self.purge_locked(repository, &lock, end)).await,
+            match Hold::of(&self.table, repository, LockKind::Purge).await {
+                Ok(hold) => return Box::pin(self.purge_locked(repository, hold, end)).await,
                 Err(StateError::Locked) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,
                 Err(StateError::Locked) => return Ok(TaskAnswer::Busy),
                 // Another purge was faster.
@@ -73,12 +64,14 @@ impl Engine {
     async fn purge_locked(
         &self,
         repository: &RepositoryName,
-        lock: &Lock,
+        hold: Hold,
         end: Instant,
     ) -> Result<TaskAnswer, WorkError> {
+        // One who was frozen deletes nothing of whoever has the name by now.
+        let fenced = self.fenced(hold.fence());
         let purge = async {
-            self.storage.delete_repository(repository).await?;
-            match self.table.purge_repository(repository, lock).await {
+            fenced.storage.delete_repository(repository).await?;
+            match fenced.table.purge_repository(repository, hold.lock()).await {
                 Ok(()) => Ok(TaskAnswer::Done),
                 Err(StateError::Conflict) => Ok(TaskAnswer::Unfinished),
                 Err(error) => Err(WorkError::from(error)),
@@ -87,23 +80,15 @@ impl Engine {
         let end = end.checked_sub(RESERVE).unwrap_or(end);
         let purged = tokio::select! {
             purged = timeout_at(end.into(), purge) => purged.unwrap_or(Ok(TaskAnswer::Unfinished)),
-            () = self.keep_lock(repository, lock) => Ok(TaskAnswer::Unfinished),
+            error = hold.keep(&self.table) => {
+                tracing::warn!(%repository, %error, "a purge cannot keep its repository to itself, and is interrupted");
+                Ok(TaskAnswer::Unfinished)
+            }
         };
         if !matches!(purged, Ok(TaskAnswer::Done)) {
-            self.table.unlock_repository(repository, lock).await?;
+            hold.give_up(&self.table).await?;
         }
         purged
-    }
-
-    /// Prolongs a lock, and returns when it cannot be any more, long before it ends.
-    async fn keep_lock(&self, repository: &RepositoryName, lock: &Lock) {
-        loop {
-            tokio::time::sleep(RENEWAL).await;
-            if let Err(error) = self.table.extend_lock(repository, lock, now().plus(LOCK)).await {
-                tracing::warn!(%repository, %error, "a purge cannot keep its repository to itself, and is interrupted");
-                return;
-            }
-        }
     }
 
     /// Marks a repository as deleted, which ends its mirror; it may be marked already.

@@ -1,10 +1,11 @@
-//! Syncs that nobody works on although they have begun, or were asked for: killed ones, and those whose invocation was lost.
+//! Syncs that nobody works on although they have begun, or were asked for, and purges of deleted repositories: killed ones,
+//! and those whose invocation was lost.
 //! Lambda does not repeat invocations, so that somebody has to look.
 
 use std::time::Instant;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{mirror::RepositoryState, run::SyncRequest};
+use moorage_domain::{RepositoryName, mirror::RepositoryState, run::SyncRequest, task::Task};
 use moorage_state::{Mirror, now};
 use tokio::time::timeout_at;
 
@@ -12,13 +13,13 @@ use crate::{engine::Engine, error::SyncError};
 
 /// Mirrors that are looked at together: a batch of one read.
 const BATCH: usize = 100;
-/// Syncs that are started at once.
+/// Syncs and purges that are started at once.
 const STARTS: usize = 16;
 
 /// What came of looking.
 #[derive(Debug, Default)]
 pub struct Watched {
-    /// Syncs that were started again.
+    /// Syncs and purges that were started again.
     pub restarted: u64,
     /// Mirrors that organizations' mirrors have made and nobody works on: how many of those may run at once is not this
     /// engine's business.
@@ -46,10 +47,25 @@ impl Engine {
                     .await?;
                 watched.restarted = watched.restarted.saturating_add(count);
             }
+            let lost = self.table.repositories_to_purge().await?;
+            let ordered = stream::iter(lost).map(|it| self.order_purge(it)).buffer_unordered(STARTS);
+            let count = ordered.try_fold(0, async |sum, is_ordered| Ok(sum + u64::from(is_ordered))).await?;
+            watched.restarted = watched.restarted.saturating_add(count);
             Ok::<_, SyncError>(())
         };
         timeout_at(end.into(), work).await.unwrap_or(Ok(()))?;
         Ok(watched)
+    }
+
+    /// Orders the purge of a repository if nobody works on it, nor has to be waited for. One that is on its way does no harm:
+    /// of two, one has the lock. Tells whether it did.
+    async fn order_purge(&self, repository: RepositoryName) -> Result<bool, SyncError> {
+        let is_lost = self.table.is_purge_lost(&repository).await?;
+        if is_lost {
+            tracing::warn!(%repository, "a purge that nobody works on is ordered again");
+            self.invoker.order(&Task::Purge { repository }).await?;
+        }
+        Ok(is_lost)
     }
 
     /// Starts the sync of a mirror again if nobody works on it, whether the mirror is enabled or not; not while its repository

@@ -142,7 +142,9 @@ impl From<StateError> for ApiError {
             StateError::Locked => Self::Busy,
             StateError::Conflict => Self::Contended,
             StateError::Service(error) => Self::Service(error.into()),
-            StateError::Corrupt(_) | StateError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StateError::Corrupt(_) | StateError::Unavailable(_) | StateError::Closed => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

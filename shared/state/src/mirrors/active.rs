@@ -1,6 +1,6 @@
-//! The mirrors of which a sync has begun, or is pending, and the queued syncs: an index of the table has these, and nothing
-//! else. The same write that changes a mirror's state puts it there or takes it out, so that it cannot be left out, and the
-//! others are not read.
+//! The mirrors of which a sync has begun, or is pending, the queued syncs, and the repositories that were deleted: an index
+//! of the table has these, and nothing else. The same write that changes a state puts it there or takes it out, so that it
+//! cannot be left out, and the others are not read.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use moorage_domain::{Namespace, RepositoryName};
 use crate::{
     StateError, Table,
     error::failed,
-    key::{PK, prefix},
+    key::{PK, SK, prefix},
     table::Item,
 };
 
@@ -24,26 +24,38 @@ pub(crate) const MIRRORS: &str = "MIRRORS";
 pub(crate) const ORGANIZATIONS: &str = "ORGANIZATIONS";
 /// The partition of queued syncs.
 pub(crate) const TURNS: &str = "TURNS";
+/// The partition of repositories that were deleted, until nothing of them is left.
+pub(crate) const PURGES: &str = "PURGES";
 
 impl Table {
     /// The repositories of whose mirrors a sync has begun, or is pending. The index is some moments behind the table:
     /// whoever is to do something about a mirror reads it.
     pub async fn active_mirrors(&self) -> Result<Vec<RepositoryName>, StateError> {
-        self.active(MIRRORS, |pk| pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok()).await
+        self.active(MIRRORS, |pk, _| pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok()).await
     }
 
     /// As [`Self::active_mirrors`], of organizations' mirrors and their discoveries.
     pub async fn active_organization_mirrors(&self) -> Result<Vec<Namespace>, StateError> {
-        self.active(ORGANIZATIONS, |pk| pk.strip_prefix(prefix::NAMESPACE_PK)?.parse().ok()).await
+        self.active(ORGANIZATIONS, |pk, _| pk.strip_prefix(prefix::NAMESPACE_PK)?.parse().ok()).await
     }
 
     /// The organizations of which syncs are queued.
     pub async fn organizations_with_queues(&self) -> Result<BTreeSet<Namespace>, StateError> {
-        let queued = self.active(TURNS, |pk| pk.strip_prefix(prefix::NAMESPACE_PK)?.parse().ok()).await?;
+        let queued = self.active(TURNS, |pk, _| pk.strip_prefix(prefix::NAMESPACE_PK)?.parse().ok()).await?;
         Ok(queued.into_iter().collect())
     }
 
-    async fn active<T>(&self, partition: &str, name: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, StateError> {
+    /// The repositories that were deleted, and of which something is left. Those from before the index had them are not among
+    /// them.
+    pub async fn repositories_to_purge(&self) -> Result<Vec<RepositoryName>, StateError> {
+        let name = |pk: &str, sk: &str| {
+            let namespace: Namespace = pk.strip_prefix(prefix::NAMESPACE_PK)?.parse().ok()?;
+            RepositoryName::new(namespace.as_str(), sk.strip_prefix(prefix::REPOSITORY)?).ok()
+        };
+        self.active(PURGES, name).await
+    }
+
+    async fn active<T>(&self, partition: &str, name: impl Fn(&str, &str) -> Option<T>) -> Result<Vec<T>, StateError> {
         let (mut found, mut start) = (Vec::new(), None::<Item>);
         loop {
             let query = self.client.query().table_name(&self.name).index_name(INDEX);
@@ -52,7 +64,7 @@ impl Table {
             let query = query.expression_attribute_values(":active", AttributeValue::S(partition.to_owned()));
             let page = query.set_exclusive_start_key(start).send().await.map_err(failed)?;
             let keys = page.items.into_iter().flatten();
-            found.extend(keys.filter_map(|item| name(item.get(PK)?.as_s().ok()?)));
+            found.extend(keys.filter_map(|item| name(item.get(PK)?.as_s().ok()?, item.get(SK)?.as_s().ok()?)));
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(found);
@@ -80,7 +92,8 @@ mod tests {
     }
 
     fn key(pk: &str) -> Item {
-        Item::from([(PK.to_owned(), AttributeValue::S(pk.to_owned()))])
+        let sk = if pk.starts_with("NS#") { "REPOSITORY#gone/x" } else { "MIRROR" };
+        [(PK, pk), (SK, sk)].map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).into()
     }
 
     #[tokio::test]
@@ -98,6 +111,9 @@ mod tests {
         let (first, last) = (page(&["REPO#acme/app"], true), page(&["REPO#acme/lib/x", "NS#other"], false));
         let names = table(&[&first, &last]).active_mirrors().await.unwrap();
         assert_eq!(names, ["acme/app".parse().unwrap(), "acme/lib/x".parse().unwrap()]);
+        let deleted = page(&["NS#acme", "REPO#acme/app"], false);
+        let names = table(&[&deleted]).repositories_to_purge().await.unwrap();
+        assert_eq!(names, ["acme/gone/x".parse().unwrap()]);
     }
 
     #[tokio::test]

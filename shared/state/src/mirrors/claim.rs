@@ -2,12 +2,12 @@
 //! the same one.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use moorage_domain::{
-    MirrorOf, Namespace, Timestamp, Timetable,
+    Fence, MirrorOf, Namespace, Timestamp, Timetable,
     failure::Failure,
     run::{RunId, Trigger},
     status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
@@ -44,8 +44,8 @@ pub struct Claim {
     transaction: Uuid,
     duration: Duration,
     run: RunId,
-    /// Unix seconds of the expiration that the table has.
-    expiration: AtomicI64,
+    /// The expiration that the table has.
+    fence: Fence,
     has_moved: AtomicBool,
 }
 
@@ -100,9 +100,9 @@ impl Claim {
                     tokio::time::sleep(LOCKED_PAUSE).await;
                 }
                 claimed => {
-                    let (table, expiration) = (table.clone(), AtomicI64::new(expiration.unix()));
+                    let (table, fence) = (table.clone(), Fence::until(expiration));
                     let has_moved = AtomicBool::new(false);
-                    return Ok((Self { table, of, transaction, duration, run, expiration, has_moved }, claimed?));
+                    return Ok((Self { table, of, transaction, duration, run, fence, has_moved }, claimed?));
                 }
             }
         }
@@ -132,7 +132,7 @@ impl Claim {
             MirrorOf::Repository(name) => self.table.renew_claim(name, renewal).await?,
             MirrorOf::Organization(name) => self.table.renew_organization_claim(name, renewal).await?,
         }
-        self.expiration.store(expiration.unix(), Ordering::Relaxed);
+        self.fence.put_off(expiration);
         Ok(())
     }
 
@@ -158,8 +158,12 @@ impl Claim {
     /// Fails once the claim may have been taken over, without asking the table. Whatever changes what readers see asks here
     /// first.
     pub fn check(&self) -> Result<(), TransitionError> {
-        let expiration = Timestamp::from_unix(self.expiration.load(Ordering::Relaxed));
-        if now() < expiration { Ok(()) } else { Err(TransitionError::ClaimLost) }
+        self.fence.pass(now()).map_err(|_| TransitionError::ClaimLost)
+    }
+
+    /// Where the right ends that the claim gives, as far as it was renewed by now.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     /// Gives the claim up and moves the mirror to its next state: what it starts by from now on. `None` if the claim was

@@ -40,7 +40,16 @@ pub enum TransitionError {
     ClaimLost,
     /// The table failed.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(StateError),
+}
+
+impl From<StateError> for TransitionError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Closed => Self::ClaimLost,
+            error => Self::State(error),
+        }
+    }
 }
 
 /// An item with the state of syncs.

@@ -5,10 +5,11 @@ use moorage_domain::{RepositoryName, lock::Lock};
 
 use crate::{
     StateError, Table,
+    clock::now,
     error::or_gone,
     expression::Change,
     key::{Key, repository_pk},
-    mirrors::{left::remember_left, mirror::Mirror},
+    mirrors::{active, left::remember_left, mirror::Mirror},
     repositories::{
         lock_condition::{UNLOCKED, at_present},
         public_entry,
@@ -34,7 +35,10 @@ impl Table {
         values.insert(":true".to_owned(), AttributeValue::Bool(true));
         let left = remember_left(mirror.map(|mirror| &mirror.state), &mut values);
         let condition = format!("attribute_exists(#pk) AND NOT #is_deleted = :true AND {UNLOCKED}");
-        let change = Change { update: &format!("SET #is_deleted = :true{left}"), condition: &condition };
+        // The index has it until nothing is left, so that a purge is found that nobody goes on with.
+        values.insert(":purges".to_owned(), AttributeValue::S(active::PURGES.to_owned()));
+        let update = format!("SET #is_deleted = :true, #{} = :purges{left}", active::ATTRIBUTE);
+        let change = Change { update: &update, condition: &condition };
         transaction.update(Key::Repository(name), change, values)?;
         match mirror {
             Some(mirror) => self.unlink_mirror(&mut transaction, mirror)?,
@@ -52,6 +56,15 @@ impl Table {
     pub async fn deleted_repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
         let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
         Ok(found.filter(|found| found.is_deleted || Some(found.organization_id) != present))
+    }
+
+    /// Whether nobody purges a repository that was deleted, nor has to be waited for: then somebody has to begin.
+    pub async fn is_purge_lost(&self, name: &RepositoryName) -> Result<bool, StateError> {
+        let found = self.deleted_repository(name).await?;
+        Ok(found.is_some_and(|found| {
+            let until = found.left_until.max(found.lock.map(|lock| lock.until));
+            until.is_none_or(|until| until <= now())
+        }))
     }
 
     /// Whether a repository was deleted, and something of it is left.
