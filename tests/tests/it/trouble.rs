@@ -3,6 +3,7 @@
 //!
 //! Each case has a stack of its own, as those of `crash` have.
 
+mod bounds;
 mod frozen_keepers;
 mod frozen_sync;
 mod scene;
