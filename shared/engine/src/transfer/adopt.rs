@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{TagName, plan::HeldTag, run::Outcome};
 
-use crate::{error::WorkError, sync::invocation::Invocation, transfer::describe::BlobLinks};
+use crate::{
+    error::WorkError,
+    sync::{invocation::Invocation, report},
+    transfer::describe::BlobLinks,
+};
 
 impl Invocation<'_> {
     /// Adds to `held` what only the bucket knows of. Returns those tags. One whose manifest the repository does not link, or
@@ -25,12 +29,13 @@ impl Invocation<'_> {
             self.claim.check()?;
             match engine.describe(&self.owner, &digest, BlobLinks::Optional).await {
                 Ok(Some(found)) => {
-                    self.tags.put(&tag, found.clone()).await?;
+                    self.tags.put(&tag, found.clone(), None).await?;
                     held.insert(tag.clone(), found);
                     adopted.insert(tag);
                 }
                 Ok(None) | Err(WorkError::Failed(_)) => {
                     engine.storage.delete_tag(repository, &tag).await?;
+                    self.tags.delete(&tag, Some(report::deleted(&self.mirror.config, &tag, None))).await?;
                     self.progress.outcome(&tag, Outcome::Pruned, None);
                 }
                 Err(error) => return Err(error),
