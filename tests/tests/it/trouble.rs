@@ -7,3 +7,4 @@ mod bounds;
 mod frozen_keepers;
 mod frozen_sync;
 mod scene;
+mod twice;
