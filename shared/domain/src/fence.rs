@@ -56,6 +56,10 @@ impl Closed {
 mod tests {
     use super::*;
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("it was not sent")]
+    struct NotSent(#[source] Closed);
+
     #[test]
     fn a_right_ends_for_all_who_write_by_it() {
         let at = Timestamp::from_unix;
@@ -64,7 +68,7 @@ mod tests {
         assert_eq!((other.pass(at(59)), other.pass(at(60))), (Ok(()), Err(Closed)));
         fence.put_off(at(75));
         assert_eq!((other.pass(at(74)), other.pass(at(75))), (Ok(()), Err(Closed)));
-        assert!(Closed::caused(&std::io::Error::other(Closed)));
+        assert!(Closed::caused(&NotSent(Closed)));
         assert!(!Closed::caused(&std::io::Error::other("another")));
     }
 }

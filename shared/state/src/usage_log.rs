@@ -115,27 +115,3 @@ impl Table {
         Ok(LogPage { entries, next })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_dynamodb::{Client, operation::batch_write_item::BatchWriteItemOutput};
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use moorage_domain::Fence;
-
-    use super::*;
-    use crate::golden::read;
-
-    #[tokio::test]
-    async fn nothing_is_told_by_a_right_that_has_ended() {
-        let rule = mock!(Client::batch_write_item).then_output(|| BatchWriteItemOutput::builder().build());
-        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule]);
-        let fence = Fence::until(Timestamp::from_unix(i64::MAX));
-        let (table, app) = (Table::new(client, "table").fenced(&fence), "acme/app".parse().unwrap());
-        let entry: LogEntry = serde_dynamo::from_item(read("Log")).unwrap();
-        table.add_log(&app, std::slice::from_ref(&entry)).await.unwrap();
-        fence.put_off(Timestamp::from_unix(0));
-        let refused = table.add_log(&app, &[entry]).await;
-        assert!(matches!(refused, Err(StateError::Closed)), "{refused:?}");
-        assert_eq!(rule.num_calls(), 1);
-    }
-}

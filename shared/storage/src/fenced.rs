@@ -46,28 +46,3 @@ impl Storage {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_s3::{Client, operation::delete_object::DeleteObjectOutput};
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use moorage_domain::{Digest, Timestamp};
-
-    use super::*;
-    use crate::{StorageError, StorageRoot};
-
-    #[tokio::test]
-    async fn nothing_is_deleted_by_a_right_that_has_ended() {
-        let rule = mock!(Client::delete_object).then_output(|| DeleteObjectOutput::builder().build());
-        let client = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&rule]);
-        let storage = Storage::new(client, "bucket", StorageRoot::new(""), 1 << 20);
-        let (digest, fence) = (Digest::sha256(b"x"), Fence::until(Timestamp::from_unix(i64::MAX)));
-        let fenced = storage.fenced(&fence);
-        fenced.delete_blob(&digest).await.unwrap();
-        fence.put_off(Timestamp::from_unix(0));
-        let refused = fenced.delete_blob(&digest).await;
-        assert!(matches!(refused, Err(StorageError::Closed)), "{refused:?}");
-        storage.delete_blob(&digest).await.unwrap();
-        assert_eq!(rule.num_calls(), 2);
-    }
-}

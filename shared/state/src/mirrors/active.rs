@@ -111,8 +111,8 @@ mod tests {
         let (first, last) = (page(&["REPO#acme/app"], true), page(&["REPO#acme/lib/x", "NS#other"], false));
         let names = table(&[&first, &last]).active_mirrors().await.unwrap();
         assert_eq!(names, ["acme/app".parse().unwrap(), "acme/lib/x".parse().unwrap()]);
-        let deleted = page(&["NS#acme", "REPO#acme/app"], false);
-        let names = table(&[&deleted]).repositories_to_purge().await.unwrap();
+        let (first, last) = (page(&["NS#acme", "REPO#acme/app"], true), page(&[], false));
+        let names = table(&[&first, &last]).repositories_to_purge().await.unwrap();
         assert_eq!(names, ["acme/gone/x".parse().unwrap()]);
     }
 
