@@ -1,13 +1,16 @@
 //! One invocation of a run: everything that its steps need, and what they share.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, Owner, TagName, Timestamp, Warning, failure::Failure, plan::Missing, run::RunId,
+    Digest, FailureReason, Owner, TagName, Timestamp, Warning,
+    failure::Failure,
+    plan::{HeldTag, Missing},
+    run::RunId,
 };
 use moorage_state::{Claim, Login, Mirror, SkippedTag, Tags};
 use moorage_upstream::{Meter, Said};
@@ -48,8 +51,6 @@ pub(crate) struct Invocation<'a> {
     pub(crate) meter: Meter,
     /// What it knows of its registry, of earlier invocations, too.
     pub(crate) knowledge: Arc<Knowledge>,
-    /// The tags that only the bucket knew of.
-    pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
     /// What the registry's listing says of its tags.
     pub(crate) said: OnceLock<Said>,
     /// The repository.
@@ -60,8 +61,8 @@ pub(crate) struct Invocation<'a> {
 
 /// What the steps came to.
 pub(crate) enum Work {
-    /// Every selected tag has an outcome, and the others are dealt with.
-    Done { selected: Vec<TagName>, warning: Option<Warning> },
+    /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at.
+    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool },
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.
@@ -81,9 +82,10 @@ impl Invocation<'_> {
         })
     }
 
-    /// Whether only the bucket knew of a tag.
-    pub(crate) fn is_adopted(&self, tag: &TagName) -> bool {
-        self.adopted.get().is_some_and(|adopted| adopted.contains(tag))
+    /// Whether only the bucket knew of a tag before this run, in whichever of its invocations it was taken in: all others who
+    /// record a tag record its link.
+    pub(crate) fn is_adopted(&self, held: Option<&HeldTag>) -> bool {
+        self.verifies && held.is_some_and(|held| held.link.is_none() && held.first_seen >= self.started_at)
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.
