@@ -68,7 +68,9 @@ impl From<StorageError> for WorkError {
         let reason = match error {
             StorageError::DigestMismatch(_) | StorageError::LengthMismatch { .. } => FailureReason::DigestMismatch,
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
-            StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
+            StorageError::Service(_) | StorageError::NoLink(_) | StorageError::Unavailable(_) => {
+                FailureReason::StorageError
+            }
         };
         Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
     }

@@ -56,8 +56,7 @@ impl Invocation<'_> {
         self.knowledge.spoke(&registry);
         let (first, mut held) = (first?, held?);
         if self.verifies {
-            let adopted = self.adopt(&mut held).await?;
-            self.adopted.get_or_init(|| adopted);
+            self.adopt(&mut held).await?;
         }
         let listed = match known {
             Some(tags) => tags,
@@ -115,7 +114,10 @@ impl Invocation<'_> {
         engine.measure(&config.repository).await?;
         self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
-        Ok(Work::Done { selected, warning })
+        // What failed of a tag that is held was not looked at. What could not be copied is not there to be looked at.
+        let (_, failed) = self.progress.failures();
+        let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
+        Ok(Work::Done { selected, warning, verified })
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the
