@@ -8,7 +8,10 @@ pub mod request;
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -54,6 +57,8 @@ struct Inner {
     latency: Duration,
     plan: Plan,
     seen: Mutex<Vec<Request>>,
+    /// Requests whose answers have not been sent.
+    open: AtomicUsize,
     victim: Mutex<Option<Killable>>,
     invocations: Mutex<VecDeque<Invocation>>,
 }
@@ -75,6 +80,7 @@ impl Aws {
             latency,
             plan,
             seen: Mutex::default(),
+            open: AtomicUsize::default(),
             victim: Mutex::default(),
             invocations: Mutex::default(),
         });
@@ -130,30 +136,37 @@ impl Inner {
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let request = {
             let mut seen = self.seen.lock().unwrap();
-            let request = Request::read(seen.len() + 1, &head);
+            let overlaps = self.open.fetch_add(1, Ordering::SeqCst) > 0;
+            let request = Request { overlaps, ..Request::read(seen.len() + 1, &head) };
             seen.push(request.clone());
             request
         };
+        let answer = self.answer_by_plan(&request, head, body).await;
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    async fn answer_by_plan(&self, request: &Request, head: Parts, body: Bytes) -> Result<Answer, io::Error> {
         if self.is_dead() {
             return Err(lost());
         }
         tokio::time::sleep(self.latency).await;
-        match (self.plan)(&request) {
-            Fault::None => self.pass_on(&request, head, body).await,
+        match (self.plan)(request) {
+            Fault::None => self.pass_on(request, head, body).await,
             Fault::KillBefore => Err(self.kill()),
             Fault::KillAfter => {
-                self.pass_on(&request, head, body).await?;
+                self.pass_on(request, head, body).await?;
                 Err(self.kill())
             }
             Fault::LoseRequest => Err(lost()),
             Fault::LoseAnswer => {
-                self.pass_on(&request, head, body).await?;
+                self.pass_on(request, head, body).await?;
                 Err(lost())
             }
             Fault::Refuse(refusal) => Ok(refusal.answer(request.service)),
             Fault::Delay(by) => {
                 tokio::time::sleep(by).await;
-                self.pass_on(&request, head, body).await
+                self.pass_on(request, head, body).await
             }
         }
     }

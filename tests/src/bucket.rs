@@ -129,6 +129,22 @@ pub async fn versions(stack: &Stack, repository: &RepositoryName) -> BTreeSet<St
     versions.chain(listed.delete_markers().iter().map(|marker| name(marker.key(), marker.version_id()))).collect()
 }
 
+/// The keys of content that was stored again while it was there, which nobody needs.
+pub async fn stored_twice(stack: &Stack) -> Vec<String> {
+    let list = stack.s3().list_object_versions().bucket(&stack.bucket).prefix(format!("{ROOT}/blobs/"));
+    let listed = list.send().await.unwrap();
+    assert_ne!(listed.is_truncated, Some(true));
+    let deleted: BTreeSet<_> = listed.delete_markers.unwrap_or_default().into_iter().map(|marker| marker.key).collect();
+    let (mut seen, mut twice) = (BTreeSet::new(), Vec::new());
+    let versions = listed.versions.unwrap_or_default().into_iter();
+    for key in versions.filter(|version| !deleted.contains(&version.key)).filter_map(|version| version.key) {
+        if !seen.insert(key.clone()) {
+            twice.push(key);
+        }
+    }
+    twice
+}
+
 /// All keys below a prefix.
 pub async fn keys(stack: &Stack, prefix: &str) -> Vec<String> {
     let mut pages = stack.s3().list_objects_v2().bucket(&stack.bucket).prefix(prefix).into_paginator().send();

@@ -82,7 +82,7 @@ impl Lab {
         let proxies = Mutex::new(vec![honest.clone()]);
         let inner = Arc::new(Inner { fork, honest, proxies, variables, folder, next: Mutex::default() });
         let calls = AbortOnDropHandle::new(tokio::spawn(deliver_calls(Arc::clone(&inner))));
-        let (url, gateway) = gateway::listen(inner.start(&original.api_function, &inner.honest.url).await).await;
+        let (url, gateway) = gateway::listen(inner.start(&original.api_function, &inner.honest).await).await;
         let stack = Stack { url, aws, ..original.clone() };
         Self { stack, inner, _calls: calls, _gateway: gateway }
     }
@@ -161,16 +161,20 @@ impl Lab {
         panic!("it never ends");
     }
 
-    /// What all functions have asked of AWS.
+    /// What all functions have asked of AWS; of the table, only those that were invoked by plan.
     pub fn asked(&self) -> Vec<Request> {
         self.inner.proxies.lock().unwrap().iter().flat_map(Aws::seen).collect()
     }
 }
 
 impl Inner {
-    async fn start(&self, function: &str, endpoint: &str) -> Function {
+    async fn start(&self, function: &str, aws: &Aws) -> Function {
         let mut variables = self.variables[function].clone();
-        variables.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned());
+        variables.insert("AWS_ENDPOINT_URL".to_owned(), aws.url.clone());
+        if aws.url == self.honest.url {
+            // Nothing happens to it, and it is most of what is asked.
+            variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), self.fork.endpoint.clone());
+        }
         let binary = function.rsplit('-').next().unwrap();
         Function::start(binary, &variables, self.folder.path()).await
     }
@@ -178,7 +182,7 @@ impl Inner {
     async fn invoke(&self, function: &str, event: &Value, plan: Plan, within: Duration) -> Ended {
         let aws = Aws::before(&self.fork.endpoint, Duration::ZERO, plan).await;
         self.proxies.lock().unwrap().push(aws.clone());
-        let process = self.start(function, &aws.url).await;
+        let process = self.start(function, &aws).await;
         aws.aim_at(process.process());
         let outcome = process.invoke(event, within).await;
         Ended { outcome, asked: aws.seen(), log: process.log() }
@@ -189,7 +193,7 @@ impl Inner {
         if let Some(plan) = plan {
             return self.invoke(function, event, plan, WITHIN).await.outcome;
         }
-        let process = self.start(function, &self.honest.url).await;
+        let process = self.start(function, &self.honest).await;
         let outcome = process.invoke(event, WITHIN).await;
         if !matches!(outcome, Outcome::Answer(_)) {
             eprintln!("{function} {event}: {outcome:?}\n{}", process.log());

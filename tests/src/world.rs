@@ -53,6 +53,11 @@ impl World {
         world
     }
 
+    /// The same in a copy of the stack.
+    pub fn at(&self, stack: &Stack) -> Self {
+        Self { stack: stack.clone(), ..self.clone() }
+    }
+
     /// Calls the API with the admin token.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let body = body.map(|body| body.to_string().into_bytes());

@@ -16,6 +16,7 @@ use moorage_domain::{
     condemned::{Sentence, Verdict, judge},
 };
 use moorage_state::now;
+use moorage_storage::StoredBlob;
 use uuid::Uuid;
 
 use crate::{
@@ -83,8 +84,10 @@ impl Collector {
         if !collection.force {
             collection.held = collection.held.or(Held::judge(marks.links(), before));
         }
+        let few = self.storage.few_blobs().await?;
         let shards = (first..=marks.last()).zip(sentences);
-        let judged = stream::iter(shards).map(|(shard, sentences)| self.judge(shard, sentences, &marks));
+        let judged =
+            stream::iter(shards).map(|(shard, sentences)| self.judge(shard, sentences, &marks, few.as_deref()));
         let (mut judged, mut saved) = (judged.buffered(SHARDS_IN_FLIGHT), Instant::now());
         while let Some(shard) = judged.try_next().await? {
             let next = shard.shard.checked_add(1).map_or(Stage::Uploads, Stage::Sweep);
@@ -134,28 +137,31 @@ impl Collector {
         Ok(marks)
     }
 
-    /// Judges all blobs of a shard.
+    /// Judges all blobs of a shard, which are listed, unless there are `few` in all.
     async fn judge(
         &self,
         shard: u8,
         mut sentences: HashMap<Digest, Sentence>,
         marks: &Marks,
+        few: Option<&[StoredBlob]>,
     ) -> Result<Judged, CollectError> {
         let (mut judged, grace) = (Judged { shard, blobs: 0, bytes: 0, cases: Vec::new() }, self.settings.grace);
-        self.storage
-            .each_blob_of(shard, |blob| {
-                judged.blobs += 1;
-                judged.bytes = judged.bytes.saturating_add(blob.size);
-                let (sentence, linked) = (sentences.remove(&blob.digest), marks.has(&blob.digest));
-                let verdict = match judge(sentence.as_ref(), linked, grace, now()) {
-                    // It may be about to be linked; spare everybody the work.
-                    Verdict::Condemn if blob.modified.plus(grace) >= now() => return,
-                    Verdict::Keep | Verdict::Wait => return,
-                    verdict => verdict,
-                };
-                judged.cases.push(Case { digest: blob.digest, size: blob.size, sentence, verdict });
-            })
-            .await?;
+        let visit = |blob: StoredBlob| {
+            judged.blobs += 1;
+            judged.bytes = judged.bytes.saturating_add(blob.size);
+            let (sentence, linked) = (sentences.remove(&blob.digest), marks.has(&blob.digest));
+            let verdict = match judge(sentence.as_ref(), linked, grace, now()) {
+                // It may be about to be linked; spare everybody the work.
+                Verdict::Condemn if blob.modified.plus(grace) >= now() => return,
+                Verdict::Keep | Verdict::Wait => return,
+                verdict => verdict,
+            };
+            judged.cases.push(Case { digest: blob.digest, size: blob.size, sentence, verdict });
+        };
+        match few {
+            Some(few) => few.iter().filter(|blob| blob.digest.bytes().first() == Some(&shard)).cloned().for_each(visit),
+            None => self.storage.each_blob_of(shard, visit).await?,
+        }
         // Sentences of blobs that are gone: a collector was killed before it had forgotten them.
         for (digest, sentence) in sentences {
             if judge(Some(&sentence), true, grace, now()) == Verdict::Lift {

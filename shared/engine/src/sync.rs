@@ -123,6 +123,7 @@ impl Engine {
         let (begun, (limit, login)) = tokio::try_join!(self.begin(request, claim, mirror), login)?;
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
+        let is_resumed = run.invocations > 1;
         let has_filter = !mirror.config.architecture_filter.is_empty();
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
@@ -159,6 +160,7 @@ impl Engine {
             budget,
             run: run_id,
             started_at,
+            is_resumed,
             done: earlier.done,
             copied: earlier.copied,
             skipped,

@@ -10,16 +10,42 @@ use crate::{
     StateError, Table,
     key::{Key, prefix},
     table::item,
+    transaction::Transaction,
 };
 
 /// How long entries are kept.
 const LOG_RETENTION: Duration = Duration::from_secs(90 * 86_400);
+
+/// An entry that is written with what it tells of: neither is there without the other, however often it is tried.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    entry: LogEntry,
+    id: Uuid,
+}
+
+impl Told {
+    pub(crate) fn new(entry: LogEntry) -> Self {
+        // Version 7 ids of one process are ordered, which keeps entries of one second in order.
+        Self { entry, id: Uuid::now_v7() }
+    }
+
+    /// Adds it to a repository's log with the rest of the transaction.
+    pub(crate) fn add(&self, transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
+        transaction.put(Key::Log(repository, self.entry.datetime, self.id), &LogItem::new(&self.entry))
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LogItem {
     #[serde(flatten)]
     entry: LogEntry,
     expires_at: Timestamp,
+}
+
+impl LogItem {
+    fn new(entry: &LogEntry) -> Self {
+        Self { entry: entry.clone(), expires_at: entry.datetime.plus(LOG_RETENTION) }
+    }
 }
 
 /// Whose log.
@@ -70,11 +96,7 @@ impl Table {
 
     /// Adds entries, in their order.
     pub async fn add_log_of(&self, log: LogOf<'_>, entries: &[LogEntry]) -> Result<(), StateError> {
-        let items = entries.iter().map(|entry| {
-            let expires_at = entry.datetime.plus(LOG_RETENTION);
-            // Version 7 ids of one process are ordered, which keeps entries of one second in order.
-            item(log.key(entry.datetime, Uuid::now_v7()), &LogItem { entry: entry.clone(), expires_at })
-        });
+        let items = entries.iter().map(|entry| item(log.key(entry.datetime, Uuid::now_v7()), &LogItem::new(entry)));
         self.put_all(items.collect::<Result<_, _>>()?).await
     }
 

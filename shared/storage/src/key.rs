@@ -82,10 +82,10 @@ pub(crate) fn blobs_prefix(root: &StorageRoot) -> String {
     format!("{}docker/registry/v2/blobs/", root.0)
 }
 
-/// What the keys of the blobs begin with whose hexadecimal value begins with this byte, by algorithm.
-pub(crate) fn shard_prefixes(root: &StorageRoot, shard: u8) -> [(Algorithm, String); 2] {
+/// What the keys of the blobs begin with whose hexadecimal value begins with this byte.
+pub(crate) fn shard_prefixes(root: &StorageRoot, shard: u8) -> [String; 2] {
     [Algorithm::Sha256, Algorithm::Sha512]
-        .map(|algorithm| (algorithm, format!("{}{}/{shard:02x}/", blobs_prefix(root), algorithm.as_str())))
+        .map(|algorithm| format!("{}{}/{shard:02x}/", blobs_prefix(root), algorithm.as_str()))
 }
 
 fn path(digest: &Digest) -> String {

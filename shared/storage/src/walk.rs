@@ -29,19 +29,20 @@ pub struct StoredBlob {
 }
 
 impl Storage {
+    /// All blobs, if they are so few that one request lists them.
+    pub async fn few_blobs(&self) -> Result<Option<Vec<StoredBlob>>, StorageError> {
+        let prefix = crate::key::blobs_prefix(&self.root);
+        let listed =
+            self.client.list_objects_v2().bucket(&*self.bucket).prefix(&prefix).send().await.map_err(failed)?;
+        let is_all = listed.is_truncated != Some(true);
+        Ok(is_all.then(|| listed.contents().iter().filter_map(|object| stored_blob(&prefix, object)).collect()))
+    }
+
     /// Visits all blobs whose hexadecimal value begins with this byte.
     pub async fn each_blob_of(&self, shard: u8, mut visit: impl FnMut(StoredBlob)) -> Result<(), StorageError> {
-        for (algorithm, prefix) in shard_prefixes(&self.root, shard) {
-            self.each(&prefix, |object| {
-                let rest = object.key().and_then(|key| key.strip_prefix(&prefix)?.strip_suffix("/data"));
-                let digest = rest.and_then(|hex| digest(algorithm.as_str(), hex));
-                let modified = object.last_modified().map(|moment| Timestamp::from_unix(moment.secs()));
-                if let (Some(digest), Some(modified)) = (digest, modified) {
-                    let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-                    visit(StoredBlob { digest, size, modified });
-                }
-            })
-            .await?;
+        let root = crate::key::blobs_prefix(&self.root);
+        for prefix in shard_prefixes(&self.root, shard) {
+            self.each(&prefix, |object| stored_blob(&root, object).into_iter().for_each(&mut visit)).await?;
         }
         Ok(())
     }
@@ -101,6 +102,16 @@ impl Storage {
         }
         Ok(())
     }
+}
+
+/// A blob by its object below `root`; what is no blob's is none.
+fn stored_blob(root: &str, object: &Object) -> Option<StoredBlob> {
+    let parts: Vec<&str> = object.key()?.strip_prefix(root)?.split('/').collect();
+    let [algorithm, shard, hex, "data"] = parts[..] else { return None };
+    let digest = digest(algorithm, hex).filter(|_| hex.starts_with(shard))?;
+    let modified = Timestamp::from_unix(object.last_modified()?.secs());
+    let size = object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+    Some(StoredBlob { digest, size, modified })
 }
 
 fn digest(algorithm: &str, hex: &str) -> Option<Digest> {

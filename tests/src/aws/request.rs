@@ -34,12 +34,16 @@ pub struct Request {
     pub operation: String,
     /// What it is about: a path in the bucket, a function.
     pub target: String,
+    /// Which part of an object it stores, from 1.
+    pub part: Option<usize>,
     /// Whether it changes anything.
     pub writes: bool,
+    /// Whether others were under way when it came.
+    pub overlaps: bool,
 }
 
 impl Request {
-    /// Reads a request's head.
+    /// Reads a request's head; nothing else is under way.
     pub fn read(number: usize, head: &Parts) -> Self {
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let named = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -52,7 +56,15 @@ impl Request {
             };
             let writes =
                 ["Put", "Update", "Delete", "TransactWrite", "BatchWrite"].iter().any(|it| operation.starts_with(it));
-            return Self { number, service, operation: operation.to_owned(), target: String::new(), writes };
+            return Self {
+                number,
+                service,
+                operation: operation.to_owned(),
+                target: String::new(),
+                part: None,
+                writes,
+                overlaps: false,
+            };
         }
         if let Some(function) = path.strip_prefix("/2015-03-31/functions/") {
             let name = function.split('/').next().unwrap_or_default();
@@ -62,7 +74,9 @@ impl Request {
                 service: Service::Lambda,
                 operation: "Invoke".to_owned(),
                 target: name.to_owned(),
+                part: None,
                 writes: true,
+                overlaps: false,
             };
         }
         let service = if path.starts_with("/schedule") { Service::Scheduler } else { Service::S3 };
@@ -70,8 +84,9 @@ impl Request {
         let detail: Vec<&str> =
             detail.filter(|name| ["uploads", "uploadId", "partNumber", "list-type", "delete"].contains(name)).collect();
         let operation = format!("{} {}", head.method, detail.join(" ")).trim_end().to_owned();
+        let part = query.split('&').find_map(|pair| pair.strip_prefix("partNumber=")?.parse().ok());
         let writes = ![Method::GET, Method::HEAD].contains(&head.method);
-        Self { number, service, operation, target: path.to_owned(), writes }
+        Self { number, service, operation, target: path.to_owned(), part, writes, overlaps: false }
     }
 }
 

@@ -10,3 +10,4 @@ mod organization;
 mod purge;
 mod recovery;
 mod sync;
+mod upload;

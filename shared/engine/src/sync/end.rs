@@ -222,7 +222,7 @@ impl ClaimedMirror<'_> {
         let id = self.mirror.state.sync_run_id.unwrap_or(self.claim.run());
         let new = || Run::new(id, request.trigger, now(), false);
         // Whatever this invocation has left behind is shut out, too.
-        let run = self.engine.attempt(&self.claim, &config.repository, id, new).await?;
+        let run = self.engine.attempt(&self.claim, config, id, new).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };
         tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);

@@ -38,7 +38,9 @@ pub(crate) struct Invocation<'a> {
     pub(crate) run: RunId,
     /// When it began.
     pub(crate) started_at: Timestamp,
-    /// The tags that earlier invocations of the run have dealt with.
+    /// Whether there were earlier invocations of it.
+    pub(crate) is_resumed: bool,
+    /// The tags that they have dealt with.
     pub(crate) done: TagSet,
     /// Those of them that were copied.
     pub(crate) copied: TagSet,
@@ -86,6 +88,12 @@ impl Invocation<'_> {
     /// record a tag record its link.
     pub(crate) fn is_adopted(&self, held: Option<&HeldTag>) -> bool {
         self.verifies && held.is_some_and(|held| held.link.is_none() && held.first_seen >= self.started_at)
+    }
+
+    /// Whether an earlier invocation of this run has copied a tag, and was killed before it had said so.
+    pub(crate) fn was_copied(&self, held: Option<&HeldTag>) -> bool {
+        let is_ours = |held: &HeldTag| held.link.is_some() && !held.reversion && held.first_seen >= self.started_at;
+        self.is_resumed && held.is_some_and(is_ours)
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.

@@ -12,7 +12,7 @@ use moorage_upstream::{Registry, UpstreamError};
 
 use crate::{
     error::WorkError,
-    sync::{invocation::Invocation, tag_set::TagSet},
+    sync::{invocation::Invocation, report, tag_set::TagSet},
 };
 
 /// Tags whose end is confirmed at once.
@@ -128,7 +128,8 @@ impl Invocation<'_> {
             }
             self.claim.check()?;
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
-            self.tags.delete(tag).await?;
+            let log = report::deleted(&self.mirror.config, tag, Some(*cause));
+            self.tags.delete(tag, Some(log)).await?;
             self.progress.obsolete(tag, Outcome::Pruned, *cause);
         }
         Ok(())

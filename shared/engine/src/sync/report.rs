@@ -1,7 +1,7 @@
 //! What a sync tells: the usage log, in Quay's words, and metrics, by Quay's names.
 
 use moorage_domain::{
-    RepositoryName, TagName, Timestamp, Warning,
+    Digest, RepositoryName, TagName, Timestamp, Warning,
     failure::Failure,
     mirror::MirrorConfig,
     plan::Cause,
@@ -21,34 +21,45 @@ pub(crate) fn started(config: &MirrorConfig) -> LogEntry {
     entry(config, LogKind::RepoMirrorSyncStarted, SyncFields { verb: "start", ..SyncFields::default() })
 }
 
-/// What became of a tag, if it was tried or deleted: what is left alone is not logged, as in Quay.
+/// What became of a tag, if it was tried: what is left alone is not logged, as in Quay, and what was copied or deleted is
+/// logged with its record.
 pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntry> {
-    if outcome.outcome == Outcome::Pruned {
-        return Some(deleted(config, outcome));
-    }
     let (kind, ended) = match outcome.outcome {
-        Outcome::Copied | Outcome::Repaired => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
+        Outcome::Repaired => (LogKind::RepoMirrorSyncTagSuccess, "successful sync"),
         Outcome::Failed | Outcome::Refused => (LogKind::RepoMirrorSyncTagFailed, "failed to sync"),
-        Outcome::Unchanged | Outcome::Pruned | Outcome::Held | Outcome::Skipped => return None,
+        Outcome::Copied | Outcome::Pruned | Outcome::Unchanged | Outcome::Held | Outcome::Skipped => return None,
     };
     let fields = SyncFields {
-        verb: "finish",
-        message: format!("Source 'docker://{}:{}' {ended}", config.external_reference, outcome.tag),
-        tag: Some(outcome.tag.to_string()),
         stdout: outcome.digest.as_ref().map(|digest| format!("copied {digest}")),
         stderr: outcome.failure.as_ref().map(explain),
-        ..SyncFields::default()
+        ..tried(config, &outcome.tag, ended)
     };
     Some(sync_entry(kind, now(), &config.repository, fields))
 }
 
+/// A tag was copied.
+pub(crate) fn copied(config: &MirrorConfig, tag: &TagName, digest: &Digest) -> LogEntry {
+    let stdout = Some(format!("copied {digest}"));
+    let fields = SyncFields { stdout, ..tried(config, tag, "successful sync") };
+    sync_entry(LogKind::RepoMirrorSyncTagSuccess, now(), &config.repository, fields)
+}
+
+fn tried(config: &MirrorConfig, tag: &TagName, ended: &str) -> SyncFields {
+    SyncFields {
+        verb: "finish",
+        message: format!("Source 'docker://{}:{tag}' {ended}", config.external_reference),
+        tag: Some(tag.to_string()),
+        ..SyncFields::default()
+    }
+}
+
 /// A tag was deleted. Quay has this kind of entry for what is deleted by hand.
-fn deleted(config: &MirrorConfig, outcome: &TagOutcome) -> LogEntry {
-    let message = match outcome.cause {
+pub(crate) fn deleted(config: &MirrorConfig, tag: &TagName, cause: Option<Cause>) -> LogEntry {
+    let message = match cause {
         Some(Cause::Vanished) => "vanished: the registry no longer lists it",
         Some(Cause::Deselected) | None => "deselected: no pattern matches it, or its image",
     };
-    let (message, tag) = (message.to_owned(), Some(outcome.tag.to_string()));
+    let (message, tag) = (message.to_owned(), Some(tag.to_string()));
     let fields = SyncFields { verb: "delete", message, tag, ..SyncFields::default() };
     sync_entry(LogKind::DeleteTag, now(), &config.repository, fields)
 }

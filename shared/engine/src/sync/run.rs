@@ -1,8 +1,8 @@
 //! A run over its invocations: how it begins, or goes on, and what earlier ones have left it.
 
 use moorage_domain::{
-    RepositoryName,
     learnt::Learnt,
+    mirror::MirrorConfig,
     run::{Run, RunId, SyncRequest},
 };
 use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
@@ -30,11 +30,9 @@ impl Engine {
             let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now());
             Run::new(id, request.trigger, now(), verifies)
         };
-        let Some(run) = self.attempt(claim, &request.repository, id, new).await? else { return Ok(None) };
+        let Some(run) = self.attempt(claim, &mirror.config, id, new).await? else { return Ok(None) };
         let mut earlier = Earlier::default();
-        if run.invocations == 1 {
-            self.table.add_log(&request.repository, &[report::started(&mirror.config)]).await?;
-        } else {
+        if run.invocations > 1 {
             self.table.each_outcome(&request.repository, &run, |outcome| earlier.add(outcome)).await?;
         }
         Ok(Some((run, earlier)))
@@ -59,16 +57,18 @@ impl Engine {
     pub(crate) async fn attempt(
         &self,
         claim: &Claim,
-        repository: &RepositoryName,
+        config: &MirrorConfig,
         id: RunId,
         new: impl Fn() -> Run,
     ) -> Result<Option<Run>, SyncError> {
+        let repository = &config.repository;
         for race in 0..MAX_RACES {
             // A run that the claim gave its name is most likely a new one.
             let is_new = race == 0 && id == claim.run();
             let known = if is_new { None } else { self.table.run(repository, id).await? };
             let run = known.map_or_else(&new, Run::again);
-            match self.table.begin_attempt(repository, &run, claim.transaction()).await {
+            let log = (run.invocations == 1).then(|| report::started(config));
+            match self.table.begin_attempt(repository, &run, claim.transaction(), log).await {
                 Ok(true) => return Ok(Some(run)),
                 // An earlier one has just written it.
                 Ok(false) => {}

@@ -1,6 +1,6 @@
 //! The steps of one sync, in their order.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use moorage_domain::referrers::is_attached_tag;
 use moorage_upstream::{TagPages, UpstreamError};
@@ -85,8 +85,7 @@ impl Invocation<'_> {
             verifies: self.verifies,
             allowance: Allowance::new(engine, &config.repository, &held).await?,
         };
-        let copier =
-            Copier::new(blobs, Duration::from_secs(config.skopeo_timeout_interval), config.architecture_filter.clone());
+        let copier = Copier::new(blobs, config.clone());
         let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
         if !self.copy(&registry, &copier, &held, &open).await? {
             return Ok(Work::Suspended);

@@ -67,7 +67,7 @@ impl Engine {
                 _ => Err(WorkError::ClaimLost),
             };
             let link = publish(&self.storage, &manifest, tag, Believed::of(before.as_ref()), may_go_on).await?;
-            tags.put(tag, HeldTag { reversion, link: Some(link), ..held }).await?;
+            tags.put(tag, HeldTag { reversion, link: Some(link), ..held }, None).await?;
             self.measure(repository).await?;
             Ok(TaskAnswer::Done)
         })
@@ -81,7 +81,7 @@ impl Engine {
                 return Ok(TaskAnswer::NotFound);
             }
             self.storage.delete_tag(repository, tag).await?;
-            tags.delete(tag).await?;
+            tags.delete(tag, None).await?;
             self.measure(repository).await?;
             Ok(TaskAnswer::Done)
         })

@@ -16,7 +16,11 @@ use moorage_domain::{
 };
 use moorage_storage::StorageError;
 
-use crate::{error::WorkError, sync::invocation::Invocation, transfer::describe::BlobLinks};
+use crate::{
+    error::WorkError,
+    sync::{invocation::Invocation, report},
+    transfer::describe::BlobLinks,
+};
 
 /// Tags that are read at once: as many as syncs ask a registry for. They wait for S3, mostly; the most that one takes of
 /// memory is a manifest and what that lists.
@@ -88,7 +92,7 @@ impl Invocation<'_> {
         match found {
             Ok(Some(found)) => {
                 self.claim.check()?;
-                self.tags.put(tag, found.clone()).await?;
+                self.tags.put(tag, found.clone(), None).await?;
                 return Ok(Some(found));
             }
             Ok(None) => {}
@@ -98,6 +102,7 @@ impl Invocation<'_> {
         self.claim.check()?;
         engine.storage.delete_tag(repository, tag).await?;
         if !is_stray {
+            self.tags.delete(tag, Some(report::deleted(&self.mirror.config, tag, None))).await?;
             self.progress.queue_ready().await;
             self.progress.outcome(tag, Outcome::Pruned, None);
         }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use moorage_domain::{Digest, FailureReason, TagName, failure::Failure, plan::HeldTag};
+use moorage_domain::{Digest, FailureReason, TagName, failure::Failure, mirror::MirrorConfig, plan::HeldTag};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -41,9 +41,7 @@ pub(crate) struct Copier {
     /// Of which images it is known whether the architecture filter leaves them out.
     pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
     copied: Mutex<Copied>,
-    timeout: Duration,
-    /// The architectures to keep; empty for all.
-    pub(crate) architectures: Vec<String>,
+    pub(crate) config: MirrorConfig,
 }
 
 /// What was copied.
@@ -56,15 +54,14 @@ struct Copied {
 }
 
 impl Copier {
-    pub(crate) fn new(blobs: Blobs, timeout: Duration, architectures: Vec<String>) -> Self {
+    pub(crate) fn new(blobs: Blobs, config: MirrorConfig) -> Self {
         Self {
             blobs,
             manifests: SingleFlight::new(MAX_REMEMBERED, |tree| tree.as_ref().map_or(1, |tree| tree.weight())),
             documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
             left_out: SingleFlight::new(MAX_LEFT_OUT, |_| 1),
             copied: Mutex::default(),
-            timeout,
-            architectures,
+            config,
         }
     }
 
@@ -110,14 +107,14 @@ impl Copier {
     pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
         let Blobs { progress, registry, .. } = &self.blobs;
         let (mut work, seen) = (std::pin::pin!(work), || (progress.counts().objects_stored, registry.activity()));
-        let mut last = seen();
+        let (mut last, timeout) = (seen(), Duration::from_secs(self.config.skopeo_timeout_interval));
         loop {
-            if let Ok(result) = tokio::time::timeout(self.timeout.saturating_add(LAST_MOMENT), &mut work).await {
+            if let Ok(result) = tokio::time::timeout(timeout.saturating_add(LAST_MOMENT), &mut work).await {
                 return result;
             }
             let before = std::mem::replace(&mut last, seen());
             if last == before {
-                let message = format!("nothing came and nothing was stored for {} s", self.timeout.as_secs());
+                let message = format!("nothing came and nothing was stored for {} s", timeout.as_secs());
                 return Err(WorkError::Failed(Failure::new(FailureReason::NetworkTimeout, message)));
             }
         }

@@ -142,6 +142,10 @@ impl Invocation<'_> {
                 Outcome::Unchanged if self.is_adopted(pass.held.get(tag)) => {
                     self.progress.outcome(tag, Outcome::Repaired, digest);
                 }
+                Outcome::Unchanged if self.was_copied(pass.held.get(tag)) => {
+                    let held = pass.held.get(tag).map(|held| held.digest.clone());
+                    self.progress.outcome(tag, Outcome::Copied, held);
+                }
                 Outcome::Skipped | Outcome::Unchanged => self.progress.outcome(tag, outcome, None),
                 _ => self.progress.outcome(tag, outcome, digest),
             }

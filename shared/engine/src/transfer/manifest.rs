@@ -105,7 +105,7 @@ impl Copier {
             Content::Index(entries) => {
                 limit.take(entries.len() + 1)?;
                 descriptors += entries.len();
-                let kept = architecture::select(&entries, &self.architectures)?;
+                let kept = architecture::select(&entries, &self.config.architecture_filter)?;
                 let left_out = left_out(entries, &kept);
                 is_sparse = !left_out.is_empty();
                 let (mut trees, mut blobs) = (Vec::new(), Vec::new());

@@ -11,6 +11,7 @@ use moorage_storage::Verified;
 
 use crate::{
     error::WorkError,
+    sync::report,
     transfer::{
         blobs::Blobs,
         copier::Copier,
@@ -33,7 +34,7 @@ impl Copier {
         let Blobs { storage, claim, tags, possession, allowance, .. } = &self.blobs;
         allowance.check_tag(tag)?;
         if self.in_time(self.is_left_out(digest, tag)).await? {
-            let skipped = SkippedTag { digest: digest.clone(), architectures: self.architectures.clone() };
+            let skipped = SkippedTag { digest: digest.clone(), architectures: self.config.architecture_filter.clone() };
             tags.put_skipped(tag, skipped).await?;
             return Ok(Outcome::Skipped);
         }
@@ -46,7 +47,7 @@ impl Copier {
         possession.needed(contents.sizes.keys()).await?;
         let link = publish(storage, &tree.proven, tag, believed, async || Ok(claim.renew().await?)).await?;
         let held = self.held(&tree, &contents, source, link);
-        tags.put(tag, held.clone()).await?;
+        tags.put(tag, held.clone(), Some(report::copied(&self.config, tag, digest))).await?;
         self.copied(tag, held);
         Ok(Outcome::Copied)
     }
@@ -63,7 +64,7 @@ impl Copier {
             last_seen: None,
             missing: None,
             source,
-            architectures: if tree.is_sparse { self.architectures.clone() } else { Vec::new() },
+            architectures: if tree.is_sparse { self.config.architecture_filter.clone() } else { Vec::new() },
             nested: manifests.iter().filter(|digest| !own.contains(digest)).cloned().collect(),
             manifests,
             left_out: left_out.iter().take(MAX_MANIFESTS).cloned().collect(),
@@ -90,7 +91,7 @@ impl Copier {
     /// Whether a tag's image is one of another architecture than the mirror keeps. What has to be fetched to know it is
     /// kept for copying.
     async fn is_left_out(&self, digest: &Digest, tag: &TagName) -> Result<bool, WorkError> {
-        if self.architectures.is_empty() {
+        if self.config.architecture_filter.is_empty() {
             return Ok(false);
         }
         self.left_out.get(digest, |_| true, || self.look(digest, tag)).await
@@ -116,7 +117,7 @@ impl Copier {
             Some(data) => Verified::new(self.blobs.possession.owner(), &config.digest, data.into())?,
             None => self.blobs.fetch(config).await?,
         };
-        let is_left_out = architecture::leaves_out(content.bytes(), &self.architectures);
+        let is_left_out = architecture::leaves_out(content.bytes(), &self.config.architecture_filter);
         if is_left_out {
             flow.take(digest);
         } else {

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
     RepositoryName, Timestamp,
     run::{Run, RunId, TagOutcome},
+    usage_log::LogEntry,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,6 +21,7 @@ use crate::{
     mirrors::transition::TransitionError,
     table::{Query, item},
     transaction::{Committed, Transaction},
+    usage_log::Told,
 };
 
 /// How long runs are kept: long enough to compare a month with the one before.
@@ -66,19 +68,21 @@ pub struct RunPage {
 }
 
 impl Table {
-    /// Begins an attempt at a run, for whom `claim` is; from now on those before are refused. `false` if one of them wrote
-    /// the run meanwhile: then it has to be read again.
+    /// Begins an attempt at a run, for whom `claim` is, with what the usage log tells of it; from now on those before are
+    /// refused. `false` if one of them wrote the run meanwhile: then it has to be read again.
     pub async fn begin_attempt(
         &self,
         repository: &RepositoryName,
         run: &Run,
         claim: Uuid,
+        log: Option<LogEntry>,
     ) -> Result<bool, TransitionError> {
         let mut transaction = Transaction::new(self);
         transaction.expect_claim(repository, claim)?;
         let mine = HashMap::from([(":mine".to_owned(), AttributeValue::N(run.invocations.to_string()))]);
         let condition = "attribute_not_exists(#pk) OR #invocations < :mine";
         transaction.put_if(Key::Run(repository, run.run_id), &run_item(run), condition, mine)?;
+        log.map(Told::new).iter().try_for_each(|told| told.add(&mut transaction, repository))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(true),
             Committed::Refused(0) => Err(TransitionError::ClaimLost),

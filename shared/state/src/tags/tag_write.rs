@@ -20,6 +20,7 @@ use crate::{
     table::Item,
     tags::{skipped::SkippedTag, tag::TagItem},
     transaction::{Committed, Transaction},
+    usage_log::Told,
 };
 
 /// By what somebody may change the tags of a repository.
@@ -34,8 +35,8 @@ pub enum Right {
 /// What is written of a tag.
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
-    Put(Box<HeldTag>),
-    Delete,
+    Put(Box<HeldTag>, Option<Told>),
+    Delete(Option<Told>),
     Seen(Option<Timestamp>, Option<Missing>),
     Skip(Box<SkippedTag>),
     Unskip,
@@ -45,14 +46,14 @@ impl Write {
     /// How many digests it lists, at least one.
     pub(crate) fn digests(&self) -> usize {
         match self {
-            Self::Put(held) => 1 + held.manifests.len() + held.nested.len() + held.left_out.len(),
+            Self::Put(held, _) => 1 + held.manifests.len() + held.nested.len() + held.left_out.len(),
             _ => 1,
         }
     }
 
     /// Whether it depends on what the tag is.
     fn reads(&self) -> bool {
-        matches!(self, Self::Put(_) | Self::Delete | Self::Seen(..))
+        matches!(self, Self::Put(..) | Self::Delete(_) | Self::Seen(..))
     }
 }
 
@@ -71,18 +72,20 @@ impl Table {
         for (tag, write) in writes {
             let before = before.get(*tag);
             match write {
-                Write::Put(held) => {
+                Write::Put(held, told) => {
                     if let Some(before) = before.filter(|before| before.digest != held.digest) {
                         self.end_tag(&mut transaction, repository, tag, before, held.first_seen)?;
                     }
                     let item = TagItem { tag: (*tag).clone(), held: HeldTag::clone(held) };
                     transaction.put(Key::Tag(repository, tag), &item)?;
+                    told.iter().try_for_each(|told| told.add(&mut transaction, repository))?;
                 }
-                Write::Delete => {
+                Write::Delete(told) => {
                     if let Some(before) = before {
                         self.end_tag(&mut transaction, repository, tag, before, now())?;
                     }
                     transaction.delete(Key::Tag(repository, tag), None)?;
+                    told.iter().try_for_each(|told| told.add(&mut transaction, repository))?;
                 }
                 Write::Seen(..) if before.is_none() => {}
                 Write::Seen(last_seen, missing) => {

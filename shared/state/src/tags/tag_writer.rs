@@ -9,6 +9,7 @@ use std::{
 use moorage_domain::{
     RepositoryName, TagName, Timestamp,
     plan::{HeldTag, Missing},
+    usage_log::LogEntry,
 };
 use tokio::sync::oneshot;
 
@@ -19,10 +20,12 @@ use crate::{
         skipped::SkippedTag,
         tag_write::{Right, Write},
     },
+    usage_log::Told,
 };
 
-/// The most tags of one transaction: with the past of each they stay below the 100 items that DynamoDB takes.
-const MOST_TAGS: usize = 40;
+/// The most tags of one transaction: with the past of each, and what is told of it, they stay below the 100 items that
+/// DynamoDB takes.
+const MOST_TAGS: usize = 32;
 /// The most digests that they list: with some 80 bytes for each, and twice where there is a past, they stay below the
 /// 4 MB that DynamoDB takes.
 const MOST_DIGESTS: usize = 15_000;
@@ -68,14 +71,15 @@ impl Table {
 }
 
 impl Tags {
-    /// Records what a tag points to, after the bucket says so, and what it pointed to before.
-    pub async fn put(&self, tag: &TagName, held: HeldTag) -> Result<(), TransitionError> {
-        self.write(tag, Write::Put(Box::new(held))).await
+    /// Records what a tag points to, after the bucket says so, and what it pointed to before; with what the usage log
+    /// tells of it.
+    pub async fn put(&self, tag: &TagName, held: HeldTag, log: Option<LogEntry>) -> Result<(), TransitionError> {
+        self.write(tag, Write::Put(Box::new(held), log.map(Told::new))).await
     }
 
-    /// Forgets a tag, after the bucket has, but for its past.
-    pub async fn delete(&self, tag: &TagName) -> Result<(), TransitionError> {
-        self.write(tag, Write::Delete).await
+    /// Forgets a tag, after the bucket has, but for its past; with what the usage log tells of it.
+    pub async fn delete(&self, tag: &TagName, log: Option<LogEntry>) -> Result<(), TransitionError> {
+        self.write(tag, Write::Delete(log.map(Told::new))).await
     }
 
     /// Records when a tag was last seen upstream, and how often it has been missing since; or that the last complete sync
@@ -163,7 +167,7 @@ mod tests {
     use super::*;
 
     fn open(tag: &str) -> Open {
-        Open { tag: tag.parse().unwrap(), write: Write::Delete, waits: oneshot::channel().0 }
+        Open { tag: tag.parse().unwrap(), write: Write::Delete(None), waits: oneshot::channel().0 }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use moorage_tests::{
     lab::{Lab, gateway},
-    stack::Stack,
     world::World,
 };
 use serde_json::{Value, json};
@@ -18,10 +17,6 @@ struct Change {
 }
 
 impl Change {
-    fn at(&self, stack: &Stack) -> World {
-        World { stack: stack.clone(), ..self.world.clone() }
-    }
-
     /// The schedules of mirrors: what they are for, when they fire, and whether they do.
     async fn schedules(&self, lab: &Lab) -> Vec<String> {
         let (scheduler, group) = (aws_sdk_scheduler::Client::new(&lab.stack.aws), &lab.stack.schedule_group);
@@ -57,14 +52,14 @@ impl Scenario for Change {
         after_a_crash(lab).await;
         let (method, path, body) = &self.call;
         let method = method.parse().unwrap();
-        let (status, _) = self.at(&lab.stack).call(method, path, Some(body.clone())).await;
+        let (status, _) = self.world.at(&lab.stack).call(method, path, Some(body.clone())).await;
         // It may have been done the first time.
         assert!(matches!(status, 200..=204 | 400 | 404 | 409), "{status}");
         after_a_crash(lab).await;
     }
 
     async fn observe(&self, lab: &Lab) -> Vec<String> {
-        let world = self.at(&lab.stack);
+        let world = self.world.at(&lab.stack);
         let mut seen = self.schedules(lab).await;
         for path in ["", "/mirror"] {
             let (status, mut found) =

@@ -108,10 +108,16 @@ fn cases(scenario: &str, asked: &[Request]) -> Vec<Case> {
     if let Some(seeds) = std::env::var(SEEDS).ok().and_then(|seeds| seeds.parse().ok()) {
         return by_chance(0..seeds).collect();
     }
-    // Whoever is killed between two writes leaves the same behind, whatever was read meanwhile.
-    let writes = asked.iter().filter(|request| request.writes).map(|request| request.number);
-    let kills = writes.flat_map(|at| [Case::Before(at), Case::After(at)]);
-    kills.chain(by_chance(0..FEW_SEEDS)).collect()
+    // Whoever is killed between two writes leaves the same behind, whatever was read meanwhile: before a write is after
+    // the one that came first, unless they were under way at once.
+    let mut kills = Vec::new();
+    for write in asked.iter().filter(|request| request.writes) {
+        if write.overlaps || kills.is_empty() {
+            kills.push(Case::Before(write.number));
+        }
+        kills.push(Case::After(write.number));
+    }
+    kills.into_iter().chain(by_chance(0..FEW_SEEDS)).collect()
 }
 
 /// Tries every case.
@@ -121,6 +127,13 @@ pub(super) async fn every_kill<S: Scenario>(stack: &Stack, scenario: &S) {
     assert!(matches!(ended.outcome, Outcome::Answer(_)), "{:?} {}", ended.outcome, ended.log);
     scenario.recover(&lab).await;
     let expected = scenario.observe(&lab).await;
+    if std::env::var("DBG").is_ok() {
+        let mut n = std::collections::BTreeMap::<String, usize>::new();
+        for request in lab.asked() {
+            *n.entry(format!("{:?} {}", request.service, request.operation)).or_default() += 1;
+        }
+        println!("{n:#?}");
+    }
     drop(lab);
 
     let (cases, requests) = (cases(S::NAME, &ended.asked), ended.asked.len());
@@ -135,7 +148,10 @@ pub(super) async fn every_kill<S: Scenario>(stack: &Stack, scenario: &S) {
                 text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
             }
         };
-        Some(format!("{}: {difference}", case.name(S::NAME)))
+        let failed = format!("{}: {difference}", case.name(S::NAME));
+        // At once: there may be hours of other cases.
+        eprintln!("{failed}");
+        Some(failed)
     };
     let tried = stream::iter(cases).map(one).buffer_unordered(CASES_AT_ONCE);
     let failed: Vec<String> = tried.filter_map(async |failed| failed).collect().await;

@@ -8,7 +8,6 @@ use moorage_tests::{
     lab::Lab,
     organization_mirror as organization,
     registry::Registry,
-    stack::Stack,
     world::World,
 };
 use serde_json::{Value, json};
@@ -23,18 +22,12 @@ struct Round {
     _upstream: Registry,
 }
 
-impl Round {
-    fn at(&self, stack: &Stack) -> World {
-        World { stack: stack.clone(), ..self.world.clone() }
-    }
-}
-
 impl Scenario for Round {
     const NAME: &str = "organization";
     const SETTINGS: &[(&str, &str)] = SHORT;
 
     async fn begin(&self, lab: &Lab) -> (String, Value) {
-        organization::sync_now(&self.at(&lab.stack)).await;
+        organization::sync_now(&self.world.at(&lab.stack)).await;
         lab.take_event().expect("Sync Now starts a discovery")
     }
 
@@ -43,14 +36,14 @@ impl Scenario for Round {
     async fn recover(&self, lab: &Lab) {
         lab.settle().await;
         after_a_crash(lab).await;
-        if organization::mirror(&self.at(&lab.stack)).await["sync_status"] != "SUCCESS" {
-            organization::sync_now(&self.at(&lab.stack)).await;
+        if organization::mirror(&self.world.at(&lab.stack)).await["sync_status"] != "SUCCESS" {
+            organization::sync_now(&self.world.at(&lab.stack)).await;
             lab.settle().await;
         }
     }
 
     async fn observe(&self, lab: &Lab) -> Vec<String> {
-        let world = self.at(&lab.stack);
+        let world = self.world.at(&lab.stack);
         let mirror = organization::mirror(&world).await;
         let mut seen: BTreeSet<String> = bucket::keys(&lab.stack, bucket::ROOT).await.into_iter().collect();
         for field in ["sync_status", "repo_sync_status_counts"] {

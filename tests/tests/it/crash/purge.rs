@@ -7,7 +7,6 @@ use moorage_tests::{
     image::{Image, layer},
     lab::Lab,
     registry::Registry,
-    stack::Stack,
     world::World,
 };
 use reqwest::Method;
@@ -24,10 +23,6 @@ struct Purge {
 }
 
 impl Purge {
-    fn at(&self, stack: &Stack) -> World {
-        World { stack: stack.clone(), ..self.world.clone() }
-    }
-
     fn path(&self) -> String {
         format!("repository/{}", self.world.repository)
     }
@@ -40,13 +35,13 @@ impl Scenario for Purge {
     async fn begin(&self, lab: &Lab) -> (String, Value) {
         // Whoever deletes it waits for the purge, which does not get far.
         lab.trouble_next(Box::new(|_| Fault::KillBefore));
-        self.at(&lab.stack).call(Method::DELETE, &self.path(), None).await;
+        self.world.at(&lab.stack).call(Method::DELETE, &self.path(), None).await;
         let purge = Task::Purge { repository: self.world.repository.clone() };
         (lab.stack.sync_function.clone(), serde_json::to_value(purge).unwrap())
     }
 
     async fn check(&self, lab: &Lab) {
-        assert_eq!(self.at(&lab.stack).call(Method::GET, &self.path(), None).await.0, 404);
+        assert_eq!(self.world.at(&lab.stack).call(Method::GET, &self.path(), None).await.0, 404);
     }
 
     async fn recover(&self, lab: &Lab) {
@@ -63,7 +58,7 @@ impl Scenario for Purge {
             "namespace": self.world.namespace, "repository": "app", "visibility": "private", "description": "",
             "repo_kind": "image",
         });
-        assert_eq!(self.at(&lab.stack).call(Method::POST, "repository", Some(body)).await.0, 201);
+        assert_eq!(self.world.at(&lab.stack).call(Method::POST, "repository", Some(body)).await.0, 201);
         keys
     }
 }

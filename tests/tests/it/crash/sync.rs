@@ -6,7 +6,6 @@ use moorage_tests::{
     image::{Image, layer},
     lab::Lab,
     registry::Registry,
-    stack::Stack,
     world::World,
 };
 use serde_json::{Value, json};
@@ -26,39 +25,66 @@ impl Scenario for Sync {
     const SETTINGS: &[(&str, &str)] = SHORT;
 
     async fn begin(&self, lab: &Lab) -> (String, Value) {
-        self.at(&lab.stack).sync_now().await;
-        lab.take_event().expect("Sync Now starts a sync")
+        begin(&self.world.at(&lab.stack), lab).await
     }
 
     async fn check(&self, lab: &Lab) {
-        bucket::check(&lab.stack, &self.world.repository).await;
+        check(&self.world.at(&lab.stack)).await;
     }
 
     async fn recover(&self, lab: &Lab) {
-        after_a_crash(lab).await;
-        if self.at(&lab.stack).mirror().await["sync_status"] != "SUCCESS" {
-            self.at(&lab.stack).sync_now().await;
-            lab.settle().await;
-        }
-        collect(lab).await;
+        recover(&self.world.at(&lab.stack), lab).await;
     }
 
     async fn observe(&self, lab: &Lab) -> Vec<String> {
-        let (stack, world) = (&lab.stack, self.at(&lab.stack));
-        let mut seen = bucket::keys(stack, bucket::ROOT).await;
-        let mirror = world.mirror().await;
-        for field in ["sync_status", "sync_warning", "sync_retries_remaining"] {
-            seen.push(format!("{field} {}", mirror[field]));
-        }
-        for run in world.runs().await {
-            assert_ne!(run["status"], "SYNCING", "{run}");
-        }
-        let mut log: Vec<String> = world.log().await.iter().map(logged).collect();
-        log.sort();
-        log.dedup();
-        seen.extend(log);
-        seen
+        observe(&self.world.at(&lab.stack)).await
     }
+}
+
+/// Asks for a sync, and returns the invocation that does it.
+pub(super) async fn begin(world: &World, lab: &Lab) -> (String, Value) {
+    world.sync_now().await;
+    lab.take_event().expect("Sync Now starts a sync")
+}
+
+/// What holds of a mirror at any moment: the bucket is sound, and no content was stored that was there.
+pub(super) async fn check(world: &World) {
+    bucket::check(&world.stack, &world.repository).await;
+    let twice = bucket::stored_twice(&world.stack).await;
+    assert!(twice.is_empty(), "stored twice: {twice:?}");
+}
+
+/// The mirror is synced, by itself or because somebody asks, and what nobody needs goes.
+pub(super) async fn recover(world: &World, lab: &Lab) {
+    after_a_crash(lab).await;
+    if world.mirror().await["sync_status"] != "SUCCESS" {
+        world.sync_now().await;
+        lab.settle().await;
+    }
+    check(world).await;
+    collect(lab).await;
+}
+
+/// What is stored, and what the mirror says of itself.
+pub(super) async fn observe(world: &World) -> Vec<String> {
+    let mut seen = bucket::keys(&world.stack, bucket::ROOT).await;
+    let mirror = world.mirror().await;
+    for field in ["sync_status", "sync_warning", "sync_retries_remaining"] {
+        seen.push(format!("{field} {}", mirror[field]));
+    }
+    let (runs, log) = (world.runs().await, world.log().await);
+    for run in &runs {
+        assert_ne!(run["status"], "SYNCING", "{run}");
+        let is_whole = ["tags", "bytes"].iter().all(|it| run[format!("{it}_done")] == run[format!("{it}_total")]);
+        assert!(is_whole || run["status"] != "SUCCESS", "{run}");
+    }
+    let started = log.iter().filter(|entry| entry["kind"] == "repo_mirror_sync_started").count();
+    assert_eq!(started, runs.len(), "each run has begun once");
+    let mut log: Vec<String> = log.iter().map(logged).collect();
+    log.sort();
+    log.dedup();
+    seen.extend(log);
+    seen
 }
 
 /// What is the same of an entry of the log, however often it was tried.
@@ -67,10 +93,6 @@ fn logged(entry: &Value) -> String {
 }
 
 impl Sync {
-    fn at(&self, stack: &Stack) -> World {
-        World { stack: stack.clone(), ..self.world.clone() }
-    }
-
     async fn new() -> Self {
         let (world, upstream) = (World::new("crash-sync").await, Registry::plain());
         let (url, path) = (&upstream.url, &world.path);
