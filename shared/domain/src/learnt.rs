@@ -26,8 +26,8 @@ pub struct Learnt {
     /// When the first of them was learnt.
     since: Timestamp,
     /// When the list of tags was read.
-    #[serde(skip_serializing_if = "is_unknown")]
-    listed_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_at: Option<Timestamp>,
     /// `http` or `https`, where either would do.
     pub scheme: Option<String>,
     /// All tags that the registry lists.
@@ -43,10 +43,6 @@ pub struct Learnt {
     weight: usize,
     /// How many facts were ever kept, each once.
     ever: u64,
-}
-
-fn is_unknown(moment: &Timestamp) -> bool {
-    *moment == Timestamp::default()
 }
 
 impl Learnt {
@@ -86,14 +82,14 @@ impl Learnt {
     }
 
     /// When the list of tags was read.
-    pub fn listed_at(&self) -> Timestamp {
+    pub fn listed_at(&self) -> Option<Timestamp> {
         self.listed_at
     }
 
     /// Adds what the registry lists.
     pub fn listed(&mut self, tags: &[TagName], now: Timestamp) {
         if self.tags.is_none() {
-            self.listed_at = now;
+            self.listed_at = Some(now);
             if self.has_room(tags.len()) {
                 self.tags = Some(tags.to_vec());
             }
@@ -213,10 +209,13 @@ mod tests {
         assert_eq!((learnt.digest(&tag(0)), learnt.digest(&tag(2))), (None, Some(&digest)));
         learnt.said(&tag(9), Word::Gone);
         learnt.forget_tags();
-        assert_eq!((learnt.tags(), learnt.digest(&tag(2)), learnt.listed_at()), (None, None, Timestamp::from_unix(5)));
+        assert_eq!(
+            (learnt.tags(), learnt.digest(&tag(2)), learnt.listed_at()),
+            (None, None, Some(Timestamp::from_unix(5)))
+        );
         let all: Vec<_> = (0..MAX_FACTS).map(tag).collect();
         learnt.listed(&all, Timestamp::from_unix(9));
-        assert_eq!((learnt.tags(), learnt.listed_at()), (Some(&all[..]), Timestamp::from_unix(9)));
+        assert_eq!((learnt.tags(), learnt.listed_at()), (Some(&all[..]), Some(Timestamp::from_unix(9))));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use moorage_tests::{
     aws::{
         Plan,
-        fault::Fault,
+        fault::{Fault, Refusal},
         request::{Request, Service},
     },
     bucket,
@@ -150,4 +150,29 @@ async fn a_verify_leaves_its_place_to_other_repositories() {
     lab.settle().await;
     let run = world.last_run().await;
     assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(301)), "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_that_only_the_bucket_knows_outlives_a_moment_in_which_it_cannot_be_read() {
+    let (original, registry) = (World::new("long-orphan").await, Hostile::start().await);
+    many_tags(&original, &registry, 1, 1).await;
+    let lab = Lab::new(&original.stack, &[("CLAIM_SECONDS", "120")]).await;
+    let world = World { stack: lab.stack.clone(), ..original.clone() };
+    let verify = async || {
+        assert_eq!(world.call(Method::POST, &world.mirror_path("/verify"), None).await.0, 202);
+        lab.take_event().unwrap()
+    };
+    let (function, event) = verify().await;
+    let fails = |request: &Request| request.service == Service::S3 && request.target.ends_with("/data");
+    let plan = move |request: &Request| if fails(request) { Fault::Refuse(Refusal::Internal) } else { Fault::None };
+    let ended = Box::pin(lab.invoke(&function, &event, Box::new(plan))).await;
+    assert!(matches!(ended.outcome, Outcome::Answer(_)), "{:?} {}", ended.outcome, ended.log);
+    let run = world.last_run().await;
+    assert_eq!((&run["status"], &run["tags_pruned"]), (&json!("FAIL"), &json!(0)), "{run}");
+    assert!(has(&world, "n00000").await, "nobody knows whether it can be pulled");
+
+    let (function, event) = verify().await;
+    lab.run(&function, &event).await;
+    let run = world.last_run().await;
+    assert_eq!(outcome(&run, "n00000")["outcome"], "repaired", "{run}");
 }

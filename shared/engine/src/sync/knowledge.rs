@@ -44,7 +44,7 @@ impl Knowledge {
     }
 
     /// When they were listed.
-    pub(crate) fn listed_at(&self) -> Timestamp {
+    pub(crate) fn listed_at(&self) -> Option<Timestamp> {
         self.lock().listed_at()
     }
 

@@ -45,7 +45,8 @@ impl Engine {
         let known = if run.invocations == 1 { None } else { self.table.learnt(&config.repository, run.run_id).await? };
         let good = known.filter(|known| known.is_good(&config.external_reference, now()));
         let mut learnt = good.unwrap_or_else(|| Learnt::new(config.external_reference.clone(), now()));
-        if run.verifies && mirror.next_start(learnt.listed_at()).is_some_and(|start| start <= now()) {
+        let again = learnt.listed_at().and_then(|listed| mirror.next_start(listed));
+        if run.verifies && again.is_some_and(|start| start <= now()) {
             learnt.forget_tags();
         }
         Ok(Knowledge::new(learnt))

@@ -103,7 +103,7 @@ impl Invocation<'_> {
     /// what is new is copied. It goes on for at least as long as the invocation took to come to it, so that it ends however
     /// short the interval is.
     fn verify_until(&self) -> Option<Instant> {
-        let next = self.mirror.next_start(self.knowledge.listed_at())?;
+        let next = self.mirror.next_start(self.knowledge.listed_at()?)?;
         let left = u64::try_from(next.unix().saturating_sub(now().unix())).unwrap_or_default();
         Instant::now().checked_add(Duration::from_secs(left).max(self.budget.elapsed()))
     }
