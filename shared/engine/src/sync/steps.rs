@@ -67,7 +67,9 @@ impl Invocation<'_> {
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
         let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
-        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, held.is_empty());
+        // A run that was killed, or failed, has left what came: that is not fetched again.
+        let is_empty = held.is_empty() && !storage.has_anything(&config.repository).await?;
+        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, is_empty);
         let possession = self.possession.get_or_init(|| Arc::new(possession));
         let blobs = Blobs {
             registry: registry.clone(),
