@@ -22,13 +22,15 @@ down: ## stop the local stack
 demo: build ## mirror sample images and pull them back
 	@$(PYTHON) infra/local/demo.py
 
-test: build ## run every test against a stack of its own
+test: setup ## run every test against a stack of its own
+	@TESTS=yes infra/local/package.sh
 	@tests/run.sh
 
 bench: setup ## the benchmarks, one table; CASES="small layer" for some of them
 	@tests/bench/run.sh $(CASES)
 
-crash: build ## kill everything at random moments, twice: SEEDS=10000
+crash: setup ## kill everything at random moments, twice: SEEDS=10000
+	@TESTS=yes infra/local/package.sh
 	@CRASH_SEEDS=$(or $(SEEDS),1000) tests/run.sh crash::
 
 lint: ## formatting, clippy, dependencies, template

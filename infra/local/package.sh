@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # Builds the functions for this machine and zips each as Lambda wants it: target/lambda/<function>.zip; with
-# PROFILE=release as they are deployed, into target/lambda-release.
+# PROFILE=release as they are deployed, into target/lambda-release. TESTS=yes builds the tests with them:
+# their dependencies have other features, and one after the other they would all be built twice.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 case "${PROFILE:-debug}" in
-  debug) built=target/debug zips=target/lambda; cargo build --workspace --bins ;;
+  debug)
+    built=target/debug zips=target/lambda
+    cargo build --workspace --bins ${TESTS:+--tests}
+    ;;
   release) built=target/release zips=target/lambda-release; cargo build --workspace --bins --release ;;
   *) echo "package: PROFILE is debug or release" >&2; exit 1 ;;
 esac

@@ -1,6 +1,6 @@
 """Benchmarks: Moorage beside what people use, in one run and on one machine.
 
-    bench.py [CASE...]     small multi layer large memory scale handover pull mark collection start
+    bench.py [CASE...]     small multi layer large memory scale handover pull mark collection verify start
     RUNS=3                 how often each is measured; the table shows medians
 """
 import os

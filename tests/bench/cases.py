@@ -9,6 +9,7 @@ import collect
 import content
 import functions
 from measure import ROOT, Result, Sample, Usage, cpu_of, processes
+import verify as verification
 from tools import Ours, peers
 
 # How often ours and the quick things are measured; what takes a peer half a minute is measured PEER_RUNS times.
@@ -18,6 +19,9 @@ PEER_RUNS = min(RUNS, 2)
 CAPPED = 20 * 1000 * 1000
 # What a collection goes through, what each request to S3 takes, and how long it may take in all.
 COLLECTED, TAGS, S3_DELAY_MS, COLLECTION_SECONDS = 3_000, 20, 15, 900
+# The tags that a verification looks at, by VERIFIED another number; and how long it may take in all, in however many
+# invocations.
+VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "100000")), 7_200
 PART = 8 * 1024 * 1024
 NOTHING = {"requests": {}, "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
 
@@ -134,6 +138,20 @@ def collection(bed):
     return results
 
 
+def verify(bed):
+    """100,000 tags, each of an image of its own, with an S3 that takes 15 ms for each request: nothing is missing.
+    BEFORE=sync.zip measures another build beside it."""
+    results, builds = [], [("ours", ROOT / "target/lambda-release/sync.zip")]
+    if before := os.environ.get("BEFORE"):
+        builds.append(("before", before))
+    for name, code in builds:
+        took, ended, counts, cpu = verification.run(bed, code, VERIFIED, S3_DELAY_MS, VERIFY_SECONDS)
+        requests = {"requests": counts["requests"], "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
+        sample = Sample(took, cpu[0], cpu[1], NOTHING, requests, [ended])
+        results.append(Result(f"verify {VERIFIED:,} tags", "", name, [sample]))
+    return results
+
+
 def start(bed):
     """From a function's process to its first question for work."""
     return [Result(f"start {name}", "", "ours", [
@@ -213,4 +231,5 @@ def ceiling(bed, size):
     return time.monotonic() - began
 
 
-ALL = {case.__name__: case for case in (small, multi, layer, large, memory, many, scale, handover, pull, mark, collection, start)}
+ALL = {case.__name__: case for case in (
+    small, multi, layer, large, memory, many, scale, handover, pull, mark, collection, verify, start)}

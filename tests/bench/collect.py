@@ -1,12 +1,9 @@
-"""A collection of many repositories, in an S3 of its own (`tests/src/bin/shelf`) that takes its time."""
-import contextlib
+"""A collection of many repositories, in an S3 of its own that takes its time."""
 import json
-import pathlib
 import time
-import urllib.request
 
-import servers
-from measure import ROOT, cpu_of, peak_of, processes
+import shelves
+from measure import cpu_of, peak_of, processes
 
 # Items of one write to the table: DynamoDB's limit.
 BATCH = 25
@@ -16,25 +13,15 @@ def run(bed, code, repositories, tags, delay_ms, most_seconds):
     """Seconds, the collection as it ended or as far as it is, what S3 was asked, and processor and memory."""
     namespace = f"collect{int(time.time())}"
     known(bed, namespace, repositories)
-    port = servers.free_port()
-    command = [str(ROOT / "target/release/moorage-shelf"), f"127.0.0.1:{port}", str(delay_ms), namespace,
-               str(repositories), str(tags)]
-    shelf = servers.start(bed.folder, f"shelf-{port}", command)
-    url = f"http://127.0.0.1:{port}"
-    servers.wait(shelf, "shelf", f"{url}/_counts", bed.folder)
-    try:
-        with collector(bed, code, url):
+    with shelves.shelf(bed, delay_ms, namespace, repositories, tags) as shelf:
+        with shelves.deployed(bed, name(bed), code, "gc", shelf.url):
             began = time.monotonic()
             request = json.dumps({"run_id": None}).encode()
             bed.client("lambda").invoke(FunctionName=name(bed), InvocationType="Event", Payload=request)
             ended = wait(bed, began, most_seconds)
             took, pids = time.monotonic() - began, list(processes(name(bed)))
             used = sum(cpu_of(pids).values()), max(map(peak_of, pids), default=0)
-        with urllib.request.urlopen(f"{url}/_counts") as answer:
-            return took, ended, json.load(answer), used
-    finally:
-        shelf.terminate()
-        shelf.wait()
+        return took, ended, shelf.counts(), used
 
 
 def name(bed):
@@ -54,23 +41,6 @@ def known(bed, namespace, repositories):
         items = [{**item, "sk": {"S": f"REPOSITORY#{it}"}, "repository": {"S": f"{namespace}/{it}"}}
                  for it in names[at:at + BATCH]]
         dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": it}} for it in items]})
-
-
-@contextlib.contextmanager
-def collector(bed, code, url):
-    """The collector's function with this code, and that S3."""
-    client = bed.client("lambda")
-    before = client.get_function_configuration(FunctionName=name(bed))
-    variables = before["Environment"]["Variables"]
-    client.update_function_code(FunctionName=name(bed), ZipFile=pathlib.Path(code).read_bytes())
-    client.update_function_configuration(
-        FunctionName=name(bed), Environment={"Variables": {**variables, "AWS_ENDPOINT_URL_S3": url}})
-    try:
-        yield
-    finally:
-        client.update_function_configuration(FunctionName=name(bed), Environment={"Variables": variables})
-        own = (ROOT / "target/lambda-release/gc.zip").read_bytes()
-        client.update_function_code(FunctionName=name(bed), ZipFile=own)
 
 
 def wait(bed, began, most_seconds):

@@ -70,11 +70,9 @@ def others(results):
             rows.append([result.case, f"{result.seconds * 1000:.0f} ms, {worst}", f"{size(name):.1f} MB binary"])
         elif result.case.startswith("mark"):
             rows.append([result.case, f"{result.seconds:.2f} s", f"{result.rss:.0f} MiB"])
-        elif result.case.startswith("collection"):
+        elif result.case.startswith(("collection", "verify")):
             ended, asked = result.typical.invocations[0], result.typical.aws["requests"]
-            how = "ended" if ended.get("stage") == "done" else f"not ended, at {ended.get('stage')} {ended.get('after')}"
-            said = (f"{how}, {ended.get('invocations', 0)} invocations, {ended.get('repositories', 0)} repositories, "
-                    f"{ended.get('repositories_skipped', 0)} skipped, {ended.get('condemned', 0)} condemned")
+            said = collected(ended) if result.case.startswith("collection") else verified(ended)
             kinds = ", ".join(f"{kind.removeprefix('S3 ')} {number:,}" for kind, number in sorted(asked.items()))
             rows.append([f"{result.case}, {result.tool}", f"{result.seconds:.0f} s, {result.rss:.0f} MiB",
                          f"{said}; S3: {kinds}"])
@@ -87,6 +85,17 @@ def others(results):
         rows.append([f"handing over, {len(gaps)} times", f"{longer:.2f} s longer each time",
                      f"{max(gaps, default=0) * 1000:.0f} ms at most from one invocation to the next"])
     return markdown(["", "", ""], rows)
+
+
+def collected(ended):
+    how = "ended" if ended.get("stage") == "done" else f"not ended, at {ended.get('stage')} {ended.get('after')}"
+    return (f"{how}, {ended.get('invocations', 0)} invocations, {ended.get('repositories', 0)} repositories, "
+            f"{ended.get('repositories_skipped', 0)} skipped, {ended.get('condemned', 0)} condemned")
+
+
+def verified(ended):
+    return (f"{ended['status']}, {ended.get('invocations', 0)} invocations, {ended.get('tags_unchanged', 0):,} tags sound, "
+            f"{ended.get('tags_repaired', 0)} repaired, {ended.get('tags_failed', 0)} failed")
 
 
 def bars(results):
@@ -135,7 +144,7 @@ def size(name):
 
 
 def is_sync(result):
-    return not result.case.startswith(("start", "mark", "pull", "collection"))
+    return not result.case.startswith(("start", "mark", "pull", "collection", "verify"))
 
 
 def markdown(heads, rows):

@@ -54,6 +54,7 @@ impl World {
     }
 
     /// The same in a copy of the stack.
+    #[must_use]
     pub fn at(&self, stack: &Stack) -> Self {
         Self { stack: stack.clone(), ..self.clone() }
     }

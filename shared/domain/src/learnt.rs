@@ -25,6 +25,9 @@ pub struct Learnt {
     reference: Option<ExternalReference>,
     /// When the first of them was learnt.
     since: Timestamp,
+    /// When the list of tags was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_at: Option<Timestamp>,
     /// `http` or `https`, where either would do.
     pub scheme: Option<String>,
     /// All tags that the registry lists.
@@ -78,10 +81,32 @@ impl Learnt {
         self.words.get(tag).copied()
     }
 
+    /// When the list of tags was read.
+    pub fn listed_at(&self) -> Option<Timestamp> {
+        self.listed_at
+    }
+
     /// Adds what the registry lists.
-    pub fn listed(&mut self, tags: &[TagName]) {
-        if self.tags.is_none() && self.has_room(tags.len()) {
-            self.tags = Some(tags.to_vec());
+    pub fn listed(&mut self, tags: &[TagName], now: Timestamp) {
+        if self.tags.is_none() {
+            self.listed_at = Some(now);
+            if self.has_room(tags.len()) {
+                self.tags = Some(tags.to_vec());
+            }
+        }
+    }
+
+    /// Forgets which tags there are and what they point to, so that it is asked anew.
+    pub fn forget_tags(&mut self) {
+        let tags = self.tags.take().map_or(0, |tags| tags.len());
+        self.facts = self.facts.saturating_sub(tags.saturating_add(self.digests.len()));
+        self.digests.clear();
+    }
+
+    /// Forgets what a tag points to with which nothing is to be done any more: its place is another's.
+    pub fn forget(&mut self, tag: &TagName) {
+        if self.digests.remove(tag).is_some() {
+            self.facts = self.facts.saturating_sub(1);
         }
     }
 
@@ -159,7 +184,7 @@ mod tests {
             artifact_type: None,
             annotations: None,
         };
-        learnt.listed(&[tag(1), tag(2)]);
+        learnt.listed(&[tag(1), tag(2)], Timestamp::from_unix(1_007));
         learnt.resolved(&tag(1), &digest);
         learnt.referred(&digest, Some(std::slice::from_ref(&referrer)));
         learnt.referred(&Digest::sha256(b"2"), None);
@@ -173,9 +198,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forgotten_leaves_its_place() {
+        let (mut learnt, digest) = (Learnt::default(), Digest::sha256(b"1"));
+        learnt.listed(&(0..MAX_FACTS - 2).map(tag).collect::<Vec<_>>(), Timestamp::from_unix(5));
+        (0..3).for_each(|n| learnt.resolved(&tag(n), &digest));
+        assert_eq!((learnt.digest(&tag(1)), learnt.digest(&tag(2))), (Some(&digest), None));
+        learnt.forget(&tag(0));
+        learnt.forget(&tag(7));
+        learnt.resolved(&tag(2), &digest);
+        assert_eq!((learnt.digest(&tag(0)), learnt.digest(&tag(2))), (None, Some(&digest)));
+        learnt.said(&tag(9), Word::Gone);
+        learnt.forget_tags();
+        assert_eq!(
+            (learnt.tags(), learnt.digest(&tag(2)), learnt.listed_at()),
+            (None, None, Some(Timestamp::from_unix(5)))
+        );
+        let all: Vec<_> = (0..MAX_FACTS).map(tag).collect();
+        learnt.listed(&all, Timestamp::from_unix(9));
+        assert_eq!((learnt.tags(), learnt.listed_at()), (Some(&all[..]), Some(Timestamp::from_unix(9))));
+    }
+
+    #[test]
     fn no_registry_fills_the_memory() {
         let mut learnt = Learnt::default();
-        learnt.listed(&(0..=MAX_FACTS).map(tag).collect::<Vec<_>>());
+        learnt.listed(&(0..=MAX_FACTS).map(tag).collect::<Vec<_>>(), Timestamp::default());
         assert_eq!(learnt.tags(), None, "it is asked for anew");
         let digest = Digest::sha256(b"1");
         (0..MAX_FACTS + 5).for_each(|n| learnt.resolved(&tag(n), &digest));

@@ -102,6 +102,10 @@ pub struct Progress {
     /// Tags of which something was missing or damaged in the bucket, and was fetched again.
     #[serde(default)]
     pub tags_repaired: u64,
+    /// Pages of the bucket's tags that a verify has compared with the table's, and tags that it has found so, some of them
+    /// perhaps twice: what tells that it gets on.
+    #[serde(default)]
+    pub tags_compared: u64,
     /// What the registry was asked.
     #[serde(flatten)]
     pub upstream: Upstream,
@@ -145,6 +149,25 @@ impl std::ops::Add for Upstream {
     }
 }
 
+/// How far a run that verifies is with comparing the bucket's tags with the table's: it does so once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// It has not begun.
+    #[default]
+    Nothing,
+    /// All tags up to this one, in the order of their bytes.
+    UpTo(TagName),
+    /// All.
+    All,
+}
+
+impl Compared {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -170,6 +193,9 @@ pub struct Run {
     /// Whether it looks at everything that the tags reference, whatever the table says.
     #[serde(default)]
     pub verifies: bool,
+    /// How far it is with comparing the bucket's tags with the table's, if it verifies.
+    #[serde(default, skip_serializing_if = "Compared::is_nothing")]
+    pub compared: Compared,
     /// Until when it waits for the registry.
     #[serde(default)]
     pub waiting_until: Option<Timestamp>,
@@ -202,6 +228,7 @@ impl Run {
             failure: None,
             warning: None,
             verifies,
+            compared: Compared::default(),
             waiting_until: None,
             waits: 0,
             idle_waits: 0,
@@ -268,7 +295,8 @@ pub enum Outcome {
 impl Progress {
     /// Everything that is done and need not be done again, in no unit: whoever gets anywhere changes it.
     pub fn steps(&self) -> u64 {
-        self.tags_done.saturating_add(self.tags_pruned).saturating_add(self.objects_stored)
+        let tags = self.tags_done.saturating_add(self.tags_pruned).saturating_add(self.tags_compared);
+        tags.saturating_add(self.objects_stored)
     }
 
     /// Counts one outcome.

@@ -124,5 +124,6 @@ fn what_a_run_has_learnt_and_done_is_gone_on_with() {
     hasher.update(b"c");
     let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hasher.finish().to_string(), abc);
+    check::<Learnt>("learnt.listed");
     assert_eq!((check::<Learnt>("learnt").count(), older::<Learnt>("learnt").tags().map(<[_]>::len)), (6, Some(1)));
 }

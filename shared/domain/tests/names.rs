@@ -13,7 +13,7 @@ use moorage_domain::{
     organization::RegistryKind,
     plan::{Cause, Word},
     preview::PreviewAction,
-    run::{Outcome, RunStatus, Trigger},
+    run::{Compared, Outcome, RunStatus, Trigger},
     status::SyncStatus,
     usage_log::LogKind,
 };
@@ -202,6 +202,11 @@ names! {
         OciIndex => "application/vnd.oci.image.index.v1+json",
         DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
         DockerManifestList => "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+    Compared {
+        Nothing => "nothing",
+        UpTo("v1".parse().unwrap()) => {"up_to": "v1"},
+        All => "all",
     }
     Stage {
         Prune("acme".into()) => {"stage": "prune", "after": "acme"},

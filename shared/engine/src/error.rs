@@ -69,7 +69,9 @@ impl From<StorageError> for WorkError {
             StorageError::Closed => return Self::ClaimLost,
             StorageError::DigestMismatch(_) | StorageError::LengthMismatch { .. } => FailureReason::DigestMismatch,
             StorageError::TooLarge { .. } => FailureReason::ContentRefused,
-            StorageError::Service(_) | StorageError::Unavailable(_) => FailureReason::StorageError,
+            StorageError::Service(_) | StorageError::NoLink(_) | StorageError::Unavailable(_) => {
+                FailureReason::StorageError
+            }
         };
         Self::Failed(Failure::of(reason, &error).caused_by(error.service()))
     }

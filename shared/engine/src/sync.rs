@@ -127,13 +127,15 @@ impl Engine {
         let (begun, (limit, login)) = tokio::try_join!(self.begin(request, claim, mirror), login)?;
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
+        let is_resumed = run.invocations > 1;
         let has_filter = !mirror.config.architecture_filter.is_empty();
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
         meter.fall_back(before.upstream.fallbacks.iter());
-        let knowledge = Arc::new(self.knowledge(&run, &mirror.config).await?);
+        let knowledge = Arc::new(self.knowledge(&run, mirror).await?);
         let known = knowledge.count();
         let progress = Arc::new(Progress::resume(before, run.warning, &mut earlier));
+        progress.go_on_comparing(run.compared.clone());
         let begun = progress.counts();
         let stop = CancellationToken::new();
         let heartbeat = Heartbeat {
@@ -162,6 +164,7 @@ impl Engine {
             budget,
             run: run_id,
             started_at,
+            is_resumed,
             done: earlier.done,
             copied: earlier.copied,
             skipped,
@@ -169,7 +172,6 @@ impl Engine {
             login: &login,
             meter,
             knowledge: Arc::clone(&knowledge),
-            adopted: OnceLock::new(),
             said: OnceLock::new(),
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
             possession: OnceLock::new(),
@@ -206,10 +208,10 @@ fn was_lost(ended: &Result<Ended, SyncError>) -> bool {
 }
 
 /// Whether the repository needs its slot no more: its run has ended, or waits for its registry, or there is none. A run
-/// that goes on in another invocation takes it over there.
+/// that goes on in another invocation takes it over there, unless it leaves it to others meanwhile, as one that verifies.
 fn needs_no_slot(ended: &Result<Ended, SyncError>) -> bool {
     match ended {
-        Ok(Ended::Ran(run)) => run.status != RunStatus::Syncing || run.waiting_until.is_some(),
+        Ok(Ended::Ran(run)) => run.status != RunStatus::Syncing || run.waiting_until.is_some() || run.verifies,
         // Whoever runs has it.
         Ok(Ended::NotEligible(NotEligible::Running) | Ended::Superseded) | Err(_) => false,
         Ok(Ended::NotEligible(_) | Ended::NoMirror) => true,

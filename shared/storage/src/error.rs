@@ -34,6 +34,9 @@ pub enum StorageError {
     /// S3 refused or did not answer; the SDK's own retries are used up.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The link of a tag is none: no digest is in it.
+    #[error("{0} holds no digest")]
+    NoLink(String),
     /// What S3 has or sent is not what it should be, or broke off.
     #[error("S3 failed: {0}")]
     Unavailable(String),

@@ -58,8 +58,13 @@ impl StorageKey<'_> {
 
 /// What all keys of a repository begin with, but for those of repositories below it.
 pub(crate) fn repository_prefixes(root: &StorageRoot, repository: &RepositoryName) -> [String; 3] {
-    let parts = ["_manifests", "_layers", "_uploads"];
-    parts.map(|part| format!("{}docker/registry/v2/repositories/{repository}/{part}/", root.0))
+    let parts = ["manifests", "layers", "uploads"];
+    parts.map(|part| format!("{}{part}/", repository_prefix(root, repository)))
+}
+
+/// What all keys of a repository begin with, and none of those whose names begin with its name.
+pub(crate) fn repository_prefix(root: &StorageRoot, repository: &RepositoryName) -> String {
+    format!("{}docker/registry/v2/repositories/{repository}/_", root.0)
 }
 
 /// What all keys of a tag's history begin with.

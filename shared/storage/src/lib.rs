@@ -31,4 +31,4 @@ pub use presign::Method;
 pub use storage::{Storage, s3_config};
 pub use tag::{Expected, Published, TagTarget};
 pub use upload::Upload;
-pub use walk::{Links, StoredBlob};
+pub use walk::StoredBlob;

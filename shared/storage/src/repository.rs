@@ -1,4 +1,4 @@
-//! The end of a repository.
+//! A repository as a whole: whether it has anything, and its end.
 
 use aws_sdk_s3::{
     error::ErrorMetadata,
@@ -7,9 +7,20 @@ use aws_sdk_s3::{
 };
 use moorage_domain::{RepositoryName, ServiceError};
 
-use crate::{Storage, StorageError, error::failed, key::repository_prefixes};
+use crate::{
+    Storage, StorageError,
+    error::failed,
+    key::{repository_prefix, repository_prefixes},
+};
 
 impl Storage {
+    /// Whether anything belongs to a repository, or has its name from an earlier one.
+    pub async fn has_anything(&self, repository: &RepositoryName) -> Result<bool, StorageError> {
+        let prefix = repository_prefix(&self.root, repository);
+        let list = self.client.list_objects_v2().bucket(&*self.bucket).prefix(prefix).max_keys(1);
+        Ok(!list.send().await.map_err(failed)?.contents().is_empty())
+    }
+
     /// Deletes everything of a repository but the content that it shares with others: tags first, so that nobody finds a
     /// tag whose manifest is gone.
     pub async fn delete_repository(&self, repository: &RepositoryName) -> Result<(), StorageError> {

@@ -55,18 +55,9 @@ impl Storage {
         Ok(link.filter(|link| !link.is_stray).map(|link| Proven::attested(owner, &link.digest)))
     }
 
-    /// What a tag points to, and whether it is of another repository than `owner`, if that is to be told.
-    pub(crate) async fn digest_of_tag(
-        &self,
-        repository: &RepositoryName,
-        tag: &TagName,
-        owner: Option<&Owner>,
-    ) -> Result<Option<(Digest, bool)>, StorageError> {
-        Ok(self.tag_link(repository, tag, owner).await?.map(|link| (link.digest, link.is_stray)))
-    }
-
-    /// What a tag's link says, and whether it is of another repository than `owner`, if that is to be told.
-    pub(crate) async fn tag_link(
+    /// What a tag's link says, and whether it is of another repository than `owner`, if that is to be told. Nothing if there
+    /// is none; [`StorageError::NoLink`] if there is something else in its place.
+    pub async fn tag_link(
         &self,
         repository: &RepositoryName,
         tag: &TagName,
@@ -78,7 +69,7 @@ impl Storage {
             Err(error) if matches!(error.as_service_error(), Some(GetObjectError::NoSuchKey(_))) => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let malformed = || StorageError::Unavailable(format!("{key} holds no digest"));
+        let malformed = || StorageError::NoLink(key.clone());
         if object.content_length().is_none_or(|length| length > LINK_LENGTH) {
             return Err(malformed());
         }

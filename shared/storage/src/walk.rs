@@ -1,18 +1,15 @@
 //! What a collector does with links and blobs: lists them by their keys, and takes them away.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::time::Instant;
 
 use aws_sdk_s3::types::{MultipartUpload, Object};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{Digest, Owner, RepositoryName, TagName, Timestamp};
+use moorage_domain::{Digest, RepositoryName, Timestamp};
 
 use crate::{
     Storage, StorageError,
     error::failed,
-    key::{StorageKey, repository_prefixes, shard_prefixes},
+    key::{StorageKey, shard_prefixes},
 };
 
 /// Objects in one `DeleteObjects`: S3's limit.
@@ -31,57 +28,7 @@ pub struct StoredBlob {
     pub modified: Timestamp,
 }
 
-/// Everything that a repository links to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Links {
-    /// Its tags and what they point to.
-    pub tags: BTreeMap<TagName, Digest>,
-    /// Its manifests.
-    pub manifests: BTreeSet<Digest>,
-    /// Its blobs.
-    pub blobs: BTreeSet<Digest>,
-    /// Tags that a run of an earlier repository of the name has left: nobody can pull them.
-    pub strays: Vec<TagName>,
-    /// When the newest of these links was written.
-    pub newest: Option<Timestamp>,
-}
-
 impl Storage {
-    /// Everything that one repository links to; of whichever that bore the name, if `owner` is none.
-    pub async fn links(&self, repository: &RepositoryName, owner: Option<&Owner>) -> Result<Links, StorageError> {
-        let [manifests, layers, _] = repository_prefixes(&self.root, repository);
-        let (mut links, mut tags) = (Links::default(), BTreeSet::new());
-        let seen = |newest: &mut Option<Timestamp>, object: &Object| {
-            *newest = (*newest).max(object.last_modified().map(|moment| Timestamp::from_unix(moment.secs())));
-        };
-        self.each(&manifests, |object| {
-            seen(&mut links.newest, object);
-            let parts: Vec<&str> = object.key().unwrap_or_default()[manifests.len()..].split('/').collect();
-            match parts[..] {
-                ["revisions", algorithm, hex, "link"] => links.manifests.extend(digest(algorithm, hex)),
-                ["tags", tag, ..] => tags.extend(tag.parse::<TagName>()),
-                _ => {}
-            }
-        })
-        .await?;
-        self.each(&layers, |object| {
-            seen(&mut links.newest, object);
-            let parts: Vec<&str> = object.key().unwrap_or_default()[layers.len()..].split('/').collect();
-            if let [algorithm, hex, "link"] = parts[..] {
-                links.blobs.extend(digest(algorithm, hex));
-            }
-        })
-        .await?;
-        for tag in tags {
-            match self.digest_of_tag(repository, &tag, owner).await? {
-                Some((digest, false)) => drop(links.tags.insert(tag, digest)),
-                Some((_, true)) => links.strays.push(tag),
-                None => {}
-            }
-        }
-        Ok(links)
-    }
-
     /// All blobs, if they are so few that one request lists them.
     pub async fn few_blobs(&self) -> Result<Option<Vec<StoredBlob>>, StorageError> {
         let prefix = crate::key::blobs_prefix(&self.root);

@@ -16,6 +16,7 @@ mod health;
 mod kills;
 mod lifetime;
 mod locks;
+mod long_verify;
 mod many_tags;
 mod mirror;
 mod moving;

@@ -136,6 +136,35 @@ async fn table_and_bucket_are_brought_together() {
     assert_eq!(run["tags_unchanged"], 2, "the table knows again: {run}");
 }
 
+/// Eight days go by since the mirror was made.
+async fn let_a_week_pass(world: &World) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let update = aws_sdk_dynamodb::Client::new(&world.stack.aws).update_item().table_name(&world.stack.table);
+    let update = update.key("pk", text(&format!("REPO#{}", world.repository))).key("sk", text("MIRROR"));
+    let update = update.update_expression("SET created = created - :days");
+    update.expression_attribute_values(":days", AttributeValue::N((8 * 86_400).to_string())).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_copied_has_not_every_sync_verify() {
+    let world = World::new("never").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let (never, fine) = (Image::oci("amd64", &[layer(rand::random(), 99)]), Image::oci("amd64", &[layer(2, 99)]));
+    never.push(&upstream, &world.path, "never").await;
+    fine.push(&upstream, &world.path, "fine").await;
+    let proxy = Proxy::start(&upstream).await;
+    let gone = moorage_tests::proxy::Fault::Status(404, vec![]);
+    proxy.fault("GET", &format!("blobs/{}", Digest::sha256(&never.blobs[1])), 1_000, gone);
+    world.create_mirror(&proxy.address, json!({})).await;
+    assert_eq!(world.sync().await["tags_copied"], 1);
+    let_a_week_pass(&world).await;
+    for verifies in [true, false] {
+        let run = world.sync().await;
+        assert_eq!((&run["status"], &run["verifies"]), (&json!("FAIL"), &json!(verifies)), "{run}");
+        assert_eq!(outcome(&run, "fine")["outcome"], "unchanged");
+    }
+}
+
 #[tokio::test]
 async fn it_happens_once_in_a_while_by_itself_and_says_what_cannot_be_mended() {
     let world = World::new("weekly").await;
@@ -151,12 +180,7 @@ async fn it_happens_once_in_a_while_by_itself_and_says_what_cannot_be_mended() {
     let gone = moorage_tests::proxy::Fault::Status(404, vec![]);
     proxy.fault("GET", &format!("blobs/{blob}"), 1_000, gone);
 
-    // Eight days go by.
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let update = aws_sdk_dynamodb::Client::new(&world.stack.aws).update_item().table_name(&world.stack.table);
-    let update = update.key("pk", text(&format!("REPO#{}", world.repository))).key("sk", text("MIRROR"));
-    let update = update.update_expression("SET created = created - :days");
-    update.expression_attribute_values(":days", AttributeValue::N((8 * 86_400).to_string())).send().await.unwrap();
+    let_a_week_pass(&world).await;
     let run = world.sync().await;
     assert_eq!((&run["status"], &run["verifies"]), (&json!("FAIL"), &json!(true)), "{run}");
     assert_eq!(outcome(&run, "lost")["failure"]["reason"], "not_found");

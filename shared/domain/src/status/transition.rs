@@ -110,6 +110,15 @@ impl SyncState {
         self.verify_requested || self.last_verified.unwrap_or(created).plus(interval) <= now
     }
 
+    /// When the schedule starts a sync for the first time after a moment.
+    pub fn start_after(&self, interval: u64, after: Timestamp) -> Timestamp {
+        if self.sync_start_date > after {
+            self.sync_start_date
+        } else {
+            next_start(self.sync_start_date, interval, after)
+        }
+    }
+
     /// How long after a failure to retry, if tries are left and the start has come: `backoff`, doubled each time.
     pub fn retry_delay(&self, now: Timestamp, backoff: Duration) -> Option<Duration> {
         let used = MAX_SYNC_RETRIES.saturating_sub(self.sync_retries_remaining);
@@ -234,6 +243,18 @@ mod tests {
             let released = SyncState::new(start, Uuid::nil()).release(SyncEnd::Success, DAY, at(now), Uuid::nil());
             assert_eq!(released.sync_start_date, at(next), "{now}");
             assert_eq!(released.sync_retries_remaining, MAX_SYNC_RETRIES);
+        }
+    }
+
+    #[test]
+    fn the_next_start_is_no_earlier_than_the_first() {
+        let state = SyncState::new(at("2026-01-10T00:00:00Z"), Uuid::nil());
+        for (after, next) in [
+            ("2026-01-03T01:00:00Z", "2026-01-10T00:00:00Z"),
+            ("2026-01-10T00:00:00Z", "2026-01-11T00:00:00Z"),
+            ("2026-01-12T23:59:59Z", "2026-01-13T00:00:00Z"),
+        ] {
+            assert_eq!(state.start_after(DAY, at(after)), at(next), "{after}");
         }
     }
 

@@ -18,6 +18,7 @@ const HANDOVER_MOST: Duration = Duration::from_secs(10);
 /// When to stop beginning, and when to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
+    began: Instant,
     last_begin: Instant,
     leave: Instant,
     stop: Instant,
@@ -26,9 +27,11 @@ pub(crate) struct Budget {
 impl Budget {
     /// For an invocation that is ended at `deadline`.
     pub(crate) fn until(deadline: Instant) -> Self {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let left = deadline.saturating_duration_since(began);
         let before = |share: u32, most: Duration| deadline.checked_sub((left / share).min(most)).unwrap_or(deadline);
         Self {
+            began,
             last_begin: before(LAST_SHARE, LAST_MOST),
             leave: before(LEAVE_SHARE, LEAVE_MOST),
             stop: before(HANDOVER_SHARE, HANDOVER_MOST),
@@ -38,6 +41,17 @@ impl Budget {
     /// Whether there is time to begin another tag.
     pub(crate) fn may_begin(self) -> bool {
         Instant::now() < self.last_begin
+    }
+
+    /// When half of the time is over in which further tags may be begun.
+    pub(crate) fn half(self) -> Instant {
+        let now = Instant::now();
+        now + self.last_begin.saturating_duration_since(now) / 2
+    }
+
+    /// How long the invocation has gone on.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Returns when it is time to leave what can be taken up again.

@@ -101,13 +101,11 @@ impl Ending<'_> {
         let work = self.checked(work, &heartbeat.run);
         let losses = self.progress.losses.warning();
         let mut warnings = vec![losses, self.untold];
-        if let Work::Done { warning, .. } = work {
+        if let Work::Done { warning, verified, .. } = work {
             warnings.insert(0, warning);
             // What was dropped is known without a sync, and until then.
             let withheld = self.untold.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
             let warning = warning.or(losses).or(withheld);
-            // What failed was not looked at.
-            let verified = heartbeat.run.verifies && tag_failure.is_none();
             findings = Some(Findings { began, warning, verified });
         }
         if matches!(work, Work::Suspended | Work::Limited(_)) {
@@ -195,8 +193,7 @@ impl Ending<'_> {
             return Ok(Ended::Superseded);
         }
         if self.claimed.claim.hand_over().await?.is_some() {
-            let repository = repository.clone();
-            engine.invoker.start(&SyncRequest { repository, trigger: Trigger::Continuation }).await?;
+            engine.go_on(repository, &run).await?;
         }
         Ok(Ended::Ran(Box::new(run)))
     }

@@ -54,6 +54,7 @@ impl Heartbeat {
         self.unlogged.extend(outcomes);
         // For the next invocation, too.
         self.run.warning = self.progress.losses.warning();
+        self.run.compared = self.progress.compared();
         if counts != self.run.progress || !self.unlogged.is_empty() {
             self.run.progress = counts;
             self.table.put_run(repository, &self.run).await?;
@@ -125,7 +126,7 @@ impl Heartbeat {
     pub(crate) fn look(&mut self) {
         let (now, counts) = (Instant::now(), self.run.progress);
         let worked = now.saturating_duration_since(std::mem::replace(&mut self.looked_at, now));
-        let tags = counts.tags_done.saturating_add(counts.tags_pruned);
+        let tags = counts.tags_done.saturating_add(counts.tags_pruned).saturating_add(counts.tags_compared);
         let slow = self.run.pace.add(worked, counts.upstream.bytes_read, tags, self.min_bytes_per_hour);
         let Some(slow) = slow else { return };
         let message = format!(

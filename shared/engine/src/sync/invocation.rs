@@ -1,13 +1,16 @@
 //! One invocation of a run: everything that its steps need, and what they share.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, Owner, TagName, Timestamp, Warning, failure::Failure, plan::Missing, run::RunId,
+    Digest, FailureReason, Owner, TagName, Timestamp, Warning,
+    failure::Failure,
+    plan::{HeldTag, Missing},
+    run::RunId,
 };
 use moorage_state::{Claim, Login, Mirror, SkippedTag, Tags};
 use moorage_upstream::{Meter, Said};
@@ -35,7 +38,9 @@ pub(crate) struct Invocation<'a> {
     pub(crate) run: RunId,
     /// When it began.
     pub(crate) started_at: Timestamp,
-    /// The tags that earlier invocations of the run have dealt with.
+    /// Whether there were earlier invocations of it.
+    pub(crate) is_resumed: bool,
+    /// The tags that they have dealt with.
     pub(crate) done: TagSet,
     /// Those of them that were copied.
     pub(crate) copied: TagSet,
@@ -48,8 +53,6 @@ pub(crate) struct Invocation<'a> {
     pub(crate) meter: Meter,
     /// What it knows of its registry, of earlier invocations, too.
     pub(crate) knowledge: Arc<Knowledge>,
-    /// The tags that only the bucket knew of.
-    pub(crate) adopted: OnceLock<BTreeSet<TagName>>,
     /// What the registry's listing says of its tags.
     pub(crate) said: OnceLock<Said>,
     /// The repository.
@@ -60,8 +63,8 @@ pub(crate) struct Invocation<'a> {
 
 /// What the steps came to.
 pub(crate) enum Work {
-    /// Every selected tag has an outcome, and the others are dealt with.
-    Done { selected: Vec<TagName>, warning: Option<Warning> },
+    /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at.
+    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool },
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.
@@ -81,9 +84,16 @@ impl Invocation<'_> {
         })
     }
 
-    /// Whether only the bucket knew of a tag.
-    pub(crate) fn is_adopted(&self, tag: &TagName) -> bool {
-        self.adopted.get().is_some_and(|adopted| adopted.contains(tag))
+    /// Whether only the bucket knew of a tag before this run, in whichever of its invocations it was taken in: all others who
+    /// record a tag record its link.
+    pub(crate) fn is_adopted(&self, held: Option<&HeldTag>) -> bool {
+        self.verifies && held.is_some_and(|held| held.link.is_none() && held.first_seen >= self.started_at)
+    }
+
+    /// Whether an earlier invocation of this run has copied a tag, and was killed before it had said so.
+    pub(crate) fn was_copied(&self, held: Option<&HeldTag>) -> bool {
+        let is_ours = |held: &HeldTag| held.link.is_some() && !held.reversion && held.first_seen >= self.started_at;
+        self.is_resumed && held.is_some_and(is_ours)
     }
 
     /// Whether the architecture filter, as it is, has left out this very image before.

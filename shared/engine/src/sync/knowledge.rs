@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moorage_domain::{Digest, TagName, learnt::Learnt, plan::Word, referrers::ReferrerList};
+use moorage_domain::{Digest, TagName, Timestamp, learnt::Learnt, plan::Word, referrers::ReferrerList};
+use moorage_state::now;
 use moorage_upstream::{Referrers, Registry, Resolved, UpstreamError};
 
 /// 408: nothing but another timeout.
@@ -39,7 +40,17 @@ impl Knowledge {
 
     /// Keeps the tags that the registry lists.
     pub(crate) fn listed(&self, tags: &[TagName]) {
-        self.lock().listed(tags);
+        self.lock().listed(tags, now());
+    }
+
+    /// When they were listed.
+    pub(crate) fn listed_at(&self) -> Option<Timestamp> {
+        self.lock().listed_at()
+    }
+
+    /// Forgets what a tag points to that is dealt with.
+    pub(crate) fn forget(&self, tag: &TagName) {
+        self.lock().forget(tag);
     }
 
     /// What a tag points to.

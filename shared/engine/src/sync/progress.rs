@@ -7,7 +7,7 @@ use moorage_domain::{
     failure::Failure,
     plan::Cause,
     referrers::is_attached_tag,
-    run::{Outcome, Progress as Counts, TagOutcome},
+    run::{Compared, Outcome, Progress as Counts, TagOutcome},
 };
 use tokio::sync::Notify;
 
@@ -71,6 +71,7 @@ struct Inner {
     queue: Vec<TagOutcome>,
     failure: Option<Failure>,
     failed: TagSet,
+    compared: Compared,
 }
 
 impl Inner {
@@ -126,6 +127,7 @@ impl Progress {
             queue: Vec::new(),
             failure: earlier.failure.take(),
             failed: std::mem::take(&mut earlier.failed),
+            compared: Compared::default(),
         };
         Self { inner: Mutex::new(inner), losses: Losses::resume(warning), ..Self::default() }
     }
@@ -133,6 +135,28 @@ impl Progress {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Counters stay usable after a panic elsewhere.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with comparing the bucket's tags with the table's where earlier invocations have come to.
+    pub(crate) fn go_on_comparing(&self, compared: Compared) {
+        self.lock().compared = compared;
+    }
+
+    /// How far that is.
+    pub(crate) fn compared(&self) -> Compared {
+        self.lock().compared.clone()
+    }
+
+    /// Notes that it has come so far.
+    pub(crate) fn compared_to(&self, compared: Compared) {
+        let mut inner = self.lock();
+        inner.compared = compared;
+        add(&mut inner.tally.counts.tags_compared, 1);
+    }
+
+    /// Notes that a tag was dealt with that the table lacked.
+    pub(crate) fn compared_one(&self) {
+        add(&mut self.lock().tally.counts.tags_compared, 1);
     }
 
     /// Counts the selected tags.

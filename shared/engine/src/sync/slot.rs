@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use moorage_domain::{RepositoryName, run::SyncRequest};
+use moorage_domain::{
+    RepositoryName,
+    run::{Run, SyncRequest, Trigger},
+};
 use moorage_state::{FreeSlot, Slot, SlotKind, SlotsOf, StateError, Vacancy, free_slot, now};
 use uuid::Uuid;
 
@@ -12,7 +15,22 @@ use crate::{engine::Engine, error::SyncError};
 const PUT_OFF: Duration = Duration::from_secs(10);
 /// Over how many seconds those are spread that found none at once.
 const SPREAD: u128 = 20;
+/// How long a run that gave its slot up stays away: by then those have come who found none.
+const AWAY: Duration = Duration::from_secs(30);
+
 impl Engine {
+    /// Has a run go on in another invocation: in about a second. One that verifies, which may take hours of a repository of
+    /// many tags, gives its slot up each time, and leaves it to others first where there are not enough for all.
+    pub(crate) async fn go_on(&self, repository: &RepositoryName, run: &Run) -> Result<(), SyncError> {
+        let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Continuation };
+        if self.settings.shares.syncs > 0 && run.verifies {
+            self.scheduler.once(request, now().plus(AWAY)).await?;
+        } else {
+            self.invoker.start(&request).await?;
+        }
+        Ok(())
+    }
+
     /// Takes a slot of the namespace. One is free if its holder's claim has ended, however that came: nobody has to give
     /// it up, and nothing has to be renewed.
     /// None is needed, either, while another invocation syncs the repository, so that this one will not.

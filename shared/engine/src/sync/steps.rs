@@ -56,8 +56,7 @@ impl Invocation<'_> {
         self.knowledge.spoke(&registry);
         let (first, mut held) = (first?, held?);
         if self.verifies {
-            let adopted = self.adopt(&mut held).await?;
-            self.adopted.get_or_init(|| adopted);
+            self.adopt(&mut held).await?;
         }
         let listed = match known {
             Some(tags) => tags,
@@ -68,7 +67,9 @@ impl Invocation<'_> {
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
         let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
-        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, held.is_empty());
+        // A run that was killed, or failed, has left what came: that is not fetched again.
+        let is_empty = held.is_empty() && !storage.has_anything(&config.repository).await?;
+        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, is_empty);
         let possession = self.possession.get_or_init(|| Arc::new(possession));
         let blobs = Blobs {
             registry: registry.clone(),
@@ -115,7 +116,10 @@ impl Invocation<'_> {
         engine.measure(&config.repository).await?;
         self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
-        Ok(Work::Done { selected, warning })
+        // What failed of a tag that is held was not looked at. What could not be copied is not there to be looked at.
+        let (_, failed) = self.progress.failures();
+        let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
+        Ok(Work::Done { selected, warning, verified })
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the

@@ -97,6 +97,11 @@ impl Mirror {
             is_enabled: config.is_enabled,
         }
     }
+
+    /// When its schedule starts it for the first time after a moment; never while that is off.
+    pub fn next_start(&self, after: Timestamp) -> Option<Timestamp> {
+        self.config.is_enabled.then(|| self.state.start_after(self.config.sync_interval, after))
+    }
 }
 
 impl Table {

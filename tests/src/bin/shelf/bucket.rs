@@ -17,11 +17,14 @@ const WRITTEN: &str = "2026-01-01T00:00:00.000Z";
 /// Entries of a page: S3's limit.
 const PAGE: usize = 1_000;
 /// The media types of an image and of its parts.
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// Objects by their keys. Of blobs nobody asks for the bytes, so they have none.
+/// A blob. Nobody asks for its bytes, only for how many there are.
+const BLOB: &[u8] = b"some blob";
+
+/// Objects by their keys.
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     objects: BTreeMap<String, Bytes>,
@@ -48,7 +51,7 @@ impl Bucket {
         let blob = |part: &str| Digest::sha256(format!("{repository} {part}").as_bytes());
         let (config, layer, base) = (blob(&format!("config {number}")), blob(&format!("layer {number}")), blob("base"));
         let descriptor =
-            |media_type: &str, digest: &Digest| json!({"mediaType": media_type, "digest": digest, "size": 9});
+            |media_type: &str, digest: &Digest| json!({"mediaType": media_type, "digest": digest, "size": BLOB.len()});
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, &config),
             "layers": [descriptor(LAYER, &base), descriptor(LAYER, &layer)],
@@ -57,7 +60,7 @@ impl Bucket {
         let digest = Digest::sha256(&bytes);
         for blob in [&config, &layer, &base] {
             self.link(&format!("{home}/_layers/sha256/{}", blob.hex()), blob);
-            self.objects.insert(blob_key(blob), Bytes::new());
+            self.objects.insert(blob_key(blob), Bytes::from_static(BLOB));
         }
         self.link(&format!("{home}/_manifests/revisions/sha256/{}", digest.hex()), &digest);
         self.objects.insert(blob_key(&digest), bytes);
@@ -76,6 +79,27 @@ impl Bucket {
     pub(crate) fn get(&self, key: &str) -> Option<(String, Bytes)> {
         let bytes = self.objects.get(key)?;
         Some((etag(bytes), bytes.clone()))
+    }
+
+    /// The first tags of a repository behind one, at most so many.
+    pub(crate) fn tags(&self, name: &str, after: &str, most: usize) -> Vec<&str> {
+        let folder = format!("{ROOT}/repositories/{name}/_manifests/tags/");
+        let keys = self.objects.range(folder.clone()..).map(|(key, _)| key);
+        let tags =
+            keys.map_while(|key| key.strip_prefix(&folder)).filter_map(|rest| rest.strip_suffix("/current/link"));
+        let mut tags: Vec<&str> = tags.collect();
+        // S3 has another order.
+        tags.sort_unstable();
+        tags.into_iter().filter(|tag| *tag > after).take(most).collect()
+    }
+
+    /// A manifest by a tag or its digest, and the digest.
+    pub(crate) fn manifest(&self, name: &str, reference: &str) -> Option<(String, Bytes)> {
+        let link = format!("{ROOT}/repositories/{name}/_manifests/tags/{reference}/current/link");
+        let by_tag = self.objects.get(&link).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        let digest = by_tag.unwrap_or_else(|| reference.to_owned());
+        let bytes = self.objects.get(&blob_key(&digest.parse().ok()?))?;
+        Some((digest, bytes.clone()))
     }
 
     pub(crate) fn delete(&mut self, key: &str) {

@@ -1,13 +1,15 @@
-//! An S3 for benchmarks of the collector: a bucket in memory with so many repositories of so many tags in the registry's
-//! layout, each with an image of its own and, in each repository, one that no tag needs. It answers after a pause, and to
-//! what the collector asks only.
+//! An S3 for benchmarks of the collector and of verifications: a bucket in memory with so many repositories of so many tags
+//! in the registry's layout, each with an image of its own and, in each repository, one that no tag needs. It answers
+//! after a pause, and to what is asked of it there only. At the same address is a registry that has the same, at once.
 //!
 //!     moorage-shelf LISTEN DELAY_MS NAMESPACE REPOSITORIES TAGS
 //!
-//! `GET /_counts` answers with what was asked since the last such call.
+//! `GET /_counts` answers with what was asked of S3 since the last such call, `GET /_tags/NAMESPACE/rNNNNN` with a
+//! repository's tags and their digests.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 mod bucket;
+mod registry;
 
 use std::{
     collections::BTreeMap,
@@ -59,6 +61,15 @@ async fn answer(shelf: Arc<Shelf>, request: Request<Incoming>) -> Result<Respons
         return Ok(Response::new(Full::new(counts.to_string().into())));
     }
     let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+    if let Some(name) = url.path().strip_prefix("/_tags/") {
+        let bucket = shelf.bucket.lock().unwrap();
+        let tags = bucket.tags(name, "", usize::MAX).into_iter();
+        let tags: BTreeMap<&str, String> = tags.map(|tag| (tag, bucket.manifest(name, tag).unwrap().0)).collect();
+        return Ok(Response::new(Full::new(json!(tags).to_string().into())));
+    }
+    if url.path().starts_with("/v2/") {
+        return Ok(registry::answer(&shelf.bucket.lock().unwrap(), url.path(), &query));
+    }
     let method = request.method().clone();
     // Path style: the bucket is the first part. No key here needs decoding.
     let key = url.path().trim_start_matches('/').split_once('/').map_or("", |(_, key)| key).to_owned();

@@ -72,10 +72,15 @@ pub(super) async fn observe(world: &World) -> Vec<String> {
     for field in ["sync_status", "sync_warning", "sync_retries_remaining"] {
         seen.push(format!("{field} {}", mirror[field]));
     }
-    for run in world.runs().await {
+    let (runs, log) = (world.runs().await, world.log().await);
+    for run in &runs {
         assert_ne!(run["status"], "SYNCING", "{run}");
+        let is_whole = ["tags", "bytes"].iter().all(|it| run[format!("{it}_done")] == run[format!("{it}_total")]);
+        assert!(is_whole || run["status"] != "SUCCESS", "{run}");
     }
-    let mut log: Vec<String> = world.log().await.iter().map(logged).collect();
+    let started = log.iter().filter(|entry| entry["kind"] == "repo_mirror_sync_started").count();
+    assert_eq!(started, runs.len(), "each run has begun once");
+    let mut log: Vec<String> = log.iter().map(logged).collect();
     log.sort();
     log.dedup();
     seen.extend(log);

@@ -56,7 +56,9 @@ impl Scenario for Upload {
         sync::check(&self.world.at(&lab.stack)).await;
         let first = lab.asked().into_iter().filter(|request| request.part == Some(1));
         let stored = first.filter(|request| self.stores(request, 1)).count();
-        assert_eq!(stored, 1, "a part that is stored and recorded is stored once");
+        let s3 = lab.asked().into_iter().filter(|it| it.target.contains(&*self.blob.hex()));
+        let s3: Vec<_> = s3.map(|it| format!("{it} {:?}", it.part)).collect();
+        assert_eq!(stored, 1, "a part that is stored and recorded is stored once: {s3:#?}");
     }
 
     async fn recover(&self, lab: &Lab) {
