@@ -41,6 +41,9 @@ pub struct Lab {
     _gateway: AbortOnDropHandle<()>,
 }
 
+/// The time that an invocation has, and what makes its plan.
+type Slow = (Duration, fn() -> Plan);
+
 struct Inner {
     fork: Fork,
     honest: Aws,
@@ -50,7 +53,7 @@ struct Inner {
     /// What AWS does to the next invocation.
     next: Mutex<Option<Plan>>,
     /// The time that invocations have, and what AWS does to each.
-    slow: Mutex<Option<(Duration, fn() -> Plan)>>,
+    slow: Mutex<Option<Slow>>,
     /// The namespace that everything is about.
     only: Mutex<Option<String>>,
 }
