@@ -59,8 +59,7 @@ else
   export MOORAGE_IAM_RECORD="$record"
   on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
   on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
-  # Of the scenarios of crashes those that have shown themselves to hold; `make crash` tries all.
-  on_stack "$patient" -E 'binary(it) & test(/^crash::change::/)'
+  on_stack "$patient" -E 'binary(it) & test(/^crash::/)'
   on_stack "$patient" -E 'not (binary(it) & test(/^(crash|garbage|locks|schedule|shares)::/))'
   # It has functions fail, and turns invocations away: nothing else may use the stack.
   "$python" tests/alarms.py

@@ -46,9 +46,9 @@ impl Scenario for Round {
         let world = self.world.at(&lab.stack);
         let mirror = organization::mirror(&world).await;
         let mut seen: BTreeSet<String> = bucket::keys(&lab.stack, bucket::ROOT).await.into_iter().collect();
-        for field in ["sync_status", "repo_sync_status_counts"] {
-            seen.insert(format!("{field} {}", mirror[field]));
-        }
+        seen.insert(format!("sync_status {}", mirror["sync_status"]));
+        let counts = mirror["repo_sync_status_counts"].as_object().unwrap().iter();
+        seen.extend(counts.map(|(status, count)| format!("{status}: {count}")));
         for found in organization::repositories(&world, "").await["repositories"].as_array().unwrap() {
             seen.insert(format!("{} {}", found["name"], found["sync_status"]));
         }
