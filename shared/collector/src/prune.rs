@@ -53,27 +53,28 @@ impl Collector {
         dry: bool,
         end: Instant,
     ) -> Result<Outcome, CollectError> {
-        let pruning = Box::pin(self.prune_all_of(repository, dry, &mut facts));
-        match tokio::time::timeout_at(end.into(), pruning).await {
-            Ok(outcome) => outcome,
-            // A deletion that is on its way may still arrive: if it was locked, the lock ends by itself, long after that.
-            Err(_) => Ok(Outcome::Unfinished(Box::new(facts))),
-        }
+        let pruning = Box::pin(self.prune_all_of(repository, dry, &mut facts, end));
+        // A deletion that is on its way may still arrive: if it was locked, the lock ends by itself, long after that.
+        let pruned = tokio::time::timeout_at(end.into(), pruning).await.unwrap_or(Ok(None));
+        Ok(pruned?.unwrap_or_else(|| Outcome::Unfinished(Box::new(facts))))
     }
 
+    /// Nothing if there is not enough time.
     async fn prune_all_of(
         &self,
         repository: &RepositoryName,
         dry: bool,
         facts: &mut Facts,
-    ) -> Result<Outcome, CollectError> {
+        end: Instant,
+    ) -> Result<Option<Outcome>, CollectError> {
         let (mut most, mut alone, mut pruned) = (LARGE, None, Pruned::default());
         loop {
+            let begun = Instant::now();
             match self.garbage(repository, facts, most).await? {
                 Ok(garbage) if dry || garbage.is_empty() => {
                     pruned.manifests += garbage.manifests.len() as u64;
                     pruned.blobs += garbage.blobs.len() as u64;
-                    return Ok(Outcome::Pruned(pruned));
+                    return Ok(Some(Outcome::Pruned(pruned)));
                 }
                 Err(Skip::TooLarge) if alone.is_none() => {
                     // It is never closed.
@@ -83,27 +84,32 @@ impl Collector {
                 }
                 // Somebody may be changing it right now: the lock tells.
                 Ok(_) | Err(Skip::Unreadable { .. }) if !dry => {}
-                Ok(_) => return Ok(Outcome::Pruned(pruned)),
-                Err(why) => return Ok(Outcome::Skipped(why)),
+                Ok(_) => return Ok(Some(Outcome::Pruned(pruned))),
+                Err(why) => return Ok(Some(Outcome::Skipped(why))),
             }
-            let Some(hold) = self.hold(repository).await? else { return Ok(Outcome::Skipped(Skip::Busy)) };
+            // Under the lock it is looked through once more. Where that takes longer than there is time, the lock would outlast
+            // this invocation, and keep the next one out.
+            if Instant::now() + begun.elapsed() > end {
+                return Ok(None);
+            }
+            let Some(hold) = self.hold(repository).await? else { return Ok(Some(Outcome::Skipped(Skip::Busy))) };
             let worked = tokio::select! {
                 worked = self.prune_locked(repository, &hold, most, facts, &mut pruned) => worked,
                 // What is on its way may still arrive: nobody else is to have the lock until it ends by itself.
                 error = hold.keep(&self.table) => {
                     tracing::warn!(%repository, %error, "a collector cannot keep a repository to itself");
-                    return Ok(Outcome::Skipped(Skip::Busy));
+                    return Ok(Some(Outcome::Skipped(Skip::Busy)));
                 }
             };
             hold.give_up(&self.table).await?;
             // It was away, and others have the repository by now.
             if let Err(CollectError::Storage(StorageError::Closed)) = worked {
-                return Ok(Outcome::Skipped(Skip::Busy));
+                return Ok(Some(Outcome::Skipped(Skip::Busy)));
             }
             match worked? {
-                Ok(true) => return Ok(Outcome::Pruned(pruned)),
+                Ok(true) => return Ok(Some(Outcome::Pruned(pruned))),
                 Ok(false) => tokio::time::sleep(LET_IN).await,
-                Err(why) => return Ok(Outcome::Skipped(why)),
+                Err(why) => return Ok(Some(Outcome::Skipped(why))),
             }
         }
     }
