@@ -22,15 +22,13 @@ down: ## stop the local stack
 demo: build ## mirror sample images and pull them back
 	@$(PYTHON) infra/local/demo.py
 
-test: setup ## run every test against a stack of its own
-	@TESTS=yes infra/local/package.sh
+test: build ## run every test against a stack of its own
 	@tests/run.sh
 
 bench: setup ## the benchmarks, one table; CASES="small layer" for some of them
 	@tests/bench/run.sh $(CASES)
 
-crash: setup ## kill everything at random moments, twice: SEEDS=10000
-	@TESTS=yes infra/local/package.sh
+crash: build ## kill everything at random moments, twice: SEEDS=10000
 	@CRASH_SEEDS=$(or $(SEEDS),1000) tests/run.sh crash::
 
 lint: ## formatting, clippy, dependencies, template

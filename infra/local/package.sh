@@ -1,15 +1,11 @@
 #!/usr/bin/env bash
 # Builds the functions for this machine and zips each as Lambda wants it: target/lambda/<function>.zip; with
-# PROFILE=release as they are deployed, into target/lambda-release. TESTS=yes builds the tests with them:
-# their dependencies have other features, and one after the other they would all be built twice.
+# PROFILE=release as they are deployed, into target/lambda-release.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 case "${PROFILE:-debug}" in
-  debug)
-    built=target/debug zips=target/lambda
-    cargo build --workspace --bins ${TESTS:+--tests}
-    ;;
+  debug) built=target/debug zips=target/lambda; cargo build --workspace --bins ;;
   release) built=target/release zips=target/lambda-release; cargo build --workspace --bins --release ;;
   *) echo "package: PROFILE is debug or release" >&2; exit 1 ;;
 esac
