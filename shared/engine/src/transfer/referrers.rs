@@ -1,9 +1,12 @@
 //! What is attached to the mirrored images: referrers, and cosign's tags. It follows its images: it comes with them,
 //! and goes when they go. Nobody waits for it: where the registry wants to be left alone, the next sync asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{
     Digest, FailureReason, Fallback, TagName,
     plan::HeldTag,
@@ -166,7 +169,9 @@ impl Attached<'_> {
             if api.exists == Some(false) {
                 break;
             }
-            let mut answers = stream::iter(batch.iter().copied()).map(ask).buffer_unordered(at_once);
+            let stopped = AtomicBool::new(false);
+            let begun = stream::iter(batch.iter().copied()).take_while(|_| future::ready(!stopped.load(Relaxed)));
+            let mut answers = begun.map(ask).buffer_unordered(at_once);
             let mut left: BTreeSet<&Digest> = batch.iter().copied().collect();
             while !left.is_empty() {
                 if self.invocation.meter.fallbacks().contains(Fallback::Referrers) {
@@ -198,7 +203,12 @@ impl Attached<'_> {
                     Err(WorkError::Suspended) => return Ok(Level { tags, is_whole: false }),
                     Err(error) => {
                         self.invocation.progress.attached(usize::from(!self.listed.contains(&tag)));
-                        self.failed(&tag, error)?;
+                        if let Err(error) = self.failed(&tag, error) {
+                            // What is on its way is answered, and need not be asked again when the sync goes on.
+                            stopped.store(true, Relaxed);
+                            while answers.next().await.is_some() {}
+                            return Err(error);
+                        }
                         tags.insert(tag);
                     }
                 }

@@ -26,7 +26,7 @@ const REPOSITORIES: usize = 150;
 /// Tags of a repository that is purged: S3 deletes a thousand at once.
 const TAGS: usize = 1_200;
 /// How much later S3 answers when it has deleted some.
-const DELETED_LATER: Duration = Duration::from_secs(2);
+const DELETED_LATER: Duration = Duration::from_secs(3);
 /// How long an invocation of its purge has.
 const WITHIN_PURGE: Duration = Duration::from_secs(7);
 
