@@ -59,9 +59,8 @@ else
   export MOORAGE_IAM_RECORD="$record"
   on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
   on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
-  # These copy their stack, which must be small. All but an organization's round: a turn is lost that was taken from the
-  # queue and not started.
-  on_stack "$patient" -E 'binary(it) & test(/^(crash|trouble|long_verify)::/) - test(/^crash::organization::/)'
+  # These copy their stack, which must be small.
+  on_stack "$patient" -E 'binary(it) & test(/^(crash|trouble|long_verify)::/)'
   on_stack "$patient" -E 'not (binary(it) & test(/^(crash|trouble|long_verify|garbage|locks|schedule|shares)::/))'
   # It has functions fail, and turns invocations away: nothing else may use the stack.
   "$python" tests/alarms.py

@@ -8,10 +8,11 @@ use std::{
 
 use aws_sdk_dynamodb::{
     operation::{
-        delete_item::{DeleteItemError, DeleteItemOutput},
+        delete_item::DeleteItemOutput,
         get_item::GetItemOutput,
         put_item::PutItemOutput,
         query::QueryOutput,
+        update_item::{UpdateItemError, UpdateItemOutput},
     },
     types::{AttributeValue, error::ConditionalCheckFailedException},
 };
@@ -36,6 +37,8 @@ use crate::{Organizations, Settings};
 pub(crate) struct World {
     /// Repositories whose sync is queued.
     pub(crate) queued: BTreeSet<String>,
+    /// Those of them that somebody is about to start.
+    pub(crate) claimed: BTreeSet<String>,
     /// Those that the queue still lists, but that somebody else has taken.
     pub(crate) taken: BTreeSet<String>,
     /// Repositories whose sync was started.
@@ -109,22 +112,30 @@ impl Played {
             QueryOutput::builder().set_items(Some(listed)).build()
         });
         let played = self.clone();
-        let delete = mock!(Client::delete_item).then_compute_response(move |delete| {
-            let name = delete.key().unwrap()["sk"].as_s().unwrap().replace("TURN#", "acme/");
-            if played.world().queued.remove(&name) {
-                return MockResponse::Output(DeleteItemOutput::builder().build());
+        let take = mock!(Client::update_item).then_compute_response(move |update| {
+            let (name, mut world) = (named(update.key()), played.world());
+            if world.queued.contains(&name) && world.claimed.insert(name) {
+                return MockResponse::Output(UpdateItemOutput::builder().build());
             }
             let error = ConditionalCheckFailedException::builder().build();
-            MockResponse::Error(DeleteItemError::ConditionalCheckFailedException(error))
+            MockResponse::Error(UpdateItemError::ConditionalCheckFailedException(error))
+        });
+        let played = self.clone();
+        let delete = mock!(Client::delete_item).then_compute_output(move |delete| {
+            let (name, mut world) = (named(delete.key()), played.world());
+            assert!(world.claimed.remove(&name) && world.queued.remove(&name));
+            DeleteItemOutput::builder().build()
         });
         let played = self.clone();
         let put = mock!(Client::put_item).then_compute_output(move |put| {
-            played.world().queued.insert(put.item().unwrap()["repository"].as_s().unwrap().clone());
+            let (name, mut world) = (put.item().unwrap()["repository"].as_s().unwrap().clone(), played.world());
+            world.claimed.remove(&name);
+            world.queued.insert(name);
             PutItemOutput::builder().build()
         });
         // The organization's mirror, which nobody has cancelled, or there is none.
         let get = mock!(Client::get_item).then_compute_output(|_| GetItemOutput::builder().build());
-        Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&query, &delete, &put, &get]), "table")
+        Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&query, &take, &delete, &put, &get]), "table")
     }
 
     fn invoker(&self) -> Invoker {
@@ -146,6 +157,11 @@ impl Played {
         });
         Invoker::new(client, "sync")
     }
+}
+
+/// The repository of a turn's key.
+fn named(key: Option<&std::collections::HashMap<String, AttributeValue>>) -> String {
+    key.unwrap()["sk"].as_s().unwrap().replace("TURN#", "acme/")
 }
 
 fn item(repository: &str) -> std::collections::HashMap<String, AttributeValue> {

@@ -18,11 +18,15 @@ impl Organizations {
             return Ok(());
         }
         let mut taken = self.table.take_queued_syncs(organization, count).await?.into_iter();
-        while let Some(repository) = taken.next() {
-            let request = SyncRequest { repository: repository.clone(), trigger: Trigger::Organization };
-            let Err(error) = self.invoker.start(&request).await else { continue };
-            for repository in std::iter::once(repository).chain(taken) {
-                self.table.queue_sync(&repository).await?;
+        while let Some(turn) = taken.next() {
+            let request = SyncRequest { repository: turn.repository.clone(), trigger: Trigger::Organization };
+            let Err(error) = self.invoker.start(&request).await else {
+                // Whoever is killed before this has it started twice: better than never.
+                self.table.end_turn(&turn).await?;
+                continue;
+            };
+            for turn in std::iter::once(turn).chain(taken) {
+                self.table.queue_sync(&turn.repository).await?;
             }
             return Err(error.into());
         }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_sdk_scheduler::types::ScheduleState;
+use aws_sdk_scheduler::{operation::get_schedule::GetScheduleError, types::ScheduleState};
 use moorage_domain::{
     Timestamp,
     task::{Task, TaskAnswer},
@@ -26,25 +26,19 @@ async fn schedule(world: &World) -> (String, ScheduleState, serde_json::Value, O
 
 async fn find(world: &World) -> Option<(String, ScheduleState, serde_json::Value, Option<i64>)> {
     let scheduler = aws_sdk_scheduler::Client::new(&world.stack.aws);
-    let mut pages = scheduler
-        .list_schedules()
-        .group_name(&world.stack.schedule_group)
-        .name_prefix("mirror-")
-        .into_paginator()
-        .send();
-    while let Some(page) = pages.next().await {
-        for summary in page.unwrap().schedules() {
-            let get = scheduler.get_schedule().group_name(&world.stack.schedule_group).name(summary.name().unwrap());
-            let schedule = get.send().await.unwrap();
-            let input: serde_json::Value = serde_json::from_str(schedule.target().unwrap().input().unwrap()).unwrap();
-            if input["repository"] == world.repository.as_str() {
-                let expression = schedule.schedule_expression().unwrap().to_owned();
-                let start = schedule.start_date().map(aws_sdk_scheduler::primitives::DateTime::secs);
-                return Some((expression, schedule.state().unwrap().clone(), input, start));
-            }
+    let get = scheduler.get_schedule().group_name(&world.stack.schedule_group).name(name(world));
+    let schedule = match get.send().await {
+        Ok(schedule) => schedule,
+        Err(error) if error.as_service_error().is_some_and(GetScheduleError::is_resource_not_found_exception) => {
+            return None;
         }
-    }
-    None
+        Err(error) => panic!("{error:?}"),
+    };
+    let input: serde_json::Value = serde_json::from_str(schedule.target().unwrap().input().unwrap()).unwrap();
+    assert_eq!(input["repository"], world.repository.as_str());
+    let expression = schedule.schedule_expression().unwrap().to_owned();
+    let start = schedule.start_date().map(aws_sdk_scheduler::primitives::DateTime::secs);
+    Some((expression, schedule.state().unwrap().clone(), input, start))
 }
 
 fn name(world: &World) -> String {

@@ -1,6 +1,6 @@
 //! The end of an organization with all that is in it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Namespace, RepositoryName, task::TaskAnswer};
@@ -15,6 +15,9 @@ use crate::{
 const PAGE: i32 = 100;
 /// Those of them that are deleted at once.
 const AT_ONCE: usize = 8;
+/// What is left of an invocation for those that are being deleted to give their locks up: who has a lock when it ends keeps
+/// the next one waiting.
+const RESERVE: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Deletes an organization that was marked as ending with all that is in it. Nothing can be added meanwhile, so that it
@@ -24,14 +27,16 @@ impl Engine {
         if !found.is_some_and(|found| found.is_ending) {
             return Ok(TaskAnswer::NotFound);
         }
+        let within = end.checked_sub(RESERVE).unwrap_or(end);
         let work = async {
             // Its mirror has to go first, which is not this engine's business.
             let has_mirror = self.table.any_organization_mirror(organization).await?.is_some();
             let (mut after, mut answer) = (None, if has_mirror { TaskAnswer::Unfinished } else { TaskAnswer::Done });
             loop {
                 let page = self.table.repositories(organization, PAGE, after.as_deref()).await?;
-                let names = page.repositories.into_iter().map(|it| it.repository).chain(page.deleted);
-                let delete = async |name: RepositoryName| self.end_repository(&name, end).await;
+                let present = page.repositories.into_iter().map(|it| (it.repository, false));
+                let names = present.chain(page.deleted.into_iter().map(|name| (name, true)));
+                let delete = async |(name, is_marked)| self.end_repository(&name, is_marked, within).await;
                 let gone = stream::iter(names).map(delete).buffer_unordered(AT_ONCE);
                 answer = gone.try_fold(answer, async |all, gone| Ok(worse(all, gone))).await?;
                 after = page.next;
@@ -48,9 +53,19 @@ impl Engine {
     }
 
     /// Whether nothing is left of a repository. What only the operator can mend is told, as asking again does not help.
-    async fn end_repository(&self, name: &RepositoryName, end: Instant) -> Result<TaskAnswer, SyncError> {
+    async fn end_repository(
+        &self,
+        name: &RepositoryName,
+        is_marked: bool,
+        end: Instant,
+    ) -> Result<TaskAnswer, SyncError> {
         let ended = async {
-            self.mark_deleted(name).await?;
+            if Instant::now() >= end {
+                return Ok(TaskAnswer::Unfinished);
+            }
+            if !is_marked {
+                self.mark_deleted(name).await?;
+            }
             self.try_purge(name, end).await
         };
         match ended.await {

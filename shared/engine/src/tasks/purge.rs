@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const RESERVE: Duration = Duration::from_secs(1);
 /// How often a deletion is begun again after its mirror was changed by somebody else.
 const MAX_RACES: u32 = 20;
+
 impl Engine {
     /// Deletes what the bucket and the table have of a repository that was deleted, once nobody can add to it any more. Its
     /// name is free when that is done; it can be interrupted and begun again at any time.
@@ -36,6 +37,9 @@ impl Engine {
                 // An organization that is gone has left it behind.
                 self.mark_deleted(repository).await?;
             }
+            if Instant::now() >= end {
+                return Ok(TaskAnswer::Unfinished);
+            }
             match Hold::of(&self.table, repository, LockKind::Purge).await {
                 Ok(hold) => return Box::pin(self.purge_locked(repository, hold, end)).await,
                 Err(StateError::Locked) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,
@@ -47,8 +51,8 @@ impl Engine {
         }
     }
 
-    /// Deletes what is left of a repository that was deleted. If there is not enough time, another invocation goes on: at once, or when nobody can add to the
-    /// repository any more.
+    /// Deletes what is left of a repository that was deleted. If there is not enough time, another invocation goes on: at
+    /// once, or when nobody can add to the repository any more.
     pub async fn purge(&self, repository: &RepositoryName, end: Instant) -> Result<TaskAnswer, SyncError> {
         let purged = self.try_purge(repository, end).await;
         if matches!(purged, Ok(TaskAnswer::Busy | TaskAnswer::Unfinished)) {

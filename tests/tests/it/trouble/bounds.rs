@@ -23,6 +23,10 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// Repositories of an organization whose mirror is cancelled, or ends: the writes for these take longer than one
 /// invocation works.
 const REPOSITORIES: usize = 150;
+/// Repositories of an organization that ends: each is some writes after one another.
+const ENDING: usize = 40;
+/// How long an invocation of that has.
+const WITHIN_END: Duration = Duration::from_secs(8);
 /// Tags of a repository that is purged: S3 deletes a thousand at once.
 const TAGS: usize = 1_200;
 /// How much later S3 answers when it has deleted some.
@@ -76,6 +80,20 @@ async fn the_end_of_a_mirror_of_many_repositories_goes_on_until_all_are_ordinary
         let (status, repository) = scene.world.call(Method::GET, &path, None).await;
         assert_eq!((status, &repository["state"]), (200, &json!("NORMAL")), "{repository}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_an_organization_of_many_repositories_goes_on_until_its_name_is_free() {
+    let scene = organization("many-ended", ENDING).await;
+    scene.lab.slow_down(WITHIN_END, slow_writes);
+    let organization = format!("organization/{}", scene.world.namespace);
+    let status = scene.world.call(Method::DELETE, &organization, None).await.0;
+    assert_eq!(status, 503, "it is not done while the call waits");
+    let invocations = 1 + scene.lab.settle().await;
+    assert!(invocations >= 2, "{invocations}: one was enough");
+    assert_eq!(scene.world.call(Method::GET, &organization, None).await.0, 404);
+    let body = json!({"name": scene.world.namespace});
+    assert_eq!(scene.world.call(Method::POST, "organization/", Some(body)).await.0, 201, "the name is free");
 }
 
 /// A repository with an image.
