@@ -15,10 +15,10 @@ def run(bed, code, repositories, tags, delay_ms, most_seconds):
     known(bed, namespace, repositories)
     with shelves.shelf(bed, delay_ms, namespace, repositories, tags) as shelf:
         with shelves.deployed(bed, name(bed), code, "gc", shelf.url):
-            began = time.monotonic()
+            earlier, began = newest(bed), time.monotonic()
             request = json.dumps({"run_id": None}).encode()
             bed.client("lambda").invoke(FunctionName=name(bed), InvocationType="Event", Payload=request)
-            ended = wait(bed, began, most_seconds)
+            ended = wait(bed, earlier, began, most_seconds)
             took, pids = time.monotonic() - began, list(processes(name(bed)))
             used = sum(cpu_of(pids).values()), max(map(peak_of, pids), default=0)
         return took, ended, shelf.counts(), used
@@ -43,15 +43,21 @@ def known(bed, namespace, repositories):
         dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": it}} for it in items]})
 
 
-def wait(bed, began, most_seconds):
-    """The newest collection when it has ended, or when it has taken too long."""
+def newest(bed):
+    """The newest collection, as the table has it; nothing if there was none."""
     query = {
         "TableName": bed.env["MOORAGE_TABLE"], "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
         "ExpressionAttributeValues": {":pk": {"S": "GARBAGE"}, ":sk": {"S": "COLLECTION#"}},
         "ScanIndexForward": False, "Limit": 1, "ConsistentRead": True}
+    items = bed.client("dynamodb").query(**query)["Items"]
+    return {key: next(iter(value.values())) for key, value in items[0].items()} if items else {}
+
+
+def wait(bed, earlier, began, most_seconds):
+    """The collection after an earlier one when it has ended, or when it has taken too long."""
     while True:
-        items = bed.client("dynamodb").query(**query)["Items"]
-        ended = {key: next(iter(value.values())) for key, value in items[0].items()} if items else {}
+        found = newest(bed)
+        ended = found if found.get("sk") != earlier.get("sk") else {}
         if ended.get("stage") == "done" or time.monotonic() - began > most_seconds:
             return {"duration_ms": 0, **ended}
         time.sleep(0.5)

@@ -5,7 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cargo build --release --locked --workspace --bins
-cargo build --release --locked -p moorage-collector --example mark
 PROFILE=release infra/local/package.sh
 tests/bench/peers.sh
 exec target/venv/bin/python tests/bench/bench.py "$@"

@@ -157,8 +157,16 @@ async fn a_deletion_that_failed_half_way_is_finished() {
     let path = format!("repository/{}", world.repository);
     assert_eq!(world.call(Method::GET, &path, None).await.0, 404);
     assert!(matches!(world.task(&Task::Reconcile { invocation: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
-    assert_eq!(bucket::check(&world.stack, &world.repository).await, bucket::Held::default());
-    assert_eq!(world.call(Method::POST, "repository", Some(new(&world.namespace, "app", "public"))).await.0, 201);
+    // Where there is much to be looked through, another invocation goes on.
+    eventually("nothing is left of it", Duration::from_secs(60), async || {
+        (bucket::check(&world.stack, &world.repository).await == bucket::Held::default()).then_some(())
+    })
+    .await;
+    eventually("its name is free", Duration::from_secs(30), async || {
+        let body = new(&world.namespace, "app", "public");
+        (world.call(Method::POST, "repository", Some(body)).await.0 == 201).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
