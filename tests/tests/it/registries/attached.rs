@@ -130,8 +130,8 @@ async fn a_selected_tag_that_is_an_image_is_never_ours() {
         registry.hold_by_digest(&world.path, signature);
         lists(&registry, subject, &[signature]);
     }
-    registry.always("", &format!("/manifests/{}", reals[1].digest()), || Answer::new(500));
-    registry.always("GET", &format!("/manifests/{}", subjects[1].referrers_tag()), || Answer::new(500));
+    registry.always("", &format!("/manifests/{}", reals[1].digest()), || Answer::new(403));
+    registry.always("GET", &format!("/manifests/{}", subjects[1].referrers_tag()), || Answer::new(403));
     let filter = json!({"architecture_filter": ["amd64", "arm64", "s390x"]});
     world.create_mirror(&registry.address, filter).await;
     let run = world.sync().await;
