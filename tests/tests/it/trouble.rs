@@ -9,3 +9,4 @@ mod frozen_sync;
 mod scene;
 mod slots;
 mod twice;
+mod withdrawn;

@@ -116,7 +116,7 @@ impl Engine {
             }
         }
         listed.retain(|_, _| done.after.is_none());
-        let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
+        let orphans = listed.into_keys().map(|name| self.try_remove_orphan(name, done));
         stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await
     }
 
@@ -194,6 +194,18 @@ impl Engine {
             self.invoker.order(&order).await?;
         }
         Ok(true)
+    }
+
+    /// As [`Self::remove_orphan`]; what Scheduler refuses of one keeps nobody from removing the others.
+    async fn try_remove_orphan(&self, name: String, done: &Done) -> Result<(), SyncError> {
+        match self.remove_orphan(name.clone(), done).await {
+            Err(error @ SyncError::Schedule(_)) => {
+                tracing::warn!(name, %error, "a schedule without a mirror could not be removed");
+                increase(&done.failed);
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 
     /// Removes a schedule, unless it has a mirror by now.
