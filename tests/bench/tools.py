@@ -2,13 +2,13 @@
 import datetime
 import json
 import os
-import pathlib
 import shutil
 import time
 import uuid
 
 import functions
 from measure import ROOT, Sample, Usage, cpu_of, forget_peaks, peak_of, processes
+
 
 class Ours:
     """The deployed stack: Sync Now by its API, until the sync says that it has ended."""
@@ -32,19 +32,29 @@ class Ours:
             "robot_username": f"{org}+bot"})
 
     def sync(self):
-        function = self.bed.env["MOORAGE_SYNC_FUNCTION"]
+        bed, function = self.bed, self.bed.env["MOORAGE_SYNC_FUNCTION"]
         drain(self)
-        forget_peaks(processes(function))
-        before, began = cpu_of(processes(function)), time.time()
-        self.bed.call("POST", f"repository/{self.repository}/mirror/sync-now")
-        invocations, log_bytes, metrics = functions.ended(self.bed, began, self.repository)
-        upstream, aws = self.upstream.counts(), self.bed.aws.counts()
+        forget_peaks(processes(bed, function))
+        before, began = cpu_of(processes(bed, function)), time.time()
+        bed.call("POST", f"repository/{self.repository}/mirror/sync-now")
+        invocations, log_bytes, metrics = functions.ended(bed, began, self.repository)
+        upstream, aws = self.upstream.counts(), bed.aws.counts()
         if invocations[-1]["run.status"] != "Success":
             raise SystemExit(f"bench: {invocations[-1]}")
-        pids = list(processes(function))
+        pids = list(processes(bed, function))
         after, rss = cpu_of(pids), max(map(peak_of, pids), default=0)
         cpu = sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
-        return Sample(invocations[-1]["ended"] - began, cpu, rss, upstream, aws, invocations, log_bytes, metrics)
+        limit = functions.memory(bed, function)
+        return Sample(
+            invocations[-1]["ended"] - began, cpu, rss, upstream, aws, invocations, log_bytes, metrics, limit)
+
+
+class Before(Ours):
+    """The other build, on a stack of its own."""
+    name = "before"
+
+    def __init__(self, bed, upstream, content):
+        super().__init__(bed.before, upstream, content)
 
 
 class Peer:
@@ -91,7 +101,8 @@ class SkopeoSync(Peer):
 
 
 class Crane(Peer):
-    """`crane copy --all-tags`; with as many jobs as we have requests in flight."""
+    """`crane copy --all-tags`; with as many jobs as we have requests in flight. `--insecure` is for certificates that nobody
+    vouches for, too."""
     name = "crane -j 32"
     binary = ROOT / "target/peers/crane"
 
@@ -108,8 +119,7 @@ def peers():
     if not shutil.which("skopeo"):
         raise SystemExit("bench: skopeo is missing: run `make setup`")
     # skopeo remembers what it has seen where.
-    cache = pathlib.Path(os.environ["MOORAGE_LOCAL"]) / "cache"
-    os.environ["XDG_DATA_HOME"] = str(cache)
+    os.environ["XDG_DATA_HOME"] = str(ROOT / "target/bench/cache")
     return found
 
 
