@@ -11,9 +11,8 @@ from measure import Result, Sample, Usage, cpu_of, processes, program
 import verify as verification
 from tools import Before, Crane, Ours, peers
 
-# How often ours and the quick things are measured; what takes a peer half a minute is measured PEER_RUNS times.
+# How often ours and the quick things are measured; peers less often.
 RUNS = int(os.environ.get("RUNS", "3"))
-PEER_RUNS = min(RUNS, 2)
 # How far S3 and DynamoDB are away where a case says so, in milliseconds.
 AWAY_MS = 15
 # What one connection of a registry gives that limits each: 20 MB/s.
@@ -22,7 +21,7 @@ CAPPED = 20 * 1000 * 1000
 COLLECTED, TAGS, COLLECTION_SECONDS = int(os.environ.get("COLLECTED", "3000")), 20, 900
 # The tags that a verification looks at, by VERIFIED another number; and how long it may take in all, in however many
 # invocations.
-VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "20000")), 7_200
+VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "10000")), 7_200
 # How much longer than ours another build is waited for: some that came before do not come to an end.
 TIMES = 2
 NOTHING = {"requests": {}, "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
@@ -37,12 +36,12 @@ def distant(bed):
     """The same with S3 and DynamoDB 15 ms away, for ours and the quickest peer."""
     with bed.distant(AWAY_MS):
         quickest = [tool for tool in peers() if tool is Crane]
-        return compared(bed, "distant", content.small, ["first", "again"], [Before, *quickest], peer_runs=1)
+        return compared(bed, "distant", content.small, ["first", "again"], [Before, *quickest])
 
 
 def multi(bed):
     """20 tags of four platforms each."""
-    return compared(bed, "multi", content.multi, ["first", "again"], peers(), peer_runs=1)
+    return compared(bed, "multi", content.multi, ["first", "again"], peers())
 
 
 def layer(bed):
@@ -50,7 +49,7 @@ def layer(bed):
     in."""
     results, make = [], content.layers(1, 400)
     for case, tls in (("layer", False), ("layer, https", True)):
-        results += compared(bed, case, make, ["first"], [Before, *peers()], rate=CAPPED, tls=tls, peer_runs=1)
+        results += compared(bed, case, make, ["first"], [Before, *peers()], rate=CAPPED, tls=tls)
     seconds = [client.upload(bed, 400 * 1000 * 1000) for _ in range(RUNS)]
     bed.empty()
     samples = [Sample(it, 0, 0, NOTHING, NOTHING) for it in seconds]
@@ -59,7 +58,7 @@ def layer(bed):
 
 def large(bed):
     """1.6 GB in 16 layers, unlimited."""
-    return compared(bed, "large", content.layers(16, 100), ["first"], peers(), peer_runs=1)
+    return compared(bed, "large", content.layers(16, 100), ["first"], peers())
 
 
 def memory(bed):
@@ -151,7 +150,7 @@ def collection(bed):
 
 
 def verify(bed):
-    """20,000 tags, each of an image of its own, with an S3 that takes 15 ms for each request: nothing is missing.
+    """10,000 tags, each of an image of its own, with an S3 that takes 15 ms for each request: nothing is missing.
     OTHER=sync.zip measures another build beside it, for twice as long at most."""
     results, most = [], VERIFY_SECONDS
     for name, code in builds(bed, "sync"):
@@ -176,7 +175,7 @@ def builds(bed, name):
     return [("ours", bed.zips / f"{name}.zip"), *([("before", pathlib.Path(other))] if other else [])]
 
 
-def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS, peer_runs=PEER_RUNS):
+def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS):
     """Each tool in turn, and each run with content of its own, so that none finds what was brought before."""
     tools = [Ours, *(tool for tool in others if tool is not Before or bed.before)]
     results = {}
@@ -184,7 +183,7 @@ def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS, pe
         made = bed.content(make)
         # Whoever is first finds nothing in the system's caches, so that is not always the same one.
         for tool in tools[run % len(tools):] + tools[:run % len(tools)]:
-            if not issubclass(tool, Ours) and run >= peer_runs:
+            if run >= tool.runs:
                 continue
             upstream = bed.upstream(rate, tls)
             job = tool(bed, upstream, made)

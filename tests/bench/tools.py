@@ -1,6 +1,7 @@
 """Ours and the peers: each mirrors one repository, as often as it is told to."""
 import datetime
 import json
+import math
 import os
 import shutil
 import time
@@ -12,7 +13,7 @@ from measure import ROOT, Sample, Usage, cpu_of, forget_peaks, peak_of, processe
 
 class Ours:
     """The deployed stack: Sync Now by its API, until the sync says that it has ended."""
-    name = "ours"
+    name, runs = "ours", math.inf
 
     def __init__(self, bed, upstream, content):
         self.bed, self.upstream = bed, upstream
@@ -61,6 +62,8 @@ class Peer:
     """A tool that copies from registry to registry: into a stock one with its S3 driver."""
 
     stocks = {}
+    # How often it is measured at most: most take half a minute.
+    runs = 1
 
     def __init__(self, bed, upstream, content):
         self.bed, self.upstream, self.content = bed, upstream, content
@@ -103,7 +106,7 @@ class SkopeoSync(Peer):
 class Crane(Peer):
     """`crane copy --all-tags`; with as many jobs as we have requests in flight. `--insecure` is for certificates that nobody
     vouches for, too."""
-    name = "crane -j 32"
+    name, runs = "crane -j 32", 2
     binary = ROOT / "target/peers/crane"
 
     def copy(self, usage):

@@ -13,7 +13,7 @@ use crate::{
 /// Answers one request.
 pub(crate) fn answer(store: &mut Store, request: &Request) -> Response<Body> {
     if request.bucket == "_empty" {
-        *store = Store::default();
+        store.clear();
         return empty(200);
     }
     operation(store, request).unwrap_or_else(|refusal| {

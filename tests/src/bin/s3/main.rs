@@ -4,7 +4,7 @@
 //!
 //!     moorage-s3 LISTEN
 //!
-//! `POST /_empty` forgets everything.
+//! `GET /_empty` forgets all objects and uploads.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 mod answer;

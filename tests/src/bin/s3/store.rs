@@ -46,7 +46,13 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// A number that nothing else has.
+    /// Forgets all objects and uploads.
+    pub(crate) fn clear(&mut self) {
+        self.objects.clear();
+        self.uploads.clear();
+    }
+
+    /// A number that nothing else has or has had.
     pub(crate) fn number(&mut self) -> u64 {
         self.counted += 1;
         self.counted
