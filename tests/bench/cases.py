@@ -19,6 +19,8 @@ AWAY_MS = 15
 CAPPED = 20 * 1000 * 1000
 # What a collection goes through, by COLLECTED another number of repositories, and how long it may take in all.
 COLLECTED, TAGS, COLLECTION_SECONDS = int(os.environ.get("COLLECTED", "3000")), 20, 900
+# The tags, each of images of its own, that a small function is to bring, by MANY another number.
+MANY = int(os.environ.get("MANY", "3000"))
 # The tags that a verification looks at, by VERIFIED another number; and how long it may take in all, in however many
 # invocations.
 VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "10000")), 7_200
@@ -75,9 +77,9 @@ def memory(bed):
 
 
 def many(bed):
-    """20,000 new tags of two platforms with a function of 128 MB."""
+    """3,000 new tags of two platforms with a function of 128 MB."""
     with functions.changed(bed, MemorySize=128):
-        return compared(bed, "many", content.multi_tags(20_000), ["first"], runs=1)
+        return compared(bed, f"many {MANY:,}", content.multi_tags(MANY), ["first"], runs=1)
 
 
 def scale(bed):
