@@ -132,8 +132,8 @@ impl Engine {
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
         meter.fall_back(before.upstream.fallbacks.iter());
-        let knowledge = Arc::new(self.knowledge(&run, mirror).await?);
-        let known = knowledge.count();
+        let (knowledge, known) = self.knowledge(&run, mirror).await?;
+        let knowledge = Arc::new(knowledge);
         let progress = Arc::new(Progress::resume(before, run.warning, &mut earlier));
         progress.go_on_comparing(run.compared.clone());
         let begun = progress.counts();

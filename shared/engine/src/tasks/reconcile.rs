@@ -18,7 +18,7 @@ use moorage_domain::{
     task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
-use moorage_state::{ADMIN, Mirror, Survey, now};
+use moorage_state::{ADMIN, Mirror, StateError, Survey, now};
 use tokio::time::timeout_at;
 
 use crate::{
@@ -209,11 +209,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Mends a mirror's schedule. One that Scheduler does not take keeps nobody from mending the others.
+    /// Mends a mirror's schedule. One that Scheduler does not take, or that somebody changes all the time, keeps nobody from
+    /// mending the others.
     async fn try_mend(&self, mirror: Mirror, is_mirror: bool, done: &Done) -> Result<(), SyncError> {
         let repository = mirror.config.repository.clone();
         match self.mend(mirror, is_mirror).await {
-            Err(SyncError::Schedule(error)) => {
+            Err(error @ (SyncError::Schedule(_) | SyncError::State(StateError::Conflict))) => {
                 tracing::warn!(%repository, %error, "a schedule could not be mended");
                 increase(&done.failed);
                 Ok(())
