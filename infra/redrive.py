@@ -41,7 +41,9 @@ def parsed(message, functions):
         body = None
     if isinstance(body, dict) and "requestPayload" in body:
         # Lambda's: the function failed, or could not be started in time.
-        context, answer = body.get("requestContext", {}), body.get("responsePayload") or {}
+        context, answer = body.get("requestContext") or {}, body.get("responsePayload")
+        # What a function answers that did not fail may be anything.
+        answer = answer if isinstance(answer, dict) else {}
         name = context.get("functionArn", "").split(":function:")[-1].split(":")[0]
         reason = " ".join(filter(None, (context.get("condition"), answer.get("errorType"), answer.get("errorMessage"))))
         return name, body["requestPayload"], reason

@@ -72,8 +72,24 @@ def wait(process, name, url, folder):
             return
         except OSError:
             time.sleep(0.1)
+    raise failed(name, folder)
+
+
+def listens(process, name, address, folder):
+    """Waits until the server takes connections."""
+    deadline, (host, number) = time.monotonic() + START_SECONDS, address.split(":")
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((host, int(number)), 2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise failed(name, folder)
+
+
+def failed(name, folder):
     log = (folder / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
-    raise Problem(f"{name} did not start. The end of {folder / name}.log:\n  " + "\n  ".join(log))
+    return Problem(f"{name} did not start. The end of {folder / name}.log:\n  " + "\n  ".join(log))
 
 
 def marked(folder):

@@ -1,35 +1,51 @@
-"""What everything runs on: the deployed stack, stock registries over its S3 for the peers, proxies between them."""
+"""What everything runs on: a deployed stack, an S3 that is not the limit, proxies in between, and stock registries over
+the same S3 for the peers."""
+import contextlib
 import json
 import os
 import shlex
+import subprocess
+import sys
 import urllib.request
 
+import functions
 import servers
-import stack
 from content import Content
-from measure import Shape
+from measure import Shape, program
 
 # Round trip to a registry that is not next door.
 DELAY_MS = 20
-# The keys that one request deletes.
-DELETE_BATCH = 1000
+# What each request to S3 and DynamoDB takes on top, in milliseconds, unless a case says otherwise.
+LATENCY_MS = int(os.environ.get("LATENCY", "0"))
 
 
 class Bed:
-    def __init__(self, folder):
+    """The stack of a build: its zips, and the template that they are deployed by."""
+
+    def __init__(self, folder, zips, infra):
         self.folder = folder
-        port = servers.free_port()
-        os.environ["MOORAGE_FUNCTIONS_ENDPOINT"] = f"http://127.0.0.1:{port}"
-        stack.up()
+        # Lambda's limits of memory, which the emulator does not know.
+        self.zips = functions.limited(zips, folder.with_name(f"{folder.name}-limited"))
+        port, s3 = servers.free_port(), f"127.0.0.1:{servers.free_port()}"
+        settings = {
+            "MOORAGE_LOCAL": str(folder), "MOORAGE_ZIPS": str(self.zips), "MOORAGE_PORT": "auto", "MOORAGE_AWS_PORT": "auto",
+            "MOORAGE_UPSTREAM_PORT": "auto", "MOORAGE_FUNCTIONS_ENDPOINT": f"http://127.0.0.1:{port}"}
+        subprocess.run([sys.executable, str(infra / "local/stack.py"), "up"], env=os.environ | settings, check=True)
         words = (word for word in shlex.split((folder / "env").read_text()) if "=" in word)
         self.env = dict(word.split("=", 1) for word in words)
+        self.s3 = f"http://{s3}"
+        servers.wait(servers.start(folder, "s3", [program("s3"), s3]), "s3", self.s3, folder)
         # Functions and stock registries reach AWS by this one.
-        self.aws = Shape(folder, "shape-aws", self.env["AWS_ENDPOINT_URL"], port=port)
+        self.aws = Shape(folder, "shape-aws", self.env["AWS_ENDPOINT_URL"], port=port, delay=LATENCY_MS, s3=self.s3)
         self.made = 0
+        # The same of another build.
+        self.before = None
 
     def client(self, service):
         import boto3
-        return boto3.client(service, endpoint_url=self.env["AWS_ENDPOINT_URL"])
+        return boto3.client(
+            service, endpoint_url=self.env["AWS_ENDPOINT_URL"], region_name=self.env["AWS_REGION"],
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"])
 
     def content(self, make):
         """New content, which no tool has seen."""
@@ -38,15 +54,26 @@ class Bed:
         make(content)
         return content
 
-    def upstream(self, rate=0):
-        """The registry, 20 ms away; `rate` bytes a second of each connection."""
+    def upstream(self, rate=0, tls=False):
+        """The registry, 20 ms away; `rate` bytes a second of each connection; by https or by http."""
         self.made += 1
         target = f"http://{self.env['MOORAGE_UPSTREAM']}"
-        return Shape(self.folder, f"shape-{self.made}", target, DELAY_MS, rate)
+        return Shape(self.folder, f"shape-{self.made}", target, delay=DELAY_MS, rate=rate, tls=tls)
+
+    @contextlib.contextmanager
+    def distant(self, milliseconds):
+        """S3 and DynamoDB so far away, for a while."""
+        beds = [self, *([self.before] if self.before else [])]
+        for bed in beds:
+            bed.aws.delay(milliseconds)
+        try:
+            yield
+        finally:
+            for bed in beds:
+                bed.aws.delay(LATENCY_MS)
 
     def stock(self, name):
         """A stock registry with a bucket of its own."""
-        self.client("s3").create_bucket(Bucket=f"stock-{name}")
         port = servers.free_port()
         s3 = {
             "region": self.env["AWS_REGION"], "regionendpoint": f"http://{self.aws.address}", "bucket": f"stock-{name}",
@@ -55,17 +82,11 @@ class Bed:
         return f"127.0.0.1:{port}"
 
     def empty(self):
-        """Empties all buckets but the code's: the emulator holds them in memory."""
-        s3 = self.client("s3")
-        for bucket in (it["Name"] for it in s3.list_buckets()["Buckets"]):
-            if bucket == stack.CODE_BUCKET:
-                continue
-            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-                found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-                keys = [{"Key": it["Key"], "VersionId": it["VersionId"]} for it in found]
-                for at in range(0, len(keys), DELETE_BATCH):
-                    s3.delete_objects(Bucket=bucket, Delete={"Objects": keys[at:at + DELETE_BATCH], "Quiet": True})
+        """Empties all buckets: they are in memory."""
+        urllib.request.urlopen(f"{self.s3}/_empty").close()
         self.aws.counts()
+        if self.before:
+            self.before.empty()
 
     def call(self, method, path, body=None):
         """Calls the API."""

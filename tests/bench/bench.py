@@ -1,7 +1,9 @@
 """Benchmarks: Moorage beside what people use, in one run and on one machine.
 
-    bench.py [CASE...]     small multi layer large memory scale handover pull mark collection verify start
+    bench.py [CASE...]     small distant multi layer large memory many scale handover pull mark collection verify start
     RUNS=3                 how often each is measured; the table shows medians
+    LATENCY=15             milliseconds that each request to S3 and DynamoDB takes on top, in all cases
+    BEFORE=FOLDER          another build's zips, and its infra, beside ours: before.sh makes target/before
 """
 import os
 import pathlib
@@ -10,12 +12,10 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "target" / "bench"
-os.environ.update(
-    MOORAGE_LOCAL=str(FOLDER), MOORAGE_ZIPS=str(ROOT / "target" / "lambda-release"),
-    MOORAGE_PORT="auto", MOORAGE_AWS_PORT="auto", MOORAGE_UPSTREAM_PORT="auto")
-sys.path.insert(0, str(ROOT / "infra" / "local"))
+FOLDER, BEFORE = ROOT / "target/bench", ROOT / "target/bench-before"
+sys.path.insert(0, str(ROOT / "infra/local"))
 
+import bars  # noqa: E402
 import cases  # noqa: E402
 import cost  # noqa: E402
 import servers  # noqa: E402
@@ -28,7 +28,7 @@ def main(names):
     if unknown:
         raise SystemExit(f"bench: there is no case {unknown[0]}\n{__doc__}")
     chosen, results = names or list(cases.ALL), []
-    bed = Bed(FOLDER) if any(name != "mark" for name in chosen) else None
+    bed = make_bed(chosen)
     try:
         for name in chosen:
             began = time.monotonic()
@@ -40,9 +40,23 @@ def main(names):
         show(results)
 
 
+def make_bed(chosen):
+    """The stack, and beside it the other build's, if a case needs them."""
+    if chosen == ["mark"]:
+        return None
+    bed = Bed(FOLDER, ROOT / "target/lambda-release", ROOT / "infra")
+    given = os.environ.get("BEFORE")
+    if given and any(cases.ALL[name] in cases.BESIDE for name in chosen):
+        zips = pathlib.Path(given).resolve()
+        # Without a template of its own it is deployed by this one.
+        infra = zips / "infra"
+        bed.before = Bed(BEFORE, zips, infra if infra.is_dir() else ROOT / "infra")
+    return bed
+
+
 def show(results):
     print(f"\n{table.machine()}\n")
-    tables = (table.syncs, table.requests, table.others, cost.table, table.bars)
+    tables = (table.syncs, table.requests, table.others, cost.table, bars.table)
     print("\n\n".join(filter(None, (make(results) for make in tables))), flush=True)
 
 
@@ -54,4 +68,5 @@ if __name__ == "__main__":
     except servers.Problem as problem:
         raise SystemExit(f"bench: {problem}")
     finally:
-        servers.stop(FOLDER)
+        for folder in (FOLDER, BEFORE):
+            servers.stop(folder)

@@ -1,47 +1,58 @@
 """The cases: what is mirrored, how, and how often."""
-import concurrent.futures
 import os
+import pathlib
 import time
-import urllib.request
-import uuid
 
+import client
 import collect
 import content
 import functions
-from measure import ROOT, Result, Sample, Usage, cpu_of, processes
+from measure import Result, Sample, Usage, cpu_of, processes, program
 import verify as verification
-from tools import Ours, peers
+from tools import Before, Crane, Ours, peers
 
-# How often ours and the quick things are measured; what takes a peer half a minute is measured PEER_RUNS times.
+# How often ours and the quick things are measured; peers less often.
 RUNS = int(os.environ.get("RUNS", "3"))
-PEER_RUNS = min(RUNS, 2)
+# How far S3 and DynamoDB are away where a case says so, in milliseconds.
+AWAY_MS = 15
 # What one connection of a registry gives that limits each: 20 MB/s.
 CAPPED = 20 * 1000 * 1000
-# What a collection goes through, what each request to S3 takes, and how long it may take in all.
-COLLECTED, TAGS, S3_DELAY_MS, COLLECTION_SECONDS = 3_000, 20, 15, 900
+# What a collection goes through, by COLLECTED another number of repositories, and how long it may take in all.
+COLLECTED, TAGS, COLLECTION_SECONDS = int(os.environ.get("COLLECTED", "3000")), 20, 900
+# The tags, each of images of its own, that a small function is to bring, by MANY another number.
+MANY = int(os.environ.get("MANY", "3000"))
 # The tags that a verification looks at, by VERIFIED another number; and how long it may take in all, in however many
 # invocations.
-VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "100000")), 7_200
+VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "10000")), 7_200
 # How much longer than ours another build is waited for: some that came before do not come to an end.
 TIMES = 2
-PART = 8 * 1024 * 1024
 NOTHING = {"requests": {}, "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
 
 
 def small(bed):
     """100 tags that share a base: first sync, and one that finds nothing new."""
-    return compared(bed, "small", content.small, ["first", "again"])
+    return compared(bed, "small", content.small, ["first", "again"], [Before, *peers()])
+
+
+def distant(bed):
+    """The same with S3 and DynamoDB 15 ms away, for ours and the quickest peer."""
+    with bed.distant(AWAY_MS):
+        quickest = [tool for tool in peers() if tool is Crane]
+        return compared(bed, "distant", content.small, ["first", "again"], [Before, *quickest])
 
 
 def multi(bed):
     """20 tags of four platforms each."""
-    return compared(bed, "multi", content.multi, ["first", "again"])
+    return compared(bed, "multi", content.multi, ["first", "again"], peers())
 
 
 def layer(bed):
-    """One layer of 400 MB from a registry that gives 20 MB/s a connection; and what the emulator's S3 takes in."""
-    results = compared(bed, "layer", content.layers(1, 400), ["first"], rate=CAPPED, peer_runs=1)
-    seconds = [ceiling(bed, 400 * 1000 * 1000) for _ in range(RUNS)]
+    """One layer of 400 MB from a registry that gives 20 MB/s a connection, by http and by https; and what the S3 takes
+    in."""
+    results, make = [], content.layers(1, 400)
+    for case, tls in (("layer", False), ("layer, https", True)):
+        results += compared(bed, case, make, ["first"], [Before, *peers()], rate=CAPPED, tls=tls)
+    seconds = [client.upload(bed, 400 * 1000 * 1000) for _ in range(RUNS)]
     bed.empty()
     samples = [Sample(it, 0, 0, NOTHING, NOTHING) for it in seconds]
     return [*results, Result("layer", "first", "the S3 alone", samples)]
@@ -49,14 +60,14 @@ def layer(bed):
 
 def large(bed):
     """1.6 GB in 16 layers, unlimited."""
-    return compared(bed, "large", content.layers(16, 100), ["first"], peer_runs=1)
+    return compared(bed, "large", content.layers(16, 100), ["first"], peers())
 
 
 def memory(bed):
-    """One layer of 5 GB with a function that the kernel gives no more than its memory."""
+    """One layer of 5 GB with functions of little memory and of more."""
     results, made, upstream = [], bed.content(content.layers(1, 5000)), bed.upstream()
     for megabytes in (128, 256, 512):
-        with functions.limited(bed, megabytes):
+        with functions.changed(bed, MemorySize=megabytes):
             sample = Ours(bed, upstream, made).sync()
         results.append(Result(f"memory {megabytes}", "first", "ours", [sample], made.unique))
         bed.empty()
@@ -66,9 +77,9 @@ def memory(bed):
 
 
 def many(bed):
-    """20,000 new tags of two platforms with a function that the kernel gives no more than 128 MB."""
-    with functions.limited(bed, 128):
-        return compared(bed, "many", content.multi_tags(20_000), ["first"], runs=1, with_peers=False)
+    """3,000 new tags of two platforms with a function of 128 MB."""
+    with functions.changed(bed, MemorySize=128):
+        return compared(bed, f"many {MANY:,}", content.multi_tags(MANY), ["first"], runs=1)
 
 
 def scale(bed):
@@ -76,7 +87,7 @@ def scale(bed):
     results = []
     for count in (1_000, 10_000):
         case = f"scale {count:,}"
-        results += compared(bed, case, content.tags(count), ["first", "again"], runs=1, with_peers=False)
+        results += compared(bed, case, content.tags(count), ["first", "again"], [Before], runs=1)
     return results
 
 
@@ -85,30 +96,31 @@ def handover(bed):
     results = []
     for case, timeout in (("handover, one invocation", 900), ("handover, several", 10)):
         with functions.changed(bed, Timeout=timeout):
-            results += compared(
-                bed, case, content.layers(1, 1000), ["first"], rate=CAPPED // 4, runs=1, with_peers=False)
+            results += compared(bed, case, content.layers(1, 1000), ["first"], rate=CAPPED // 4, runs=1)
     return results
 
 
 def pull(bed):
-    """Pulls of one image of three layers: a token, the manifest, and a redirect for each blob."""
+    """Pulls of one image of three layers, with S3 and DynamoDB 15 ms away: a token, the manifest, and a redirect for each
+    blob."""
     pulls, made, upstream = 100, bed.content(content.small), bed.upstream()
     tool = Ours(bed, upstream, made)
     tool.sync()
-    registry, began = f"{bed.env['MOORAGE_URL']}/v2", time.time()
     org = tool.repository.split("/")[0]
     bed.call("PUT", f"repository/{tool.repository}/permissions/user/{org}+bot", {"role": "read"})
     robot = bed.call("GET", f"organization/{org}/robots/bot")
     bed.aws.counts()
-    before = cpu_of(processes(bed.env["MOORAGE_REGISTRY_FUNCTION"]))
-    for tag in range(pulls):
-        pull_one(registry, tool.repository, f"v{tag:03}", robot)
-    took, after = time.time() - began, cpu_of(processes(bed.env["MOORAGE_REGISTRY_FUNCTION"]))
+    function, began, waits = bed.env["MOORAGE_REGISTRY_FUNCTION"], time.time(), {}
+    before = cpu_of(processes(bed, function))
+    with bed.distant(AWAY_MS):
+        for tag in range(pulls):
+            client.pull(bed, tool.repository, f"v{tag:03}", robot, waits)
+    took, after = time.time() - began, cpu_of(processes(bed, function))
     cpu = sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
     # The emulator writes an invocation's log when it has ended.
     time.sleep(1)
-    billed = functions.billed(bed, bed.env["MOORAGE_REGISTRY_FUNCTION"], began)
-    sample = Sample(took, cpu, 0, NOTHING, bed.aws.counts(), [{"duration_ms": it} for it in billed])
+    billed = functions.billed(bed, function, began)
+    sample = Sample(took, cpu, 0, NOTHING, bed.aws.counts(), [{"duration_ms": it} for it in billed], waits=waits)
     upstream.stop()
     made.remove()
     bed.empty()
@@ -120,7 +132,7 @@ def mark(_bed):
     results = []
     for links in (1_000_000, 10_000_000):
         usage = Usage()
-        usage.run(str(ROOT / "target/release/moorage-mark"), str(links))
+        usage.run(program("mark"), str(links))
         sample = Sample(time.monotonic() - usage.began, usage.cpu, usage.rss, NOTHING, NOTHING)
         results.append(Result(f"mark {links:,} links", "", "ours", [sample]))
     return results
@@ -128,13 +140,10 @@ def mark(_bed):
 
 def collection(bed):
     """3,000 repositories of 20 tags, with an S3 that takes 15 ms for each request: all is looked through, and a 21st image
-    of each goes. BEFORE=gc.zip measures another build beside it, for twice as long at most."""
+    of each goes. OTHER=gc.zip measures another build beside it, for twice as long at most."""
     results, most = [], COLLECTION_SECONDS
-    builds = [("ours", ROOT / "target/lambda-release/gc.zip")]
-    if before := os.environ.get("BEFORE"):
-        builds.append(("before", before))
-    for name, code in builds:
-        took, ended, counts, cpu = collect.run(bed, code, COLLECTED, TAGS, S3_DELAY_MS, most)
+    for name, code in builds(bed, "gc"):
+        took, ended, counts, cpu = collect.run(bed, code, COLLECTED, TAGS, AWAY_MS, most)
         most = TIMES * took
         requests = {"requests": counts["requests"], "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
         sample = Sample(took, cpu[0], cpu[1], NOTHING, requests, [ended])
@@ -143,14 +152,11 @@ def collection(bed):
 
 
 def verify(bed):
-    """100,000 tags, each of an image of its own, with an S3 that takes 15 ms for each request: nothing is missing.
-    BEFORE=sync.zip measures another build beside it, for twice as long at most."""
+    """10,000 tags, each of an image of its own, with an S3 that takes 15 ms for each request: nothing is missing.
+    OTHER=sync.zip measures another build beside it, for twice as long at most."""
     results, most = [], VERIFY_SECONDS
-    builds = [("ours", ROOT / "target/lambda-release/sync.zip")]
-    if before := os.environ.get("BEFORE"):
-        builds.append(("before", before))
-    for name, code in builds:
-        took, ended, counts, cpu = verification.run(bed, code, VERIFIED, S3_DELAY_MS, most)
+    for name, code in builds(bed, "sync"):
+        took, ended, counts, cpu = verification.run(bed, code, VERIFIED, AWAY_MS, most)
         most = TIMES * took
         requests = {"requests": counts["requests"], "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
         sample = Sample(took, cpu[0], cpu[1], NOTHING, requests, [ended])
@@ -165,16 +171,23 @@ def start(bed):
         for name in ("api", "registry", "sync", "gc")]
 
 
-def compared(bed, case, make, steps, rate=0, runs=RUNS, peer_runs=PEER_RUNS, with_peers=True):
+def builds(bed, name):
+    """A function's code of this build, and of another one that OTHER names."""
+    other = os.environ.get("OTHER")
+    return [("ours", bed.zips / f"{name}.zip"), *([("before", pathlib.Path(other))] if other else [])]
+
+
+def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS):
     """Each tool in turn, and each run with content of its own, so that none finds what was brought before."""
-    tools, results = [Ours, *(peers() if with_peers else [])], {}
+    tools = [Ours, *(tool for tool in others if tool is not Before or bed.before)]
+    results = {}
     for run in range(runs):
         made = bed.content(make)
         # Whoever is first finds nothing in the system's caches, so that is not always the same one.
         for tool in tools[run % len(tools):] + tools[:run % len(tools)]:
-            if tool is not Ours and run >= peer_runs:
+            if run >= tool.runs:
                 continue
-            upstream = bed.upstream(rate)
+            upstream = bed.upstream(rate, tls)
             job = tool(bed, upstream, made)
             for step in steps:
                 result = results.setdefault((step, tool), Result(case, step, tool.name, [], made.unique))
@@ -185,57 +198,7 @@ def compared(bed, case, make, steps, rate=0, runs=RUNS, peer_runs=PEER_RUNS, wit
     return [results[step, tool] for step in steps for tool in tools]
 
 
-def pull_one(registry, repository, tag, robot):
-    """What a client asks of the registry that has nothing yet; blobs themselves are S3's to send."""
-    import base64
-    import json
-    basic = base64.b64encode(f"{robot['name']}:{robot['token']}".encode()).decode()
-    url = f"{registry}/token?service=registry&scope=repository:{repository}:pull"
-    token = json.loads(ask(url, {"Authorization": f"Basic {basic}"}))["token"]
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.oci.image.manifest.v1+json"}
-    manifest = json.loads(ask(f"{registry}/{repository}/manifests/{tag}", headers))
-    for blob in [manifest["config"], *manifest["layers"]]:
-        ask(f"{registry}/{repository}/blobs/{blob['digest']}", headers)
-
-
-class Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect."""
-
-    def http_error_307(self, _request, file, *_):
-        return file
-
-
-def ask(url, headers):
-    with urllib.request.build_opener(Stay).open(urllib.request.Request(url, headers=headers), timeout=30) as answer:
-        return answer.read()
-
-
-def ceiling(bed, size):
-    """Seconds that the emulator's S3 takes for an object in parts, twelve at a time, from a client that does nothing
-    else, by the same proxy."""
-    s3, key, body = bed.client("s3"), uuid.uuid4().hex, os.urandom(PART)
-    bucket = bed.env["MOORAGE_BUCKET"]
-    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
-    numbers = range(1, -(-size // PART) + 1)
-    # Signed before: that is not S3's time.
-    urls = [s3.generate_presigned_url("upload_part", {
-        "Bucket": bucket, "Key": key, "UploadId": upload, "PartNumber": number}) for number in numbers]
-    urls = [url.replace(bed.env["AWS_ENDPOINT_URL"], f"http://{bed.aws.address}") for url in urls]
-
-    def put(number):
-        data = body[:size - (number - 1) * PART]
-        # Without a type it would be a form, which the emulator reads as one.
-        headers = {"Content-Type": "application/octet-stream"}
-        request = urllib.request.Request(urls[number - 1], data, headers, method="PUT")
-        with urllib.request.urlopen(request) as answer:
-            return {"PartNumber": number, "ETag": answer.headers["ETag"]}
-
-    began = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        parts = list(pool.map(put, numbers))
-    s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
-    return time.monotonic() - began
-
-
 ALL = {case.__name__: case for case in (
-    small, multi, layer, large, memory, many, scale, handover, pull, mark, collection, verify, start)}
+    small, distant, multi, layer, large, memory, many, scale, handover, pull, mark, collection, verify, start)}
+# What is measured of another build, too, on a stack of its own.
+BESIDE = (small, distant, layer, scale)

@@ -19,7 +19,7 @@ def run(bed, code, repositories, tags, delay_ms, most_seconds):
             request = json.dumps({"run_id": None}).encode()
             bed.client("lambda").invoke(FunctionName=name(bed), InvocationType="Event", Payload=request)
             ended = wait(bed, earlier, began, most_seconds)
-            took, pids = time.monotonic() - began, list(processes(name(bed)))
+            took, pids = time.monotonic() - began, list(processes(bed, name(bed)))
             used = sum(cpu_of(pids).values()), max(map(peak_of, pids), default=0)
         return took, ended, shelf.counts(), used
 

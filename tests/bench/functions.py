@@ -1,15 +1,13 @@
 """The functions as the emulator runs them: their logs, settings, limits, and cold starts."""
 import contextlib
 import datetime
-import io
 import json
 import re
+import shutil
 import socket
 import subprocess
 import time
 import zipfile
-
-from measure import ROOT
 
 # What the sync function's last line of an invocation says.
 ENDINGS = ("sync ended", "sync goes on in another invocation", "sync waits for its registry")
@@ -57,6 +55,11 @@ def parsed(line):
     return value if isinstance(value, dict) else {}
 
 
+def memory(bed, function):
+    """The memory that a function has, in MiB."""
+    return bed.client("lambda").get_function_configuration(FunctionName=function)["MemorySize"]
+
+
 @contextlib.contextmanager
 def changed(bed, **settings):
     """The sync function with other settings, for a while."""
@@ -69,27 +72,21 @@ def changed(bed, **settings):
         client.update_function_configuration(FunctionName=name, **{key: before[key] for key in settings})
 
 
-@contextlib.contextmanager
-def limited(bed, megabytes):
-    """The sync function with so much memory, which the kernel enforces: its writable memory (RLIMIT_DATA), resident or
-    not, may not exceed it. That is stricter than Lambda in what it counts, but leaves out the code's pages."""
-    client, name = bed.client("lambda"), bed.env["MOORAGE_SYNC_FUNCTION"]
-    script = ('#!/bin/sh\nulimit -d "$((AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024))" || exit 1\n'
-              f"exec {ROOT}/target/release/moorage-sync\n")
-    client.update_function_code(FunctionName=name, ZipFile=zipped(script.encode()))
-    try:
-        with changed(bed, MemorySize=megabytes):
-            yield
-    finally:
-        code = (ROOT / "target/lambda-release/sync.zip").read_bytes()
-        client.update_function_code(FunctionName=name, ZipFile=code)
-
-
-def zipped(bootstrap):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("bootstrap", bootstrap)
-    return file.getvalue()
+def limited(zips, folder):
+    """A build's zips, made so that the kernel gives a function's process no more memory than the function has: its writable
+    memory (RLIMIT_DATA), resident or not, may not exceed it. That is stricter than Lambda in what it counts, but leaves
+    out the code's pages. The binaries themselves lie beside the zips. Returns their folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in zips.glob("*.zip"):
+        binary = folder / path.stem
+        with zipfile.ZipFile(path) as archive:
+            binary.write_bytes(archive.read("bootstrap"))
+        binary.chmod(0o755)
+        script = f'#!/bin/sh\nulimit -d "$((AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024))" || exit 1\nexec {binary}\n'
+        with zipfile.ZipFile(folder / path.name, "w") as archive:
+            archive.writestr("bootstrap", script)
+    return folder
 
 
 def cold_start(bed, name):
@@ -105,7 +102,7 @@ def cold_start(bed, name):
             "AWS_ENDPOINT_URL": bed.env["AWS_ENDPOINT_URL"]}
         began = time.monotonic()
         process = subprocess.Popen(
-            [str(ROOT / f"target/release/moorage-{name}")], env=variables, stdout=subprocess.DEVNULL,
+            [str(bed.zips / name)], env=variables, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         try:
             server.accept()[0].close()

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import ssl
 import statistics
 import subprocess
 import tempfile
@@ -30,6 +31,10 @@ class Sample:
     invocations: list = dataclasses.field(default_factory=list)
     log_bytes: int = 0
     metrics: int = 0
+    # The memory that was enforced, in MiB; 0 for none.
+    limit: int = 0
+    # Seconds that a client waited, by what it asked for.
+    waits: dict = dataclasses.field(default_factory=dict)
 
     @property
     def first_byte(self):
@@ -45,6 +50,9 @@ class Sample:
     def requests(self, *prefixes):
         """Requests to the registry whose kind begins so."""
         return count(self.upstream, prefixes)
+
+    def dynamodb(self):
+        return count(self.aws, ["DynamoDB "])
 
     def s3(self, *kinds):
         return count(self.aws, [f"S3 {kind}" for kind in kinds or [""]])
@@ -77,6 +85,17 @@ class Result:
         return max(sample.rss for sample in self.samples)
 
 
+def program(name):
+    """One of the tests' own programs."""
+    return str(ROOT / f"target/release/moorage-{name}")
+
+
+def percentile(values, part):
+    """The value that so large a part of them does not exceed."""
+    values = sorted(values)
+    return values[min(len(values) - 1, int(part * len(values)))]
+
+
 def count(counts, prefixes):
     return sum(number for kind, number in counts["requests"].items() if kind.startswith(tuple(prefixes)))
 
@@ -84,16 +103,26 @@ def count(counts, prefixes):
 class Shape:
     """The shaping proxy in front of a server: a pause before each request, bytes a second of each connection."""
 
-    def __init__(self, folder, name, target, delay_ms=0, rate=0, port=None):
+    def __init__(self, folder, name, target, port=None, tls=False, **settings):
         self.address = f"127.0.0.1:{port or servers.free_port()}"
-        command = [str(ROOT / "target/release/moorage-shape"), self.address, target, str(delay_ms), str(rate)]
-        self.process = servers.start(folder, name, command)
-        servers.wait(self.process, name, f"http://{self.address}/_counts", folder)
+        self.url = f"{'https' if tls else 'http'}://{self.address}"
+        given = [f"{key}={value}" for key, value in {**settings, "tls": "yes" if tls else "no"}.items()]
+        self.process = servers.start(folder, name, [program("shape"), self.address, target, *given])
+        # Nobody vouches for its certificate.
+        self.trust = ssl._create_unverified_context() if tls else None
+        servers.listens(self.process, name, self.address, folder)
 
     def counts(self):
         """What passed since the last call."""
-        with urllib.request.urlopen(f"http://{self.address}/_counts") as answer:
-            return json.load(answer)
+        return json.loads(self._get("_counts"))
+
+    def delay(self, milliseconds):
+        """Sets another pause."""
+        self._get(f"_delay/{milliseconds}")
+
+    def _get(self, path):
+        with urllib.request.urlopen(f"{self.url}/{path}", context=self.trust) as answer:
+            return answer.read()
 
     def stop(self):
         self.process.terminate()
@@ -125,12 +154,12 @@ class Usage:
         return Sample(time.monotonic() - self.began, self.cpu, self.rss, upstream.counts(), aws.counts())
 
 
-def processes(function):
-    """The processes of a function that the emulator runs."""
-    wanted = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()
+def processes(bed, function):
+    """The processes of a function that the stack's emulator runs."""
+    wanted = {f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), f"{servers.MARK}={bed.folder}".encode()}
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+            if entry.name.isdigit() and wanted <= set((entry / "environ").read_bytes().split(b"\0")):
                 yield int(entry.name)
         except OSError:
             pass

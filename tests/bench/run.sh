@@ -7,4 +7,5 @@ cd "$(dirname "$0")/../.."
 cargo build --release --locked --workspace --bins
 PROFILE=release infra/local/package.sh
 tests/bench/peers.sh
+[ "${BEFORE:-}" != target/before ] || tests/bench/before.sh
 exec target/venv/bin/python tests/bench/bench.py "$@"

@@ -1,11 +1,10 @@
 """Buckets in memory that take their time (`tests/src/bin/shelf`), and functions that have them for S3."""
 import contextlib
 import json
-import pathlib
 import urllib.request
 
 import servers
-from measure import ROOT
+from measure import program
 
 
 class Shelf:
@@ -31,7 +30,7 @@ class Shelf:
 def shelf(bed, delay_ms, namespace, repositories, tags):
     port = servers.free_port()
     made = Shelf(f"127.0.0.1:{port}")
-    command = [str(ROOT / "target/release/moorage-shelf"), made.address, str(delay_ms), namespace, str(repositories),
+    command = [program("shelf"), made.address, str(delay_ms), namespace, str(repositories),
                str(tags)]
     process = servers.start(bed.folder, f"shelf-{port}", command)
     servers.wait(process, "shelf", f"{made.url}/_counts", bed.folder)
@@ -48,12 +47,11 @@ def deployed(bed, function, code, own, url):
     client = bed.client("lambda")
     before = client.get_function_configuration(FunctionName=function)
     variables = before["Environment"]["Variables"]
-    client.update_function_code(FunctionName=function, ZipFile=pathlib.Path(code).read_bytes())
+    client.update_function_code(FunctionName=function, ZipFile=code.read_bytes())
     client.update_function_configuration(
         FunctionName=function, Environment={"Variables": {**variables, "AWS_ENDPOINT_URL_S3": url}})
     try:
         yield
     finally:
         client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-        built = (ROOT / f"target/lambda-release/{own}.zip").read_bytes()
-        client.update_function_code(FunctionName=function, ZipFile=built)
+        client.update_function_code(FunctionName=function, ZipFile=(bed.zips / f"{own}.zip").read_bytes())

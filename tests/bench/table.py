@@ -5,9 +5,11 @@ import pathlib
 import platform
 import zipfile
 
-from measure import ROOT
+from measure import ROOT, percentile
 
 MB = 1_000_000
+# From how many bytes on their number says what processor time they take.
+BULK = 100 * MB
 
 
 def machine():
@@ -30,12 +32,18 @@ def syncs(results):
         spread = f"{min(times):.2f} to {max(times):.2f}" if len(times) > 1 else "one run"
         first = "" if typical.first_byte is None else f"{typical.first_byte:.2f}"
         inside = f"{typical.inside:.2f}" if typical.invocations else ""
+        per_gb = f"{cpu_per_gb(result):.2f}" if result.unique >= BULK else ""
+        peak = f"{result.rss:.0f} of {typical.limit}" if typical.limit else f"{result.rss:.0f}"
         rows.append([
             f"{result.case}, {result.step}", result.tool, f"{result.seconds:.2f}{ratio}", spread, inside, first,
-            f"{typical.cpu:.1f}", f"{result.rss:.0f}",
-            f"{typical.upstream['bytes'] / MB:.1f} / {result.unique / MB:.1f}"])
-    return markdown(["case", "", "seconds", "spread", "in the function", "first blob byte", "CPU s", "peak MiB",
-                     "MB read / unique"], rows)
+            f"{typical.cpu:.1f}", per_gb, peak, f"{typical.upstream['bytes'] / MB:.1f} / {result.unique / MB:.1f}"])
+    return markdown(["case", "", "seconds", "spread", "in the function", "first blob byte", "CPU s", "CPU s per GB",
+                     "peak MiB", "MB read / unique"], rows)
+
+
+def cpu_per_gb(result):
+    """Processor seconds for each GB of content."""
+    return result.median(lambda sample: sample.cpu) / (result.unique / (1000 * MB))
 
 
 def requests(results):
@@ -76,6 +84,11 @@ def others(results):
             kinds = ", ".join(f"{kind.removeprefix('S3 ')} {number:,}" for kind, number in sorted(asked.items()))
             rows.append([f"{result.case}, {result.tool}", f"{result.seconds:.0f} s, {result.rss:.0f} MiB",
                          f"{said}; S3: {kinds}"])
+        elif result.case == "pull":
+            handled = [it["duration_ms"] / 1000 for it in result.typical.invocations]
+            waited = [f"{what} {span(waits)}" for what, waits in result.typical.waits.items()]
+            rows.append([f"pull, {result.step}, AWS 15 ms away", f"{span(handled)} in the function",
+                         f"{len(handled)} invocations; the client waited: {', '.join(waited)}"])
     several = [it for it in results if it.case == "handover, several"]
     one = [it for it in results if it.case == "handover, one invocation"]
     if several and one:
@@ -87,6 +100,11 @@ def others(results):
     return markdown(["", "", ""], rows)
 
 
+def span(seconds):
+    """What half of them do not exceed, and 99 of a hundred."""
+    return f"p50 {percentile(seconds, 0.5) * 1000:.0f} ms, p99 {percentile(seconds, 0.99) * 1000:.0f} ms"
+
+
 def collected(ended):
     how = "ended" if ended.get("stage") == "done" else f"not ended, at {ended.get('stage')} {ended.get('after')}"
     return (f"{how}, {ended.get('invocations', 0)} invocations, {ended.get('repositories', 0)} repositories, "
@@ -96,45 +114,6 @@ def collected(ended):
 def verified(ended):
     return (f"{ended['status']}, {ended.get('invocations', 0)} invocations, {ended.get('tags_unchanged', 0):,} tags sound, "
             f"{ended.get('tags_repaired', 0)} repaired, {ended.get('tags_failed', 0)} failed")
-
-
-def bars(results):
-    """What the project has set itself, and whether this run shows it."""
-    def find(case, step="first", tool="ours"):
-        return next((it for it in results if (it.case, it.step, it.tool) == (case, step, tool)), None)
-
-    rows = []
-
-    def bar(what, limit, value, unit, result):
-        if result:
-            rows.append([what, f"{limit:g} {unit}", f"{value:.3g} {unit}", "met" if value <= limit else "**missed**"])
-
-    if again := find("small", "again"):
-        typical = again.typical
-        bar("100 unchanged tags, 20 ms away", 0.3, again.seconds, "s", again)
-        bar("the same, in the function", 0.3, typical.inside, "s", again)
-        bar("the same, upstream requests", 101, typical.requests(""), "", again)
-        bar("the same, manifest GETs", 0, typical.requests("GET manifests"), "", again)
-        bar("the same, S3 requests", 0, typical.s3(), "", again)
-    if first := find("small"):
-        fastest = [it for it in results if (it.case, it.step) == ("small", "first") and it.tool != "ours"]
-        if fastest:
-            best = min(fastest, key=lambda it: it.seconds)
-            bar(f"100 small images, faster than {best.tool}", best.seconds, first.seconds, "s", first)
-        writes = first.typical.s3("PUT", "POST", "COPY") / 100
-        bar("S3 writes for an image of three layers", 12, writes, "", first)
-    capped = find("layer")
-    bar("400 MB at 20 MB/s a connection", 3, capped.seconds if capped else 0, "s", capped)
-    biggest = max((it for it in results if is_sync(it) and it.tool == "ours"), key=lambda it: it.rss, default=None)
-    bar("peak memory of a sync", 128, biggest.rss if biggest else 0, "MiB", biggest)
-    for it in results:
-        if it.case.startswith("collection") and it.tool == "ours":
-            bar("3,000 repositories at 15 ms for each S3 request", 900, it.seconds, "s", it)
-    starts = [it for it in results if it.case.startswith("start")]
-    for it in starts:
-        bar(f"{it.case}, median", 50, it.seconds * 1000, "ms", it)
-        bar(f"{it.case}, binary", 12, size(it.case.split()[1]), "MB", it)
-    return markdown(["bar", "limit", "measured", ""], rows)
 
 
 def size(name):

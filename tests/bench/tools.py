@@ -1,8 +1,8 @@
 """Ours and the peers: each mirrors one repository, as often as it is told to."""
 import datetime
 import json
+import math
 import os
-import pathlib
 import shutil
 import time
 import uuid
@@ -10,9 +10,10 @@ import uuid
 import functions
 from measure import ROOT, Sample, Usage, cpu_of, forget_peaks, peak_of, processes
 
+
 class Ours:
     """The deployed stack: Sync Now by its API, until the sync says that it has ended."""
-    name = "ours"
+    name, runs = "ours", math.inf
 
     def __init__(self, bed, upstream, content):
         self.bed, self.upstream = bed, upstream
@@ -32,25 +33,37 @@ class Ours:
             "robot_username": f"{org}+bot"})
 
     def sync(self):
-        function = self.bed.env["MOORAGE_SYNC_FUNCTION"]
+        bed, function = self.bed, self.bed.env["MOORAGE_SYNC_FUNCTION"]
         drain(self)
-        forget_peaks(processes(function))
-        before, began = cpu_of(processes(function)), time.time()
-        self.bed.call("POST", f"repository/{self.repository}/mirror/sync-now")
-        invocations, log_bytes, metrics = functions.ended(self.bed, began, self.repository)
-        upstream, aws = self.upstream.counts(), self.bed.aws.counts()
+        forget_peaks(processes(bed, function))
+        before, began = cpu_of(processes(bed, function)), time.time()
+        bed.call("POST", f"repository/{self.repository}/mirror/sync-now")
+        invocations, log_bytes, metrics = functions.ended(bed, began, self.repository)
+        upstream, aws = self.upstream.counts(), bed.aws.counts()
         if invocations[-1]["run.status"] != "Success":
             raise SystemExit(f"bench: {invocations[-1]}")
-        pids = list(processes(function))
+        pids = list(processes(bed, function))
         after, rss = cpu_of(pids), max(map(peak_of, pids), default=0)
         cpu = sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
-        return Sample(invocations[-1]["ended"] - began, cpu, rss, upstream, aws, invocations, log_bytes, metrics)
+        limit = functions.memory(bed, function)
+        return Sample(
+            invocations[-1]["ended"] - began, cpu, rss, upstream, aws, invocations, log_bytes, metrics, limit)
+
+
+class Before(Ours):
+    """The other build, on a stack of its own."""
+    name = "before"
+
+    def __init__(self, bed, upstream, content):
+        super().__init__(bed.before, upstream, content)
 
 
 class Peer:
     """A tool that copies from registry to registry: into a stock one with its S3 driver."""
 
     stocks = {}
+    # How often it is measured at most: most take half a minute.
+    runs = 1
 
     def __init__(self, bed, upstream, content):
         self.bed, self.upstream, self.content = bed, upstream, content
@@ -91,8 +104,9 @@ class SkopeoSync(Peer):
 
 
 class Crane(Peer):
-    """`crane copy --all-tags`; with as many jobs as we have requests in flight."""
-    name = "crane -j 32"
+    """`crane copy --all-tags`; with as many jobs as we have requests in flight. `--insecure` is for certificates that nobody
+    vouches for, too."""
+    name, runs = "crane -j 32", 2
     binary = ROOT / "target/peers/crane"
 
     def copy(self, usage):
@@ -108,8 +122,7 @@ def peers():
     if not shutil.which("skopeo"):
         raise SystemExit("bench: skopeo is missing: run `make setup`")
     # skopeo remembers what it has seen where.
-    cache = pathlib.Path(os.environ["MOORAGE_LOCAL"]) / "cache"
-    os.environ["XDG_DATA_HOME"] = str(cache)
+    os.environ["XDG_DATA_HOME"] = str(ROOT / "target/bench/cache")
     return found
 
 

@@ -19,12 +19,12 @@ def run(bed, code, tags, delay_ms, most_seconds):
         mirrored(bed, org, repository, shelf)
         held(bed, repository, shelf.tags(repository))
         with shelves.deployed(bed, function, code, "sync", shelf.url):
-            forget_peaks(processes(function))
+            forget_peaks(processes(bed, function))
             shelf.counts()
             began = time.monotonic()
             asked = bed.call("POST", f"repository/{repository}/mirror/verify")
             ended = wait(bed, f"repository/{repository}/mirror/runs/{asked['run_id']}", began, most_seconds)
-            took, pids = time.monotonic() - began, list(processes(function))
+            took, pids = time.monotonic() - began, list(processes(bed, function))
             used = sum(cpu_of(pids).values()), max(map(peak_of, pids), default=0)
         return took, ended, shelf.counts(), used
 

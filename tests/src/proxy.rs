@@ -22,6 +22,7 @@ use tokio::{
     sync::Notify,
 };
 
+pub use self::tls::acceptor;
 use self::{
     body::{Body, broken, dripping, full, plain},
     limit::Limit,

@@ -25,7 +25,7 @@ pub async fn slow_collector<T>(stack: &Stack, delay: Duration, seconds: i32, tes
     let port = free_port();
     let shape = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/moorage-shape");
     let mut command = Command::new(shape);
-    command.args([&format!("127.0.0.1:{port}"), stack.endpoint(), &delay.as_millis().to_string(), "0"]);
+    command.args([&format!("127.0.0.1:{port}"), stack.endpoint(), &format!("delay={}", delay.as_millis())]);
     let _proxy = Server::start(&mut command, port);
     let lambda = aws_sdk_lambda::Client::new(&stack.aws);
     let get = lambda.get_function_configuration().function_name(&stack.gc_function);

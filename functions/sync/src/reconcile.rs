@@ -36,9 +36,11 @@ pub(crate) async fn reconcile(
     };
     let (mended, removed) = (organizations.mended + mirrors.mended, organizations.removed + mirrors.removed);
     if mirrors.is_whole {
-        return Ok(TaskAnswer::Reconciled { mended, removed, failed: mirrors.failed });
+        let failed = organizations.failed + mirrors.failed;
+        return Ok(TaskAnswer::Reconciled { mended, removed, failed });
     }
-    if let Some(task) = Task::next_invocation(invocation, mended + removed + mirrors.purged > 0, mirrors.reached) {
+    let has_done = mended + removed + mirrors.purged > 0;
+    if let Some(task) = Task::next_invocation(invocation, has_done, after, mirrors.reached) {
         services.engine.invoker.order(&task).await?;
     }
     Ok(TaskAnswer::Unfinished)

@@ -97,8 +97,8 @@ impl Collector {
             // It was just ended by whoever was at work.
             return Ok(Ended::Busy);
         }
-        let before = self.table.newest_collection(|it| it.run_id != run_id && it.is_measure()).await?;
-        let before = before.map(|it| it.counts.links);
+        let before = self.table.newest_collection(|it| it.run_id != run_id && it.measure().is_some()).await?;
+        let before = before.and_then(|it| it.measure());
         collection.invocations = collection.invocations.saturating_add(1);
         collection.turns = collection.turns.saturating_add(if was_broken_off { KILLED } else { 1 });
         // If this one is killed, the next one is to know of it.

@@ -1,6 +1,6 @@
 //! Failures, and the one table that turns them into the distribution-spec's answers.
 
-use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use moorage_domain::{Digest, RepositoryName, ServiceError, ServiceErrorKind};
 use moorage_runtime::StackSecretError;
 use moorage_state::StateError;
@@ -11,6 +11,9 @@ use crate::{
     access::scope::Scope,
     answer::{Answer, REGISTRY_CHALLENGE},
 };
+
+/// Seconds after which a client should repeat what came when a service had too much to do.
+const LATER: &str = "5";
 
 /// Why a request fails.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +151,7 @@ impl PullError {
             }
             Self::LoginFailed => challenge(answer, &format!(r#"Basic realm="{url}/v2/token""#)),
             Self::ReadOnly => answer.with(ALLOW, "GET, HEAD"),
+            _ if matches!(self.failure(), Some((ServiceErrorKind::Throttled, _))) => answer.with(RETRY_AFTER, LATER),
             _ => answer,
         }
     }
@@ -256,6 +260,8 @@ mod tests {
                 assert_eq!((response.status().as_u16(), &body["errors"][0]["code"]), (status, &expected.into()));
                 assert_eq!(body["errors"][0]["detail"]["code"] == code, told, "{body}");
                 assert!(!body.to_string().contains("arn"), "reasons stay in the log");
+                let is_later = code == "ThrottlingException";
+                assert_eq!(response.headers().contains_key(RETRY_AFTER), is_later, "{code}");
             }
         }
     }

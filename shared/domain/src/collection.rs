@@ -212,9 +212,19 @@ impl Collection {
         }
     }
 
-    /// Whether the next one may go by its number of links: it has ended, and was neither held nor dry.
-    pub fn is_measure(&self) -> bool {
+    /// Whether it has come to a good end: it was neither held nor dry.
+    pub fn is_good(&self) -> bool {
         self.ended_at.is_some() && !self.dry_run && self.held.is_none()
+    }
+
+    /// The number of links that the next one goes by, if it has ended: its own, or, if it was held, the one that held it. So
+    /// a hold goes on, even when the collection that it goes back to is not kept any more.
+    pub fn measure(&self) -> Option<u64> {
+        match self.held.filter(|_| self.ended_at.is_some() && !self.dry_run) {
+            Some(Held::LinksShrank { before, .. }) => Some(before),
+            Some(Held::TooMany { .. }) => None,
+            None => self.is_good().then_some(self.counts.links),
+        }
     }
 }
 

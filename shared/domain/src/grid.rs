@@ -4,6 +4,9 @@ use crate::Timestamp;
 
 /// The shortest interval, in seconds: EventBridge Scheduler's precision is one minute.
 pub const MIN_SYNC_INTERVAL: u64 = 60;
+/// The longest time between the scheduled starts of a mirror, in seconds: a hundred years. Nobody waits for longer, and
+/// whatever makes schedules of it need not bear any number.
+pub const MAX_SYNC_INTERVAL: u64 = 100 * 366 * 86_400;
 
 /// The next point of the grid strictly after `now`, as Quay computes it:
 /// `now + interval − ((now − start) mod interval)`, with the modulo never negative.

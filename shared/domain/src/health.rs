@@ -1,5 +1,7 @@
 //! How a deployment is: what whoever runs it has to be told of its mirrors and its collections.
 
+use std::time::Duration;
+
 use crate::{
     Timestamp, Warning,
     collection::Collection,
@@ -13,6 +15,9 @@ const MIN_LATENESS: u64 = 3_600;
 /// How long after its end a claim counts as expired, in seconds. A sync that goes on in another invocation leaves one that
 /// has ended for about a second.
 const MIN_EXPIRED: u64 = 60;
+/// How long a sync may have been asked for without having begun: while its namespace has no free slot, or Lambda none, it is
+/// put off again and again.
+const LONGEST_QUEUE: Duration = Duration::from_secs(3 * 3_600);
 
 /// What is known of one mirror, of a repository or of a whole organization.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +51,16 @@ impl Seen<'_> {
         self.is_enabled && !rests && seconds(since, now) > allowed
     }
 
-    /// For how many seconds its claim has been expired, if a sync was killed and none has taken over.
+    /// For how many seconds its claim has been expired, if a sync was killed and none has taken over; or how much longer than
+    /// any share makes it wait a sync has been asked for that none has begun.
     fn claim_expired(&self, now: Timestamp) -> Option<u64> {
-        let expiration = self.state.sync_expiration_date.filter(|_| self.state.sync_status == SyncStatus::Syncing)?;
-        Some(seconds(expiration, now)).filter(|expired| *expired > MIN_EXPIRED)
+        let state = self.state;
+        let (since, most) = match state.sync_status {
+            SyncStatus::Syncing => (state.sync_expiration_date?, MIN_EXPIRED),
+            SyncStatus::SyncNow => (state.sync_requested_at?.plus(LONGEST_QUEUE), 0),
+            _ => return None,
+        };
+        Some(seconds(since, now)).filter(|expired| *expired > most)
     }
 
     /// Whether tags are kept until somebody looks. What a list lacks that the registry still has goes on by itself.
@@ -210,6 +221,14 @@ mod tests {
             health.see(seen(&new, 60, true), true, at(10_000));
         }
         assert_eq!((health.late.count, health.late.examples.len()), (14, EXAMPLES));
+    }
+
+    #[test]
+    fn a_sync_that_was_asked_for_and_that_none_begins_is_told_after_hours() {
+        let asked = SyncState::new(at(0), Uuid::nil()).sync_now(at(1_000), Uuid::nil()).unwrap();
+        let told = |now| seen(&asked, 60, false).claim_expired(at(now));
+        let queued = 3 * 3_600;
+        assert_eq!((told(1_000), told(1_000 + queued), told(1_001 + queued)), (None, None, Some(1)));
     }
 
     #[test]

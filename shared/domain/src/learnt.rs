@@ -51,12 +51,20 @@ impl Learnt {
         Self { reference: Some(reference), since: now, ..Self::default() }
     }
 
+    /// What is still good of what earlier invocations have `known`, and how much that was, good or not: who learns only the
+    /// same again gets nowhere.
+    pub fn good_of(known: Option<Self>, reference: &ExternalReference, now: Timestamp) -> (Self, u64) {
+        let before = known.as_ref().map_or(0, Self::count);
+        let good = known.filter(|known| known.is_good(reference, now));
+        (good.unwrap_or_else(|| Self::new(reference.clone(), now)), before)
+    }
+
     /// Whether these are facts of this repository, and still good.
     pub fn is_good(&self, reference: &ExternalReference, now: Timestamp) -> bool {
         self.reference.as_ref() == Some(reference) && self.since <= now && now < self.since.plus(FACTS_LIFE)
     }
 
-    /// How many facts were ever kept: what tells whether a run gets anywhere.
+    /// How many facts were ever kept, without those that are to be asked anew: what tells whether a run gets anywhere.
     pub fn count(&self) -> u64 {
         self.ever
     }
@@ -96,8 +104,9 @@ impl Learnt {
         }
     }
 
-    /// Forgets which tags there are and what they point to, so that it is asked anew.
+    /// Forgets which tags there are and what they point to, so that it is asked anew. Learning that again does not count.
     pub fn forget_tags(&mut self) {
+        self.ever = self.ever.saturating_sub(u64::from(self.tags.is_some()).saturating_add(self.digests.len() as u64));
         let tags = self.tags.take().map_or(0, |tags| tags.len());
         self.facts = self.facts.saturating_sub(tags.saturating_add(self.digests.len()));
         self.digests.clear();
@@ -216,6 +225,27 @@ mod tests {
         let all: Vec<_> = (0..MAX_FACTS).map(tag).collect();
         learnt.listed(&all, Timestamp::from_unix(9));
         assert_eq!((learnt.tags(), learnt.listed_at()), (Some(&all[..]), Some(Timestamp::from_unix(9))));
+    }
+
+    #[test]
+    fn who_learns_the_same_again_gets_nowhere() {
+        let at = |seconds: i64| Timestamp::from_unix(1_000 + seconds);
+        let (app, digest) = (reference("quay.io/a/b"), Digest::sha256(b"1"));
+        let learn = |mut learnt: Learnt, now| {
+            learnt.listed(&[tag(1), tag(2)], now);
+            learnt.resolved(&tag(1), &digest);
+            learnt
+        };
+        let (new, before) = Learnt::good_of(None, &app, at(0));
+        let first = learn(new, at(0));
+        assert_eq!((before, first.count()), (0, 2));
+        let (mut good, before) = Learnt::good_of(Some(first.clone()), &app, at(86_399));
+        assert_eq!((&good, before), (&first, 2));
+        good.forget_tags();
+        assert_eq!(learn(good, at(86_399)).count(), before);
+        let (stale, before) = Learnt::good_of(Some(first), &app, at(86_400));
+        assert_eq!((stale.tags(), before), (None, 2));
+        assert_eq!(learn(stale, at(86_400)).count(), before);
     }
 
     #[test]

@@ -122,6 +122,10 @@ pub struct SyncState {
     /// How many claims in a row expired whose holders had got nowhere: they were killed.
     #[serde(default)]
     pub sync_interruptions: u32,
+    /// How often in a row the sync has waited for its registry: a run counts for itself which of its waits were in vain, a
+    /// discovery has nothing else to go by.
+    #[serde(default)]
+    pub sync_waits: u32,
 }
 
 impl SyncState {
@@ -148,6 +152,7 @@ impl SyncState {
             sync_requested_at: None,
             sync_handed_over: false,
             sync_interruptions: 0,
+            sync_waits: 0,
         }
     }
 
@@ -160,6 +165,11 @@ impl SyncState {
     /// works on it.
     pub fn is_waiting(&self, now: Timestamp) -> bool {
         self.is_running(now) && self.sync_waiting_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether the run of a claim that has ended is still to be gone on with.
+    fn is_recent(&self, now: Timestamp) -> bool {
+        self.sync_expiration_date.is_none_or(|expiration| now <= expiration.plus(RESUME_WINDOW))
     }
 
     /// Whether no sync runs or is asked for, and the schedule may start one.

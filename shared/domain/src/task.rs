@@ -109,10 +109,16 @@ impl Task {
 }
 
 impl Task {
-    /// What goes on with a reconciliation that was not finished in time, and has reached a mirror in this `invocation`; nothing
-    /// if this one did nothing, or was the last.
-    pub fn next_invocation(invocation: u32, has_done: bool, reached: Option<RepositoryName>) -> Option<Self> {
-        (has_done && invocation < MAX_INVOCATIONS)
+    /// What goes on with a reconciliation that was not finished in time, began behind the mirror `after`, and has reached
+    /// another one in this `invocation`; nothing if this one neither did anything nor got any further, or was the last. Where
+    /// nothing was to be mended, what lies behind is to be looked at all the same.
+    pub fn next_invocation(
+        invocation: u32,
+        has_done: bool,
+        after: Option<&RepositoryName>,
+        reached: Option<RepositoryName>,
+    ) -> Option<Self> {
+        ((has_done || reached.as_ref() != after) && invocation < MAX_INVOCATIONS)
             .then(|| Self::Reconcile { invocation: invocation + 1, after: reached })
     }
 
@@ -199,11 +205,18 @@ mod tests {
 
     #[test]
     fn a_reconciliation_goes_on_while_it_gets_anywhere() {
-        let reached = Some("a/b".parse().unwrap());
-        let next = Task::Reconcile { invocation: 1, after: reached.clone() };
-        assert_eq!(Task::next_invocation(0, true, reached.clone()), Some(next));
-        assert_eq!(Task::next_invocation(0, false, reached.clone()), None);
-        assert_eq!(Task::next_invocation(MAX_INVOCATIONS, true, reached), None);
+        let reached: RepositoryName = "a/b".parse().unwrap();
+        let next = |invocation, has_done, after| {
+            Task::next_invocation(invocation, has_done, after, Some(reached.clone())).map(|task| match task {
+                Task::Reconcile { invocation, after } => (invocation, after),
+                task => panic!("{task:?}"),
+            })
+        };
+        let expected = Some((1, Some(reached.clone())));
+        assert_eq!(next(0, true, Some(&reached)), expected);
+        assert_eq!(next(0, false, None), expected, "nothing was to be mended so far");
+        assert_eq!(next(0, false, Some(&reached)), None);
+        assert_eq!(next(MAX_INVOCATIONS, true, None), None);
     }
 
     #[test]

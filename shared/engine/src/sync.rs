@@ -25,14 +25,15 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Generation, Owner,
+    FailureReason, Generation, Owner, RepositoryName,
     failure::Failure,
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Claim, Crowd, Right, StateError, Vacancy, now};
+use moorage_state::{Claim, Crowd, Right, StateError, TransitionError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use uuid::Uuid;
 
 use self::{
     budget::Budget,
@@ -72,6 +73,7 @@ impl Engine {
         let budget = Budget::until(deadline);
         let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
         if !repository.state.is_mirror() {
+            self.withdraw(&request.repository).await?;
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
         let (claim, mirror): (Arc<Claim>, _) =
@@ -111,6 +113,17 @@ impl Engine {
         ended
     }
 
+    /// Withdraws what was asked for of a repository that is no mirror's: no sync of it begins, and it would stay pending for
+    /// ever.
+    async fn withdraw(&self, repository: &RepositoryName) -> Result<(), SyncError> {
+        let withdrawn = self.table.transition(repository, |mirror| Ok(mirror.state.cancel(Uuid::new_v4())?)).await;
+        match withdrawn {
+            Ok(_) | Err(TransitionError::NotEligible(_) | TransitionError::NotFound) => Ok(()),
+            Err(TransitionError::ClaimLost) => Err(StateError::Conflict.into()),
+            Err(TransitionError::State(error)) => Err(error.into()),
+        }
+    }
+
     /// Runs a sync that holds its claim. Whatever it starts ends with it.
     async fn sync_claimed(
         &self,
@@ -132,8 +145,8 @@ impl Engine {
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
         meter.fall_back(before.upstream.fallbacks.iter());
-        let knowledge = Arc::new(self.knowledge(&run, mirror).await?);
-        let known = knowledge.count();
+        let (knowledge, known) = self.knowledge(&run, mirror).await?;
+        let knowledge = Arc::new(knowledge);
         let progress = Arc::new(Progress::resume(before, run.warning, &mut earlier));
         progress.go_on_comparing(run.compared.clone());
         let begun = progress.counts();

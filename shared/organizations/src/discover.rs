@@ -28,6 +28,9 @@ use crate::{
 
 /// How long a discovery that was cancelled is waited for: it notices in a few seconds, or its claim must end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often in a row a discovery waits for its registry: the list begins anew each time, so that one that never comes to its
+/// end would wait for ever. As often as a run does.
+const MAX_WAITS: u32 = 8;
 
 /// What an invocation came to.
 enum Work {
@@ -142,6 +145,10 @@ impl RunningDiscovery<'_> {
             Work::Stopped => {
                 self.claim.leave().await?;
                 Ok(TaskAnswer::Unfinished)
+            }
+            Work::Limited(_) if self.mirror.state.sync_waits >= MAX_WAITS => {
+                let message = "the registry limits the rate of requests, whenever the discovery goes on".to_owned();
+                self.fail(Failure::new(FailureReason::RateLimited, message)).await
             }
             Work::Limited(until) => self.wait_for_registry(until).await,
             Work::Suspended if counts.has_moved() => self.hand_over().await,

@@ -22,8 +22,8 @@ pub(crate) fn certify(folder: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// Accepts TLS connections.
-pub(crate) fn acceptor() -> TlsAcceptor {
+/// Accepts TLS connections by a certificate of its own.
+pub fn acceptor() -> TlsAcceptor {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let read = |name| fs::read(folder.path().join(name)).unwrap();

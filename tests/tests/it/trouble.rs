@@ -7,4 +7,6 @@ mod bounds;
 mod frozen_keepers;
 mod frozen_sync;
 mod scene;
+mod slots;
 mod twice;
+mod withdrawn;

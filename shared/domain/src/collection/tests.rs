@@ -20,13 +20,22 @@ fn only_links_that_shrank_hold_a_collection() {
 }
 
 #[test]
-fn what_was_held_or_dry_is_no_measure() {
-    let ended = Collection { ended_at: Some(Timestamp::from_unix(9)), ..collection() };
-    assert!(ended.is_measure() && !collection().is_measure());
+fn what_was_held_measures_by_what_held_it_and_what_was_dry_not_at_all() {
+    let counts = Collected { links: 7, ..Collected::default() };
+    let ended = Collection { ended_at: Some(Timestamp::from_unix(9)), counts, ..collection() };
+    assert_eq!((ended.measure(), collection().measure()), (Some(7), None));
     let dry = Collection { dry_run: true, ..ended.clone() };
     let held = Collection { held: Some(Held::LinksShrank { links: 1, before: 9 }), ..ended.clone() };
+    let (dry_and_held, open) =
+        (Collection { dry_run: true, ..held.clone() }, Collection { ended_at: None, ..held.clone() });
+    let before = Held::TooMany { deletions: 5, blobs: 9 };
+    let earlier = Collection { held: Some(before), ..ended.clone() };
     let forced = Collection { force: true, ..ended };
-    assert!(!dry.is_measure() && !held.is_measure() && forced.is_measure());
+    assert_eq!((held.measure(), forced.measure()), (Some(9), Some(7)));
+    for none in [&dry, &dry_and_held, &open, &earlier] {
+        assert_eq!(none.measure(), None, "{none:?}");
+    }
+    assert!(forced.is_good() && [dry, held, open, earlier].iter().all(|it| !it.is_good()));
 }
 
 #[test]

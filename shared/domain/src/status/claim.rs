@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{RESUME_WINDOW, SyncState, SyncStatus};
+use super::{SyncState, SyncStatus};
 use crate::{
     Timestamp,
     run::{RunId, Trigger},
@@ -97,12 +97,11 @@ impl SyncState {
         // It goes on with what was asked for before.
         let known = if expired || trigger == Trigger::Continuation { self.sync_trigger } else { None };
         let was_killed = expired && !self.sync_handed_over;
-        let recent = self.sync_expiration_date.is_none_or(|expiration| now <= expiration.plus(RESUME_WINDOW));
         Ok(Self {
             sync_status: SyncStatus::Syncing,
             sync_transaction_id: claim.transaction,
             sync_expiration_date: Some(claim.expiration),
-            sync_run_id: self.sync_run_id.filter(|_| recent).or(Some(claim.run)),
+            sync_run_id: self.sync_run_id.filter(|_| self.is_recent(now)).or(Some(claim.run)),
             sync_waiting_until: None,
             sync_left_by: None,
             sync_left_until: None,
@@ -195,6 +194,9 @@ pub(super) mod tests {
         assert_eq!(next.sync_run_id, first.sync_run_id, "killed, and taken over by Sync Now");
         let next = claim(&first, true, Trigger::Schedule, "2026-01-11T00:00:00Z").unwrap();
         assert_ne!(next.sync_run_id, first.sync_run_id, "a day later");
+        let late = first.sync_now(at("2026-01-11T00:00:00Z"), Uuid::nil()).unwrap();
+        let next = claim(&late, true, Trigger::SyncNow, "2026-01-11T00:00:00Z").unwrap();
+        assert_ne!(next.sync_run_id, first.sync_run_id, "a day later, asked for");
         assert_eq!(first.release(SyncEnd::Success, DAY, at(start), Uuid::nil()).sync_run_id, None);
         assert_eq!(first.cancel(Uuid::nil()).unwrap().sync_run_id, None);
     }
@@ -223,6 +225,18 @@ pub(super) mod tests {
         let next = claim(&ended, true, Trigger::Continuation, now).unwrap();
         assert_eq!((next.sync_run_id, next.sync_waiting_until), (claimed.sync_run_id, None), "or not waited for");
         assert_eq!(claimed.end_wait(at(start), id), None, "a sync that runs is left alone");
+    }
+
+    #[test]
+    fn waits_in_a_row_are_counted() {
+        let (start, later, id) = ("2026-01-10T00:00:00Z", "2026-01-10T01:00:00Z", Uuid::nil());
+        let claimed = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
+        let waited = claimed.wait(at(start), id);
+        let again = claim(&waited, true, Trigger::Continuation, start).unwrap();
+        assert_eq!((claimed.sync_waits, again.sync_waits, again.wait(at(later), id).sync_waits), (0, 1, 2));
+        assert_eq!(again.hand_over(at(later), id).sync_waits, 0, "it has got somewhere");
+        assert_eq!(again.release(SyncEnd::Fail, DAY, at(later), id).sync_waits, 0);
+        assert_eq!(again.wait(at(later), id).sync_now(at(start), id).unwrap().sync_waits, 0);
     }
 
     #[test]

@@ -34,7 +34,13 @@ impl SyncState {
     /// The state between two invocations of one sync: still running, but anybody may take over at once.
     #[must_use]
     pub fn hand_over(&self, now: Timestamp, id: Uuid) -> Self {
-        Self { sync_transaction_id: id, sync_expiration_date: Some(now), sync_handed_over: true, ..self.clone() }
+        Self {
+            sync_transaction_id: id,
+            sync_expiration_date: Some(now),
+            sync_handed_over: true,
+            sync_waits: 0,
+            ..self.clone()
+        }
     }
 
     /// The state of a sync that waits for its registry until a moment: still running, and nobody may take over before.
@@ -45,6 +51,7 @@ impl SyncState {
             sync_expiration_date: Some(until),
             sync_waiting_until: Some(until),
             sync_handed_over: true,
+            sync_waits: self.sync_waits.saturating_add(1),
             ..self.clone()
         }
     }
@@ -127,7 +134,7 @@ impl SyncState {
     }
 
     /// Sync Now: refused while a sync runs; else pending at once, with at least one try. One that waits for its
-    /// registry goes on now.
+    /// registry goes on now. A run that was left long ago is not gone on with.
     pub fn sync_now(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
         if self.is_running(now) && !self.is_waiting(now) {
             return Err(NotEligible::Running);
@@ -137,6 +144,7 @@ impl SyncState {
             sync_transaction_id: id,
             sync_expiration_date: None,
             sync_retries_remaining: self.sync_retries_remaining.max(1),
+            sync_run_id: self.sync_run_id.filter(|_| self.is_recent(now)),
             sync_waiting_until: None,
             sync_requested_at: Some(now),
             ..self.at_rest()
@@ -182,6 +190,7 @@ impl SyncState {
             sync_requested_at: None,
             sync_handed_over: false,
             sync_interruptions: 0,
+            sync_waits: 0,
             ..self.clone()
         }
     }

@@ -54,7 +54,7 @@ pub(crate) struct Ending<'a> {
     pub(crate) begun: Counts,
     /// What the run knows of its registry.
     pub(crate) knowledge: Arc<Knowledge>,
-    /// How much it knew when this invocation began.
+    /// How much the invocations before have learnt.
     pub(crate) known: u64,
     /// What the registry is not told of who asks.
     pub(crate) untold: Option<Warning>,

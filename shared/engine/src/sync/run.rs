@@ -39,17 +39,16 @@ impl Engine {
     }
 
     /// What earlier invocations of a run have learnt of its registry, if that is still good. A run that verifies, which may
-    /// take longer than the mirror's interval, lists the tags anew as often as it would be synced.
-    pub(crate) async fn knowledge(&self, run: &Run, mirror: &Mirror) -> Result<Knowledge, StateError> {
+    /// take longer than the mirror's interval, lists the tags anew as often as it would be synced. And how much that was.
+    pub(crate) async fn knowledge(&self, run: &Run, mirror: &Mirror) -> Result<(Knowledge, u64), StateError> {
         let config = &mirror.config;
         let known = if run.invocations == 1 { None } else { self.table.learnt(&config.repository, run.run_id).await? };
-        let good = known.filter(|known| known.is_good(&config.external_reference, now()));
-        let mut learnt = good.unwrap_or_else(|| Learnt::new(config.external_reference.clone(), now()));
+        let (mut learnt, before) = Learnt::good_of(known, &config.external_reference, now());
         let again = learnt.listed_at().and_then(|listed| mirror.next_start(listed));
         if run.verifies && again.is_some_and(|start| start <= now()) {
             learnt.forget_tags();
         }
-        Ok(Knowledge::new(learnt))
+        Ok((Knowledge::new(learnt), before))
     }
 
     /// Makes the next attempt at a run, or the first one at a new run: from now on nothing is seen of what an earlier one

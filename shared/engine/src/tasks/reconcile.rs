@@ -18,7 +18,7 @@ use moorage_domain::{
     task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
-use moorage_state::{ADMIN, Mirror, Survey, now};
+use moorage_state::{ADMIN, Mirror, StateError, Survey, now};
 use tokio::time::timeout_at;
 
 use crate::{
@@ -116,7 +116,7 @@ impl Engine {
             }
         }
         listed.retain(|_, _| done.after.is_none());
-        let orphans = listed.into_keys().map(|name| self.remove_orphan(name, done));
+        let orphans = listed.into_keys().map(|name| self.try_remove_orphan(name, done));
         stream::iter(orphans).buffer_unordered(SCHEDULES).try_collect::<()>().await
     }
 
@@ -196,6 +196,18 @@ impl Engine {
         Ok(true)
     }
 
+    /// As [`Self::remove_orphan`]; what Scheduler refuses of one keeps nobody from removing the others.
+    async fn try_remove_orphan(&self, name: String, done: &Done) -> Result<(), SyncError> {
+        match self.remove_orphan(name.clone(), done).await {
+            Err(error @ SyncError::Schedule(_)) => {
+                tracing::warn!(name, %error, "a schedule without a mirror could not be removed");
+                increase(&done.failed);
+                Ok(())
+            }
+            removed => removed,
+        }
+    }
+
     /// Removes a schedule, unless it has a mirror by now.
     async fn remove_orphan(&self, name: String, done: &Done) -> Result<(), SyncError> {
         let is_of_use = match self.scheduler.order_of(&name).await? {
@@ -209,11 +221,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Mends a mirror's schedule. One that Scheduler does not take keeps nobody from mending the others.
+    /// Mends a mirror's schedule. One that Scheduler does not take, or that somebody changes all the time, keeps nobody from
+    /// mending the others.
     async fn try_mend(&self, mirror: Mirror, is_mirror: bool, done: &Done) -> Result<(), SyncError> {
         let repository = mirror.config.repository.clone();
         match self.mend(mirror, is_mirror).await {
-            Err(SyncError::Schedule(error)) => {
+            Err(error @ (SyncError::Schedule(_) | SyncError::State(StateError::Conflict))) => {
                 tracing::warn!(%repository, %error, "a schedule could not be mended");
                 increase(&done.failed);
                 Ok(())

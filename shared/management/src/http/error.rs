@@ -55,7 +55,7 @@ pub(crate) enum ApiError {
     /// Others changed the same all the time that a call may take. 503 with `Retry-After`, D.
     #[error("Others change the same at this moment. Try again in some seconds.")]
     Contended,
-    /// Not everything could be done in time; the same call goes on. 503, D.
+    /// Not everything could be done in time; the same call goes on. 503 with `Retry-After`, D.
     #[error("{0}")]
     Unfinished(String),
     /// As many of these calls run as the namespace may have; the same call works when one of them has ended. 429, D,
@@ -104,8 +104,8 @@ impl ApiError {
             Self::Exists(_) | Self::NotNow(_) => Answer::Json(409, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
-            Self::Busy | Self::Contended => Answer::Later(json!({ "message": detail })),
-            Self::NotNormal(_) | Self::Unfinished(_) => Answer::Json(503, json!({ "message": detail })),
+            Self::Busy | Self::Contended | Self::Unfinished(_) => Answer::Later(json!({ "message": detail })),
+            Self::NotNormal(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => service::unavailable(),
             Self::Service(failure) => failure.answer(),
         }
@@ -239,6 +239,10 @@ mod tests {
             assert_eq!(error.answer(host), Answer::Json(status, body));
         }
         let body = json!({"message": "The method is not allowed for the requested URL."});
+        for error in [ApiError::Busy, ApiError::Contended, ApiError::Unfinished("x".into())] {
+            let body = json!({"message": error.to_string()});
+            assert_eq!(error.answer(host), Answer::Later(body), "whoever calls is told when to call again");
+        }
         assert_eq!(ApiError::MethodNotAllowed("GET".into()).answer(host), Answer::NotAllowed("GET".into(), body));
         let Answer::Json(503, body) = ApiError::Unavailable("secret".into()).answer(host) else { panic!() };
         assert!(!body.to_string().contains("secret"), "reasons of failing services stay in the log");

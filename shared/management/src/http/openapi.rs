@@ -103,7 +103,7 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     failures.push(("429", "There is too much at once. `Retry-After` tells when to try again.", "Error"));
     failures.push(("500", "A fault of this service, whose log says more.", "Error"));
     let unavailable = "A service that is needed failed, not everything could be done in time, or the repository is not an \
-                       ordinary one or in use. Where it is in use, `Retry-After` tells when to try again.";
+                       ordinary one or in use. Where the call works later, `Retry-After` tells when to try again.";
     failures.push(("503", unavailable, "Error"));
     if endpoint.operation == "createRepoMirrorConfig" {
         failures.push(("409", "There is a mirror.", "Error"));

@@ -3,7 +3,7 @@
 use moorage_domain::{
     ExternalReference, Guard, RootRule, SecretString, Timestamp,
     architecture::ARCHITECTURES,
-    grid::MIN_SYNC_INTERVAL,
+    grid::{MAX_SYNC_INTERVAL, MIN_SYNC_INTERVAL},
     mirror::{MIN_SYNC_TIMEOUT, RegistryConfig},
 };
 use moorage_state::MAX_SECRET_LENGTH;
@@ -90,7 +90,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
                 .map(|password| password.map(SecretString::from)),
             external_registry_config: config,
             proxies,
-            sync_interval: fields.integer("sync_interval", MIN_SYNC_INTERVAL)?,
+            sync_interval: fields.integer_in("sync_interval", MIN_SYNC_INTERVAL..=MAX_SYNC_INTERVAL)?,
             skopeo_timeout_interval: fields.integer("skopeo_timeout_interval", MIN_SYNC_TIMEOUT)?,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             architecture_filter: filter,

@@ -2,7 +2,7 @@
 
 use moorage_domain::{
     ExposeSecret as _, Guard, SecretString, Timestamp,
-    grid::MIN_SYNC_INTERVAL,
+    grid::{MAX_SYNC_INTERVAL, MIN_SYNC_INTERVAL},
     mirror::RegistryConfig,
     organization::{NAMESPACE_LENGTH, RegistryKind, RegistryUrl, RepositoryFilters, reference},
 };
@@ -106,7 +106,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
             proxies,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             is_public: visibility.map(|visibility| visibility == "public"),
-            sync_interval: fields.integer("sync_interval", MIN_SYNC_INTERVAL)?,
+            sync_interval: fields.integer_in("sync_interval", MIN_SYNC_INTERVAL..=MAX_SYNC_INTERVAL)?,
             skopeo_timeout: fields.integer_in("skopeo_timeout", TIMEOUT)?,
             policy: SentPolicy::parse(fields)?,
             ..OrganizationMirrorBody::default()
@@ -201,6 +201,11 @@ mod tests {
             (json!({"external_registry_type": "gitlab"}), "'gitlab' is not one of ['harbor', 'quay', 'distribution']"),
             (json!({"visibility": "secret"}), "'secret' is not one of ['public', 'private']"),
             (json!({"sync_interval": 59}), "59 is less than the minimum of 60"),
+            (
+                json!({"sync_interval": u64::MAX}),
+                "18446744073709551615 is greater than the maximum of 9223372036854775807",
+            ),
+            (json!({"sync_interval": 3_162_240_001u64}), "3162240001 is greater than the maximum of 3162240000"),
             (json!({"skopeo_timeout": 29}), "29 is less than the minimum of 30"),
             (json!({"skopeo_timeout": 3601}), "3601 is greater than the maximum of 3600"),
             (json!({"deletion_grace": -1}), "-1 is less than the minimum of 0"),

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::units::Units;
 
-/// What the kinds of requests to DynamoDB begin with.
+/// What the kinds of requests to DynamoDB and to S3 begin with.
 pub(crate) const DYNAMODB: &str = "DynamoDB ";
+pub(crate) const S3: &str = "S3 ";
 
 /// Everything since the last reading.
 #[derive(Debug)]
@@ -56,14 +57,18 @@ impl Counts {
     }
 }
 
-/// A request's kind: of a registry, of S3, or of another service of AWS.
-pub(crate) fn kind(method: &Method, headers: &HeaderMap, path: &str) -> String {
+/// A request's kind, of those that registries are asked.
+pub(crate) fn of_registry(method: &Method, path: &str) -> String {
+    let parts = ["/manifests/", "/blobs/", "/tags/", "/referrers/"];
+    let part = parts.into_iter().find(|part| path.starts_with("/v2/") && path.contains(part));
+    let other = if path.starts_with("/v2/") { "v2" } else { "elsewhere" };
+    format!("{method} {}", part.map_or(other, |part| part.trim_matches('/')))
+}
+
+/// A request's kind, of those that AWS is asked: of S3 or of another service.
+pub(crate) fn of_aws(method: &Method, headers: &HeaderMap, path: &str) -> String {
     if let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
         return target.replace("DynamoDB_20120810.", DYNAMODB);
-    }
-    let registry = ["/manifests/", "/blobs/", "/tags/", "/referrers/"].into_iter().find(|kind| path.contains(kind));
-    if path.starts_with("/v2/") {
-        return format!("{method} {}", registry.unwrap_or("/v2/").trim_matches('/'));
     }
     if path.starts_with("/20") {
         return "Lambda".to_owned();
@@ -81,5 +86,22 @@ pub(crate) fn kind(method: &Method, headers: &HeaderMap, path: &str) -> String {
         "GET" if has("list-type") || has("uploads") || has("uploadId") || has("prefix") => "LIST",
         method => method,
     };
-    format!("S3 {what}")
+    format!("{S3}{what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_have_kinds() {
+        let aws = |method: Method, path: &str| of_aws(&method, &HeaderMap::new(), path);
+        assert_eq!(aws(Method::GET, "/bucket/docker/registry/v2/blobs/sha256/ab/data"), "S3 GET");
+        assert_eq!(aws(Method::GET, "/bucket?list-type=2&prefix=x"), "S3 LIST");
+        assert_eq!(aws(Method::PUT, "/bucket/key?partNumber=1&uploadId=2"), "S3 PUT part");
+        assert_eq!(aws(Method::POST, "/2015-03-31/functions/moorage-sync/invocations"), "Lambda");
+        assert_eq!(of_registry(&Method::HEAD, "/v2/a/b/manifests/v1"), "HEAD manifests");
+        assert_eq!(of_registry(&Method::GET, "/v2/"), "GET v2");
+        assert_eq!(of_registry(&Method::GET, "/api/v1/repository"), "GET elsewhere");
+    }
 }

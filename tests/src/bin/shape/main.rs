@@ -1,69 +1,74 @@
 //! A proxy for benchmarks: it delays each request, limits each connection's bytes, and counts.
 //!
-//!     moorage-shape LISTEN TARGET DELAY_MS BYTES_PER_SECOND
+//!     moorage-shape LISTEN TARGET [delay=MILLISECONDS] [rate=BYTES_PER_SECOND] [s3=TARGET] [tls=yes]
 //!
-//! `GET /_counts` answers with what passed since the last such call.
+//! With `s3` it is in front of AWS: what is for S3 goes there, and S3 and DynamoDB alone are delayed. With `tls=yes` it speaks TLS, by
+//! a certificate that it makes and nobody vouches for. `GET /_counts` answers with what passed since the last such call;
+//! `GET /_delay/MILLISECONDS` sets another delay.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 mod counts;
+mod pace;
+mod settings;
 mod units;
 
 use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures_core::Stream as _;
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::{Request, Response, body::Frame, body::Incoming, service::service_fn};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 
 use counts::Counts;
+use pace::Pace;
+use settings::Settings;
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// What is waited for at once, so that a limit is kept evenly.
-const CHUNK: usize = 32 * 1024;
-
-/// How far a connection may be behind its limit and still catch up.
-const CATCH_UP: Duration = Duration::from_millis(20);
-
 struct Shape {
-    target: String,
-    delay: Duration,
-    /// Bytes a second of one connection; 0 for any.
-    rate: u64,
+    settings: Settings,
+    delay_ms: AtomicU64,
     client: reqwest::Client,
     counts: Mutex<Counts>,
 }
 
-/// When a connection may send again.
-type Pace = Arc<tokio::sync::Mutex<Instant>>;
-
 #[tokio::main]
 async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [listen, target, delay, rate] = &arguments[..] else { panic!("LISTEN TARGET DELAY_MS BYTES_PER_SECOND") };
-    let shape = Arc::new(Shape {
-        target: target.clone(),
-        delay: Duration::from_millis(delay.parse().unwrap()),
-        rate: rate.parse().unwrap(),
-        client: moorage_tests::http(),
-        counts: Mutex::new(Counts::new()),
-    });
-    let listener = TcpListener::bind(listen).await.unwrap();
+    let settings = Settings::read(std::env::args().skip(1));
+    let listener = TcpListener::bind(&settings.listen).await.unwrap();
+    let tls = settings.tls.then(moorage_tests::proxy::acceptor);
+    let (delay_ms, counts) = (AtomicU64::new(settings.delay_ms), Mutex::new(Counts::new()));
+    let shape = Arc::new(Shape { settings, delay_ms, client: moorage_tests::http(), counts });
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         // Small answers must not wait for acknowledgements.
         stream.set_nodelay(true).unwrap();
-        let (shape, pace) = (Arc::clone(&shape), Pace::new(tokio::sync::Mutex::new(Instant::now())));
+        let (shape, tls) = (Arc::clone(&shape), tls.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(Arc::clone(&shape), Arc::clone(&pace), request));
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let Some(tls) = tls else { return serve(shape, stream).await };
+            // Whoever speaks no TLS has come to the wrong place.
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(shape, stream).await;
+            }
         });
     }
+}
+
+/// Answers what comes by one connection.
+async fn serve(shape: Arc<Shape>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let pace = Pace::new(shape.settings.rate);
+    let service = service_fn(move |request| answer(Arc::clone(&shape), pace.clone(), request));
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
@@ -72,17 +77,37 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
         let counts = shape.counts.lock().unwrap().read();
         return Ok(Response::new(full(counts.to_string().into())));
     }
-    let kind = counts::kind(request.method(), request.headers(), &path);
+    if let Some(delay) = path.strip_prefix("/_delay/") {
+        shape.delay_ms.store(delay.parse().unwrap(), Ordering::Relaxed);
+        return Ok(Response::new(full(Bytes::new())));
+    }
+    let s3 = shape.settings.s3.as_ref();
+    let kind = match s3 {
+        Some(_) => counts::of_aws(request.method(), request.headers(), &path),
+        None => counts::of_registry(request.method(), &path),
+    };
     shape.counts.lock().unwrap().request(&kind);
-    tokio::time::sleep(shape.delay).await;
-    let mut forward = shape.client.request(request.method().clone(), format!("{}{path}", shape.target));
+    if s3.is_none() || kind.starts_with(counts::S3) || kind.starts_with(counts::DYNAMODB) {
+        tokio::time::sleep(Duration::from_millis(shape.delay_ms.load(Ordering::Relaxed))).await;
+    }
+    let s3 = s3.filter(|_| kind.starts_with(counts::S3));
+    let target = s3.unwrap_or(&shape.settings.target);
+    let mut forward = shape.client.request(request.method().clone(), format!("{target}{path}"));
     for (name, value) in request.headers() {
-        if name != "host" || shape.rate == 0 {
+        // A registry tells its clients of the host that they have called.
+        if name != "host" || shape.settings.rate == 0 {
             forward = forward.header(name, value);
         }
     }
-    let body = request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes();
-    let response = forward.body(body.clone()).send().await.map_err(std::io::Error::other)?;
+    let (body, mut asked) = (request.into_body(), Bytes::new());
+    forward = if s3.is_some() {
+        // It may be large.
+        forward.body(reqwest::Body::wrap(body))
+    } else {
+        asked = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+        forward.body(asked.clone())
+    };
+    let response = forward.send().await.map_err(std::io::Error::other)?;
     let mut builder = Response::builder().status(response.status());
     for (name, value) in response.headers() {
         if !matches!(name.as_str(), "connection" | "transfer-encoding") {
@@ -91,51 +116,12 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
     }
     if let Some(operation) = kind.strip_prefix(counts::DYNAMODB) {
         let answer = response.bytes().await.map_err(std::io::Error::other)?;
-        let units = units::of(operation, &body, answer.len());
+        let units = units::of(operation, &asked, answer.len());
         shape.counts.lock().unwrap().consumed(units);
         return Ok(builder.body(full(answer)).unwrap());
     }
-    let mut stream = Box::pin(response.bytes_stream());
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
-    tokio::spawn(async move {
-        while let Some(chunk) = std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await {
-            let Ok(mut chunk) = chunk else { return };
-            while !chunk.is_empty() {
-                let part = chunk.split_to(chunk.len().min(CHUNK));
-                shape.counts.lock().unwrap().sent(&kind, part.len());
-                // No rate, no pause.
-                if let Some(takes) = (part.len() as u64 * 1_000_000_000).checked_div(shape.rate) {
-                    let mut free = pace.lock().await;
-                    tokio::time::sleep_until((*free).into()).await;
-                    // A little that was not used may be made up for.
-                    let now = Instant::now();
-                    *free = (*free).max(now.checked_sub(CATCH_UP).unwrap_or(now)) + Duration::from_nanos(takes);
-                }
-                if sender.send(Ok(Frame::data(part))).await.is_err() {
-                    return;
-                }
-            }
-        }
-    });
-    let body = std::future::poll_fn(move |context| receiver.poll_recv(context));
-    Ok(builder.body(StreamBody::new(Frames(Box::pin(body))).boxed_unsync()).unwrap())
-}
-
-/// A channel's receiving end as a stream.
-struct Frames<F>(std::pin::Pin<Box<F>>);
-
-impl<F> futures_core::Stream for Frames<F>
-where
-    F: Future<Output = Option<Result<Frame<Bytes>, std::io::Error>>>,
-{
-    type Item = Result<Frame<Bytes>, std::io::Error>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.as_mut().poll(context)
-    }
+    let sent = move |bytes| shape.counts.lock().unwrap().sent(&kind, bytes);
+    Ok(builder.body(pace.paced(response.bytes_stream(), sent)).unwrap())
 }
 
 fn full(bytes: Bytes) -> Body {

@@ -1,0 +1,56 @@
+"""What the project has set itself, and whether this run shows it."""
+from table import cpu_per_gb, is_sync, markdown, size
+
+# How many of crane's times ours may take, and of the other build's.
+AGAIN_OF_CRANE, FIRST_OF_CRANE, LAYER_OF_PEERS = 1 / 3, 1 / 4, 1 / 7
+FIRST_OF_BEFORE, MANY_FIRST_OF_BEFORE, MANY_AGAIN_OF_BEFORE = 0.75, 0.5, 0.65
+
+
+def table(results):
+    rows = []
+
+    def find(case, step="first", tool="ours"):
+        return next((it for it in results if (it.case, it.step, it.tool) == (case, step, tool)), None)
+
+    def bar(what, limit, value, unit=""):
+        rows.append([what, f"{limit:.3g} {unit}", f"{value:.3g} {unit}", "met" if value <= limit else "**missed**"])
+
+    def beside(what, limit, case, step, tools):
+        """Ours, as a part of the time of the quickest of the others."""
+        ours, others = find(case, step), [it for tool in tools if (it := find(case, step, tool))]
+        if ours and others:
+            best = min(others, key=lambda it: it.seconds)
+            bar(f"{what}, of {best.tool}'s time", limit, ours.seconds / best.seconds, "×")
+
+    crane = ["crane -j 32"]
+    peers = [*crane, "skopeo sync", "skopeo as Quay"]
+    if again := find("small", "again"):
+        typical = again.typical
+        bar("100 unchanged tags, upstream requests", 101, typical.requests(""))
+        bar("the same, manifest GETs", 0, typical.requests("GET manifests"))
+        bar("the same, S3 requests", 0, typical.s3())
+    beside("100 unchanged tags", AGAIN_OF_CRANE, "small", "again", crane)
+    beside("10,000 unchanged tags", MANY_AGAIN_OF_BEFORE, "scale 10,000", "again", ["before"])
+    if first := find("small"):
+        bar("100 small images, S3 writes for each", 12, first.typical.s3("PUT", "POST", "COPY") / 100)
+        bar("100 small images, DynamoDB requests", 120, first.typical.dynamodb())
+    beside("100 small images", FIRST_OF_CRANE, "small", "first", crane)
+    beside("100 small images", FIRST_OF_BEFORE, "small", "first", ["before"])
+    beside("10,000 tags of 100 images", MANY_FIRST_OF_BEFORE, "scale 10,000", "first", ["before"])
+    beside("400 MB at 20 MB/s a connection", LAYER_OF_PEERS, "layer", "first", peers)
+    http, https = find("layer"), find("layer, https")
+    if http:
+        bar("processor time per GB, http", 1.6, cpu_per_gb(http), "s")
+    if http and https:
+        bar("processor time per GB, https, of http's", 1.35, cpu_per_gb(https) / cpu_per_gb(http), "×")
+    syncs = [it for it in results if is_sync(it) and it.tool == "ours"]
+    if syncs:
+        biggest = max(syncs, key=lambda it: it.rss)
+        bar(f"peak memory of a sync ({biggest.case})", 128, biggest.rss, "MiB")
+    for it in results:
+        if it.case.startswith("collection") and it.tool == "ours":
+            bar(f"{it.case} at 15 ms for each S3 request", 900, it.seconds, "s")
+        if it.case.startswith("start"):
+            bar(f"{it.case}, median", 10, it.seconds * 1000, "ms")
+            bar(f"{it.case}, binary", 12, size(it.case.split()[1]), "MB")
+    return markdown(["bar", "limit", "measured", ""], rows)
