@@ -81,10 +81,9 @@ impl<Q: Clone, A> Together<Q, A> {
                     }
                 }
             };
-            match answer {
-                Ok(answer) => return answer,
-                // Whoever was asking did not come to its end.
-                Err(_) => continue,
+            // If there is none, whoever was asking did not come to its end.
+            if let Ok(answer) = answer {
+                return answer;
             }
         }
     }
