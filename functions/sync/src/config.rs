@@ -14,7 +14,14 @@ use moorage_upstream::Limits;
 
 /// The unit of `BLOB_MEMORY_MEGABYTES`.
 const MEGABYTE: u64 = 1024 * 1024;
-/// The longest attempt of one S3 or DynamoDB request: a part of 8 MiB over a very slow network. Longer than that it is
+/// What Lambda says that the function has, in megabytes.
+const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+/// What of that blobs may take where nobody says how much: 11 of 16 parts, so that 512 MB have room for eleven parts of an
+/// upload of 32 MiB, and 128 MB for eleven of 8 MiB. The program itself reaches 35 MiB with ten thousand tags.
+const FOR_BLOBS: (u64, u64) = (11, 16);
+/// The least that blobs need: a part that comes and one that goes, in megabytes.
+const LEAST_FOR_BLOBS: u64 = 16;
+/// The longest attempt of one S3 or DynamoDB request: a part of 32 MiB over a very slow network. Longer than that it is
 /// stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -51,7 +58,7 @@ impl Config {
             table: environment.required("TABLE")?,
             bucket: environment.required("BUCKET")?,
             storage_root: environment.optional("STORAGE_ROOT"),
-            blob_memory: environment.number::<u64>("BLOB_MEMORY_MEGABYTES")?.saturating_mul(MEGABYTE),
+            blob_memory: blob_memory(environment)?,
             scheduler: SchedulerSettings::read(|name| environment.required(name))?,
             tag_retention: environment.seconds("RETENTION_SECONDS")?,
             settings: Settings {
@@ -107,4 +114,13 @@ impl Config {
         };
         Services { engine, organizations, watched_as: self.watched_as }
     }
+}
+
+/// As much memory for blobs as is said, or, where that is nothing, as the function's memory leaves.
+fn blob_memory(environment: &Environment) -> Result<u64, SettingError> {
+    let megabytes = match environment.number("BLOB_MEMORY_MEGABYTES")? {
+        0 => environment.number::<u64>(MEMORY)?.saturating_mul(FOR_BLOBS.0) / FOR_BLOBS.1,
+        megabytes => megabytes.max(LEAST_FOR_BLOBS),
+    };
+    Ok(megabytes.saturating_mul(MEGABYTE))
 }

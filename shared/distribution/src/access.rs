@@ -12,10 +12,11 @@ pub(crate) mod token;
 
 use std::sync::Arc;
 
+use futures_util::future::try_join;
 use http::HeaderMap;
 use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
 use moorage_runtime::StackSecret;
-use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Table};
+use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Standing, Table};
 
 use self::{
     caller::{Caller, Callers, KEPT},
@@ -84,11 +85,19 @@ impl Access {
         Self { table, key, callers, repositories: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
     }
 
-    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold.
-    pub(crate) async fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Session, PullError> {
+    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold. What will be asked of `wanted`, the
+    /// repository that it is about, is read at the same time.
+    pub(crate) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        wanted: Option<&RepositoryName>,
+        now: Timestamp,
+    ) -> Result<Session, PullError> {
         match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
             Credentials::Anonymous => Ok(Session::anonymous()),
             Credentials::Basic(user, password) => {
+                let shown = Callers::shown(&user, &password);
+                self.look_ahead(shown.as_ref(), wanted, now).await?;
                 let (caller, hash) = self.callers.login(&user, password, now).await?.ok_or(PullError::LoginFailed)?;
                 Ok(Session { caller, scopes: None, credential: credential(&hash) })
             }
@@ -96,6 +105,7 @@ impl Access {
                 let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
                 let claims = token::verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
                 let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
+                self.look_ahead(Some(&caller), wanted, now).await?;
                 // A robot that is gone, or got a new token, takes the old one's tokens with it.
                 let known = self.callers.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
                 if known != claims.credential {
@@ -104,6 +114,34 @@ impl Access {
                 Ok(Session { caller, scopes: Some(claims.access), credential: claims.credential })
             }
         }
+    }
+
+    /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it.
+    async fn look_ahead(
+        &self,
+        caller: Option<&Caller>,
+        wanted: Option<&RepositoryName>,
+        now: Timestamp,
+    ) -> Result<(), PullError> {
+        let (Some(caller), Some(wanted)) = (caller, wanted) else { return Ok(()) };
+        if self.repositories.get(wanted, now).is_some() {
+            return Ok(());
+        }
+        match caller {
+            Caller::Robot(robot) if !self.callers.knows(robot, now) => {
+                let Standing { robot: found, repository, role } = self.table.standing(robot, wanted).await?;
+                if let (Some(robot), Some(repository)) = (&found, &repository) {
+                    self.roles.found((repository.id, robot.id, wanted.clone()), role, now);
+                }
+                self.callers.keep(robot, found, now);
+                self.repositories.insert(wanted.clone(), repository, now);
+            }
+            Caller::Token(id) => {
+                try_join(self.callers.look_ahead(*id, now), self.repository(wanted, now)).await?;
+            }
+            Caller::Robot(_) | Caller::Admin | Caller::Anonymous => {}
+        }
+        Ok(())
     }
 
     /// A token for what the session's caller may of `scopes`. Asking for more is no error: clients look at what they

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use self::{page::Query, route::Route};
 use crate::{
-    access::{Session, caller::Caller},
+    access::{Session, caller::Caller, scope::Scope},
     answer::Answer,
     error::PullError,
     registry::Registry,
@@ -50,9 +50,12 @@ async fn respond(registry: &Registry, request: &Request<'_>) -> (Caller, Result<
         Ok(route) => route,
         Err(error) => return (Caller::Anonymous, Err(error)),
     };
-    match registry.access.authenticate(request.headers, now).await {
+    let query = Query::parse(request.query);
+    let asked = if route == Route::Token { Scope::parse_all(query.all("scope")) } else { Vec::new() };
+    let wanted = route.repository().or_else(|| asked.iter().find_map(Scope::repository));
+    match registry.access.authenticate(request.headers, wanted, now).await {
         Ok(session) => {
-            let result = follow(registry, &route, &session, request, now).await;
+            let result = follow(registry, &route, &session, (request, &query), now).await;
             (session.caller, result)
         }
         Err(error) => (Caller::Anonymous, Err(challenged(error, &route))),
@@ -72,24 +75,23 @@ async fn follow(
     registry: &Registry,
     route: &Route,
     session: &Session,
-    request: &Request<'_>,
+    (request, query): (&Request<'_>, &Query),
     now: Timestamp,
 ) -> Result<Answer, PullError> {
-    let query = Query::parse(request.query);
     let Some(repository) = route.repository() else {
         return match route {
-            Route::Token => token::make(registry, session, &query, now).await,
-            Route::Catalog => catalog::list(registry, session, &query, now).await,
+            Route::Token => token::make(registry, session, query, now).await,
+            Route::Catalog => catalog::list(registry, session, query, now).await,
             Route::Push(_) => Err(push(route, session)),
             _ => base(session),
         };
     };
     let owner = registry.access.pull(session, repository, now).await?;
     match route {
-        Route::Tags(_) => tags::list(registry, &owner, &query).await,
+        Route::Tags(_) => tags::list(registry, &owner, query).await,
         Route::Manifest(_, reference) => pull::manifest(registry, &owner, reference, request, now).await,
         Route::Blob(_, digest) => pull::blob(registry, &owner, digest, request, now).await,
-        Route::Referrers(_, subject) => referrers::list(registry, &owner, subject, &query, now).await,
+        Route::Referrers(_, subject) => referrers::list(registry, &owner, subject, query, now).await,
         Route::Base | Route::Token | Route::Catalog | Route::Push(_) => base(session),
     }
 }

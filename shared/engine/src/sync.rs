@@ -30,7 +30,7 @@ use moorage_domain::{
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Claim, Right, StateError, TransitionError, Vacancy, now};
+use moorage_state::{Claim, Crowd, Right, StateError, TransitionError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
@@ -168,11 +168,13 @@ impl Engine {
         };
         // Its own task, so that the claim is renewed whatever the steps do; and it ends with its owner.
         let beating = AbortOnDropHandle::new(tokio::spawn(heartbeat.beat(Arc::clone(claim), stop.clone())));
+        let crowd = Crowd::default();
         let invocation = Invocation {
             engine: self,
             mirror,
             claim,
-            tags: self.table.tags_by(&request.repository, Right::Claim(claim.transaction())),
+            tags: self.table.tags_by(&request.repository, Right::Claim(claim.transaction()), crowd.clone()),
+            crowd,
             progress: &progress,
             budget,
             run: run_id,

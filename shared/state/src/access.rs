@@ -8,4 +8,5 @@ pub(crate) mod robot;
 pub(crate) mod robot_end;
 pub(crate) mod robot_use;
 pub(crate) mod secret;
+pub(crate) mod standing;
 pub(crate) mod team_role;

@@ -10,7 +10,7 @@ use crate::{
     MemoryPermit, Storage, StorageError,
     error::{broken_off, failed},
     key::StorageKey,
-    part::part_size,
+    part::PIECE,
 };
 
 /// What to do with an object of the same key.
@@ -61,7 +61,7 @@ impl Storage {
 
     /// Whether a blob of `size` bytes is stored as an [`Upload`](crate::Upload).
     pub fn is_large(size: u64) -> bool {
-        size > part_size(size)
+        size > PIECE
     }
 
     /// Whether the bucket's bytes of a blob have its digest: reads all of them, a few at a time.

@@ -3,6 +3,7 @@
 mod blob;
 mod error;
 mod fenced;
+mod gathered;
 mod held;
 mod kept;
 mod key;
@@ -27,6 +28,7 @@ pub use key::{StorageKey, StorageRoot};
 pub use list::TagPage;
 pub use manifest::Stored;
 pub use memory_permit::MemoryPermit;
+pub use part::{PIECE, Piece};
 pub use presign::Method;
 pub use storage::{Storage, s3_config};
 pub use tag::{Expected, Published, TagTarget};

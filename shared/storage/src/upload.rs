@@ -4,14 +4,19 @@ use std::{collections::VecDeque, sync::Arc};
 
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
-    primitives::ByteStream,
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Part},
 };
 use bytes::Bytes;
 use moorage_domain::{Checkpoint, Digest, Hasher, Owner, Proven, digest::HashState};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{MemoryPermit, Present, Storage, StorageError, error::failed, key::StorageKey, part::part_size};
+use crate::{
+    MemoryPermit, Piece, Present, Storage, StorageError,
+    error::failed,
+    gathered::Gathered,
+    key::StorageKey,
+    part::{is_possible, part_size, pieces},
+};
 
 /// A blob of which the bucket has the first parts. The object exists only after [`Upload::verify`] and
 /// [`Upload::complete`].
@@ -25,6 +30,10 @@ pub struct Upload {
     /// Of everything that was pushed.
     hasher: Hasher,
     pushed: u64,
+    /// Of the part that is not whole yet.
+    gathered: Gathered,
+    /// The hash of everything before that part.
+    before: HashState,
     /// Parts on their way, in their order.
     flying: VecDeque<Flying>,
     /// Parts that arrived, without a gap.
@@ -50,7 +59,8 @@ impl Storage {
         let upload_id = created.upload_id.ok_or_else(|| StorageError::Unavailable("no upload id".into()))?;
         let hasher = Hasher::new(digest.algorithm());
         let hash_state = hasher.state();
-        let checkpoint = Checkpoint { upload_id, part_size: part_size(size), offset: 0, hash_state, parts: no_parts() };
+        let part_size = part_size(size, self.budget);
+        let checkpoint = Checkpoint { upload_id, part_size, offset: 0, hash_state, parts: no_parts() };
         Ok(self.upload(digest, size, checkpoint, hasher, Vec::new()))
     }
 
@@ -63,7 +73,7 @@ impl Storage {
         checkpoint: Checkpoint,
     ) -> Result<Option<Upload>, StorageError> {
         let Some(hasher) = Hasher::resume(digest.algorithm(), &checkpoint.hash_state) else { return Ok(None) };
-        if checkpoint.part_size != part_size(size) || checkpoint.offset > size {
+        if !is_possible(checkpoint.part_size, size, self.budget) || checkpoint.offset > size {
             return Ok(None);
         }
         let Some(listed) = self.list_parts(digest, &checkpoint.upload_id).await? else { return Ok(None) };
@@ -116,8 +126,10 @@ impl Storage {
             size,
             id: checkpoint.upload_id.clone(),
             part_size: checkpoint.part_size,
+            before: hasher.state(),
             hasher,
             pushed: checkpoint.offset,
+            gathered: Gathered::default(),
             flying: VecDeque::new(),
             landed,
             checkpoint,
@@ -147,16 +159,17 @@ impl Storage {
         key: String,
         upload_id: String,
         number: i32,
-        bytes: Bytes,
-        permit: Option<MemoryPermit>,
+        part: Gathered,
     ) -> Result<CompletedPart, StorageError> {
+        let (checksum, length) = (part.checksum(), i64::try_from(part.length()).unwrap_or(i64::MAX));
         let request = self.client.upload_part().bucket(&*self.bucket).key(key).upload_id(upload_id);
-        let request = request.part_number(number).checksum_algorithm(ChecksumAlgorithm::Crc32);
-        let request = request.body(ByteStream::from(bytes)).customize().disable_payload_signing();
-        let uploaded = request.send().await.map_err(failed)?;
+        // The checksum is made of the bytes as they come: they are not gone through once more for it, nor for a signature.
+        let request = request.part_number(number).checksum_crc32(&checksum).content_length(length);
+        let (body, permit) = part.into_body();
+        let uploaded = request.body(body).customize().disable_payload_signing().send().await.map_err(failed)?;
         drop(permit);
         let part = CompletedPart::builder().part_number(number).set_e_tag(uploaded.e_tag);
-        Ok(part.set_checksum_crc32(uploaded.checksum_crc32).build())
+        Ok(part.checksum_crc32(checksum).build())
     }
 }
 
@@ -171,39 +184,56 @@ impl Upload {
         self.pushed
     }
 
-    /// The ranges that are still to be pushed, in their order.
-    pub fn missing(&self) -> impl Iterator<Item = std::ops::Range<u64>> + use<> {
-        let (size, length) = (self.size, self.part_size);
-        let mut next = self.pushed;
-        std::iter::from_fn(move || {
-            let range = next..size.min(next + length);
-            next = range.end;
-            (!range.is_empty()).then_some(range)
-        })
+    /// What is still to be pushed, in its order, by pieces of `most` bytes at most.
+    pub fn missing(&self, most: u64) -> impl Iterator<Item = Piece> + use<> {
+        pieces(self.size, self.part_size, self.pushed, most)
     }
 
-    /// Hashes the next part and sends it on its way. `permit` is given back when S3 has it.
+    /// The length of all parts but the last, in bytes.
+    pub fn part_size(&self) -> u64 {
+        self.part_size
+    }
+
+    /// Hashes the next piece; when it makes a part whole, that is sent on its way. `permit` is for the part that it begins,
+    /// and is given back when S3 has that.
     ///
-    /// Without a permit of its own the part counts to the caller's, which is for two parts: then one at a time is on its
+    /// A part without a permit of its own counts to the caller's, which is for two parts: then one at a time is on its
     /// way.
     pub async fn push(&mut self, bytes: Bytes, permit: Option<MemoryPermit>) -> Result<(), StorageError> {
-        let expected = self.part_size.min(self.size - self.pushed);
-        if bytes.len() as u64 != expected {
-            let (digest, actual) = (self.digest.clone(), self.pushed + bytes.len() as u64);
-            return Err(StorageError::LengthMismatch { digest, expected: self.size, actual });
+        let begun = self.pushed - self.gathered.length();
+        let end = self.size.min(begun.saturating_add(self.part_size));
+        let pushed = self.pushed.saturating_add(bytes.len() as u64);
+        if bytes.is_empty() || pushed > end {
+            return Err(StorageError::LengthMismatch { digest: self.digest.clone(), expected: end, actual: pushed });
         }
         self.hasher.update(&bytes);
-        self.pushed += expected;
+        self.gathered.add(bytes, permit);
+        self.pushed = pushed;
+        if pushed < end {
+            return Ok(());
+        }
         let number = self.landed.len() + self.flying.len() + 1;
         let number = i32::try_from(number).map_err(|_| StorageError::TooLarge { size: self.size })?;
         let key = self.storage.key(StorageKey::Blob(&self.digest));
-        while permit.is_none() && !self.flying.is_empty() {
+        while !self.gathered.is_permitted() && !self.flying.is_empty() {
             self.land().await?;
         }
-        let part = self.storage.clone().upload_part(key, self.id.clone(), number, bytes, permit);
-        let (end, hash_state) = (self.pushed, self.hasher.state());
+        let part = self.storage.clone().upload_part(key, self.id.clone(), number, std::mem::take(&mut self.gathered));
+        let hash_state = self.hasher.state();
+        self.before.clone_from(&hash_state);
         self.flying.push_back(Flying { part: AbortOnDropHandle::new(tokio::spawn(part)), end, hash_state });
         self.land_ready().await
+    }
+
+    /// Gives up the pieces of a part that is not whole, with their memory. Returns how many bytes these were.
+    pub fn drop_piece(&mut self) -> u64 {
+        let dropped = std::mem::take(&mut self.gathered).length();
+        if dropped > 0
+            && let Some(hasher) = Hasher::resume(self.digest.algorithm(), &self.before)
+        {
+            (self.hasher, self.pushed) = (hasher, self.pushed - dropped);
+        }
+        dropped
     }
 
     /// Moves the checkpoint behind what has arrived by now, without waiting for more.

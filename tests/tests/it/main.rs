@@ -35,6 +35,7 @@ mod referrers;
 mod registries;
 mod reports;
 mod repositories;
+mod requests;
 mod resume;
 mod robots;
 mod schedule;

@@ -63,7 +63,7 @@ struct Known {
 
 /// What is kept of a robot.
 #[derive(Clone)]
-struct KnownRobot {
+pub(crate) struct KnownRobot {
     hash: String,
     identity: RobotIdentity,
 }
@@ -80,6 +80,14 @@ pub(crate) struct Callers {
 impl Callers {
     pub(crate) fn new(table: Table, admin: StackSecret) -> Self {
         Self { table, admin, robots: Cache::new(CAPACITY, KEPT), tokens: Cache::new(CAPACITY, KEPT) }
+    }
+
+    /// Who somebody claims to be by a user name and a password; nobody yet says that it is so.
+    pub(crate) fn shown(user: &str, password: &SecretString) -> Option<Caller> {
+        match user {
+            TOKEN_USER => ApiToken::id_of(password.expose_secret()).map(Caller::Token),
+            robot => robot.parse().ok().map(Caller::Robot),
+        }
     }
 
     /// Whose user name and password these are, and the password's hash.
@@ -132,12 +140,19 @@ impl Callers {
             return Ok(known);
         }
         let robot = self.table.robot(name).await?;
-        let known = robot.map(|robot| {
-            let Robot { token_hash, name, id, organization_id, teams, .. } = robot;
-            KnownRobot { hash: token_hash, identity: RobotIdentity { name, id, organization_id, teams } }
-        });
+        Ok(self.keep(name, robot, now))
+    }
+
+    /// Whether nobody has to ask for a robot.
+    pub(crate) fn knows(&self, robot: &RobotName, now: Timestamp) -> bool {
+        self.robots.get(robot, now).is_some()
+    }
+
+    /// Keeps what was read of a robot.
+    pub(crate) fn keep(&self, name: &RobotName, robot: Option<Robot>, now: Timestamp) -> Option<KnownRobot> {
+        let known = robot.map(|robot| KnownRobot { hash: robot.token_hash.clone(), identity: robot.into() });
         self.robots.insert(name.clone(), known.clone(), now);
-        Ok(known)
+        known
     }
 
     /// Whether a token of the API is good for a repository. Each role includes to pull. One that was kept for a moment is
@@ -157,6 +172,11 @@ impl Callers {
         // One that ended a moment ago is not without a limit.
         let gone = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
         self.known(id, now).await?.map(|known| known.namespace).ok_or_else(gone)
+    }
+
+    /// Has a token of the API kept that may be asked for soon.
+    pub(crate) async fn look_ahead(&self, id: Uuid, now: Timestamp) -> Result<(), PullError> {
+        self.known(id, now).await.map(drop)
     }
 
     async fn known(&self, id: Uuid, now: Timestamp) -> Result<Option<Known>, PullError> {

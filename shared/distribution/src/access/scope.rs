@@ -39,6 +39,14 @@ impl Scope {
         scopes
     }
 
+    /// The repository that it is for.
+    pub(crate) fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Pull(repository) => Some(repository),
+            Self::Catalog => None,
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (resource, rest) = text.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;

@@ -12,7 +12,7 @@ use moorage_domain::{
     plan::{HeldTag, Missing},
     run::RunId,
 };
-use moorage_state::{Claim, Login, Mirror, SkippedTag, Tags};
+use moorage_state::{Claim, Crowd, Login, Mirror, SkippedTag, Tags};
 use moorage_upstream::{Meter, Said};
 
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) claim: &'a Arc<Claim>,
     /// What is written of tags by the claim.
     pub(crate) tags: Tags,
+    /// The tags that are being copied: what they ask of the table is asked together.
+    pub(crate) crowd: Crowd,
     pub(crate) progress: &'a Arc<Progress>,
     pub(crate) budget: Budget,
     /// The run.

@@ -66,10 +66,9 @@ impl Invocation<'_> {
         let mut selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
-        let (storage, table, trust) = (engine.storage.clone(), engine.table.clone(), engine.settings.trust);
         // A run that was killed, or failed, has left what came: that is not fetched again.
-        let is_empty = held.is_empty() && !storage.has_anything(&config.repository).await?;
-        let possession = Possession::new(storage, table, Arc::clone(&self.owner), trust, is_empty);
+        let is_empty = held.is_empty() && !engine.storage.has_anything(&config.repository).await?;
+        let possession = Possession::new(engine, Arc::clone(&self.owner), is_empty, self.crowd.clone());
         let possession = self.possession.get_or_init(|| Arc::new(possession));
         let blobs = Blobs {
             registry: registry.clone(),
@@ -83,7 +82,7 @@ impl Invocation<'_> {
             budget: self.budget,
             flow: Flow::new(),
             possession: Arc::clone(possession),
-            guardian: Guardian::new(engine.table.clone()),
+            guardian: Guardian::new(engine.table.clone(), self.crowd.clone()),
             verifies: self.verifies,
             allowance: Allowance::new(engine, &config.repository, &held).await?,
         };

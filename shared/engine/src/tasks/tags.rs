@@ -8,7 +8,7 @@ use std::{
 use moorage_domain::{
     Digest, Owner, RepositoryName, TagName, lock::LockKind, mirror::RepositoryState, plan::HeldTag, task::TaskAnswer,
 };
-use moorage_state::{Right, StateError, Tags};
+use moorage_state::{Crowd, Recorded, Right, StateError, Tags};
 use rand::Rng as _;
 
 use crate::{
@@ -67,7 +67,8 @@ impl Engine {
                 _ => Err(WorkError::ClaimLost),
             };
             let link = publish(&self.storage, &manifest, tag, Believed::of(before.as_ref()), may_go_on).await?;
-            tags.put(tag, HeldTag { reversion, link: Some(link), ..held }, None).await?;
+            let held = HeldTag { reversion, link: Some(link), ..held };
+            tags.put(tag, Recorded { held, is_first: false, log: None }).await?;
             self.measure(repository).await?;
             Ok(TaskAnswer::Done)
         })
@@ -108,7 +109,7 @@ impl Engine {
                 Err(error) => return Err(error.into()),
             }
         };
-        let tags = self.table.tags_by(repository, Right::Lock(lock));
+        let tags = self.table.tags_by(repository, Right::Lock(lock), Crowd::default());
         let Ok(changed) = tokio::time::timeout(LOCK / 2, change(tags)).await else {
             // What is on its way may still arrive: the lock ends by itself, long after that.
             return Ok(TaskAnswer::Unfinished);

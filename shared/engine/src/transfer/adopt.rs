@@ -14,6 +14,7 @@ use moorage_domain::{
     plan::HeldTag,
     run::{Compared, Outcome},
 };
+use moorage_state::Recorded;
 use moorage_storage::StorageError;
 
 use crate::{
@@ -92,7 +93,7 @@ impl Invocation<'_> {
         match found {
             Ok(Some(found)) => {
                 self.claim.check()?;
-                self.tags.put(tag, found.clone(), None).await?;
+                self.tags.put(tag, Recorded { held: found.clone(), is_first: false, log: None }).await?;
                 return Ok(Some(found));
             }
             Ok(None) => {}

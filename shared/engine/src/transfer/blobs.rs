@@ -25,7 +25,7 @@ use crate::{
 
 /// Blobs that are copied at once. Together with the storage's memory budget this bounds a run; the registry's own
 /// limit on requests is lower where it must be.
-const BLOBS_IN_FLIGHT: usize = 16;
+const BLOBS_IN_FLIGHT: usize = 32;
 /// The most bytes that are kept of content which was fetched to decide something. What does not fit is fetched again.
 const MAX_KNOWN: usize = 16 * 1024 * 1024;
 /// Blobs of which it is remembered that they are copied, about 5 MB. One that was forgotten is found by its link.

@@ -27,7 +27,7 @@ use crate::{
 /// that are verified ask S3 for eight things, one after the other, and with 15 ms for each 32 of them are 260 in a second.
 const TAGS_IN_FLIGHT: usize = 32;
 /// Tags that are copied at once.
-const COPIES_IN_FLIGHT: usize = 8;
+const COPIES_IN_FLIGHT: usize = 24;
 /// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
 /// registries allow twenty in a minute.
 const FIRST: usize = 4;
@@ -191,12 +191,13 @@ impl Invocation<'_> {
             copier.possession().expect(digest);
         }
         let place = copying.take().await;
+        let member = self.crowd.join();
         let result = if self.may_begin(pass, true) {
             deal(registry, copier, tag, wanted).await
         } else {
             Err(WorkError::Suspended)
         };
-        drop(place);
+        drop((place, member));
         if let Some(digest) = &expected {
             copier.possession().forget(digest);
         }

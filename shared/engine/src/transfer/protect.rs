@@ -1,18 +1,14 @@
 //! The sync's side of the garbage protocol (`moorage_domain::condemned`): what is linked is made safe from collectors
 //! before anybody looks whether the bucket has it.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use moorage_domain::{
     Digest, FailureReason,
     condemned::{Rescue, rescue},
     failure::Failure,
 };
-use moorage_state::{Table, now};
-use tokio::sync::oneshot;
+use moorage_state::{Crowd, Table, Together, now};
 
 use crate::error::WorkError;
 
@@ -25,52 +21,27 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// Sentences that are read together: as many as one request reads.
 const BATCH: usize = 100;
 
-/// Some content, and who waits for it to be safe.
-type Queued = (Digest, oneshot::Sender<Result<(), WorkError>>);
-
 /// Protects content, as much of it at once as is wanted while a request is under way.
 #[derive(Debug)]
 pub(crate) struct Guardian {
     table: Table,
-    queue: Mutex<Vec<Queued>>,
-    /// Of whoever is asking.
-    asking: tokio::sync::Mutex<()>,
+    wanted: Together<Digest, Result<(), WorkError>>,
 }
 
 impl Guardian {
-    pub(crate) fn new(table: Table) -> Self {
-        Self { table, queue: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    pub(crate) fn new(table: Table, crowd: Crowd) -> Self {
+        Self { table, wanted: Together::new(crowd) }
     }
 
     /// Lifts the sentence of content whose link is written, if it has one.
     pub(crate) async fn protect(&self, digest: &Digest) -> Result<(), WorkError> {
-        loop {
-            let (answer, mut answered) = oneshot::channel();
-            self.queue.lock().unwrap_or_else(PoisonError::into_inner).push((digest.clone(), answer));
-            // Whoever gets the lock asks for all who wait by then.
-            let asking = self.asking.lock().await;
-            if let Ok(result) = answered.try_recv() {
-                return result;
-            }
-            let batch: Vec<Queued> = {
-                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = queue.len().min(BATCH);
-                queue.drain(..count).collect()
-            };
-            let mut digests: Vec<&Digest> = batch.iter().map(|(digest, _)| digest).collect();
+        let protect_all = async |batch: Vec<Digest>| {
+            let mut digests: Vec<&Digest> = batch.iter().collect();
             digests.sort_unstable();
             digests.dedup();
-            let result = protect(&self.table, &digests).await;
-            for (_, answer) in batch {
-                // Who does not wait any more needs no answer.
-                let _ = answer.send(result.clone());
-            }
-            drop(asking);
-            // With more waiting than one batch holds, this one may not have asked for itself.
-            if let Ok(result) = answered.try_recv() {
-                return result;
-            }
-        }
+            vec![protect(&self.table, &digests).await; batch.len()]
+        };
+        self.wanted.ask(digest.clone(), |open| open.len().min(BATCH), protect_all).await
     }
 }
 

@@ -6,7 +6,7 @@ use moorage_domain::{
     plan::{HeldTag, MAX_MANIFESTS},
     run::Outcome,
 };
-use moorage_state::{SkippedTag, now};
+use moorage_state::{Recorded, SkippedTag, now};
 use moorage_storage::Verified;
 
 use crate::{
@@ -45,9 +45,11 @@ impl Copier {
         claim.check()?;
         // From here on the tag may point to it, even if nothing is heard of that: its content stays.
         possession.needed(contents.sizes.keys()).await?;
+        let is_first = matches!(believed, Believed::Nothing);
         let link = publish(storage, &tree.proven, tag, believed, async || Ok(claim.renew().await?)).await?;
         let held = self.held(&tree, &contents, source, link);
-        tags.put(tag, held.clone(), Some(report::copied(&self.config, tag, digest))).await?;
+        let log = Some(report::copied(&self.config, tag, digest));
+        tags.put(tag, Recorded { held: held.clone(), is_first, log }).await?;
         self.copied(tag, held);
         Ok(Outcome::Copied)
     }

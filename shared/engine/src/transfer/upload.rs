@@ -1,12 +1,12 @@
 //! One large blob: fetched in parallel parts, hashed in order, uploaded in parallel; left and taken up at any part.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Digest, failure::Failure, manifest::Descriptor};
 use moorage_state::{PendingUpload, now};
-use moorage_storage::{MemoryPermit, Present, Upload};
+use moorage_storage::{MemoryPermit, PIECE, Piece, Present, Upload};
 use moorage_upstream::BlobReader;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -15,14 +15,14 @@ use crate::{
     transfer::{blobs::Blobs, possession::Proof},
 };
 
-/// The most parts of one blob that are fetched at once: a registry that limits each connection gives a dozen times as
+/// The most pieces of one blob that are fetched at once: a registry that limits each connection gives a dozen times as
 /// much.
-const PARTS_IN_FLIGHT: usize = 12;
+const PIECES_IN_FLIGHT: usize = 12;
 /// How often the table learns how far an upload is. A killed sync fetches again at most what came since.
 const RECORD_EVERY: Duration = Duration::from_secs(1);
 
-/// A part, and its memory permit, if it has one of its own.
-type Piece = (Bytes, Option<MemoryPermit>);
+/// A piece, and the memory permit of the part that it begins, if that has one of its own.
+type Arrived = (Bytes, Option<MemoryPermit>);
 
 /// An upload that is gone on with.
 struct Taken {
@@ -129,36 +129,46 @@ impl Blobs {
         Ok(upload)
     }
 
-    /// Pushes what is missing, until that is done or it is time to hand over: by parts, as long as the registry sends
-    /// them and they were not wrong before.
+    /// Pushes what is missing, until that is done or it is time to hand over: by pieces, as long as the registry sends
+    /// parts and they were not wrong before.
     async fn fill(&self, blob: &Descriptor, upload: &mut Upload, again: bool) -> Result<(), WorkError> {
-        let mut missing = upload.missing();
+        let mut missing = upload.missing(PIECE);
         let Some(first) = missing.next() else { return Ok(()) };
-        // The permit comes before the request: whoever waits for it must not keep the registry's connections from others.
-        let length = first.end - first.start;
         if !again {
-            let permit = self.storage.memory_permit(length).await?;
-            if let Some(reader) = self.registry.blob_part(&blob.digest, blob.size, first).await? {
-                let parts = self.parts(blob, (reader, permit), missing);
-                if self.push_all(blob, upload, parts, again).await? {
+            // The permit comes before the request: whoever waits for it must not keep the registry's connections from
+            // others.
+            let permit = self.permit(&first).await?;
+            if let Some(reader) = self.registry.blob_part(&blob.digest, blob.size, first.range).await? {
+                let pieces = self.pieces(blob, (reader, permit), missing);
+                if self.push_all(blob, upload, pieces, again).await? {
                     return Ok(());
                 }
             }
+            self.progress.lost(upload.drop_piece());
         }
         // For the part that is read and for one on its way, as long as the connection is open.
-        let _permit = self.storage.memory_permit(2 * length).await?;
-        let mut missing = upload.missing().peekable();
+        let part_size = upload.part_size().min(blob.size);
+        let _permit = self.storage.memory_permit(part_size.saturating_mul(2)).await?;
+        let mut missing = upload.missing(part_size).peekable();
         let Some(first) = missing.peek() else { return Ok(()) };
-        let reader = self.registry.whole_blob(&blob.digest, blob.size, first.start).await?;
+        let reader = self.registry.whole_blob(&blob.digest, blob.size, first.range.start).await?;
         if !again {
             self.registry.sends_no_parts();
         }
         let pieces = stream::try_unfold((reader, missing), |(mut reader, mut missing)| async move {
-            let Some(range) = missing.next() else { return Ok(None) };
+            let Some(Piece { range, .. }) = missing.next() else { return Ok(None) };
             let bytes = reader.take(range.end - range.start).await?;
             Ok::<_, WorkError>(Some((Some((bytes, None)), (reader, missing))))
         });
         Box::pin(self.push_all(blob, upload, pieces, again)).await.map(drop)
+    }
+
+    /// The permit for the part that a piece begins; nothing if it does not begin one.
+    async fn permit(&self, piece: &Piece) -> Result<Option<MemoryPermit>, WorkError> {
+        Ok(match piece.begins {
+            Some(length) => Some(self.storage.memory_permit(length).await?),
+            None => None,
+        })
     }
 
     /// Pushes pieces until there are no more. Tells whether these were all; not if there is one that does not come as a
@@ -167,7 +177,7 @@ impl Blobs {
         &self,
         blob: &Descriptor,
         upload: &mut Upload,
-        pieces: impl Stream<Item = Result<Option<Piece>, WorkError>>,
+        pieces: impl Stream<Item = Result<Option<Arrived>, WorkError>>,
         again: bool,
     ) -> Result<bool, WorkError> {
         let (mut pieces, mut ticks) = (std::pin::pin!(pieces), tokio::time::interval(RECORD_EVERY));
@@ -193,20 +203,20 @@ impl Blobs {
         }
     }
 
-    /// The parts of a blob in their order, of which some are fetched at once. Permits are taken in that order, too, and
-    /// before the request, so whoever waits for one waits for parts that can arrive.
-    fn parts<'a>(
+    /// The pieces of a blob in their order, of which some are fetched at once. The permits of their parts are taken in that
+    /// order, too, and before the request, so whoever waits for one waits for parts that can become whole.
+    fn pieces<'a>(
         &'a self,
         blob: &'a Descriptor,
-        (reader, permit): (BlobReader, MemoryPermit),
-        rest: impl Iterator<Item = Range<u64>> + Send + 'a,
-    ) -> impl Stream<Item = Result<Option<Piece>, WorkError>> + Send + 'a {
+        (reader, permit): (BlobReader, Option<MemoryPermit>),
+        rest: impl Iterator<Item = Piece> + Send + 'a,
+    ) -> impl Stream<Item = Result<Option<Arrived>, WorkError>> + Send + 'a {
         let first = AbortOnDropHandle::new(tokio::spawn(reader.part()));
-        let rest = stream::iter(rest).then(async move |range| {
-            let permit = self.storage.memory_permit(range.end - range.start).await?;
+        let rest = stream::iter(rest).then(async move |piece| {
+            let permit = self.permit(&piece).await?;
             let (registry, digest, size) = (self.registry.clone(), blob.digest.clone(), blob.size);
             let fetch = async move {
-                match registry.blob_part(&digest, size, range).await? {
+                match registry.blob_part(&digest, size, piece.range).await? {
                     Some(reader) => reader.part().await,
                     None => Ok(None),
                 }
@@ -218,9 +228,9 @@ impl Blobs {
             let (fetch, permit) = started?;
             // Only a fault of ours ends it so; what that says may be anything.
             let bytes = fetch.await.map_err(|_| WorkError::Failed(Failure::fault()))??;
-            Ok(bytes.map(|bytes| (bytes, Some(permit))))
+            Ok(bytes.map(|bytes| (bytes, permit)))
         });
-        arrived.buffered(PARTS_IN_FLIGHT)
+        arrived.buffered(PIECES_IN_FLIGHT)
     }
 
     /// Records how far the upload came that is left here, and takes back from the counts what did not arrive.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    access::permission::Role,
+    access::{permission::Role, robot::Robot},
     key::{Key, namespace_pk, prefix, repository_pk, team_grants_prefix},
     organizations::generation::within,
     repositories::repository::{self, Repository},
@@ -31,7 +31,7 @@ pub(crate) struct TeamGrant {
 
 /// A role as some item has it: a robot's on a repository, a team's on a repository, or a team's in its organization.
 #[derive(Debug, Deserialize)]
-struct Found {
+pub(crate) struct Found {
     sk: String,
     role: Word,
     /// Which of the robots that bore the name has it, if it is a robot's.
@@ -157,9 +157,16 @@ pub struct RobotIdentity {
     pub teams: BTreeSet<TeamName>,
 }
 
+impl From<Robot> for RobotIdentity {
+    fn from(robot: Robot) -> Self {
+        let Robot { name, id, organization_id, teams, .. } = robot;
+        Self { name, id, organization_id, teams }
+    }
+}
+
 /// The greatest role among those found. A team's role without the team is void, and so is the role of another robot that
 /// bore the name.
-fn greatest(found: &[Found], robot: Generation) -> Option<Role> {
+pub(crate) fn greatest(found: &[Found], robot: Generation) -> Option<Role> {
     let of = |prefix: &'static str| found.iter().filter_map(move |it| Some((it.sk.strip_prefix(prefix)?, it)));
     let is_team = |name: &str| of(prefix::TEAM).any(|(team, _)| team == name);
     let own = of(prefix::PERMISSION).filter(|(_, it)| it.robot_id == robot).filter_map(|(_, it)| it.role.role());

@@ -16,9 +16,9 @@ pub const ADMIN: &str = "admin";
 
 /// An organization's item, as far as its generation goes.
 #[derive(Deserialize)]
-struct Present {
+pub(crate) struct Present {
     #[serde(default)]
-    id: Generation,
+    pub(crate) id: Generation,
 }
 
 impl Table {

@@ -35,7 +35,7 @@ pub enum Right {
 /// What is written of a tag.
 #[derive(Debug, Clone)]
 pub(crate) enum Write {
-    Put(Box<HeldTag>, Option<Told>),
+    Put { held: Box<HeldTag>, is_first: bool, told: Option<Told> },
     Delete(Option<Told>),
     Seen(Option<Timestamp>, Option<Missing>),
     Skip(Box<SkippedTag>),
@@ -46,14 +46,14 @@ impl Write {
     /// How many digests it lists, at least one.
     pub(crate) fn digests(&self) -> usize {
         match self {
-            Self::Put(held, _) => 1 + held.manifests.len() + held.nested.len() + held.left_out.len(),
+            Self::Put { held, .. } => 1 + held.manifests.len() + held.nested.len() + held.left_out.len(),
             _ => 1,
         }
     }
 
     /// Whether it depends on what the tag is.
     fn reads(&self) -> bool {
-        matches!(self, Self::Put(..) | Self::Delete(_) | Self::Seen(..))
+        matches!(self, Self::Put { is_first: false, .. } | Self::Delete(_) | Self::Seen(..))
     }
 }
 
@@ -72,7 +72,7 @@ impl Table {
         for (tag, write) in writes {
             let before = before.get(*tag);
             match write {
-                Write::Put(held, told) => {
+                Write::Put { held, told, .. } => {
                     if let Some(before) = before.filter(|before| before.digest != held.digest) {
                         self.end_tag(&mut transaction, repository, tag, before, held.first_seen)?;
                     }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use moorage_domain::{
@@ -11,7 +11,6 @@ use moorage_domain::{
     plan::{HeldTag, Missing},
     usage_log::LogEntry,
 };
-use tokio::sync::oneshot;
 
 use crate::{
     StateError, Table,
@@ -20,6 +19,7 @@ use crate::{
         skipped::SkippedTag,
         tag_write::{Right, Write},
     },
+    together::{Crowd, Together},
     usage_log::Told,
 };
 
@@ -36,17 +36,18 @@ pub struct Tags {
     table: Table,
     repository: RepositoryName,
     right: Right,
-    open: Arc<Mutex<Vec<Open>>>,
-    /// Of whoever is writing.
-    writing: Arc<tokio::sync::Mutex<()>>,
+    writes: Arc<Together<(TagName, Write), Written>>,
 }
 
-/// A write that waits, and who waits for it.
+/// What is recorded of a tag that points to something.
 #[derive(Debug)]
-struct Open {
-    tag: TagName,
-    write: Write,
-    waits: oneshot::Sender<Written>,
+pub struct Recorded {
+    /// What it points to.
+    pub held: HeldTag,
+    /// Whether the table is known to have nothing of it: then nothing of its past has to be read.
+    pub is_first: bool,
+    /// What the usage log tells of it.
+    pub log: Option<LogEntry>,
 }
 
 /// The result of a transaction, for each of its writes.
@@ -58,23 +59,18 @@ enum Written {
 }
 
 impl Table {
-    /// The tags of a repository, for whoever has this right.
-    pub fn tags_by(&self, repository: &RepositoryName, right: Right) -> Tags {
-        Tags {
-            table: self.clone(),
-            repository: repository.clone(),
-            right,
-            open: Arc::default(),
-            writing: Arc::default(),
-        }
+    /// The tags of a repository, for whoever has this right. Those who write are of a `crowd`.
+    pub fn tags_by(&self, repository: &RepositoryName, right: Right, crowd: Crowd) -> Tags {
+        let writes = Arc::new(Together::new(crowd));
+        Tags { table: self.clone(), repository: repository.clone(), right, writes }
     }
 }
 
 impl Tags {
-    /// Records what a tag points to, after the bucket says so, and what it pointed to before; with what the usage log
-    /// tells of it.
-    pub async fn put(&self, tag: &TagName, held: HeldTag, log: Option<LogEntry>) -> Result<(), TransitionError> {
-        self.write(tag, Write::Put(Box::new(held), log.map(Told::new))).await
+    /// Records what a tag points to, after the bucket says so, and what it pointed to before.
+    pub async fn put(&self, tag: &TagName, recorded: Recorded) -> Result<(), TransitionError> {
+        let Recorded { held, is_first, log } = recorded;
+        self.write(tag, Write::Put { held: Box::new(held), is_first, told: log.map(Told::new) }).await
     }
 
     /// Forgets a tag, after the bucket has, but for its past; with what the usage log tells of it.
@@ -103,81 +99,48 @@ impl Tags {
         self.write(tag, Write::Unskip).await
     }
 
-    /// Has something written: whoever gets the lock writes for others that wait, too.
+    /// Has something written, with what others have to be written.
     async fn write(&self, tag: &TagName, write: Write) -> Result<(), TransitionError> {
-        loop {
-            let (waits, mut written) = oneshot::channel();
-            self.open().push(Open { tag: tag.clone(), write: write.clone(), waits });
-            let answer = loop {
-                tokio::select! {
-                    biased;
-                    answer = &mut written => break answer,
-                    writing = self.writing.lock() => {
-                        self.write_some().await;
-                        drop(writing);
-                    }
-                }
+        let write_all = async |open: Vec<(TagName, Write)>| {
+            let writes: BTreeMap<_, _> = open.iter().map(|(tag, write)| (tag, write)).collect();
+            let written = match self.table.write_tags(&self.repository, self.right, &writes).await {
+                Ok(()) => Written::Done,
+                Err(TransitionError::State(error)) => Written::Failed(error),
+                Err(_) => Written::Lost,
             };
-            return match answer {
-                Ok(Written::Done) => Ok(()),
-                Ok(Written::Lost) => Err(TransitionError::ClaimLost),
-                Ok(Written::Failed(error)) => Err(error.into()),
-                // Whoever was writing did not come to its end.
-                Err(_) => continue,
-            };
-        }
-    }
-
-    /// Writes those that have waited the longest, as many as go together.
-    async fn write_some(&self) {
-        let batch = take(&mut self.open());
-        let writes: BTreeMap<_, _> = batch.iter().map(|open| (&open.tag, &open.write)).collect();
-        if writes.is_empty() {
-            return;
-        }
-        let written = match self.table.write_tags(&self.repository, self.right, &writes).await {
-            Ok(()) => Written::Done,
-            Err(TransitionError::State(error)) => Written::Failed(error),
-            Err(_) => Written::Lost,
+            vec![written; open.len()]
         };
-        for open in batch {
-            // Nobody has to wait any more.
-            let _gone = open.waits.send(written.clone());
+        match self.writes.ask((tag.clone(), write), together, write_all).await {
+            Written::Done => Ok(()),
+            Written::Lost => Err(TransitionError::ClaimLost),
+            Written::Failed(error) => Err(error.into()),
         }
-    }
-
-    fn open(&self) -> MutexGuard<'_, Vec<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Takes what goes into one transaction: each tag once.
-fn take(open: &mut Vec<Open>) -> Vec<Open> {
+/// How many go into one transaction: each tag once.
+fn together(open: &[&(TagName, Write)]) -> usize {
     let (mut tags, mut digests) = (BTreeSet::new(), 0usize);
-    let mut fits = |it: &Open| {
-        digests = digests.saturating_add(it.write.digests());
-        tags.insert(it.tag.clone()) && tags.len() <= MOST_TAGS && (tags.len() == 1 || digests <= MOST_DIGESTS)
+    let mut fits = |(tag, write): &(TagName, Write)| {
+        digests = digests.saturating_add(write.digests());
+        tags.insert(tag.clone()) && tags.len() <= MOST_TAGS && (tags.len() == 1 || digests <= MOST_DIGESTS)
     };
-    let count = open.iter().position(|it| !fits(it)).unwrap_or(open.len());
-    open.drain(..count).collect()
+    open.iter().position(|it| !fits(it)).unwrap_or(open.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn open(tag: &str) -> Open {
-        Open { tag: tag.parse().unwrap(), write: Write::Delete(None), waits: oneshot::channel().0 }
-    }
-
     #[test]
     fn what_goes_together_has_each_tag_once() {
-        let mut all = vec![open("a"), open("b"), open("a"), open("c")];
-        let first: Vec<_> = take(&mut all).into_iter().map(|it| it.tag.to_string()).collect();
-        assert_eq!(first, ["a", "b"]);
-        assert_eq!(take(&mut all).len(), 2);
-        assert!(take(&mut all).is_empty());
-        let mut many: Vec<_> = (0..100).map(|number| open(&format!("t{number}"))).collect();
-        assert_eq!((take(&mut many).len(), many.len()), (MOST_TAGS, 100 - MOST_TAGS));
+        let open = |tags: &[&str]| -> usize {
+            let all: Vec<_> = tags.iter().map(|tag| (tag.parse().unwrap(), Write::Delete(None))).collect();
+            together(&all.iter().collect::<Vec<_>>())
+        };
+        assert_eq!(open(&["a", "b", "a", "c"]), 2);
+        assert_eq!(open(&["a", "c"]), 2);
+        let many: Vec<_> = (0..100).map(|number| format!("t{number}")).collect();
+        assert_eq!(open(&many.iter().map(String::as_str).collect::<Vec<_>>()), MOST_TAGS);
     }
 }

@@ -1,0 +1,182 @@
+//! What several ask at about the same time is one request: whoever comes first asks for all who wait.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+/// How long whoever asks waits for others of whom it is known that they may come: as long as one request to a database
+/// that is near takes.
+const GATHER: Duration = Duration::from_millis(20);
+/// How often it is looked whether they are there.
+const LOOK: Duration = Duration::from_millis(4);
+
+/// How many may be about to ask. Clones count the same.
+#[derive(Debug, Clone, Default)]
+pub struct Crowd(Arc<AtomicUsize>);
+
+/// One of a [`Crowd`], until it is dropped.
+#[derive(Debug)]
+pub struct Member(Crowd);
+
+impl Crowd {
+    /// Adds one.
+    #[must_use]
+    pub fn join(&self) -> Member {
+        self.0.fetch_add(1, Relaxed);
+        Member(self.clone())
+    }
+
+    fn size(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A question, and who waits for its answer.
+type Open<Q, A> = (Q, oneshot::Sender<A>);
+
+/// Questions of one kind.
+#[derive(Debug)]
+pub struct Together<Q, A> {
+    open: Mutex<Vec<Open<Q, A>>>,
+    /// Of whoever is asking.
+    asking: tokio::sync::Mutex<()>,
+    crowd: Crowd,
+}
+
+impl<Q: Clone, A> Together<Q, A> {
+    /// Questions that come from this crowd: somebody who is alone waits for nobody.
+    pub fn new(crowd: Crowd) -> Self {
+        Self { open: Mutex::default(), asking: tokio::sync::Mutex::default(), crowd }
+    }
+
+    /// Asks a question, maybe with others: `fits` tells how many of those that wait go into one request, at least one;
+    /// `ask` answers them, in their order.
+    pub async fn ask<F>(&self, question: Q, fits: impl Fn(&[&Q]) -> usize, ask: impl Fn(Vec<Q>) -> F) -> A
+    where
+        F: Future<Output = Vec<A>>,
+    {
+        loop {
+            let (answer, mut answered) = oneshot::channel();
+            self.open().push((question.clone(), answer));
+            let answer = loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut answered => break answer,
+                    turn = self.asking.lock() => {
+                        self.gather().await;
+                        self.ask_some(&fits, &ask).await;
+                        drop(turn);
+                    }
+                }
+            };
+            // If there is none, whoever was asking did not come to its end.
+            if let Ok(answer) = answer {
+                return answer;
+            }
+        }
+    }
+
+    /// Waits a moment for those who may come.
+    async fn gather(&self) {
+        let mut waited = Duration::ZERO;
+        while waited < GATHER && self.open().len() < self.crowd.size() {
+            tokio::time::sleep(LOOK).await;
+            waited += LOOK;
+        }
+    }
+
+    /// Asks for those that have waited the longest, as many as go together.
+    async fn ask_some<F>(&self, fits: impl Fn(&[&Q]) -> usize, ask: impl Fn(Vec<Q>) -> F)
+    where
+        F: Future<Output = Vec<A>>,
+    {
+        let batch: Vec<Open<Q, A>> = {
+            let mut open = self.open();
+            if open.is_empty() {
+                return;
+            }
+            let count = fits(&open.iter().map(|(question, _)| question).collect::<Vec<_>>());
+            let count = count.clamp(1, open.len());
+            open.drain(..count).collect()
+        };
+        let (questions, waiting): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        for (waits, answer) in waiting.into_iter().zip(ask(questions).await) {
+            // Nobody has to wait any more.
+            let _gone = waits.send(answer);
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Open<Q, A>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// Asks so many questions at once, five of which go together; returns how many each request had.
+    async fn asked(count: usize, crowd: &Crowd) -> Vec<usize> {
+        let (together, requests) = (Together::new(crowd.clone()), Mutex::new(Vec::new()));
+        let ask = |number: usize| {
+            together.ask(
+                number,
+                |open| open.len().min(5),
+                |numbers: Vec<usize>| {
+                    requests.lock().unwrap().push(numbers.len());
+                    async move {
+                        tokio::time::sleep(Duration::from_millis(2)).await;
+                        numbers.into_iter().map(|number| number * 10).collect()
+                    }
+                },
+            )
+        };
+        let answers = join_all((0..count).map(ask)).await;
+        assert_eq!(answers, (0..count).map(|number| number * 10).collect::<Vec<_>>());
+        requests.into_inner().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_meanwhile_is_asked_for_next() {
+        assert_eq!(asked(1, &Crowd::default()).await, [1]);
+        let some = asked(12, &Crowd::default()).await;
+        assert!(some.len() <= 4 && some.iter().sum::<usize>() == 12 && some.iter().all(|it| *it <= 5), "{some:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_long_for_those_who_do_not_come() {
+        let crowd = Crowd::default();
+        let _members = [crowd.join(), crowd.join(), crowd.join()];
+        let began = tokio::time::Instant::now();
+        assert_eq!(asked(2, &crowd).await, [2]);
+        assert!(began.elapsed() < Duration::from_millis(30), "{:?}", began.elapsed());
+        let began = tokio::time::Instant::now();
+        assert_eq!(asked(3, &crowd).await, [3]);
+        assert!(began.elapsed() < Duration::from_millis(10), "all of them were there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_asking_may_go_away() {
+        let together = Together::<u8, u8>::new(Crowd::default());
+        let never = together.ask(1, |open| open.len(), |_| std::future::pending());
+        let other = together.ask(2, |open| open.len(), |all| std::future::ready(all));
+        let gone = tokio::time::timeout(Duration::from_millis(50), never);
+        let (gone, other) = tokio::join!(gone, other);
+        assert!(gone.is_err());
+        assert_eq!(other, 2);
+    }
+}

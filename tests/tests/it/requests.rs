@@ -1,0 +1,67 @@
+//! What a sync asks of AWS: no more than the layout, the garbage protocol and the mirror's record need.
+
+use std::collections::BTreeMap;
+
+use moorage_tests::{
+    aws::{fault::Fault, request::Service},
+    function::Outcome,
+    image::{Image, layer},
+    lab::{Ended, Lab},
+    world::World,
+};
+use serde_json::json;
+
+/// Images of a sync.
+const IMAGES: usize = 24;
+/// The most requests to the table that their first sync takes: what is asked of it for each goes together with others, as
+/// many as are under way, which depends on the machine; one by one they would be a hundred and thirty.
+const MOST: usize = 80;
+/// The same if nothing is new, which does not depend on the images.
+const MOST_AGAIN: usize = 20;
+
+/// How often each operation was asked for.
+fn counted(ended: &Ended, service: Service) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for request in ended.asked.iter().filter(|request| request.service == service) {
+        *counts.entry(request.operation.clone()).or_default() += 1;
+    }
+    counts
+}
+
+/// Syncs once in an invocation of its own.
+async fn sync(lab: &Lab, world: &World) -> Ended {
+    world.sync_now().await;
+    let (function, event) = lab.take_event().expect("Sync Now starts a sync");
+    let ended = lab.invoke(&function, &event, Box::new(|_| Fault::None)).await;
+    assert!(matches!(ended.outcome, Outcome::Answer(_)), "{}", ended.log);
+    assert_eq!(world.mirror().await["sync_status"], "SUCCESS");
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_asks_for_little() {
+    let world = World::new("frugal").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    for image in 0..IMAGES {
+        let layers = [0, image as u64 + 1, image as u64 + 100].map(|seed| layer(seed, 1_000));
+        Image::oci("amd64", &layers).push(&upstream, &world.path, &format!("v{image}")).await;
+    }
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    let lab = Lab::new(&world.stack, &[]).await;
+    lab.only(&world.namespace);
+    let world = world.at(&lab.stack);
+    let first = sync(&lab, &world).await;
+    let (s3, table) = (counted(&first, Service::S3), counted(&first, Service::DynamoDb));
+    // Of each image three blobs and the manifest, with a link each, the tag and its history; and the layer that all have in
+    // common, with its link.
+    assert_eq!(s3.get("PUT"), Some(&(10 * IMAGES + 2)), "{s3:?}");
+    // Whether a collector has taken the manifest before it was linked.
+    assert_eq!(s3.get("HEAD"), Some(&IMAGES), "{s3:?}");
+    assert_eq!(s3.values().sum::<usize>(), 11 * IMAGES + 3, "nothing but a list besides: {s3:?}");
+    assert!(table.values().sum::<usize>() <= MOST, "{table:?}");
+
+    let again = sync(&lab, &world).await;
+    let (s3, table) = (counted(&again, Service::S3), counted(&again, Service::DynamoDb));
+    assert_eq!(s3, BTreeMap::new());
+    assert!(table.values().sum::<usize>() <= MOST_AGAIN, "{table:?}");
+}
