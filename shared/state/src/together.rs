@@ -173,7 +173,7 @@ mod tests {
     async fn who_is_asking_may_go_away() {
         let together = Together::<u8, u8>::new(Crowd::default());
         let never = together.ask(1, |open| open.len(), |_| std::future::pending());
-        let other = together.ask(2, |open| open.len(), |all| std::future::ready(all));
+        let other = together.ask(2, |open| open.len(), std::future::ready);
         let gone = tokio::time::timeout(Duration::from_millis(50), never);
         let (gone, other) = tokio::join!(gone, other);
         assert!(gone.is_err());
