@@ -42,8 +42,9 @@ async fn sync(lab: &Lab, world: &World) -> Ended {
 async fn a_sync_asks_for_little() {
     let world = World::new("frugal").await;
     let upstream = format!("http://{}", world.stack.upstream);
+    let base = rand::random();
     for image in 0..IMAGES {
-        let layers = [0, image as u64 + 1, image as u64 + 100].map(|seed| layer(seed, 1_000));
+        let layers = [base, rand::random(), rand::random()].map(|seed| layer(seed, 1_000));
         Image::oci("amd64", &layers).push(&upstream, &world.path, &format!("v{image}")).await;
     }
     world.create_mirror(&world.stack.upstream, json!({})).await;
