@@ -25,15 +25,14 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Generation, Owner, RepositoryName,
+    FailureReason, Generation, Owner,
     failure::Failure,
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Claim, Crowd, Right, StateError, TransitionError, Vacancy, now};
+use moorage_state::{Claim, Crowd, Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use uuid::Uuid;
 
 use self::{
     budget::Budget,
@@ -73,7 +72,7 @@ impl Engine {
         let budget = Budget::until(deadline);
         let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
         if !repository.state.is_mirror() {
-            self.withdraw(&request.repository).await?;
+            self.table.withdraw_sync(&request.repository).await?;
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
         let (claim, mirror): (Arc<Claim>, _) =
@@ -111,17 +110,6 @@ impl Engine {
             claimed.claim.leave().await?;
         }
         ended
-    }
-
-    /// Withdraws what was asked for of a repository that is no mirror's: no sync of it begins, and it would stay pending for
-    /// ever.
-    async fn withdraw(&self, repository: &RepositoryName) -> Result<(), SyncError> {
-        let withdrawn = self.table.transition(repository, |mirror| Ok(mirror.state.cancel(Uuid::new_v4())?)).await;
-        match withdrawn {
-            Ok(_) | Err(TransitionError::NotEligible(_) | TransitionError::NotFound) => Ok(()),
-            Err(TransitionError::ClaimLost) => Err(StateError::Conflict.into()),
-            Err(TransitionError::State(error)) => Err(error.into()),
-        }
     }
 
     /// Runs a sync that holds its claim. Whatever it starts ends with it.

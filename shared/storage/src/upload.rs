@@ -226,7 +226,7 @@ impl Upload {
     }
 
     /// Gives up the pieces of a part that is not whole, with their memory. Returns how many bytes these were.
-    pub fn drop_piece(&mut self) -> u64 {
+    pub fn drop_part(&mut self) -> u64 {
         let dropped = std::mem::take(&mut self.gathered).length();
         if dropped > 0
             && let Some(hasher) = Hasher::resume(self.digest.algorithm(), &self.before)

@@ -144,7 +144,7 @@ impl Blobs {
                     return Ok(());
                 }
             }
-            self.progress.lost(upload.drop_piece());
+            self.progress.lost(upload.drop_part());
         }
         // For the part that is read and for one on its way, as long as the connection is open.
         let part_size = upload.part_size().min(blob.size);

@@ -1,9 +1,7 @@
 //! Changes of repositories.
 
 use moorage_domain::{RepositoryName, mirror::RepositoryState, usage_log::LogKind};
-use moorage_state::TransitionError;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     api::Api,
@@ -57,18 +55,9 @@ pub(crate) async fn change_state(api: &Api, name: &RepositoryName, call: &Call) 
     };
     changed?;
     if !state.is_mirror() {
-        end_sync(api, name).await?;
+        api.table.withdraw_sync(name).await?;
     }
     let metadata = object([("state_changed", state.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoState, metadata)]).await;
     Ok(Answer::ok(json!({"success": true})))
-}
-
-/// Ends the sync of a repository that is not a mirror's any more, as if it had been cancelled: none begins, or goes on in
-/// another invocation, as long as that is so, and one that was asked for would stay pending for ever.
-async fn end_sync(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
-    match api.table.transition(name, |mirror| Ok(mirror.state.cancel(Uuid::new_v4())?)).await {
-        Ok(_) | Err(TransitionError::NotEligible(_) | TransitionError::NotFound) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -7,11 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     StateError, Table,
-    access::{
-        permission::Role,
-        robot::Robot,
-        team_role::{RobotIdentity, greatest},
-    },
+    access::{permission::Role, robot::Robot, team_role::greatest},
     key::{Key, PK, SK},
     organizations::generation::{ADMIN, Present},
     repositories::repository::Repository,
@@ -25,12 +21,13 @@ pub struct Standing {
     pub robot: Option<Robot>,
     /// The repository, as [`Table::repository`] reads it.
     pub repository: Option<Repository>,
-    /// The robot's role there, as [`Table::role_in_all`] finds it.
+    /// The robot's role there, as [`Table::role_in_all`] finds it; nothing of a robot that is in teams, whose roles count, too.
     pub role: Option<Role>,
 }
 
 impl Table {
-    /// Reads a robot and a repository with the robot's role there. One request; another one if the robot is in teams.
+    /// Reads a robot and a repository with the robot's own role there. One request, whatever there is: nobody has shown yet
+    /// that the robot calls, and time must not tell who only guesses its name what it is and has.
     pub async fn standing(&self, robot: &RobotName, repository: &RepositoryName) -> Result<Standing, StateError> {
         let (home, namespace) = (robot.namespace(), repository.namespace());
         // No key may be asked for twice.
@@ -45,10 +42,9 @@ impl Table {
         let on: Option<Repository> = parsed(&items, Key::Repository(repository))?;
         let on = on.filter(|on| !on.is_deleted && Some(on.organization_id) == of_repository);
         let role = match (&found, &on) {
-            (Some(robot), Some(on)) if !robot.teams.is_empty() => {
-                self.role_in_all(on, &RobotIdentity::from(robot.clone())).await?
-            }
-            (Some(robot), Some(on)) if home == namespace && robot.organization_id == on.organization_id => {
+            (Some(robot), Some(on))
+                if robot.teams.is_empty() && home == namespace && robot.organization_id == on.organization_id =>
+            {
                 let own = parsed(&items, Key::Permission(repository, &robot.name))?;
                 greatest(own.as_slice(), robot.id)
             }

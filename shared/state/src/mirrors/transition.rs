@@ -138,6 +138,17 @@ impl Table {
         self.move_alone(Key::Mirror(repository), decide).await
     }
 
+    /// Ends the sync of a repository that is no mirror's any more, as if it had been cancelled: none begins, or goes on in
+    /// another invocation, as long as that is so, and one that was asked for would stay pending for ever. Nothing is changed
+    /// if there is none.
+    pub async fn withdraw_sync(&self, repository: &RepositoryName) -> Result<(), StateError> {
+        match self.transition(repository, |mirror| Ok(mirror.state.cancel(Uuid::new_v4())?)).await {
+            Ok(_) | Err(TransitionError::NotEligible(_) | TransitionError::NotFound) => Ok(()),
+            Err(TransitionError::ClaimLost) => Err(StateError::Conflict),
+            Err(TransitionError::State(error)) => Err(error),
+        }
+    }
+
     /// Moves a mirror to the state of a claimed one, as [`Self::transition`], and only if the repository is `of`, is a
     /// mirror's, and nobody has it to themselves: then it is [`NotEligible::Locked`].
     pub async fn claim<F>(&self, of: &Repository, decide: F) -> Result<Mirror, TransitionError>
