@@ -13,6 +13,8 @@ import boto3
 import botocore.exceptions
 
 TEMPLATE = pathlib.Path(__file__).parent / "template.yaml"
+# The parameter that says whether the table has the index that came last.
+NEWEST_INDEX = "MirrorsIndex"
 
 
 def deploy(stack, code_bucket, zips, parameters):
@@ -24,33 +26,50 @@ def deploy(stack, code_bucket, zips, parameters):
 
 def put(cloudformation, stack, template, parameters):
     """Creates or updates the stack from the template at a URL, and returns its outputs."""
-    named = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     request = {"StackName": stack, "TemplateURL": template, "Capabilities": ["CAPABILITY_IAM"]}
     try:
-        cloudformation.create_stack(**request, Parameters=named)
-        waiter = "stack_create_complete"
+        cloudformation.create_stack(**request, Parameters=as_named(parameters))
+        wait(cloudformation, stack, "stack_create_complete")
     except cloudformation.exceptions.AlreadyExistsException:
-        waiter = "stack_update_complete"
-        kept = kept_parameters(cloudformation, stack, template, parameters)
-        try:
-            cloudformation.update_stack(**request, Parameters=named + kept)
-        except botocore.exceptions.ClientError as error:
-            if "No updates are to be performed" not in str(error):
-                raise
-            waiter = None
-    if waiter:
-        cloudformation.get_waiter(waiter).wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 900})
+        for changed in steps(cloudformation, stack, template, parameters):
+            update(cloudformation, request, changed)
     outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
-def kept_parameters(cloudformation, stack, template, named):
-    """The parameters that the stack has, the template still knows, and nobody names: without them each would get its
-    default again."""
+def update(cloudformation, request, parameters):
+    try:
+        cloudformation.update_stack(**request, Parameters=parameters)
+    except botocore.exceptions.ClientError as error:
+        if "No updates are to be performed" not in str(error):
+            raise
+    else:
+        wait(cloudformation, request["StackName"], "stack_update_complete")
+
+
+def wait(cloudformation, stack, waiter):
+    cloudformation.get_waiter(waiter).wait(StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 900})
+
+
+def as_named(parameters):
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+
+
+def steps(cloudformation, stack, template, named):
+    """The parameters of each update that is needed. Those that the stack has, the template still knows, and nobody names,
+    are kept: without that each would get its default again. CloudFormation adds one index to a table in an update: a stack
+    that does not know the newest one may lack an older one, too."""
     known = {it["ParameterKey"] for it in cloudformation.validate_template(TemplateURL=template)["Parameters"]}
-    there = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Parameters", [])
-    keys = sorted(known.intersection(it["ParameterKey"] for it in there).difference(named))
-    return [{"ParameterKey": key, "UsePreviousValue": True} for key in keys]
+    there = {it["ParameterKey"] for it in cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Parameters", [])}
+
+    def step(named):
+        kept = sorted((known & there).difference(named))
+        return as_named(named) + [{"ParameterKey": key, "UsePreviousValue": True} for key in kept]
+
+    if NEWEST_INDEX in known - there:
+        yield step({**named, NEWEST_INDEX: "false"})
+        named = {NEWEST_INDEX: "true", **named}
+    yield step(named)
 
 
 def read(texts):

@@ -18,15 +18,15 @@ class CloudFormation:
             pass
 
     def __init__(self, there, known):
-        self.there, self.known, self.sent = there, known, None
+        self.there, self.known, self.sent = there, known, []
 
     def create_stack(self, **request):
         if self.there is not None:
             raise self.exceptions.AlreadyExistsException
-        self.sent = request["Parameters"]
+        self.sent.append(request["Parameters"])
 
     def update_stack(self, **request):
-        self.sent = request["Parameters"]
+        self.sent.append(request["Parameters"])
 
     def validate_template(self, TemplateURL):
         return {"Parameters": [{"ParameterKey": key} for key in self.known]}
@@ -43,10 +43,13 @@ class CloudFormation:
 
 
 def sent(there, known, named):
-    """The parameters of the request that makes a stack what it is to be."""
+    """The parameters of the requests that make a stack what it is to be."""
     cloudformation = CloudFormation(there, known)
     assert deploy.put(cloudformation, "moorage", "template", named) == {"Url": "https://host"}
-    return {it["ParameterKey"]: it.get("ParameterValue", it.get("UsePreviousValue")) for it in cloudformation.sent}
+    def value(it):
+        return it.get("ParameterValue", it.get("UsePreviousValue"))
+
+    return [{it["ParameterKey"]: value(it) for it in request} for request in cloudformation.sent]
 
 
 def check(what, actual, expected):
@@ -56,8 +59,12 @@ def check(what, actual, expected):
 
 there = {"MaxTags": "5000", "Previews": "7", "Gone": "1"}
 known = ["MaxTags", "Previews", "New"]
-check("a new stack has what is named", sent(None, known, {"MaxTags": "1"}), {"MaxTags": "1"})
-check("what is not named is kept", sent(there, known, {"MaxTags": "1"}), {"MaxTags": "1", "Previews": True})
+check("a new stack has what is named", sent(None, known, {"MaxTags": "1"}), [{"MaxTags": "1"}])
+check("what is not named is kept", sent(there, known, {"MaxTags": "1"}), [{"MaxTags": "1", "Previews": True}])
+index = deploy.NEWEST_INDEX
+check("indexes are added one at a time", sent({"MaxTags": "5"}, ["MaxTags", index], {}), [
+    {"MaxTags": True, index: "false"}, {"MaxTags": True, index: "true"}])
+check("one that is there is kept", sent({index: "true"}, [index], {}), [{index: True}])
 check("values may hold spaces", deploy.read(["A=x", """B="y z" C='=, '"""]), {"A": "x", "B": "y z", "C": "=, "})
 check("there may be no parameters", deploy.read([""]), {})
 print("deploy: parameters keep their values")

@@ -10,6 +10,7 @@
 
 mod claim;
 mod interruption;
+mod recent;
 mod transition;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::{
 
 pub use claim::{NewClaim, NotEligible};
 pub use interruption::MAX_INTERRUPTIONS;
+pub use recent::RecentRuns;
 pub use transition::{Findings, SyncEnd};
 
 /// How often a failing sync is tried before it waits for its next start, as in Quay.
@@ -126,6 +128,12 @@ pub struct SyncState {
     /// discovery has nothing else to go by.
     #[serde(default)]
     pub sync_waits: u32,
+    /// How the last syncs ended.
+    #[serde(default)]
+    pub recent_runs: RecentRuns,
+    /// How many tags the last sync that came to its end has selected.
+    #[serde(default)]
+    pub last_tags: Option<u64>,
 }
 
 impl SyncState {
@@ -153,6 +161,8 @@ impl SyncState {
             sync_handed_over: false,
             sync_interruptions: 0,
             sync_waits: 0,
+            recent_runs: RecentRuns::default(),
+            last_tags: None,
         }
     }
 

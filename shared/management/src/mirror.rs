@@ -9,6 +9,7 @@ pub(crate) mod facts;
 pub(crate) mod find;
 pub(crate) mod health;
 pub(crate) mod log;
+pub(crate) mod overview;
 pub(crate) mod policy;
 pub(crate) mod preview;
 pub(crate) mod rate_limit;

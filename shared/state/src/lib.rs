@@ -32,6 +32,7 @@ pub use error::StateError;
 pub use garbage::possession::{Clue, recorded};
 pub use mirrors::claim::{Claim, Claimant};
 pub use mirrors::discovery::{Discoverer, NewDiscovered};
+pub use mirrors::listed::{ListedMirror, MirrorPage};
 pub use mirrors::login::Login;
 pub use mirrors::mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use mirrors::organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};

@@ -8,6 +8,7 @@ pub(crate) mod discovered;
 pub(crate) mod discovery;
 pub(crate) mod follow;
 pub(crate) mod left;
+pub(crate) mod listed;
 pub(crate) mod login;
 pub(crate) mod mirror;
 pub(crate) mod organization_mirror;

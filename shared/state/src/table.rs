@@ -119,7 +119,8 @@ impl Table {
         for name in names(change.update).chain(names(change.condition)) {
             update = update.expression_attribute_names(format!("#{name}"), name);
         }
-        update.set_expression_attribute_values(Some(values))
+        // DynamoDB takes no empty map.
+        update.set_expression_attribute_values((!values.is_empty()).then_some(values))
     }
 
     /// Deletes an item; [`StateError::NotFound`] where there is none.

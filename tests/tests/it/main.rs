@@ -26,6 +26,7 @@ mod openapi;
 mod organization_mirror_ends;
 mod organization_mirror_policy;
 mod organization_mirrors;
+mod overview;
 mod permissions;
 mod possession;
 mod preview;

@@ -66,6 +66,24 @@ async fn ten_thousand_mirrors_are_listed_without_a_scan() {
     assert_eq!(pages, (LISTED + 1).div_ceil(100));
     assert!(seen == expected, "all of them, in order, and none twice");
 
+    let (mut seen, mut next, mut pages) = (Vec::new(), String::new(), 0);
+    while pages == 0 || !next.is_empty() {
+        let mut parameters = vec![("namespace", world.namespace.as_str())];
+        if !next.is_empty() {
+            parameters.push(("next_page", next.as_str()));
+        }
+        let (page, asked) = get("mirror/overview", &parameters).await;
+        let queries = asked.iter().filter(|operation| *operation == "Query").count();
+        assert!((1..=2).contains(&queries) && asked.len() == queries + 1, "the organization, and {asked:?}");
+        let found = page["mirrors"].as_array().unwrap();
+        let name = |it: &Value| format!("{}/{}", it["namespace"].as_str().unwrap(), it["repository"].as_str().unwrap());
+        seen.extend(found.iter().map(name));
+        pages += 1;
+        page["next_page"].as_str().unwrap_or_default().clone_into(&mut next);
+    }
+    assert!(pages <= LISTED.div_ceil(1_000) + 1, "a thousand on a page: {pages}");
+    assert!(seen == expected, "all of them, in order, and none twice");
+
     api.delete().await;
     seed::forget_mirrors(&world.stack, &names).await;
 }

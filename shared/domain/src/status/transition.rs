@@ -5,7 +5,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{MAX_SYNC_RETRIES, NotEligible, SyncState, SyncStatus};
-use crate::{Timestamp, Warning, failure::Failure, grid::next_start, run::RunId};
+use crate::{
+    Timestamp, Warning,
+    failure::Failure,
+    grid::next_start,
+    run::{RunId, RunStatus},
+};
 
 /// How much of a failure's message is kept with the state: the run has all of it.
 const MAX_MESSAGE: usize = 500;
@@ -28,6 +33,8 @@ pub struct Findings {
     pub warning: Option<Warning>,
     /// Whether it looked at everything that the tags reference.
     pub verified: bool,
+    /// How many tags it has selected, if it selects any.
+    pub tags: Option<u64>,
 }
 
 impl SyncState {
@@ -86,6 +93,10 @@ impl SyncState {
             sync_waiting_until: None,
             last_ended: Some(now),
             last_failure: None,
+            recent_runs: self.recent_runs.clone().and(match end {
+                SyncEnd::Success => RunStatus::Success,
+                SyncEnd::Fail => RunStatus::Fail,
+            }),
             ..self.at_rest()
         }
     }
@@ -107,6 +118,7 @@ impl SyncState {
             last_success: if succeeded { began } else { self.last_success },
             last_verified: if findings.verified { began } else { self.last_verified },
             verify_requested: self.verify_requested && !findings.verified,
+            last_tags: findings.tags.or(self.last_tags),
             ..self
         }
     }
@@ -170,7 +182,10 @@ impl SyncState {
             return Err(NotEligible::NotRunning);
         }
         let left = self.left();
+        let has_begun = self.sync_status == SyncStatus::Syncing;
+        let recent = self.recent_runs.clone();
         Ok(Self {
+            recent_runs: if has_begun { recent.and(RunStatus::Cancel) } else { recent },
             sync_status: SyncStatus::Cancel,
             sync_left_by: left.map(|left| left.by),
             sync_left_until: left.map(|left| left.until),
@@ -221,9 +236,15 @@ mod tests {
         assert!(claimed.verify(now, Uuid::nil(), RunId(Uuid::nil())).is_err(), "one at a time");
         let failed = claimed.release(SyncEnd::Fail, DAY, now, Uuid::nil());
         assert!(failed.verify_due(created, week, now), "it is still to be done");
-        let done = failed.with(Findings { began: now, warning: None, verified: true });
+        let done = failed.with(Findings { began: now, warning: None, verified: true, tags: Some(7) });
         assert!(!done.verify_due(created, week, now));
-        assert_eq!((done.last_verified, done.last_success), (Some(now), None));
+        assert_eq!((done.last_verified, done.last_success, done.last_tags), (Some(now), None, Some(7)));
+        let runs = done.recent_runs.iter().collect::<Vec<_>>();
+        assert_eq!(runs, [RunStatus::Fail]);
+        let stopped = SyncState { sync_status: SyncStatus::Syncing, ..done }.cancel(Uuid::nil()).unwrap();
+        assert_eq!(stopped.recent_runs.iter().last(), Some(RunStatus::Cancel), "it had begun");
+        let asked = stopped.sync_now(now, Uuid::nil()).unwrap().cancel(Uuid::nil()).unwrap();
+        assert_eq!(asked.recent_runs, stopped.recent_runs, "it had not");
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl Ending<'_> {
             // What was dropped is known without a sync, and until then.
             let withheld = self.untold.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
             let warning = warning.or(losses).or(withheld);
-            findings = Some(Findings { began, warning, verified });
+            let tags = Some(heartbeat.run.progress.tags_total);
+            findings = Some(Findings { began, warning, verified, tags });
         }
         if matches!(work, Work::Suspended | Work::Limited(_)) {
             self.keep_knowledge(&heartbeat.run).await;

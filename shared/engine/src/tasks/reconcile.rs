@@ -139,9 +139,11 @@ impl Engine {
             let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
                 let config = &mirror.config;
-                if states.get(&config.repository).is_some_and(|state| state.is_mirror()) {
+                let is_mirror = states.get(&config.repository).is_some_and(|state| state.is_mirror());
+                if is_mirror {
                     survey.look(&self.table, &mirror).await?;
                 }
+                self.table.list_mirror(&mirror, is_mirror).await?;
                 // Its organization's mirror has the schedule, and the turns.
                 if mirror.is_discovered {
                     continue;

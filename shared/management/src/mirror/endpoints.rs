@@ -5,7 +5,7 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::{change, create, end, health, preview, rate_limit, runs, sync, view},
+    mirror::{change, create, end, health, overview, preview, rate_limit, runs, sync, view},
 };
 
 /// The endpoints.
@@ -144,6 +144,25 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         run: |it| {
             Box::pin(async move { runs::get(it.api, it.parameters.repository()?, it.parameters.get("run_id")).await })
         },
+    },
+    Endpoint {
+        method: "GET",
+        path: "mirror/overview",
+        access: Access::Known,
+        operation: "getMirrorOverview",
+        summary: "All mirrors that the caller may see, with what matters of each.",
+        query: &[
+            Parameter { name: "namespace", kind: "string", about: "The namespace; all without." },
+            Parameter { name: "limit", kind: "integer", about: "The most mirrors: 1 to 1000, which it is without." },
+            Parameter {
+                name: "next_page",
+                kind: "string",
+                about: "Where the page before ended, as its `next_page` says.",
+            },
+        ],
+        body: None,
+        answers: &[Reply(200, Some("MirrorOverview"))],
+        run: |it| Box::pin(async move { overview::get(it.api, it.call).await }),
     },
     Endpoint {
         method: "GET",

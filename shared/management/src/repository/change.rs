@@ -57,6 +57,9 @@ pub(crate) async fn change_state(api: &Api, name: &RepositoryName, call: &Call) 
     if !state.is_mirror() {
         api.table.withdraw_sync(name).await?;
     }
+    if let Some(mirror) = api.table.mirror(name).await? {
+        api.table.list_mirror(&mirror, state.is_mirror()).await?;
+    }
     let metadata = object([("state_changed", state.as_str().into())]);
     api.log(call, name, vec![(LogKind::ChangeRepoState, metadata)]).await;
     Ok(Answer::ok(json!({"success": true})))

@@ -18,7 +18,7 @@ use crate::{
         secret::MirrorSecrets,
     },
     key::Key,
-    mirrors::{discovered, mirror::Mirror},
+    mirrors::{discovered, listed, mirror::Mirror},
     organizations::generation::within,
     repositories::{
         public_entry,
@@ -77,6 +77,7 @@ impl Table {
             config_revision: 1,
             scheduled_revision: 1,
             is_discovered: true,
+            listed: Some(listed::MIRRORS.to_owned()),
         };
         let mut transaction = Transaction::new(self);
         repository::insert(&mut transaction, &repository)?;

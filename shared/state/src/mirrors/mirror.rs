@@ -20,7 +20,7 @@ use crate::{
     clock::moment,
     expression::Change,
     key::Key,
-    mirrors::{configuration::Changed, discovered, left::remember_left},
+    mirrors::{configuration::Changed, discovered, left::remember_left, listed},
     organizations::generation::within,
     repositories::lock_condition::{UNLOCKED, at_present},
     table::Item,
@@ -54,6 +54,9 @@ pub struct Mirror {
     /// Whether its organization's mirror has made it, and manages it: it has no schedule, password and count of its own.
     #[serde(default)]
     pub is_discovered: bool,
+    /// Where the index of all mirrors has it; those that earlier releases made are put there by the reconciliation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<String>,
 }
 
 /// A mirror to be created.
@@ -118,6 +121,7 @@ impl Table {
             config_revision: 1,
             scheduled_revision: 0,
             is_discovered: false,
+            listed: Some(listed::MIRRORS.to_owned()),
         };
         let repository = &mirror.config.repository;
         let mut transaction = Transaction::new(self);

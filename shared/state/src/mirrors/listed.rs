@@ -1,0 +1,257 @@
+//! All mirrors at a glance: an index of the table has them, with what is told of many at once, and nothing else.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{
+    Namespace, RepositoryName, Timestamp, Warning,
+    discovery::DiscoveredRepository,
+    health::Seen,
+    run::RunId,
+    status::{RecentRuns, SyncState, SyncStatus},
+};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    Mirror, StateError, Table,
+    error::failed,
+    expression::Change,
+    key::{Key, PK, SK, prefix},
+    table::{Item, conditional},
+};
+
+/// The index, as the template names it.
+const INDEX: &str = "mirrors";
+/// Its partition key. Only items that have the attribute are in the index.
+pub(crate) const ATTRIBUTE: &str = "listed";
+/// The partition of repositories' mirrors: one for all, since a deployment's page shows all of them. A state is written a few
+/// times for each sync, and a partition takes a thousand writes a second.
+pub(crate) const MIRRORS: &str = "MIRRORS";
+/// Queries for one page: DynamoDB answers with a megabyte at most, and a thousand mirrors are about one.
+const QUERIES: usize = 2;
+
+/// A mirror as the index has it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ListedMirror {
+    pk: String,
+    /// What is mirrored.
+    pub external_reference: String,
+    /// Whether its schedule runs.
+    pub is_enabled: bool,
+    /// Seconds between scheduled starts.
+    pub sync_interval: u64,
+    /// Whether its organization's mirror has made it.
+    #[serde(default)]
+    pub is_discovered: bool,
+    /// When it was created.
+    pub created: Timestamp,
+    sync_status: SyncStatus,
+    sync_start_date: Timestamp,
+    sync_retries_remaining: u32,
+    #[serde(default)]
+    sync_expiration_date: Option<Timestamp>,
+    #[serde(default)]
+    sync_handed_over: bool,
+    #[serde(default)]
+    sync_waiting_until: Option<Timestamp>,
+    #[serde(default)]
+    sync_run_id: Option<RunId>,
+    #[serde(default)]
+    sync_warning: Option<Warning>,
+    #[serde(default)]
+    last_success: Option<Timestamp>,
+    #[serde(default)]
+    last_ended: Option<Timestamp>,
+    #[serde(default)]
+    last_failure: Option<String>,
+    #[serde(default)]
+    last_tags: Option<u64>,
+    #[serde(default)]
+    recent_runs: RecentRuns,
+}
+
+/// Mirrors, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MirrorPage {
+    /// They.
+    pub mirrors: Vec<ListedMirror>,
+    /// The last one, if there may be more behind it.
+    pub next: Option<RepositoryName>,
+}
+
+impl ListedMirror {
+    /// The repository.
+    pub fn repository(&self) -> Option<RepositoryName> {
+        self.pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok()
+    }
+
+    /// Where it stands, as far as the index knows.
+    pub fn state(&self) -> SyncState {
+        SyncState {
+            sync_status: self.sync_status,
+            sync_expiration_date: self.sync_expiration_date,
+            sync_handed_over: self.sync_handed_over,
+            sync_retries_remaining: self.sync_retries_remaining,
+            sync_waiting_until: self.sync_waiting_until,
+            sync_run_id: self.sync_run_id,
+            sync_warning: self.sync_warning,
+            last_success: self.last_success,
+            last_ended: self.last_ended,
+            last_failure: self.last_failure.clone(),
+            last_tags: self.last_tags,
+            recent_runs: self.recent_runs.clone(),
+            ..SyncState::new(self.sync_start_date, Uuid::nil())
+        }
+    }
+
+    /// Whether it has been without success for more than `intervals` of its intervals, with no regard to whether its
+    /// organization's mirror syncs it.
+    pub fn is_late(&self, intervals: u64, now: Timestamp) -> bool {
+        let (is_enabled, sync_interval, created) = (self.is_enabled, self.sync_interval, self.created);
+        Seen { name: &self.pk, is_enabled, sync_interval, state: &self.state(), created }.is_late(intervals, now)
+    }
+}
+
+impl Table {
+    /// Up to `limit` mirrors behind `after`, by name, of one namespace or of all. The index is some moments behind the table.
+    /// There may be fewer although there are more behind them.
+    pub async fn mirrors(
+        &self,
+        namespace: Option<&Namespace>,
+        limit: usize,
+        after: Option<&RepositoryName>,
+    ) -> Result<MirrorPage, StateError> {
+        let (mut mirrors, mut start) = (Vec::new(), after.map(position));
+        for _ in 0..QUERIES {
+            let left = i32::try_from(limit.saturating_sub(mirrors.len())).unwrap_or(i32::MAX);
+            let query = self.client.query().table_name(&self.name).index_name(INDEX).limit(left);
+            let query = query.expression_attribute_names("#listed", ATTRIBUTE);
+            let query = query.expression_attribute_values(":listed", AttributeValue::S(MIRRORS.to_owned()));
+            let query = match namespace {
+                None => query.key_condition_expression("#listed = :listed"),
+                Some(namespace) => query
+                    .key_condition_expression("#listed = :listed AND begins_with(#pk, :pk)")
+                    .expression_attribute_names("#pk", PK)
+                    .expression_attribute_values(
+                        ":pk",
+                        AttributeValue::S(format!("{}{namespace}/", prefix::REPOSITORY_PK)),
+                    ),
+            };
+            let page = query.set_exclusive_start_key(start).send().await.map_err(failed)?;
+            mirrors.extend(serde_dynamo::from_items::<_, ListedMirror>(page.items.unwrap_or_default())?);
+            start = page.last_evaluated_key;
+            if start.is_none() || mirrors.len() >= limit {
+                break;
+            }
+        }
+        let last = start.as_ref().and_then(|key| key.get(PK)?.as_s().ok());
+        let next = last.and_then(|pk| pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok());
+        Ok(MirrorPage { mirrors, next })
+    }
+
+    /// Has the index tell of a mirror, or not: it does while the repository is its mirror's. What was read of the mirror says
+    /// whether that is to be changed.
+    pub async fn list_mirror(&self, mirror: &Mirror, is_mirror: bool) -> Result<(), StateError> {
+        if mirror.listed.is_some() == is_mirror {
+            return Ok(());
+        }
+        let condition = "attribute_exists(#pk)";
+        let (update, values) = if is_mirror {
+            ("SET #listed = :listed", Item::from([(":listed".to_owned(), AttributeValue::S(MIRRORS.to_owned()))]))
+        } else {
+            ("REMOVE #listed", Item::new())
+        };
+        let change = self.change(Key::Mirror(&mirror.config.repository), Change { update, condition }, values);
+        match conditional(change).await {
+            // It is gone.
+            Err(StateError::Conflict) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Which of these repositories their organizations' mirrors sync: those that are on, and do not leave them out.
+    pub async fn synced_by_organizations(
+        &self,
+        repositories: &[RepositoryName],
+    ) -> Result<HashSet<RepositoryName>, StateError> {
+        let keys = repositories.iter().map(|name| Key::Discovered(name).attributes()).collect();
+        let found: Vec<DiscoveredRepository> = self.get_all(keys).await?;
+        let found = found.into_iter().filter(|found| found.skipped.is_none());
+        let found: Vec<_> = found.map(|found| found.repository).collect();
+        let mut on = HashSet::new();
+        for namespace in found.iter().map(RepositoryName::namespace).collect::<HashSet<_>>() {
+            if self.organization_mirror(&namespace).await?.is_some_and(|mirror| mirror.config.is_enabled) {
+                on.insert(namespace);
+            }
+        }
+        Ok(found.into_iter().filter(|name| on.contains(&name.namespace())).collect())
+    }
+}
+
+/// Where the index has a mirror.
+fn position(repository: &RepositoryName) -> Item {
+    let mut key = Key::Mirror(repository).attributes();
+    key.retain(|name, _| name == PK || name == SK);
+    key.insert(ATTRIBUTE.to_owned(), AttributeValue::S(MIRRORS.to_owned()));
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{Client, operation::query::QueryOutput};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+    use crate::golden::read;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn item(name: &str) -> Item {
+        let mut item = read("Mirror");
+        item.insert(PK.to_owned(), AttributeValue::S(format!("REPO#{name}")));
+        item
+    }
+
+    #[tokio::test]
+    async fn a_page_takes_two_queries_at_most() {
+        let page = |number: usize| {
+            let rule = mock!(Client::query).match_requests(move |request| {
+                let started = request.exclusive_start_key().and_then(|key| key[PK].as_s().ok().cloned());
+                let limit = request.limit().unwrap();
+                request.index_name() == Some(INDEX)
+                    && request.expression_attribute_values().unwrap()[":pk"] == AttributeValue::S("REPO#acme/".into())
+                    && match number {
+                        0 => started.is_none() && limit == 5,
+                        _ => started.as_deref() == Some("REPO#acme/b") && limit == 3,
+                    }
+            });
+            rule.then_output(move || {
+                let names = [["acme/a", "acme/b"], ["acme/c", "acme/d"]][number];
+                let last = position(&names[1].parse().unwrap());
+                let items = names.map(item).to_vec();
+                QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(Some(last)).build()
+            })
+        };
+        let (first, second) = (page(0), page(1));
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&first, &second]);
+        let page = Table::new(client, "table").mirrors(Some(&"acme".parse().unwrap()), 5, None).await.unwrap();
+        let names: Vec<_> = page.mirrors.iter().filter_map(|it| Some(it.repository()?.to_string())).collect();
+        assert_eq!(names, ["acme/a", "acme/b", "acme/c", "acme/d"]);
+        assert_eq!(page.next, Some("acme/d".parse().unwrap()), "there may be more");
+    }
+
+    #[test]
+    fn the_index_knows_what_is_shown() {
+        let mirror: Mirror = serde_dynamo::from_item(read("Mirror")).unwrap();
+        let listed: ListedMirror = serde_dynamo::from_item(item("acme/app")).unwrap();
+        let state = listed.state();
+        assert_eq!(state.shown_status(at(0)), mirror.state.shown_status(at(0)));
+        assert_eq!(
+            (state.last_success, &state.recent_runs, state.last_tags, state.sync_warning),
+            (mirror.state.last_success, &mirror.state.recent_runs, mirror.state.last_tags, mirror.state.sync_warning)
+        );
+    }
+}
