@@ -1,6 +1,14 @@
 //! Where a registry's own listing says what its tags point to, so that unchanged tags need not be asked for one by one.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use crate::{ExternalReference, Timestamp};
+
+/// How long a registry is taken to have no listing that was tried in vain: a registry that gets one is seldom, and each try
+/// costs some requests.
+const NO_LISTING_LIFE: Duration = Duration::from_secs(7 * 86_400);
 
 /// A mirror's setting. Ours, not Quay's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +51,37 @@ impl DigestListing {
     }
 }
 
+/// That a registry has no listing that says digests: all that are known were tried in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoListing {
+    reference: ExternalReference,
+    since: Timestamp,
+}
+
+impl NoListing {
+    /// As it turned out now.
+    pub fn found(reference: ExternalReference, now: Timestamp) -> Self {
+        Self { reference, since: now }
+    }
+
+    /// Whether that is still believed of what a mirror has as its source by now.
+    pub fn holds(&self, reference: &ExternalReference, now: Timestamp) -> bool {
+        self.reference == *reference && now < self.since.plus(NO_LISTING_LIFE)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registry_without_a_listing_may_get_one() {
+        let [app, other] = ["r.example.com/lib/app", "r.example.com/lib/other"].map(|it| it.parse().unwrap());
+        let (at, week) = (Timestamp::from_unix, 7 * 86_400);
+        let found = NoListing::found(app, at(10));
+        assert!(found.holds(&found.reference, at(10)) && found.holds(&found.reference, at(9 + week)));
+        assert!(!found.holds(&found.reference, at(10 + week)) && !found.holds(&other, at(10)));
+    }
 
     #[test]
     fn names_are_those_of_the_wire() {

@@ -49,7 +49,7 @@ pub mod warning;
 pub use access::{Access, Credentials, Proxy};
 pub use checkpoint::Checkpoint;
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
-pub use digest_listing::DigestListing;
+pub use digest_listing::{DigestListing, NoListing};
 pub use failure::FailureReason;
 pub use fallback::{Fallback, Fallbacks};
 pub use fence::{Closed, Fence};

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Timestamp, Warning,
+    NoListing, Timestamp, Warning,
     run::{RunId, Trigger},
 };
 
@@ -134,6 +134,9 @@ pub struct SyncState {
     /// How many tags the last sync that came to its end has selected.
     #[serde(default)]
     pub last_tags: Option<u64>,
+    /// Whether its registry was found to have no listing that says digests.
+    #[serde(default)]
+    pub no_listing: Option<NoListing>,
 }
 
 impl SyncState {
@@ -163,6 +166,7 @@ impl SyncState {
             sync_waits: 0,
             recent_runs: RecentRuns::default(),
             last_tags: None,
+            no_listing: None,
         }
     }
 

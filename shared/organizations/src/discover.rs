@@ -177,8 +177,13 @@ impl RunningDiscovery<'_> {
         let Organizations { scheduler, settings, .. } = self.organizations;
         let organization = &self.mirror.config.organization;
         let began = now();
-        let findings =
-            (end == SyncEnd::Success).then_some(Findings { began, warning: None, verified: false, tags: None });
+        let findings = (end == SyncEnd::Success).then_some(Findings {
+            began,
+            warning: None,
+            verified: false,
+            tags: None,
+            no_listing: None,
+        });
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
         let now = now();
         if let Some(plan) = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now) {

@@ -89,6 +89,16 @@ impl Registry {
         Self { lister: Arc::new(Lister::new(setting, credentials, reference)), ..self }
     }
 
+    /// Notes that the registry has no listing which would have to be tried for: one that it shows is asked all the same.
+    pub fn expect_no_listing(&self) {
+        self.lister.found_none();
+    }
+
+    /// Whether all listings that say digests were tried in vain.
+    pub fn has_no_listing(&self) -> bool {
+        self.lister.has_none()
+    }
+
     /// All tags, from all pages.
     pub async fn tags(&self) -> Result<Listing, UpstreamError> {
         Ok(self.first_tags().await?.end(&self.requests).await?.into_listing().0)

@@ -74,6 +74,12 @@ async fn what_is_not_there_is_tried_once_and_no_fallback() {
         }
         let asked = server.seen().iter().filter(|seen| !seen.path.contains("tags/list")).count();
         assert_eq!(asked, if count < 50 { 0 } else { 3 }, "{code} {body}: each once");
+        assert_eq!(registry.has_no_listing(), count >= 50, "{code} {body}");
+        let later = open(&server, meter.clone(), &[]);
+        later.expect_no_listing();
+        assert_eq!(list(&later, &held).await.unwrap().tags.len(), held.len());
+        let again = server.seen().iter().filter(|seen| !seen.path.contains("tags/list")).count();
+        assert_eq!(again, asked, "{code} {body}: it was known");
         assert!(meter.fallbacks().iter().next().is_none(), "{code} {body}");
     }
 }

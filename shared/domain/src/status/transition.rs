@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{MAX_SYNC_RETRIES, NotEligible, SyncState, SyncStatus};
 use crate::{
-    Timestamp, Warning,
+    NoListing, Timestamp, Warning,
     failure::Failure,
     grid::next_start,
     run::{RunId, RunStatus},
@@ -25,7 +25,7 @@ pub enum SyncEnd {
 }
 
 /// What a sync found that came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     /// When it began.
     pub began: Timestamp,
@@ -35,6 +35,8 @@ pub struct Findings {
     pub verified: bool,
     /// How many tags it has selected, if it selects any.
     pub tags: Option<u64>,
+    /// Whether its registry has no listing that says digests, as far as that is known.
+    pub no_listing: Option<NoListing>,
 }
 
 impl SyncState {
@@ -119,6 +121,7 @@ impl SyncState {
             last_verified: if findings.verified { began } else { self.last_verified },
             verify_requested: self.verify_requested && !findings.verified,
             last_tags: findings.tags.or(self.last_tags),
+            no_listing: findings.no_listing,
             ..self
         }
     }
@@ -236,7 +239,7 @@ mod tests {
         assert!(claimed.verify(now, Uuid::nil(), RunId(Uuid::nil())).is_err(), "one at a time");
         let failed = claimed.release(SyncEnd::Fail, DAY, now, Uuid::nil());
         assert!(failed.verify_due(created, week, now), "it is still to be done");
-        let done = failed.with(Findings { began: now, warning: None, verified: true, tags: Some(7) });
+        let done = failed.with(Findings { began: now, warning: None, verified: true, tags: Some(7), no_listing: None });
         assert!(!done.verify_due(created, week, now));
         assert_eq!((done.last_verified, done.last_success, done.last_tags), (Some(now), None, Some(7)));
         let runs = done.recent_runs.iter().collect::<Vec<_>>();

@@ -101,13 +101,13 @@ impl Ending<'_> {
         let work = self.checked(work, &heartbeat.run);
         let losses = self.progress.losses.warning();
         let mut warnings = vec![losses, self.untold];
-        if let Work::Done { warning, verified, .. } = work {
+        if let Work::Done { warning, verified, ref no_listing, .. } = work {
             warnings.insert(0, warning);
             // What was dropped is known without a sync, and until then.
             let withheld = self.untold.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
             let warning = warning.or(losses).or(withheld);
             let tags = Some(heartbeat.run.progress.tags_total);
-            findings = Some(Findings { began, warning, verified, tags });
+            findings = Some(Findings { began, warning, verified, tags, no_listing: no_listing.clone() });
         }
         if matches!(work, Work::Suspended | Work::Limited(_)) {
             self.keep_knowledge(&heartbeat.run).await;

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, Owner, TagName, Timestamp, Warning,
+    Digest, FailureReason, NoListing, Owner, TagName, Timestamp, Warning,
     failure::Failure,
     plan::{HeldTag, Missing},
     run::RunId,
@@ -66,7 +66,7 @@ pub(crate) struct Invocation<'a> {
 /// What the steps came to.
 pub(crate) enum Work {
     /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at.
-    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool },
+    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool, no_listing: Option<NoListing> },
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.

@@ -118,7 +118,8 @@ impl Invocation<'_> {
         // What failed of a tag that is held was not looked at. What could not be copied is not there to be looked at.
         let (_, failed) = self.progress.failures();
         let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
-        Ok(Work::Done { selected, warning, verified })
+        let no_listing = source::no_listing(self.mirror, &registry);
+        Ok(Work::Done { selected, warning, verified, no_listing })
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the

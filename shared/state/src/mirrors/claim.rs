@@ -176,7 +176,10 @@ impl Claim {
     ) -> Result<Option<Timetable>, StateError> {
         self.give_up(|state, sync_interval| {
             let state = state.release(end, sync_interval, now(), Uuid::new_v4()).because(failure);
-            findings.map_or(state.clone(), |findings| state.with(findings))
+            match &findings {
+                Some(findings) => state.with(findings.clone()),
+                None => state,
+            }
         })
         .await
     }

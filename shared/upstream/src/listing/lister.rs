@@ -168,8 +168,18 @@ impl Lister {
                 return gathered;
             }
         }
-        self.found.get_or_init(|| None);
+        self.found_none();
         Err(Useless::Absent)
+    }
+
+    /// Notes that no API is there.
+    pub(crate) fn found_none(&self) {
+        self.found.get_or_init(|| None);
+    }
+
+    /// Whether that is known.
+    pub(crate) fn has_none(&self) -> bool {
+        self.found.get() == Some(&None)
     }
 
     fn is_at_docker_hub(&self) -> bool {
