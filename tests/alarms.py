@@ -112,7 +112,9 @@ def facts(missing, drive):
     line = emitted()
     for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
         put("Moorage", metric["Name"], {"stack": line["stack"]}, line[metric["Name"]])
-    drive("mirrors-late", "claims-expired", "deletions-held", "collection-held", "collection-late")
+    assert line["mending_failed"] == 0, line
+    put("Moorage", "mending_failed", {"stack": line["stack"]}, 1)
+    drive("mirrors-late", "claims-expired", "deletions-held", "mending-fails", "collection-held", "collection-late")
     assert data(missing) == [1], "somebody has looked at the mirrors"
 
     for name, kind in (("late", "late"), ("killed", "expired"), ("held", "held")):

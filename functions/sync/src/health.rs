@@ -7,8 +7,9 @@ use moorage_state::{StateError, now};
 use crate::config::Services;
 
 /// Tells how the mirrors are that a reconciliation has looked at, and how collections are. Of several invocations each tells
-/// of its own mirrors: the highest number of an hour is what alarms are made of.
-pub(crate) async fn report(services: &Services, mirrors: &MirrorHealth) -> Result<(), StateError> {
+/// of its own mirrors: the highest number of an hour is what alarms are made of. `failed` is what it could not mend, or
+/// remove.
+pub(crate) async fn report(services: &Services, mirrors: &MirrorHealth, failed: u64) -> Result<(), StateError> {
     if services.watched_as.is_empty() {
         return Ok(());
     }
@@ -21,6 +22,7 @@ pub(crate) async fn report(services: &Services, mirrors: &MirrorHealth) -> Resul
         metric("mirrors_late", Unit::Count, mirrors.late.count as f64),
         metric("mirrors_held", Unit::Count, mirrors.held.count as f64),
         metric("claim_expired_seconds", Unit::Seconds, mirrors.claim_expired_seconds as f64),
+        metric("mending_failed", Unit::Count, failed as f64),
         metric("collection_held", Unit::Count, f64::from(u8::from(collections.is_held))),
         metric("collection_age_seconds", Unit::Seconds, collections.age_seconds as f64),
     ];

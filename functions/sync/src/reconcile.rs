@@ -27,7 +27,8 @@ pub(crate) async fn reconcile(
     let mirrors = if organizations.is_whole {
         let mirrors = Box::pin(services.engine.reconcile(after.cloned(), end)).await?;
         // What was mended stays so, and the next one tells.
-        if let Err(error) = health::report(services, &mirrors.health).await {
+        let failed = organizations.failed + mirrors.failed;
+        if let Err(error) = health::report(services, &mirrors.health, failed).await {
             tracing::warn!(%error, "nothing was told of the deployment's health");
         }
         mirrors

@@ -171,7 +171,7 @@ pub enum TaskAnswer {
         mended: u64,
         /// Schedules of mirrors that are gone.
         removed: u64,
-        /// Schedules that Scheduler refused.
+        /// Schedules that Scheduler refused, and deleted repositories that could not be removed.
         failed: u64,
     },
     /// What [`Task::Watch`] started again.

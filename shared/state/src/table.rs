@@ -317,6 +317,15 @@ fn start(pk: &str, sk: String) -> Item {
     key.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).collect()
 }
 
+/// Those of some items that can be read. The others are named in the log.
+pub(crate) fn readable<T: DeserializeOwned>(items: Vec<Item>) -> Vec<T> {
+    let read = |item: Item| {
+        let pk = item.get(PK).and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
+        serde_dynamo::from_item(item).inspect_err(|error| tracing::error!(pk, %error, "an item cannot be read")).ok()
+    };
+    items.into_iter().filter_map(read).collect()
+}
+
 /// A value with its key's attributes.
 pub(crate) fn item<T: Serialize>(key: Key<'_>, value: &T) -> Result<Item, StateError> {
     let mut item: Item = serde_dynamo::to_item(value)?;

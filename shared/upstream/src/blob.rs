@@ -34,8 +34,11 @@ const MAX_CROWDED: u32 = 2;
 const PART_TRIES: u32 = 2;
 /// Bytes that tell a stream from one that only seems to be: less than these in [`PATIENCE`] is a broken one.
 const ENOUGH: u64 = 64 * 1024;
-/// The least that memory grows by.
+/// The memory that is taken for what comes first: who promises much and sends nothing gets no more.
 const STEP: usize = 64 * 1024;
+/// The least that memory grows by after that: what was read is not moved several times, and each page is asked for once. It
+/// is what a piece of a large blob has.
+const AHEAD: usize = 8 * 1024 * 1024;
 /// How long a stream may take for [`ENOUGH`], if it has not come to its end and the mirror does not let pauses be longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -133,8 +136,8 @@ impl BlobReader {
         }
     }
 
-    /// Reads the next `length` bytes into memory. That takes as much as has come, at most twice as much while it grows,
-    /// and never more than `length`, which is the caller's to bound.
+    /// Reads the next `length` bytes into memory. That takes 8 MiB as soon as something has come, at most twice as much as
+    /// has come beyond, and never more than `length`, which is the caller's to bound.
     pub async fn take(&mut self, length: u64) -> Result<Bytes, UpstreamError> {
         let wanted = usize::try_from(length).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
@@ -146,7 +149,8 @@ impl BlobReader {
             let left = wanted - bytes.len();
             let chunk = self.chunk.split_to(self.chunk.len().min(left));
             if bytes.capacity() - bytes.len() < chunk.len() {
-                bytes.reserve_exact(bytes.len().max(STEP).max(chunk.len()).min(left));
+                let least = if bytes.is_empty() { STEP } else { AHEAD };
+                bytes.reserve_exact(bytes.len().max(least).max(chunk.len()).min(left));
             }
             bytes.extend_from_slice(&chunk);
         }

@@ -40,7 +40,7 @@ pub struct Reconciled {
     pub mended: u64,
     /// Schedules of mirrors that are gone.
     pub removed: u64,
-    /// Schedules that Scheduler refused.
+    /// Schedules that Scheduler refused, and deleted repositories that could not be removed.
     pub failed: u64,
     /// Deleted repositories that are gone now.
     pub purged: u64,
@@ -171,6 +171,7 @@ impl Engine {
                     Err(WorkError::Failed(failure)) => {
                         let error = failure.logged();
                         tracing::warn!(repository = %name, error, "a deleted repository is not gone yet");
+                        increase(&done.failed);
                     }
                     Err(_) => {}
                 }

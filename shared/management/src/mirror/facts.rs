@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use moorage_domain::{
     Namespace, Timestamp,
-    collection::Collection,
+    collection::{Collection, Skipped},
     health::{CollectionHealth, MirrorHealth},
 };
 use moorage_state::{Mirror, Survey, now};
@@ -48,13 +48,18 @@ fn collection(last: &Collection) -> Value {
         "started_at": last.started_at.iso(), "ended_at": last.ended_at.map(Timestamp::iso),
         "invocations": last.invocations, "held": last.held,
         "repositories": last.counts.repositories, "repositories_skipped": last.counts.repositories_skipped,
-        "deleted": last.counts.deleted,
+        "deleted": last.counts.deleted, "skipped": last.skipped.iter().map(skipped).collect::<Vec<_>>(),
     })
+}
+
+/// A repository that the collection left alone.
+fn skipped(it: &Skipped) -> Value {
+    json!({"repository": it.repository, "message": it.why.to_string()})
 }
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::collection::{CollectRequest, Held};
+    use moorage_domain::collection::{CollectRequest, Held, Skip};
     use uuid::Uuid;
 
     use super::*;
@@ -65,6 +70,7 @@ mod tests {
         let mut last = Collection::new(id, CollectRequest::default(), at);
         assert_eq!(collection(&last)["ended_at"], Value::Null);
         last.ended_at = Some(Timestamp::from_unix(8));
+        last.skip("acme/app".parse().unwrap(), Skip::Busy);
         last.held = Some(Held::LinksShrank { links: 1, before: 9 });
         let shown = facts(&MirrorHealth::default(), &CollectionHealth::of(&[last], None, Timestamp::from_unix(9)));
         assert_eq!(
@@ -74,6 +80,11 @@ mod tests {
         assert_eq!(
             (&shown["collection"]["held"], &shown["late"]),
             (&json!({"reason": "links_shrank", "links": 1, "before": 9}), &json!([]))
+        );
+        let named = json!([{"repository": "acme/app", "message": "somebody else works in it"}]);
+        assert_eq!(
+            (&shown["collection"]["repositories_skipped"], &shown["collection"]["skipped"]),
+            (&json!(1), &named)
         );
     }
 }

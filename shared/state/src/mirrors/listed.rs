@@ -18,7 +18,7 @@ use crate::{
     error::failed,
     expression::Change,
     key::{Key, PK, SK, prefix},
-    table::{Item, conditional},
+    table::{Item, conditional, readable},
 };
 
 /// The index, as the template names it.
@@ -139,7 +139,7 @@ impl Table {
                     ),
             };
             let page = query.set_exclusive_start_key(start).send().await.map_err(failed)?;
-            mirrors.extend(serde_dynamo::from_items::<_, ListedMirror>(page.items.unwrap_or_default())?);
+            mirrors.extend(readable::<ListedMirror>(page.items.unwrap_or_default()));
             start = page.last_evaluated_key;
             if start.is_none() || mirrors.len() >= limit {
                 break;
@@ -241,6 +241,19 @@ mod tests {
         let names: Vec<_> = page.mirrors.iter().filter_map(|it| Some(it.repository()?.to_string())).collect();
         assert_eq!(names, ["acme/a", "acme/b", "acme/c", "acme/d"]);
         assert_eq!(page.next, Some("acme/d".parse().unwrap()), "there may be more");
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_read_hides_no_other() {
+        let rule = mock!(Client::query).then_output(|| {
+            let mut broken = item("acme/a");
+            broken.insert("sync_status".to_owned(), AttributeValue::S("LATER".to_owned()));
+            QueryOutput::builder().items(broken).items(item("acme/b")).build()
+        });
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&rule]);
+        let page = Table::new(client, "table").mirrors(None, 5, None).await.unwrap();
+        assert_eq!(page.mirrors.len(), 1);
+        assert_eq!((page.mirrors[0].repository(), page.next), (Some("acme/b".parse().unwrap()), None));
     }
 
     #[test]

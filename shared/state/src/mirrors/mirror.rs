@@ -23,7 +23,7 @@ use crate::{
     mirrors::{configuration::Changed, discovered, left::remember_left, listed},
     organizations::generation::within,
     repositories::lock_condition::{UNLOCKED, at_present},
-    table::Item,
+    table::{Item, readable},
     transaction::{Committed, Transaction},
 };
 
@@ -245,9 +245,10 @@ impl Table {
         Ok(batches.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
-    /// The mirrors of these repositories, in no order; those that have none are left out.
+    /// The mirrors of these repositories, in no order; those that have none are left out, and so are those that cannot be
+    /// read, which only a log tells of: one must not keep anybody from looking after the others.
     pub async fn mirrors_of(&self, repositories: &[RepositoryName]) -> Result<Vec<Mirror>, StateError> {
         let keys = repositories.iter().map(|repository| Key::Mirror(repository).attributes()).collect();
-        self.get_all(keys).await
+        Ok(readable(self.get_items(keys).await?))
     }
 }

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use moorage_domain::task::Task;
+use moorage_domain::task::{Task, TaskAnswer};
 use moorage_tests::{
-    aws::{self, Plan, fault::Fault},
+    aws::{
+        self, Plan,
+        fault::{Fault, Refusal},
+    },
     bucket,
     function::Outcome,
     organization_mirror as organization, seed,
@@ -158,4 +161,29 @@ async fn a_purge_whose_next_invocation_was_lost_is_ordered_again_within_minutes(
     scene.watch().await;
     assert_is_gone(&scene).await;
     assert_eq!(scene.watch().await, 0, "once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_removed_is_told_of_each_time() {
+    let scene = mirrored("never-purged").await;
+    delete(&scene).await;
+    let event = serde_json::to_value(Task::Reconcile { invocation: 0, after: None }).unwrap();
+    let refuse = |request: &aws::request::Request| match request.operation.as_str() {
+        "POST delete" => Fault::Refuse(Refusal::Internal),
+        _ => Fault::None,
+    };
+    let told = async |plan: Plan| {
+        let ended = scene.lab.invoke(&scene.stack().sync_function, &event, plan).await;
+        let Outcome::Answer(answer) = &ended.outcome else { panic!("{}", ended.log) };
+        match serde_json::from_value(answer.clone()).unwrap() {
+            TaskAnswer::Reconciled { failed, .. } => failed,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told(Box::new(refuse)).await, 1);
+    scene.minutes_pass().await;
+    assert_eq!(told(Box::new(refuse)).await, 1, "the alarm goes on");
+    scene.minutes_pass().await;
+    assert_eq!(told(Box::new(|_| Fault::None)).await, 0);
+    assert_is_gone(&scene).await;
 }
