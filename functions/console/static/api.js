@@ -23,10 +23,13 @@ export function path(strings, ...values) {
 }
 
 function segments(value) {
-  return String(value).split("/").map((segment) => {
-    if (segment === "" || segment === "." || segment === "..") throw new Problem(`'${value}' is no name`, 400);
-    return encodeURIComponent(segment);
-  }).join("/");
+  return String(value)
+    .split("/")
+    .map((segment) => {
+      if (segment === "" || segment === "." || segment === "..") throw new Problem(`'${value}' is no name`, 400);
+      return encodeURIComponent(segment);
+    })
+    .join("/");
 }
 
 /**
@@ -34,14 +37,23 @@ function segments(value) {
  * A token that is not known any more ends the session.
  */
 export async function call(method, where, { body, query, accept = [], raw = false, signal } = {}) {
-  const search = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== ""));
+  const search = new URLSearchParams(
+    Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "")
+  );
   const headers = { Authorization: `Bearer ${token()}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const answer = await ask(`/api/v1/${where}${search.size ? `?${search}` : ""}`, {
-    method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: signal ?? signalOf(method),
+    method,
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: signal ?? signalOf(method)
   });
   if (answer.ok || accept.includes(answer.status)) return raw ? answer.text() : parsed(await answer.text());
-  const problem = new Problem(words(await answer.text(), answer.status), answer.status, Number(answer.headers.get("Retry-After")) || null);
+  const problem = new Problem(
+    words(await answer.text(), answer.status),
+    answer.status,
+    Number(answer.headers.get("Retry-After")) || null
+  );
   if (answer.status === 401) document.dispatchEvent(new CustomEvent("signed-out", { detail: problem.message }));
   throw problem;
 }
@@ -71,7 +83,8 @@ export async function pages(where, query, key, most = 20) {
 export async function registry(repository, what, reference) {
   const login = btoa(`$oauthtoken:${token()}`);
   const answer = await ask(`/v2/${segments(repository)}/${what}/${segments(reference)}`, {
-    headers: { Authorization: `Basic ${login}`, Accept: "*/*" }, signal: signalOf("GET"),
+    headers: { Authorization: `Basic ${login}`, Accept: "*/*" },
+    signal: signalOf("GET")
   });
   return answer.ok ? parsed(await answer.text()) : null;
 }
@@ -97,6 +110,7 @@ function parsed(text) {
 /** The words of an error, in whichever of the API's forms. */
 export function words(text, status) {
   const body = parsed(text);
-  const said = body && typeof body === "object" ? body.detail ?? body.error_message ?? body.message ?? body.title : null;
+  const said =
+    body && typeof body === "object" ? (body.detail ?? body.error_message ?? body.message ?? body.title) : null;
   return typeof said === "string" && said ? said : `The API answered with the status ${status}.`;
 }

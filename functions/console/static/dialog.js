@@ -9,7 +9,7 @@ let number = 0;
 
 /** Opens a dialog. `done` is what its answer is given to; Escape and Cancel answer with nothing. */
 function open(title, content, done) {
-  const id = `dialog-${number += 1}`;
+  const id = `dialog-${(number += 1)}`;
   const element = h("dialog", { "aria-labelledby": id }, h("h2", { id }, title), content);
   const before = document.activeElement;
   let answer;
@@ -20,7 +20,13 @@ function open(title, content, done) {
   });
   document.body.append(element);
   element.showModal();
-  return { element, close: (value) => { answer = value; element.close(); } };
+  return {
+    element,
+    close: (value) => {
+      answer = value;
+      element.close();
+    }
+  };
 }
 
 /**
@@ -30,18 +36,31 @@ function open(title, content, done) {
 export function ask({ title, text, lost = [], typed, verb = "Delete", remove, task = () => call("DELETE", remove) }) {
   return new Promise((done) => {
     const place = h("div");
-    const input = typed && h("input", { type: "text", id: "typed", autocomplete: "off", spellcheck: "false", oninput: check });
+    const input =
+      typed && h("input", { type: "text", id: "typed", autocomplete: "off", spellcheck: "false", oninput: check });
     const act = h("button", { type: "submit", class: "danger", disabled: Boolean(typed) }, verb);
     const listed = lost.slice(0, 50);
-    const body = h("form", { onsubmit: submit },
+    const body = h(
+      "form",
+      { onsubmit: submit },
       text && p(text),
-      listed.length ? h("ul", { class: "lost", tabindex: "0", label: "What will be lost" }, listed.map((name) => h("li", {}, name)),
-        lost.length > listed.length && h("li", {}, `and ${lost.length - listed.length} more`)) : null,
+      listed.length
+        ? h(
+            "ul",
+            { class: "lost", tabindex: "0", label: "What will be lost" },
+            listed.map((name) => h("li", {}, name)),
+            lost.length > listed.length && h("li", {}, `and ${lost.length - listed.length} more`)
+          )
+        : null,
       typed && p(h("label", { for: "typed" }, "Type ", h("strong", {}, typed), " to go on"), input),
-      place, h("div", { class: "actions" }, act, h("button", { type: "button", onclick: () => dialog.close(false) }, "Cancel")));
+      place,
+      h("div", { class: "actions" }, act, h("button", { type: "button", onclick: () => dialog.close(false) }, "Cancel"))
+    );
     const dialog = open(title, body, (answer) => done(Boolean(answer)));
 
-    function check() { act.disabled = input.value !== typed; }
+    function check() {
+      act.disabled = input.value !== typed;
+    }
     async function submit(event) {
       event.preventDefault();
       if (act.disabled) return;
@@ -61,7 +80,11 @@ export function ask({ title, text, lost = [], typed, verb = "Delete", remove, ta
 /** A small form in a dialog. `task` gets what was filled in; its answer is the dialog's. */
 export function prompt(title, fields, { text, verb = "Create", values = {}, task }) {
   return new Promise((done) => {
-    const shape = form(fields, values, { verb, task: async (filled) => dialog.close(await task(filled) ?? true), cancel: () => dialog.close() });
+    const shape = form(fields, values, {
+      verb,
+      task: async (filled) => dialog.close((await task(filled)) ?? true),
+      cancel: () => dialog.close()
+    });
     const dialog = open(title, [text && p(text), shape.element], done);
   });
 }
@@ -69,6 +92,13 @@ export function prompt(title, fields, { text, verb = "Create", values = {}, task
 /** Shows something until it is closed. */
 export function show(title, ...content) {
   return new Promise((done) => {
-    const dialog = open(title, [h("div", {}, content), h("div", { class: "actions" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close"))], done);
+    const dialog = open(
+      title,
+      [
+        h("div", {}, content),
+        h("div", { class: "actions" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close"))
+      ],
+      done
+    );
   });
 }

@@ -9,7 +9,7 @@ export function h(tag, attributes, ...children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (PROPERTIES.has(name) || tag.includes("-") && name in element) element[name] = value;
+    else if (PROPERTIES.has(name) || (tag.includes("-") && name in element)) element[name] = value;
     else if (value !== false) element.setAttribute(name === "label" ? "aria-label" : name, value === true ? "" : value);
   }
   element.append(...flat(children));
@@ -30,13 +30,16 @@ export function svg(tag, attributes, ...children) {
 /** Replaces what an element holds, unless it holds just that text already: live regions speak of changes alone. */
 export function fill(element, ...children) {
   const flattened = flat(children);
-  if (flattened.length === 1 && typeof flattened[0] === "string" && element.textContent === flattened[0]) return element;
+  if (flattened.length === 1 && typeof flattened[0] === "string" && element.textContent === flattened[0])
+    return element;
   element.replaceChildren(...flattened);
   return element;
 }
 
 function flat(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false)
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false)
     .map((child) => (child instanceof Node ? child : String(child)));
 }
 

@@ -17,7 +17,13 @@ import * as signIn from "./sign-in.js";
 import * as tokens from "./tokens.js";
 
 const SCREENS = { mirrors: front, guide, health, logs, organization, organizations, repository, tokens };
-const NAVIGATION = [["", "Mirrors"], ["organizations", "Organizations"], ["logs", "Logs"], ["tokens", "Tokens"], ["health", "Health"]];
+const NAVIGATION = [
+  ["", "Mirrors"],
+  ["organizations", "Organizations"],
+  ["logs", "Logs"],
+  ["tokens", "Tokens"],
+  ["health", "Health"]
+];
 
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
@@ -35,7 +41,12 @@ async function navigate() {
   try {
     await me();
     const screen = SCREENS[route.screen];
-    if (!screen) return void fill(view, h("h1", { tabindex: "-1" }, "There is no such page"), p(h("a", { href: toScreen() }, "All mirrors")));
+    if (!screen)
+      return void fill(
+        view,
+        h("h1", { tabindex: "-1" }, "There is no such page"),
+        p(h("a", { href: toScreen() }, "All mirrors"))
+      );
     const shown = screen.show(view, route);
     arrive(view);
     await shown;
@@ -61,10 +72,18 @@ function arrive(view) {
 }
 
 function drawBar(screen) {
-  fill(bar, h("a", { class: "brand", href: toScreen() }, h("span", { class: "anchor", "aria-hidden": "true" }), "Moorage"),
-    h("nav", { label: "Console" }, NAVIGATION.map(([name, text]) =>
-      h("a", { href: toScreen(name), "aria-current": screen === (name || "mirrors") ? "page" : undefined }, text))),
-    button("Sign out", () => leave(null), "small"));
+  fill(
+    bar,
+    h("a", { class: "brand", href: toScreen() }, h("span", { class: "anchor", "aria-hidden": "true" }), "Moorage"),
+    h(
+      "nav",
+      { label: "Console" },
+      NAVIGATION.map(([name, text]) =>
+        h("a", { href: toScreen(name), "aria-current": screen === (name || "mirrors") ? "page" : undefined }, text)
+      )
+    ),
+    button("Sign out", () => leave(null), "small")
+  );
 }
 
 /** Ends the session; what is shown then says why. */
@@ -76,7 +95,9 @@ function leave(why) {
   say(why ?? "Signed out");
 }
 
-document.addEventListener("signed-out", (event) => { if (token() && !bar.hidden) leave(`The session has ended: ${event.detail}`); });
+document.addEventListener("signed-out", (event) => {
+  if (token() && !bar.hidden) leave(`The session has ended: ${event.detail}`);
+});
 // The front page's link is the same address as an empty one.
 addEventListener("hashchange", navigate);
 navigate();

@@ -11,8 +11,15 @@ const ORDER = ["fail", "delete", "hold", "copy", "keep", "unknown", "ignore"];
 
 /** A preview of a mirror: `ask` is given the settings of the form, and asks half a second after the last change. */
 export function preview(name) {
-  const summary = h("div", { role: "status", "aria-live": "polite" }), list = h("div");
-  const element = h("section", { class: "box aside", label: "Preview" }, h("h2", {}, "What a sync would do"), summary, list);
+  const summary = h("div", { role: "status", "aria-live": "polite" }),
+    list = h("div");
+  const element = h(
+    "section",
+    { class: "box aside", label: "Preview" },
+    h("h2", {}, "What a sync would do"),
+    summary,
+    list
+  );
   let timer, running, asked;
   return { element, ask };
 
@@ -47,14 +54,57 @@ export function preview(name) {
       fill(summary, problem(failure, "A sync would fail."), advises(failure.advice));
       return void fill(list);
     }
-    const parts = [["copy", "to copy"], ["keep", "unchanged"], ["delete", "to delete"], ["hold", "held back"], ["ignore", "left out"], ["fail", "would fail"], ["unknown", "not known"]];
-    fill(summary, p(h("b", {}, `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
-      h("ul", { class: "counts" }, parts.filter(([key]) => counts[key]).map(([key, text]) => h("li", { class: key === "delete" || key === "fail" ? "late" : undefined }, `${digits(counts[key])} ${text}`))));
+    const parts = [
+      ["copy", "to copy"],
+      ["keep", "unchanged"],
+      ["delete", "to delete"],
+      ["hold", "held back"],
+      ["ignore", "left out"],
+      ["fail", "would fail"],
+      ["unknown", "not known"]
+    ];
+    fill(
+      summary,
+      p(h("b", {}, `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
+      h(
+        "ul",
+        { class: "counts" },
+        parts
+          .filter(([key]) => counts[key])
+          .map(([key, text]) =>
+            h(
+              "li",
+              { class: key === "delete" || key === "fail" ? "late" : undefined },
+              `${digits(counts[key])} ${text}`
+            )
+          )
+      )
+    );
     const sorted = [...tags].sort((a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action));
-    fill(list, h("div", { class: "tall", tabindex: "0", role: "region", label: "Tags of the preview" }, table("Preview", [
-      ["Tag", (tag) => tag.name], ["Action", (tag) => state(tag.action)],
-      ["Why", (tag) => [tag.failure?.message ?? tag.reason, tag.matched_by && h("small", {}, `matched by ${tag.matched_by}`)]],
-    ], sorted.slice(0, ROWS), "The registry lists no tags.")), (truncated || sorted.length > ROWS) && hint("Not all tags are shown."));
+    fill(
+      list,
+      h(
+        "div",
+        { class: "tall", tabindex: "0", role: "region", label: "Tags of the preview" },
+        table(
+          "Preview",
+          [
+            ["Tag", (tag) => tag.name],
+            ["Action", (tag) => state(tag.action)],
+            [
+              "Why",
+              (tag) => [
+                tag.failure?.message ?? tag.reason,
+                tag.matched_by && h("small", {}, `matched by ${tag.matched_by}`)
+              ]
+            ]
+          ],
+          sorted.slice(0, ROWS),
+          "The registry lists no tags."
+        )
+      ),
+      (truncated || sorted.length > ROWS) && hint("Not all tags are shown.")
+    );
     return undefined;
   }
 }

@@ -9,7 +9,14 @@ const insecure = () => location.protocol === "http:";
 /** Commands that pull a tag, or a digest, with each tool. */
 export function pulls(name, tag, digest) {
   const byTag = `${host()}/${name}:${tag}`;
-  const all = [["docker", `docker pull ${byTag}`], ["podman", `podman pull ${insecure() ? "--tls-verify=false " : ""}${byTag}`]];
+  const all = [
+    ["docker", `docker pull ${byTag}`],
+    ["podman", `podman pull ${insecure() ? "--tls-verify=false " : ""}${byTag}`]
+  ];
   if (digest) all.push(["by digest", `docker pull ${host()}/${name}@${digest}`]);
-  return h("dl", { class: "facts wide" }, all.map(([tool, command]) => h("div", {}, h("dt", {}, tool), h("dd", {}, copy(command, `the ${tool} command`)))));
+  return h(
+    "dl",
+    { class: "facts wide" },
+    all.map(([tool, command]) => h("div", {}, h("dt", {}, tool), h("dd", {}, copy(command, `the ${tool} command`))))
+  );
 }

@@ -32,6 +32,8 @@ const search = (query) => {
   return given.size ? `?${given}` : "";
 };
 
-export const toRepository = (name, tab = "information", query) => `#/repository/${encoded(name)}/${tab}${search(query)}`;
-export const toOrganization = (name, tab = "repositories", query) => `#/organization/${encoded(name)}/${tab}${search(query)}`;
+export const toRepository = (name, tab = "information", query) =>
+  `#/repository/${encoded(name)}/${tab}${search(query)}`;
+export const toOrganization = (name, tab = "repositories", query) =>
+  `#/organization/${encoded(name)}/${tab}${search(query)}`;
 export const toScreen = (screen = "", query) => `#/${screen}${search(query)}`;

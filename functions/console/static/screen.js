@@ -41,7 +41,9 @@ export async function every(milliseconds, task, failed = () => {}) {
 export function sleep(milliseconds, ends = current.signal) {
   return new Promise((done) => {
     const timer = setTimeout(finish, milliseconds);
-    const seen = () => { if (!document.hidden) finish(); };
+    const seen = () => {
+      if (!document.hidden) finish();
+    };
     function finish() {
       clearTimeout(timer);
       ends.removeEventListener("abort", finish);

@@ -42,29 +42,58 @@ async function readTags(name, query, most) {
 }
 
 export async function show(content, { name, repository }) {
-  const list = h("div"), place = h("div"), shown = h("p", { class: "quiet", role: "status" });
-  let text = "", most = 1, timer;
+  const list = h("div"),
+    place = h("div"),
+    shown = h("p", { class: "quiet", role: "status" });
+  let text = "",
+    most = 1,
+    timer;
   const attached = h("input", { type: "checkbox", onchange: () => draw() });
-  const search = h("input", { type: "search", label: "Search tags", placeholder: "Search tags", oninput: () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => { text = search.value.trim(); most = 1; load().catch(shows(place)); }, 300);
-  } });
+  const search = h("input", {
+    type: "search",
+    label: "Search tags",
+    placeholder: "Search tags",
+    oninput: () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        text = search.value.trim();
+        most = 1;
+        load().catch(shows(place));
+      }, 300);
+    }
+  });
   fill(content, filters(search, h("label", {}, attached, "Show signatures and other attachments"), shown), place, list);
   const platforms = new Map();
-  let read = { tags: [], more: false }, attachedTo = new Map();
+  let read = { tags: [], more: false },
+    attachedTo = new Map();
   const columns = [
-    ["Tag", (tag) => button(tag.name, (event) => expand(event.currentTarget, tag), { class: "link", "aria-expanded": "false" })],
+    [
+      "Tag",
+      (tag) =>
+        button(tag.name, (event) => expand(event.currentTarget, tag), { class: "link", "aria-expanded": "false" })
+    ],
     ["Digest", (tag) => copy(tag.manifest_digest, `the digest of ${tag.name}`, short(tag.manifest_digest))],
-    ["Platforms", (tag) => h("span", { "data-digest": tag.manifest_digest }, tag.is_manifest_list ? count(tag.present_child_count ?? 0, "image") : "One image")],
-    ["Size", (tag) => bytes(tag.size), "number"], ["Came", (tag) => time(tag.start_ts)],
-    ["Attached", (tag) => [...new Set(attachedTo.get(tag.manifest_digest))].join(", ") || quiet("–")],
+    [
+      "Platforms",
+      (tag) =>
+        h(
+          "span",
+          { "data-digest": tag.manifest_digest },
+          tag.is_manifest_list ? count(tag.present_child_count ?? 0, "image") : "One image"
+        )
+    ],
+    ["Size", (tag) => bytes(tag.size), "number"],
+    ["Came", (tag) => time(tag.start_ts)],
+    ["Attached", (tag) => [...new Set(attachedTo.get(tag.manifest_digest))].join(", ") || quiet("–")]
   ];
   await load();
 
   async function load() {
     const wanted = text;
     const [tags, attachedTags] = await Promise.all([
-      readTags(name, { filter_tag_name: text && `like:${text}` }, most), readTags(name, { filter_tag_name: "like:sha256-" }, ATTACHMENT_PAGES)]);
+      readTags(name, { filter_tag_name: text && `like:${text}` }, most),
+      readTags(name, { filter_tag_name: "like:sha256-" }, ATTACHMENT_PAGES)
+    ]);
     if (wanted !== text) return;
     [read, attachedTo] = [tags, attachments(attachedTags.tags)];
     fill(place);
@@ -74,28 +103,78 @@ export async function show(content, { name, repository }) {
   function draw() {
     const visible = read.tags.filter((tag) => attached.checked || !ATTACHED.test(tag.name));
     fill(shown, count(visible.length, "tag") + (read.more ? " so far" : ""));
-    fill(list, table("Tags", columns, visible, text ? "No tag has that in its name." : "There are no tags yet. The first sync brings them."),
-      read.more && button("Show more", () => { most += 5; load().catch(shows(place)); }));
+    fill(
+      list,
+      table(
+        "Tags",
+        columns,
+        visible,
+        text ? "No tag has that in its name." : "There are no tags yet. The first sync brings them."
+      ),
+      read.more &&
+        button("Show more", () => {
+          most += 5;
+          load().catch(shows(place));
+        })
+    );
     fillPlatforms(visible).catch(() => {});
   }
 
   async function expand(link, tag) {
-    const row = link.closest("tr"), open = link.getAttribute("aria-expanded") === "true";
+    const row = link.closest("tr"),
+      open = link.getAttribute("aria-expanded") === "true";
     link.setAttribute("aria-expanded", String(!open));
     if (open) return row.nextElementSibling.remove();
     const details = h("td", { colspan: columns.length }, hint("Loading…"));
     row.after(h("tr", { class: "details" }, details));
-    const [referrers, images] = await Promise.all([registry(name, "referrers", tag.manifest_digest).catch(() => null), platformsOf(tag).catch(() => null)]);
-    const remove = repository.state === "NORMAL" && repository.can_write && button("Delete this tag", async () => {
-      const done = await ask({ title: `Delete the tag ${tag.name}?`, text: "It can be restored from the tag history for a while.", lost: [`${tag.name} → ${tag.manifest_digest}`], remove: path`repository/${name}/tag/${tag.name}` });
-      if (done) await load();
-    }, "danger");
-    return fill(details, facts(["Digest", copy(tag.manifest_digest, "the digest")], ["Platforms", images?.length ? images.join(", ") : "One image, whose platform its configuration says"],
-      tag.is_sparse && ["Left out by the architecture filter", count(tag.child_manifest_count - tag.present_child_count, "image")],
-      ["Past", h("a", { href: toRepository(name, "history", { tag: tag.name }) }, "Tag history")]),
-    h("h3", {}, "Attached"), table("Attached", [["Type", (it) => it.artifactType ?? it.mediaType], ["Digest", (it) => copy(it.digest, "its digest", short(it.digest))], ["Size", (it) => bytes(it.size), "number"]],
-      referrers?.manifests ?? [], attachedTo.has(tag.manifest_digest) ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.` : "Nothing is attached."),
-    h("h3", {}, "Pull"), pulls(name, tag.name, tag.manifest_digest), remove);
+    const [referrers, images] = await Promise.all([
+      registry(name, "referrers", tag.manifest_digest).catch(() => null),
+      platformsOf(tag).catch(() => null)
+    ]);
+    const remove =
+      repository.state === "NORMAL" &&
+      repository.can_write &&
+      button(
+        "Delete this tag",
+        async () => {
+          const done = await ask({
+            title: `Delete the tag ${tag.name}?`,
+            text: "It can be restored from the tag history for a while.",
+            lost: [`${tag.name} → ${tag.manifest_digest}`],
+            remove: path`repository/${name}/tag/${tag.name}`
+          });
+          if (done) await load();
+        },
+        "danger"
+      );
+    return fill(
+      details,
+      facts(
+        ["Digest", copy(tag.manifest_digest, "the digest")],
+        ["Platforms", images?.length ? images.join(", ") : "One image, whose platform its configuration says"],
+        tag.is_sparse && [
+          "Left out by the architecture filter",
+          count(tag.child_manifest_count - tag.present_child_count, "image")
+        ],
+        ["Past", h("a", { href: toRepository(name, "history", { tag: tag.name }) }, "Tag history")]
+      ),
+      h("h3", {}, "Attached"),
+      table(
+        "Attached",
+        [
+          ["Type", (it) => it.artifactType ?? it.mediaType],
+          ["Digest", (it) => copy(it.digest, "its digest", short(it.digest))],
+          ["Size", (it) => bytes(it.size), "number"]
+        ],
+        referrers?.manifests ?? [],
+        attachedTo.has(tag.manifest_digest)
+          ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.`
+          : "Nothing is attached."
+      ),
+      h("h3", {}, "Pull"),
+      pulls(name, tag.name, tag.manifest_digest),
+      remove
+    );
   }
 
   /** The platforms of what an index lists, and the repository has. */
@@ -103,8 +182,13 @@ export async function show(content, { name, repository }) {
     if (!tag.is_manifest_list) return null;
     if (!platforms.has(tag.manifest_digest)) {
       const index = await registry(name, "manifests", tag.manifest_digest);
-      const held = (index?.manifests ?? []).filter((it) => tag.child_manifests_presence?.[it.digest] !== false && it.platform && it.platform.os !== "unknown");
-      platforms.set(tag.manifest_digest, held.map(({ platform: { os, architecture, variant } }) => [os, architecture, variant].filter(Boolean).join("/")));
+      const held = (index?.manifests ?? []).filter(
+        (it) => tag.child_manifests_presence?.[it.digest] !== false && it.platform && it.platform.os !== "unknown"
+      );
+      platforms.set(
+        tag.manifest_digest,
+        held.map(({ platform: { os, architecture, variant } }) => [os, architecture, variant].filter(Boolean).join("/"))
+      );
     }
     return platforms.get(tag.manifest_digest);
   }
@@ -114,10 +198,10 @@ export async function show(content, { name, repository }) {
     const work = async () => {
       for (let tag = waiting.shift(); tag; tag = waiting.shift()) {
         const found = await platformsOf(tag);
-        for (const cell of list.querySelectorAll(`[data-digest="${CSS.escape(tag.manifest_digest)}"]`)) if (found?.length) fill(cell, found.join(", "));
+        for (const cell of list.querySelectorAll(`[data-digest="${CSS.escape(tag.manifest_digest)}"]`))
+          if (found?.length) fill(cell, found.join(", "));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
   }
 }
-

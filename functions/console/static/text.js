@@ -1,9 +1,18 @@
 // Numbers, times and states in words. Nothing here touches the page.
 
-const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 604800;
+const MINUTE = 60,
+  HOUR = 3600,
+  DAY = 86400,
+  WEEK = 604800;
 
 /** Units of an interval, the largest first. */
-export const UNITS = [["weeks", WEEK], ["days", DAY], ["hours", HOUR], ["minutes", MINUTE], ["seconds", 1]];
+export const UNITS = [
+  ["weeks", WEEK],
+  ["days", DAY],
+  ["hours", HOUR],
+  ["minutes", MINUTE],
+  ["seconds", 1]
+];
 
 /** Seconds as the largest unit that divides them. */
 export function inUnit(seconds) {
@@ -21,7 +30,8 @@ export function span(seconds) {
 }
 
 function two(seconds, large, one, small, other) {
-  const first = Math.floor(seconds / large), second = Math.floor((seconds % large) / small);
+  const first = Math.floor(seconds / large),
+    second = Math.floor((seconds % large) / small);
   return second && first < 3 ? `${first} ${one} ${second} ${other}` : `${first} ${one}`;
 }
 
@@ -35,7 +45,8 @@ export function ago(date, now = Date.now()) {
 /** A time as the API writes it, in any of its forms: ISO, mail's, seconds since 1970. */
 export function date(value) {
   if (value === null || value === undefined || value === "") return null;
-  const parsed = typeof value === "number" ? new Date(value * 1000) : new Date(String(value).replace(/-0000$/, "+0000"));
+  const parsed =
+    typeof value === "number" ? new Date(value * 1000) : new Date(String(value).replace(/-0000$/, "+0000"));
   return Number.isNaN(parsed.getTime()) ? null : parsed;
 }
 
@@ -68,8 +79,12 @@ export const usDate = (day) => `${day.slice(5, 7)}/${day.slice(8, 10)}/${day.sli
 /** Bytes: "36 MB". */
 export function bytes(count) {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  let value = count, unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) { value /= 1000; unit += 1; }
+  let value = count,
+    unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(value >= 10 ? 1 : 2).replace(/\.?0+$/, "")} ${units[unit]}`;
 }
 
@@ -84,27 +99,66 @@ export const short = (digest) => (digest ? digest.replace(/^sha256:/, "").slice(
 
 /** Words and colours of what a run, a mirror or a tag came to. */
 export const WORDS = {
-  SUCCESS: ["In sync", "good"], FAIL: ["Failing", "bad"], CANCEL: ["Cancelled", "warn"], SYNCING: ["Syncing", "busy"],
-  SYNC_NOW: ["Queued", "busy"], NEVER_RUN: ["Never ran", "quiet"], SKIP: ["Skipped", "quiet"],
-  LATE: ["Late", "bad"], WARNING: ["Warning", "warn"], WAITING: ["Waiting for the registry", "warn"], OFF: ["Disabled", "quiet"],
-  "run SUCCESS": ["Good", "good"], "run FAIL": ["Failed", "bad"], "run CANCEL": ["Cancelled", "warn"], "run SYNCING": ["Running", "busy"],
-  copied: ["Copied", "good"], unchanged: ["Unchanged", "quiet"], repaired: ["Repaired", "good"], skipped: ["Skipped", "quiet"],
-  refused: ["Refused", "bad"], failed: ["Failed", "bad"], pruned: ["Deleted", "warn"], held: ["Held back", "warn"],
-  copy: ["Copy", "good"], keep: ["Keep", "quiet"], delete: ["Delete", "bad"], hold: ["Hold back", "warn"], ignore: ["Leave out", "quiet"],
-  fail: ["Would fail", "bad"], unknown: ["Not known", "quiet"], fine: ["Fine", "good"], look: ["Look at it", "bad"],
+  SUCCESS: ["In sync", "good"],
+  FAIL: ["Failing", "bad"],
+  CANCEL: ["Cancelled", "warn"],
+  SYNCING: ["Syncing", "busy"],
+  SYNC_NOW: ["Queued", "busy"],
+  NEVER_RUN: ["Never ran", "quiet"],
+  SKIP: ["Skipped", "quiet"],
+  LATE: ["Late", "bad"],
+  WARNING: ["Warning", "warn"],
+  WAITING: ["Waiting for the registry", "warn"],
+  OFF: ["Disabled", "quiet"],
+  "run SUCCESS": ["Good", "good"],
+  "run FAIL": ["Failed", "bad"],
+  "run CANCEL": ["Cancelled", "warn"],
+  "run SYNCING": ["Running", "busy"],
+  copied: ["Copied", "good"],
+  unchanged: ["Unchanged", "quiet"],
+  repaired: ["Repaired", "good"],
+  skipped: ["Skipped", "quiet"],
+  refused: ["Refused", "bad"],
+  failed: ["Failed", "bad"],
+  pruned: ["Deleted", "warn"],
+  held: ["Held back", "warn"],
+  copy: ["Copy", "good"],
+  keep: ["Keep", "quiet"],
+  delete: ["Delete", "bad"],
+  hold: ["Hold back", "warn"],
+  ignore: ["Leave out", "quiet"],
+  fail: ["Would fail", "bad"],
+  unknown: ["Not known", "quiet"],
+  fine: ["Fine", "good"],
+  look: ["Look at it", "bad"]
 };
 
 /** Whether a sync runs, or is about to. */
 export const isBusy = (mirror) => mirror.sync_status === "SYNCING" || mirror.sync_status === "SYNC_NOW";
 
 /** What a repository is for. */
-export const STATES = { NORMAL: "Ordinary", READ_ONLY: "Read only", MIRROR: "Mirror", ORG_MIRROR: "Mirror of the organization's" };
+export const STATES = {
+  NORMAL: "Ordinary",
+  READ_ONLY: "Read only",
+  MIRROR: "Mirror",
+  ORG_MIRROR: "Mirror of the organization's"
+};
 
-export const TRIGGERS = { schedule: "Schedule", sync_now: "Sync Now", verify: "Verify", retry: "Retry", continuation: "Continued" };
+export const TRIGGERS = {
+  schedule: "Schedule",
+  sync_now: "Sync Now",
+  verify: "Verify",
+  retry: "Retry",
+  continuation: "Continued"
+};
 
 /** What a warning is about, in a few words. */
 export const WARNINGS = {
-  deletions_held: "Deletions held back", list_empty: "Empty list of tags", list_incomplete: "Incomplete list of tags",
-  attachments_incomplete: "Signatures are incomplete", credentials_dropped: "Password was dropped",
-  credentials_withheld: "Robot's credentials withheld", interrupted: "A sync was killed",
+  deletions_held: "Deletions held back",
+  list_empty: "Empty list of tags",
+  list_incomplete: "Incomplete list of tags",
+  attachments_incomplete: "Signatures are incomplete",
+  credentials_dropped: "Password was dropped",
+  credentials_withheld: "Robot's credentials withheld",
+  interrupted: "A sync was killed"
 };

@@ -133,6 +133,37 @@ async fn a_failed_tag_says_why_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn deletions_that_are_held_are_named_and_made_after_a_typed_number() {
+    let (world, proxy) = tagged("console-held", &["v1", "v2"]).await;
+    let old: Vec<_> = (0..12).map(|number| format!("old-{number}")).collect();
+    let image = Image::oci("amd64", &[layer(rand::random(), 100)]);
+    for tag in &old {
+        image.push(&format!("http://{}", world.stack.upstream), &world.path, tag).await;
+    }
+    world.create_mirror(&proxy.address, json!({})).await;
+    world.sync().await;
+    let list = json!({"name": world.path, "tags": ["v1", "v2"]}).to_string();
+    proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
+    for method in ["GET", "HEAD"] {
+        proxy.fault(method, "/manifests/old-", usize::MAX, Fault::Status(404, Vec::new()));
+    }
+    assert_eq!(world.sync().await["warning"]["reason"], "deletions_held");
+    let browser = browser(&world).await;
+    browser.see(STATE, "Deletions held back").await;
+    browser.click("Look at them, and delete them…").await;
+    browser.see("dialog", "old-11").await;
+    assert!(!browser.may("Delete and sync now").await, "their number was not typed");
+    browser.find("#typed").await.send_keys("12").await.unwrap();
+    browser.click("Delete and sync now").await;
+    eventually("the tags are deleted", Duration::from_secs(30), async || {
+        (world.last_run().await["tags_pruned"] == 12).then_some(())
+    })
+    .await;
+    browser.see("section[aria-label=Run]", "12 deleted").await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn two_people_change_one_mirror() {
     let (world, proxy) = tagged("console-two", &["v1"]).await;
     world.create_mirror(&proxy.address, json!({})).await;
