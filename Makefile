@@ -1,11 +1,11 @@
 # What can be done here. Each recipe is a script or a tool; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down demo test bench crash lint advisories deploy clean
+.PHONY: help setup build up down demo test screenshots bench crash lint advisories deploy clean
 
 PYTHON := target/venv/bin/python
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 setup: ## install what is missing: Debian packages, the emulator
 	@infra/local/setup.sh
@@ -24,6 +24,9 @@ demo: build ## mirror sample images and pull them back
 
 test: build ## run every test against a stack of its own
 	@tests/run.sh
+
+screenshots: build ## the pictures of the console that the README shows
+	@tests/run.sh console::screenshots --run-ignored only
 
 bench: setup ## the benchmarks, one table; CASES="small layer" for some of them
 	@tests/bench/run.sh $(CASES)

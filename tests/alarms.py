@@ -38,7 +38,8 @@ COMPARE = {
 cloudwatch, functions, sqs, table = (
     boto3.client("cloudwatch"), boto3.client("lambda"), boto3.client("sqs"),
     boto3.resource("dynamodb").Table(os.environ["MOORAGE_TABLE"]))
-SYNC, GC, API, REGISTRY = (os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY"))
+SYNC, GC, API, REGISTRY, CONSOLE = (
+    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE"))
 
 
 def main():
@@ -126,18 +127,18 @@ def facts(missing, drive):
 
 def failures(drive):
     """Functions that fail, and are turned away."""
-    for name in (SYNC, GC, API, REGISTRY):
+    for name in (SYNC, GC, API, REGISTRY, CONSOLE):
         answer = functions.invoke(FunctionName=name, Payload=json.dumps({"task": "no-such-task", "dry_run": "perhaps"}))
         assert "FunctionError" in answer, name
-    drive("sync-errors", "gc-errors", "api-errors", "registry-errors")
-    for name in (SYNC, API, REGISTRY):
+    drive("sync-errors", "gc-errors", "api-errors", "registry-errors", "console-errors")
+    for name in (SYNC, API, REGISTRY, CONSOLE):
         with turned_away(name):
             try:
                 functions.invoke(FunctionName=name, Payload="{}")
                 raise AssertionError(f"{name} was not turned away")
             except functions.exceptions.TooManyRequestsException:
                 pass
-    drive("sync-throttles", "api-throttles", "registry-throttles")
+    drive("sync-throttles", "api-throttles", "registry-throttles", "console-throttles")
 
 
 def dead_letters(drive):

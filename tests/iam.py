@@ -19,6 +19,7 @@ UNTRIED = {
     ("GcRole", "Log"): "the emulator writes the functions' logs itself",
     ("ApiRole", "Log"): "the emulator writes the functions' logs itself",
     ("RegistryRole", "Log"): "the emulator writes the functions' logs itself",
+    ("ConsoleRole", "Log"): "the emulator writes the functions' logs itself",
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
     ("SyncRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
@@ -106,6 +107,8 @@ def refusals(policies_of):
         ("RegistryRole", "s3:PutObject", link, False), ("ApiRole", "s3:GetObject", blob, False),
     ):
         yield from asked(policies_of, role, action, {}, may, resource)
+    for action in ("dynamodb:GetItem", "dynamodb:Query", "s3:GetObject", "secretsmanager:GetSecretValue", "kms:Decrypt", "lambda:InvokeFunction"):
+        yield from asked(policies_of, "ConsoleRole", action, {TABLE: ["REPO#a/b"]}, False, blob)
     yield from secrets(policies_of)
 
 

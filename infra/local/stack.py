@@ -3,7 +3,8 @@
     stack.py up | down
 
 Environment: MOORAGE_LOCAL (folder, target/local), MOORAGE_PORT (8080), MOORAGE_AWS_PORT (4566),
-MOORAGE_UPSTREAM_PORT (5100), MOORAGE_ZIPS (target/lambda), MOORAGE_PARAMETERS (Name=value,... of the template).
+MOORAGE_UPSTREAM_PORT (5100), MOORAGE_ZIPS (target/lambda), MOORAGE_PARAMETERS (Name=value,... of the template),
+MOORAGE_BROWSER_PORT (none: no chromedriver).
 """
 import os
 import pathlib
@@ -59,6 +60,8 @@ def start(ports):
     os.environ.pop("AWS_CA_BUNDLE", None)
     outputs = deploy(f"http://localhost:{ports['api']}")
     proxy(ports["api"], ports["aws"], outputs["ApiId"])
+    if "MOORAGE_BROWSER_PORT" in os.environ:
+        ports["browser"] = browser(servers.port("MOORAGE_BROWSER_PORT", "auto"))
     write_env(ports, endpoint, outputs)
 
 
@@ -118,7 +121,8 @@ def check(outputs):
     import boto3
 
     functions = boto3.client("lambda")
-    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"], outputs["RegistryFunctionName"]):
+    for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"], outputs["RegistryFunctionName"],
+                 outputs["ConsoleFunctionName"]):
         functions.get_function(FunctionName=name)
     dynamodb = boto3.client("dynamodb")
     live = dynamodb.describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
@@ -171,6 +175,13 @@ http {{
     servers.wait(servers.start(FOLDER, "proxy", command), "proxy", f"http://127.0.0.1:{port}/", FOLDER)
 
 
+def browser(port):
+    """What starts browsers for tests: one for all of them."""
+    process = servers.start(FOLDER, "browser", ["chromedriver", f"--port={port}", "--allowed-ips=127.0.0.1"])
+    servers.wait(process, "browser", f"http://127.0.0.1:{port}/status", FOLDER)
+    return port
+
+
 def write_env(ports, endpoint, outputs):
     import boto3
 
@@ -183,6 +194,7 @@ def write_env(ports, endpoint, outputs):
         "MOORAGE_SYNC_FUNCTION": outputs["SyncFunctionName"],
         "MOORAGE_API_FUNCTION": outputs["ApiFunctionName"],
         "MOORAGE_REGISTRY_FUNCTION": outputs["RegistryFunctionName"],
+        "MOORAGE_CONSOLE_FUNCTION": outputs["ConsoleFunctionName"],
         "MOORAGE_SCHEDULE_GROUP": outputs["ScheduleGroupName"],
         "MOORAGE_UPSTREAM": f"127.0.0.1:{ports['upstream']}",
         "AWS_ENDPOINT_URL": endpoint,
@@ -190,10 +202,13 @@ def write_env(ports, endpoint, outputs):
     }
     if "GcFunctionName" in outputs:
         variables["MOORAGE_GC_FUNCTION"] = outputs["GcFunctionName"]
+    if "browser" in ports:
+        variables["MOORAGE_BROWSER"] = f"http://127.0.0.1:{ports['browser']}"
     file = FOLDER / "env"
     file.touch(mode=0o600)
     file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
     print(f"The stack is up: {variables['MOORAGE_URL']}, external registry {variables['MOORAGE_UPSTREAM']}.")
+    print(f"The console: {variables['MOORAGE_URL']}/console")
     print(f"Settings and token: {file}")
 
 

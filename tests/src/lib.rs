@@ -10,6 +10,7 @@
 )]
 
 pub mod aws;
+pub mod browser;
 pub mod bucket;
 pub mod client;
 pub mod counted;

@@ -4,6 +4,7 @@ mod ansible;
 mod api;
 mod architectures;
 mod claims;
+mod console;
 mod crash;
 mod credentials;
 mod deletions;

@@ -6,12 +6,16 @@ use moorage_domain::{
     Digest, RepositoryName,
     task::{Task, TaskAnswer},
 };
-use moorage_tests::{counted::Counted, eventually, invoke::gateway_event, seed, world::World};
+use moorage_tests::{browser::Browser, counted::Counted, eventually, invoke::gateway_event, seed, world::World};
 use reqwest::Url;
 use serde_json::{Value, json};
 
 /// The mirrors that are listed.
 const LISTED: usize = 10_000;
+/// The mirrors that are shown on one page.
+const SHOWN: usize = 1_000;
+/// In how many milliseconds a browser may show them, once it has them.
+const SHOWING_MS: f64 = 1_000.0;
 /// The mirrors that get schedules: more than one of the tests' short invocations makes.
 const SCHEDULED: usize = 8_000;
 /// How long seeding may take.
@@ -85,6 +89,27 @@ async fn ten_thousand_mirrors_are_listed_without_a_scan() {
     assert!(seen == expected, "all of them, in order, and none twice");
 
     api.delete().await;
+    seed::forget_mirrors(&world.stack, &names).await;
+}
+
+#[tokio::test]
+async fn a_thousand_mirrors_are_shown_at_once() {
+    let world = World::new("shown").await;
+    let names = seeded(&world, SHOWN - 1).await;
+    let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
+    browser.see("h1", "1,000 mirrors").await;
+    browser.driver.refresh().await.unwrap();
+    let shown = "const done = arguments[arguments.length - 1];
+        const look = () => {
+            const asked = performance.getEntriesByType('resource').filter((it) => it.name.includes('/mirror/overview'));
+            if (document.querySelectorAll('tbody tr').length < arguments[0]) requestAnimationFrame(look);
+            else done([asked.length, performance.now() - asked[0].responseEnd, asked[0].duration]);
+        };
+        look();";
+    let shown = browser.driver.execute_async(shown, vec![json!(SHOWN)]).await.unwrap().json().clone();
+    assert_eq!(shown[0], json!(1), "one request: {shown}");
+    assert!(shown[1].as_f64().unwrap() < SHOWING_MS, "milliseconds from the answer to the picture: {shown}");
+    browser.close().await;
     seed::forget_mirrors(&world.stack, &names).await;
 }
 

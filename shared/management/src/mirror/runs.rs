@@ -3,7 +3,7 @@
 use moorage_domain::{
     FailureReason, RepositoryName, Timestamp,
     failure::Failure,
-    run::{Run, RunId, RunStatus},
+    run::{Run, RunId, RunStatus, TagOutcome},
     status::{SyncState, SyncStatus},
 };
 use serde_json::{Value, json};
@@ -50,8 +50,17 @@ pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Re
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
     let outcomes = api.table.outcomes(repository, &run).await?;
     let mut body = view(&run, state.as_ref(), now());
-    body["tags"] = serde_json::to_value(outcomes).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+    body["tags"] = outcomes.iter().map(outcome).collect::<Result<Vec<_>, _>>()?.into();
     Ok(Answer::ok(body))
+}
+
+/// What became of a tag; if it failed, with what can be done about it.
+fn outcome(tag: &TagOutcome) -> Result<Value, ApiError> {
+    let mut view = serde_json::to_value(tag).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+    if let Some(failure) = &tag.failure {
+        view["failure"]["advice"] = failure.reason.advice_for_tag().into();
+    }
+    Ok(view)
 }
 
 /// The state of the repository's mirror, if it still has one: runs are kept beyond it, but not beyond the repository.
@@ -109,7 +118,7 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::run::Trigger;
+    use moorage_domain::run::{Outcome, Trigger};
 
     use super::*;
 
@@ -118,6 +127,23 @@ mod tests {
         let ended = "00000002-0000-4000-8000-000000000000";
         assert_eq!(run_id(ended).map(|run| run.to_string()).as_deref(), Some(ended));
         assert_eq!(run_id("2"), None);
+    }
+
+    #[test]
+    fn a_tag_that_failed_says_what_to_do() {
+        let failure = Failure::new(FailureReason::ContentRefused, "too old".to_owned());
+        let mut tag = TagOutcome {
+            tag: "v1".parse().unwrap(),
+            outcome: Outcome::Refused,
+            digest: None,
+            failure: Some(failure),
+            cause: None,
+        };
+        let advice = FailureReason::ContentRefused.advice_for_tag();
+        let said = json!({"reason": "content_refused", "message": "too old", "advice": advice});
+        assert_eq!(outcome(&tag).unwrap()["failure"], said);
+        tag.failure = None;
+        assert_eq!(outcome(&tag).unwrap(), json!({"tag": "v1", "outcome": "refused"}));
     }
 
     #[test]

@@ -1,0 +1,116 @@
+// The only module that talks to the network: the public API, and the registry, with the token of whoever is signed in.
+
+import { signal as signalOf } from "./screen.js";
+
+const KEY = "moorage-token";
+
+export const token = () => sessionStorage.getItem(KEY);
+export const keepToken = (text) => sessionStorage.setItem(KEY, text);
+export const dropToken = () => sessionStorage.removeItem(KEY);
+
+/** A call that failed, with the API's words. */
+export class Problem extends Error {
+  constructor(message, status, retryAfter) {
+    super(message);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** A path below `/api/v1/`. What is put in is encoded, but for slashes, and cannot lead to another call. */
+export function path(strings, ...values) {
+  return strings.reduce((before, text, index) => before + segments(values[index - 1]) + text);
+}
+
+function segments(value) {
+  return String(value)
+    .split("/")
+    .map((segment) => {
+      if (segment === "" || segment === "." || segment === "..") throw new Problem(`'${value}' is no name`, 400);
+      return encodeURIComponent(segment);
+    })
+    .join("/");
+}
+
+/**
+ * Calls the API. `accept` names further statuses whose answers are wanted as they are; `raw` gives text.
+ * A token that is not known any more ends the session.
+ */
+export async function call(method, where, { body, query, accept = [], raw = false, signal } = {}) {
+  const search = new URLSearchParams(
+    Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "")
+  );
+  const headers = { Authorization: `Bearer ${token()}` };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const answer = await ask(`/api/v1/${where}${search.size ? `?${search}` : ""}`, {
+    method,
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: signal ?? signalOf(method)
+  });
+  if (answer.ok || accept.includes(answer.status)) return raw ? answer.text() : parsed(await answer.text());
+  const problem = new Problem(
+    words(await answer.text(), answer.status),
+    answer.status,
+    Number(answer.headers.get("Retry-After")) || null
+  );
+  if (answer.status === 401) document.dispatchEvent(new CustomEvent("signed-out", { detail: problem.message }));
+  throw problem;
+}
+
+export const get = (where, query, options) => call("GET", where, { query, ...options });
+
+/** What a call is caught with that may find nothing: null is what is not there. */
+export function orNull(error) {
+  if (error.status === 404) return null;
+  throw error;
+}
+
+/** All pages of a list, up to a number of pages. */
+export async function pages(where, query, key, most = 20) {
+  const all = [];
+  let next;
+  for (let page = 0; page < most; page += 1) {
+    const answer = await get(where, { ...query, next_page: next });
+    all.push(...answer[key]);
+    next = answer.next_page;
+    if (!next) break;
+  }
+  return all;
+}
+
+/** A document of the registry, which is at the same address: a manifest, or what refers to one. Nothing if it has none. */
+export async function registry(repository, what, reference) {
+  const login = btoa(`$oauthtoken:${token()}`);
+  const answer = await ask(`/v2/${segments(repository)}/${what}/${segments(reference)}`, {
+    headers: { Authorization: `Basic ${login}`, Accept: "*/*" },
+    signal: signalOf("GET")
+  });
+  return answer.ok ? parsed(await answer.text()) : null;
+}
+
+async function ask(where, options) {
+  try {
+    // Without the browser's own credentials, which are not ours to use, and without its prompt for them.
+    return await fetch(where, { credentials: "omit", cache: "no-store", redirect: "error", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The API could not be reached.", 0);
+  }
+}
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return text;
+  }
+}
+
+/** The words of an error, in whichever of the API's forms. */
+export function words(text, status) {
+  const body = parsed(text);
+  const said =
+    body && typeof body === "object" ? (body.detail ?? body.error_message ?? body.message ?? body.title) : null;
+  return typeof said === "string" && said ? said : `The API answered with the status ${status}.`;
+}

@@ -1,0 +1,235 @@
+// The front page: all mirrors, worst first.
+
+import { get, pages, path } from "./api.js";
+import { fill, h, p, say } from "./element.js";
+import { TROUBLE, ORDER, chosen, counts, lagOf, nameOf, remark, sentence, sorted, stateOf } from "./mirrors.js";
+import { actions, advises, button, filters, line, outdated, problem, quiet, runs, state, time } from "./parts.js";
+import { toRepository, toScreen } from "./route.js";
+import { every } from "./screen.js";
+import { WORDS, digits, span } from "./text.js";
+
+const POLL = 10_000;
+/** The worst mirrors of which it is told what to do without being asked. */
+const EXPLAINED = 5;
+
+const COLUMNS = [
+  [
+    "Mirror",
+    (mirror) => [
+      h("a", { href: toRepository(nameOf(mirror), "mirroring") }, nameOf(mirror)),
+      h("small", {}, mirror.external_reference)
+    ]
+  ],
+  ["State", (mirror) => [state(stateOf(mirror)), remark(mirror) && h("small", {}, remark(mirror))]],
+  ["Lag of interval", lag, "number"],
+  ["Last good run", (mirror) => time(mirror.last_success)],
+  ["Next start", (mirror) => (mirror.is_enabled ? time(mirror.sync_start_date) : quiet("off"))],
+  ["Tags", (mirror) => mirror.tags?.toLocaleString("en") ?? "–", "number"],
+  ["Last runs", (mirror) => runs(mirror.runs)]
+];
+
+function lag(mirror) {
+  const seconds = lagOf(mirror, Date.now()),
+    of = ` / ${span(mirror.sync_interval)}`;
+  if (seconds === null) return quiet(`–${of}`);
+  return h("span", { class: mirror.is_late ? "late" : undefined }, span(seconds), quiet(of));
+}
+
+export async function show(view, { query }) {
+  const filter = { text: query.q ?? "", state: query.state ?? "", namespace: query.namespace ?? "" };
+  const rows = new Map(),
+    states = new Map(),
+    advice = new Map();
+  let mirrors = [];
+  const title = h("h1", { tabindex: "-1" }, "Mirrors");
+  const tiles = h("div", { class: "tiles", role: "group", label: "Filter by state" });
+  const stale = h("div"),
+    first = h("div"),
+    shown = h("p", { class: "quiet", role: "status" });
+  const body = h("tbody");
+  const search = h("input", {
+    type: "search",
+    label: "Search mirrors",
+    placeholder: "Search name or source",
+    value: filter.text,
+    oninput: typed
+  });
+  const namespaces = h(
+    "select",
+    {
+      label: "Namespace",
+      onchange: () => {
+        filter.namespace = namespaces.value;
+        draw();
+      }
+    },
+    h("option", { value: "" }, "All namespaces")
+  );
+  const list = h(
+    "div",
+    { class: "scroll" },
+    h(
+      "table",
+      { label: "Mirrors, worst first", class: "mirrors" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          COLUMNS.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name))
+        )
+      ),
+      body
+    )
+  );
+  const choices = filters(search, namespaces, shown);
+  fill(
+    view,
+    h(
+      "div",
+      { class: "heading" },
+      title,
+      actions(h("a", { class: "button main", href: toScreen("guide") }, "New mirror"))
+    ),
+    stale,
+    first,
+    tiles,
+    choices,
+    list
+  );
+  await every(POLL, load, outdated(stale));
+
+  async function load() {
+    const fresh = await pages("mirror/overview", {}, "mirrors");
+    mirrors = sorted(fresh, Date.now());
+    tell();
+    draw();
+    // Not awaited: the page does not wait for it.
+    explain().catch(() => {});
+  }
+
+  /** Says what has become worse since the last time. */
+  function tell() {
+    const worse = mirrors.filter(
+      (mirror) =>
+        states.has(nameOf(mirror)) && states.get(nameOf(mirror)) !== stateOf(mirror) && TROUBLE.has(stateOf(mirror))
+    );
+    if (worse.length)
+      say(
+        worse
+          .slice(0, 3)
+          .map((mirror) => `${nameOf(mirror)}: ${WORDS[stateOf(mirror)][0]}`)
+          .join("; ")
+      );
+    for (const mirror of mirrors) states.set(nameOf(mirror), stateOf(mirror));
+  }
+
+  function draw() {
+    fill(title, sentence(mirrors));
+    document.title = `${sentence(mirrors)} · Moorage`;
+    drawTiles();
+    const names = [...new Set(mirrors.map((mirror) => mirror.namespace))].sort();
+    if (namespaces.options.length !== names.length + 1) {
+      fill(
+        namespaces,
+        h("option", { value: "" }, "All namespaces"),
+        names.map((name) => h("option", { value: name }, name))
+      );
+      namespaces.value = filter.namespace;
+    }
+    const visible = chosen(mirrors, filter);
+    fill(
+      shown,
+      visible.length === mirrors.length ? "" : `${digits(visible.length)} of ${digits(mirrors.length)} shown`
+    );
+    list.hidden = !mirrors.length;
+    choices.hidden = tiles.hidden = !mirrors.length;
+    fill(first, mirrors.length ? [] : welcome());
+    const wanted = visible.flatMap(rowsOf);
+    // Rows that stay are not touched, so that focus and scrolling stay, too.
+    if (wanted.length !== body.children.length || wanted.some((row, index) => body.children[index] !== row))
+      body.replaceChildren(...wanted);
+  }
+
+  function rowsOf(mirror) {
+    const name = nameOf(mirror),
+      text = advice.get(name)?.text,
+      json = JSON.stringify([mirror, text]);
+    let known = rows.get(name);
+    if (known?.json !== json) {
+      const row = line(COLUMNS, mirror),
+        reason = TROUBLE.has(stateOf(mirror)) && why(mirror, text);
+      row.className = stateOf(mirror).toLowerCase();
+      if (known?.rows[0].contains(document.activeElement)) queueMicrotask(() => row.querySelector("a").focus());
+      known = { json, rows: reason ? [row, reason] : [row] };
+      rows.set(name, known);
+    }
+    return known.rows;
+  }
+
+  function drawTiles() {
+    const number = counts(mirrors);
+    const wanted = ORDER.filter((it) => number[it] || it === filter.state);
+    const key = wanted.map((it) => `${it}${number[it]}${it === filter.state}`).join();
+    if (tiles.dataset.key === key) return;
+    tiles.dataset.key = key;
+    const focused = document.activeElement?.dataset?.state;
+    fill(
+      tiles,
+      wanted.map((it) =>
+        button(
+          [h("b", {}, digits(number[it])), " ", state(it)],
+          () => {
+            filter.state = filter.state === it ? "" : it;
+            draw();
+          },
+          { "aria-pressed": String(filter.state === it), "data-state": it }
+        )
+      )
+    );
+    if (focused) tiles.querySelector(`[data-state=${focused}]`)?.focus();
+  }
+
+  function typed() {
+    filter.text = search.value;
+    draw();
+  }
+
+  /** What to do about the worst few, which is one call each, and again only when they have run again. */
+  async function explain() {
+    for (const mirror of mirrors.filter((it) => stateOf(it) === "FAIL").slice(0, EXPLAINED)) {
+      const name = nameOf(mirror),
+        key = mirror.last_ended;
+      if (advice.get(name)?.key === key) continue;
+      advice.set(name, { key });
+      const [run] = (await get(path`repository/${name}/mirror/runs`, { limit: 1 })).runs;
+      if (run?.failure) advice.set(name, { key, text: run.failure.advice });
+      draw();
+    }
+  }
+}
+
+/** Why it is in trouble; what is to be done is known a moment later. */
+function why(mirror, advice) {
+  const text = stateOf(mirror) === "FAIL" ? mirror.last_failure : mirror.sync_warning?.message;
+  return (
+    text &&
+    h(
+      "tr",
+      { class: "why" },
+      h("td", { colspan: COLUMNS.length }, p(h("b", {}, "Why: "), text), advice && advises(advice))
+    )
+  );
+}
+
+const welcome = () =>
+  h(
+    "section",
+    { class: "box welcome" },
+    h("h2", {}, "Mirror your first repository"),
+    p(
+      "Moorage copies a repository's tags from another registry, keeps them current, and lets you pull them from here."
+    ),
+    h("a", { class: "button main", href: toScreen("guide") }, "Create the first mirror")
+  );

@@ -1,0 +1,126 @@
+// How the deployment is: what its alarms are made of, and the last garbage collection.
+
+import { get } from "./api.js";
+import { h, fill } from "./element.js";
+import { box, facts, heading, hint, outdated, problem, state, table, time } from "./parts.js";
+import { toRepository } from "./route.js";
+import { every } from "./screen.js";
+import { organizations } from "./session.js";
+import { count, digits, span } from "./text.js";
+
+const POLL = 30_000;
+/** An hour: what the alarm waits for. */
+const CLAIM = 3600;
+const COLLECTION = 259_200;
+
+export async function show(view) {
+  const place = h("div"),
+    stale = h("div");
+  fill(view, heading("Health"), stale, place);
+  let shown;
+  await every(
+    POLL,
+    async () => {
+      const health = await read("superuser").catch(async (error) => {
+        if (error.status !== 403) throw error;
+        return read("repository", { namespace: (await organizations())[0] });
+      });
+      const key = JSON.stringify({ ...health, last_check: 0, issues: health.issues.map((it) => it.message) });
+      if (key !== shown) draw(health);
+      shown = key;
+    },
+    outdated(stale)
+  );
+
+  function draw({ healthy, repositories: number, issues, facts: known, last_check }) {
+    fill(
+      place,
+      box(
+        healthy ? "The mirrors are healthy" : "The mirrors are not healthy",
+        issues.map((it) => problem(it)),
+        facts(
+          ["Mirrors", number.total],
+          ["In sync", number.completed],
+          ["Failing", number.failed],
+          ["Syncing", number.syncing],
+          ["Never ran", number.never_run],
+          ["Looked at", time(last_check)]
+        )
+      ),
+      known &&
+        box(
+          "What the alarms watch",
+          table(
+            "Alarms",
+            [
+              ["What", (it) => h("strong", {}, it.name)],
+              ["State", (it) => state(it.bad ? "look" : "fine")],
+              ["Now", (it) => it.now],
+              ["What to do", (it) => it.bad && it.advice]
+            ],
+            alarms(known)
+          )
+        ),
+      known && collection(known)
+    );
+  }
+}
+
+/** Of the whole deployment, or of the one namespace that a token is for. */
+const read = (whose, query) => get(`${whose}/mirror/health`, query, { accept: [503] });
+
+const links = (names) =>
+  names.map((name, index) => [
+    index > 0 && ", ",
+    name.includes("/") ? h("a", { href: toRepository(name, "mirroring") }, name) : name
+  ]);
+
+const alarms = (it) => [
+  {
+    name: "Late mirrors",
+    bad: it.mirrors_late > 0,
+    now: [`${it.mirrors_late} of ${count(it.mirrors, "mirror")} `, links(it.late)],
+    advice: "See why the last run failed, on the page of the mirror."
+  },
+  {
+    name: "Held deletions",
+    bad: it.mirrors_held > 0,
+    now: [`${it.mirrors_held} `, links(it.held)],
+    advice: "See whether the registry really lost those tags; then let the mirror delete them."
+  },
+  {
+    name: "Killed syncs",
+    bad: it.claim_expired_seconds > CLAIM,
+    now: [`${it.claims_expired} `, links(it.expired)],
+    advice: "If they are not started again within minutes, look at the sync function's log."
+  },
+  {
+    name: "Garbage collection held",
+    bad: it.collection_held,
+    now: it.collection_held ? "It deleted nothing" : "No",
+    advice: "Its numbers look wrong: compare them with what you deleted."
+  },
+  {
+    name: "Garbage collection late",
+    bad: it.collection_age_seconds > COLLECTION,
+    now: `${span(it.collection_age_seconds)} since the last good one`,
+    advice: "Look at the collector's log and its dead letters."
+  }
+];
+
+function collection({ collection: last }) {
+  if (!last) return box("Last garbage collection", hint("There was none yet."));
+  return box(
+    "Last garbage collection",
+    facts(
+      ["Began", time(last.started_at)],
+      ["Ended", time(last.ended_at, { none: "It goes on" })],
+      ["Objects deleted", digits(last.deleted)],
+      [
+        "Repositories",
+        `${last.repositories}${last.repositories_skipped ? `, ${last.repositories_skipped} skipped` : ""}`
+      ]
+    ),
+    last.held && problem({ message: JSON.stringify(last.held) }, "Held back:")
+  );
+}

@@ -1,0 +1,216 @@
+// The fields of a mirror's form, Quay's and ours, and what the API takes and gives for them.
+
+import { iso } from "./text.js";
+
+export const ARCHITECTURES = ["amd64", "arm64", "ppc64le", "s390x"];
+
+export const USERNAME = {
+  name: "external_registry_username",
+  label: "Username",
+  help: "Only if the registry asks for a login."
+};
+export const PASSWORD = { name: "external_registry_password", label: "Password", kind: "password" };
+export const TLS = {
+  name: "verify_tls",
+  label: "Verify TLS",
+  kind: "checkbox",
+  help: "Without it any certificate is accepted, and plain http, too."
+};
+export const INTERVAL = { name: "sync_interval", label: "Sync Interval", kind: "duration", required: true };
+
+/** What is mirrored. */
+export const sourceFields = [
+  {
+    name: "external_reference",
+    label: "Registry Location",
+    required: true,
+    placeholder: "registry.example.com/library/app",
+    help: "Host and path of the repository, as in a pull command, without a tag."
+  },
+  {
+    name: "root_rule",
+    label: "Tags",
+    kind: "csv",
+    required: true,
+    placeholder: "latest, v1.*",
+    help: "Names or patterns, separated by commas. Tags that none of them matches are deleted here."
+  }
+];
+
+/** Fields of a repository's mirror. `exists` says whether it is changed, or made. */
+export const fields = (exists, robots, create) => [
+  { group: "External repository" },
+  { name: "is_enabled", label: "Enabled", kind: "checkbox", help: "Scheduled syncs are made only while it is." },
+  ...sourceFields,
+  ...scheduleFields(exists, robots, create, "skopeo_timeout_interval"),
+  {
+    name: "architecture_filter",
+    label: "Architecture filter",
+    kind: "several",
+    options: ARCHITECTURES,
+    help: "None selects all. Images of other architectures are left out of an index."
+  },
+  ...credentialFields(exists),
+  ...policyFields()
+];
+
+/** When it is synced, and by whom; `timeout` is what the API calls that there. */
+export const scheduleFields = (exists, robots, create, timeout) => [
+  {
+    name: "sync_start_date",
+    label: exists ? "Next Sync Date" : "Start Date",
+    kind: "datetime",
+    required: true,
+    help: "In your time zone."
+  },
+  INTERVAL,
+  {
+    name: timeout,
+    label: "Skopeo timeout interval",
+    kind: "duration",
+    units: ["minutes", "seconds", "hours"],
+    help: "How long the registry may take to begin an answer."
+  },
+  {
+    name: "robot_username",
+    label: "Robot User",
+    kind: "picker",
+    required: true,
+    options: robots,
+    create,
+    createLabel: "Create a robot account…",
+    help: "Whose name the images come in; it may pull them, too."
+  }
+];
+
+export const credentialFields = (exists) => [
+  { group: "Credentials" },
+  USERNAME,
+  {
+    ...PASSWORD,
+    help: exists ? "Empty keeps the one that is stored, unless host, proxy or Verify TLS change." : undefined
+  },
+  ...(exists ? [{ name: "forget_password", label: "Remove the stored password", kind: "checkbox" }] : []),
+  { group: "Advanced", more: true },
+  TLS,
+  { name: "unsigned_images", label: "Accept Unsigned Images", kind: "checkbox" },
+  { name: "http_proxy", label: "HTTP Proxy", placeholder: "http://proxy.example.com:3128" },
+  { name: "https_proxy", label: "HTTPS Proxy", placeholder: "http://proxy.example.com:3128" },
+  { name: "no_proxy", label: "No Proxy", placeholder: "localhost, .example.com" },
+  {
+    name: "token_realms",
+    label: "Further token servers",
+    kind: "csv",
+    help: "Hosts of other domains that get the credentials."
+  }
+];
+
+export const policyFields = () => [
+  { group: "Deletions", more: true },
+  {
+    name: "deletion_limit",
+    label: "Deletions in one sync",
+    kind: "number",
+    help: "At most; 0 for any number. Empty: what the rule leaves out, and a few of what vanished."
+  },
+  {
+    name: "deletion_grace",
+    label: "Lists before a tag goes",
+    kind: "number",
+    help: "Of which the registry will not say whether it has it; 0 for never. Empty: 3."
+  }
+];
+
+const PROXIES = ["http_proxy", "https_proxy", "no_proxy"];
+
+/** What the fields show of a mirror; of none, what a new one begins with. */
+export function toForm(mirror) {
+  if (!mirror) {
+    return {
+      is_enabled: true,
+      sync_interval: 86400,
+      skopeo_timeout_interval: 300,
+      verify_tls: true,
+      unsigned_images: false,
+      sync_start_date: iso(new Date())
+    };
+  }
+  const config = mirror.external_registry_config ?? {};
+  return {
+    ...mirror,
+    root_rule: mirror.root_rule?.rule_value,
+    external_registry_password: "",
+    verify_tls: config.verify_tls ?? true,
+    unsigned_images: config.unsigned_images ?? false,
+    ...Object.fromEntries(PROXIES.map((name) => [name, config.proxy?.[name] ?? ""])),
+    token_realms: config.token_realms ?? []
+  };
+}
+
+/** All settings that were filled in, as the API has them. `config` is what the mirror has that the form does not show. */
+export function toBody(filled, config = {}) {
+  const proxy = Object.fromEntries(PROXIES.map((name) => [name, filled[name] || null]));
+  const kept = {
+    ...config,
+    verify_tls: filled.verify_tls,
+    unsigned_images: filled.unsigned_images,
+    proxy: { ...config.proxy, ...proxy }
+  };
+  if (filled.token_realms.length || config.token_realms) kept.token_realms = filled.token_realms;
+  const body = {
+    ...filled,
+    external_registry_config: kept,
+    external_registry_username: filled.external_registry_username || null
+  };
+  if (Array.isArray(filled.root_rule)) body.root_rule = { rule_kind: "tag_glob_csv", rule_value: filled.root_rule };
+  for (const name of [...PROXIES, "verify_tls", "unsigned_images", "token_realms", "forget_password"])
+    delete body[name];
+  if (filled.forget_password) body.external_registry_password = null;
+  else if (!filled.external_registry_password) delete body.external_registry_password;
+  return body;
+}
+
+/** What differs between the settings before and after: only that is sent, so that others' changes stay. */
+export const changes = (before, after) =>
+  Object.fromEntries(
+    Object.entries(after).filter(
+      ([name, value]) => JSON.stringify(value ?? null) !== JSON.stringify(before[name] ?? null)
+    )
+  );
+
+/** For a new mirror: what was left empty is not sent. */
+export const filledIn = (body) =>
+  Object.fromEntries(
+    Object.entries(body).filter(
+      ([, value]) => value !== null && value !== "" && !(Array.isArray(value) && !value.length)
+    )
+  );
+
+/** Whether a stored password would be dropped by a change that does not send it. */
+export const dropsPassword = (before, after) =>
+  Boolean(before.external_registry_username) &&
+  !("external_registry_password" in after) &&
+  (hostOf(before.external_reference ?? before.external_registry_url) !==
+    hostOf(after.external_reference ?? after.external_registry_url) ||
+    ["verify_tls", "proxy"].some(
+      (name) =>
+        JSON.stringify(before.external_registry_config[name]) !== JSON.stringify(after.external_registry_config[name])
+    ));
+
+const hostOf = (reference) =>
+  String(reference)
+    .replace(/^https?:\/\//, "")
+    .split("/")[0];
+
+/** Names of settings for people. */
+export const label = (name) =>
+  ({
+    root_rule: "Tags",
+    external_reference: "Registry Location",
+    sync_interval: "Sync Interval",
+    sync_start_date: "Next Sync Date",
+    is_enabled: "Enabled",
+    robot_username: "Robot User",
+    external_registry_config: "TLS, proxies or signatures",
+    architecture_filter: "Architecture filter"
+  })[name] ?? name.replaceAll("_", " ");

@@ -1,0 +1,100 @@
+// What the front page makes of the mirrors: which state each is in for people, and which comes first. Pure.
+
+import { WARNINGS, count, digits, isBusy } from "./text.js";
+
+/** States, the worst first; each has a word of its own in text.js. */
+export const ORDER = [
+  "FAIL",
+  "LATE",
+  "WARNING",
+  "WAITING",
+  "CANCEL",
+  "NEVER_RUN",
+  "SYNCING",
+  "SYNC_NOW",
+  "SUCCESS",
+  "OFF"
+];
+
+/** Those that somebody has to look at. */
+export const TROUBLE = new Set(["FAIL", "LATE", "WARNING"]);
+
+/** The one state of a mirror that matters most. */
+export function stateOf(mirror) {
+  const busy = isBusy(mirror);
+  if (!mirror.is_enabled && !busy) return "OFF";
+  // What is being tried again has failed all the same.
+  if (mirror.sync_status === "FAIL" || (busy && mirror.last_failure)) return "FAIL";
+  if (mirror.is_late) return "LATE";
+  if (mirror.sync_warning) return "WARNING";
+  if (mirror.sync_waiting_until) return "WAITING";
+  return mirror.sync_status;
+}
+
+export const nameOf = (mirror) => `${mirror.namespace}/${mirror.repository}`;
+
+/** Seconds since the last good run; null if there was none. */
+export const lagOf = (mirror, now) =>
+  mirror.last_success ? Math.max(0, (now - Date.parse(mirror.last_success)) / 1000) : null;
+
+/** Worst first: by state, then by how many intervals behind, then by name. */
+export function sorted(mirrors, now) {
+  const behind = (mirror) => (lagOf(mirror, now) ?? Number.MAX_SAFE_INTEGER) / Math.max(1, mirror.sync_interval);
+  const keyed = mirrors.map((mirror) => [
+    ORDER.indexOf(stateOf(mirror)),
+    Math.floor(behind(mirror)),
+    nameOf(mirror),
+    mirror
+  ]);
+  keyed.sort((a, b) => a[0] - b[0] || b[1] - a[1] || (a[2] < b[2] ? -1 : 1));
+  return keyed.map((it) => it[3]);
+}
+
+/** How many are in each state. */
+export function counts(mirrors) {
+  const all = Object.fromEntries(ORDER.map((state) => [state, 0]));
+  for (const mirror of mirrors) all[stateOf(mirror)] += 1;
+  return all;
+}
+
+/** Those that are asked for. */
+export function chosen(mirrors, { text = "", state = "", namespace = "" }) {
+  const wanted = text.trim().toLowerCase();
+  return mirrors.filter(
+    (mirror) =>
+      (!state || stateOf(mirror) === state) &&
+      (!namespace || mirror.namespace === namespace) &&
+      (!wanted ||
+        nameOf(mirror).toLowerCase().includes(wanted) ||
+        mirror.external_reference.toLowerCase().includes(wanted))
+  );
+}
+
+/** The page in one sentence. */
+export function sentence(mirrors) {
+  const number = counts(mirrors);
+  if (!mirrors.length) return "There are no mirrors yet";
+  const wrong = [
+    [number.FAIL, "failing"],
+    [number.LATE, "late"],
+    [number.WARNING, "with a warning"]
+  ].filter(([many]) => many);
+  if (!wrong.length)
+    return mirrors.length === 1 ? "The mirror is fine" : `All ${digits(mirrors.length)} mirrors are fine`;
+  return `${wrong.map(([many, what]) => `${digits(many)} ${what}`).join(", ")} of ${digits(mirrors.length)} ${mirrors.length === 1 ? "mirror" : "mirrors"}`;
+}
+
+/** What stands beside the state. */
+export function remark(mirror) {
+  const notes = [];
+  if (mirror.sync_status === "FAIL")
+    notes.push(
+      mirror.sync_retries_remaining > 0
+        ? `${count(mirror.sync_retries_remaining, "retry", "retries")} left`
+        : "no retries left"
+    );
+  else if (mirror.last_failure && isBusy(mirror)) notes.push("tried again now");
+  if (mirror.is_late && stateOf(mirror) === "FAIL") notes.push("late");
+  if (mirror.sync_warning) notes.push(WARNINGS[mirror.sync_warning.reason] ?? mirror.sync_warning.reason);
+  return notes.join(", ");
+}

@@ -1,0 +1,108 @@
+// An organization: its repositories, teams, robots, mirror, log and settings.
+
+import { call, pages, path } from "./api.js";
+import { ask, prompt } from "./dialog.js";
+import { fill, h, p } from "./element.js";
+import { box, button, filters, heading, table, tabs, time } from "./parts.js";
+import { ORGANIZATION_TABS, toOrganization, toRepository, toScreen } from "./route.js";
+import { forget } from "./session.js";
+import * as logs from "./logs.js";
+import * as mirroring from "./organization-mirror.js";
+import * as robots from "./robots.js";
+import { teams } from "./teams.js";
+import { STATES } from "./text.js";
+
+const TABS = {
+  repositories,
+  teams,
+  robots: robots.list,
+  mirroring: mirroring.show,
+  logs: logs.ofOrganization,
+  settings
+};
+
+export async function show(view, route) {
+  const { name, tab } = route,
+    content = h("div");
+  fill(
+    view,
+    h("p", { class: "trail" }, h("a", { href: toScreen("organizations") }, "Organizations"), " /"),
+    heading(name),
+    tabs(
+      "Organization",
+      ORGANIZATION_TABS.map((it) => [it, toOrganization(name, it)]),
+      tab
+    ),
+    content
+  );
+  await TABS[tab](content, route);
+}
+
+async function repositories(content, { name }) {
+  const found = await pages("repository", { namespace: name, last_modified: true }, "repositories");
+  const create = button(
+    "Create a repository",
+    async () => {
+      const made = await prompt(
+        "Create a repository",
+        [
+          { name: "repository", label: "Name", required: true, help: `It is pulled as ${location.host}/${name}/NAME.` },
+          { name: "visibility", label: "Visibility", kind: "select", options: ["private", "public"] },
+          { name: "description", label: "Description" }
+        ],
+        {
+          task: async (body) => {
+            await call("POST", "repository", { body: { ...body, namespace: name } });
+            return body.repository;
+          }
+        }
+      );
+      if (made) location.hash = toRepository(`${name}/${made}`, "mirroring");
+    },
+    "main"
+  );
+  fill(
+    content,
+    filters(create),
+    table(
+      "Repositories",
+      [
+        ["Repository", (it) => h("a", { href: toRepository(`${name}/${it.name}`) }, h("strong", {}, it.name))],
+        ["State", (it) => STATES[it.state] ?? it.state],
+        ["Visibility", (it) => (it.is_public ? "Public" : "Private")],
+        ["Tags changed", (it) => time(it.last_modified)],
+        ["Description", (it) => it.description]
+      ],
+      found,
+      "There are no repositories yet."
+    )
+  );
+}
+
+function settings(content, { name }) {
+  fill(
+    content,
+    box(
+      "Delete",
+      p("With its repositories, robots, teams and tokens."),
+      button(
+        "Delete this organization",
+        async () => {
+          const all = await pages("repository", { namespace: name }, "repositories");
+          const done = await ask({
+            title: `Delete ${name}?`,
+            text: "Its robots, teams and tokens are lost, and these repositories:",
+            lost: all.length ? all.map((it) => `${name}/${it.name}`) : ["(it has no repositories)"],
+            typed: name,
+            remove: path`organization/${name}`
+          });
+          if (done) {
+            forget();
+            location.hash = toScreen("organizations");
+          }
+        },
+        "danger"
+      )
+    )
+  );
+}

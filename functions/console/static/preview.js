@@ -1,0 +1,110 @@
+// What a sync would do, beside the form, while one types.
+
+import { call, path } from "./api.js";
+import { fill, h, p } from "./element.js";
+import { advises, hint, problem, state, table } from "./parts.js";
+import { count, digits } from "./text.js";
+
+const PAUSE = 500;
+const ROWS = 300;
+const ORDER = ["fail", "delete", "hold", "copy", "keep", "unknown", "ignore"];
+
+/** A preview of a mirror: `ask` is given the settings of the form, and asks half a second after the last change. */
+export function preview(name) {
+  const summary = h("div", { role: "status", "aria-live": "polite" }),
+    list = h("div");
+  const element = h(
+    "section",
+    { class: "box aside", label: "Preview" },
+    h("h2", {}, "What a sync would do"),
+    summary,
+    list
+  );
+  let timer, running, asked;
+  return { element, ask };
+
+  function ask(settings) {
+    const wanted = JSON.stringify(settings);
+    if (wanted === asked) return;
+    asked = wanted;
+    clearTimeout(timer);
+    running?.abort();
+    if (!settings.root_rule.rule_value.length) return void fill(summary, hint("Name at least one tag or pattern."));
+    timer = setTimeout(() => load(settings), PAUSE);
+  }
+
+  async function load(settings) {
+    running = new AbortController();
+    const { signal } = running;
+    element.setAttribute("aria-busy", "true");
+    fill(summary, hint("Asking the registry…"));
+    try {
+      draw(await call("POST", path`repository/${name}/mirror/preview`, { body: settings, signal }));
+    } catch (error) {
+      if (signal.aborted || error.name === "AbortError") return;
+      fill(summary, problem(error, "No preview."));
+      fill(list);
+      if (error.status === 429) timer = setTimeout(() => load(settings), (error.retryAfter ?? 5) * 1000);
+    }
+    element.removeAttribute("aria-busy");
+  }
+
+  function draw({ counts, tags, truncated, failure }) {
+    if (failure) {
+      fill(summary, problem(failure, "A sync would fail."), advises(failure.advice));
+      return void fill(list);
+    }
+    const parts = [
+      ["copy", "to copy"],
+      ["keep", "unchanged"],
+      ["delete", "to delete"],
+      ["hold", "held back"],
+      ["ignore", "left out"],
+      ["fail", "would fail"],
+      ["unknown", "not known"]
+    ];
+    fill(
+      summary,
+      p(h("b", {}, `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
+      h(
+        "ul",
+        { class: "counts" },
+        parts
+          .filter(([key]) => counts[key])
+          .map(([key, text]) =>
+            h(
+              "li",
+              { class: key === "delete" || key === "fail" ? "late" : undefined },
+              `${digits(counts[key])} ${text}`
+            )
+          )
+      )
+    );
+    const sorted = [...tags].sort((a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action));
+    fill(
+      list,
+      h(
+        "div",
+        { class: "tall", tabindex: "0", role: "region", label: "Tags of the preview" },
+        table(
+          "Preview",
+          [
+            ["Tag", (tag) => tag.name],
+            ["Action", (tag) => state(tag.action)],
+            [
+              "Why",
+              (tag) => [
+                tag.failure?.message ?? tag.reason,
+                tag.matched_by && h("small", {}, `matched by ${tag.matched_by}`)
+              ]
+            ]
+          ],
+          sorted.slice(0, ROWS),
+          "The registry lists no tags."
+        )
+      ),
+      (truncated || sorted.length > ROWS) && hint("Not all tags are shown.")
+    );
+    return undefined;
+  }
+}

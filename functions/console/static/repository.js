@@ -1,0 +1,260 @@
+// A repository: its tabs, what it is, and its settings.
+
+import { call, get, orNull, path } from "./api.js";
+import { ask, prompt } from "./dialog.js";
+import { fill, h, p, say } from "./element.js";
+import { form } from "./form.js";
+import { actions, box, button, doing, facts, hint, problem, quiet, table, tabs } from "./parts.js";
+import { REPOSITORY_TABS, toOrganization, toRepository, toScreen } from "./route.js";
+import * as history from "./tag-history.js";
+import * as logs from "./logs.js";
+import * as mirroring from "./mirroring.js";
+import * as tags from "./tags.js";
+import { pulls } from "./pull.js";
+import { robotsOf } from "./session.js";
+import { STATES } from "./text.js";
+
+const TABS = {
+  information,
+  tags: tags.show,
+  history: history.show,
+  logs: logs.ofRepository,
+  mirroring: mirroring.show,
+  settings
+};
+
+export async function show(view, route) {
+  const { name, tab } = route;
+  const slash = name.indexOf("/"),
+    namespace = name.slice(0, slash);
+  const content = h("div", {}, hint("Loading…"));
+  fill(
+    view,
+    h("p", { class: "trail" }, h("a", { href: toOrganization(namespace) }, namespace), " /"),
+    h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, name.slice(slash + 1))),
+    tabs(
+      "Repository",
+      REPOSITORY_TABS.map((it) => [it, toRepository(name, it)]),
+      tab
+    ),
+    content
+  );
+  const repository = await get(path`repository/${name}`, { includeTags: false });
+  fill(content);
+  await TABS[tab](content, { ...route, namespace, repository });
+}
+
+function information(content, { name, repository }) {
+  const text = p(repository.description || quiet("There is no description."));
+  const edit =
+    repository.can_write &&
+    button("Edit the description", async () => {
+      const done = await prompt("Description", [{ name: "description", label: "Description", kind: "area" }], {
+        verb: "Save",
+        values: repository,
+        task: (filled) => call("PUT", path`repository/${name}`, { body: filled }).then(() => filled)
+      });
+      if (done) {
+        repository.description = done.description;
+        fill(text, done.description);
+      }
+    });
+  fill(
+    content,
+    box(
+      "About",
+      facts(
+        ["State", STATES[repository.state]],
+        ["Visibility", repository.is_public ? "Public" : "Private"],
+        ["Source and syncs", h("a", { href: toRepository(name, "mirroring") }, "Mirroring")]
+      ),
+      h("h3", {}, "Description"),
+      text,
+      actions(edit)
+    ),
+    box("Pull", pulls(name, "TAG"), h("p", { class: "help" }, "Robots of the organization have the credentials."))
+  );
+}
+
+async function settings(content, { name, namespace, repository }) {
+  const roles = h("div");
+  fill(
+    content,
+    repository.can_admin
+      ? [
+          box(
+            "Permissions",
+            h("p", { class: "help" }, "What robots and teams may do. Tokens of the API have roles of their own."),
+            roles
+          ),
+          visibility(name, repository),
+          stateBox(name, repository),
+          destroy(name, namespace)
+        ]
+      : box("Settings", problem({ message: "This token may not change the settings." }))
+  );
+  if (repository.can_admin) await permissions(roles, name, namespace);
+}
+
+async function permissions(place, name, namespace) {
+  const [users, teams] = await Promise.all([
+    get(path`repository/${name}/permissions/user/`),
+    get(path`repository/${name}/permissions/team/`)
+  ]);
+  const rows = [
+    ...Object.values(users.permissions).map((it) => ({ ...it, kind: "user" })),
+    ...Object.values(teams.permissions).map((it) => ({ ...it, kind: "team" }))
+  ];
+  const where = (row) => path`repository/${name}/permissions/${row.kind}/${row.name}`;
+  const again = () => permissions(place, name, namespace);
+  const said = h("div");
+  fill(
+    place,
+    table(
+      "Permissions",
+      [
+        ["Account", (row) => row.name],
+        ["Kind", (row) => (row.kind === "team" ? "Team" : row.is_robot ? "Robot" : "User")],
+        [
+          "Role",
+          (row) =>
+            h(
+              "select",
+              {
+                label: `Role of ${row.name}`,
+                onchange: (event) =>
+                  doing(event.target, said, async () => {
+                    await call("PUT", where(row), { body: { role: event.target.value } });
+                    say(`${row.name} may ${event.target.value}`);
+                  })
+              },
+              ["read", "write", "admin"].map((role) => h("option", { value: role, selected: role === row.role }, role))
+            )
+        ],
+        [
+          "",
+          (row) =>
+            button(
+              "Remove",
+              () =>
+                ask({
+                  title: `Remove ${row.name}?`,
+                  text: `It can no longer use ${name} by this role.`,
+                  verb: "Remove",
+                  remove: where(row)
+                }).then((done) => done && again()),
+              { class: "small", label: `Remove ${row.name}` }
+            )
+        ]
+      ],
+      rows,
+      "No robot or team has a role here."
+    ),
+    said,
+    actions(
+      button("Add a robot or team", async () => {
+        const made = await prompt(
+          "Add a permission",
+          [
+            { name: "who", label: "Robot or team", kind: "picker", required: true, options: () => accounts(namespace) },
+            { name: "role", label: "Role", kind: "select", options: ["read", "write", "admin"] }
+          ],
+          {
+            verb: "Add",
+            task: ({ who, role }) =>
+              call("PUT", where({ kind: who.includes("+") ? "user" : "team", name: who }), { body: { role } })
+          }
+        );
+        if (made) again();
+      })
+    )
+  );
+}
+
+async function accounts(namespace) {
+  const [robots, organization] = await Promise.all([
+    get(await robotsOf(namespace), { token: false, permissions: false }),
+    get(path`organization/${namespace}`).catch(orNull)
+  ]);
+  return [...robots.robots.map((it) => it.name), ...Object.keys(organization?.teams ?? {})];
+}
+
+function visibility(name, repository) {
+  const place = h("div");
+  const to = repository.is_public ? "private" : "public";
+  const act = button(`Make ${to}`, () =>
+    ask({
+      title: `Make ${name} ${to}?`,
+      verb: `Make ${to}`,
+      text:
+        to === "public"
+          ? "Everybody who can reach this registry may pull from it, without a login."
+          : "Only robots and tokens with a role may pull from it then.",
+      task: () => call("POST", path`repository/${name}/changevisibility`, { body: { visibility: to } })
+    }).then((done) => {
+      if (done) {
+        repository.is_public = to === "public";
+        element.replaceWith(visibility(name, repository));
+      }
+    })
+  );
+  const element = box(
+    "Visibility",
+    p(`This repository is ${repository.is_public ? "public" : "private"}.`),
+    place,
+    actions(act)
+  );
+  return element;
+}
+
+function stateBox(name, repository) {
+  if (repository.state === "ORG_MIRROR") return box("State", p("The organization's mirror keeps this repository."));
+  const place = h("div");
+  const shape = form(
+    [
+      {
+        name: "state",
+        label: "Repository state",
+        kind: "select",
+        options: ["NORMAL", "READ_ONLY", "MIRROR"].map((it) => [it, STATES[it]]),
+        help: "Ordinary: changed by hand. Mirror: changed by syncs. Read only: not changed."
+      }
+    ],
+    repository,
+    {
+      verb: "Change the state",
+      task: async (filled, it) => {
+        await call("PUT", path`repository/${name}/changestate`, { body: filled });
+        it.keep();
+        say("The state was changed");
+        fill(place, h("p", { role: "status" }, `It is now: ${STATES[filled.state]}.`));
+      }
+    }
+  );
+  return box("State", shape.element, place);
+}
+
+function destroy(name, namespace) {
+  return box(
+    "Delete",
+    p("With its mirror, its tags and their history."),
+    actions(
+      button(
+        "Delete this repository",
+        async () => {
+          const { tags: held } = await get(path`repository/${name}`, { includeTags: true });
+          const names = Object.keys(held ?? {}).sort();
+          const done = await ask({
+            title: `Delete ${name}?`,
+            text: `It cannot be pulled from any more. ${names.length ? `These ${names.length} tags are lost:` : "It has no tags."}`,
+            lost: names,
+            typed: name,
+            remove: path`repository/${name}`
+          });
+          if (done) location.hash = namespace ? toOrganization(namespace) : toScreen();
+        },
+        "danger"
+      )
+    )
+  );
+}

@@ -1,0 +1,162 @@
+// Robots of an organization: their credentials, roles and the repositories that they are for.
+
+import { call, get } from "./api.js";
+import { ask, show } from "./dialog.js";
+import { fill, h, p } from "./element.js";
+import { actions, button, copy, filters, hint, problem, quiet, table, time } from "./parts.js";
+import { toRepository } from "./route.js";
+import { robotsOf } from "./session.js";
+import { createRobot } from "./robot.js";
+
+const FORMS = [
+  ["docker-login", "docker login"],
+  ["podman-login", "podman login"],
+  ["docker-config", "Docker configuration"],
+  ["kubernetes", "Kubernetes secret"]
+];
+
+const DOTS = "•".repeat(12);
+
+/** Credentials as they are shown to whoever looks over a shoulder: what is copied is the whole. */
+const masked = (text, robot, token) =>
+  text
+    .replaceAll(token, DOTS)
+    .replaceAll(btoa(`${robot}:${token}`), DOTS)
+    .replace(/(dockerconfigjson: *)\S+/, `$1${DOTS}`);
+
+export async function list(content, { name, query }) {
+  const place = h("div"),
+    all = h("div"),
+    robots = await robotsOf(name);
+  fill(
+    content,
+    filters(
+      button(
+        "Create a robot",
+        async () => {
+          const made = await createRobot(name);
+          if (made) {
+            await load();
+            await open(made);
+          }
+        },
+        "main"
+      ),
+      hint("Robots write mirrors, and pull from them.")
+    ),
+    place,
+    all
+  );
+  await load();
+  if (query.robot) await open(query.robot);
+
+  async function load() {
+    const { robots: found } = await get(robots, { permissions: true, token: false });
+    fill(
+      all,
+      table(
+        "Robots",
+        [
+          ["Robot", (robot) => h("strong", {}, robot.name)],
+          ["Description", (robot) => robot.description || quiet("–")],
+          [
+            "Repositories",
+            (robot) =>
+              robot.repositories?.length
+                ? robot.repositories.map((it, index) => [
+                    index > 0 && ", ",
+                    h("a", { href: toRepository(`${name}/${it}`) }, it)
+                  ])
+                : quiet("none")
+          ],
+          ["Teams", (robot) => (robot.teams ?? []).map((team) => team.name).join(", ") || "–"],
+          ["Created", (robot) => time(robot.created)],
+          [
+            "",
+            (robot) =>
+              actions(
+                button("Credentials", () => open(robot.name), {
+                  class: "small",
+                  label: `Credentials of ${robot.name}`
+                }),
+                button("Delete", () => remove(robot), { class: "small danger", label: `Delete ${robot.name}` })
+              )
+          ]
+        ],
+        found,
+        "There are no robots yet. A mirror needs one."
+      )
+    );
+  }
+
+  function where(robot) {
+    return `${robots}/${encodeURIComponent(robot.slice(robot.indexOf("+") + 1))}`;
+  }
+
+  async function open(robot) {
+    try {
+      const texts = await Promise.all(
+        FORMS.map(([form]) => get(`${where(robot)}/credentials`, { form }, { raw: true }))
+      );
+      const [{ token, external_registry: login }, { permissions }] = await Promise.all([
+        get(where(robot)),
+        get(`${where(robot)}/permissions`)
+      ]);
+      const secret = h("div", {}, copy(token, "the token", DOTS));
+      await show(
+        robot,
+        h("h3", {}, "Token"),
+        secret,
+        FORMS.map(([, label], index) => [
+          h("h3", {}, label),
+          copy(texts[index].trim(), label, masked(texts[index].trim(), robot, token))
+        ]),
+        login && [h("h3", {}, "Login at an external registry"), p(`${login.username} at ${login.host}`)],
+        h("h3", {}, "Permissions"),
+        table(
+          "Permissions",
+          [
+            [
+              "Repository",
+              (it) => h("a", { href: toRepository(`${name}/${it.repository.name}`, "settings") }, it.repository.name)
+            ],
+            ["Role", (it) => it.role]
+          ],
+          permissions,
+          "It has no roles of its own."
+        ),
+        actions(button("Regenerate the token…", () => regenerate(robot), "danger small"))
+      );
+    } catch (error) {
+      if (error.name !== "AbortError") fill(place, problem(error));
+    }
+  }
+
+  async function regenerate(robot) {
+    const used = (await get(`${where(robot)}/permissions`)).permissions.map(
+      (it) => `pulls from ${name}/${it.repository.name}`
+    );
+    const done = await ask({
+      title: `Regenerate the token of ${robot}?`,
+      text: "Whoever uses the present token can no longer pull:",
+      lost: used.length ? used : ["the present token"],
+      verb: "Regenerate",
+      task: () => call("POST", `${where(robot)}/regenerate`)
+    });
+    if (done) {
+      document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+      await open(robot);
+    }
+  }
+
+  async function remove(robot) {
+    const done = await ask({
+      title: `Delete ${robot.name}?`,
+      text: "Whoever pulls with it can no longer.",
+      lost: (robot.repositories ?? []).map((it) => `its role on ${name}/${it}`),
+      typed: robot.name,
+      remove: where(robot.name)
+    });
+    if (done) await load();
+  }
+}

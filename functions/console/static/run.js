@@ -1,0 +1,142 @@
+// One run: how far it is, what became of each tag, and what to do about those that failed.
+
+import { fill, h, p } from "./element.js";
+import { advises, copy, facts, hint, problem, state, table, time } from "./parts.js";
+import { TRIGGERS, WARNINGS, bytes, count, date, digits, short, span } from "./text.js";
+
+/** Tags that are shown, the worst first. */
+const ROWS = 500;
+const ORDER = ["failed", "refused", "held", "pruned", "repaired", "copied", "skipped", "unchanged"];
+
+/** A run that can be shown again as it goes on. */
+export function runView() {
+  const bars = h("div"),
+    words = h("div"),
+    tags = h("div"),
+    tagBar = h("progress", { label: "Tags" }),
+    byteBar = h("progress", { label: "Bytes" });
+  const tagText = h("span"),
+    byteText = h("span");
+  const progress = h(
+    "div",
+    { class: "progress" },
+    h("span", {}, "Tags"),
+    tagBar,
+    tagText,
+    h("span", {}, "Bytes"),
+    byteBar,
+    byteText
+  );
+  let shown;
+  return { element: h("div", { class: "run" }, bars, words, tags), update };
+
+  function update(run) {
+    const runs = run.status === "SYNCING";
+    if (runs) {
+      if (!progress.isConnected) fill(bars, progress);
+      set(tagBar, tagText, run.tags_done, run.tags_total, digits);
+      set(byteBar, byteText, run.bytes_done, run.bytes_total, bytes);
+    } else fill(bars);
+    const key = JSON.stringify({
+      ...run,
+      tags: run.tags?.length,
+      upstream: null,
+      bytes_done: 0,
+      bytes_copied: 0,
+      bytes_total: 0
+    });
+    if (key === shown) return;
+    shown = key;
+    fill(words, summary(run));
+    fill(tags, run.tags && outcomes(run));
+  }
+}
+
+function set(bar, text, done, all, words) {
+  if (all > 0) {
+    bar.max = all;
+    bar.value = Math.min(done, all);
+  } else bar.removeAttribute("value");
+  fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
+}
+
+function summary(run) {
+  const ended = date(run.ended_at),
+    began = date(run.started_at);
+  const numbers = [
+    [run.tags_copied, "copied"],
+    [run.tags_unchanged, "unchanged"],
+    [run.tags_repaired, "repaired"],
+    [run.tags_pruned, "deleted"],
+    [run.tags_skipped, "skipped"],
+    [run.tags_failed, "failed"]
+  ];
+  return [
+    facts(
+      ["State", state(`run ${run.status}`)],
+      ["Began", time(run.started_at)],
+      ended && ["Took", span((ended - began) / 1000)],
+      [
+        "Trigger",
+        `${TRIGGERS[run.trigger] ?? run.trigger}${run.verifies && run.trigger !== "verify" ? ", verified" : ""}`
+      ],
+      ["Copied", bytes(run.bytes_copied)],
+      run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]
+    ),
+    h(
+      "ul",
+      { class: "counts" },
+      numbers
+        .filter(([number]) => number)
+        .map(([number, text]) =>
+          h("li", { class: text === "failed" ? "late" : undefined }, `${digits(number)} ${text}`)
+        )
+    ),
+    run.waiting_until && p("The registry allows no more for now. It goes on: ", time(run.waiting_until)),
+    run.failure && problem({ message: run.failure.message }, "Why:"),
+    run.failure && advises(run.failure.advice),
+    run.warning &&
+      h(
+        "div",
+        { class: "notice" },
+        h("strong", {}, WARNINGS[run.warning.reason] ?? run.warning.reason, ": "),
+        run.warning.message
+      )
+  ];
+}
+
+function outcomes(run) {
+  const sorted = [...run.tags].sort(
+    (a, b) => ORDER.indexOf(a.outcome) - ORDER.indexOf(b.outcome) || (a.tag < b.tag ? -1 : 1)
+  );
+  const causes = { deselected: "The rule does not select it.", vanished: "The registry no longer lists it." };
+  return [
+    h(
+      "details",
+      { open: run.status !== "SUCCESS" },
+      h("summary", {}, "Tags"),
+      h(
+        "div",
+        { class: "tall", tabindex: "0", role: "region", label: "Tags of the run" },
+        table(
+          "Tags of the run",
+          [
+            ["Tag", (it) => it.tag],
+            ["Outcome", (it) => state(it.outcome)],
+            ["Digest", (it) => it.digest && copy(it.digest, `the digest of ${it.tag}`, short(it.digest))],
+            [
+              "Why, and what to do",
+              (it) =>
+                it.failure
+                  ? [p(it.failure.message), it.failure.advice && advises(it.failure.advice)]
+                  : (causes[it.cause] ?? "")
+            ]
+          ],
+          sorted.slice(0, ROWS),
+          run.status === "SYNCING" ? "No tag is done yet." : "It came to no tag."
+        )
+      )
+    ),
+    sorted.length > ROWS && hint(`The first ${ROWS} of ${count(sorted.length, "tag")}, the worst first.`)
+  ];
+}

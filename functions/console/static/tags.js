@@ -1,0 +1,207 @@
+// The tags of a repository: what each points to, for which platforms, with what attached.
+
+import { call, get, path, registry } from "./api.js";
+import { ask } from "./dialog.js";
+import { h, fill } from "./element.js";
+import { button, copy, facts, filters, hint, quiet, shows, table, time } from "./parts.js";
+import { pulls } from "./pull.js";
+import { toRepository } from "./route.js";
+import { bytes, count, short } from "./text.js";
+
+const PAGE = 100;
+/** How many pages are read of attachments: ten thousand tags' signatures are not looked through for one page. */
+const ATTACHMENT_PAGES = 5;
+/** Manifests that are asked for at once. */
+const AT_ONCE = 4;
+
+/** Tags that hold what is attached to an image: cosign's, and the fallback of the referrers API. */
+const ATTACHED = /^sha256-([0-9a-f]{64})(\.sig|\.att|\.sbom)?$/;
+const KINDS = { ".sig": "Signature", ".att": "Attestation", ".sbom": "SBOM", "": "Referrers" };
+
+/** What is attached, by digest of the image. */
+function attachments(tags) {
+  const found = new Map();
+  for (const { name } of tags) {
+    const match = ATTACHED.exec(name);
+    if (!match) continue;
+    const digest = `sha256:${match[1]}`;
+    found.set(digest, [...(found.get(digest) ?? []), KINDS[match[2] ?? ""]]);
+  }
+  return found;
+}
+
+async function readTags(name, query, most) {
+  const all = [];
+  let more = true;
+  for (let page = 1; more && page <= most; page += 1) {
+    const answer = await get(path`repository/${name}/tag/`, { onlyActiveTags: true, limit: PAGE, page, ...query });
+    all.push(...answer.tags);
+    more = answer.has_additional;
+  }
+  return { tags: all, more };
+}
+
+export async function show(content, { name, repository }) {
+  const list = h("div"),
+    place = h("div"),
+    shown = h("p", { class: "quiet", role: "status" });
+  let text = "",
+    most = 1,
+    timer;
+  const attached = h("input", { type: "checkbox", onchange: () => draw() });
+  const search = h("input", {
+    type: "search",
+    label: "Search tags",
+    placeholder: "Search tags",
+    oninput: () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        text = search.value.trim();
+        most = 1;
+        load().catch(shows(place));
+      }, 300);
+    }
+  });
+  fill(content, filters(search, h("label", {}, attached, "Show signatures and other attachments"), shown), place, list);
+  const platforms = new Map();
+  let read = { tags: [], more: false },
+    attachedTo = new Map();
+  const columns = [
+    [
+      "Tag",
+      (tag) =>
+        button(tag.name, (event) => expand(event.currentTarget, tag), { class: "link", "aria-expanded": "false" })
+    ],
+    ["Digest", (tag) => copy(tag.manifest_digest, `the digest of ${tag.name}`, short(tag.manifest_digest))],
+    [
+      "Platforms",
+      (tag) =>
+        h(
+          "span",
+          { "data-digest": tag.manifest_digest },
+          tag.is_manifest_list ? count(tag.present_child_count ?? 0, "image") : "One image"
+        )
+    ],
+    ["Size", (tag) => bytes(tag.size), "number"],
+    ["Came", (tag) => time(tag.start_ts)],
+    ["Attached", (tag) => [...new Set(attachedTo.get(tag.manifest_digest))].join(", ") || quiet("–")]
+  ];
+  await load();
+
+  async function load() {
+    const wanted = text;
+    const [tags, attachedTags] = await Promise.all([
+      readTags(name, { filter_tag_name: text && `like:${text}` }, most),
+      readTags(name, { filter_tag_name: "like:sha256-" }, ATTACHMENT_PAGES)
+    ]);
+    if (wanted !== text) return;
+    [read, attachedTo] = [tags, attachments(attachedTags.tags)];
+    fill(place);
+    draw();
+  }
+
+  function draw() {
+    const visible = read.tags.filter((tag) => attached.checked || !ATTACHED.test(tag.name));
+    fill(shown, count(visible.length, "tag") + (read.more ? " so far" : ""));
+    fill(
+      list,
+      table(
+        "Tags",
+        columns,
+        visible,
+        text ? "No tag has that in its name." : "There are no tags yet. The first sync brings them."
+      ),
+      read.more &&
+        button("Show more", () => {
+          most += 5;
+          load().catch(shows(place));
+        })
+    );
+    fillPlatforms(visible).catch(() => {});
+  }
+
+  async function expand(link, tag) {
+    const row = link.closest("tr"),
+      open = link.getAttribute("aria-expanded") === "true";
+    link.setAttribute("aria-expanded", String(!open));
+    if (open) return row.nextElementSibling.remove();
+    const details = h("td", { colspan: columns.length }, hint("Loading…"));
+    row.after(h("tr", { class: "details" }, details));
+    const [referrers, images] = await Promise.all([
+      registry(name, "referrers", tag.manifest_digest).catch(() => null),
+      platformsOf(tag).catch(() => null)
+    ]);
+    const remove =
+      repository.state === "NORMAL" &&
+      repository.can_write &&
+      button(
+        "Delete this tag",
+        async () => {
+          const done = await ask({
+            title: `Delete the tag ${tag.name}?`,
+            text: "It can be restored from the tag history for a while.",
+            lost: [`${tag.name} → ${tag.manifest_digest}`],
+            remove: path`repository/${name}/tag/${tag.name}`
+          });
+          if (done) await load();
+        },
+        "danger"
+      );
+    return fill(
+      details,
+      facts(
+        ["Digest", copy(tag.manifest_digest, "the digest")],
+        ["Platforms", images?.length ? images.join(", ") : "One image, whose platform its configuration says"],
+        tag.is_sparse && [
+          "Left out by the architecture filter",
+          count(tag.child_manifest_count - tag.present_child_count, "image")
+        ],
+        ["Past", h("a", { href: toRepository(name, "history", { tag: tag.name }) }, "Tag history")]
+      ),
+      h("h3", {}, "Attached"),
+      table(
+        "Attached",
+        [
+          ["Type", (it) => it.artifactType ?? it.mediaType],
+          ["Digest", (it) => copy(it.digest, "its digest", short(it.digest))],
+          ["Size", (it) => bytes(it.size), "number"]
+        ],
+        referrers?.manifests ?? [],
+        attachedTo.has(tag.manifest_digest)
+          ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.`
+          : "Nothing is attached."
+      ),
+      h("h3", {}, "Pull"),
+      pulls(name, tag.name, tag.manifest_digest),
+      remove
+    );
+  }
+
+  /** The platforms of what an index lists, and the repository has. */
+  async function platformsOf(tag) {
+    if (!tag.is_manifest_list) return null;
+    if (!platforms.has(tag.manifest_digest)) {
+      const index = await registry(name, "manifests", tag.manifest_digest);
+      const held = (index?.manifests ?? []).filter(
+        (it) => tag.child_manifests_presence?.[it.digest] !== false && it.platform && it.platform.os !== "unknown"
+      );
+      platforms.set(
+        tag.manifest_digest,
+        held.map(({ platform: { os, architecture, variant } }) => [os, architecture, variant].filter(Boolean).join("/"))
+      );
+    }
+    return platforms.get(tag.manifest_digest);
+  }
+
+  async function fillPlatforms(visible) {
+    const waiting = visible.filter((tag) => tag.is_manifest_list);
+    const work = async () => {
+      for (let tag = waiting.shift(); tag; tag = waiting.shift()) {
+        const found = await platformsOf(tag);
+        for (const cell of list.querySelectorAll(`[data-digest="${CSS.escape(tag.manifest_digest)}"]`))
+          if (found?.length) fill(cell, found.join(", "));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
+}

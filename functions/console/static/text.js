@@ -1,0 +1,164 @@
+// Numbers, times and states in words. Nothing here touches the page.
+
+const MINUTE = 60,
+  HOUR = 3600,
+  DAY = 86400,
+  WEEK = 604800;
+
+/** Units of an interval, the largest first. */
+export const UNITS = [
+  ["weeks", WEEK],
+  ["days", DAY],
+  ["hours", HOUR],
+  ["minutes", MINUTE],
+  ["seconds", 1]
+];
+
+/** Seconds as the largest unit that divides them. */
+export function inUnit(seconds) {
+  const [unit, length] = UNITS.find(([, length]) => seconds >= length && seconds % length === 0) ?? UNITS[4];
+  return { number: seconds / length, unit };
+}
+
+/** A length of time: "6 h", "2 d 4 h". */
+export function span(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min`;
+  if (whole < DAY) return two(whole, HOUR, "h", MINUTE, "min");
+  return two(whole, DAY, "d", HOUR, "h");
+}
+
+function two(seconds, large, one, small, other) {
+  const first = Math.floor(seconds / large),
+    second = Math.floor((seconds % large) / small);
+  return second && first < 3 ? `${first} ${one} ${second} ${other}` : `${first} ${one}`;
+}
+
+/** "3 h ago", "in 20 min". */
+export function ago(date, now = Date.now()) {
+  const seconds = (now - date.getTime()) / 1000;
+  if (Math.abs(seconds) < 5) return "now";
+  return seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+}
+
+/** A time as the API writes it, in any of its forms: ISO, mail's, seconds since 1970. */
+export function date(value) {
+  if (value === null || value === undefined || value === "") return null;
+  const parsed =
+    typeof value === "number" ? new Date(value * 1000) : new Date(String(value).replace(/-0000$/, "+0000"));
+  return Number.isNaN(parsed.getTime()) ? null : parsed;
+}
+
+const HERE = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const local = new Intl.DateTimeFormat("en-GB", HERE);
+const localYear = new Intl.DateTimeFormat("en-GB", { ...HERE, year: "numeric" });
+const utc = new Intl.DateTimeFormat("en-GB", { ...HERE, timeZone: "UTC" });
+const utcHour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+
+/** A time in the reader's zone with the one in UTC beside it: once, where both are the same. */
+export function both(at) {
+  const here = (at.getFullYear() === new Date().getFullYear() ? local : localYear).format(at);
+  if (at.getTimezoneOffset() === 0) return `${here} UTC`;
+  const there = at.getDate() === at.getUTCDate() ? utcHour : utc;
+  return `${here} (${there.format(at)} UTC)`;
+}
+
+/** What an input of a local time holds. */
+export function toInput(at) {
+  const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60000);
+  return shifted.toISOString().slice(0, 16);
+}
+
+/** A time as the API takes it. */
+export const iso = (at) => `${at.toISOString().slice(0, 19)}Z`;
+
+/** A day as usage logs are asked for it. */
+export const usDate = (day) => `${day.slice(5, 7)}/${day.slice(8, 10)}/${day.slice(0, 4)}`;
+
+/** Bytes: "36 MB". */
+export function bytes(count) {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let value = count,
+    unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(value >= 10 ? 1 : 2).replace(/\.?0+$/, "")} ${units[unit]}`;
+}
+
+/** A number as people read it. */
+export const digits = (number) => number.toLocaleString("en");
+
+/** "1 tag", "5 tags". */
+export const count = (number, one, many = `${one}s`) => `${digits(number)} ${number === 1 ? one : many}`;
+
+/** The part of a digest that people compare. */
+export const short = (digest) => (digest ? digest.replace(/^sha256:/, "").slice(0, 12) : "");
+
+/** Words and colours of what a run, a mirror or a tag came to. */
+export const WORDS = {
+  SUCCESS: ["In sync", "good"],
+  FAIL: ["Failing", "bad"],
+  CANCEL: ["Cancelled", "warn"],
+  SYNCING: ["Syncing", "busy"],
+  SYNC_NOW: ["Queued", "busy"],
+  NEVER_RUN: ["Never ran", "quiet"],
+  SKIP: ["Skipped", "quiet"],
+  LATE: ["Late", "bad"],
+  WARNING: ["Warning", "warn"],
+  WAITING: ["Waiting for the registry", "warn"],
+  OFF: ["Disabled", "quiet"],
+  "run SUCCESS": ["Good", "good"],
+  "run FAIL": ["Failed", "bad"],
+  "run CANCEL": ["Cancelled", "warn"],
+  "run SYNCING": ["Running", "busy"],
+  copied: ["Copied", "good"],
+  unchanged: ["Unchanged", "quiet"],
+  repaired: ["Repaired", "good"],
+  skipped: ["Skipped", "quiet"],
+  refused: ["Refused", "bad"],
+  failed: ["Failed", "bad"],
+  pruned: ["Deleted", "warn"],
+  held: ["Held back", "warn"],
+  copy: ["Copy", "good"],
+  keep: ["Keep", "quiet"],
+  delete: ["Delete", "bad"],
+  hold: ["Hold back", "warn"],
+  ignore: ["Leave out", "quiet"],
+  fail: ["Would fail", "bad"],
+  unknown: ["Not known", "quiet"],
+  fine: ["Fine", "good"],
+  look: ["Look at it", "bad"]
+};
+
+/** Whether a sync runs, or is about to. */
+export const isBusy = (mirror) => mirror.sync_status === "SYNCING" || mirror.sync_status === "SYNC_NOW";
+
+/** What a repository is for. */
+export const STATES = {
+  NORMAL: "Ordinary",
+  READ_ONLY: "Read only",
+  MIRROR: "Mirror",
+  ORG_MIRROR: "Mirror of the organization's"
+};
+
+export const TRIGGERS = {
+  schedule: "Schedule",
+  sync_now: "Sync Now",
+  verify: "Verify",
+  retry: "Retry",
+  continuation: "Continued"
+};
+
+/** What a warning is about, in a few words. */
+export const WARNINGS = {
+  deletions_held: "Deletions held back",
+  list_empty: "Empty list of tags",
+  list_incomplete: "Incomplete list of tags",
+  attachments_incomplete: "Signatures are incomplete",
+  credentials_dropped: "Password was dropped",
+  credentials_withheld: "Robot's credentials withheld",
+  interrupted: "A sync was killed"
+};

@@ -1,0 +1,96 @@
+// Tokens of the API: made, and revoked.
+
+import { call, pages, path } from "./api.js";
+import { ask, prompt, show as showDialog } from "./dialog.js";
+import { fill, h, p } from "./element.js";
+import { button, copy, heading, hint, table, time } from "./parts.js";
+import { organizations } from "./session.js";
+
+export async function show(view) {
+  const list = h("div");
+  const create = button(
+    "Create a token",
+    async () => {
+      const names = await organizations();
+      const made = await prompt(
+        "Create a token",
+        [
+          { name: "description", label: "What it is for", required: true },
+          {
+            name: "role",
+            label: "Role",
+            kind: "select",
+            options: [
+              ["read", "read: repositories and tags"],
+              ["write", "write: also descriptions and tags"],
+              ["admin", "admin: everything"]
+            ]
+          },
+          {
+            name: "namespace",
+            label: "Namespace",
+            kind: "select",
+            options: [["", "All"], ...names],
+            help: "It sees this namespace alone."
+          },
+          { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
+        ],
+        {
+          text: "It may do no more than the one that you are signed in with, and ends with it.",
+          task: ({ description, role, namespace, expires }) =>
+            call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } })
+        }
+      );
+      if (made) {
+        await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
+        await load();
+      }
+    },
+    "main"
+  );
+  fill(
+    view,
+    heading("Tokens", create),
+    hint("Who has one calls the API, signs in here, and pulls as the user $oauthtoken."),
+    list
+  );
+  await load();
+
+  async function load() {
+    fill(
+      list,
+      table(
+        "Tokens",
+        [
+          ["For", (it) => h("strong", {}, it.description || "–")],
+          ["Role", (it) => it.role],
+          ["Namespace", (it) => it.namespace ?? "all"],
+          ["Created", (it) => time(it.created)],
+          ["Expires", (it) => time(it.expires, { none: "never" })],
+          [
+            "",
+            (it) =>
+              button(
+                "Revoke",
+                async () => {
+                  if (
+                    await ask({
+                      title: `Revoke ${it.description || it.id}?`,
+                      verb: "Revoke",
+                      text: "It stops working within half a minute, and with it all tokens that it has made.",
+                      lost: [`The ${it.role} token for ${it.namespace ?? "all namespaces"}`],
+                      remove: path`tokens/${it.id}`
+                    })
+                  )
+                    await load();
+                },
+                { class: "small danger", label: `Revoke ${it.description || it.id}` }
+              )
+          ]
+        ],
+        await pages("tokens", { limit: 100 }, "tokens"),
+        "There are none but the first one, which is the deployment's secret."
+      )
+    );
+  }
+}

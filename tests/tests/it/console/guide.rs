@@ -1,0 +1,43 @@
+//! From an empty organization to a pulled image, on one page.
+
+use moorage_tests::{
+    browser::Browser,
+    image::{Image, layer},
+    skopeo,
+    world::World,
+};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_newcomer_gets_to_a_pulled_image() {
+    let world = World::empty("console-guide").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    let image = Image::oci("amd64", &[layer(rand::random(), 1_000)]);
+    image.push(&upstream, &world.path, "latest").await;
+    let organization = format!("{}-new", world.namespace);
+    let browser = Browser::signed_in(&world.stack, &world.stack.token).await;
+    browser.click("New mirror").await;
+    assert!(!browser.may("Create and sync").await);
+    browser.fill("external_reference", &format!("{}/{}", world.stack.upstream, world.path)).await;
+    browser.find("[data-field=verify_tls]").await.click().await.unwrap();
+    browser.choose("organization", "+").await;
+    assert!(!browser.may("Create and sync").await, "the new organization has no name");
+    browser.fill("organization_name", &organization).await;
+    assert_eq!(browser.value("repository").await, "app", "as it is called there");
+    browser.click("Create and sync").await;
+    browser.see("section[aria-label=Progress]", "docker pull").await;
+    let pull = browser.text("section[aria-label=Progress] m-copy code").await;
+    let host = world.stack.url.trim_start_matches("http://");
+    assert!(pull.contains(&format!("docker pull {host}/{organization}/app:latest")), "{pull}");
+
+    // With the credentials that the page leads to.
+    browser.click(&format!("{organization}+mirror")).await;
+    browser.see("dialog", "docker login").await;
+    let token = browser.script("return document.querySelector('dialog m-copy').content", json!([])).await;
+    let login = format!("{organization}+mirror:{}", token.as_str().unwrap());
+    skopeo::copies(host, &format!("{organization}/app"), &image.digest().to_string(), &["--src-creds", &login])
+        .unwrap();
+    browser.close().await;
+    assert_eq!(world.call(Method::DELETE, &format!("organization/{organization}"), None).await.0, 204);
+}
