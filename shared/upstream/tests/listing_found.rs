@@ -85,6 +85,27 @@ async fn what_is_not_there_is_tried_once_and_no_fallback() {
 }
 
 #[tokio::test]
+async fn a_first_sync_finds_out_for_the_next_one() {
+    let held = Arc::new(tags(300));
+    for kind in [None, Some(DigestListing::Harbor)] {
+        let has = Arc::clone(&held);
+        let server = Server::start(move |_, seen| match kind {
+            None if !seen.path.contains("tags/list") => status(404, vec![]),
+            _ => honest(kind.unwrap_or_default(), &has, seen, 1_000),
+        })
+        .await;
+        let registry = open(&server, Meter::default(), &[]);
+        for _ in 0..2 {
+            let first = registry.first_tags().await.unwrap();
+            let listing = registry.all_tags(first, 0, |_| false).await.unwrap();
+            assert_eq!((listing.tags.len(), saved(&listing, &held)), (300, 0), "{kind:?}");
+        }
+        let asked = server.seen().iter().filter(|seen| !seen.path.contains("tags/list")).count();
+        assert_eq!((asked, registry.has_no_listing()), (3, kind.is_none()), "{kind:?}: once");
+    }
+}
+
+#[tokio::test]
 async fn a_first_page_that_fails_once_is_asked_for_again() {
     let held = Arc::new(tags(300));
     for setting in [DigestListing::Quay, DigestListing::Harbor, DigestListing::DockerHub] {

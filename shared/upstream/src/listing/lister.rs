@@ -135,6 +135,8 @@ impl Lister {
             DigestListing::DockerHub => Some(Api::DockerHub),
             DigestListing::Auto if first.has_digests() => None,
             DigestListing::Auto if self.is_at_docker_hub() => Some(Api::DockerHub),
+            // One that shows what it has shows that with its first refusal, and was not found to have none.
+            DigestListing::Auto if self.has_none() => None,
             DigestListing::Auto => {
                 let shown = requests.challenge().await.as_ref().and_then(shown);
                 shown.or_else(|| self.found.get().copied().flatten())
@@ -158,7 +160,11 @@ impl Lister {
             return self.gather(requests, base, (api, false), first, saved).await;
         }
         let is_auto = self.setting == DigestListing::Auto && !first.has_digests();
-        if !is_auto || saved < MANY || self.found.get().is_some() {
+        if !is_auto || self.found.get().is_some() || saved.max(first.tags().len()) < MANY {
+            return Err(Useless::Absent);
+        }
+        if saved < MANY {
+            self.look(requests, base).await;
             return Err(Useless::Absent);
         }
         for api in TRIED {
@@ -170,6 +176,17 @@ impl Lister {
         }
         self.found_none();
         Err(Useless::Absent)
+    }
+
+    /// Finds out which API is there, for the next time: where most tags are new, there is time to ask all at once.
+    async fn look(&self, requests: &Requests, base: &Url) {
+        let is_there = async |api| {
+            let page = self.get(requests, base, (api, true), 1).await;
+            page.is_ok_and(|page| !page.tags.is_empty()).then_some(api)
+        };
+        let [first, second, third] = TRIED.map(is_there);
+        let (first, second, third) = tokio::join!(first, second, third);
+        self.found.get_or_init(|| first.or(second).or(third));
     }
 
     /// Notes that no API is there.
