@@ -18,7 +18,10 @@ use crate::{
         secret::MirrorSecrets,
     },
     key::Key,
-    mirrors::{discovered, listed, mirror::Mirror},
+    mirrors::{
+        discovered,
+        mirror::{LISTED, Mirror},
+    },
     organizations::generation::within,
     repositories::{
         public_entry,
@@ -77,7 +80,7 @@ impl Table {
             config_revision: 1,
             scheduled_revision: 1,
             is_discovered: true,
-            listed: Some(listed::MIRRORS.to_owned()),
+            listed: Some(LISTED.to_owned()),
         };
         let mut transaction = Transaction::new(self);
         repository::insert(&mut transaction, &repository)?;

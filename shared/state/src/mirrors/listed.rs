@@ -14,10 +14,11 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    Mirror, StateError, Table,
+    StateError, Table,
     error::failed,
     expression::Change,
     key::{Key, PK, SK, prefix},
+    mirrors::mirror::{LISTED, Mirror},
     table::{Item, conditional, readable},
 };
 
@@ -25,9 +26,6 @@ use crate::{
 const INDEX: &str = "mirrors";
 /// Its partition key. Only items that have the attribute are in the index.
 pub(crate) const ATTRIBUTE: &str = "listed";
-/// The partition of repositories' mirrors: one for all, since a deployment's page shows all of them. A state is written a few
-/// times for each sync, and a partition takes a thousand writes a second.
-pub(crate) const MIRRORS: &str = "MIRRORS";
 /// Queries for one page: DynamoDB answers with a megabyte at most, and a thousand mirrors are about one.
 const QUERIES: usize = 2;
 
@@ -127,7 +125,7 @@ impl Table {
             let left = i32::try_from(limit.saturating_sub(mirrors.len())).unwrap_or(i32::MAX);
             let query = self.client.query().table_name(&self.name).index_name(INDEX).limit(left);
             let query = query.expression_attribute_names("#listed", ATTRIBUTE);
-            let query = query.expression_attribute_values(":listed", AttributeValue::S(MIRRORS.to_owned()));
+            let query = query.expression_attribute_values(":listed", AttributeValue::S(LISTED.to_owned()));
             let query = match namespace {
                 None => query.key_condition_expression("#listed = :listed"),
                 Some(namespace) => query
@@ -158,7 +156,7 @@ impl Table {
         }
         let condition = "attribute_exists(#pk)";
         let (update, values) = if is_mirror {
-            ("SET #listed = :listed", Item::from([(":listed".to_owned(), AttributeValue::S(MIRRORS.to_owned()))]))
+            ("SET #listed = :listed", Item::from([(":listed".to_owned(), AttributeValue::S(LISTED.to_owned()))]))
         } else {
             ("REMOVE #listed", Item::new())
         };
@@ -193,7 +191,7 @@ impl Table {
 fn position(repository: &RepositoryName) -> Item {
     let mut key = Key::Mirror(repository).attributes();
     key.retain(|name, _| name == PK || name == SK);
-    key.insert(ATTRIBUTE.to_owned(), AttributeValue::S(MIRRORS.to_owned()));
+    key.insert(ATTRIBUTE.to_owned(), AttributeValue::S(LISTED.to_owned()));
     key
 }
 

@@ -20,7 +20,7 @@ use crate::{
     clock::moment,
     expression::Change,
     key::Key,
-    mirrors::{configuration::Changed, discovered, left::remember_left, listed},
+    mirrors::{configuration::Changed, discovered, left::remember_left},
     organizations::generation::within,
     repositories::lock_condition::{UNLOCKED, at_present},
     table::{Item, readable},
@@ -29,6 +29,9 @@ use crate::{
 
 /// Mirrors' batches that are read at once.
 const READS: usize = 8;
+/// Where the index of all mirrors has them: in one partition, since a deployment's page shows all of them. A state is written
+/// a few times for each sync, and a partition takes a thousand writes a second.
+pub(crate) const LISTED: &str = "MIRRORS";
 /// Mirrors of one batch: DynamoDB's limit.
 const BATCH: usize = 100;
 
@@ -121,7 +124,7 @@ impl Table {
             config_revision: 1,
             scheduled_revision: 0,
             is_discovered: false,
-            listed: Some(listed::MIRRORS.to_owned()),
+            listed: Some(LISTED.to_owned()),
         };
         let repository = &mirror.config.repository;
         let mut transaction = Transaction::new(self);
