@@ -158,7 +158,7 @@ export async function show(content, { name, repository }) {
         ],
         ["Past", h("a", { href: toRepository(name, "history", { tag: tag.name }) }, "Tag history")]
       ),
-      h("h3", {}, "Attached"),
+      h("h2", {}, "Attached"),
       table(
         "Attached",
         [
@@ -171,7 +171,7 @@ export async function show(content, { name, repository }) {
           ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.`
           : "Nothing is attached."
       ),
-      h("h3", {}, "Pull"),
+      h("h2", {}, "Pull"),
       pulls(name, tag.name, tag.manifest_digest),
       remove
     );

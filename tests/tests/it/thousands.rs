@@ -107,7 +107,8 @@ async fn a_thousand_mirrors_are_shown_at_once() {
         };
         look();";
     let shown = browser.driver.execute_async(shown, vec![json!(SHOWN)]).await.unwrap().json().clone();
-    assert_eq!(shown[0], json!(1), "one request: {shown}");
+    // A page that is full does not know whether it is the last one.
+    assert!(shown[0].as_u64().unwrap() <= 2, "one request, and one that says that this is all: {shown}");
     assert!(shown[1].as_f64().unwrap() < SHOWING_MS, "milliseconds from the answer to the picture: {shown}");
     browser.close().await;
     seed::forget_mirrors(&world.stack, &names).await;

@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use moorage_domain::Digest;
 use moorage_tests::{
     browser::Browser,
+    eventually,
     image::{Image, layer},
     proxy::{Fault, Proxy},
     world::World,
@@ -36,11 +37,16 @@ async fn pictures() {
         let image = Image::oci("amd64", &[layer(rand::random(), 3_000_000)]);
         image.push(&upstream, &world.path, &format!("v1.{number}")).await;
         let blob = Digest::sha256(image.blobs.last().unwrap()).to_string();
-        proxy.fault("GET", &blob, 1, Fault::Delay(Duration::from_secs(if number < 4 { 0 } else { 8 })));
+        proxy.fault("GET", &blob, 1, Fault::Delay(Duration::from_secs(2 * number)));
     }
     let direct = world.stack.upstream.clone();
+    // Of content of their own: what the namespace has is not fetched again.
+    let base = format!("{}/base", world.namespace);
+    for tag in ["1.0", "1.1", "latest"] {
+        Image::oci("amd64", &[layer(rand::random(), 100_000)]).push(&upstream, &base, tag).await;
+    }
     for name in ["billing", "gateway", "search", "worker"] {
-        mirror(&world, name, &direct, json!({})).await;
+        mirror(&world, name, &direct, json!({"external_reference": format!("{direct}/{base}")})).await;
     }
     mirror(&world, "reports", &direct, json!({"external_reference": format!("{direct}/{}/moved", world.namespace)}))
         .await;
@@ -51,7 +57,11 @@ async fn pictures() {
     browser.go(&format!("repository/{}/mirroring", world.repository)).await;
     browser.see("section[aria-label=Preview]", "to copy").await;
     browser.click("Sync Now").await;
-    browser.see(".progress", "3 of 6").await;
+    eventually("it is half-way", Duration::from_secs(30), async || {
+        let text = browser.text(".progress").await;
+        ["2 of 6", "3 of 6", "4 of 6", "5 of 6"].iter().any(|some| text.contains(some)).then_some(())
+    })
+    .await;
     browser
         .script("document.querySelector('section[aria-label=Run]').scrollIntoView({block: 'center'})", json!([]))
         .await;
