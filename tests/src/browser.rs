@@ -80,7 +80,11 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"},
         }}});
-        let answer = http().post(format!("{driver}/session")).body(wanted.to_string()).send().await.unwrap();
+        let answer = http()
+            .post(format!("{driver}/session"))
+            .header("content-type", "application/json")
+            .body(wanted.to_string());
+        let answer = answer.send().await.unwrap();
         let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         let session = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
         let browser = Self { session: format!("{driver}/session/{session}"), url: stack.url.clone() };
@@ -274,6 +278,7 @@ impl Browser {
     async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value, String> {
         let url = format!("{}/{path}", self.session);
         let request = http().request(method.clone(), url.trim_end_matches('/'));
+        let request = request.header("content-type", "application/json");
         let request = if method == Method::POST { request.body(body.to_string()) } else { request };
         let answer = request.send().await.map_err(|error| error.to_string())?;
         let is_good = answer.status().is_success();
