@@ -98,7 +98,7 @@ async fn a_thousand_mirrors_are_shown_at_once() {
     let names = seeded(&world, SHOWN - 1).await;
     let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
     browser.see("h1", "1,000 mirrors").await;
-    browser.driver.refresh().await.unwrap();
+    browser.refresh().await;
     let shown = "const done = arguments[arguments.length - 1];
         const look = () => {
             const asked = performance.getEntriesByType('resource').filter((it) => it.name.includes('/mirror/overview'));
@@ -106,7 +106,7 @@ async fn a_thousand_mirrors_are_shown_at_once() {
             else done([asked.length, performance.now() - asked[0].responseEnd, asked[0].duration]);
         };
         look();";
-    let shown = browser.driver.execute_async(shown, vec![json!(SHOWN)]).await.unwrap().json().clone();
+    let shown = browser.script_until_done(shown, json!([SHOWN])).await;
     // A page that is full does not know whether it is the last one.
     assert!(shown[0].as_u64().unwrap() <= 2, "one request, and one that says that this is all: {shown}");
     assert!(shown[1].as_f64().unwrap() < SHOWING_MS, "milliseconds from the answer to the picture: {shown}");

@@ -62,7 +62,7 @@ async fn a_mirror_is_set_up_shown_again_synced_and_cancelled() {
         (&json!(172_800), &json!(false))
     );
 
-    browser.driver.refresh().await.unwrap();
+    browser.refresh().await;
     browser.see("section[aria-label='Mirror settings']", "Next Sync Date").await;
     assert_eq!(browser.value("root_rule").await, "v1, v*");
     assert_eq!(browser.value("sync_interval").await, "2");

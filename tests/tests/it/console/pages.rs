@@ -3,12 +3,11 @@
 use std::{fs, path::Path};
 
 use moorage_tests::{
-    browser::{Browser, PHONE},
+    browser::{Browser, ESCAPE, PHONE, TAB},
     image::{Image, layer},
     world::World,
 };
-use serde_json::{Value, json};
-use thirtyfour::Key;
+use serde_json::json;
 
 async fn world(name: &str) -> World {
     let world = World::new(name).await;
@@ -73,7 +72,7 @@ async fn check(browser: &Browser, axe: &str, what: &str) -> Vec<String> {
     let mut found = Vec::new();
     for scheme in ["light", "dark"] {
         browser.prefer(scheme).await;
-        let wrong = browser.driver.execute_async(check, Vec::<Value>::new()).await.unwrap().json().clone();
+        let wrong = browser.script_until_done(check, json!([])).await;
         if wrong != json!([]) {
             found.push(format!("{what}, {scheme}: {wrong}"));
         }
@@ -131,14 +130,13 @@ async fn the_keyboard_is_enough() {
     let world = world("console-keys").await;
     let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
     browser.see("tbody", "In sync").await;
-    browser.driver.refresh().await.unwrap();
+    browser.refresh().await;
     browser.see("tbody", "In sync").await;
-    let press = async |key: Key| browser.driver.action_chain().send_keys(key).perform().await.unwrap();
     let focused =
         "const it = document.activeElement; return (it.innerText || it.getAttribute('aria-label') || '').trim()";
     let mut order = Vec::new();
     for _ in 0..12 {
-        press(Key::Tab).await;
+        browser.press(TAB).await;
         order.push(browser.script(focused, json!([])).await.as_str().unwrap().replace('\n', " "));
         let visible = "const it = getComputedStyle(document.activeElement); return it.outlineStyle !== 'none' && it.outlineWidth !== '0px'";
         assert_eq!(browser.script(visible, json!([])).await, json!(true), "{order:?}");
@@ -165,14 +163,14 @@ async fn the_keyboard_is_enough() {
     browser.see("dialog", "v1").await;
     assert!(!browser.may("Delete").await, "nothing was typed");
     for _ in 0..8 {
-        press(Key::Tab).await;
+        browser.press(TAB).await;
         let inside = browser.script(
             "return document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))",
             json!([]),
         );
         assert_eq!(inside.await, json!(true));
     }
-    press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     let back = browser
         .script("return [document.querySelectorAll('dialog').length, document.activeElement.innerText]", json!([]));
     assert_eq!(back.await, json!([0, "Delete this repository"]));

@@ -53,7 +53,7 @@ async fn pictures() {
     world.create_mirror(&proxy.address, json!({})).await;
     let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
     browser.see("tr.why", "What to do").await;
-    browser.driver.screenshot(&Path::new(FOLDER).join("front.png")).await.unwrap();
+    browser.picture(&Path::new(FOLDER).join("front.png")).await;
     browser.go(&format!("repository/{}/mirroring", world.repository)).await;
     browser.see("section[aria-label=Preview]", "to copy").await;
     browser.click("Sync Now").await;
@@ -65,7 +65,7 @@ async fn pictures() {
     browser
         .script("document.querySelector('section[aria-label=Run]').scrollIntoView({block: 'center'})", json!([]))
         .await;
-    browser.driver.screenshot(&Path::new(FOLDER).join("sync.png")).await.unwrap();
+    browser.picture(&Path::new(FOLDER).join("sync.png")).await;
     world.wait_for(&["SUCCESS", "FAIL"]).await;
     browser.close().await;
 }
