@@ -1,9 +1,10 @@
 //! All screens: with the keyboard alone, for screen readers, on a phone, in light and dark.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use moorage_tests::{
     browser::{Browser, ESCAPE, PHONE, TAB},
+    eventually,
     image::{Image, layer},
     world::World,
 };
@@ -171,9 +172,11 @@ async fn the_keyboard_is_enough() {
         assert_eq!(inside.await, json!(true));
     }
     browser.press(ESCAPE).await;
-    let back = browser
-        .script("return [document.querySelectorAll('dialog').length, document.activeElement.innerText]", json!([]));
-    assert_eq!(back.await, json!([0, "Delete this repository"]));
+    let back = "return [document.querySelectorAll('dialog').length, document.activeElement.innerText]";
+    eventually("the dialog is gone, and the focus back", Duration::from_secs(10), async || {
+        (browser.script(back, json!([])).await == json!([0, "Delete this repository"])).then_some(())
+    })
+    .await;
     assert_eq!(world.mirror().await["sync_status"], "SUCCESS", "nothing was deleted");
     browser.close().await;
 }
