@@ -89,6 +89,9 @@ export async function show(view) {
     return !isNew || Boolean(filled.organization_name);
   }
 
+  /** The mirrors that this form has created: only these it changes. */
+  const made = new Set();
+
   async function create(filled) {
     const organization = filled.organization === NEW ? filled.organization_name : filled.organization,
       name = `${organization}/${filled.repository}`;
@@ -139,7 +142,10 @@ export async function show(view) {
     });
     await step("Mirror", async () => {
       const there = await exists(path`repository/${name}/mirror`);
+      // Somebody else's settings, and with them its tags, would be gone.
+      if (there && !made.has(name)) throw new Error(`${name} is a mirror already: change it on its own page, or choose another name.`);
       await call(there ? "PUT" : "POST", path`repository/${name}/mirror`, { body: mirror });
+      made.add(name);
       return there ? "changed" : "created";
     });
     await step("First sync", async () => {

@@ -39,15 +39,19 @@ export function runList(name, chosen) {
     const { runs, next_page: after } = await get(path`repository/${name}/mirror/runs`, { limit: PAGE });
     const key = JSON.stringify(runs.map((run) => [run.run_id, run.status, run.tags_done, run.bytes_done]));
     if (key === known) return;
-    known = key;
     if (!older.length) next = after;
     const id = chosen && !runs.some((run) => run.status === "SYNCING") ? chosen : runs[0]?.run_id;
     current.hidden = !id;
     draw([...runs, ...older.filter((run) => !runs.some((it) => it.run_id === run.run_id))]);
-    if (!id) return;
+    if (!id) {
+      known = key;
+      return;
+    }
     const run = await read(id);
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
     one.update(run);
+    // Only now: what could not be read is asked for with the next poll.
+    known = key;
     if (shown !== id && id === chosen) current.scrollIntoView();
     shown = id;
   }
