@@ -53,8 +53,9 @@ pub async fn set<const N: usize>(stack: &Stack, key: &Key, attributes: [(&str, A
     update.update_expression(format!("SET {}", assignments.join(", "))).send().await.unwrap();
 }
 
-/// Until when something lasts, in Unix seconds: claims, locks, leases, sentences, slots, and whatever is kept for a while.
-const MOMENTS: [&str; 8] = [
+/// Until when something lasts, in Unix seconds: claims, locks, leases, sentences, slots, the patience with what was asked for, and whatever is kept for a while.
+const MOMENTS: [&str; 9] = [
+    "sync_requested_at",
     "sync_expiration_date",
     "sync_left_until",
     "left_until",

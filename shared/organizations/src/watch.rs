@@ -11,8 +11,8 @@ use crate::{error::OrganizationsError, organizations::Organizations};
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 impl Organizations {
-    /// Starts discoveries again that nobody works on; and queues the syncs again of `stuck` mirrors, which organizations'
-    /// mirrors have made and nobody works on, and gives turns out where none is taken. Returns how many discoveries and syncs
+    /// Starts discoveries again that nobody works on; and the syncs of `stuck` mirrors, which organizations'
+    /// mirrors have made and nobody works on; and gives turns out where none is taken. Returns how many discoveries and syncs
     /// these are.
     pub async fn watch(&self, stuck: Vec<Mirror>) -> Result<u64, OrganizationsError> {
         let mut restarted = 0_u64;
@@ -66,21 +66,25 @@ impl Organizations {
         self.give_out_lost_turns(&organizations).await
     }
 
-    /// Queues the syncs of stuck mirrors of an organization again. Those that are pending wait for their turns as long as
-    /// there is a queue. Where the organization's mirror is cancelled there are no turns: what is queued there, its
-    /// cancellation has left, which is gone on with; and what was asked for since is started. Returns how many these are.
+    /// Starts the syncs of stuck mirrors of an organization again: those that were killed, which had turns, and those that
+    /// were asked for and are not queued, whose invocation was lost. So many as may run at once; the others are queued.
+    /// Where the organization's mirror is cancelled there are no turns: what is queued there, its cancellation has left,
+    /// which is gone on with. Returns how many these are.
     async fn tend(&self, of: &OrganizationMirror, stuck: &[Mirror]) -> Result<u64, OrganizationsError> {
         let organization = &of.config.organization;
-        let has_queue = self.table.count_queued_syncs(organization).await? > 0;
-        if of.state.sync_status == SyncStatus::Cancel && has_queue {
+        let queued = self.table.queued_syncs(organization).await?;
+        let is_cancelled = of.state.sync_status == SyncStatus::Cancel;
+        if is_cancelled && !queued.is_empty() {
             self.invoker.order(&Task::CancelDiscovered { organization: organization.clone() }).await?;
             return Ok(0);
         }
+        let is_lost =
+            |mirror: &&Mirror| mirror.state.is_interrupted(now()) || !queued.contains(&mirror.config.repository);
         let mut restarted = 0;
-        for mirror in stuck.iter().filter(|mirror| !has_queue || mirror.state.is_interrupted(now())) {
-            let repository = mirror.config.repository.clone();
-            if of.state.sync_status == SyncStatus::Cancel {
-                let trigger = mirror.state.trigger_again();
+        for (number, mirror) in stuck.iter().filter(is_lost).enumerate() {
+            let (repository, trigger) = (mirror.config.repository.clone(), mirror.state.trigger_again());
+            tracing::warn!(%repository, trigger = trigger.as_str(), "a sync that nobody works on is started again");
+            if is_cancelled || number < self.settings.syncs {
                 self.invoker.start(&SyncRequest { repository, trigger }).await?;
             } else {
                 self.table.queue_sync(&repository).await?;
@@ -94,7 +98,7 @@ impl Organizations {
     async fn give_out_lost_turns(&self, organizations: &[Namespace]) -> Result<(), OrganizationsError> {
         let mut waiting = Vec::new();
         for organization in organizations {
-            let queued = self.table.count_queued_syncs(organization).await?;
+            let queued = self.table.queued_syncs(organization).await?.len();
             if queued > 0 {
                 waiting.push((organization, queued));
             }
@@ -105,7 +109,7 @@ impl Organizations {
         // As long as turns are passed on, none that is on its way may be taken for lost.
         tokio::time::sleep(STANDSTILL).await;
         for (organization, queued) in waiting {
-            if self.table.count_queued_syncs(organization).await? < queued {
+            if self.table.queued_syncs(organization).await?.len() < queued {
                 continue;
             }
             let mirrors = self.table.mirrors_of_many(&self.names(organization).await?).await?;

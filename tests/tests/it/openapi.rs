@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 /// Calls of each operation with what comes to mind.
 const CALLS: &str = "6";
+/// Seconds that an answer may take: as long as API Gateway lets the function take.
+const TIMEOUT: &str = "30";
 /// Health is 503 where mirrors fail, as those of other tests do: a described answer, and none of a server that fails.
 const UNHEALTHY: &str = r#"
 [[operations]]
@@ -33,6 +35,7 @@ async fn schemathesis(world: &World, config: &str, arguments: &[&str]) {
     command.args(["--header", &format!("Authorization: Bearer {}", world.stack.token)]);
     // The same calls each time; and a slow machine is not the API's fault.
     command.args(["--checks", CHECKS, "--max-examples", CALLS, "--seed", "1", "--suppress-health-check", "all"]);
+    command.args(["--request-timeout", TIMEOUT]);
     // One worker: with several, Python 3.11 fails now and then while it compiles.
     command.args(["--no-shrink", "--workers", "1"]).args(arguments);
     command.current_dir(folder.path()).stdin(Stdio::null());

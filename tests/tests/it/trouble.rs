@@ -8,5 +8,6 @@ mod frozen_keepers;
 mod frozen_sync;
 mod scene;
 mod slots;
+mod turns;
 mod twice;
 mod withdrawn;

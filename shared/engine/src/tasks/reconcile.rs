@@ -128,7 +128,7 @@ impl Engine {
         survey: &mut Survey,
         end: Instant,
     ) -> Result<(), SyncError> {
-        survey.enter(&self.table, namespace).await?;
+        survey.enter(namespace, self.table.organization_mirror(namespace).await?);
         let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
         let mut after = start.map(|start| start.name().to_owned());
         loop {

@@ -19,8 +19,11 @@ pub(crate) async fn view(api: &Api, namespaces: &[Namespace], mirrors: &[Mirror]
     for mirror in mirrors {
         of.entry(mirror.config.repository.namespace()).or_default().push(mirror);
     }
+    let organizations = api.table.organization_mirrors(namespaces).await?;
+    let mut organizations: HashMap<_, _> =
+        organizations.into_iter().map(|mirror| (mirror.config.organization.clone(), mirror)).collect();
     for namespace in namespaces {
-        survey.enter(&api.table, namespace).await?;
+        survey.enter(namespace, organizations.remove(namespace));
         for mirror in of.remove(namespace).unwrap_or_default() {
             survey.look(&api.table, mirror).await?;
         }

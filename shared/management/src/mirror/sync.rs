@@ -8,7 +8,7 @@ use moorage_domain::{
 use serde_json::json;
 use uuid::Uuid;
 
-use moorage_state::{TransitionError, now};
+use moorage_state::{Mirror, TransitionError, now};
 
 use crate::{
     api::Api,
@@ -25,8 +25,7 @@ const RUNNING: &str = "A sync of the repository runs. Verify it when that has en
 pub(crate) async fn sync_now(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     require_mirror_state(api, repository).await?;
     let asked = api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await?;
-    rate_limit::forget(api, &asked).await?;
-    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::SyncNow }).await?;
+    start(api, &asked, Trigger::SyncNow).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::NoContent)
 }
@@ -47,10 +46,19 @@ pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) 
         TransitionError::NotEligible(NotEligible::Running) => ApiError::NotNow(RUNNING),
         other => other.into(),
     })?;
-    rate_limit::forget(api, &asked).await?;
-    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Verify }).await?;
+    start(api, &asked, Trigger::Verify).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
+/// Starts what was asked for. It waits for no turn, not even if its invocation is lost: what is queued is not taken for lost.
+async fn start(api: &Api, asked: &Mirror, trigger: Trigger) -> Result<(), ApiError> {
+    rate_limit::forget(api, asked).await?;
+    let repository = asked.config.repository.clone();
+    if asked.is_discovered {
+        api.table.leave_queue(&repository).await?;
+    }
+    Ok(api.invoker.start(&SyncRequest { repository, trigger }).await?)
 }
 
 /// Fails if no sync of the repository begins at present: what was asked for would stay pending for ever.

@@ -1,6 +1,6 @@
 //! What an organization's mirror has found: its repositories, and the queue of their syncs.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Namespace, RepositoryName, Timestamp, discovery::DiscoveredRepository};
@@ -128,9 +128,19 @@ impl Table {
         }
     }
 
-    /// How many syncs of an organization's repositories are queued.
-    pub async fn count_queued_syncs(&self, organization: &Namespace) -> Result<usize, StateError> {
-        Ok(self.all::<QueuedSync>(namespace_pk(organization), prefix::QUEUED_SYNC).await?.len())
+    /// The repositories of an organization whose syncs are queued.
+    pub async fn queued_syncs(&self, organization: &Namespace) -> Result<HashSet<RepositoryName>, StateError> {
+        let queued = self.all::<QueuedSync>(namespace_pk(organization), prefix::QUEUED_SYNC).await?;
+        Ok(queued.into_iter().map(|queued| queued.repository).collect())
+    }
+
+    /// Takes the sync of a repository from the queue, because it is started without a turn.
+    pub async fn leave_queue(&self, repository: &RepositoryName) -> Result<(), StateError> {
+        match self.delete(Key::QueuedSync(repository)).await {
+            // It was not in it.
+            Err(StateError::NotFound) => Ok(()),
+            result => result,
+        }
     }
 
     /// Takes all syncs of an organization's repositories from the queue.

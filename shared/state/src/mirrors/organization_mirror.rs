@@ -17,7 +17,7 @@ use crate::{
     key::Key,
     mirrors::configuration::Changed,
     organizations::generation::within,
-    table::{Item, conditional},
+    table::{Item, conditional, readable},
     transaction::{Committed, Transaction},
 };
 
@@ -121,6 +121,17 @@ impl Table {
         organization: &Namespace,
     ) -> Result<Option<OrganizationMirror>, StateError> {
         self.get(Key::OrganizationMirror(organization)).await
+    }
+
+    /// The mirrors of these organizations, in no order; those that have none, or one that was deleted or cannot be read, are
+    /// left out.
+    pub async fn organization_mirrors(
+        &self,
+        organizations: &[Namespace],
+    ) -> Result<Vec<OrganizationMirror>, StateError> {
+        let keys = organizations.iter().map(|name| Key::OrganizationMirror(name).attributes()).collect();
+        let mirrors = readable::<OrganizationMirror>(self.get_items(keys).await?);
+        Ok(mirrors.into_iter().filter(|mirror| !mirror.is_deleted).collect())
     }
 
     /// Changes configuration, passwords and next start to what `changed` holds, if the mirror is still at the revision of

@@ -34,15 +34,14 @@ impl Survey {
     }
 
     /// Comes to a namespace, and looks at the mirror of its organization, if it has one.
-    pub async fn enter(&mut self, table: &Table, namespace: &Namespace) -> Result<(), StateError> {
-        self.organization = table.organization_mirror(namespace).await?;
+    pub fn enter(&mut self, namespace: &Namespace, organization: Option<OrganizationMirror>) {
+        self.organization = organization;
         self.synced = None;
         if let Some(OrganizationMirror { config, state, created, .. }) = &self.organization {
             let (is_enabled, sync_interval) = (config.is_enabled, config.sync_interval);
             let seen = Seen { name: namespace.as_str(), is_enabled, sync_interval, state, created: *created };
             self.health.see(seen, seen.is_late(self.intervals, self.now), self.now);
         }
-        Ok(())
     }
 
     /// Looks at the mirror of a repository of the namespace.
