@@ -64,9 +64,15 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
         Task::CheckSource { organization } => organizations.check(organization, soon).await?,
         Task::Watch {} => {
-            let watched = Box::pin(engine.watch(end)).await?;
-            let queued = Box::pin(organizations.watch(watched.discovered)).await?;
-            TaskAnswer::Watched { restarted: watched.restarted.saturating_add(queued) }
+            // What stops one look keeps nobody from the other.
+            let watched = Box::pin(engine.watch(end)).await;
+            let (restarted, discovered, failed) = match watched {
+                Ok(watched) => (watched.restarted, watched.discovered, Ok(())),
+                Err(error) => (0, Vec::new(), Err(error)),
+            };
+            let queued = Box::pin(organizations.watch(discovered)).await?;
+            failed?;
+            TaskAnswer::Watched { restarted: restarted.saturating_add(queued) }
         }
         Task::Reconcile { invocation, after } => reconcile(services, *invocation, after.as_ref(), end).await?,
     })

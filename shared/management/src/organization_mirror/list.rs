@@ -45,6 +45,12 @@ impl Found {
         self.mirror.as_ref().is_some_and(|mirror| mirror.state.is_running(now))
     }
 
+    /// Whether a sync has begun, or is pending.
+    pub(crate) fn is_active(&self) -> bool {
+        let status = self.mirror.as_ref().map(|mirror| mirror.state.sync_status);
+        matches!(status, Some(SyncStatus::Syncing | SyncStatus::SyncNow))
+    }
+
     /// Whether a sync waits for the registry.
     pub(crate) fn is_waiting(&self, now: Timestamp) -> bool {
         self.mirror.as_ref().is_some_and(|mirror| mirror.state.is_waiting(now))

@@ -1,6 +1,7 @@
 //! Syncs of all of an organization on demand, and whether its registry can be asked.
 
 use moorage_domain::{
+    Namespace,
     run::Trigger,
     status::NotEligible,
     task::{Task, TaskAnswer},
@@ -37,19 +38,27 @@ pub(crate) async fn sync_now(api: &Api, name: &str, call: &Call) -> Result<Answe
     Ok(Answer::NoContent)
 }
 
-/// `POST organization/{orgname}/mirror/sync-cancel`.
+/// `POST organization/{orgname}/mirror/sync-cancel`. One that is cancelled is cancelled again if some of its repositories are
+/// not: the invocation that was to see to them was lost.
 pub(crate) async fn sync_cancel(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
-    let organization = find_organization_mirror(api, name).await?.config.organization;
+    let found = find_organization_mirror(api, name).await?;
+    let organization = found.config.organization.clone();
     let stopped = api.table.transition_organization(&organization, |it| Ok(it.state.stop(Uuid::new_v4())?)).await;
-    let mirror = stopped.map_err(|error| match error {
-        TransitionError::NotEligible(_) => {
-            ApiError::InvalidRequest("Cannot cancel: mirror is already cancelled".into())
+    let mirror = match stopped {
+        Err(TransitionError::NotEligible(_)) if is_any_active(api, &organization).await? => found,
+        Err(TransitionError::NotEligible(_)) => {
+            return Err(ApiError::InvalidRequest("Cannot cancel: mirror is already cancelled".into()));
         }
-        other => other.into(),
-    })?;
+        stopped => stopped?,
+    };
     api.invoker.order(&Task::CancelDiscovered { organization }).await?;
     log(api, &mirror, call, LogKind::OrgMirrorSyncCancelled).await;
     Ok(Answer::NoContent)
+}
+
+/// Whether a sync of one of the organization's repositories runs, or is pending.
+async fn is_any_active(api: &Api, organization: &Namespace) -> Result<bool, ApiError> {
+    Ok(list::all(api, organization).await?.iter().any(list::Found::is_active))
 }
 
 /// `POST organization/{orgname}/mirror/verify`: whether the registry can be asked. That it cannot is an answer.

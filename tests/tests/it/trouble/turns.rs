@@ -48,3 +48,23 @@ async fn a_lost_sync_of_an_organizations_repository_waits_for_no_queue() {
     let started = lose(&scene);
     assert!(started.is_superset(&lost), "{started:?} lacks some of {lost:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_whose_invocation_was_lost_can_be_asked_for_again() {
+    let world = World::empty("lost-cancel").await;
+    organization::push(&world, "app", &["v1"]).await;
+    organization::create(&world, "distribution", &world.stack.upstream, json!({})).await;
+    organization::sync_now(&world).await;
+    organization::wait_for(&world, json!({"SUCCESS": 1})).await;
+    let scene = Scene::of(&world, PATIENT).await;
+    let asked = format!("repository/{}/app/mirror/sync-now", world.namespace);
+    assert_eq!(scene.world.call(Method::POST, &asked, None).await.0, 204);
+    let cancel = organization::path(&scene.world, "/sync-cancel");
+    assert_eq!(scene.world.call(Method::POST, &cancel, None).await.0, 204);
+    lose(&scene);
+    assert_eq!(scene.world.call(Method::POST, &cancel, None).await.0, 204, "its repository is not cancelled");
+    scene.lab.settle().await;
+    let mirror = organization::mirror(&scene.world).await;
+    assert_eq!(mirror["repo_sync_status_counts"]["CANCEL"], json!(1), "{mirror}");
+    assert_eq!(scene.world.call(Method::POST, &cancel, None).await.0, 400, "nothing is left to be cancelled");
+}
