@@ -27,7 +27,7 @@ use crate::{
 /// Writes in one `BatchWriteItem`: DynamoDB's limit.
 const BATCH_SIZE: usize = 25;
 /// Reads in one `BatchGetItem`: DynamoDB's limit.
-const READ_BATCH_SIZE: usize = 100;
+pub(crate) const READ_BATCH_SIZE: usize = 100;
 /// How often what a batch leaves unprocessed is sent. With the pause doubling from [`BATCH_PAUSE`] that is about six
 /// seconds.
 pub(crate) const BATCH_TRIES: u32 = 8;

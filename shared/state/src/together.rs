@@ -10,9 +10,9 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// How long whoever asks waits for others of whom it is known that they may come: as long as one request to a database
-/// that is near takes.
-const GATHER: Duration = Duration::from_millis(20);
+/// How long whoever asks waits for others of whom it is known that they may come: somewhat longer than one request to a
+/// database that is near takes.
+const GATHER: Duration = Duration::from_millis(30);
 /// How often it is looked whether they are there.
 const LOOK: Duration = Duration::from_millis(4);
 
@@ -48,7 +48,7 @@ type Open<Q, A> = (Q, oneshot::Sender<A>);
 
 /// Questions of one kind.
 #[derive(Debug)]
-pub struct Together<Q, A> {
+pub(crate) struct Together<Q, A> {
     open: Mutex<Vec<Open<Q, A>>>,
     /// Of whoever is asking.
     asking: tokio::sync::Mutex<()>,
@@ -57,13 +57,13 @@ pub struct Together<Q, A> {
 
 impl<Q: Clone, A> Together<Q, A> {
     /// Questions that come from this crowd: somebody who is alone waits for nobody.
-    pub fn new(crowd: Crowd) -> Self {
+    pub(crate) fn new(crowd: Crowd) -> Self {
         Self { open: Mutex::default(), asking: tokio::sync::Mutex::default(), crowd }
     }
 
     /// Asks a question, maybe with others: `fits` tells how many of those that wait go into one request, at least one;
     /// `ask` answers them, in their order.
-    pub async fn ask<F>(&self, question: Q, fits: impl Fn(&[&Q]) -> usize, ask: impl Fn(Vec<Q>) -> F) -> A
+    pub(crate) async fn ask<F>(&self, question: Q, fits: impl Fn(&[&Q]) -> usize, ask: impl Fn(Vec<Q>) -> F) -> A
     where
         F: Future<Output = Vec<A>>,
     {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use moorage_domain::referrers::is_attached_tag;
+use moorage_state::Reads;
 use moorage_upstream::{TagPages, UpstreamError};
 
 use crate::{
@@ -68,7 +69,8 @@ impl Invocation<'_> {
         self.progress.selected(selected.len());
         // A run that was killed, or failed, has left what came: that is not fetched again.
         let is_empty = held.is_empty() && !engine.storage.has_anything(&config.repository).await?;
-        let possession = Possession::new(engine, Arc::clone(&self.owner), is_empty, self.crowd.clone());
+        let reads = Arc::new(Reads::new(engine.table.clone(), self.crowd.clone()));
+        let possession = Possession::new(engine, Arc::clone(&self.owner), is_empty, Arc::clone(&reads));
         let possession = self.possession.get_or_init(|| Arc::new(possession));
         let blobs = Blobs {
             registry: registry.clone(),
@@ -82,7 +84,7 @@ impl Invocation<'_> {
             budget: self.budget,
             flow: Flow::new(),
             possession: Arc::clone(possession),
-            guardian: Guardian::new(engine.table.clone(), self.crowd.clone()),
+            guardian: Guardian::new(engine.table.clone(), reads),
             verifies: self.verifies,
             allowance: Allowance::new(engine, &config.repository, &held).await?,
         };

@@ -23,16 +23,20 @@ use crate::{
     },
 };
 
-/// Tags that are under way at once. A HEAD is cheap for both sides, and 32 hide the latency of a distant registry; those
-/// that are verified ask S3 for eight things, one after the other, and with 15 ms for each 32 of them are 260 in a second.
-const TAGS_IN_FLIGHT: usize = 32;
+/// Tags that are under way at once: twice as many as a registry is asked at once, since of each most of the time goes by
+/// with S3 and the table. Those that are verified ask S3 for eight things, one after the other, and with 15 ms for each 64
+/// of them are 520 in a second.
+const TAGS_IN_FLIGHT: usize = 64;
 /// Tags that are copied at once.
-const COPIES_IN_FLIGHT: usize = 24;
+const COPIES_IN_FLIGHT: usize = 64;
 /// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
 /// registries allow twenty in a minute.
 const FIRST: usize = 4;
+/// How many more are begun with each that is done: a registry that bears the first is soon asked as much as it may be.
+const MORE: usize = 3;
 /// The same where the registry is known to limit requests: then whatever it allows is enough for one.
 const FIRST_LIMITED: usize = 1;
+const MORE_LIMITED: usize = 1;
 
 /// A tag that is to be tried, and whether it will most likely have to be copied.
 type Open<'t> = (&'t TagName, bool);
@@ -79,9 +83,11 @@ impl Invocation<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<bool, WorkError> {
-        let first = if self.meter.limit() == RateLimit::default() { FIRST } else { FIRST_LIMITED };
+        let is_limited = self.meter.limit() != RateLimit::default();
+        let (first, more) = if is_limited { (FIRST_LIMITED, MORE_LIMITED) } else { (FIRST, MORE) };
         let pass = |first_until, end| {
-            let (ahead, copying) = (Places::new(first, TAGS_IN_FLIGHT), Places::new(first, COPIES_IN_FLIGHT));
+            let (ahead, copying) =
+                (Places::new(first, more, TAGS_IN_FLIGHT), Places::new(first, more, COPIES_IN_FLIGHT));
             Pass { registry, copier, held, ahead, copying, first_until, end, stopped: AtomicBool::new(false) }
         };
         let (said, asked): (Vec<_>, Vec<_>) = open.iter().copied().partition(|tag| self.said(held, tag).is_some());

@@ -4,18 +4,20 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Some places, and one more with each thing that is done, up to a number.
+/// Some places, and more with each thing that is done, up to a number.
 #[derive(Debug)]
 pub(crate) struct Places {
     places: Semaphore,
+    /// How many come with each thing that is done.
+    each: usize,
     /// How many more there may be.
     more: AtomicUsize,
 }
 
 impl Places {
-    /// `first` places, and at most `most` in the end.
-    pub(crate) fn new(first: usize, most: usize) -> Self {
-        Self { places: Semaphore::new(first), more: AtomicUsize::new(most.saturating_sub(first)) }
+    /// `first` places, `each` more with each thing that is done, and at most `most` in the end.
+    pub(crate) fn new(first: usize, each: usize, most: usize) -> Self {
+        Self { places: Semaphore::new(first), each, more: AtomicUsize::new(most.saturating_sub(first)) }
     }
 
     /// Waits for a place; it is taken until the result is dropped.
@@ -24,10 +26,11 @@ impl Places {
         self.places.acquire().await.ok()
     }
 
-    /// Adds a place, if there may be more.
+    /// Adds places, as far as there may be more.
     pub(crate) fn add(&self) {
-        if self.more.fetch_update(Relaxed, Relaxed, |more| more.checked_sub(1)).is_ok() {
-            self.places.add_permits(1);
+        let take = |more: usize| Some(more.saturating_sub(self.each));
+        if let Ok(more) = self.more.fetch_update(Relaxed, Relaxed, take) {
+            self.places.add_permits(more.min(self.each));
         }
     }
 }
@@ -38,12 +41,14 @@ mod tests {
 
     #[tokio::test]
     async fn there_are_more_with_each_thing_that_is_done_and_never_too_many() {
-        let places = Places::new(1, 3);
+        let places = Places::new(1, 2, 6);
         let one = places.take().await;
         assert_eq!(places.places.available_permits(), 0);
-        (0..5).for_each(|_| places.add());
+        places.add();
         assert_eq!(places.places.available_permits(), 2);
+        (0..5).for_each(|_| places.add());
+        assert_eq!(places.places.available_permits(), 5);
         drop(one);
-        assert_eq!(places.places.available_permits(), 3);
+        assert_eq!(places.places.available_permits(), 6);
     }
 }

@@ -7,13 +7,11 @@ use std::{
 };
 
 use moorage_domain::{Digest, Owner, Proven, RepositoryName, TrustDomain, plan::HeldTag};
-use moorage_state::{Claim, Clue, Crowd, StateError, Table, Together, now, recorded};
+use moorage_state::{Claim, Clue, Reads, Table, now, recorded};
 use moorage_storage::Storage;
 
 use crate::{engine::Engine, error::WorkError, transfer::follow::follow};
 
-/// Blobs of which it is asked together what is known: one request's.
-const CLUES: usize = 50;
 /// Hints that are written together, at the latest: a few batches.
 const HINTS: usize = 100;
 /// Repositories whose generation is remembered.
@@ -51,13 +49,12 @@ pub(crate) enum Kind {
 pub(crate) struct Possession {
     storage: Storage,
     table: Table,
+    reads: Arc<Reads>,
     owner: Arc<Owner>,
     trust: TrustDomain,
     /// Whether the repository held nothing when the run began: then only hints can tell of links of its own.
     is_empty: bool,
     books: Mutex<Books>,
-    /// Of what images list.
-    blobs: Together<Vec<Digest>, Result<HashMap<Digest, Clue>, StateError>>,
     /// Of whoever asks for clues of what is expected.
     asking: tokio::sync::Mutex<()>,
 }
@@ -96,15 +93,15 @@ struct Fresh {
 }
 
 impl Possession {
-    pub(crate) fn new(engine: &Engine, owner: Arc<Owner>, is_empty: bool, crowd: Crowd) -> Self {
+    pub(crate) fn new(engine: &Engine, owner: Arc<Owner>, is_empty: bool, reads: Arc<Reads>) -> Self {
         Self {
             storage: engine.storage.clone(),
             table: engine.table.clone(),
+            reads,
             owner,
             trust: engine.settings.trust,
             is_empty,
             books: Mutex::default(),
-            blobs: Together::new(crowd),
             asking: tokio::sync::Mutex::default(),
         }
     }
@@ -148,7 +145,7 @@ impl Possession {
                 wanted.extend(books.expected.iter().cloned());
             }
         }
-        let mut clues = self.table.clues(&self.owner, self.trust, &wanted, now()).await?;
+        let mut clues = self.reads.clues(&self.owner, self.trust, &wanted, now()).await?;
         let clue = clues.remove(digest).unwrap_or_default();
         let mut books = self.books();
         for asked in wanted {
@@ -211,37 +208,13 @@ impl Possession {
         if !parts.is_empty() || blobs.is_empty() {
             return Ok(parts);
         }
-        let clues = self.blob_clues(blobs).await?;
+        let clues = self.reads.clues(&self.owner, self.trust, blobs.iter().copied(), now()).await?;
         let find = async |index: usize| -> Result<_, WorkError> {
             let digest: &Digest = blobs[index];
             let proof = self.blob(digest, clues.get(digest)).await?;
             Ok(proof.map(|proof| (digest.clone(), proof)))
         };
         Ok(follow(blobs.len(), find).await?.into_iter().flatten().collect())
-    }
-
-    /// What is known of some blobs, asked for with those of other images.
-    async fn blob_clues(&self, blobs: &[&Digest]) -> Result<HashMap<Digest, Clue>, WorkError> {
-        let ask = async |images: Vec<Vec<Digest>>| {
-            let wanted: BTreeSet<_> = images.iter().flatten().collect();
-            let found = self.table.clues(&self.owner, self.trust, wanted, now()).await;
-            let of = |image: &Vec<Digest>| {
-                let found = found.as_ref().map_err(Clone::clone)?;
-                let known = image.iter().filter_map(|digest| Some((digest.clone(), found.get(digest)?.clone())));
-                Ok(known.collect::<HashMap<_, _>>())
-            };
-            images.iter().map(of).collect()
-        };
-        let fits = |open: &[&Vec<Digest>]| {
-            let mut sum = 0_usize;
-            let is_enough = |image: &&Vec<Digest>| {
-                sum = sum.saturating_add(image.len());
-                sum > CLUES
-            };
-            open.iter().position(is_enough).unwrap_or(open.len())
-        };
-        let blobs = blobs.iter().copied().cloned().collect();
-        Ok(self.blobs.ask(blobs, fits, ask).await?)
     }
 
     async fn blob(&self, digest: &Digest, clue: Option<&Clue>) -> Result<Option<Proof>, WorkError> {

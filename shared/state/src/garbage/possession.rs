@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     StateError, Table,
     key::Key,
+    reads::Reads,
     table::{Item, item},
 };
 
@@ -54,7 +55,7 @@ pub fn recorded<'t>(owner: &Arc<Owner>, held: &'t HeldTag) -> impl Iterator<Item
     manifests.filter_map(move |digest| Some(Proven::attested_whole(owner.as_ref()?, digest)))
 }
 
-impl Table {
+impl Reads {
     /// What is known of some content, each digest once; of what is not known there is nothing in the answer.
     pub async fn clues<'d>(
         &self,
@@ -69,7 +70,7 @@ impl Table {
             let keys = some.iter().flat_map(|digest| {
                 [Key::Hint(&domain, digest).attributes(), Key::Receipt(&owner.repository, digest).attributes()]
             });
-            let items: Vec<ClueItem> = self.get_all(keys.collect()).await?;
+            let items: Vec<ClueItem> = serde_dynamo::from_items(self.items(keys.collect()).await?)?;
             for item in items.into_iter().filter(|item| item.expires_at > now) {
                 let clue = clues.entry(item.digest.clone()).or_default();
                 match item {
@@ -85,7 +86,9 @@ impl Table {
         }
         Ok(clues)
     }
+}
 
+impl Table {
     /// Says that a repository has linked some content.
     pub async fn put_hints(
         &self,

@@ -2,19 +2,16 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, condemned::Sentence};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    error::failed,
     key::{Key, garbage_pk, prefix},
-    table::{BATCH_PAUSE, BATCH_TRIES, conditional},
+    reads::Reads,
+    table::conditional,
 };
-
-/// Items in one `BatchGetItem`: DynamoDB's limit.
-const BATCH_SIZE: usize = 100;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct SentenceItem {
@@ -23,19 +20,16 @@ pub(crate) struct SentenceItem {
     sentence: Sentence,
 }
 
-impl Table {
+impl Reads {
     /// The sentences of some blobs, as they are now: those that have none are left out.
     pub async fn sentences(&self, digests: &[&Digest]) -> Result<HashMap<Digest, Sentence>, StateError> {
-        let mut sentences = HashMap::new();
-        for batch in digests.chunks(BATCH_SIZE) {
-            let keys = batch.iter().map(|digest| Key::Sentence(digest).attributes()).collect();
-            let items = self.get_batch(keys).await?;
-            let items: Vec<SentenceItem> = serde_dynamo::from_items(items)?;
-            sentences.extend(items.into_iter().map(|item| (item.digest, item.sentence)));
-        }
-        Ok(sentences)
+        let keys = digests.iter().map(|digest| Key::Sentence(digest).attributes()).collect();
+        let items: Vec<SentenceItem> = serde_dynamo::from_items(self.items(keys).await?)?;
+        Ok(items.into_iter().map(|item| (item.digest, item.sentence)).collect())
     }
+}
 
+impl Table {
     /// All sentences of the blobs whose hexadecimal value begins with this byte.
     pub async fn sentences_of(&self, shard: u8) -> Result<HashMap<Digest, Sentence>, StateError> {
         let items: Vec<SentenceItem> = self.all(garbage_pk(&format!("{shard:02x}")), prefix::SENTENCE).await?;
@@ -69,28 +63,6 @@ impl Table {
     pub async fn lift_sentence(&self, digest: &Digest, read: &Sentence) -> Result<bool, StateError> {
         let generation = serde_dynamo::to_attribute_value(read.generation)?;
         won(self.delete_if(Key::Sentence(digest), "generation = :read", (":read", generation)).await)
-    }
-
-    /// Reads items, strongly consistent; what DynamoDB leaves unprocessed is asked for again.
-    async fn get_batch(
-        &self,
-        keys: Vec<HashMap<String, AttributeValue>>,
-    ) -> Result<Vec<crate::table::Item>, StateError> {
-        let (mut keys, mut items) = (keys, Vec::new());
-        for tries in 0..BATCH_TRIES {
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-            let wanted = wanted.map_err(|error| StateError::Unavailable(error.to_string()))?;
-            let request = self.client.batch_get_item().request_items(&self.name, wanted);
-            let answer = request.send().await.map_err(failed)?;
-            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default());
-            let left = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.name));
-            keys = left.map(|left| left.keys).unwrap_or_default();
-            if keys.is_empty() {
-                return Ok(items);
-            }
-            tokio::time::sleep(BATCH_PAUSE * 2u32.pow(tries)).await;
-        }
-        Err(StateError::Unavailable(format!("{} items were not read", keys.len())))
     }
 }
 
