@@ -247,6 +247,7 @@ mod tests {
             root_rule: None,
             architecture_filter: None,
             deletion_limit: Some(3),
+            source: None,
         }));
         assert_eq!(serde_json::from_value::<Order>(serde_json::to_value(&preview).unwrap()).unwrap(), preview);
         let discover = json!({"task": "discover", "organization": "acme", "trigger": "schedule"});

@@ -13,7 +13,7 @@ use crate::{
         log::changes,
         robot::{grant, robot},
         schedule,
-        secrets::secrets,
+        secrets::{Place, secrets},
     },
     robot::find::unknown_robot,
 };
@@ -36,7 +36,15 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
         let stored = after.config.clone();
         apply(&mut after, &body, robot.as_ref());
         // What is encrypted is for the place that is written with it, whatever another change did meanwhile.
-        after.secrets = secrets(api, &after.config, Some((&before.secrets, &stored)), &plain, &body).await?;
+        after.secrets = secrets(
+            api,
+            repository,
+            Place::of(&after.config),
+            Some((&before.secrets, Place::of(&stored))),
+            &plain,
+            &body,
+        )
+        .await?;
         let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
         let is_scheduled =
             !restarted && before.scheduled_revision == before.config_revision && has_same_schedule(&before, &after);

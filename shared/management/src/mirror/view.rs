@@ -1,7 +1,7 @@
 //! What is shown of a mirror.
 
-use moorage_domain::{RepositoryName, Timestamp};
-use moorage_state::{Mirror, MirrorSecrets, now};
+use moorage_domain::{MirrorSecrets, RepositoryName, Timestamp};
+use moorage_state::{Mirror, now};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,7 +1,7 @@
 //! The secrets of an organization's mirror.
 
-use moorage_domain::organization::OrganizationMirrorConfig;
-use moorage_state::{MirrorSecrets, SecretOwner};
+use moorage_domain::{MirrorSecrets, organization::OrganizationMirrorConfig};
+use moorage_state::SecretOwner;
 
 use crate::{
     api::Api,
