@@ -42,6 +42,7 @@ mod resume;
 mod robots;
 mod schedule;
 mod secrets;
+mod seen;
 mod shares;
 mod tags;
 mod teams;

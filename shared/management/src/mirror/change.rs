@@ -6,7 +6,7 @@ use moorage_state::{Mirror, Race, StateError};
 use crate::{
     api::Api,
     external_registry::secrets as registry_secrets,
-    http::{answer::Answer, call::Call, error::ApiError, field::set},
+    http::{answer::Answer, call::Call, entity_tag, error::ApiError, field::set},
     mirror::{
         body::{self, MirrorBody},
         find::{find_mirror, refuse_if_discovered},
@@ -31,6 +31,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
     let mut race = Race::begin();
     loop {
         let before = find_mirror(api, repository).await?;
+        entity_tag::expect(call, &entity_tag::entity_tag(before.created, before.config_revision))?;
         let mut after = before.clone();
         let plain = registry_secrets::take_plain(&mut after.config.external_registry_config);
         let stored = after.config.clone();
