@@ -35,6 +35,7 @@ pub use mirrors::discovery::{Discoverer, NewDiscovered};
 pub use mirrors::listed::{ListedMirror, MirrorPage};
 pub use mirrors::login::Login;
 pub use mirrors::mirror::{CreateMirrorError, Mirror, NewMirror};
+pub use mirrors::of_robots::RobotMirrors;
 pub use mirrors::organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
 pub use mirrors::survey::Survey;
 pub use mirrors::transition::TransitionError;

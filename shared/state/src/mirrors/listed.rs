@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The index, as the template names it.
-const INDEX: &str = "mirrors";
+pub(crate) const INDEX: &str = "mirrors";
 /// Its partition key. Only items that have the attribute are in the index.
 pub(crate) const ATTRIBUTE: &str = "listed";
 /// Queries for one page: DynamoDB answers with a megabyte at most, and a thousand mirrors are about one.
