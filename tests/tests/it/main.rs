@@ -44,6 +44,7 @@ mod schedule;
 mod secrets;
 mod seen;
 mod shares;
+mod tag_details;
 mod tags;
 mod teams;
 mod thousands;
