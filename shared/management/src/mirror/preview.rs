@@ -22,17 +22,14 @@ use crate::{
 pub(crate) async fn preview(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let body = call.optional_object()?;
     let unchecked = mirror_body::parse(&body)?;
-    let (body, source) = match api.table.mirror(repository).await? {
-        Some(mirror) => {
-            let body = unchecked.check_change(&api.guard)?;
-            let source = candidate::of_change(api, call, &mirror, &body).await?;
-            (body, source)
-        }
-        None => {
-            let body = unchecked.check(&api.guard)?;
-            let source = candidate::of_new(api, call, repository, &body).await?;
-            (MirrorBody { root_rule: body.root_rule.or_else(|| Some(RootRule::all())), ..body }, Some(source))
-        }
+    let (body, source) = if let Some(mirror) = api.table.mirror(repository).await? {
+        let body = unchecked.check_change(&api.guard)?;
+        let source = candidate::of_change(api, call, &mirror, &body).await?;
+        (body, source)
+    } else {
+        let body = unchecked.check(&api.guard)?;
+        let source = candidate::of_new(api, call, repository, &body).await?;
+        (MirrorBody { root_rule: body.root_rule.or_else(|| Some(RootRule::all())), ..body }, Some(source))
     };
     let dropped = source.as_ref().and_then(|source| source.secrets.credentials_dropped.warning());
     let request = PreviewRequest {

@@ -56,5 +56,6 @@ pub(crate) async fn secrets(
         has_user: after.username.is_some_and(|name| !name.is_empty()),
         is_used: after.username.is_some(),
     };
-    change.secrets(api).await
+    // Boxed: whoever waits for it holds the whole of a mirror besides.
+    Box::pin(change.secrets(api)).await
 }

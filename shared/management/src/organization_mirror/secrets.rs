@@ -29,7 +29,8 @@ pub(crate) async fn secrets(
         // Quay's API wants a token and no user.
         is_used: true,
     };
-    change.secrets(api).await
+    // Boxed: whoever waits for it holds the whole of a mirror besides.
+    Box::pin(change.secrets(api)).await
 }
 
 fn destination(config: &OrganizationMirrorConfig) -> Destination<'_> {
