@@ -86,6 +86,21 @@ impl World {
         request.body(body.unwrap_or_default()).send().await.unwrap()
     }
 
+    /// The entity tag that GET answers with.
+    pub async fn entity_tag(&self, path: &str) -> String {
+        let answer = self.answer(Method::GET, path, Some(&self.stack.token), None).await;
+        assert_eq!(answer.status(), 200);
+        answer.headers()["etag"].to_str().unwrap().to_owned()
+    }
+
+    /// Changes what has one of these entity tags.
+    pub async fn change_if(&self, path: &str, tags: &str, body: Value) -> (u16, Value) {
+        let request = http().put(format!("{}/api/v1/{path}", self.stack.url)).header("if-match", tags);
+        let request = request.header("content-type", "application/json").bearer_auth(&self.stack.token);
+        let response = request.body(body.to_string()).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
     /// A new token for the namespace (none for all), through the API.
     pub async fn token(&self, namespace: Option<&str>, role: &str) -> String {
         let body = json!({"description": "test", "namespace": namespace, "role": role});

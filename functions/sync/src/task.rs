@@ -39,6 +39,7 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
     let soon = end.min(Instant::now() + WAIT);
     Ok(match task {
         Task::Preview(request) => engine.preview(request, soon).await,
+        Task::DescribeImages { repository, images } => engine.describe_images(repository, images, soon).await,
         Task::ChangeTag { repository, tag, digest, reversion } => {
             engine.change_tag(repository, tag, digest.as_ref(), *reversion).await
         }

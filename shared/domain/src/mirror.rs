@@ -56,7 +56,7 @@ pub struct SyncPolicy {
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with
 /// what they sent, key by key and nulls included; read through the accessors. Only the passwords of proxies are kept
 /// apart, encrypted; configurations of earlier builds may still hold some.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RegistryConfig(Map<String, Value>);
 

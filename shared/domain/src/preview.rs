@@ -2,13 +2,34 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, RepositoryName, RootRule, TagName, failure::Failure, plan::Cause};
+use crate::{
+    Digest, ExternalReference, MirrorSecrets, RepositoryName, RobotName, RootRule, TagName, failure::Failure,
+    mirror::RegistryConfig, plan::Cause,
+};
 
 /// The most tags that a preview lists. With all fields a tag takes about 400 bytes, and an answer of a function may
 /// have 6 MB.
 pub const MAX_TAGS: usize = 10_000;
 
-/// What to preview: the mirror as it is, but for the settings that are given.
+/// Where a mirror would copy from, and as whom: all of what says so, in place of what the repository's mirror says, if it
+/// has one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewSource {
+    /// The repository that it would copy from.
+    pub external_reference: ExternalReference,
+    /// The user name there.
+    pub external_registry_username: Option<String>,
+    /// TLS and proxy settings.
+    pub external_registry_config: RegistryConfig,
+    /// The passwords for these places, encrypted for them as a mirror's are.
+    pub secrets: MirrorSecrets,
+    /// The robot whose credentials stand in for missing ones; none for a mirror that has none yet.
+    pub robot: Option<RobotName>,
+    /// Seconds that an answer of the registry may take to begin.
+    pub skopeo_timeout_interval: u64,
+}
+
+/// What to preview: the mirror as it is, but for the settings that are given; or one that is not there yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewRequest {
     /// The mirrored repository.
@@ -22,6 +43,9 @@ pub struct PreviewRequest {
     /// Another limit of deletions: 0 for any number.
     #[serde(default)]
     pub deletion_limit: Option<u64>,
+    /// Another source, or the one of a mirror that is not there yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<PreviewSource>>,
 }
 
 /// What would become of one tag.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    NoListing, Timestamp, Warning,
+    NoListing, Remedy, Timestamp, Warning,
     run::{RunId, Trigger},
 };
 
@@ -112,6 +112,9 @@ pub struct SyncState {
     /// Why it failed, if it did.
     #[serde(default)]
     pub last_failure: Option<String>,
+    /// What can be done about that.
+    #[serde(default)]
+    pub last_remedy: Option<Remedy>,
     /// What the sync that holds the claim was started by.
     #[serde(default)]
     pub sync_trigger: Option<Trigger>,
@@ -159,6 +162,7 @@ impl SyncState {
             sync_left_until: None,
             last_ended: None,
             last_failure: None,
+            last_remedy: None,
             sync_trigger: None,
             sync_requested_at: None,
             sync_handed_over: false,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Namespace, RepositoryName, TagName,
+    details::{Details, DetailsOf},
     failure::Failure,
     preview::{Preview, PreviewRequest},
     run::{SyncRequest, Trigger},
@@ -30,6 +31,13 @@ pub enum Order {
 pub enum Task {
     /// Says what a sync would do.
     Preview(PreviewRequest),
+    /// Says what images of a repository are for, and what is attached to them.
+    DescribeImages {
+        /// The repository.
+        repository: RepositoryName,
+        /// The images, which may be of past tags: those that the bucket has no more are left out of the answer.
+        images: Vec<DetailsOf>,
+    },
     /// Points a tag of an ordinary repository to a manifest that the repository has, or deletes it.
     ChangeTag {
         /// The repository.
@@ -95,6 +103,7 @@ impl Task {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Preview(_) => "preview",
+            Self::DescribeImages { .. } => "describe_images",
             Self::ChangeTag { .. } => "change_tag",
             Self::Purge { .. } => "purge",
             Self::Reconcile { .. } => "reconcile",
@@ -138,6 +147,7 @@ impl Task {
             | Self::EndOrganization { organization, .. }
             | Self::CheckSource { organization } => Some(organization),
             Self::Preview(_)
+            | Self::DescribeImages { .. }
             | Self::ChangeTag { .. }
             | Self::Purge { .. }
             | Self::Reconcile { .. }
@@ -165,6 +175,8 @@ pub enum TaskAnswer {
     Busy,
     /// The answer to [`Task::Preview`].
     Preview(Preview),
+    /// The answer to [`Task::DescribeImages`], as far as there was time.
+    Described(Vec<Details>),
     /// What [`Task::Reconcile`] mended.
     Reconciled {
         /// Schedules that were missing or wrong.
@@ -247,6 +259,7 @@ mod tests {
             root_rule: None,
             architecture_filter: None,
             deletion_limit: Some(3),
+            source: None,
         }));
         assert_eq!(serde_json::from_value::<Order>(serde_json::to_value(&preview).unwrap()).unwrap(), preview);
         let discover = json!({"task": "discover", "organization": "acme", "trigger": "schedule"});

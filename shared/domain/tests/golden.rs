@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 10] = [
+const TASKS: [&str; 11] = [
     "preview",
     "change_tag",
     "purge",
@@ -31,10 +31,22 @@ const TASKS: [&str; 10] = [
     "end_organization",
     "check_source",
     "watch",
+    "describe_images",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 10] =
-    ["done", "unfinished", "not_found", "busy", "preview", "reconciled", "checked", "discovered", "failed", "watched"];
+const ANSWERS: [&str; 11] = [
+    "done",
+    "unfinished",
+    "not_found",
+    "busy",
+    "preview",
+    "reconciled",
+    "checked",
+    "discovered",
+    "failed",
+    "watched",
+    "described",
+];
 
 fn stored(name: &str) -> Value {
     let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -67,6 +79,7 @@ fn name(task: &Task) -> &'static str {
         Task::EndOrganization { .. } => TASKS[7],
         Task::CheckSource { .. } => TASKS[8],
         Task::Watch {} => TASKS[9],
+        Task::DescribeImages { .. } => TASKS[10],
     }
 }
 
@@ -82,6 +95,7 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::Discovered { .. } => ANSWERS[7],
         TaskAnswer::Failed(_) => ANSWERS[8],
         TaskAnswer::Watched { .. } => ANSWERS[9],
+        TaskAnswer::Described(_) => ANSWERS[10],
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is asked for besides syncs.
 
+pub(crate) mod details;
 pub(crate) mod organization;
 pub(crate) mod preview;
 pub(crate) mod purge;

@@ -1,6 +1,7 @@
 //! Mirrors: a repository that follows an external one.
 
 pub(crate) mod body;
+pub(crate) mod candidate;
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod end;

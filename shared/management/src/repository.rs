@@ -11,5 +11,6 @@ pub(crate) mod permission;
 pub(crate) mod quota;
 pub(crate) mod tag;
 pub(crate) mod tag_change;
+pub(crate) mod tag_details;
 pub(crate) mod team_permission;
 pub(crate) mod view;

@@ -1,8 +1,11 @@
 //! One request: who calls, what for, and what comes of it; one line of log.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{borrow::Cow, panic::AssertUnwindSafe, time::Instant};
 
-use ::http::{Request, Response, header::USER_AGENT};
+use ::http::{
+    Request, Response,
+    header::{IF_MATCH, USER_AGENT},
+};
 use futures_util::FutureExt as _;
 use url::form_urlencoded;
 
@@ -96,11 +99,14 @@ fn call(request: Request<Vec<u8>>) -> Result<Call, ApiError> {
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let user_agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     let user_agent = user_agent.map(|agent| agent.chars().take(USER_AGENT_LENGTH).collect());
+    let if_match = request.headers().get_all(IF_MATCH).iter().map(|list| String::from_utf8_lossy(list.as_bytes()));
+    // Of one that is not text nothing is known but that it names none of ours.
+    let if_match = if_match.reduce(|all, more| format!("{all},{more}").into()).map(Cow::into_owned);
     let body = request.into_body();
     if body.len() > MAX_BODY {
         return Err(ApiError::TooLarge(MAX_BODY));
     }
-    Ok(Call { body, query, user_agent, ..Call::default() })
+    Ok(Call { body, query, user_agent, if_match, ..Call::default() })
 }
 
 /// The API's URL, for links: as it is set, else as it was called.

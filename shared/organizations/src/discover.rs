@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use moorage_domain::{
-    FailureReason, Namespace, Timestamp,
+    FailureReason, Namespace, Remedy, Timestamp,
     failure::Failure,
     run::Trigger,
     status::{Findings, NotEligible, SyncEnd, SyncStatus},
@@ -168,12 +168,12 @@ impl RunningDiscovery<'_> {
 
     async fn fail(&self, failure: Failure) -> Result<TaskAnswer, OrganizationsError> {
         self.tell(log::failed(&self.mirror, &failure.message)).await?;
-        self.release(SyncEnd::Fail, Some(&failure)).await?;
+        self.release(SyncEnd::Fail, Some((&failure, Remedy::new(failure.reason, 0, None)))).await?;
         Ok(TaskAnswer::Failed(failure))
     }
 
     /// Gives the claim up, and sees to what follows from the mirror's new state.
-    async fn release(&self, end: SyncEnd, failure: Option<&Failure>) -> Result<(), OrganizationsError> {
+    async fn release(&self, end: SyncEnd, failure: Option<(&Failure, Remedy)>) -> Result<(), OrganizationsError> {
         let Organizations { scheduler, settings, .. } = self.organizations;
         let organization = &self.mirror.config.organization;
         let began = now();

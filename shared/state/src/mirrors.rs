@@ -11,6 +11,7 @@ pub(crate) mod left;
 pub(crate) mod listed;
 pub(crate) mod login;
 pub(crate) mod mirror;
+pub(crate) mod of_robots;
 pub(crate) mod organization_mirror;
 pub(crate) mod survey;
 pub(crate) mod transition;

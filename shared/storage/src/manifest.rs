@@ -22,7 +22,7 @@ pub enum Stored {
 }
 
 impl Storage {
-    /// A manifest as the bucket has it.
+    /// A manifest as the bucket has it, or another document of its size: an image's config.
     pub async fn manifest(&self, manifest: &Proven) -> Result<Stored, StorageError> {
         self.read_manifest(manifest.digest()).await
     }

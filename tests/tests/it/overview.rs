@@ -38,9 +38,13 @@ async fn a_mirror_is_shown_with_how_its_runs_ended() {
     world.sync().await;
     let synced = told(&world, |it| it["sync_status"] == "SUCCESS").await;
     assert_eq!(
-        (&synced["runs"], &synced["tags"], &synced["last_failure"]),
-        (&json!(["SUCCESS"]), &json!(2), &Value::Null)
+        (&synced["runs"], &synced["tags"], &synced["last_failure"], synced.get("last_failure_advice")),
+        (&json!(["SUCCESS"]), &json!(2), &Value::Null, None)
     );
+    // A page that is full and the last one says so.
+    let path = format!("mirror/overview?namespace={}&limit=1", world.namespace);
+    let (_, page) = world.call(Method::GET, &path, None).await;
+    assert_eq!((page["mirrors"].as_array().unwrap().len(), page.get("next_page")), (1, None));
     let mirror = world.mirror().await;
     for field in ["external_reference", "sync_interval", "sync_start_date", "sync_retries_remaining", "is_enabled"] {
         assert_eq!(synced[field], mirror[field], "{field}");
@@ -60,6 +64,8 @@ async fn a_mirror_is_shown_with_how_its_runs_ended() {
     let runs = failed["runs"].as_array().unwrap();
     assert!(runs.len() >= 2 && runs[0] == "SUCCESS" && runs[1] == "FAIL", "{failed}");
     assert!(!failed["last_failure"].as_str().unwrap().is_empty(), "why");
+    let advice = world.last_run().await["failure"]["advice"].clone();
+    assert_eq!(failed["last_failure_advice"], advice, "and what to do, in the run's words");
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use moorage_domain::Digest;
 use moorage_tests::{
     bucket,
     image::{Image, layer},
+    organization_mirror as whole,
     proxy::{Fault, Proxy, count},
+    registry::{PASSWORD, USER},
     world::World,
 };
 use reqwest::Method;
@@ -93,5 +95,75 @@ async fn a_preview_tells_what_a_sync_does_and_does_nothing() {
     );
     assert_eq!(world.call(Method::POST, &path, Some(json!({"root_rule": rule(&[])}))).await, wrong);
     assert_eq!(world.call(Method::DELETE, &world.mirror_path(""), None).await.0, 204);
+    assert_eq!(world.call(Method::POST, &path, Some(json!({"root_rule": rule(&["v1"])}))).await.0, 404, "of what?");
     assert_eq!(world.call(Method::POST, &path, None).await, world.problem(404, "not_found", "Not Found"));
+}
+
+#[tokio::test]
+async fn a_preview_tells_what_a_mirror_would_do_that_is_not_there_yet() {
+    let world = World::new("foresight").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    for tag in ["v1", "v2", "latest"] {
+        Image::oci("amd64", &[layer(rand::random(), 100)]).push(&upstream, &world.path, tag).await;
+    }
+    let proxy = Proxy::start(&upstream).await;
+    proxy.require_token(USER, PASSWORD);
+    let path = world.mirror_path("/preview");
+    let body = |more: Value| {
+        let mut body = json!({
+            "external_reference": format!("{}/{}", proxy.address, world.path),
+            "external_registry_config": {"verify_tls": false},
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let preview = async |more: Value| world.call(Method::POST, &path, Some(body(more))).await;
+    let (status, refused) = preview(json!({})).await;
+    assert_eq!((status, &refused["failure"]["reason"]), (200, &json!("auth_failed")), "{refused}");
+    let login = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
+    let (status, all) = preview(login.clone()).await;
+    assert_eq!((status, &all["failure"]), (200, &Value::Null), "{all}");
+    assert_eq!(actions(&all), pairs(&[("latest", "copy"), ("v1", "copy"), ("v2", "copy")]), "all tags without a rule");
+    let mut some = login.clone();
+    some["root_rule"] = json!({"rule_kind": "tag_glob_csv", "rule_value": ["v*"]});
+    some["robot_username"] = json!(world.robot_name());
+    let (_, some) = preview(some).await;
+    assert_eq!(actions(&some), pairs(&[("v1", "copy"), ("v2", "copy"), ("latest", "ignore")]));
+
+    // Nothing is left of it, and what is wrong is refused as it is of a mirror.
+    assert_eq!(world.call(Method::GET, &world.mirror_path(""), None).await.0, 404);
+    for (more, message) in [
+        (json!({"external_reference": "10.0.0.1/a"}), "The provided registry location is not allowed"),
+        (
+            json!({"external_registry_config": {"proxy": {"http_proxy": "http://10.0.0.1:3128"}}}),
+            "The provided mirror proxy location is not allowed",
+        ),
+        (json!({"architecture_filter": ["z80"]}), "Invalid architectures: z80"),
+        (json!({"robot_username": "nobody+bot"}), "Could not find robot with specified username"),
+    ] {
+        let (status, answer) = preview(more).await;
+        assert!(status == 400 && answer.to_string().contains(message), "{status} {answer}");
+    }
+    let token = world.token(Some(&world.namespace), "write").await;
+    let sent = async |path: &str, token: &str| {
+        world.send(Method::POST, path, Some(token), Some(body(json!({})).to_string().into_bytes())).await.0
+    };
+    assert_eq!(sent(&path, &token).await, 403, "it takes who may make a mirror");
+    let nowhere = format!("repository/{}/nowhere/mirror/preview", world.namespace);
+    assert_eq!(sent(&nowhere, &world.stack.token).await, 404);
+}
+
+#[tokio::test]
+async fn a_preview_of_an_organizations_repository_is_of_its_own_source() {
+    let world = World::empty("managed").await;
+    whole::push(&world, "app", &["v1"]).await;
+    whole::create(&world, "distribution", &world.stack.upstream, json!({})).await;
+    whole::sync_now(&world).await;
+    whole::wait_for(&world, json!({"SUCCESS": 1})).await;
+    let path = format!("repository/{}/mirror/preview", whole::named(&world, "app"));
+    let (status, own) = world.call(Method::POST, &path, None).await;
+    assert_eq!((status, actions(&own)), (200, pairs(&[("v1", "keep")])));
+    let other = json!({"external_reference": format!("{}/elsewhere", world.stack.upstream)});
+    let (status, refused) = world.call(Method::POST, &path, Some(other)).await;
+    assert!(status == 400 && refused.to_string().contains("cannot be managed"), "{status} {refused}");
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_tests::{
+    eventually,
     image::{Image, layer},
     proxy::Proxy,
     registry::{PASSWORD, Registry, USER},
@@ -113,6 +114,36 @@ async fn a_robot_that_a_mirror_uses_stays() {
     assert_eq!(world.call(Method::DELETE, &format!("{robots}/next"), None).await, used);
     assert_eq!(world.call(Method::DELETE, &world.mirror_path(""), None).await.0, 204);
     assert_eq!(world.call(Method::DELETE, &format!("{robots}/next"), None).await.0, 204);
+}
+
+#[tokio::test]
+async fn a_robot_says_whose_it_is() {
+    let world = World::new("whose").await;
+    let robots = format!("organization/{}/robots", world.namespace);
+    let bot = format!("{robots}/bot");
+    let get = async |path: &str| {
+        let (status, view) = world.call(Method::GET, path, None).await;
+        assert_eq!(status, 200, "{view}");
+        view
+    };
+    assert_eq!(get(&bot).await.get("mirrors"), None, "nobody's");
+    assert_eq!(world.call(Method::PUT, &format!("{robots}/other"), None).await.0, 201);
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    let mine = json!([world.repository]);
+    let limit = std::time::Duration::from_secs(20);
+    eventually("the index follows", limit, async || (get(&bot).await["mirrors"] == mine).then_some(())).await;
+    assert_eq!(
+        (&get(&bot).await["mirrors_total"], get(&format!("{robots}/other")).await.get("mirrors")),
+        (&json!(1), None)
+    );
+    let told = async |query: &str| -> Vec<Value> {
+        let list = get(&format!("{robots}{query}")).await["robots"].as_array().unwrap().clone();
+        list.iter().map(|robot| robot["mirrors"].clone()).collect()
+    };
+    assert_eq!(told("?permissions=true").await, [mine, Value::Null]);
+    assert_eq!(told("").await, [Value::Null, Value::Null], "a plain list costs what it did");
+    world.change_mirror(json!({"robot_username": format!("{}+other", world.namespace)})).await;
+    assert_eq!(get(&bot).await.get("mirrors"), None, "not any more");
 }
 
 #[tokio::test]

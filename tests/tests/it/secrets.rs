@@ -1,5 +1,7 @@
 //! Secrets are bound to their place: a password goes where it was meant to go when it was sent, and nowhere else.
 
+mod preview;
+
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;

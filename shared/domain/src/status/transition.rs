@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{MAX_SYNC_RETRIES, NotEligible, SyncState, SyncStatus};
 use crate::{
-    NoListing, Timestamp, Warning,
+    NoListing, Remedy, Timestamp, Warning,
     failure::Failure,
     grid::next_start,
     run::{RunId, RunStatus},
@@ -95,6 +95,7 @@ impl SyncState {
             sync_waiting_until: None,
             last_ended: Some(now),
             last_failure: None,
+            last_remedy: None,
             recent_runs: self.recent_runs.clone().and(match end {
                 SyncEnd::Success => RunStatus::Success,
                 SyncEnd::Fail => RunStatus::Fail,
@@ -103,10 +104,14 @@ impl SyncState {
         }
     }
 
-    /// The state with why the sync failed, for people.
+    /// The state with why the sync failed, for people, and what they can do about it.
     #[must_use]
-    pub fn because(self, failure: Option<&Failure>) -> Self {
-        Self { last_failure: failure.map(|failure| failure.message.chars().take(MAX_MESSAGE).collect()), ..self }
+    pub fn because(self, failure: Option<(&Failure, Remedy)>) -> Self {
+        Self {
+            last_failure: failure.map(|(failure, _)| failure.message.chars().take(MAX_MESSAGE).collect()),
+            last_remedy: failure.map(|(_, remedy)| remedy),
+            ..self
+        }
     }
 
     /// The state with what a sync found that came to its end. One that did not says nothing new.

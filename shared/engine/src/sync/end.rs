@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorage_domain::{
-    FailureReason, Timestamp, Warning,
+    FailureReason, Remedy, Timestamp, Warning,
     failure::Failure,
     rate_limit::LONGEST_WAIT,
     run::{Progress as Counts, Run, RunStatus, SyncRequest, Trigger},
@@ -245,7 +245,11 @@ impl ClaimedMirror<'_> {
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);
         match run.status {
             RunStatus::Success => self.release(SyncEnd::Success, findings, None).await?,
-            RunStatus::Fail => self.release(SyncEnd::Fail, findings, run.failure.as_ref()).await?,
+            RunStatus::Fail => {
+                let remedy = |failure: &Failure| Remedy::new(failure.reason, run.progress.tags_failed, run.warning);
+                let failure = run.failure.as_ref().map(|failure| (failure, remedy(failure)));
+                self.release(SyncEnd::Fail, findings, failure).await?;
+            }
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
         Ok(Ended::Ran(Box::new(run)))
@@ -256,7 +260,7 @@ impl ClaimedMirror<'_> {
         &self,
         end: SyncEnd,
         findings: Option<Findings>,
-        failure: Option<&Failure>,
+        failure: Option<(&Failure, Remedy)>,
     ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{DigestListing, NoListing};
+use moorage_domain::{DigestListing, ExternalReference, NoListing, mirror::RegistryConfig, preview::PreviewSource};
 use moorage_state::{Login, Mirror, now};
 use moorage_upstream::{Limits, Meter, Registry, Settings};
 
@@ -10,17 +10,38 @@ use crate::{engine::Engine, error::WorkError};
 
 /// Opens the registry of a mirror. Nothing is asked of it yet.
 pub(crate) async fn open(engine: &Engine, mirror: &Mirror, login: &Login, meter: Meter) -> Result<Registry, WorkError> {
-    let (config, settings) = (&mirror.config, &engine.settings);
-    let registry = &config.external_registry_config;
-    let access = login.decrypt(&engine.secrets, registry).await?;
-    let patience = Duration::from_secs(config.skopeo_timeout_interval);
-    let limits = Limits { patience, ..settings.limits.clone() };
-    let spoken = Settings::new(registry, access, settings.guard.clone(), limits, meter);
-    let registry = Registry::new(config.external_reference.clone(), spoken)?.with_digest_listing(listing(mirror));
+    let config = &mirror.config;
+    let way = (&config.external_reference, &config.external_registry_config, config.skopeo_timeout_interval);
+    let registry = open_by(engine, way, login, meter).await?.with_digest_listing(listing(mirror));
     if known(mirror).is_some() {
         registry.expect_no_listing();
     }
     Ok(registry)
+}
+
+/// Opens the registry of a mirror that is not there yet, or would copy from somewhere else.
+pub(crate) async fn open_candidate(
+    engine: &Engine,
+    source: &PreviewSource,
+    login: &Login,
+    meter: Meter,
+) -> Result<Registry, WorkError> {
+    let way = (&source.external_reference, &source.external_registry_config, source.skopeo_timeout_interval);
+    open_by(engine, way, login, meter).await
+}
+
+/// Opens a registry: which, by which way, and with how many seconds of patience.
+async fn open_by(
+    engine: &Engine,
+    (reference, config, patience): (&ExternalReference, &RegistryConfig, u64),
+    login: &Login,
+    meter: Meter,
+) -> Result<Registry, WorkError> {
+    let settings = &engine.settings;
+    let access = login.decrypt(&engine.secrets, config).await?;
+    let limits = Limits { patience: Duration::from_secs(patience), ..settings.limits.clone() };
+    let spoken = Settings::new(config, access, settings.guard.clone(), limits, meter);
+    Ok(Registry::new(reference.clone(), spoken)?)
 }
 
 /// The listing that is believed. None is while somebody waits for a verification: each tag is asked for then. One that is

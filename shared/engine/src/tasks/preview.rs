@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, RootRule, TagName,
     failure::Failure,
     plan::{self, Cause, HeldTag, Prune, Seen, TagAction},
     preview::{Preview, PreviewAction, PreviewRequest, PreviewTag},
@@ -15,6 +15,7 @@ use moorage_domain::{
     rule::RuleError,
     task::TaskAnswer,
 };
+use moorage_state::{Login, Mirror};
 use moorage_upstream::{Meter, Registry};
 
 use crate::{engine::Engine, error::WorkError, sync::source, tasks::answer};
@@ -32,29 +33,30 @@ impl Engine {
     }
 
     async fn try_preview(&self, request: &PreviewRequest, end: Instant) -> Result<TaskAnswer, WorkError> {
-        let Some(mut mirror) = self.table.mirror(&request.repository).await? else { return Ok(TaskAnswer::NotFound) };
-        let config = &mut mirror.config;
-        if let Some(rule) = &request.root_rule {
-            config.root_rule.clone_from(rule);
-        }
-        if let Some(filter) = &request.architecture_filter {
-            config.architecture_filter.clone_from(filter);
-        }
-        config.policy.deletion_limit = request.deletion_limit.or(config.policy.deletion_limit);
-        let login = self.table.login(&mirror).await?;
-        let meter = Meter::new(self.table.rate_limit(&login.account).await?, 0);
-        let registry = source::open(self, &mirror, &login, meter).await?;
+        let mirror = self.table.mirror(&request.repository).await?;
+        let Some(wanted) = Wanted::new(request, mirror.as_ref()) else { return Ok(TaskAnswer::NotFound) };
+        let (registry, warning) = match (&request.source, &mirror) {
+            (Some(source), _) => {
+                let login = self.table.login_to(&request.repository, source).await?;
+                (source::open_candidate(self, source, &login, self.meter(&login).await?).await?, login.warning)
+            }
+            (None, Some(mirror)) => {
+                let login = self.table.login(mirror).await?;
+                (source::open(self, mirror, &login, self.meter(&login).await?).await?, login.warning)
+            }
+            (None, None) => return Ok(TaskAnswer::NotFound),
+        };
         let listing = tokio::time::timeout_at(end.into(), registry.tags()).await;
         let Ok(listing) = listing else {
             let message = "the registry did not list its tags in time".to_owned();
             return Ok(TaskAnswer::Failed(Failure::new(FailureReason::NetworkTimeout, message)));
         };
         let listed = listing.map_err(|error| match error.into() {
-            WorkError::Failed(failure) => WorkError::Failed(failure.explained_by(login.warning)),
+            WorkError::Failed(failure) => WorkError::Failed(failure.explained_by(warning)),
             other => other,
         })?;
         let listed = listed.tags;
-        let rule = &mirror.config.root_rule;
+        let rule = wanted.rule;
         let unknown =
             |error: RuleError| WorkError::Failed(Failure::new(FailureReason::UnknownError, error.to_string()));
         let patterns = rule.explain(&listed).map_err(unknown)?;
@@ -64,7 +66,12 @@ impl Engine {
         let digests = resolve(&registry, matched.keys().copied(), end).await;
         let held_matched = rule.select(held.keys().cloned()).map_err(unknown)?.into_iter().collect();
         let view = View { listed: &listed, matched, held: &held, held_matched, digests };
-        Ok(TaskAnswer::Preview(Preview::new(listed.len(), view.tags(&mirror.config))))
+        Ok(TaskAnswer::Preview(Preview::new(listed.len(), view.tags(wanted))))
+    }
+
+    /// What is known of the registry's limit for this identity.
+    async fn meter(&self, login: &Login) -> Result<Meter, WorkError> {
+        Ok(Meter::new(self.table.rate_limit(&login.account).await?, 0))
     }
 }
 
@@ -82,6 +89,30 @@ async fn resolve<'t>(
     stream::iter(tags).map(ask).buffer_unordered(HEADS_IN_FLIGHT).filter_map(std::future::ready).collect().await
 }
 
+/// What is to be mirrored.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    rule: &'a RootRule,
+    architectures: &'a [String],
+    deletion_limit: Option<u64>,
+}
+
+impl<'a> Wanted<'a> {
+    /// As the request says, and as the mirror does where that says nothing; nothing if neither says what is mirrored.
+    fn new(request: &'a PreviewRequest, mirror: Option<&'a Mirror>) -> Option<Self> {
+        let config = mirror.map(|mirror| &mirror.config);
+        Some(Self {
+            rule: request.root_rule.as_ref().or(config.map(|config| &config.root_rule))?,
+            architectures: request
+                .architecture_filter
+                .as_deref()
+                .or(config.map(|config| config.architecture_filter.as_slice()))
+                .unwrap_or_default(),
+            deletion_limit: request.deletion_limit.or(config.and_then(|config| config.policy.deletion_limit)),
+        })
+    }
+}
+
 /// Everything that is known of the tags.
 struct View<'a> {
     listed: &'a [TagName],
@@ -93,12 +124,12 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn tags(&self, config: &moorage_domain::mirror::MirrorConfig) -> Vec<PreviewTag> {
+    fn tags(&self, wanted: Wanted<'_>) -> Vec<PreviewTag> {
         let attached = self.attached();
         let kept = self.matched.keys().copied().chain(&attached).cloned().collect();
         let seen = Seen { listed: self.listed.len(), kept: &kept, matched: &self.held_matched };
-        let Prune { delete, held_back, limit } = plan::prune(self.held, seen, config.policy.deletion_limit);
-        let selected = self.matched.iter().map(|(tag, pattern)| self.selected(tag, pattern, config));
+        let Prune { delete, held_back, limit } = plan::prune(self.held, seen, wanted.deletion_limit);
+        let selected = self.matched.iter().map(|(tag, pattern)| self.selected(tag, pattern, wanted.architectures));
         let attached = attached.iter().filter(|tag| !self.matched.contains_key(tag)).map(|tag| {
             let action = if self.held.contains_key(tag) { PreviewAction::Keep } else { PreviewAction::Copy };
             self.tag(tag, action, "it is attached to an image that is mirrored".to_owned())
@@ -144,12 +175,12 @@ impl View<'_> {
         subjects.flat_map(known).collect()
     }
 
-    fn selected(&self, tag: &TagName, pattern: &str, config: &moorage_domain::mirror::MirrorConfig) -> PreviewTag {
+    fn selected(&self, tag: &TagName, pattern: &str, architectures: &[String]) -> PreviewTag {
         let held = self.held.get(tag);
         let (action, reason) = match self.digests.get(tag) {
             None => (PreviewAction::Unknown, "there was no time to ask what it points to".to_owned()),
             Some(Err(failure)) => (PreviewAction::Fail, failure.message.clone()),
-            Some(Ok(digest)) => match (plan::action(held, digest, &config.architecture_filter), held) {
+            Some(Ok(digest)) => match (plan::action(held, digest, architectures), held) {
                 (TagAction::Keep, _) => (PreviewAction::Keep, "it has not changed".to_owned()),
                 (TagAction::Copy, None) => (PreviewAction::Copy, "it is new".to_owned()),
                 (TagAction::Copy, Some(held)) if held.digest == *digest => {

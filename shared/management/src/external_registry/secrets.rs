@@ -2,11 +2,11 @@
 //! when a change names another one. Nothing here can decrypt.
 
 use moorage_domain::{
-    Dropped, ExposeSecret as _, ProxyUrl, SecretString,
+    Ciphertext, Dropped, ExposeSecret as _, MirrorSecrets, ProxyUrl, SecretString,
     mirror::{PROXY_URL_KEYS, RegistryConfig},
     proxy::MASK,
 };
-use moorage_state::{Ciphertext, MirrorSecrets, Purpose, SecretOwner};
+use moorage_state::{Purpose, SecretOwner};
 use serde_json::{Map, Value};
 
 use crate::{api::Api, http::error::ApiError};

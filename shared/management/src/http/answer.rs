@@ -3,7 +3,7 @@
 use ::http::{
     HeaderValue, Response, StatusCode,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+        ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
         X_CONTENT_TYPE_OPTIONS,
     },
 };
@@ -24,6 +24,8 @@ const LATER: &str = "5";
 pub(crate) enum Answer {
     /// A status with a JSON body.
     Json(u16, Value),
+    /// 200 with a JSON body that has an entity tag.
+    Entity(String, Value),
     /// 204.
     NoContent,
     /// 200 with something else than JSON.
@@ -62,7 +64,7 @@ impl Answer {
         match self {
             Self::Json(status, _) => *status,
             Self::NoContent => 204,
-            Self::File(_) => 200,
+            Self::File(_) | Self::Entity(..) => 200,
             Self::Later(_) => 503,
             Self::NotAllowed(..) => 405,
             Self::TooMany(..) => 429,
@@ -74,6 +76,9 @@ impl Answer {
         let json = |body: &Value| body.to_string().into_bytes();
         let response = match self {
             Self::Json(_, body) => response.header(CONTENT_TYPE, "application/json").body(json(&body)),
+            Self::Entity(tag, body) => {
+                response.header(CONTENT_TYPE, "application/json").header(ETAG, tag).body(json(&body))
+            }
             Self::Later(body) => {
                 response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, LATER).body(json(&body))
             }

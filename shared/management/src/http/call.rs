@@ -18,6 +18,8 @@ pub(crate) struct Call {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// The entity tags one of which is to be that of what is changed, as `If-Match` lists them.
+    pub(crate) if_match: Option<String>,
     /// The API's URL.
     pub(crate) host: String,
 }

@@ -43,6 +43,9 @@ pub(crate) enum ApiError {
     /// The state of what the call is about does not allow it. 409, B.
     #[error("{0}")]
     NotNow(&'static str),
+    /// What was to be changed is not what the caller has seen. 412, B.
+    #[error("It was changed meanwhile: read it again, and change what is there now")]
+    Changed,
     /// A rule of the data. 400, C.
     #[error("{0}")]
     BrokenRule(String),
@@ -102,6 +105,7 @@ impl ApiError {
             Self::Panicked | Self::Undecryptable => Answer::Json(500, json!({ "message": detail })),
             Self::Refused(_) => Answer::Json(400, json!({ "detail": detail })),
             Self::Exists(_) | Self::NotNow(_) => Answer::Json(409, json!({ "detail": detail })),
+            Self::Changed => Answer::Json(412, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
             Self::Busy | Self::Contended | Self::Unfinished(_) => Answer::Later(json!({ "message": detail })),

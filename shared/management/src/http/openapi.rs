@@ -45,6 +45,11 @@ fn operation(endpoint: &Endpoint) -> Value {
         let schema = json!({"type": parameter.kind});
         json!({"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema})
     }));
+    if is_conditional(endpoint) {
+        let about = "The entity tag of the configuration that is to be changed, as GET has answered it; any without.";
+        let schema = json!({"type": "string"});
+        parameters.push(json!({"name": "If-Match", "in": "header", "description": about, "schema": schema}));
+    }
     let mut answers = Map::new();
     for reply in endpoint.answers {
         let content = reply.1.map(|name| {
@@ -52,7 +57,12 @@ fn operation(endpoint: &Endpoint) -> Value {
             let schema = json!({"schema": reference(name)});
             media_types.iter().map(|kind| ((*kind).to_owned(), schema.clone())).collect::<Map<_, _>>()
         });
-        answers.insert(reply.0.to_string(), response("It is done.", content));
+        let mut answer = response("It is done.", content);
+        if is_tagged(endpoint) {
+            let about = "Says which configuration this is: `If-Match` of a change takes it.";
+            answer["headers"] = json!({"ETag": {"description": about, "schema": {"type": "string"}}});
+        }
+        answers.insert(reply.0.to_string(), answer);
     }
     for (status, about, schema) in failures(endpoint) {
         let content = Map::from_iter([("application/json".to_owned(), json!({"schema": reference(schema)}))]);
@@ -82,6 +92,16 @@ fn operation(endpoint: &Endpoint) -> Value {
     operation
 }
 
+/// Whether an endpoint answers with a configuration's entity tag.
+fn is_tagged(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.operation, "getRepoMirrorConfig" | "getOrgMirrorConfig")
+}
+
+/// Whether an endpoint changes a configuration only if it is still the one that the caller names.
+fn is_conditional(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.operation, "changeRepoMirrorConfig" | "updateOrgMirrorConfig")
+}
+
 /// The media types of robots' credentials.
 const CREDENTIALS: [&str; 4] =
     ["text/plain; charset=utf-8", "application/json", "application/yaml", "application/gzip"];
@@ -107,6 +127,9 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     failures.push(("503", unavailable, "Error"));
     if endpoint.operation == "createRepoMirrorConfig" {
         failures.push(("409", "There is a mirror.", "Error"));
+    }
+    if is_conditional(endpoint) {
+        failures.push(("412", "It was changed meanwhile, and `If-Match` names what it was.", "Error"));
     }
     if matches!(endpoint.operation, "syncNow" | "verifyMirror") {
         failures.push(("409", "The repository is not in the state MIRROR, or a sync of it runs.", "Error"));

@@ -137,12 +137,6 @@ impl Unchecked<'_> {
         Ok(body)
     }
 
-    /// Checks what selects tags, for a preview; the rest is of no use there, and not looked at.
-    pub(crate) fn check_selection(self) -> Result<MirrorBody, ApiError> {
-        let body = MirrorBody { external_registry_config: None, ..self.body };
-        Self { external_reference: None, sync_start_date: None, body, ..self }.check(&Guard::default())
-    }
-
     /// As [`Self::check`], and what only PUT checks.
     pub(crate) fn check_change(self, guard: &Guard) -> Result<MirrorBody, ApiError> {
         let body = self.check(guard)?;

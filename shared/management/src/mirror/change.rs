@@ -6,14 +6,14 @@ use moorage_state::{Mirror, Race, StateError};
 use crate::{
     api::Api,
     external_registry::secrets as registry_secrets,
-    http::{answer::Answer, call::Call, error::ApiError, field::set},
+    http::{answer::Answer, call::Call, entity_tag, error::ApiError, field::set},
     mirror::{
         body::{self, MirrorBody},
         find::{find_mirror, refuse_if_discovered},
         log::changes,
         robot::{grant, robot},
         schedule,
-        secrets::secrets,
+        secrets::{Place, secrets},
     },
     robot::find::unknown_robot,
 };
@@ -31,12 +31,21 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
     let mut race = Race::begin();
     loop {
         let before = find_mirror(api, repository).await?;
+        entity_tag::expect(call, &entity_tag::entity_tag(before.created, before.config_revision))?;
         let mut after = before.clone();
         let plain = registry_secrets::take_plain(&mut after.config.external_registry_config);
         let stored = after.config.clone();
         apply(&mut after, &body, robot.as_ref());
         // What is encrypted is for the place that is written with it, whatever another change did meanwhile.
-        after.secrets = secrets(api, &after.config, Some((&before.secrets, &stored)), &plain, &body).await?;
+        after.secrets = secrets(
+            api,
+            repository,
+            Place::of(&after.config),
+            Some((&before.secrets, Place::of(&stored))),
+            &plain,
+            &body,
+        )
+        .await?;
         let restarted = body.sync_start_date.is_some() || (after.config.is_enabled && !before.config.is_enabled);
         let is_scheduled =
             !restarted && before.scheduled_revision == before.config_revision && has_same_schedule(&before, &after);

@@ -1,10 +1,10 @@
 //! New mirrors.
 
 use moorage_domain::{
-    RepositoryName, RobotName,
+    MirrorSecrets, RepositoryName, RobotName,
     mirror::{MirrorConfig, RegistryConfig, SyncPolicy},
 };
-use moorage_state::{CreateMirrorError, MirrorSecrets, NewMirror, now};
+use moorage_state::{CreateMirrorError, NewMirror, now};
 
 use crate::{
     api::Api,
@@ -17,7 +17,7 @@ use crate::{
         log::changed,
         robot::{grant, robot},
         schedule,
-        secrets::secrets,
+        secrets::{Place, secrets},
     },
     organization_mirror::find::refuse_if_mirrored,
     repository::find::find_repository,
@@ -37,7 +37,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     body.proxies.refuse_masked()?;
     let robot = robot(api, call, repository, body.robot_username.as_deref()).await?;
     let mut mirror = new_mirror(repository, &body, robot)?;
-    mirror.secrets = secrets(api, &mirror.config, None, &PlainProxies::default(), &body).await?;
+    mirror.secrets = secrets(api, repository, Place::of(&mirror.config), None, &PlainProxies::default(), &body).await?;
     mirror.grant = grant(api, repository, &mirror.config.robot).await?;
     let wait = LockWait::begin();
     let created = loop {

@@ -104,7 +104,8 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "repository/{repository}/mirror/preview",
         access: Access::Repository(Role::Admin),
         operation: "previewMirror",
-        summary: "What a sync would do, with the settings that are given; changes nothing.",
+        summary: "What a sync would do, with the settings that are given; changes nothing. Where there is no mirror yet, what \
+                  the first sync of one with these settings would do.",
         query: &[],
         body: Some(Body::Optional("PreviewRequest")),
         answers: &[Reply(200, Some("Preview"))],

@@ -74,6 +74,9 @@ fn view(name: &RepositoryName, mirror: &ListedMirror, is_late: bool, now: Timest
         "last_failure": state.last_failure, "tags": state.last_tags,
         "runs": state.recent_runs.iter().collect::<Vec<_>>(),
     });
+    if let Some(remedy) = state.last_remedy {
+        view["last_failure_advice"] = remedy.advice().into();
+    }
     if let Some(run) = state.sync_run_id {
         view["sync_run_id"] = json!(run);
     }

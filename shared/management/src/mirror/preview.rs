@@ -1,7 +1,7 @@
 //! What a sync would do. The sync function finds out, which speaks to registries.
 
 use moorage_domain::{
-    RepositoryName,
+    RepositoryName, RootRule,
     preview::{Preview, PreviewRequest},
     task::{Task, TaskAnswer},
 };
@@ -10,20 +10,34 @@ use serde_json::json;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    mirror::{body as mirror_body, find::find_mirror},
+    mirror::{
+        body::{self as mirror_body, MirrorBody},
+        candidate,
+        warning::warning,
+    },
     organization::share,
 };
 
 /// `POST …/mirror/preview`. That the registry cannot be read is an answer: a sync would fail so.
 pub(crate) async fn preview(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let body = call.optional_object()?;
-    let body = mirror_body::parse(&body)?.check_selection()?;
-    find_mirror(api, repository).await?;
+    let unchecked = mirror_body::parse(&body)?;
+    let (body, source) = if let Some(mirror) = api.table.mirror(repository).await? {
+        let body = unchecked.check_change(&api.guard)?;
+        let source = candidate::of_change(api, call, &mirror, &body).await?;
+        (body, source)
+    } else {
+        let body = unchecked.check(&api.guard)?;
+        let source = candidate::of_new(api, call, repository, &body).await?;
+        (MirrorBody { root_rule: body.root_rule.or_else(|| Some(RootRule::all())), ..body }, Some(source))
+    };
+    let dropped = source.as_ref().and_then(|source| source.secrets.credentials_dropped.warning());
     let request = PreviewRequest {
         repository: repository.clone(),
         root_rule: body.root_rule,
         architecture_filter: body.architecture_filter,
         deletion_limit: body.policy.deletion_limit.flatten(),
+        source: source.map(Box::new),
     };
     let (preview, failure) = match share::ask_registry(api, &repository.namespace(), &Task::Preview(request)).await? {
         TaskAnswer::Preview(preview) => (preview, None),
@@ -34,7 +48,11 @@ pub(crate) async fn preview(api: &Api, repository: &RepositoryName, call: &Call)
     let failure = failure.map(
         |failure| json!({"reason": failure.reason, "message": failure.message, "advice": failure.reason.advice()}),
     );
-    Ok(Answer::ok(json!({
+    let mut view = json!({
         "counts": preview.counts, "tags": preview.tags, "truncated": preview.truncated, "failure": failure,
-    })))
+    });
+    if let Some(dropped) = dropped {
+        view["warning"] = warning(dropped);
+    }
+    Ok(Answer::ok(view))
 }

@@ -1,7 +1,7 @@
 //! Runs: what syncs did, and how far a running one is.
 
 use moorage_domain::{
-    FailureReason, RepositoryName, Timestamp,
+    FailureReason, Remedy, RepositoryName, Timestamp,
     failure::Failure,
     run::{Run, RunId, RunStatus, TagOutcome},
     status::{SyncState, SyncStatus},
@@ -86,14 +86,7 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
         Some(state) if state.sync_status == SyncStatus::Cancel => (RunStatus::Cancel, None),
         Some(_) => failed("the sync was killed, and its run was not gone on with"),
     };
-    // A registry that refuses access was not told who asks: that is what to look at first.
-    let advice = |failure: &Failure| match run.warning {
-        Some(warning) if failure.reason == FailureReason::AuthFailed && warning.is_about_credentials() => {
-            warning.message()
-        }
-        _ if run.progress.tags_failed > 0 => failure.reason.advice_for_tag().to_owned(),
-        _ => failure.reason.advice().to_owned(),
-    };
+    let advice = |failure: &Failure| Remedy::new(failure.reason, run.progress.tags_failed, run.warning).advice();
     let failure = run.failure.as_ref().or(killed.as_ref());
     let failure =
         failure.map(|failure| json!({"reason": failure.reason, "message": failure.message, "advice": advice(failure)}));

@@ -1,7 +1,10 @@
 //! The secrets of a mirror.
 
-use moorage_domain::mirror::MirrorConfig;
-use moorage_state::{MirrorSecrets, SecretOwner};
+use moorage_domain::{
+    ExternalReference, MirrorSecrets, RepositoryName,
+    mirror::{MirrorConfig, RegistryConfig},
+};
+use moorage_state::SecretOwner;
 
 use crate::{
     api::Api,
@@ -10,28 +13,49 @@ use crate::{
     mirror::body::MirrorBody,
 };
 
-/// The secrets of a mirror that is to be as `after`, from what was stored `before` and what the body gives.
+/// Where a mirror copies from, and as whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) reference: &'a ExternalReference,
+    pub(crate) username: Option<&'a str>,
+    pub(crate) config: &'a RegistryConfig,
+}
+
+impl<'a> Place<'a> {
+    /// The place that a mirror's configuration names.
+    pub(crate) fn of(config: &'a MirrorConfig) -> Self {
+        Self {
+            reference: &config.external_reference,
+            username: config.external_registry_username.as_deref(),
+            config: &config.external_registry_config,
+        }
+    }
+
+    fn destination(self) -> Destination<'a> {
+        Destination { scheme: "", registry: self.reference.registry(), config: self.config }
+    }
+}
+
+/// The secrets of the repository's mirror if it is to copy from `after`, from what was stored `before` and what the body
+/// gives.
 pub(crate) async fn secrets(
     api: &Api,
-    after: &MirrorConfig,
-    before: Option<(&MirrorSecrets, &MirrorConfig)>,
+    repository: &RepositoryName,
+    after: Place<'_>,
+    before: Option<(&MirrorSecrets, Place<'_>)>,
     plain: &PlainProxies,
     body: &MirrorBody,
 ) -> Result<MirrorSecrets, ApiError> {
     let change = SecretsChange {
-        owner: SecretOwner::Repository(&after.repository),
-        before: before.map(|(secrets, config)| (secrets, destination(config))),
+        owner: SecretOwner::Repository(repository),
+        before: before.map(|(secrets, place)| (secrets, place.destination())),
         plain,
-        after: destination(after),
+        after: after.destination(),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
-        has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
-        is_used: after.external_registry_username.is_some(),
+        has_user: after.username.is_some_and(|name| !name.is_empty()),
+        is_used: after.username.is_some(),
     };
-    change.secrets(api).await
-}
-
-fn destination(config: &MirrorConfig) -> Destination<'_> {
-    let registry = config.external_reference.registry();
-    Destination { scheme: "", registry, config: &config.external_registry_config }
+    // Boxed: whoever waits for it holds the whole of a mirror besides.
+    Box::pin(change.secrets(api)).await
 }

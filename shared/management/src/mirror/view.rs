@@ -1,13 +1,13 @@
 //! What is shown of a mirror.
 
-use moorage_domain::{RepositoryName, Timestamp};
-use moorage_state::{Mirror, MirrorSecrets, now};
+use moorage_domain::{MirrorSecrets, RepositoryName, Timestamp};
+use moorage_state::{Mirror, now};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
     external_registry::secrets,
-    http::{answer::Answer, error::ApiError},
+    http::{answer::Answer, entity_tag::entity_tag, error::ApiError},
     mirror::{find::find_mirror, policy, warning},
 };
 
@@ -15,7 +15,8 @@ use crate::{
 pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
     let mirror = find_mirror(api, repository).await?;
     let secrets = secrets_of(api, &mirror).await?;
-    Ok(Answer::ok(view(&mirror, &secrets, now())))
+    let tag = entity_tag(mirror.created, mirror.config_revision);
+    Ok(Answer::Entity(tag, view(&mirror, &secrets, now())))
 }
 
 /// The secrets that a mirror uses: its own, or those of its organization's mirror.

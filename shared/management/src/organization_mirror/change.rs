@@ -6,7 +6,7 @@ use moorage_state::{OrganizationMirror, Race, StateError};
 use crate::{
     api::Api,
     external_registry::secrets as registry_secrets,
-    http::{answer::Answer, call::Call, error::ApiError, field::set},
+    http::{answer::Answer, call::Call, entity_tag, error::ApiError, field::set},
     organization_mirror::{
         body::{self, OrganizationMirrorBody},
         find::find_organization_mirror,
@@ -33,6 +33,7 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let mut race = Race::begin();
     loop {
         let before = find_organization_mirror(api, name).await?;
+        entity_tag::expect(call, &entity_tag::entity_tag(before.created, before.config_revision))?;
         let mut after = before.clone();
         let plain = registry_secrets::take_plain(&mut after.config.external_registry_config);
         let stored = after.config.clone();

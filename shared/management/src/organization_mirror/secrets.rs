@@ -1,7 +1,7 @@
 //! The secrets of an organization's mirror.
 
-use moorage_domain::organization::OrganizationMirrorConfig;
-use moorage_state::{MirrorSecrets, SecretOwner};
+use moorage_domain::{MirrorSecrets, organization::OrganizationMirrorConfig};
+use moorage_state::SecretOwner;
 
 use crate::{
     api::Api,
@@ -29,7 +29,8 @@ pub(crate) async fn secrets(
         // Quay's API wants a token and no user.
         is_used: true,
     };
-    change.secrets(api).await
+    // Boxed: whoever waits for it holds the whole of a mirror besides.
+    Box::pin(change.secrets(api)).await
 }
 
 fn destination(config: &OrganizationMirrorConfig) -> Destination<'_> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     api::Api,
     external_registry::secrets,
-    http::{answer::Answer, error::ApiError},
+    http::{answer::Answer, entity_tag::entity_tag, error::ApiError},
     mirror::{policy, warning},
     organization_mirror::{find::find_organization_mirror, list},
 };
@@ -16,7 +16,8 @@ use crate::{
 pub(crate) async fn get(api: &Api, name: &str) -> Result<Answer, ApiError> {
     let mirror = find_organization_mirror(api, name).await?;
     let counts = list::counts(&list::all(api, &mirror.config.organization).await?);
-    Ok(Answer::ok(view(&mirror, &counts, now())))
+    let tag = entity_tag(mirror.created, mirror.config_revision);
+    Ok(Answer::Entity(tag, view(&mirror, &counts, now())))
 }
 
 /// Quay's view of an organization's mirror. The password is not part of it. What Quay does not have is there only where it

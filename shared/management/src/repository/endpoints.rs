@@ -145,6 +145,12 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
             Parameter { name: "specificTag", kind: "string", about: "Only this tag." },
             Parameter { name: "filter_tag_name", kind: "string", about: "`eq:<name>` or `like:<part of a name>`." },
             Parameter { name: "onlyActiveTags", kind: "boolean", about: "Whether to leave the past out." },
+            Parameter {
+                name: "details",
+                kind: "boolean",
+                about: "Whether to tell what the images are for and what is attached to them, which takes up to five reads \
+                        of the bucket for each; not for who may read the repository only because it is public.",
+            },
             Parameter { name: "limit", kind: "integer", about: "Tags on a page: 1 to 100, 50 by default." },
             Parameter { name: "page", kind: "integer", about: "The number of the page, from 1." },
         ],

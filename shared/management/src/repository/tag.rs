@@ -8,7 +8,10 @@ use moorage_state::now;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    repository::find::find_repository,
+    repository::{
+        find::find_repository,
+        tag_details::{self, TagDetails},
+    },
 };
 
 /// Tags on a page, if the caller does not say, as in Quay.
@@ -54,6 +57,9 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
         None if sees_all => api.table.tags(name).await?,
         None => api.table.few_tags(name, FEW).await?.ok_or_else(refused)?,
     };
+    // It is read from the bucket for each tag: not for whoever may read only what is public.
+    let wants_details = sees_all && call.flag("details", false);
+    let lists = (wants_details && filter.only().is_none()).then(|| tag_details::lists(&active));
     let mut entries: Vec<Entry> = active
         .into_iter()
         .filter(|(tag, _)| filter.takes(tag))
@@ -83,7 +89,18 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
     }
     entries.sort_by(|a, b| (b.start, &a.name).cmp(&(a.start, &b.name)));
     let has_additional = entries.len() > skip + limit;
-    let tags: Vec<_> = entries.iter().skip(skip).take(limit).map(view).collect();
+    let shown: Vec<_> = entries.iter().skip(skip).take(limit).collect();
+    let details = if wants_details {
+        TagDetails::of(api, name, shown.iter().map(|entry| &entry.digest), lists).await?
+    } else {
+        TagDetails::default()
+    };
+    let view = |entry: &Entry| {
+        let mut view = view(entry);
+        details.show(&mut view, &entry.digest, entry.children.as_ref());
+        view
+    };
+    let tags: Vec<_> = shown.into_iter().map(view).collect();
     Ok(Answer::ok(json!({"tags": tags, "page": page, "has_additional": has_additional})))
 }
 

@@ -1,8 +1,10 @@
 //! What is shown of robots.
 
+use std::collections::HashMap;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{ExposeSecret as _, SecretString};
-use moorage_state::{Robot, Role};
+use moorage_domain::{ExposeSecret as _, RobotName, SecretString};
+use moorage_state::{Robot, RobotMirrors, Role};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,6 +27,12 @@ pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<An
     let (tokens, permissions) = (is_admin && call.flag("token", true), is_admin && call.flag("permissions", false));
     let mut robots = api.table.robots(&namespace).await?;
     robots.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let mirrors = if permissions && robots.iter().any(is_used) {
+        api.table.mirrors_of_robots(&namespace).await?
+    } else {
+        HashMap::new()
+    };
+    let permissions = permissions.then_some(&mirrors);
     let entry = |robot: Robot| entry(api, robot, tokens, permissions);
     let entries = stream::iter(robots).map(entry).buffered(LOOKS).try_collect::<Vec<_>>().await?;
     Ok(Answer::ok(json!({ "robots": entries })))
@@ -34,7 +42,25 @@ pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<An
 pub(crate) async fn get(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
     let robot = find_robot(api, path).await?;
     let token = robot_token(api, &robot).await?;
-    Ok(Answer::ok(view(&robot, &token)))
+    let mut view = view(&robot, &token);
+    if is_used(&robot) {
+        let mirrors = api.table.mirrors_of_robots(&robot.name.namespace()).await?;
+        show_mirrors(&mut view, mirrors.get(&robot.name));
+    }
+    Ok(Answer::ok(view))
+}
+
+/// Whether a mirror has the robot, be it an organization's.
+fn is_used(robot: &Robot) -> bool {
+    robot.mirrors > 0
+}
+
+/// Adds whose robot it is to its view.
+fn show_mirrors(view: &mut Value, mirrors: Option<&RobotMirrors>) {
+    if let Some(RobotMirrors { names, total }) = mirrors {
+        view["mirrors"] = json!(names);
+        view["mirrors_total"] = json!(total);
+    }
 }
 
 /// `GET …/robots/{robot_shortname}/permissions`.
@@ -60,7 +86,12 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
 }
 
 /// Quay's entry of a list, which differs from the view of one robot.
-async fn entry(api: &Api, robot: Robot, with_token: bool, with_permissions: bool) -> Result<Value, ApiError> {
+async fn entry(
+    api: &Api,
+    robot: Robot,
+    with_token: bool,
+    with_permissions: Option<&HashMap<RobotName, RobotMirrors>>,
+) -> Result<Value, ApiError> {
     let mut entry = json!({
         "name": robot.name, "created": robot.created.rfc2822(), "last_accessed": null,
         "description": robot.description,
@@ -68,12 +99,13 @@ async fn entry(api: &Api, robot: Robot, with_token: bool, with_permissions: bool
     if with_token {
         entry["token"] = robot_token(api, &robot).await?.expose_secret().into();
     }
-    if with_permissions {
+    if let Some(mirrors) = with_permissions {
         let grants = api.table.grants(&robot).await?;
         let names: Vec<_> = grants.iter().map(|(repository, _)| repository.name()).collect();
         entry["repositories"] = names.into();
         let teams = robot.teams.iter().map(|team| json!({"name": team, "avatar": avatar(team.as_str(), "team")}));
         entry["teams"] = teams.collect();
+        show_mirrors(&mut entry, mirrors.get(&robot.name));
     }
     Ok(entry)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Generation, Namespace, RobotName, SecretString, TeamName, Timestamp};
+use moorage_domain::{Ciphertext, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     StateError, Table,
-    access::secret::Ciphertext,
     key::{Key, PK, namespace_pk, prefix},
     organizations::generation::within,
     table::{Item, conditional},

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_domain::{
-    Dropped, ExposeSecret as _, FailureReason, Namespace, RepositoryName, RobotName, SecretString, ServiceError,
+    Ciphertext, ExposeSecret as _, FailureReason, Namespace, RepositoryName, RobotName, SecretString, ServiceError,
     failure::Failure,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::error::service_error;
 
@@ -23,11 +22,6 @@ const BOUND: &str = "registry:";
 /// What the plaintext of an empty secret is, because KMS encrypts no empty one; and what is put before a secret that begins
 /// so.
 const EMPTY: char = '\0';
-
-/// An encrypted secret, in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Ciphertext(String);
 
 /// What the secrets of external registries belong to.
 #[derive(Debug, Clone, Copy)]
@@ -58,36 +52,6 @@ pub enum Purpose<'a> {
         /// The proxy's host.
         proxy: &'a str,
     },
-}
-
-/// The secrets of a mirror, as they are stored. The URLs of its proxies are in its configuration, without passwords.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MirrorSecrets {
-    /// The password at the external registry.
-    pub external_registry_password: Option<Ciphertext>,
-    /// The password at the proxy for plain http.
-    #[serde(default)]
-    pub http_proxy_password: Option<Ciphertext>,
-    /// The password at the proxy for https.
-    #[serde(default)]
-    pub https_proxy_password: Option<Ciphertext>,
-    /// What was dropped because the place was changed that it was meant for.
-    #[serde(default)]
-    pub credentials_dropped: Dropped,
-}
-
-impl MirrorSecrets {
-    /// The password of a proxy, by the name of its setting.
-    pub fn proxy(&self, key: &str) -> Option<&Ciphertext> {
-        let (http, https) = (self.http_proxy_password.as_ref(), self.https_proxy_password.as_ref());
-        if key == "https_proxy" { https } else { http }
-    }
-}
-
-impl From<Ciphertext> for String {
-    fn from(ciphertext: Ciphertext) -> Self {
-        ciphertext.0
-    }
 }
 
 /// Names and values of an encryption context.
@@ -177,15 +141,15 @@ impl SecretBox {
             context.into_iter().fold(request, |request, (name, value)| request.encryption_context(name, value));
         let answer = request.send().await.map_err(|error| service_error("KMS", error))?;
         let ciphertext = answer.ciphertext_blob.ok_or_else(|| SecretError::Unavailable("no ciphertext".into()))?;
-        Ok(Ciphertext(format!("{mark}{}", BASE64.encode(ciphertext))))
+        Ok(format!("{mark}{}", BASE64.encode(ciphertext)).into())
     }
 
     /// Decrypts a secret.
     pub async fn decrypt(&self, purpose: Purpose<'_>, secret: &Ciphertext) -> Result<SecretString, SecretError> {
         let (context, earlier) = purpose.contexts();
-        let (base64, context) = match secret.0.strip_prefix(BOUND) {
+        let (base64, context) = match secret.as_str().strip_prefix(BOUND) {
             Some(base64) => (base64, context),
-            None => (secret.0.as_str(), earlier.ok_or(SecretError::Undecryptable)?),
+            None => (secret.as_str(), earlier.ok_or(SecretError::Undecryptable)?),
         };
         let ciphertext = BASE64.decode(base64).map_err(|_| SecretError::Undecryptable)?;
         let request = self.client.decrypt().ciphertext_blob(Blob::new(ciphertext));
@@ -236,7 +200,7 @@ mod tests {
                 config.retry_config(RetryConfig::disabled())
             });
             let robot = "acme+mirror".parse().unwrap();
-            let (secrets, stored) = (SecretBox::new(client, "key"), Ciphertext("AAAA".into()));
+            let (secrets, stored) = (SecretBox::new(client, "key"), Ciphertext::from("AAAA".to_owned()));
             let error = secrets.decrypt(Purpose::Robot(&robot), &stored).await.unwrap_err();
             let service = error.service().map(|service| (service.kind(), service.code()));
             assert_eq!(service, kind.map(|kind| (kind, Some(code))), "{error}");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorage_domain::{
-    Fence, MirrorOf, Namespace, Timestamp, Timetable,
+    Fence, MirrorOf, Namespace, Remedy, Timestamp, Timetable,
     failure::Failure,
     run::{RunId, Trigger},
     status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
@@ -172,7 +172,7 @@ impl Claim {
         &self,
         end: SyncEnd,
         findings: Option<Findings>,
-        failure: Option<&Failure>,
+        failure: Option<(&Failure, Remedy)>,
     ) -> Result<Option<Timetable>, StateError> {
         self.give_up(|state, sync_interval| {
             let state = state.release(end, sync_interval, now(), Uuid::new_v4()).because(failure);

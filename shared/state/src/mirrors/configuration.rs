@@ -2,10 +2,10 @@
 //! its syncs.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Timestamp, status::SyncState};
+use moorage_domain::{MirrorSecrets, Timestamp, status::SyncState};
 use serde::Serialize;
 
-use crate::{StateError, access::secret::MirrorSecrets, table::Item};
+use crate::{StateError, table::Item};
 
 /// The attributes of a configuration.
 #[derive(Serialize)]

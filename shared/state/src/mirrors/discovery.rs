@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Namespace, Timestamp,
+    MirrorSecrets, Namespace, Timestamp,
     discovery::DiscoveredRepository,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
@@ -15,7 +15,6 @@ use crate::{
         permission::{self, Role},
         robot::Robot,
         robot_use,
-        secret::MirrorSecrets,
     },
     key::Key,
     mirrors::{

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Namespace, RepositoryName, Timestamp, Warning,
+    Namespace, Remedy, RepositoryName, Timestamp, Warning,
     discovery::DiscoveredRepository,
     health::Seen,
     run::RunId,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The index, as the template names it.
-const INDEX: &str = "mirrors";
+pub(crate) const INDEX: &str = "mirrors";
 /// Its partition key. Only items that have the attribute are in the index.
 pub(crate) const ATTRIBUTE: &str = "listed";
 /// Queries for one page: DynamoDB answers with a megabyte at most, and a thousand mirrors are about one.
@@ -64,6 +64,8 @@ pub struct ListedMirror {
     #[serde(default)]
     last_failure: Option<String>,
     #[serde(default)]
+    last_remedy: Option<Remedy>,
+    #[serde(default)]
     last_tags: Option<u64>,
     #[serde(default)]
     recent_runs: RecentRuns,
@@ -97,6 +99,7 @@ impl ListedMirror {
             last_success: self.last_success,
             last_ended: self.last_ended,
             last_failure: self.last_failure.clone(),
+            last_remedy: self.last_remedy,
             last_tags: self.last_tags,
             recent_runs: self.recent_runs.clone(),
             ..SyncState::new(self.sync_start_date, Uuid::nil())
@@ -120,9 +123,11 @@ impl Table {
         limit: usize,
         after: Option<&RepositoryName>,
     ) -> Result<MirrorPage, StateError> {
-        let (mut mirrors, mut start) = (Vec::new(), after.map(position));
+        let (mut items, mut start) = (Vec::new(), after.map(position));
+        // One more tells whether there is more.
+        let most = limit.saturating_add(1);
         for _ in 0..QUERIES {
-            let left = i32::try_from(limit.saturating_sub(mirrors.len())).unwrap_or(i32::MAX);
+            let left = i32::try_from(most.saturating_sub(items.len())).unwrap_or(i32::MAX);
             let query = self.client.query().table_name(&self.name).index_name(INDEX).limit(left);
             let query = query.expression_attribute_names("#listed", ATTRIBUTE);
             let query = query.expression_attribute_values(":listed", AttributeValue::S(LISTED.to_owned()));
@@ -137,15 +142,17 @@ impl Table {
                     ),
             };
             let page = query.set_exclusive_start_key(start).send().await.map_err(failed)?;
-            mirrors.extend(readable::<ListedMirror>(page.items.unwrap_or_default()));
+            items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
-            if start.is_none() || mirrors.len() >= limit {
+            if start.is_none() || items.len() >= most {
                 break;
             }
         }
-        let last = start.as_ref().and_then(|key| key.get(PK)?.as_s().ok());
+        let last = if items.len() > limit { items.get(limit.saturating_sub(1)) } else { start.as_ref() };
+        let last = last.and_then(|key| key.get(PK)?.as_s().ok());
         let next = last.and_then(|pk| pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok());
-        Ok(MirrorPage { mirrors, next })
+        items.truncate(limit);
+        Ok(MirrorPage { mirrors: readable(items), next })
     }
 
     /// Has the index tell of a mirror, or not: it does while the repository is its mirror's. What was read of the mirror says
@@ -222,8 +229,8 @@ mod tests {
                 request.index_name() == Some(INDEX)
                     && request.expression_attribute_values().unwrap()[":pk"] == AttributeValue::S("REPO#acme/".into())
                     && match number {
-                        0 => started.is_none() && limit == 5,
-                        _ => started.as_deref() == Some("REPO#acme/b") && limit == 3,
+                        0 => started.is_none() && limit == 6,
+                        _ => started.as_deref() == Some("REPO#acme/b") && limit == 4,
                     }
             });
             rule.then_output(move || {
@@ -239,6 +246,21 @@ mod tests {
         let names: Vec<_> = page.mirrors.iter().filter_map(|it| Some(it.repository()?.to_string())).collect();
         assert_eq!(names, ["acme/a", "acme/b", "acme/c", "acme/d"]);
         assert_eq!(page.next, Some("acme/d".parse().unwrap()), "there may be more");
+    }
+
+    #[tokio::test]
+    async fn the_last_page_is_known_although_it_is_full() {
+        for (found, next) in [(&["acme/a", "acme/b"][..], None), (&["acme/a", "acme/b", "acme/c"], Some("acme/b"))] {
+            let rule =
+                mock!(Client::query).match_requests(|request| request.limit() == Some(3)).then_output(move || {
+                    let items = found.iter().map(|name| item(name)).collect();
+                    let last = (found.len() == 3).then(|| position(&"acme/c".parse().unwrap()));
+                    QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(last).build()
+                });
+            let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&rule]);
+            let page = Table::new(client, "table").mirrors(None, 2, None).await.unwrap();
+            assert_eq!((page.mirrors.len(), page.next), (2, next.map(|name| name.parse().unwrap())));
+        }
     }
 
     #[tokio::test]

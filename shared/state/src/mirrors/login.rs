@@ -2,14 +2,11 @@
 //! that place, and their decryption.
 
 use moorage_domain::{
-    Access, Credentials, Dropped, ExposeSecret as _, Namespace, Proxy, ProxyUrl, RepositoryName, RobotName,
-    SecretString, Warning, mirror::RegistryConfig,
+    Access, Ciphertext, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets, Namespace, Proxy,
+    ProxyUrl, RepositoryName, RobotName, SecretString, Warning, mirror::RegistryConfig, preview::PreviewSource,
 };
 
-use crate::{
-    Account, Ciphertext, Mirror, MirrorSecrets, OrganizationMirror, Purpose, SecretBox, SecretError, SecretOwner,
-    StateError, Table,
-};
+use crate::{Account, Mirror, OrganizationMirror, Purpose, SecretBox, SecretError, SecretOwner, StateError, Table};
 
 /// Who a mirror is at its registry, with its passwords still encrypted.
 #[derive(Debug, Clone)]
@@ -77,40 +74,72 @@ impl Keeper {
     }
 }
 
+/// Where requests go, by which way, and whose credentials may stand in for missing ones.
+#[derive(Debug, Clone, Copy)]
+struct Way<'a> {
+    reference: &'a ExternalReference,
+    config: &'a RegistryConfig,
+    robot: Option<&'a RobotName>,
+}
+
 impl Table {
     /// Finds the credentials of a mirror: its own, or its organization's mirror's; else its robot's for this registry. A user
     /// name without a password means anonymous, as in Quay: the robot's password does not stand in for one that was dropped.
     pub async fn login(&self, mirror: &Mirror) -> Result<Login, StateError> {
         let config = &mirror.config;
-        let keeper = self.keeper(mirror).await?;
+        let way = Way {
+            reference: &config.external_reference,
+            config: &config.external_registry_config,
+            robot: Some(&config.robot),
+        };
+        self.login_by(self.keeper(mirror).await?, config.repository.namespace(), way).await
+    }
+
+    /// The same for a mirror of the repository that is not there yet, or would copy from somewhere else.
+    pub async fn login_to(&self, repository: &RepositoryName, source: &PreviewSource) -> Result<Login, StateError> {
+        let keeper = Keeper {
+            of: KeptBy::Mirror(repository.clone()),
+            registry: source.external_reference.registry().to_owned(),
+            username: source.external_registry_username.clone(),
+            secrets: source.secrets.clone(),
+        };
+        let way = Way {
+            reference: &source.external_reference,
+            config: &source.external_registry_config,
+            robot: source.robot.as_ref(),
+        };
+        self.login_by(keeper, repository.namespace(), way).await
+    }
+
+    async fn login_by(&self, keeper: Keeper, namespace: Namespace, way: Way<'_>) -> Result<Login, StateError> {
         let dropped = keeper.secrets.credentials_dropped.warning();
         let (password, warning) = match &keeper.username {
             Some(username) => (keeper.password(username.clone()), dropped),
-            None => match self.robot_password(mirror).await? {
+            None => match self.robot_password(way).await? {
                 Ok(password) => (password, dropped),
                 Err(withheld) => (None, Some(withheld)),
             },
         };
         let username = password.as_ref().map(|password| password.username.as_str());
-        let account = Account::new(config.repository.namespace(), config.external_reference.registry(), username);
+        let account = Account::new(namespace, way.reference.registry(), username);
         Ok(Login { account, warning, password, keeper })
     }
 
     /// The password of a mirror's robot for the mirror's registry, if it has one; the warning if it may not be sent that way.
-    async fn robot_password(&self, mirror: &Mirror) -> Result<Result<Option<Password>, Warning>, StateError> {
-        let config = &mirror.config;
-        let registry = self.robot(&config.robot).await?.and_then(|robot| robot.external_registry);
-        let registry = registry.filter(|registry| registry.host == config.external_reference.authority());
+    async fn robot_password(&self, way: Way<'_>) -> Result<Result<Option<Password>, Warning>, StateError> {
+        let Some(robot) = way.robot else { return Ok(Ok(None)) };
+        let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);
+        let registry = registry.filter(|registry| registry.host == way.reference.authority());
         let Some(registry) = registry else { return Ok(Ok(None)) };
-        let insecure = !config.external_registry_config.verify_tls() && !registry.allow_insecure;
-        let proxy = config.external_registry_config.has_proxy() && !registry.allow_proxy;
+        let insecure = !way.config.verify_tls() && !registry.allow_insecure;
+        let proxy = way.config.has_proxy() && !registry.allow_proxy;
         if insecure || proxy {
             return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
         }
         Ok(Ok(Some(Password {
             username: registry.username,
             ciphertext: registry.password,
-            of: KeptBy::Robot(config.robot.clone()),
+            of: KeptBy::Robot(robot.clone()),
             registry: registry.host,
         })))
     }

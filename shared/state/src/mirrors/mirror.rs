@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    MirrorOf, RepositoryName, Timestamp, Timetable,
+    MirrorOf, MirrorSecrets, RepositoryName, Timestamp, Timetable,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
 };
@@ -15,7 +15,6 @@ use crate::{
     access::{
         permission::{self, Role},
         robot_use::{expect_robot, release_robot, use_robot},
-        secret::MirrorSecrets,
     },
     clock::moment,
     expression::Change,

@@ -2,17 +2,14 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    MirrorOf, Namespace, Timestamp, Timetable, organization::OrganizationMirrorConfig, status::SyncState,
+    MirrorOf, MirrorSecrets, Namespace, Timestamp, Timetable, organization::OrganizationMirrorConfig, status::SyncState,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    access::{
-        robot_use::{release_robot, use_robot},
-        secret::MirrorSecrets,
-    },
+    access::robot_use::{release_robot, use_robot},
     expression::Change,
     key::Key,
     mirrors::configuration::Changed,
