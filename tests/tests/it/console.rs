@@ -3,8 +3,12 @@
 mod front;
 mod guide;
 mod hostile;
+mod leaving;
 mod mirroring;
 mod pages;
+mod pure;
+mod roles;
 mod screenshots;
 mod served;
 mod session;
+mod settings;

@@ -142,18 +142,27 @@ async fn deletions_that_are_held_are_named_and_made_after_a_typed_number() {
     }
     world.create_mirror(&proxy.address, json!({})).await;
     world.sync().await;
-    let list = json!({"name": world.path, "tags": ["v1", "v2"]}).to_string();
-    proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
-    for method in ["GET", "HEAD"] {
-        proxy.fault(method, "/manifests/old-", usize::MAX, Fault::Status(404, Vec::new()));
-    }
+    let vanish = || {
+        let list = json!({"name": world.path, "tags": ["v1", "v2"]}).to_string();
+        proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
+        for method in ["GET", "HEAD"] {
+            proxy.fault(method, "/manifests/old-", usize::MAX, Fault::Status(404, Vec::new()));
+        }
+    };
+    vanish();
     assert_eq!(world.sync().await["warning"]["reason"], "deletions_held");
+    // The latest run names none of them: it came to nothing.
+    proxy.heal();
+    proxy.fault("GET", "tags/list", usize::MAX, Fault::Status(404, Vec::new()));
+    assert_eq!(world.sync().await["status"], "FAIL");
+    proxy.heal();
+    vanish();
     let browser = browser(&world).await;
     browser.see(STATE, "Deletions held back").await;
     browser.click("Look at them, and delete them…").await;
     browser.see("dialog", "old-11").await;
     assert!(!browser.may("Delete and sync now").await, "their number was not typed");
-    browser.find("#typed").await.send_keys("12").await.unwrap();
+    browser.fill("typed", "12").await;
     browser.click("Delete and sync now").await;
     eventually("the tags are deleted", Duration::from_secs(30), async || {
         (world.last_run().await["tags_pruned"] == 12).then_some(())
