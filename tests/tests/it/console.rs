@@ -4,6 +4,7 @@ mod front;
 mod guide;
 mod hostile;
 mod leaving;
+mod lists;
 mod mirroring;
 mod pages;
 mod pure;

@@ -6,6 +6,7 @@ use moorage_tests::{
     browser::Browser,
     eventually,
     image::{Image, layer},
+    organization_mirror,
     proxy::{Fault, Proxy},
     world::World,
 };
@@ -169,6 +170,29 @@ async fn deletions_that_are_held_are_named_and_made_after_a_typed_number() {
     })
     .await;
     browser.see("section[aria-label=Run]", "12 deleted").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn deletions_that_an_organizations_mirror_holds_are_decided_there() {
+    let world = World::empty("console-discovered").await;
+    let tags: Vec<_> = (0..12).map(|number| format!("old-{number}")).chain(["v1".to_owned()]).collect();
+    organization_mirror::push(&world, "app", &tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    organization_mirror::create(&world, "distribution", &proxy.address, json!({})).await;
+    organization_mirror::sync_now(&world).await;
+    organization_mirror::wait_for(&world, json!({"SUCCESS": 1})).await;
+    let list = json!({"name": world.path, "tags": ["v1"]}).to_string();
+    proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
+    for method in ["GET", "HEAD"] {
+        proxy.fault(method, "/manifests/old-", usize::MAX, Fault::Status(404, Vec::new()));
+    }
+    assert_eq!(world.sync().await["warning"]["reason"], "deletions_held");
+    let browser = browser(&world).await;
+    browser.see(STATE, "Deletions held back").await;
+    assert!(!browser.may("Look at them, and delete them…").await);
+    browser.click(&format!("Mirroring of {}", world.namespace)).await;
+    browser.see("[aria-label='Organization mirror'] details", "Deletions").await;
     browser.close().await;
 }
 
