@@ -84,26 +84,17 @@ impl Script {
         }
     }
 
+    /// Writes a token, and what has to be between it and the one before.
     fn add(&mut self, token: &str, is_apart: bool, is_new_line: bool) -> Option<()> {
-        let (before, first) = (self.out.chars().next_back().unwrap_or(';'), token.chars().next()?);
-        let is_exported = self.last() == "export";
-        let is_begin = is_exported || self.out.ends_with(['{', '}', ';']) || self.out.is_empty();
-        let declares = match token {
-            "const" if is_exported => Some(EXPORTED),
+        let kind = match token {
+            "const" if self.last() == "export" => Some(EXPORTED),
             _ => DECLARES.into_iter().find(|it| *it == token),
         };
-        let (begin, ended) =
-            if is_exported { (self.begins[1], self.exported) } else { (self.begins[0], self.semicolon) };
-        if declares.is_some() && ended == Some(Semicolon::End(declares)) {
-            // It goes on with the one before.
-            self.out.truncate(begin);
-            self.out.push(',');
-            self.begins[0] = begin;
-            self.open.pop()?;
-            self.open.push(Open::Block(declares));
-            (self.semicolon, self.exported) = (None, None);
+        if kind.is_some() && self.goes_on(kind)? {
             return Some(());
         }
+        let (before, first) = (self.out.chars().next_back().unwrap_or(';'), token.chars().next()?);
+        let is_begin = kind == Some(EXPORTED) || "{};".contains(before);
         let is_line = is_new_line && !GOES_ON_AFTER.contains(before) && !GOES_ON_BEFORE.contains(first);
         if is_line {
             self.out.push('\n');
@@ -112,7 +103,7 @@ impl Script {
         }
         // A line that ends a statement ends a declaration, too.
         let now = match self.open.pop()? {
-            Open::Block(_) if declares.is_some() && (is_begin || is_line) => Open::Block(declares),
+            Open::Block(_) if kind.is_some() && (is_begin || is_line) => Open::Block(kind),
             Open::Block(_) if is_line => Open::Block(None),
             now => now,
         };
@@ -129,12 +120,12 @@ impl Script {
                 }
             }
             ";" => {
-                let (declared, after) = match now {
-                    Open::Block(declared) => (declared, Open::Block(None)),
+                let (ended_kind, after) = match now {
+                    Open::Block(kind) => (kind, Open::Block(None)),
                     _ => (None, now),
                 };
                 let is_statement = self.ends_head || self.last() == "else";
-                semicolon = Some(if is_statement { Semicolon::Statement } else { Semicolon::End(declared) });
+                semicolon = Some(if is_statement { Semicolon::Statement } else { Semicolon::End(ended_kind) });
                 self.open.push(after);
             }
             _ => {
@@ -148,13 +139,30 @@ impl Script {
         (self.ends_head, self.semicolon) = (ends_head, semicolon);
         self.begins = [self.out.len(), self.begins[0], self.begins[1]];
         if first == '`' {
-            self.out.push_str(&template(token)?)
+            self.out.push_str(&template(token)?);
         } else {
-            self.out.push_str(token)
+            self.out.push_str(token);
         }
         Some(())
     }
 
+    /// Has a declaration go on with the one that has ended just before, if they are of one kind.
+    fn goes_on(&mut self, kind: Option<&'static str>) -> Option<bool> {
+        let is_exported = kind == Some(EXPORTED);
+        let (begin, ended) =
+            if is_exported { (self.begins[1], self.exported) } else { (self.begins[0], self.semicolon) };
+        if ended != Some(Semicolon::End(kind)) {
+            return Some(false);
+        }
+        self.out.truncate(begin);
+        self.out.push(',');
+        self.begins[0] = begin;
+        *self.open.last_mut()? = Open::Block(kind);
+        (self.semicolon, self.exported) = (None, None);
+        Some(true)
+    }
+
+    /// The last token.
     fn last(&self) -> &str {
         &self.out[self.begins[0]..]
     }

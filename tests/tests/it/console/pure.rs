@@ -6,7 +6,7 @@ use moorage_tests::{
 };
 use serde_json::{Value, json};
 
-fn mirror(status: &str, changes: Value) -> Value {
+fn mirror(status: &str, changes: &Value) -> Value {
     let mut mirror = json!({"namespace": "a", "repository": "b", "is_enabled": true, "sync_status": status});
     mirror.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     mirror
@@ -15,7 +15,7 @@ fn mirror(status: &str, changes: Value) -> Value {
 #[tokio::test]
 async fn the_front_page_says_no_more_than_is_true() {
     let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
-    let fine = || mirror("SUCCESS", json!({}));
+    let fine = || mirror("SUCCESS", &json!({}));
     for (mirrors, sentence) in [
         (vec![], "There are no mirrors yet"),
         (vec![fine()], "The mirror is fine"),
@@ -23,17 +23,17 @@ async fn the_front_page_says_no_more_than_is_true() {
         (
             vec![
                 fine(),
-                mirror("CANCEL", json!({})),
-                mirror("NEVER_RUN", json!({})),
-                mirror("SUCCESS", json!({"is_enabled": false})),
+                mirror("CANCEL", &json!({})),
+                mirror("NEVER_RUN", &json!({})),
+                mirror("SUCCESS", &json!({"is_enabled": false})),
             ],
             "1 of 4 mirrors is fine, 1 cancelled, 1 not synced yet, 1 disabled",
         ),
         (
-            vec![mirror("SYNCING", json!({"sync_waiting_until": "2099-01-01T00:00:00Z"}))],
+            vec![mirror("SYNCING", &json!({"sync_waiting_until": "2099-01-01T00:00:00Z"}))],
             "1 waiting for the registry of 1 mirror",
         ),
-        (vec![fine(), mirror("FAIL", json!({})), mirror("CANCEL", json!({}))], "1 failing of 3 mirrors"),
+        (vec![fine(), mirror("FAIL", &json!({})), mirror("CANCEL", &json!({}))], "1 failing of 3 mirrors"),
     ] {
         assert_eq!(browser.module("mirrors.js", "sentence", json!([mirrors])).await, json!(sentence));
     }
@@ -45,7 +45,7 @@ async fn a_password_is_sent_with_its_user_name() {
     let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
     let before = json!({"external_registry_username": "me", "sync_interval": 60, "deletion_limit": null});
     for (after, sent) in [
-        (json!({"external_registry_username": "me", "sync_interval": 60}), json!({})),
+        (json!({"external_registry_username": "me", "sync_interval": 60}), &json!({})),
         (json!({"external_registry_username": null}), json!({"external_registry_username": null})),
         (
             json!({"external_registry_username": "me", "external_registry_password": null}),
