@@ -166,6 +166,8 @@ export async function show(view) {
         const latest = await latestRun(name);
         if (!latest || (latest.run_id === before && latest.status !== "SYNCING"))
           return void fill(line, state("SYNC_NOW"));
+        // It is that one, also when it ends.
+        before = null;
         const full = await get(path`repository/${name}/mirror/runs/${latest.run_id}`);
         run.update(full);
         fill(line, state(`run ${full.status}`));

@@ -28,7 +28,7 @@ export async function show(content, { name, namespace, repository, query }) {
     stale = h("div");
   // The organization's mirror configures those that it has made.
   const isDiscovered = repository.state === "ORG_MIRROR",
-    elsewhere = link(toOrganization(namespace, "mirroring"), `Mirroring of ${namespace}`);
+    elsewhere = () => link(toOrganization(namespace, "mirroring"), `Mirroring of ${namespace}`);
   const status = standing(where, { changed: refresh, held });
   const history = runList(name, query.run);
   const shown = preview(name);
@@ -59,7 +59,7 @@ export async function show(content, { name, namespace, repository, query }) {
   /** What is to be known of a repository that is no mirror, or not its own. */
   function told() {
     if (isDiscovered)
-      return notice(p("The organization's mirror keeps this repository; it is configured there: ", elsewhere));
+      return notice(p("The organization's mirror keeps this repository; it is configured there: ", elsewhere()));
     if (mirror && repository.state !== "MIRROR")
       return notice(
         p(
@@ -119,7 +119,7 @@ export async function show(content, { name, namespace, repository, query }) {
 
   /** What leads to the deletions that were held back. */
   function held({ tags }) {
-    if (isDiscovered) return p("Whether they may be made is configured there: ", elsewhere);
+    if (isDiscovered) return p("Whether they may be made is configured there: ", elsewhere());
     return button("Look at them, and delete them…", () => approve(tags).catch(shows(stale)), "danger");
   }
 

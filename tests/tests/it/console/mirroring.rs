@@ -191,7 +191,10 @@ async fn deletions_that_an_organizations_mirror_holds_are_decided_there() {
     let browser = browser(&world).await;
     browser.see(STATE, "Deletions held back").await;
     assert!(!browser.may("Look at them, and delete them…").await);
-    browser.click(&format!("Mirroring of {}", world.namespace)).await;
+    let leads = format!("Mirroring of {}", world.namespace);
+    browser.see(&format!("{STATE} .notice"), &leads).await;
+    browser.see("main > .view .notice", &leads).await;
+    browser.click(&leads).await;
     browser.see("[aria-label='Organization mirror'] details", "Deletions").await;
     browser.close().await;
 }

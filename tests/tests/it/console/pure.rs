@@ -45,7 +45,7 @@ async fn a_password_is_sent_with_its_user_name() {
     let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
     let before = json!({"external_registry_username": "me", "sync_interval": 60, "deletion_limit": null});
     for (after, sent) in [
-        (json!({"external_registry_username": "me", "sync_interval": 60}), &json!({})),
+        (json!({"external_registry_username": "me", "sync_interval": 60}), json!({})),
         (json!({"external_registry_username": null}), json!({"external_registry_username": null})),
         (
             json!({"external_registry_username": "me", "external_registry_password": null}),
