@@ -202,6 +202,44 @@ impl Browser {
         self.call(Method::POST, "execute/async", json!({"script": code, "args": arguments})).await.unwrap()
     }
 
+    /// Calls a function of one of the console's modules, by the page's own loader.
+    pub async fn module(&self, file: &str, function: &str, arguments: Value) -> Value {
+        let call = "const [file, name, given] = arguments, done = arguments[arguments.length - 1];
+            const main = document.querySelector('script[type=module]').src;
+            import(new URL(file, main)).then((it) => done(it[name](...given)), (error) => done(String(error)))";
+        self.script_until_done(call, json!([file, function, arguments])).await
+    }
+
+    /// Keeps the answers of the next calls back whose address ends so. The API has done what they ask for.
+    pub async fn hold(&self, method: &str, end: &str, calls: u32) {
+        let hold = "const [method, end] = arguments;
+            let left = arguments[2];
+            const real = window.fetch;
+            window.kept = [];
+            window.fetch = async (where, options) => {
+                const answer = await real(where, options);
+                if (left > 0 && (options.method ?? 'GET') === method && String(where).endsWith(end)) {
+                    left -= 1;
+                    await new Promise((go) => window.kept.push(go));
+                }
+                return answer;
+            }";
+        self.script(hold, json!([method, end, calls])).await;
+    }
+
+    /// Waits until so many answers are kept back.
+    pub async fn holds(&self, answers: u64) {
+        eventually(&format!("{answers} answers are kept back"), LIMIT, async || {
+            (self.script("return window.kept.length", json!([])).await == json!(answers)).then_some(())
+        })
+        .await;
+    }
+
+    /// Lets through what was kept back.
+    pub async fn release(&self) {
+        self.script("window.kept.splice(0).forEach((go) => go())", json!([])).await;
+    }
+
     /// Loads the page again.
     pub async fn refresh(&self) {
         self.call(Method::POST, "refresh", json!({})).await.unwrap();

@@ -1,6 +1,6 @@
 // The only module that talks to the network: the public API, and the registry, with the token of whoever is signed in.
 
-import { signal as signalOf } from "./screen.js";
+import { life } from "./screen.js";
 
 const KEY = "moorage-token";
 
@@ -33,10 +33,11 @@ function segments(value) {
 }
 
 /**
- * Calls the API. `accept` names further statuses whose answers are wanted as they are; `raw` gives text.
- * A token that is not known any more ends the session.
+ * Calls the API. `accept` says of which errors the answers are wanted as they are; `raw` gives text. A token that is not
+ * known any more ends the session. Changes are not given up half-way; but what waits for them ends with its screen, too.
  */
-export async function call(method, where, { body, query, accept = [], raw = false, signal } = {}) {
+export async function call(method, where, { body, query, accept = () => false, raw = false, signal } = {}) {
+  const ends = signal ?? life();
   const search = new URLSearchParams(
     Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "")
   );
@@ -46,14 +47,12 @@ export async function call(method, where, { body, query, accept = [], raw = fals
     method,
     headers,
     body: body === undefined ? undefined : JSON.stringify(body),
-    signal: signal ?? signalOf(method)
+    signal: method === "GET" ? ends : signal
   });
-  if (answer.ok || accept.includes(answer.status)) return raw ? answer.text() : parsed(await answer.text());
-  const problem = new Problem(
-    words(await answer.text(), answer.status),
-    answer.status,
-    Number(answer.headers.get("Retry-After")) || null
-  );
+  ends.throwIfAborted();
+  const said = raw ? answer.text : parsed(answer.text);
+  if (answer.ok || accept(said)) return said;
+  const problem = problemOf(answer);
   if (answer.status === 401) document.dispatchEvent(new CustomEvent("signed-out", { detail: problem.message }));
   throw problem;
 }
@@ -79,20 +78,27 @@ export async function pages(where, query, key, most = 20) {
   return all;
 }
 
-/** A document of the registry, which is at the same address: a manifest, or what refers to one. Nothing if it has none. */
+/** What a call that failed is thrown as. */
+const problemOf = ({ text, status, headers }) =>
+  new Problem(words(text, status), status, Number(headers.get("Retry-After")) || null);
+
+/** A document of the registry, at the same address: a manifest, or what refers to one. Nothing if it has none. */
 export async function registry(repository, what, reference) {
   const login = btoa(`$oauthtoken:${token()}`);
   const answer = await ask(`/v2/${segments(repository)}/${what}/${segments(reference)}`, {
     headers: { Authorization: `Basic ${login}`, Accept: "*/*" },
-    signal: signalOf("GET")
+    signal: life()
   });
-  return answer.ok ? parsed(await answer.text()) : null;
+  if (answer.ok) return parsed(answer.text);
+  return orNull(problemOf(answer));
 }
 
 async function ask(where, options) {
   try {
     // Without the browser's own credentials, which are not ours to use, and without its prompt for them.
-    return await fetch(where, { credentials: "omit", cache: "no-store", redirect: "error", ...options });
+    const answer = await fetch(where, { credentials: "omit", cache: "no-store", redirect: "error", ...options });
+    const { ok, status, headers } = answer;
+    return { ok, status, headers, text: await answer.text() };
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem("The API could not be reached.", 0);

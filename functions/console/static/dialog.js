@@ -1,104 +1,108 @@
 // Questions that are asked before something is lost, and small forms.
 
 import { call } from "./api.js";
-import { fill, h, p, say } from "./element.js";
-import { problem } from "./parts.js";
+import { h, p, say } from "./element.js";
+import { actions, button } from "./parts.js";
 import { form } from "./form.js";
 
+/** Names of what is lost that a question lists. */
+const LISTED = 50;
+
 let number = 0;
+const opened = new Set();
+
+/** Whether a dialog waits for an answer that would be lost with it. */
+export const isBusy = () => [...opened].some((dialog) => dialog.isBusy());
+
+export const closeAll = () => opened.forEach((dialog) => dialog.close());
 
 /** Opens a dialog. `done` is what its answer is given to; Escape and Cancel answer with nothing. */
-function open(title, content, done) {
+function open(title, content, done, isBusy = () => false) {
   const id = `dialog-${(number += 1)}`;
-  const element = h("dialog", { "aria-labelledby": id }, h("h2", { id }, title), content);
+  const attributes = { "aria-labelledby": id, oncancel: stay, onclose: closed },
+    element = h("dialog", attributes, h("h2", { id }, title), content);
   const before = document.activeElement;
-  let answer;
-  element.addEventListener("close", () => {
-    element.remove();
-    if (before?.isConnected) before.focus();
-    done(answer);
-  });
-  document.body.append(element);
-  element.showModal();
-  return {
-    element,
-    close: (value) => {
+  let answer,
+    isDone = false;
+  const dialog = {
+    isBusy,
+    close(value) {
       answer = value;
+      isDone = true;
       element.close();
     }
   };
+  opened.add(dialog);
+  document.body.append(element);
+  element.showModal();
+  return dialog;
+
+  function stay(event) {
+    if (isBusy()) event.preventDefault();
+  }
+  function closed() {
+    // Browsers let nobody be kept by a dialog, and close it on the second Escape: it is not over for that.
+    if (isBusy() && !isDone) return void element.showModal();
+    opened.delete(dialog);
+    element.remove();
+    if (before?.isConnected) before.focus();
+    done(answer);
+  }
 }
 
 /**
- * Asks before something is destroyed: `lost` names what will be. `typed` has to be typed first. `task` is what is done, or `remove` what is deleted;
- * its failure is shown in the dialog. Answers whether it was done.
+ * A small form in a dialog. `task` gets what was filled in; its answer is the dialog's. `content` is above the form, all
+ * else is for it.
  */
-export function ask({ title, text, lost = [], typed, verb = "Delete", remove, task = () => call("DELETE", remove) }) {
-  return new Promise((done) => {
-    const place = h("div");
-    const input =
-      typed && h("input", { type: "text", id: "typed", autocomplete: "off", spellcheck: "false", oninput: check });
-    const act = h("button", { type: "submit", class: "danger", disabled: Boolean(typed) }, verb);
-    const listed = lost.slice(0, 50);
-    const body = h(
-      "form",
-      { onsubmit: submit },
-      text && p(text),
-      listed.length
-        ? h(
-            "ul",
-            { class: "lost", tabindex: "0", label: "What will be lost" },
-            listed.map((name) => h("li", {}, name)),
-            lost.length > listed.length && h("li", {}, `and ${lost.length - listed.length} more`)
-          )
-        : null,
-      typed && p(h("label", { for: "typed" }, "Type ", h("strong", {}, typed), " to go on"), input),
-      place,
-      h("div", { class: "actions" }, act, h("button", { type: "button", onclick: () => dialog.close(false) }, "Cancel"))
-    );
-    const dialog = open(title, body, (answer) => done(Boolean(answer)));
-
-    function check() {
-      act.disabled = input.value !== typed;
-    }
-    async function submit(event) {
-      event.preventDefault();
-      if (act.disabled) return;
-      act.disabled = true;
-      try {
-        await task();
-        say(`${title}: done`);
-        dialog.close(true);
-      } catch (error) {
-        fill(place, problem(error));
-        act.disabled = false;
-      }
-    }
-  });
-}
-
-/** A small form in a dialog. `task` gets what was filled in; its answer is the dialog's. */
-export function prompt(title, fields, { text, verb = "Create", values = {}, task }) {
+export function prompt(title, fields, { content, values = {}, task, ...more }) {
   return new Promise((done) => {
     const shape = form(fields, values, {
-      verb,
+      verb: "Create",
+      ...more,
       task: async (filled) => dialog.close((await task(filled)) ?? true),
       cancel: () => dialog.close()
     });
-    const dialog = open(title, [text && p(text), shape.element], done);
+    const dialog = open(title, [content, shape.element], done, shape.isBusy);
   });
 }
+
+/**
+ * Asks before something is destroyed: `lost` names what will be. `typed` has to be typed first. `task` is what is done,
+ * or `remove` what is deleted; its failure is shown in the dialog. Answers whether it was done.
+ */
+export async function ask({ title, text, lost = [], typed, verb = "Delete", remove, task }) {
+  const fields = typed ? [{ name: "typed", label: ["Type ", h("strong", typed), " to go on"], required: true }] : [];
+  const listed = lost.slice(0, LISTED).map((name) => h("li", name));
+  if (lost.length > LISTED) listed.push(h("li", `and ${lost.length - LISTED} more`));
+  const done = await prompt(title, fields, {
+    verb,
+    danger: true,
+    content: [
+      text && p(text),
+      listed.length > 0 && h("ul.lost", { tabindex: "0", label: "What will be lost" }, listed)
+    ],
+    changed: (filled) => filled.typed === typed,
+    task: async () => {
+      await (task ? task() : call("DELETE", remove));
+      say(`${title}: done`);
+    }
+  });
+  return Boolean(done);
+}
+
+/** Asks whether to go on: there is nothing else to do. */
+export const sure = (title, verb, text, lost) => ask({ title, verb, text, lost, task: async () => {} });
+
+/** The button of a row that removes it, after a question. */
+export const removal = (name, text, remove, then) =>
+  button("Remove", async () => (await ask({ title: `Remove ${name}?`, text, verb: "Remove", remove })) && then(), {
+    class: "small",
+    label: `Remove ${name}`
+  });
 
 /** Shows something until it is closed. */
 export function show(title, ...content) {
   return new Promise((done) => {
-    const dialog = open(
-      title,
-      [
-        h("div", {}, content),
-        h("div", { class: "actions" }, h("button", { type: "button", onclick: () => dialog.close() }, "Close"))
-      ],
-      done
-    );
+    const dialog = open(title, [h("div", content), actions(button("Close", () => dialog.close()))], done);
   });
 }

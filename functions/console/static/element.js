@@ -3,10 +3,16 @@
 /** What is set on the element itself; all else becomes an attribute. */
 const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "selected", "open", "required", "indeterminate"]);
 
-/** An element. Attributes that begin with `on` are listeners; those of custom elements may be any value; a label is for those who hear. */
-export function h(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes ?? {})) {
+/**
+ * An element: `tag.class`, attributes, if it has any, and what is in it. Attributes that begin with `on` are listeners;
+ * those of custom elements may be any value; a label is for those who hear.
+ */
+export function h(what, ...children) {
+  const [tag, ...classes] = what.split("."),
+    element = document.createElement(tag),
+    attributes = children[0]?.constructor === Object ? children.shift() : {};
+  if (classes.length) element.className = classes.join(" ");
+  for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (PROPERTIES.has(name) || (tag.includes("-") && name in element)) element[name] = value;
@@ -17,7 +23,7 @@ export function h(tag, attributes, ...children) {
 }
 
 /** A paragraph. */
-export const p = (...children) => h("p", {}, ...children);
+export const p = (...children) => h("p", children);
 
 /** An element of a picture. */
 export function svg(tag, attributes, ...children) {

@@ -1,25 +1,26 @@
 // Forms from a list of fields: labels, help, what is wrong where it is wrong, and what was filled in.
 
 import { h, fill } from "./element.js";
+import { guard } from "./screen.js";
 import { UNITS, both, date, inUnit, iso, toInput } from "./text.js";
-import { problem } from "./parts.js";
+import { actions, button, problem } from "./parts.js";
 
 let number = 0;
 
 /**
  * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `group` begins a
- * new group, `more` puts the rest of them behind a disclosure. `task` gets what was filled in, and its failure is shown.
- * `changed` is told of each change, and refuses with false.
+ * new group, `more` puts the rest of them behind a disclosure. `task` gets what was filled in, and its failure is shown; it
+ * is done once at a time. `changed` is told of each change, and refuses with false. `danger` is of one that destroys.
  */
-export function form(fields, values, { verb = "Save", task, cancel, changed = () => {}, label }) {
+export function form(fields, values, { verb = "Save", task, cancel, changed = () => {}, label, danger }) {
   const place = h("div");
   const controls = new Map();
-  const body = h("div", { class: "fields" });
+  const body = h("div.fields");
   let into = body;
   for (const field of fields) {
     if (field.group) {
-      const more = field.more ? h("details", { class: "group" }, h("summary", {}, field.group)) : null;
-      into = more ?? h("fieldset", {}, h("legend", {}, field.group));
+      const more = field.more ? h("details.group", h("summary", field.group)) : null;
+      into = more ?? h("fieldset", h("legend", field.group));
       body.append(into);
       if (!field.name) continue;
     }
@@ -27,17 +28,20 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
     controls.set(field.name, control);
     into.append(control.element);
   }
-  const submit = h("button", { type: "submit", class: "main" }, verb);
+  const submit = h("button", { type: "submit", class: danger ? "danger" : "main" }, verb),
+    back = cancel && button("Cancel", cancel);
+  let isBusy = false;
   const element = h(
     "form",
     { novalidate: "", label: label, onsubmit: send, oninput: update, onchange: update },
     body,
     place,
-    h("div", { class: "actions" }, submit, cancel && h("button", { type: "button", onclick: cancel }, "Cancel"))
+    actions(submit, back)
   );
-  const shape = { element, controls, read, submit, place, isDirty, keep, set };
+  const shape = { element, controls, isDirty, isBusy: () => isBusy, keep, set };
   let kept = JSON.stringify(read());
   update();
+  guard(() => element.isConnected && isDirty());
   return shape;
 
   function read() {
@@ -55,13 +59,14 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
     update();
   }
   function update() {
-    const refused = changed(read(), shape) === false;
-    submit.disabled = refused || fields.some((field) => field.required && isEmpty(controls.get(field.name).get()));
+    const refused = changed(read(), shape) === false,
+      isMissing = (field) => field.required && isEmpty(controls.get(field.name).get());
+    submit.disabled = isBusy || refused || fields.some(isMissing);
   }
   async function send(event) {
     event.preventDefault();
     if (submit.disabled) return;
-    submit.disabled = true;
+    busy(true);
     fill(place);
     for (const control of controls.values()) control.wrong(null);
     try {
@@ -69,6 +74,11 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
     } catch (error) {
       if (error.name !== "AbortError") wrong(error);
     }
+    busy(false);
+  }
+  function busy(is) {
+    isBusy = is;
+    if (back) back.disabled = is;
     update();
   }
   /** Beside the field that the API names; else below all of them. */
@@ -77,65 +87,66 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
       .filter(([name]) => error.message.includes(name))
       .sort((a, b) => b[0].length - a[0].length)[0];
     if (named) {
-      named[1].wrong(error.message);
-      named[1].input.focus();
+      const control = named[1];
+      control.wrong(error.message);
+      // What is folded away is not seen, and takes no focus.
+      control.element.closest("details")?.setAttribute("open", "");
+      control.input.focus();
     } else fill(place, problem(error));
   }
 }
 
-const isEmpty = (value) =>
-  value === null ||
-  value === undefined ||
-  value === "" ||
-  (Array.isArray(value) && !value.length) ||
-  Number.isNaN(value);
+const isEmpty = (value) => value === null || value === undefined || value.length === 0 || Number.isNaN(value);
 
 function controlOf(field, value) {
   const id = `field-${(number += 1)}`,
     helpId = `${id}-help`,
-    wrongId = `${id}-wrong`;
-  const kind = KINDS[field.kind ?? "text"](field, id);
+    wrongId = `${id}-wrong`,
+    isSeveral = field.kind === "several",
+    kind = KINDS[field.kind ?? "text"](field, id),
+    { input } = kind;
   if (value !== undefined && value !== null) kind.set(value);
-  const help = field.help ? h("p", { class: "help", id: helpId }, field.help) : null;
-  const said = h("p", { class: "wrong", id: wrongId, role: "alert" });
-  kind.input.setAttribute("aria-describedby", [help && helpId, wrongId].filter(Boolean).join(" "));
-  if (field.required) kind.input.setAttribute("aria-required", "true");
-  if (field.name) kind.input.dataset.field = field.name;
+  const help = field.help && h("p.help", { id: helpId }, field.help);
+  const said = h("p.wrong", { id: wrongId, role: "alert" });
+  input.setAttribute("aria-describedby", [help && helpId, wrongId].filter(Boolean).join(" "));
+  if (field.required) input.setAttribute("aria-required", "true");
+  if (field.name) input.dataset.field = field.name;
   const name = h(
-    field.kind === "several" ? "div" : "label",
-    { class: "label", for: field.kind === "several" ? null : id },
+    isSeveral ? "div.label" : "label.label",
+    { for: isSeveral ? null : id },
     field.label,
-    field.required && h("span", { class: "required", "aria-hidden": "true" }, " *")
+    field.required && h("span.required", { "aria-hidden": "true" }, " *")
   );
   const element =
     field.kind === "checkbox"
-      ? h("div", { class: "field check" }, kind.element, name, help, said)
-      : h("div", { class: `field ${field.kind ?? "text"}` }, name, kind.element, help, said);
-  return {
-    ...kind,
-    element,
-    wrong(text) {
-      fill(said, text);
-      if (text) kind.input.setAttribute("aria-invalid", "true");
-      else kind.input.removeAttribute("aria-invalid");
-    }
-  };
+      ? h("div.field.check", input, name, help, said)
+      : h(`div.field.${field.kind ?? "text"}`, name, kind.element ?? input, help, said);
+  // A list that could not be read is no empty one.
+  kind.listed?.catch((error) => error.name === "AbortError" || wrong(error.message));
+  return { ...kind, element, wrong };
+
+  function wrong(text) {
+    fill(said, text);
+    if (text) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+  }
 }
 
-const plain = (input, read = (text) => text.trim()) => ({
+const plain = (input, read = (text) => text.trim(), write = (value) => value) => ({
   input,
-  element: input,
   get: () => read(input.value),
   set: (value) => {
-    input.value = value;
+    input.value = write(value);
   }
 });
 const line = (field, id, type, more) =>
   h("input", { id, type, placeholder: field.placeholder, autocomplete: "off", spellcheck: "false", ...more });
-const options = (list) =>
-  list.map((option) =>
-    Array.isArray(option) ? h("option", { value: option[0] }, option[1]) : h("option", { value: option }, option)
-  );
+/** Options of a choice: values, or pairs of a value and its words. */
+export const options = (list) =>
+  list.map((it) => [it].flat()).map(([value, text = value]) => h("option", { value }, text));
+
+/** What stands for something new in a choice: no name of anything. */
+export const NEW = "+";
 
 const KINDS = {
   text: (field, id) => plain(line(field, id, "text")),
@@ -147,27 +158,20 @@ const KINDS = {
     ),
   area: (field, id) => plain(h("textarea", { id, rows: 3 })),
   select: (field, id) => plain(h("select", { id }, options(field.options)), (text) => text),
-  csv: (field, id) => {
-    const input = line(field, id, "text");
-    const get = () =>
-      input.value
-        .split(",")
-        .map((part) => part.trim())
-        .filter(Boolean);
-    return {
-      input,
-      element: input,
-      get,
-      set: (list) => {
-        input.value = list.join(", ");
-      }
-    };
-  },
+  csv: (field, id) =>
+    plain(
+      line(field, id, "text"),
+      (text) =>
+        text
+          .split(",")
+          .map((part) => part.trim())
+          .filter(Boolean),
+      (list) => list.join(", ")
+    ),
   checkbox: (field, id) => {
     const input = h("input", { id, type: "checkbox" });
     return {
       input,
-      element: input,
       get: () => input.checked,
       set: (value) => {
         input.checked = value;
@@ -178,7 +182,7 @@ const KINDS = {
   duration: (field, id) => {
     const input = line(field, id, "number", { min: 1, step: 1, inputmode: "numeric" });
     const unit = h("select", { label: `${field.label}: unit` }, options(field.units ?? UNITS.map(([name]) => name)));
-    const element = h("div", { class: "pair" }, input, unit);
+    const element = h("div.pair", input, unit);
     const length = () => UNITS.find(([name]) => name === unit.value)[1];
     return {
       input,
@@ -203,7 +207,7 @@ const KINDS = {
     let given = null;
     return {
       input,
-      element: h("div", { class: "pair" }, input, shown),
+      element: h("div.pair", input, shown),
       get: () => {
         const at = date(input.value);
         return at && given && toInput(given) === input.value ? iso(given) : at && iso(at);
@@ -221,11 +225,10 @@ const KINDS = {
     const element = h(
       "div",
       { id, class: "several", role: "group", label: field.label, tabindex: "-1" },
-      boxes.map((box) => h("label", {}, box, box.value))
+      boxes.map((box) => h("label", box, box.value))
     );
     return {
       input: element,
-      element,
       get: () => boxes.filter((box) => box.checked).map((box) => box.value),
       set: (list) => {
         for (const box of boxes) box.checked = list.includes(box.value);
@@ -236,26 +239,20 @@ const KINDS = {
   picker: (field, id) => {
     const input = h("select", { id, onchange: choose }, h("option", { value: "" }, "Choose…"));
     let chosen = "";
-    const set = (value) => {
-      if (value && ![...input.options].some((option) => option.value === value))
-        input.insertBefore(
-          h("option", { value }, value),
-          input.lastElementChild.value === "\n" ? input.lastElementChild : null
-        );
-      input.value = value;
-      chosen = value;
+    const add = (value) => {
+      if ([...input.options].every((option) => option.value !== value))
+        input.insertBefore(h("option", { value }, value), input.querySelector(`[value="${NEW}"]`));
     };
-    Promise.resolve(field.options())
-      .then((list) => {
-        const was = input.value;
-        for (const value of list)
-          if (![...input.options].some((option) => option.value === value)) input.append(h("option", { value }, value));
-        if (field.create) input.append(h("option", { value: "\n" }, field.createLabel ?? "Create…"));
-        set(was);
-      })
-      .catch(() => {});
+    const set = (value) => {
+      add(value);
+      input.value = chosen = value;
+    };
+    const listed = field
+      .options()
+      .then((list) => list.forEach((value) => add(value)))
+      .finally(() => field.create && input.append(h("option", { value: NEW }, field.createLabel ?? "Create…")));
     async function choose(event) {
-      if (input.value !== "\n") {
+      if (input.value !== NEW) {
         chosen = input.value;
         return;
       }
@@ -267,6 +264,6 @@ const KINDS = {
         input.dispatchEvent(new Event("change", { bubbles: true }));
       }
     }
-    return { input, element: input, get: () => (input.value === "\n" ? "" : input.value), set };
+    return { input, listed, get: () => (input.value === NEW ? "" : input.value), set };
   }
 };

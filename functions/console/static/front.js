@@ -3,12 +3,15 @@
 import { get, pages, path } from "./api.js";
 import { fill, h, p, say } from "./element.js";
 import { TROUBLE, ORDER, chosen, counts, lagOf, nameOf, remark, sentence, sorted, stateOf } from "./mirrors.js";
-import { actions, advises, button, filters, line, outdated, problem, quiet, runs, state, time } from "./parts.js";
+import { options } from "./form.js";
+import { advises, box, button, filters, framed, line, link, outdated, quiet, runs, state, time } from "./parts.js";
 import { toRepository, toScreen } from "./route.js";
 import { every } from "./screen.js";
+import { isAdmin, isAnyAdmin } from "./session.js";
 import { WORDS, digits, span } from "./text.js";
 
 const POLL = 10_000;
+const ALL = ["", "All namespaces"];
 /** The worst mirrors of which it is told what to do without being asked. */
 const EXPLAINED = 5;
 
@@ -16,11 +19,11 @@ const COLUMNS = [
   [
     "Mirror",
     (mirror) => [
-      h("a", { href: toRepository(nameOf(mirror), "mirroring") }, nameOf(mirror)),
-      h("small", {}, mirror.external_reference)
+      link(toRepository(nameOf(mirror), isAdmin(mirror.namespace) && "mirroring"), nameOf(mirror)),
+      h("small", mirror.external_reference)
     ]
   ],
-  ["State", (mirror) => [state(stateOf(mirror)), remark(mirror) && h("small", {}, remark(mirror))]],
+  ["State", (mirror) => [state(stateOf(mirror)), remark(mirror) && h("small", remark(mirror))]],
   ["Lag of interval", lag, "number"],
   ["Last good run", (mirror) => time(mirror.last_success)],
   ["Next start", (mirror) => (mirror.is_enabled ? time(mirror.sync_start_date) : quiet("off"))],
@@ -42,10 +45,10 @@ export async function show(view, { query }) {
     advice = new Map();
   let mirrors = [];
   const title = h("h1", { tabindex: "-1" }, "Mirrors");
-  const tiles = h("div", { class: "tiles", role: "group", label: "Filter by state" });
+  const tiles = h("div.tiles", { role: "group", label: "Filter by state" });
   const stale = h("div"),
     first = h("div"),
-    shown = h("p", { class: "quiet", role: "status" });
+    shown = h("p.quiet", { role: "status" });
   const body = h("tbody");
   const search = h("input", {
     type: "search",
@@ -63,35 +66,13 @@ export async function show(view, { query }) {
         draw();
       }
     },
-    h("option", { value: "" }, "All namespaces")
+    options([ALL])
   );
-  const list = h(
-    "div",
-    { class: "scroll" },
-    h(
-      "table",
-      { label: "Mirrors, worst first", class: "mirrors" },
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          COLUMNS.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name))
-        )
-      ),
-      body
-    )
-  );
+  const list = framed(COLUMNS, { label: "Mirrors, worst first", class: "mirrors" }, body);
   const choices = filters(search, namespaces, shown);
   fill(
     view,
-    h(
-      "div",
-      { class: "heading" },
-      title,
-      actions(h("a", { class: "button main", href: toScreen("guide") }, "New mirror"))
-    ),
+    h("div.heading", title, isAnyAdmin() && create("New mirror")),
     stale,
     first,
     tiles,
@@ -131,11 +112,7 @@ export async function show(view, { query }) {
     drawTiles();
     const names = [...new Set(mirrors.map((mirror) => mirror.namespace))].sort();
     if (namespaces.options.length !== names.length + 1) {
-      fill(
-        namespaces,
-        h("option", { value: "" }, "All namespaces"),
-        names.map((name) => h("option", { value: name }, name))
-      );
+      fill(namespaces, options([ALL, ...names]));
       namespaces.value = filter.namespace;
     }
     const visible = chosen(mirrors, filter);
@@ -179,7 +156,7 @@ export async function show(view, { query }) {
       tiles,
       wanted.map((it) =>
         button(
-          [h("b", {}, digits(number[it])), " ", state(it)],
+          [h("b", digits(number[it])), " ", state(it)],
           () => {
             filter.state = filter.state === it ? "" : it;
             draw();
@@ -198,7 +175,8 @@ export async function show(view, { query }) {
 
   /** What to do about the worst few, which is one call each, and again only when they have run again. */
   async function explain() {
-    for (const mirror of mirrors.filter((it) => stateOf(it) === "FAIL").slice(0, EXPLAINED)) {
+    const failing = mirrors.filter((it) => stateOf(it) === "FAIL" && isAdmin(it.namespace));
+    for (const mirror of failing.slice(0, EXPLAINED)) {
       const name = nameOf(mirror),
         key = mirror.last_ended;
       if (advice.get(name)?.key === key) continue;
@@ -216,20 +194,19 @@ function why(mirror, advice) {
   return (
     text &&
     h(
-      "tr",
-      { class: "why" },
-      h("td", { colspan: COLUMNS.length }, p(h("b", {}, "Why: "), text), advice && advises(advice))
+      "tr.why",
+      h("td", { colspan: COLUMNS.length }, p(h("b", "Why: "), text), advice && advises(advice))
     )
   );
 }
 
+const create = (text) => h("a.button.main", { href: toScreen("guide") }, text);
+
 const welcome = () =>
-  h(
-    "section",
-    { class: "box welcome" },
-    h("h2", {}, "Mirror your first repository"),
+  box(
+    "Mirror your first repository",
     p(
       "Moorage copies a repository's tags from another registry, keeps them current, and lets you pull them from here."
     ),
-    h("a", { class: "button main", href: toScreen("guide") }, "Create the first mirror")
+    isAnyAdmin() ? create("Create the first mirror") : p("This token may not create one.")
   );

@@ -2,28 +2,31 @@
 
 import { call, get, orNull, path } from "./api.js";
 import { fill, h, p, say } from "./element.js";
-import { form } from "./form.js";
+import { NEW, form } from "./form.js";
 import { INTERVAL, PASSWORD, TLS, USERNAME, filledIn, sourceFields, toBody, toForm } from "./mirror-fields.js";
 import { robots } from "./robot.js";
-import { box, heading, hint, problem, quiet, state } from "./parts.js";
+import { heading, hint, link, problem, quiet, state } from "./parts.js";
 import { pulls } from "./pull.js";
 import { toOrganization, toRepository } from "./route.js";
 import { runView } from "./run.js";
 import { every } from "./screen.js";
-import { forget, organizations } from "./session.js";
+import { administered, isSuperuser } from "./session.js";
 
 const POLL = 1000;
-const NEW = "+";
+
+/** The fields that are the mirror's own. */
+const MIRROR = [...sourceFields, USERNAME, PASSWORD, TLS, INTERVAL];
 
 /** What a repository is called here if nobody says otherwise: as it is there. */
-export const nameFrom = (reference) => reference.split("/").filter(Boolean).slice(1).pop()?.toLowerCase() ?? "";
+const nameFrom = (reference) => reference.split("/").filter(Boolean).slice(1).pop()?.toLowerCase() ?? "";
 
 export async function show(view) {
-  const steps = h("ol", { class: "steps", "aria-live": "polite" }),
+  const steps = h("ol.steps", { "aria-live": "polite" }),
     after = h("div");
   const shown = h("div");
   fill(view, heading("New mirror"), p("Say what to mirror. The rest can be changed later."), shown);
-  const known = await organizations();
+  const known = administered();
+  const choices = isSuperuser() ? [...known, [NEW, "A new one…"]] : known;
   let suggested = "";
   const fields = [
     { group: "1. What is mirrored" },
@@ -32,7 +35,7 @@ export async function show(view) {
     PASSWORD,
     TLS,
     { group: "2. Where it is kept" },
-    { name: "organization", label: "Organization", kind: "select", options: [...known, [NEW, "A new one…"]] },
+    { name: "organization", label: "Organization", kind: "select", options: choices },
     {
       name: "organization_name",
       label: "Name of a new organization",
@@ -60,19 +63,18 @@ export async function show(view) {
   ];
   const shape = form(
     fields,
-    { ...toForm(null), root_rule: ["latest"], robot: "mirror", organization: known[0] ?? NEW },
+    { ...toForm(), root_rule: ["latest"], robot: "mirror", organization: known[0] ?? NEW },
     { verb: "Create and sync", label: "New mirror", task: create, changed }
   );
   fill(
     shown,
     h(
-      "div",
-      { class: "split" },
-      h("section", { class: "box" }, shape.element),
+      "div.split",
+      h("section.box", shape.element),
       h(
-        "section",
-        { class: "box aside", label: "Progress" },
-        h("h2", {}, "What happens"),
+        "section.box.aside",
+        { label: "Progress" },
+        h("h2", "What happens"),
         hint("What is not there yet is created; then the first sync runs, and you see here how to pull."),
         steps,
         after
@@ -96,38 +98,18 @@ export async function show(view) {
     const organization = filled.organization === NEW ? filled.organization_name : filled.organization,
       name = `${organization}/${filled.repository}`;
     const exists = (where) => get(where).catch(orNull);
-    const {
-      external_reference,
-      root_rule,
-      external_registry_username,
-      external_registry_password,
-      verify_tls,
-      sync_interval
-    } = filled;
-    const mirror = filledIn(
-      toBody({
-        ...toForm(null),
-        external_reference,
-        root_rule,
-        external_registry_username,
-        external_registry_password,
-        verify_tls,
-        sync_interval,
-        robot_username: `${organization}+${filled.robot}`,
-        architecture_filter: [],
-        token_realms: []
-      })
-    );
+    const shown = Object.fromEntries(MIRROR.map((field) => [field.name, filled[field.name]]));
+    const robot_username = `${organization}+${filled.robot}`;
+    const mirror = filledIn(toBody({ ...toForm(), ...shown, robot_username }));
     fill(steps);
     fill(after);
     await step(`Organization ${organization}`, async () => {
       if (await exists(path`organization/${organization}`)) return "was there";
       await call("POST", "organization/", { body: { name: organization } });
-      forget();
       return "created";
     });
-    await step(`Robot ${organization}+${filled.robot}`, async () => {
-      if ((await robots(organization)).includes(`${organization}+${filled.robot}`)) return "was there";
+    await step(`Robot ${robot_username}`, async () => {
+      if ((await robots(organization)).includes(robot_username)) return "was there";
       await call("PUT", path`organization/${organization}/robots/${filled.robot}`, {
         body: { description: "Writes mirrors" }
       });
@@ -143,22 +125,25 @@ export async function show(view) {
     await step("Mirror", async () => {
       const there = await exists(path`repository/${name}/mirror`);
       // Somebody else's settings, and with them its tags, would be gone.
-      if (there && !made.has(name)) throw new Error(`${name} is a mirror already: change it on its own page, or choose another name.`);
+      if (there && !made.has(name))
+        throw new Error(`${name} is a mirror already: change it on its own page, or choose another name.`);
       await call(there ? "PUT" : "POST", path`repository/${name}/mirror`, { body: mirror });
       made.add(name);
       return there ? "changed" : "created";
     });
+    shape.keep();
+    const before = await latestRun(name);
     await step("First sync", async () => {
       await call("POST", path`repository/${name}/mirror/sync-now`);
       return "started";
     });
-    await follow(name, `${organization}+${filled.robot}`, organization);
+    await follow(name, robot_username, organization, before?.run_id);
   }
 
   /** One step, with a mark when it is done; what fails stays, and the same button goes on from there. */
   async function step(text, task) {
     const said = quiet("…"),
-      item = h("li", {}, h("strong", {}, text), said);
+      item = h("li", h("strong", text), said);
     steps.append(item);
     try {
       fill(said, `✓ ${await task()}`);
@@ -168,46 +153,44 @@ export async function show(view) {
     }
   }
 
-  function follow(name, robot, organization) {
+  const latestRun = async (name) => (await get(path`repository/${name}/mirror/runs`, { limit: 1 })).runs[0];
+
+  /** Shows the run that was asked for, and not the one `before`, unless that goes on. */
+  async function follow(name, robot, organization, before) {
     const run = runView(),
       line = p();
-    let done = false;
     fill(after, line, run.element);
-    return new Promise((finish) => {
-      every(
-        POLL,
-        async () => {
-          if (done) return 60_000;
-          const [latest] = (await get(path`repository/${name}/mirror/runs`, { limit: 1 })).runs;
-          if (!latest) return fill(line, state("SYNC_NOW")) && POLL;
-          const full = await get(path`repository/${name}/mirror/runs/${latest.run_id}`);
-          run.update(full);
-          fill(line, state(`run ${full.status}`));
-          if (full.status === "SYNCING") return POLL;
-          done = true;
-          say(full.status === "SUCCESS" ? "The first sync is done" : "The first sync failed");
-          const tag = full.tags.find((it) => it.digest)?.tag ?? "TAG";
-          if (full.status === "SUCCESS")
-            after.prepend(
-              h("h3", {}, "Pull it"),
-              pulls(name, tag),
-              p(
-                "Log in first, with the credentials of ",
-                h("a", { href: toOrganization(organization, "robots", { robot }) }, robot),
-                "."
-              )
-            );
-          after.append(
-            p(h("a", { class: "button", href: toRepository(name, "mirroring") }, "Its mirroring")),
-            p(h("a", { href: toRepository(name, "tags") }, "Its tags"))
+    await every(
+      POLL,
+      async () => {
+        const latest = await latestRun(name);
+        if (!latest || (latest.run_id === before && latest.status !== "SYNCING"))
+          return void fill(line, state("SYNC_NOW"));
+        // It is that one, also when it ends.
+        before = null;
+        const full = await get(path`repository/${name}/mirror/runs/${latest.run_id}`);
+        run.update(full);
+        fill(line, state(`run ${full.status}`));
+        if (full.status === "SYNCING") return POLL;
+        const isGood = full.status === "SUCCESS";
+        say(isGood ? "The first sync is done" : "The first sync failed");
+        if (isGood)
+          after.prepend(
+            h("h3", "Pull it"),
+            pulls(name, full.tags.find((it) => it.digest)?.tag ?? "TAG"),
+            p(
+              "Log in first, with the credentials of ",
+              link(toOrganization(organization, "robots", { robot }), robot),
+              "."
+            )
           );
-          finish();
-          return 60_000;
-        },
-        (error) => {
-          if (error) fill(line, problem(error));
-        }
-      );
-    });
+        after.append(
+          p(h("a.button", { href: toRepository(name, "mirroring") }, "Its mirroring")),
+          p(link(toRepository(name, "tags"), "Its tags"))
+        );
+        return false;
+      },
+      (error) => error && fill(line, problem(error))
+    );
   }
 }

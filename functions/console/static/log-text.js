@@ -1,5 +1,6 @@
 // What an entry of the usage log says, as Quay words it. Pure.
 
+/** Settings of a mirror, as Quay names them. */
 const SETTINGS = {
   sync_start_date: "Sync Start Date",
   sync_interval: "Sync Interval",
@@ -16,71 +17,70 @@ const SETTINGS = {
   no_proxy: "NO_PROXY"
 };
 
-const repository = (it) => `${it.namespace}/${it.repo}`;
-const given = (...parts) => parts.filter((part) => part !== null && part !== undefined && part !== "").join(" ");
-const who = (it) => (it.team ? `team ${it.team}` : `user ${it.username ?? ""}`);
-const value = (to) => (Array.isArray(to) ? to.join(", ") : to === null || to === undefined ? "nothing" : String(to));
+const value = (to) => (Array.isArray(to) ? to.join(", ") : String(to ?? "nothing"));
 
+/** What texts name of an entry besides its own fields. */
+const MORE = {
+  repository: (it) => `${it.namespace}/${it.repo}`,
+  who: (it) => (it.team ? `team ${it.team}` : `user ${it.username ?? ""}`),
+  digest: (it) => it.manifest_digest ?? it.image,
+  original: (it) => it.original_manifest_digest ?? it.original_image,
+  by: (it) => it.username && `by user ${it.username}`
+};
+/** What is in braces is the entry's; what has a question mark may be missing. */
 const TEXTS = {
-  create_robot: (it) => `Create Robot Account ${it.robot}`,
-  delete_robot: (it) => `Delete Robot Account ${it.robot}`,
-  regenerate_robot_token: (it) => `Regenerated token for robot ${it.robot}`,
-  create_repo: (it) => `Create Repository ${repository(it)}`,
-  delete_repo: (it) => `Delete repository ${it.repo}`,
-  repo_mirror_sync_started: (it) => `Mirror started for ${it.message}`,
-  repo_mirror_sync_success: (it) => given("Mirror finished successfully for", it.message, it.tags),
-  repo_mirror_sync_failed: (it) =>
-    given("Mirror finished unsuccessfully for", it.message, it.tags, it.stdout, it.stderr),
-  repo_mirror_sync_warning: (it) => given("Mirror warning for", it.message, it.tags, it.stdout, it.stderr),
-  repo_mirror_sync_tag_success: (it) =>
-    given(`Mirror of ${it.tag} successful to repository ${repository(it)}`, it.message, it.stdout, it.stderr),
-  repo_mirror_sync_tag_failed: (it) =>
-    given(`Mirror of ${it.tag} failure to repository ${repository(it)}`, it.message, it.stdout, it.stderr),
-  repo_mirror_config_changed: (it) => {
-    if (it.changed === "sync_status" && /CANCEL/.test(it.to)) return "Mirror canceled";
-    if (it.changed === "sync_status" && it.to === "SYNC_NOW") return "Immediate mirror scheduled";
-    return `Mirror ${SETTINGS[it.changed] ?? it.changed} changed to ${value(it.to)}`;
+  create_robot: "Create Robot Account {robot}",
+  delete_robot: "Delete Robot Account {robot}",
+  regenerate_robot_token: "Regenerated token for robot {robot}",
+  create_repo: "Create Repository {repository}",
+  delete_repo: "Delete repository {repo}",
+  repo_mirror_sync_started: "Mirror started for {message}",
+  repo_mirror_sync_success: "Mirror finished successfully for {?message} {?tags}",
+  repo_mirror_sync_failed: "Mirror finished unsuccessfully for {?message} {?tags} {?stdout} {?stderr}",
+  repo_mirror_sync_warning: "Mirror warning for {?message} {?tags} {?stdout} {?stderr}",
+  repo_mirror_sync_tag_success:
+    "Mirror of {tag} successful to repository {repository} {?message} {?stdout} {?stderr}",
+  repo_mirror_sync_tag_failed: "Mirror of {tag} failure to repository {repository} {?message} {?stdout} {?stderr}",
+  repo_mirror_config_changed: ({ changed, to }) => {
+    if (changed === "sync_status" && /CANCEL/.test(to)) return "Mirror canceled";
+    if (changed === "sync_status" && to === "SYNC_NOW") return "Immediate mirror scheduled";
+    return `Mirror ${SETTINGS[changed] ?? changed} changed to ${value(to)}`;
   },
   change_repo_state: (it) =>
     `Repository state changed to ${String(it.state_changed).toLowerCase().replaceAll("_", " ")}`,
-  change_repo_permission: (it) => `Change permission for ${who(it)} in repository ${it.repo} to ${it.role}`,
-  delete_repo_permission: (it) => `Remove permission for ${who(it)} from repository ${repository(it)}`,
-  change_repo_visibility: (it) => `Change visibility for repository ${repository(it)} to ${it.visibility}`,
-  set_repo_description: (it) => `Change description for repository ${repository(it)} to ${it.description}`,
-  revert_tag: (it) => `Tag ${it.tag} restored to ${it.manifest_digest ?? it.image}`,
-  delete_tag: (it) =>
-    given(`Tag ${it.tag} deleted in repository ${repository(it)}`, it.username && `by user ${it.username}`),
-  create_tag: (it) =>
-    given(
-      `Tag ${it.tag} created in repository ${repository(it)} on image ${it.image ?? it.manifest_digest}`,
-      it.username && `by user ${it.username}`
-    ),
-  move_tag: (it) =>
-    given(
-      `Tag ${it.tag} moved from ${it.original_manifest_digest ?? it.original_image} to ${it.manifest_digest ?? it.image} in repository ${repository(it)}`,
-      it.username && `by user ${it.username}`
-    ),
-  org_create: (it) => `Organization ${it.namespace} created`,
-  org_delete: (it) => `Organization ${it.namespace} deleted`,
-  org_change_email: (it) => `Change organization email from ${value(it.old_email)} to ${value(it.email)}`,
-  org_create_team: (it) => `Create team ${it.team}`,
-  org_delete_team: (it) => `Delete team ${it.team}`,
-  org_add_team_member: (it) => `Add member ${it.member} to team ${it.team}`,
-  org_remove_team_member: (it) => `Remove member ${it.member} from team ${it.team}`,
-  org_set_team_description: (it) => `Change description of team ${it.team} to ${value(it.description)}`,
-  org_set_team_role: (it) => `Change permission of team ${it.team} to ${it.role}`,
-  org_mirror_enabled: (it) => `Organization mirror of ${it.external_registry_url}/${it.external_namespace} enabled`,
-  org_mirror_disabled: (it) => `Organization mirror of ${it.namespace} disabled`,
-  org_mirror_config_changed: (it) =>
-    it.changed ? `Organization mirror ${it.changed} changed to ${value(it.to)}` : "Organization mirror changed",
-  org_mirror_sync_now_requested: (it) => `Immediate organization mirror sync of ${it.namespace} requested`,
-  org_mirror_sync_cancelled: (it) => `Organization mirror sync of ${it.namespace} cancelled`
+  change_repo_permission: "Change permission for {who} in repository {repo} to {role}",
+  delete_repo_permission: "Remove permission for {who} from repository {repository}",
+  change_repo_visibility: "Change visibility for repository {repository} to {visibility}",
+  set_repo_description: "Change description for repository {repository} to {description}",
+  revert_tag: "Tag {tag} restored to {digest}",
+  delete_tag: "Tag {tag} deleted in repository {repository} {?by}",
+  create_tag: "Tag {tag} created in repository {repository} on image {digest} {?by}",
+  move_tag: "Tag {tag} moved from {original} to {digest} in repository {repository} {?by}",
+  org_create: "Organization {namespace} created",
+  org_delete: "Organization {namespace} deleted",
+  org_change_email: "Change organization email from {old_email} to {email}",
+  org_create_team: "Create team {team}",
+  org_delete_team: "Delete team {team}",
+  org_add_team_member: "Add member {member} to team {team}",
+  org_remove_team_member: "Remove member {member} from team {team}",
+  org_set_team_description: "Change description of team {team} to {description}",
+  org_set_team_role: "Change permission of team {team} to {role}",
+  org_mirror_enabled: "Organization mirror of {external_registry_url}/{external_namespace} enabled",
+  org_mirror_disabled: "Organization mirror of {namespace} disabled",
+  org_mirror_config_changed: ({ changed, to }) =>
+    changed ? `Organization mirror ${changed} changed to ${value(to)}` : "Organization mirror changed",
+  org_mirror_sync_now_requested: "Immediate organization mirror sync of {namespace} requested",
+  org_mirror_sync_cancelled: "Organization mirror sync of {namespace} cancelled"
 };
 
 /** The text of an entry. Kinds that are not known say their name and message. */
 export function logText({ kind, metadata }) {
-  const text = TEXTS[kind];
-  return text ? text(metadata) : given(kind.replaceAll("_", " "), metadata.message);
+  const text = TEXTS[kind] ?? `${kind.replaceAll("_", " ")} {?message}`;
+  if (typeof text === "function") return text(metadata);
+  return text.replace(/( ?)\{(\??)(\w+)\}/g, (_, space, optional, name) => {
+    const found = MORE[name] ? MORE[name](metadata) : metadata[name];
+    return optional && !found ? "" : space + value(found);
+  });
 }
 
 /** Groups of kinds that people look for. */

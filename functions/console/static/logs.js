@@ -2,10 +2,13 @@
 
 import { get, path } from "./api.js";
 import { h, fill } from "./element.js";
+import { options } from "./form.js";
+import { growing } from "./growing.js";
 import { GROUPS, logText } from "./log-text.js";
-import { button, filters, heading, hint, quiet, shows, table, time } from "./parts.js";
+import { filters, heading, hint, quiet, shows, table, time } from "./parts.js";
 import { toScreen } from "./route.js";
-import { organizations } from "./session.js";
+import { go } from "./screen.js";
+import { administered } from "./session.js";
 import { count, usDate } from "./text.js";
 
 const DAY = 86_400_000;
@@ -14,19 +17,15 @@ const READ_ON = 5;
 const ENOUGH = 20;
 
 export async function show(view, { query }) {
-  const names = await organizations();
-  const chosen = names.includes(query.namespace) ? query.namespace : names[0];
+  const names = administered(),
+    chosen = names.includes(query.namespace) ? query.namespace : names[0];
   const content = h("div");
   const picker = h(
     "select",
-    {
-      id: "log-of",
-      onchange: () => {
-        location.hash = toScreen("logs", { namespace: picker.value });
-      }
-    },
-    names.map((name) => h("option", { value: name, selected: name === chosen }, name))
+    { id: "log-of", onchange: () => go(toScreen("logs", { namespace: picker.value })) },
+    options(names)
   );
+  picker.value = chosen ?? "";
   fill(
     view,
     heading("Usage logs"),
@@ -37,6 +36,7 @@ export async function show(view, { query }) {
     content
   );
   if (chosen) await ofOrganization(content, { name: chosen });
+  else fill(content, hint("There is no organization whose log this token may see."));
 }
 
 export const ofRepository = (content, { name }) => log(content, path`repository/${name}/logs`);
@@ -47,66 +47,56 @@ async function log(content, where) {
     day = (date) => date.toISOString().slice(0, 10);
   const from = h("input", { type: "date", value: day(new Date(today - 6 * DAY)), onchange: again }),
     to = h("input", { type: "date", value: day(today), onchange: again });
-  const text = h("input", { type: "search", label: "Search the log", placeholder: "Search", oninput: draw });
-  const group = h(
-    "select",
-    {
-      onchange: () => {
-        draw();
-        readOn().catch(shows(place));
-      }
-    },
-    GROUPS.map(([key, label]) => h("option", { value: key }, label))
-  );
+  const text = h("input", {
+    type: "search",
+    label: "Search the log",
+    placeholder: "Search",
+    oninput: () => draw(...last)
+  });
+  const group = h("select", { onchange: again }, options(GROUPS));
   const list = h("div"),
     place = h("div"),
-    shown = h("p", { class: "quiet", role: "status" });
-  let entries = [],
-    next;
+    shown = h("p.quiet", { role: "status" });
+  const load = growing(read, draw, place);
+  let last = [[]];
   fill(
     content,
     filters(
-      h("label", {}, "From (UTC) ", from),
-      h("label", {}, "to ", to),
-      h("label", {}, "About ", group),
+      h("label", "From (UTC) ", from),
+      h("label", "to ", to),
+      h("label", "About ", group),
       text,
       shown
     ),
     place,
     list
   );
-  await load(false);
+  await load();
 
-  async function load(more) {
-    const answer = await get(where, {
-      starttime: usDate(from.value),
-      endtime: usDate(to.value),
-      next_page: more ? next : undefined
-    });
-    entries = more ? entries.concat(answer.logs) : answer.logs;
-    next = answer.next_page;
-    fill(place);
-    draw();
-  }
-  /** With a filter, a page may hold nothing that is wanted. */
-  async function readOn() {
-    for (let page = 0; next && visible().length < ENOUGH && page < READ_ON; page += 1) await load(true);
+  async function read(after) {
+    const found = [],
+      query = { starttime: usDate(from.value), endtime: usDate(to.value) };
+    // With a filter, a page may hold nothing that is wanted.
+    for (let page = 0; page < READ_ON && (!page || (after && found.filter(wanted()).length < ENOUGH)); page += 1) {
+      const answer = await get(where, { ...query, next_page: after });
+      found.push(...answer.logs);
+      after = answer.next_page;
+    }
+    return [found, after];
   }
   function again() {
-    if (from.value && to.value) load(false).then(readOn).catch(shows(place));
+    if (from.value && to.value) load().catch(shows(place));
   }
-  function visible() {
-    const wanted = text.value.trim().toLowerCase(),
+  function wanted() {
+    const word = text.value.trim().toLowerCase(),
       takes = GROUPS.find(([key]) => key === group.value)[2];
-    return entries.filter(
-      (entry) =>
-        takes(entry.kind) &&
-        (!wanted || `${logText(entry)} ${entry.performer?.name ?? ""}`.toLowerCase().includes(wanted))
-    );
+    return (entry) =>
+      takes(entry.kind) && `${logText(entry)} ${entry.performer?.name ?? ""}`.toLowerCase().includes(word);
   }
-  function draw() {
-    const found = visible();
-    fill(shown, `${count(found.length, "entry", "entries")}${next ? " so far" : ""}`);
+  function draw(all, more) {
+    last = [all, more];
+    const found = all.filter(wanted());
+    fill(shown, `${count(found.length, "entry", "entries")}${more ? " so far" : ""}`);
     fill(
       list,
       table(
@@ -120,7 +110,7 @@ async function log(content, where) {
         found,
         "Nothing was logged in this time."
       ),
-      next && button("Show more", () => load(true).then(readOn).catch(shows(place)))
+      more
     );
   }
 }

@@ -1,11 +1,12 @@
 // Begins: who is signed in, which screen is asked for, and the bar above it.
 
-import { dropToken, token } from "./api.js";
+import { Problem, dropToken, token } from "./api.js";
+import { closeAll, isBusy, sure } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
-import { button, problem } from "./parts.js";
+import { button, link, problem } from "./parts.js";
 import { parse, toScreen } from "./route.js";
-import { begin } from "./screen.js";
-import { forget, me } from "./session.js";
+import { begin, go, isUnsaved } from "./screen.js";
+import { forget, identify, isAnyAdmin } from "./session.js";
 import * as front from "./front.js";
 import * as guide from "./guide.js";
 import * as health from "./health.js";
@@ -17,35 +18,38 @@ import * as signIn from "./sign-in.js";
 import * as tokens from "./tokens.js";
 
 const SCREENS = { mirrors: front, guide, health, logs, organization, organizations, repository, tokens };
+/** Each with who may use it. */
 const NAVIGATION = [
   ["", "Mirrors"],
   ["organizations", "Organizations"],
-  ["logs", "Logs"],
-  ["tokens", "Tokens"],
+  ["logs", "Logs", isAnyAdmin],
+  ["tokens", "Tokens", isAnyAdmin],
   ["health", "Health"]
 ];
 
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
-let first = true;
+let first = true,
+  isAsked = false;
 
 async function navigate() {
   const ends = begin();
-  const view = h("div", { class: "view" });
-  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+  const view = h("div.view");
+  closeAll();
   main.replaceChildren(view);
   bar.hidden = !token();
   if (!token()) return signIn.show(view, navigate);
   const route = parse(location.hash);
   drawBar(route.screen);
   try {
-    await me();
+    await identify();
+    drawBar(route.screen);
     const screen = SCREENS[route.screen];
     if (!screen)
       return void fill(
         view,
         h("h1", { tabindex: "-1" }, "There is no such page"),
-        p(h("a", { href: toScreen() }, "All mirrors"))
+        p(link(toScreen(), "All mirrors"))
       );
     const shown = screen.show(view, route);
     arrive(view);
@@ -74,16 +78,26 @@ function arrive(view) {
 function drawBar(screen) {
   fill(
     bar,
-    h("a", { class: "brand", href: toScreen() }, h("span", { class: "anchor", "aria-hidden": "true" }), "Moorage"),
+    h("a.brand", { href: toScreen() }, h("span.anchor", { "aria-hidden": "true" }), "Moorage"),
     h(
       "nav",
       { label: "Console" },
-      NAVIGATION.map(([name, text]) =>
+      NAVIGATION.filter(([, , may]) => !may || may()).map(([name, text]) =>
         h("a", { href: toScreen(name), "aria-current": screen === (name || "mirrors") ? "page" : undefined }, text)
       )
     ),
-    button("Sign out", () => leave(null), "small")
+    button("Sign out", async () => (await mayLeave()) && leave(null), "small")
   );
+}
+
+/** Whether what is shown may be left: not while an answer is waited for, and with unsaved changes only if they may go. */
+async function mayLeave() {
+  if (isBusy() || isAsked) return false;
+  if (!isUnsaved()) return true;
+  isAsked = true;
+  const may = await sure("Leave without saving?", "Leave", "What you have filled in here is lost.");
+  isAsked = false;
+  return may;
 }
 
 /** Ends the session; what is shown then says why. */
@@ -98,6 +112,24 @@ function leave(why) {
 document.addEventListener("signed-out", (event) => {
   if (token() && !bar.hidden) leave(`The session has ended: ${event.detail}`);
 });
-// The front page's link is the same address as an empty one.
-addEventListener("hashchange", navigate);
+// What is behind the '#' is a screen's address, and no place of the page.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+addEventListener("hashchange", async ({ oldURL }) => {
+  if (!token() || !(isBusy() || isUnsaved())) return navigate();
+  // The address is that of what is shown, until that is left.
+  const wanted = location.hash;
+  history.replaceState(null, "", oldURL);
+  return (await mayLeave()) && go(wanted);
+});
+// What nobody waits for any more is no failure; what nobody has shown is shown here.
+addEventListener("unhandledrejection", (event) => {
+  if (event.reason?.name === "AbortError") event.preventDefault();
+  else if (event.reason instanceof Problem) main.prepend(problem(event.reason));
+});
+addEventListener("beforeunload", (event) => {
+  if (token() && (isBusy() || isUnsaved())) event.preventDefault();
+});
 navigate();

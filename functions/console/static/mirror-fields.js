@@ -2,7 +2,7 @@
 
 import { iso } from "./text.js";
 
-export const ARCHITECTURES = ["amd64", "arm64", "ppc64le", "s390x"];
+const ARCHITECTURES = ["amd64", "arm64", "ppc64le", "s390x"];
 
 export const USERNAME = {
   name: "external_registry_username",
@@ -147,7 +147,7 @@ export function toForm(mirror) {
   };
 }
 
-/** All settings that were filled in, as the API has them. `config` is what the mirror has that the form does not show. */
+/** All settings that were filled in, as the API has them; `config` is what the mirror has besides. */
 export function toBody(filled, config = {}) {
   const proxy = Object.fromEntries(PROXIES.map((name) => [name, filled[name] || null]));
   const kept = {
@@ -156,7 +156,7 @@ export function toBody(filled, config = {}) {
     unsigned_images: filled.unsigned_images,
     proxy: { ...config.proxy, ...proxy }
   };
-  if (filled.token_realms.length || config.token_realms) kept.token_realms = filled.token_realms;
+  if (filled.token_realms?.length || config.token_realms) kept.token_realms = filled.token_realms;
   const body = {
     ...filled,
     external_registry_config: kept,
@@ -170,13 +170,31 @@ export function toBody(filled, config = {}) {
   return body;
 }
 
+const differ = (one, other) => JSON.stringify(one ?? null) !== JSON.stringify(other ?? null);
+
 /** What differs between the settings before and after: only that is sent, so that others' changes stay. */
-export const changes = (before, after) =>
-  Object.fromEntries(
+export function changes(before, after) {
+  // A password is never shown: where there is one, or where it is to be none, somebody said so.
+  const sends = PASSWORD.name in after;
+  return Object.fromEntries(
     Object.entries(after).filter(
-      ([name, value]) => JSON.stringify(value ?? null) !== JSON.stringify(before[name] ?? null)
+      ([name, value]) =>
+        differ(value, before[name]) ||
+        // The API takes it with its user name alone.
+        (sends && (name === PASSWORD.name || name === USERNAME.name))
     )
   );
+}
+
+/** What the API says of how a mirror is, and not of how somebody wants it. */
+const STANDING = ["status", "expiration_date", "retries_remaining", "warning", "waiting_until", "start_date"].map(
+  (it) => `sync_${it}`
+);
+STANDING.push("repo_sync_status_counts", "status_message");
+
+/** What somebody configures, of all that the API says of a mirror. */
+export const configured = (mirror) =>
+  Object.fromEntries(Object.entries(mirror).filter(([name]) => !STANDING.includes(name)));
 
 /** For a new mirror: what was left empty is not sent. */
 export const filledIn = (body) =>
@@ -192,25 +210,11 @@ export const dropsPassword = (before, after) =>
   !("external_registry_password" in after) &&
   (hostOf(before.external_reference ?? before.external_registry_url) !==
     hostOf(after.external_reference ?? after.external_registry_url) ||
-    ["verify_tls", "proxy"].some(
-      (name) =>
-        JSON.stringify(before.external_registry_config[name]) !== JSON.stringify(after.external_registry_config[name])
+    ["verify_tls", "proxy"].some((name) =>
+      differ(before.external_registry_config[name], after.external_registry_config[name])
     ));
 
 const hostOf = (reference) =>
   String(reference)
     .replace(/^https?:\/\//, "")
     .split("/")[0];
-
-/** Names of settings for people. */
-export const label = (name) =>
-  ({
-    root_rule: "Tags",
-    external_reference: "Registry Location",
-    sync_interval: "Sync Interval",
-    sync_start_date: "Next Sync Date",
-    is_enabled: "Enabled",
-    robot_username: "Robot User",
-    external_registry_config: "TLS, proxies or signatures",
-    architecture_filter: "Architecture filter"
-  })[name] ?? name.replaceAll("_", " ");

@@ -1,288 +1,145 @@
 // The Mirroring tab: where the mirror stands, its form with a preview beside it, and its runs.
 
-import { Problem, call, get, orNull, path } from "./api.js";
+import { call, get, orNull, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
-import { form } from "./form.js";
-import { changes, dropsPassword, fields, filledIn, label, toBody, toForm } from "./mirror-fields.js";
-import { button, outdated, problem } from "./parts.js";
+import { fields } from "./mirror-fields.js";
+import { button, link, notice, outdated, shows } from "./parts.js";
 import { preview } from "./preview.js";
 import { toOrganization, toRepository } from "./route.js";
 import { createRobot, robots } from "./robot.js";
 import { runList } from "./runs.js";
-import { every } from "./screen.js";
+import { every, go, inOrder } from "./screen.js";
+import { settings } from "./settings.js";
 import { standing } from "./standing.js";
 import { WORDS, count, isBusy } from "./text.js";
 
 const BUSY = 1_000;
 const IDLE = 5_000;
 
-const where = (name) => path`repository/${name}/mirror`;
-/** The mirror of a repository; null if it has none. */
-export const find = (name) => get(where(name)).catch(orNull);
-
 export async function show(content, { name, namespace, repository, query }) {
-  let mirror = await find(name);
-  const notice = h("div"),
+  const where = path`repository/${name}/mirror`,
+    find = () => get(where).catch(orNull),
+    answers = inOrder();
+  const note = h("div"),
     top = h("div"),
     middle = h("div"),
     past = h("div"),
     stale = h("div");
-  fill(content, stale, notice, top, middle, past);
-  const status = standing(where(name), { changed: () => refresh(), approve: approveHeld });
+  // The organization's mirror configures those that it has made.
+  const isDiscovered = repository.state === "ORG_MIRROR",
+    elsewhere = () => link(toOrganization(namespace, "mirroring"), `Mirroring of ${namespace}`);
+  const status = standing(where, { changed: refresh, held });
   const history = runList(name, query.run);
-  let editor;
+  const shown = preview(name);
+  const editor = settings({
+    where,
+    find,
+    answers,
+    fields: (exists) =>
+      fields(
+        exists,
+        () => robots(namespace),
+        () => createRobot(namespace)
+      ),
+    name: "Mirror settings",
+    title: "Mirror an external repository",
+    below: end,
+    changed: (filled) => mirror && asks(filled),
+    made: () => {
+      repository.state = "MIRROR";
+      return refresh();
+    }
+  });
+  let mirror = await find();
+  fill(content, stale, note, top, middle, past);
   draw();
   await every(IDLE, refresh, outdated(stale));
 
+  /** What is to be known of a repository that is no mirror, or not its own. */
+  function told() {
+    if (isDiscovered)
+      return notice(p("The organization's mirror keeps this repository; it is configured there: ", elsewhere()));
+    if (mirror && repository.state !== "MIRROR")
+      return notice(
+        p(
+          "This repository's state is not Mirror, so that it is not synced. ",
+          link(toRepository(name, "settings"), "Change its state in Settings")
+        )
+      );
+    return !mirror && p("As a mirror this repository has the tags of the external one, and no others.");
+  }
+
   function draw() {
-    if (mirror) {
-      fill(top, status.element, history.current);
-      fill(past, history.all);
-    }
-    if (repository.state === "ORG_MIRROR") {
-      fill(
-        notice,
-        h(
-          "div",
-          { class: "notice" },
-          p(
-            "The organization's mirror keeps this repository; it is configured there: ",
-            h("a", { href: toOrganization(namespace, "mirroring") }, `Mirroring of ${namespace}`)
-          )
-        )
-      );
-      return void fill(middle);
-    }
-    if (mirror && repository.state !== "MIRROR") {
-      fill(
-        notice,
-        h(
-          "div",
-          { class: "notice" },
-          p(
-            "This repository's state is not Mirror, so that it is not synced. ",
-            h("a", { href: toRepository(name, "settings") }, "Change its state in Settings")
-          )
-        )
-      );
-    } else fill(notice, !mirror && p("As a mirror this repository has the tags of the external one, and no others."));
-    editor = edit();
-    fill(middle, mirror ? h("div", { class: "split" }, editor.box, editor.preview.element) : editor.box);
-    return undefined;
+    fill(note, told());
+    fill(top, mirror && [status.element, history.current]);
+    fill(past, mirror && history.all);
+    if (isDiscovered) return;
+    fill(middle, mirror ? h("div.split", editor.element, shown.element) : editor.element);
+    editor.show(mirror);
   }
 
   async function refresh() {
-    const fresh = await find(name);
-    if (!fresh) {
-      if (mirror) {
-        mirror = null;
-        fill(top);
-        fill(past);
-        draw();
-      }
-      return IDLE;
-    }
-    const isNew = !mirror;
-    const settings = JSON.stringify(settingsOf(fresh)),
-      before = mirror && JSON.stringify(settingsOf(mirror));
-    const was = mirror?.sync_status;
+    const fresh = await answers.read(find),
+      before = mirror;
     mirror = fresh;
-    if (was && was !== fresh.sync_status) say(WORDS[fresh.sync_status][0]);
-    if (isNew) draw();
-    else if (settings !== before && editor && !editor.shape.isDirty()) {
-      editor.reload(fresh);
-      say("Somebody changed the settings; they are shown now");
-    } else if (settings !== before && editor) editor.foreign(fresh);
+    if (!fresh !== !before) draw();
+    if (!fresh) return IDLE;
+    if (before && before.sync_status !== fresh.sync_status) say(WORDS[fresh.sync_status][0]);
+    if (!isDiscovered) editor.update(fresh);
     status.update(fresh);
     const busy = isBusy(fresh);
-    await history.update(busy);
+    await history.update();
     return busy ? BUSY : IDLE;
   }
 
-  function edit() {
-    const exists = Boolean(mirror),
-      said = h("div", { role: "status" });
-    const shown = exists ? preview(name) : null;
-    let base = mirror,
-      shape = make(mirror);
-    const container = h(
-      "section",
-      { class: "box", label: "Mirror settings" },
-      h("h2", {}, exists ? "Settings" : "Mirror an external repository"),
-      said,
-      shape.element,
-      exists && end()
-    );
-    return {
-      box: container,
-      preview: shown,
-      get shape() {
-        return shape;
-      },
-      reload,
-      foreign
-    };
-
-    function make(from) {
-      return form(
-        fields(
-          exists,
-          () => robots(namespace),
-          () => createRobot(namespace)
-        ),
-        toForm(from),
-        {
-          verb: exists ? "Update Mirror" : "Enable Mirror",
-          label: "Mirror settings",
-          task: save,
-          changed: (filled) => shown && asks(filled)
-        }
-      );
-    }
-    function asks(filled) {
-      const settings = {
-        root_rule: { rule_kind: "tag_glob_csv", rule_value: filled.root_rule },
-        architecture_filter: filled.architecture_filter
-      };
-      if (filled.deletion_limit !== null) settings.deletion_limit = filled.deletion_limit;
-      shown.ask(settings);
-    }
-    function reload(fresh) {
-      base = fresh;
-      const made = make(fresh);
-      shape.element.replaceWith(made.element);
-      shape = made;
-      fill(said);
-    }
-    /** Somebody else has changed what is being changed here. */
-    function foreign(fresh) {
-      const theirs = Object.keys(changes(settingsOf(base), settingsOf(fresh))).map(label);
-      if (!theirs.length) return;
-      fill(
-        said,
-        h(
-          "div",
-          { class: "notice" },
-          p(
-            h("strong", {}, "Somebody else has changed: "),
-            theirs.join(", "),
-            ". What you save replaces only what you changed."
-          ),
-          button("Show theirs, and drop my changes", () => reload(fresh), "small")
-        )
-      );
-    }
-
-    async function save(filled) {
-      if (!exists) {
-        await call("POST", where(name), { body: filledIn(toBody(filled)) });
-        say("The mirror is set up");
-        repository.state = "MIRROR";
-        return void (await refresh());
-      }
-      const before = toBody(toForm(base), base.external_registry_config),
-        after = toBody(filled, base.external_registry_config);
-      const body = changes(before, after);
-      if (!Object.keys(body).length) return void fill(said, p("Nothing was changed."));
-      const now = await find(name);
-      if (!now) throw new Problem("The mirror was deleted meanwhile.", 404);
-      const both = Object.keys(
-        changes(toBody(toForm(base), base.external_registry_config), toBody(toForm(now), now.external_registry_config))
-      ).filter((key) => key in body);
-      if (
-        both.length &&
-        !(await ask({
-          title: "Replace somebody else's changes?",
-          text: "They have changed these, too:",
-          lost: both.map(label),
-          verb: "Save mine",
-          task: async () => {}
-        }))
-      )
-        return undefined;
-      if (
-        dropsPassword(before, after) &&
-        !(await ask({
-          title: "Drop the stored password?",
-          verb: "Save without it",
-          task: async () => {},
-          text: "A change of the host, a proxy or Verify TLS drops it, unless you type it again.",
-          lost: ["The password of the external registry"]
-        }))
-      )
-        return undefined;
-      try {
-        await call("PUT", where(name), { body });
-      } catch (error) {
-        // The API does not always name the field: if there is only one, it is that.
-        const keys = Object.keys(body);
-        throw keys.length === 1 && !error.message.includes(keys[0])
-          ? new Problem(`${keys[0]}: ${error.message}`, error.status)
-          : error;
-      }
-      mirror = await find(name);
-      reload(mirror);
-      fill(said, h("p", { class: "saved" }, "Saved. The next sync does it so."));
-      say("Saved");
-      return undefined;
-    }
+  function asks({ root_rule, architecture_filter, deletion_limit }) {
+    const asked = { root_rule: { rule_kind: "tag_glob_csv", rule_value: root_rule }, architecture_filter };
+    shown.ask(deletion_limit === null ? asked : { ...asked, deletion_limit });
   }
 
   /** Ends mirroring. */
   function end() {
+    const lost = [`The settings, with ${mirror.external_reference}`, "The schedule", "The stored password"];
     return h(
-      "details",
-      { class: "group" },
-      h("summary", {}, "End mirroring"),
+      "details.group",
+      h("summary", "End mirroring"),
       p("The images stay."),
       button(
         "Delete the mirror",
-        () =>
-          ask({
-            title: `End the mirror of ${name}?`,
-            text: "Its tags stay as they are.",
-            lost: [`The settings, with ${mirror.external_reference}`, "The schedule", "The stored password"],
-            typed: name,
-            remove: where(name)
-          }).then((done) => {
-            if (done) location.hash = toRepository(name, "information");
-          }),
+        async () => {
+          const title = `End the mirror of ${name}?`;
+          if (await ask({ title, text: "Its tags stay as they are.", lost, typed: name, remove: where }))
+            go(toRepository(name));
+        },
         "danger"
       )
     );
   }
 
-  /** Lets deletions that were held back be made: after they have been named. */
-  async function approveHeld(warning) {
-    const run = await history.latest();
-    const held = (run?.tags ?? []).filter((it) => it.outcome === "held").map((it) => it.tag);
-    const many = warning.tags ?? held.length;
+  /** What leads to the deletions that were held back. */
+  function held({ tags }) {
+    if (isDiscovered) return p("Whether they may be made is configured there: ", elsewhere());
+    return button("Look at them, and delete them…", () => approve(tags).catch(shows(stale)), "danger");
+  }
+
+  /** Lets them be made: after they have been named. */
+  async function approve(many) {
+    const names = await history.held();
+    if (names.length < many) names.push(`${count(many - names.length, "tag")} that no run names any more`);
+    const once = `One sync may then delete ${count(many, "tag")} of ${name}.`;
     await ask({
       title: `Delete ${count(many, "tag")}?`,
       verb: "Delete and sync now",
       typed: String(many),
-      lost: held,
-      text: `One sync may then delete ${many} tags of ${name}. The setting "Deletions in one sync" stays so until you change it.`,
-      task: async () => {
-        await call("PUT", where(name), { body: { deletion_limit: many } });
-        await call("POST", path`repository/${name}/mirror/sync-now`);
-      }
+      lost: names,
+      text: `${once} The setting "Deletions in one sync" stays so until you change it.`,
+      task: () =>
+        answers.change(async () => {
+          await call("PUT", where, { body: { deletion_limit: many } });
+          await call("POST", `${where}/sync-now`);
+        })
     });
     await refresh();
   }
-}
-
-/** What somebody configures, of all that the API says of a mirror. */
-function settingsOf(mirror) {
-  const {
-    sync_status: _1,
-    sync_expiration_date: _2,
-    sync_retries_remaining: _3,
-    sync_warning: _4,
-    sync_waiting_until: _5,
-    sync_start_date: _6,
-    ...settings
-  } = mirror;
-  return settings;
 }

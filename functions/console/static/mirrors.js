@@ -2,19 +2,20 @@
 
 import { WARNINGS, count, digits, isBusy } from "./text.js";
 
-/** States, the worst first; each has a word of its own in text.js. */
-export const ORDER = [
-  "FAIL",
-  "LATE",
-  "WARNING",
-  "WAITING",
-  "CANCEL",
-  "NEVER_RUN",
-  "SYNCING",
-  "SYNC_NOW",
-  "SUCCESS",
-  "OFF"
-];
+/** States, the worst first, with what a sentence says of them; each has a word of its own in text.js. */
+const SAID = {
+  FAIL: "failing",
+  LATE: "late",
+  WARNING: "with a warning",
+  WAITING: "waiting for the registry",
+  CANCEL: "cancelled",
+  NEVER_RUN: "not synced yet",
+  SYNCING: "syncing",
+  SYNC_NOW: "queued",
+  SUCCESS: "fine",
+  OFF: "disabled"
+};
+export const ORDER = Object.keys(SAID);
 
 /** Those that somebody has to look at. */
 export const TROUBLE = new Set(["FAIL", "LATE", "WARNING"]);
@@ -70,18 +71,18 @@ export function chosen(mirrors, { text = "", state = "", namespace = "" }) {
   );
 }
 
-/** The page in one sentence. */
+/** The page in one sentence: what is wrong, if anything is; else all that is not simply fine. */
 export function sentence(mirrors) {
-  const number = counts(mirrors);
   if (!mirrors.length) return "There are no mirrors yet";
-  const wrong = [
-    [number.FAIL, "failing"],
-    [number.LATE, "late"],
-    [number.WARNING, "with a warning"]
-  ].filter(([many]) => many);
-  if (!wrong.length)
-    return mirrors.length === 1 ? "The mirror is fine" : `All ${digits(mirrors.length)} mirrors are fine`;
-  return `${wrong.map(([many, what]) => `${digits(many)} ${what}`).join(", ")} of ${digits(mirrors.length)} ${mirrors.length === 1 ? "mirror" : "mirrors"}`;
+  const number = counts(mirrors),
+    others = ORDER.filter((it) => number[it] && it !== "SUCCESS"),
+    wrong = others.filter((it) => TROUBLE.has(it)),
+    all = count(mirrors.length, "mirror"),
+    list = (states) => states.map((it) => `${digits(number[it])} ${SAID[it]}`).join(", ");
+  if (wrong.length) return `${list(wrong)} of ${all}`;
+  if (!others.length) return mirrors.length === 1 ? "The mirror is fine" : `All ${all} are fine`;
+  if (!number.SUCCESS) return `${list(others)} of ${all}`;
+  return `${digits(number.SUCCESS)} of ${all} ${number.SUCCESS === 1 ? "is" : "are"} fine, ${list(others)}`;
 }
 
 /** What stands beside the state. */

@@ -3,14 +3,17 @@
 import { call, get, orNull, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
-import { form } from "./form.js";
-import { changes, credentialFields, filledIn, policyFields, scheduleFields, toBody, toForm } from "./mirror-fields.js";
+import { credentialFields, policyFields, scheduleFields } from "./mirror-fields.js";
 import { createRobot, robots } from "./robot.js";
-import { actions, box, button, doing, hint, outdated, problem, state, table, time } from "./parts.js";
+import { actions, box, button, doing, hint, link, outdated, problem, shows, state, table, time } from "./parts.js";
 import { toOrganization, toRepository } from "./route.js";
-import { every } from "./screen.js";
+import { every, inOrder } from "./screen.js";
+import { settings } from "./settings.js";
 import { standing } from "./standing.js";
 import { WORDS, count, isBusy } from "./text.js";
+
+const BUSY = 1_500;
+const IDLE = 5_000;
 
 const fields = (exists, name) => [
   { group: "External namespace" },
@@ -57,48 +60,66 @@ const fields = (exists, name) => [
 ];
 
 export async function show(content, { name, query }) {
-  const where = path`organization/${name}/mirror`;
-  const find = () => get(where).catch(orNull);
+  const where = path`organization/${name}/mirror`,
+    find = () => get(where).catch(orNull),
+    answers = inOrder(),
+    lists = inOrder();
   const top = h("div"),
     list = h("div"),
-    settings = h("div"),
     stale = h("div");
   const status = standing(where, { changed: refresh });
+  const editor = settings({
+    where,
+    find,
+    answers,
+    fields: (exists) => fields(exists, name),
+    begins: { skopeo_timeout: 300, external_registry_type: "distribution" },
+    name: "Organization mirror",
+    title: "Mirror a whole namespace",
+    intro: p("An organization without repositories can mirror a namespace of another registry."),
+    below,
+    made: refresh
+  });
   let mirror = await find(),
-    shape,
     filter = query.status ?? "",
-    page = 1;
-  fill(content, stale, top, list, settings);
-  edit();
-  if (mirror) await every(5000, refresh, outdated(stale));
+    page = 1,
+    drawn;
+  fill(content, stale, top, list, editor.element);
+  editor.show(mirror);
+  await every(IDLE, refresh, outdated(stale));
 
   async function refresh() {
-    const fresh = await find();
-    if (!fresh) return 5000;
-    if (!shape.isDirty() && JSON.stringify(body(fresh)) !== JSON.stringify(body(mirror))) {
-      mirror = fresh;
-      edit();
-    }
+    const fresh = await answers.read(find),
+      before = mirror;
     mirror = fresh;
+    if (!fresh !== !before) editor.show(fresh);
+    if (!fresh) {
+      fill(top);
+      fill(list);
+      drawn = null;
+      return IDLE;
+    }
+    editor.update(fresh);
     status.update({ ...fresh, external_reference: `${fresh.external_registry_url}/${fresh.external_namespace}` });
     if (!status.element.isConnected) fill(top, status.element);
     await drawList();
-    return isBusy(fresh) ? 1500 : 5000;
+    return isBusy(fresh) ? BUSY : IDLE;
   }
 
   async function drawList() {
-    const found = await get(`${where}/repositories`, { status: filter, page, limit: 100 });
+    const found = await lists.read(() => get(`${where}/repositories`, { status: filter, page, limit: 100 }));
     const key = JSON.stringify([found, mirror.repo_sync_status_counts, mirror.status_message, filter]);
-    if (list.dataset.key === key) return;
-    list.dataset.key = key;
+    if (drawn === key) return;
+    drawn = key;
+    // Not another screen: what is filled in below stays.
     const choose = (status) => {
       filter = filter === status ? "" : status;
-      page = 1;
-      location.hash = toOrganization(name, "mirroring", { status: filter });
+      history.replaceState(null, "", toOrganization(name, "mirroring", { status: filter }));
+      turn(1 - page)();
     };
     const turn = (by) => () => {
       page += by;
-      drawList();
+      drawList().catch(shows(stale));
     };
     fill(
       list,
@@ -106,12 +127,11 @@ export async function show(content, { name, query }) {
         "Repositories",
         mirror.status_message && problem({ message: mirror.status_message }),
         h(
-          "div",
-          { class: "tiles" },
+          "div.tiles",
           Object.entries(mirror.repo_sync_status_counts)
             .filter(([status, number]) => number || status === filter)
             .map(([status, number]) =>
-              button([h("b", {}, number), " ", state(status)], () => choose(status), {
+              button([h("b", number), " ", state(status)], () => choose(status), {
                 "aria-pressed": String(status === filter)
               })
             )
@@ -120,14 +140,14 @@ export async function show(content, { name, query }) {
           "Repositories of the mirror",
           [
             ["Repository Name", (it) => it.name],
-            ["Sync Status", (it) => [state(it.sync_status), it.status_message && h("small", {}, it.status_message)]],
+            ["Sync Status", (it) => [state(it.sync_status), it.status_message && h("small", it.status_message)]],
             ["Discovery Date", (it) => time(it.discovery_date)],
             ["Last Sync", (it) => time(it.last_sync_date)],
             [
               "Repository here",
               (it) =>
                 it.quay_repository &&
-                h("a", { href: toRepository(it.quay_repository, "mirroring") }, it.quay_repository)
+                link(toRepository(it.quay_repository, "mirroring"), it.quay_repository)
             ]
           ],
           found.repositories,
@@ -139,76 +159,30 @@ export async function show(content, { name, query }) {
     );
   }
 
-  function edit() {
-    const exists = Boolean(mirror),
-      said = h("div", { role: "status" });
-    shape = form(
-      fields(exists, name),
-      mirror ? toForm(mirror) : { ...toForm(null), skopeo_timeout: 300, external_registry_type: "distribution" },
-      { verb: exists ? "Update" : "Enable", label: "Organization mirror", task: save }
-    );
-    fill(
-      settings,
-      box(
-        exists ? "Settings" : "Mirror a whole namespace",
-        !exists && p("An organization without repositories can mirror a namespace of another registry."),
-        said,
-        shape.element,
-        exists &&
-          actions(
-            button("Verify connection", (event) =>
-              doing(event.currentTarget, said, async () => {
-                const { success, message } = await call("POST", `${where}/verify`);
-                fill(said, success ? p(message) : problem({ message }));
-                say(message);
-              })
-            ),
-            button(
-              "Delete the mirror",
-              async () => {
-                if (
-                  await ask({
-                    title: `End the mirror of ${name}?`,
-                    text: "Its repositories stay, as ordinary ones.",
-                    lost: ["The settings and the schedule", "The stored password"],
-                    typed: name,
-                    remove: where
-                  })
-                ) {
-                  mirror = null;
-                  fill(top);
-                  fill(list);
-                  edit();
-                }
-              },
-              "danger"
-            )
-          )
+  /** What can be done with a mirror besides. */
+  function below() {
+    return actions(
+      button("Verify connection", (event) =>
+        doing(event.currentTarget, editor.said, async () => {
+          const { success, message } = await call("POST", `${where}/verify`);
+          fill(editor.said, success ? p(message) : problem({ message }));
+          say(message);
+        })
+      ),
+      button(
+        "Delete the mirror",
+        async () => {
+          const done = await ask({
+            title: `End the mirror of ${name}?`,
+            text: "Its repositories stay, as ordinary ones.",
+            lost: ["The settings and the schedule", "The stored password"],
+            typed: name,
+            task: () => answers.change(() => call("DELETE", where))
+          });
+          if (done) await refresh();
+        },
+        "danger"
       )
     );
   }
-
-  async function save(filled) {
-    if (!mirror) {
-      await call("POST", where, { body: filledIn(body({}, filled)) });
-      mirror = await find();
-      edit();
-      return void every(5000, refresh);
-    }
-    await call("PUT", where, { body: changes(body(mirror), body(mirror, filled)) });
-    mirror = await find();
-    edit();
-    say("Saved");
-    return undefined;
-  }
-}
-
-/** What the API takes, of a mirror or of the form. */
-function body(mirror, filled) {
-  const shown = { ...toForm(mirror), ...filled };
-  const all = toBody({ ...shown, root_rule: undefined }, mirror.external_registry_config);
-  const names = fields(true)
-    .map((field) => field.name)
-    .concat("external_registry_config", mirror.sync_status ? [] : "external_registry_type");
-  return Object.fromEntries(names.filter((key) => key && all[key] !== undefined).map((key) => [key, all[key]]));
 }

@@ -3,9 +3,10 @@
 import { call, pages, path } from "./api.js";
 import { ask, prompt } from "./dialog.js";
 import { fill, h, p } from "./element.js";
-import { box, button, filters, heading, table, tabs, time } from "./parts.js";
-import { ORGANIZATION_TABS, toOrganization, toRepository, toScreen } from "./route.js";
-import { forget } from "./session.js";
+import { box, button, filters, heading, link, table, tabs, time } from "./parts.js";
+import { ORGANIZATION_TABS, shownTabs, toOrganization, toRepository, toScreen } from "./route.js";
+import { go } from "./screen.js";
+import { isAdmin } from "./session.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
 import * as robots from "./robots.js";
@@ -26,11 +27,11 @@ export async function show(view, route) {
     content = h("div");
   fill(
     view,
-    h("p", { class: "trail" }, h("a", { href: toScreen("organizations") }, "Organizations"), " /"),
+    h("p.trail", link(toScreen("organizations"), "Organizations"), " /"),
     heading(name),
     tabs(
       "Organization",
-      ORGANIZATION_TABS.map((it) => [it, toOrganization(name, it)]),
+      shownTabs(ORGANIZATION_TABS, isAdmin(name)).map((it) => [it, toOrganization(name, it)]),
       tab
     ),
     content
@@ -57,17 +58,17 @@ async function repositories(content, { name }) {
           }
         }
       );
-      if (made) location.hash = toRepository(`${name}/${made}`, "mirroring");
+      if (made) go(toRepository(`${name}/${made}`, "mirroring"));
     },
     "main"
   );
   fill(
     content,
-    filters(create),
+    isAdmin(name) && filters(create),
     table(
       "Repositories",
       [
-        ["Repository", (it) => h("a", { href: toRepository(`${name}/${it.name}`) }, h("strong", {}, it.name))],
+        ["Repository", (it) => link(toRepository(`${name}/${it.name}`), h("strong", it.name))],
         ["State", (it) => STATES[it.state] ?? it.state],
         ["Visibility", (it) => (it.is_public ? "Public" : "Private")],
         ["Tags changed", (it) => time(it.last_modified)],
@@ -96,10 +97,7 @@ function settings(content, { name }) {
             typed: name,
             remove: path`organization/${name}`
           });
-          if (done) {
-            forget();
-            location.hash = toScreen("organizations");
-          }
+          if (done) go(toScreen("organizations"));
         },
         "danger"
       )

@@ -3,12 +3,12 @@
 import { call } from "./api.js";
 import { prompt } from "./dialog.js";
 import { h, fill } from "./element.js";
-import { button, heading, table } from "./parts.js";
+import { button, heading, link, table } from "./parts.js";
 import { toOrganization } from "./route.js";
-import { forget, me } from "./session.js";
+import { go } from "./screen.js";
+import { isSuperuser, organizations } from "./session.js";
 
-export async function show(view) {
-  const list = h("div");
+export function show(view) {
   const create = button(
     "Create an organization",
     async () => {
@@ -29,35 +29,33 @@ export async function show(view) {
           }
         }
       );
-      if (made) {
-        forget();
-        location.hash = toOrganization(made);
-      }
+      if (made) go(toOrganization(made));
     },
     "main"
   );
-  fill(view, heading("Organizations", create), list);
-  const user = await me();
-  create.hidden = !user.super_user;
+  create.hidden = !isSuperuser();
   fill(
-    list,
+    view,
+    heading("Organizations", create),
     table(
       "Organizations",
       [
-        ["Organization", (it) => h("a", { href: toOrganization(it.name) }, h("strong", {}, it.name))],
+        ["Organization", (it) => link(toOrganization(it.name), h("strong", it.name))],
         ["Your role", (it) => (it.is_org_admin ? "Administrator" : "Reader")],
         [
           "",
           (it) => [
-            h("a", { href: toOrganization(it.name, "robots") }, "Robots"),
-            " · ",
-            h("a", { href: toOrganization(it.name, "mirroring") }, "Mirroring"),
-            " · ",
-            h("a", { href: toOrganization(it.name, "logs") }, "Logs")
+            link(toOrganization(it.name, "robots"), "Robots"),
+            it.is_org_admin && [
+              " · ",
+              link(toOrganization(it.name, "mirroring"), "Mirroring"),
+              " · ",
+              link(toOrganization(it.name, "logs"), "Logs")
+            ]
           ]
         ]
       ],
-      user.organizations,
+      organizations(),
       "There are no organizations yet."
     )
   );

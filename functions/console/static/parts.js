@@ -1,7 +1,7 @@
 // What repeats on many screens, as custom elements and small functions.
 
 import { h, p, svg, fill, say } from "./element.js";
-import { WORDS, ago, both, date } from "./text.js";
+import { WARNINGS, WORDS, ago, both, date, digits } from "./text.js";
 
 /** A time: how long ago, and when. */
 class Time extends HTMLElement {
@@ -23,7 +23,7 @@ class Time extends HTMLElement {
     this.shown = when;
     return fill(
       this,
-      h("time", { datetime: this.#at.toISOString() }, h("span", {}, ago(this.#at)), " ", h("small", {}, when))
+      h("time", { datetime: this.#at.toISOString() }, h("span", ago(this.#at)), " ", h("small", when))
     );
   }
 }
@@ -71,17 +71,11 @@ customElements.define("m-runs", Runs);
 class Copy extends HTMLElement {
   set text(text) {
     this.content = text;
-    const button = h(
-      "button",
-      {
-        type: "button",
-        class: "small",
-        label: `Copy ${this.getAttribute("name") ?? "this"}`,
-        onclick: () => this.copy(button)
-      },
-      "Copy"
-    );
-    fill(this, h("code", {}, this.getAttribute("shown") ?? text), button);
+    const copy = button("Copy", () => this.copy(copy), {
+      class: "small",
+      label: `Copy ${this.getAttribute("name") ?? "this"}`
+    });
+    fill(this, h("code", this.getAttribute("shown") ?? text), copy);
   }
   set shown(text) {
     this.setAttribute("shown", text);
@@ -96,7 +90,8 @@ class Copy extends HTMLElement {
       say("Copied");
       setTimeout(() => fill(button, "Copy"), 2000);
     } catch {
-      // Without https there is no clipboard: the text is selected instead.
+      // Without https there is no clipboard: the text is selected instead, all of it, and not what stands for it.
+      fill(this.firstElementChild, this.content);
       getSelection().selectAllChildren(this.firstElementChild);
       say("Selected: copy it with your keyboard");
     }
@@ -109,39 +104,29 @@ export const state = (of, text) => h("m-state", { text, of });
 export const runs = (of) => h("m-runs", { of });
 export const copy = (text, name, shown) => h("m-copy", { name, shown, text });
 
-/** A table of these columns: each a heading, and what a row has there. Narrow screens show each row as a block. */
+/** A table of these columns, but for those that are none: each a heading, and what a row has there. */
 export function table(caption, columns, rows, empty = "There are none.") {
-  if (!rows.length) return h("p", { class: "empty" }, empty);
-  const head = h(
-    "thead",
-    {},
-    h(
-      "tr",
-      {},
-      columns.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name))
-    )
-  );
-  return h(
-    "div",
-    { class: "scroll" },
+  if (!rows.length) return h("p.empty", empty);
+  columns = columns.filter(Boolean);
+  return framed(columns, { label: caption }, h("tbody", rows.map((row) => line(columns, row))));
+}
+
+/** Such a table around rows that are somebody else's to make. */
+export const framed = (columns, attributes, body) =>
+  h(
+    "div.scroll",
     h(
       "table",
-      { label: caption },
-      head,
-      h(
-        "tbody",
-        {},
-        rows.map((row) => line(columns, row))
-      )
+      attributes,
+      h("thead", h("tr", columns.map(([name, , kind]) => h("th", { scope: "col", class: kind }, name)))),
+      body
     )
   );
-}
 
 /** A row of such a table. */
 export function line(columns, row) {
   return h(
     "tr",
-    {},
     columns.map(([name, cell, kind], index) => {
       const holds = cell(row);
       return index === 0
@@ -154,34 +139,35 @@ export function line(columns, row) {
 /** Names and what they are. */
 export const facts = (...pairs) =>
   h(
-    "dl",
-    { class: "facts" },
-    pairs.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))
+    "dl.facts",
+    pairs.filter(Boolean).map(([name, value]) => h("div", h("dt", name), h("dd", value)))
   );
 
 /** The tabs of a screen: links, of which one is where we are. */
 export const tabs = (label, all, current) =>
   h(
-    "nav",
-    { class: "tabs", label: label },
+    "nav.tabs",
+    { label: label },
     all.map(([name, href]) => h("a", { href, "aria-current": name === current ? "page" : undefined }, titled(name)))
   );
 
 const titled = (name) => (name === "history" ? "Tag history" : name[0].toUpperCase() + name.slice(1));
 
+/** A link. */
+export const link = (href, ...text) => h("a", { href }, text);
 /** Words that matter less. */
-export const quiet = (...words) => h("span", { class: "quiet" }, words);
+export const quiet = (...words) => h("span.quiet", words);
 /** What a list is searched and filtered by, in a row. */
-export const filters = (...fields) => h("div", { class: "filters" }, fields);
+export const filters = (...fields) => h("div.filters", fields);
 /** Buttons in a row. */
-export const actions = (...buttons) => h("div", { class: "actions" }, buttons);
+export const actions = (...buttons) => h("div.actions", buttons);
 /** A button. What else it has is its class, or its attributes. */
 export const button = (text, onclick, more) =>
   h("button", { type: "button", onclick, ...(typeof more === "string" ? { class: more } : more) }, text);
 
 /** An error where it belongs, in the API's words. */
 export const problem = (error, before) =>
-  h("div", { class: "problem", role: "alert" }, before && h("strong", {}, before, " "), error.message);
+  h("div.problem", { role: "alert" }, before && h("strong", before, " "), error.message);
 
 /** What shows an error in a place; that a screen was left is none. */
 export const shows = (place) => (error) => {
@@ -192,17 +178,33 @@ export const shows = (place) => (error) => {
 export const outdated = (place) => (error) => fill(place, error && problem(error, "This may be out of date."));
 
 /** A paragraph that matters less. */
-export const hint = (...words) => h("p", { class: "quiet" }, words);
+export const hint = (...words) => h("p.quiet", words);
 
 /** What somebody can do about it. */
-export const advises = (text) => p(h("b", {}, "What to do: "), text);
+export const advises = (text) => p(h("b", "What to do: "), text);
+
+/** How many there are of each; `bad` is what should be none. */
+export const tally = (pairs, bad) =>
+  h(
+    "ul.counts",
+    pairs
+      .filter(([number]) => number)
+      .map(([number, text]) => h("li", { class: bad.includes(text) ? "late" : undefined }, `${digits(number)} ${text}`))
+  );
+
+/** A warning of a mirror or a run, and what can be done about it. */
+export const warned = ({ reason, message }, ...more) =>
+  notice(p(h("strong", WARNINGS[reason] ?? reason, ": "), message), more);
+
+/** Something to be known before anything is done. */
+export const notice = (...content) => h("div.notice", content);
 
 /** A box with a heading. */
-export const box = (title, ...content) => h("section", { class: "box" }, title && h("h2", {}, title), content);
+export const box = (title, ...content) => h("section.box", title && h("h2", title), content);
 
 /** A heading of the page, with what can be done there. */
 export const heading = (title, ...buttons) =>
-  h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, title), buttons.length ? actions(buttons) : null);
+  h("div.heading", h("h1", { tabindex: "-1" }, title), buttons.length ? actions(buttons) : null);
 
 /** Runs what a button asks for, which is off meanwhile; what fails is shown in `place`. */
 export async function doing(button, place, task) {

@@ -2,10 +2,13 @@
 
 import { call, path } from "./api.js";
 import { fill, h, p } from "./element.js";
-import { advises, hint, problem, state, table } from "./parts.js";
+import { advises, hint, problem, state, table, tally } from "./parts.js";
+import { life, sleep } from "./screen.js";
 import { count, digits } from "./text.js";
 
 const PAUSE = 500;
+/** Seconds until a registry that allows no more is asked again, if it does not say. */
+const RETRY = 5;
 const ROWS = 300;
 const ORDER = ["fail", "delete", "hold", "copy", "keep", "unknown", "ignore"];
 
@@ -14,39 +17,46 @@ export function preview(name) {
   const summary = h("div", { role: "status", "aria-live": "polite" }),
     list = h("div");
   const element = h(
-    "section",
-    { class: "box aside", label: "Preview" },
-    h("h2", {}, "What a sync would do"),
+    "section.box.aside",
+    { label: "Preview" },
+    h("h2", "What a sync would do"),
     summary,
     list
   );
-  let timer, running, asked;
+  const ends = life();
+  let running, asked;
   return { element, ask };
 
   function ask(settings) {
     const wanted = JSON.stringify(settings);
     if (wanted === asked) return;
     asked = wanted;
-    clearTimeout(timer);
     running?.abort();
+    element.removeAttribute("aria-busy");
     if (!settings.root_rule.rule_value.length) return void fill(summary, hint("Name at least one tag or pattern."));
-    timer = setTimeout(() => load(settings), PAUSE);
+    running = new AbortController();
+    load(settings, AbortSignal.any([ends, running.signal]));
+    return undefined;
   }
 
-  async function load(settings) {
-    running = new AbortController();
-    const { signal } = running;
-    element.setAttribute("aria-busy", "true");
-    fill(summary, hint("Asking the registry…"));
-    try {
-      draw(await call("POST", path`repository/${name}/mirror/preview`, { body: settings, signal }));
-    } catch (error) {
-      if (signal.aborted || error.name === "AbortError") return;
-      fill(summary, problem(error, "No preview."));
-      fill(list);
-      if (error.status === 429) timer = setTimeout(() => load(settings), (error.retryAfter ?? 5) * 1000);
+  /** Asks, until there is an answer or nobody waits for it any more. */
+  async function load(settings, signal) {
+    for (let pause = PAUSE; pause; ) {
+      await sleep(pause, signal);
+      if (signal.aborted) return;
+      pause = 0;
+      element.setAttribute("aria-busy", "true");
+      fill(summary, hint("Asking the registry…"));
+      try {
+        draw(await call("POST", path`repository/${name}/mirror/preview`, { body: settings, signal }));
+      } catch (error) {
+        if (signal.aborted) return;
+        fill(summary, problem(error, "No preview."));
+        fill(list);
+        if (error.status === 429) pause = (error.retryAfter ?? RETRY) * 1000;
+      }
+      element.removeAttribute("aria-busy");
     }
-    element.removeAttribute("aria-busy");
   }
 
   function draw({ counts, tags, truncated, failure }) {
@@ -65,27 +75,18 @@ export function preview(name) {
     ];
     fill(
       summary,
-      p(h("b", {}, `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
-      h(
-        "ul",
-        { class: "counts" },
-        parts
-          .filter(([key]) => counts[key])
-          .map(([key, text]) =>
-            h(
-              "li",
-              { class: key === "delete" || key === "fail" ? "late" : undefined },
-              `${digits(counts[key])} ${text}`
-            )
-          )
+      p(h("b", `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
+      tally(
+        parts.map(([key, text]) => [counts[key], text]),
+        ["to delete", "would fail"]
       )
     );
     const sorted = [...tags].sort((a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action));
     fill(
       list,
       h(
-        "div",
-        { class: "tall", tabindex: "0", role: "region", label: "Tags of the preview" },
+        "div.tall",
+        { tabindex: "0", role: "region", label: "Tags of the preview" },
         table(
           "Preview",
           [
@@ -95,7 +96,7 @@ export function preview(name) {
               "Why",
               (tag) => [
                 tag.failure?.message ?? tag.reason,
-                tag.matched_by && h("small", {}, `matched by ${tag.matched_by}`)
+                tag.matched_by && h("small", `matched by ${tag.matched_by}`)
               ]
             ]
           ],

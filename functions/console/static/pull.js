@@ -15,8 +15,7 @@ export function pulls(name, tag, digest) {
   ];
   if (digest) all.push(["by digest", `docker pull ${host()}/${name}@${digest}`]);
   return h(
-    "dl",
-    { class: "facts wide" },
-    all.map(([tool, command]) => h("div", {}, h("dt", {}, tool), h("dd", {}, copy(command, `the ${tool} command`))))
+    "dl.facts.wide",
+    all.map(([tool, command]) => h("div", h("dt", tool), h("dd", copy(command, `the ${tool} command`))))
   );
 }

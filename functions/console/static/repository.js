@@ -1,18 +1,20 @@
 // A repository: its tabs, what it is, and its settings.
 
 import { call, get, orNull, path } from "./api.js";
-import { ask, prompt } from "./dialog.js";
+import { ask, prompt, removal } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
 import { form } from "./form.js";
-import { actions, box, button, doing, facts, hint, problem, quiet, table, tabs } from "./parts.js";
-import { REPOSITORY_TABS, toOrganization, toRepository, toScreen } from "./route.js";
+import { actions, box, button, doing, facts, hint, link, problem, quiet, table, tabs } from "./parts.js";
+import { REPOSITORY_TABS, shownTabs, toOrganization, toRepository } from "./route.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./mirroring.js";
 import * as tags from "./tags.js";
 import { pulls } from "./pull.js";
-import { robotsOf } from "./session.js";
-import { STATES } from "./text.js";
+import { robots } from "./robot.js";
+import { go } from "./screen.js";
+import { isAdmin } from "./session.js";
+import { STATES, count } from "./text.js";
 
 const TABS = {
   information,
@@ -27,14 +29,14 @@ export async function show(view, route) {
   const { name, tab } = route;
   const slash = name.indexOf("/"),
     namespace = name.slice(0, slash);
-  const content = h("div", {}, hint("Loading…"));
+  const content = h("div", hint("Loading…"));
   fill(
     view,
-    h("p", { class: "trail" }, h("a", { href: toOrganization(namespace) }, namespace), " /"),
-    h("div", { class: "heading" }, h("h1", { tabindex: "-1" }, name.slice(slash + 1))),
+    h("p.trail", link(toOrganization(namespace), namespace), " /"),
+    h("div.heading", h("h1", { tabindex: "-1" }, name.slice(slash + 1))),
     tabs(
       "Repository",
-      REPOSITORY_TABS.map((it) => [it, toRepository(name, it)]),
+      shownTabs(REPOSITORY_TABS, isAdmin(namespace)).map((it) => [it, toRepository(name, it)]),
       tab
     ),
     content
@@ -45,19 +47,20 @@ export async function show(view, route) {
 }
 
 function information(content, { name, repository }) {
-  const text = p(repository.description || quiet("There is no description."));
+  const described = () => repository.description || quiet("There is no description.");
+  const text = p(described());
   const edit =
-    repository.can_write &&
+    // Of a mirror, too, although its tags cannot be written: the API says of nobody but admins that they may.
+    (repository.can_write || repository.can_admin) &&
     button("Edit the description", async () => {
       const done = await prompt("Description", [{ name: "description", label: "Description", kind: "area" }], {
         verb: "Save",
         values: repository,
         task: (filled) => call("PUT", path`repository/${name}`, { body: filled }).then(() => filled)
       });
-      if (done) {
-        repository.description = done.description;
-        fill(text, done.description);
-      }
+      if (!done) return;
+      repository.description = done.description;
+      fill(text, described());
     });
   fill(
     content,
@@ -66,13 +69,13 @@ function information(content, { name, repository }) {
       facts(
         ["State", STATES[repository.state]],
         ["Visibility", repository.is_public ? "Public" : "Private"],
-        ["Source and syncs", h("a", { href: toRepository(name, "mirroring") }, "Mirroring")]
+        repository.can_admin && ["Source and syncs", link(toRepository(name, "mirroring"), "Mirroring")]
       ),
-      h("h3", {}, "Description"),
+      h("h3", "Description"),
       text,
       actions(edit)
     ),
-    box("Pull", pulls(name, "TAG"), h("p", { class: "help" }, "Robots of the organization have the credentials."))
+    box("Pull", pulls(name, "TAG"), h("p.help", "Robots of the organization have the credentials."))
   );
 }
 
@@ -84,7 +87,7 @@ async function settings(content, { name, namespace, repository }) {
       ? [
           box(
             "Permissions",
-            h("p", { class: "help" }, "What robots and teams may do. Tokens of the API have roles of their own."),
+            h("p.help", "What robots and teams may do. Tokens of the API have roles of their own."),
             roles
           ),
           visibility(name, repository),
@@ -134,17 +137,7 @@ async function permissions(place, name, namespace) {
         [
           "",
           (row) =>
-            button(
-              "Remove",
-              () =>
-                ask({
-                  title: `Remove ${row.name}?`,
-                  text: `It can no longer use ${name} by this role.`,
-                  verb: "Remove",
-                  remove: where(row)
-                }).then((done) => done && again()),
-              { class: "small", label: `Remove ${row.name}` }
-            )
+            removal(row.name, `It can no longer use ${name} by this role.`, where(row), again)
         ]
       ],
       rows,
@@ -172,18 +165,17 @@ async function permissions(place, name, namespace) {
 }
 
 async function accounts(namespace) {
-  const [robots, organization] = await Promise.all([
-    get(await robotsOf(namespace), { token: false, permissions: false }),
+  const [accounts, organization] = await Promise.all([
+    robots(namespace),
     get(path`organization/${namespace}`).catch(orNull)
   ]);
-  return [...robots.robots.map((it) => it.name), ...Object.keys(organization?.teams ?? {})];
+  return [...accounts, ...Object.keys(organization?.teams ?? {})];
 }
 
 function visibility(name, repository) {
-  const place = h("div");
   const to = repository.is_public ? "private" : "public";
-  const act = button(`Make ${to}`, () =>
-    ask({
+  const act = button(`Make ${to}`, async () => {
+    const done = await ask({
       title: `Make ${name} ${to}?`,
       verb: `Make ${to}`,
       text:
@@ -191,25 +183,19 @@ function visibility(name, repository) {
           ? "Everybody who can reach this registry may pull from it, without a login."
           : "Only robots and tokens with a role may pull from it then.",
       task: () => call("POST", path`repository/${name}/changevisibility`, { body: { visibility: to } })
-    }).then((done) => {
-      if (done) {
-        repository.is_public = to === "public";
-        element.replaceWith(visibility(name, repository));
-      }
-    })
-  );
-  const element = box(
-    "Visibility",
-    p(`This repository is ${repository.is_public ? "public" : "private"}.`),
-    place,
-    actions(act)
-  );
+    });
+    if (!done) return;
+    repository.is_public = to === "public";
+    element.replaceWith(visibility(name, repository));
+  });
+  const is = repository.is_public ? "public" : "private";
+  const element = box("Visibility", p(`This repository is ${is}.`), actions(act));
   return element;
 }
 
 function stateBox(name, repository) {
   if (repository.state === "ORG_MIRROR") return box("State", p("The organization's mirror keeps this repository."));
-  const place = h("div");
+  const place = h("div", { role: "status" });
   const shape = form(
     [
       {
@@ -223,38 +209,40 @@ function stateBox(name, repository) {
     repository,
     {
       verb: "Change the state",
-      task: async (filled, it) => {
-        await call("PUT", path`repository/${name}/changestate`, { body: filled });
+      task: async (body, it) => {
+        await call("PUT", path`repository/${name}/changestate`, { body });
         it.keep();
         say("The state was changed");
-        fill(place, h("p", { role: "status" }, `It is now: ${STATES[filled.state]}.`));
+        fill(place, p(`It is now: ${STATES[body.state]}.`));
       }
     }
   );
   return box("State", shape.element, place);
 }
 
+/** Tags that the API lists with a repository: there may be more. */
+const LISTED = 500;
+
 function destroy(name, namespace) {
+  const act = async () => {
+    const names = Object.keys((await get(path`repository/${name}`, { includeTags: true })).tags).sort();
+    const those = count(names.length, "tag"),
+      are = names.length === 1 ? "is" : "are";
+    const all = names.length < LISTED ? `With it ${those} ${are} lost.` : `All its tags are lost, ${those} and more.`;
+    const done = await ask({
+      title: `Delete ${name}?`,
+      text: `It cannot be pulled from any more. ${all}`,
+      lost: names,
+      typed: name,
+      remove: path`repository/${name}`
+    });
+    if (done) go(toOrganization(namespace));
+  };
+  const said = h("div");
   return box(
     "Delete",
     p("With its mirror, its tags and their history."),
-    actions(
-      button(
-        "Delete this repository",
-        async () => {
-          const { tags: held } = await get(path`repository/${name}`, { includeTags: true });
-          const names = Object.keys(held ?? {}).sort();
-          const done = await ask({
-            title: `Delete ${name}?`,
-            text: `It cannot be pulled from any more. ${names.length ? `These ${names.length} tags are lost:` : "It has no tags."}`,
-            lost: names,
-            typed: name,
-            remove: path`repository/${name}`
-          });
-          if (done) location.hash = namespace ? toOrganization(namespace) : toScreen();
-        },
-        "danger"
-      )
-    )
+    said,
+    actions(button("Delete this repository", (event) => doing(event.currentTarget, said, act), "danger"))
   );
 }

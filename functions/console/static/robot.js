@@ -6,7 +6,7 @@ import { robotsOf } from "./session.js";
 
 /** The names of the robots of a namespace. */
 export const robots = async (namespace) =>
-  (await get(await robotsOf(namespace), { token: false, permissions: false })).robots.map((it) => it.name);
+  (await get(robotsOf(namespace), { token: false, permissions: false })).robots.map((it) => it.name);
 
 /** Asks for a robot's name, and makes it. Its full name, or nothing. */
 export const createRobot = (namespace) =>
@@ -18,6 +18,6 @@ export const createRobot = (namespace) =>
     ],
     {
       task: async ({ name, description }) =>
-        (await call("PUT", `${await robotsOf(namespace)}/${encodeURIComponent(name)}`, { body: { description } })).name
+        (await call("PUT", `${robotsOf(namespace)}/${encodeURIComponent(name)}`, { body: { description } })).name
     }
   );

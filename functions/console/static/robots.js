@@ -1,11 +1,11 @@
 // Robots of an organization: their credentials, roles and the repositories that they are for.
 
 import { call, get } from "./api.js";
-import { ask, show } from "./dialog.js";
+import { ask, closeAll, show } from "./dialog.js";
 import { fill, h, p } from "./element.js";
-import { actions, button, copy, filters, hint, problem, quiet, table, time } from "./parts.js";
+import { actions, button, copy, filters, hint, link, quiet, shows, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
-import { robotsOf } from "./session.js";
+import { isAdmin, robotsOf } from "./session.js";
 import { createRobot } from "./robot.js";
 
 const FORMS = [
@@ -27,28 +27,30 @@ const masked = (text, robot, token) =>
 export async function list(content, { name, query }) {
   const place = h("div"),
     all = h("div"),
-    robots = await robotsOf(name);
+    robots = robotsOf(name),
+    may = isAdmin(name);
   fill(
     content,
     filters(
-      button(
-        "Create a robot",
-        async () => {
-          const made = await createRobot(name);
-          if (made) {
-            await load();
-            await open(made);
-          }
-        },
-        "main"
-      ),
+      may &&
+        button(
+          "Create a robot",
+          async () => {
+            const made = await createRobot(name);
+            if (made) {
+              await load();
+              await open(made);
+            }
+          },
+          "main"
+        ),
       hint("Robots write mirrors, and pull from them.")
     ),
     place,
     all
   );
   await load();
-  if (query.robot) await open(query.robot);
+  if (may && query.robot) await open(query.robot);
 
   async function load() {
     const { robots: found } = await get(robots, { permissions: true, token: false });
@@ -57,7 +59,7 @@ export async function list(content, { name, query }) {
       table(
         "Robots",
         [
-          ["Robot", (robot) => h("strong", {}, robot.name)],
+          ["Robot", (robot) => h("strong", robot.name)],
           ["Description", (robot) => robot.description || quiet("–")],
           [
             "Repositories",
@@ -65,13 +67,13 @@ export async function list(content, { name, query }) {
               robot.repositories?.length
                 ? robot.repositories.map((it, index) => [
                     index > 0 && ", ",
-                    h("a", { href: toRepository(`${name}/${it}`) }, it)
+                    link(toRepository(`${name}/${it}`), it)
                   ])
                 : quiet("none")
           ],
           ["Teams", (robot) => (robot.teams ?? []).map((team) => team.name).join(", ") || "–"],
           ["Created", (robot) => time(robot.created)],
-          [
+          may && [
             "",
             (robot) =>
               actions(
@@ -102,23 +104,23 @@ export async function list(content, { name, query }) {
         get(where(robot)),
         get(`${where(robot)}/permissions`)
       ]);
-      const secret = h("div", {}, copy(token, "the token", DOTS));
+      const secret = h("div", copy(token, "the token", DOTS));
       await show(
         robot,
-        h("h3", {}, "Token"),
+        h("h3", "Token"),
         secret,
         FORMS.map(([, label], index) => [
-          h("h3", {}, label),
+          h("h3", label),
           copy(texts[index].trim(), label, masked(texts[index].trim(), robot, token))
         ]),
-        login && [h("h3", {}, "Login at an external registry"), p(`${login.username} at ${login.host}`)],
-        h("h3", {}, "Permissions"),
+        login && [h("h3", "Login at an external registry"), p(`${login.username} at ${login.host}`)],
+        h("h3", "Permissions"),
         table(
           "Permissions",
           [
             [
               "Repository",
-              (it) => h("a", { href: toRepository(`${name}/${it.repository.name}`, "settings") }, it.repository.name)
+              (it) => link(toRepository(`${name}/${it.repository.name}`, "settings"), it.repository.name)
             ],
             ["Role", (it) => it.role]
           ],
@@ -128,7 +130,7 @@ export async function list(content, { name, query }) {
         actions(button("Regenerate the token…", () => regenerate(robot), "danger small"))
       );
     } catch (error) {
-      if (error.name !== "AbortError") fill(place, problem(error));
+      shows(place)(error);
     }
   }
 
@@ -144,7 +146,7 @@ export async function list(content, { name, query }) {
       task: () => call("POST", `${where(robot)}/regenerate`)
     });
     if (done) {
-      document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+      closeAll();
       await open(robot);
     }
   }

@@ -3,6 +3,10 @@
 export const REPOSITORY_TABS = ["information", "tags", "history", "logs", "mirroring", "settings"];
 export const ORGANIZATION_TABS = ["repositories", "teams", "robots", "mirroring", "logs", "settings"];
 
+/** How many of them, the first ones, need no more than the role to read. */
+const READABLE = 3;
+export const shownTabs = (tabs, isAdmin) => (isAdmin ? tabs : tabs.slice(0, READABLE));
+
 /** The screen that an address names: its name, what it is about, its tab and its query. */
 export function parse(hash) {
   const [where, search = ""] = hash.replace(/^#\/?/, "").split("?");
@@ -32,8 +36,8 @@ const search = (query) => {
   return given.size ? `?${given}` : "";
 };
 
-export const toRepository = (name, tab = "information", query) =>
-  `#/repository/${encoded(name)}/${tab}${search(query)}`;
+export const toRepository = (name, tab, query) =>
+  `#/repository/${encoded(name)}/${tab || "information"}${search(query)}`;
 export const toOrganization = (name, tab = "repositories", query) =>
   `#/organization/${encoded(name)}/${tab}${search(query)}`;
 export const toScreen = (screen = "", query) => `#/${screen}${search(query)}`;

@@ -1,8 +1,8 @@
 // One run: how far it is, what became of each tag, and what to do about those that failed.
 
 import { fill, h, p } from "./element.js";
-import { advises, copy, facts, hint, problem, state, table, time } from "./parts.js";
-import { TRIGGERS, WARNINGS, bytes, count, date, digits, short, span } from "./text.js";
+import { advises, copy, facts, hint, problem, state, table, tally, time, warned } from "./parts.js";
+import { TRIGGERS, bytes, count, date, digits, short, span } from "./text.js";
 
 /** Tags that are shown, the worst first. */
 const ROWS = 500;
@@ -18,17 +18,16 @@ export function runView() {
   const tagText = h("span"),
     byteText = h("span");
   const progress = h(
-    "div",
-    { class: "progress" },
-    h("span", {}, "Tags"),
+    "div.progress",
+    h("span", "Tags"),
     tagBar,
     tagText,
-    h("span", {}, "Bytes"),
+    h("span", "Bytes"),
     byteBar,
     byteText
   );
   let shown;
-  return { element: h("div", { class: "run" }, bars, words, tags), update };
+  return { element: h("div.run", bars, words, tags), update };
 
   function update(run) {
     const runs = run.status === "SYNCING";
@@ -83,25 +82,12 @@ function summary(run) {
       ["Copied", bytes(run.bytes_copied)],
       run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]
     ),
-    h(
-      "ul",
-      { class: "counts" },
-      numbers
-        .filter(([number]) => number)
-        .map(([number, text]) =>
-          h("li", { class: text === "failed" ? "late" : undefined }, `${digits(number)} ${text}`)
-        )
-    ),
+    tally(numbers, ["failed"]),
     run.waiting_until && p("The registry allows no more for now. It goes on: ", time(run.waiting_until)),
     run.failure && problem({ message: run.failure.message }, "Why:"),
     run.failure && advises(run.failure.advice),
     run.warning &&
-      h(
-        "div",
-        { class: "notice" },
-        h("strong", {}, WARNINGS[run.warning.reason] ?? run.warning.reason, ": "),
-        run.warning.message
-      )
+      warned(run.warning)
   ];
 }
 
@@ -114,10 +100,10 @@ function outcomes(run) {
     h(
       "details",
       { open: run.status !== "SUCCESS" },
-      h("summary", {}, "Tags"),
+      h("summary", "Tags"),
       h(
-        "div",
-        { class: "tall", tabindex: "0", role: "region", label: "Tags of the run" },
+        "div.tall",
+        { tabindex: "0", role: "region", label: "Tags of the run" },
         table(
           "Tags of the run",
           [

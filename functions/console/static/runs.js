@@ -2,61 +2,76 @@
 
 import { get, path } from "./api.js";
 import { h, fill } from "./element.js";
-import { box, button, quiet, state, table, time } from "./parts.js";
+import { box, button, doing, link, quiet, state, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
 import { runView } from "./run.js";
+import { inOrder } from "./screen.js";
 import { TRIGGERS, bytes, date, digits, span } from "./text.js";
 
 const PAGE = 20;
+/** The newest runs, of which one held back what is still held back. */
+const SEARCHED = 100;
 
 /** The runs. `chosen` is one that the address names. */
 export function runList(name, chosen) {
-  const title = h("h2", {}, "Latest run"),
-    one = runView(),
+  const where = path`repository/${name}/mirror/runs`,
+    answers = inOrder();
+  const title = h("h2", "Latest run"),
+    view = runView(),
     list = h("div"),
-    more = h("div");
-  const current = h("section", { class: "box", label: "Run", hidden: true }, title, one.element);
-  const all = box("Runs", list, more);
+    place = h("div");
+  const more = button("Show more", () => doing(more, place, showMore), { hidden: true });
+  const current = h("section.box", { label: "Run", hidden: true }, title, view.element);
+  const all = box("Runs", list, place, more);
   let shown,
     known,
-    older = [],
+    read = [],
     next;
-  return { current, all, update, latest };
+  return { current, all, update, held };
 
-  async function latest() {
-    const {
-      runs: [run]
-    } = await get(path`repository/${name}/mirror/runs`, { limit: 1 });
-    return run && read(run.run_id);
+  /** The tags whose deletion the last run held back that came to that: later ones may have failed before. */
+  async function held() {
+    const { runs } = await get(where, { limit: SEARCHED }),
+      run = runs.find((it) => it.warning?.reason === "deletions_held");
+    return run ? (await one(run.run_id)).tags.filter((it) => it.outcome === "held").map((it) => it.tag) : [];
   }
 
-  function read(id) {
-    return get(path`repository/${name}/mirror/runs/${id}`);
+  function one(id) {
+    return get(`${where}/${id}`);
   }
 
   /** Reads what is new: all of it while a sync goes on, else only if the newest run is another one or ended. */
   async function update() {
-    const { runs, next_page: after } = await get(path`repository/${name}/mirror/runs`, { limit: PAGE });
+    const { runs, next_page: after } = await answers.read(() => get(where, { limit: PAGE }));
     const key = JSON.stringify(runs.map((run) => [run.run_id, run.status, run.tags_done, run.bytes_done]));
     if (key === known) return;
-    if (!older.length) next = after;
+    if (!read.length) next = after;
     const id = chosen && !runs.some((run) => run.status === "SYNCING") ? chosen : runs[0]?.run_id;
     current.hidden = !id;
-    draw([...runs, ...older.filter((run) => !runs.some((it) => it.run_id === run.run_id))]);
+    draw(runs, read);
     if (!id) {
       known = key;
       return;
     }
-    const run = await read(id);
+    const run = await one(id);
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
-    one.update(run);
+    view.update(run);
     // Only now: what could not be read is asked for with the next poll.
     known = key;
     if (shown !== id && id === chosen) current.scrollIntoView();
     shown = id;
   }
 
-  function draw(runs) {
+  async function showMore() {
+    const answer = await get(where, { limit: PAGE, next_page: next });
+    next = answer.next_page;
+    draw(read, answer.runs);
+  }
+
+  /** Shows runs, and what others there are besides. */
+  function draw(runs, others) {
+    read = [...runs, ...others.filter((other) => runs.every((it) => it.run_id !== other.run_id))];
+    more.hidden = !next;
     fill(
       list,
       table(
@@ -64,9 +79,9 @@ export function runList(name, chosen) {
         [
           [
             "Began",
-            (run) => h("a", { href: toRepository(name, "mirroring", { run: run.run_id }) }, time(run.started_at))
+            (run) => link(toRepository(name, "mirroring", { run: run.run_id }), time(run.started_at))
           ],
-          ["State", (run) => [state(`run ${run.status}`), run.failure && h("small", {}, run.failure.message)]],
+          ["State", (run) => [state(`run ${run.status}`), run.failure && h("small", run.failure.message)]],
           ["Trigger", (run) => TRIGGERS[run.trigger] ?? run.trigger],
           ["Took", (run) => (run.ended_at ? span((date(run.ended_at) - date(run.started_at)) / 1000) : "–"), "number"],
           ["Tags", (run) => `${digits(run.tags_done)} / ${digits(run.tags_total)}`, "number"],
@@ -84,19 +99,9 @@ export function runList(name, chosen) {
           ],
           ["Copied", (run) => bytes(run.bytes_copied), "number"]
         ],
-        runs,
+        read,
         "It has not run yet. Sync Now starts it."
       )
-    );
-    fill(
-      more,
-      next &&
-        button("Show more", async () => {
-          const answer = await get(path`repository/${name}/mirror/runs`, { limit: PAGE, next_page: next });
-          older = older.concat(answer.runs);
-          next = answer.next_page;
-          draw([...runs, ...answer.runs]);
-        })
     );
   }
 }

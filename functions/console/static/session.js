@@ -1,26 +1,36 @@
-// Who is signed in. Asked once for a session.
+// Who is signed in, as the API says for each screen: organizations and roles come and go.
 
 import { get, path } from "./api.js";
 
-let known = null;
+let user = null;
 
-/** What the API says of whoever the token acts for. */
-export function me() {
-  // Whoever else waits for it does not leave with the screen that asked.
-  known ??= get("user/", {}, { signal: new AbortController().signal }).catch((error) => {
-    known = null;
-    throw error;
-  });
-  return known;
+/** Asks who the token acts for. */
+export async function identify() {
+  user = await get("user/");
 }
 
 export function forget() {
-  known = null;
+  user = null;
 }
 
-/** Where the robots of a namespace are: the user's own are elsewhere than an organization's. */
-export const robotsOf = async (namespace) =>
-  namespace === (await me()).username ? "user/robots" : path`organization/${namespace}/robots`;
+/** Whether the token may do everything. */
+export const isSuperuser = () => Boolean(user?.super_user);
 
-/** The names of the organizations that the token may see. */
-export const organizations = async () => (await me()).organizations.map((it) => it.name);
+/** The organizations that the token may see. */
+export const organizations = () => user?.organizations ?? [];
+
+/** The names of those in which it may do everything. */
+export const administered = () =>
+  organizations()
+    .filter((it) => it.is_org_admin)
+    .map((it) => it.name);
+
+/** Whether it may do everything in a namespace. */
+export const isAdmin = (namespace) => isSuperuser() || administered().includes(namespace);
+
+/** Whether there is anything that it may make. */
+export const isAnyAdmin = () => isSuperuser() || administered().length > 0;
+
+/** Where the robots of a namespace are: the user's own are elsewhere than an organization's. */
+export const robotsOf = (namespace) =>
+  namespace === user?.username ? "user/robots" : path`organization/${namespace}/robots`;

@@ -3,7 +3,7 @@
 import { dropToken, keepToken } from "./api.js";
 import { fill, h, p } from "./element.js";
 import { problem } from "./parts.js";
-import { forget, me } from "./session.js";
+import { forget, identify } from "./session.js";
 
 let why = null;
 
@@ -14,7 +14,7 @@ export function because(text) {
 
 export function show(view, done) {
   document.title = "Sign in · Moorage";
-  const place = h("div", {}, why && problem({ message: why }));
+  const place = h("div", why && problem({ message: why }));
   why = null;
   const input = h("input", {
     id: "token",
@@ -31,23 +31,21 @@ export function show(view, done) {
   fill(
     view,
     h(
-      "section",
-      { class: "box sign-in" },
-      h("span", { class: "anchor", "aria-hidden": "true" }),
+      "section.box.sign-in",
+      h("span.anchor", { "aria-hidden": "true" }),
       h("h1", { tabindex: "-1" }, "Moorage"),
       h(
         "form",
         { novalidate: "", onsubmit: send },
         h("label", { for: "token" }, "API token"),
         input,
-        h("p", { class: "help", id: "token-help" }, "It stays in this tab, and is forgotten with it."),
+        h("p.help", { id: "token-help" }, "It stays in this tab, and is forgotten with it."),
         place,
         submit
       ),
       h(
         "details",
-        {},
-        h("summary", {}, "Where do I get one?"),
+        h("summary", "Where do I get one?"),
         p(
           "The first one is the secret that the stack names as AdminTokenSecretArn; on a local stack it is in target/local/env. Others are made under Tokens."
         )
@@ -62,7 +60,7 @@ export function show(view, done) {
     fill(place);
     keepToken(input.value.trim());
     try {
-      await me();
+      await identify();
       await done();
     } catch (error) {
       dropToken();

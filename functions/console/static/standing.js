@@ -1,14 +1,14 @@
 // Where a mirror stands, and what can be done about it: Sync Now, Cancel, Verify.
 
 import { call } from "./api.js";
-import { fill, h, p, say } from "./element.js";
-import { actions, button, doing, facts, state, time } from "./parts.js";
-import { WARNINGS, isBusy, span } from "./text.js";
+import { fill, h, say } from "./element.js";
+import { actions, button, doing, facts, state, time, warned } from "./parts.js";
+import { isBusy, span } from "./text.js";
 
 const RETRIES = 3;
 
-/** The state block of the mirror at `where`. `changed` is called after each act; `approve` when held deletions are to be made. */
-export function standing(where, { changed, approve }) {
+/** The state of the mirror at `where`. `changed` is called after each act; `held` makes what leads to held deletions. */
+export function standing(where, { changed, held }) {
   const place = h("div"),
     shown = h("div"),
     warning = h("div");
@@ -26,9 +26,9 @@ export function standing(where, { changed, approve }) {
   let key,
     busy = false;
   const element = h(
-    "section",
-    { class: "box", label: "State" },
-    h("div", { class: "heading" }, h("h2", {}, "State"), actions(sync, cancel, approve && verify)),
+    "section.box",
+    { label: "State" },
+    h("div.heading", h("h2", "State"), actions(sync, cancel, held && verify)),
     place,
     warning,
     shown
@@ -46,7 +46,7 @@ export function standing(where, { changed, approve }) {
     const now = JSON.stringify(mirror);
     if (now === key) return;
     key = now;
-    const held = mirror.sync_warning;
+    const told = mirror.sync_warning;
     fill(
       shown,
       facts(
@@ -75,13 +75,8 @@ export function standing(where, { changed, approve }) {
     );
     fill(
       warning,
-      held &&
-        h(
-          "div",
-          { class: "notice" },
-          p(h("strong", {}, WARNINGS[held.reason] ?? held.reason, ": "), held.message),
-          held.reason === "deletions_held" && button("Look at them, and delete them…", () => approve(held), "danger")
-        )
+      told &&
+        warned(told, told.reason === "deletions_held" && held?.(told))
     );
   }
 }

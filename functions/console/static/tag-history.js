@@ -3,25 +3,22 @@
 import { call, get, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { h, fill } from "./element.js";
-import { button, copy, filters, hint, shows, table, time } from "./parts.js";
+import { growing } from "./growing.js";
+import { button, copy, filters, hint, link, shows, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
 import { bytes, short } from "./text.js";
 
 export async function show(content, { name, repository, query }) {
   const list = h("div"),
     place = h("div");
-  let page = 1,
-    entries = [];
+  const load = growing(read, draw, place);
+  let entries = [];
   const search = h("input", {
     type: "search",
     label: "Only this tag",
     placeholder: "Only this tag",
     value: query.tag ?? "",
-    onchange: () => {
-      page = 1;
-      entries = [];
-      load().catch(shows(place));
-    }
+    onchange: () => load().catch(shows(place))
   });
   const may = repository.state === "NORMAL" && repository.can_write;
   fill(
@@ -32,17 +29,20 @@ export async function show(content, { name, repository, query }) {
         repository.can_admin
           ? "A mirror's tags follow its registry. To restore one, make the repository an ordinary one first: "
           : "This token may not restore tags.",
-        repository.can_admin && h("a", { href: toRepository(name, "settings") }, "Settings")
+        repository.can_admin && link(toRepository(name, "settings"), "Settings")
       ),
     place,
     list
   );
   await load();
 
-  async function load() {
+  async function read(page = 1) {
     const answer = await get(path`repository/${name}/tag/`, { limit: 50, page, specificTag: search.value.trim() });
-    entries = entries.concat(answer.tags);
-    fill(place);
+    return [answer.tags, answer.has_additional && page + 1];
+  }
+
+  function draw(rows, more) {
+    entries = rows;
     fill(
       list,
       table(
@@ -53,29 +53,21 @@ export async function show(content, { name, repository, query }) {
           ["Digest", (it) => copy(it.manifest_digest, `the digest of ${it.name}`, short(it.manifest_digest))],
           ["Size", (it) => bytes(it.size), "number"],
           ["From", (it) => time(it.start_ts)],
-          ["Until", (it) => (it.end_ts ? time(it.end_ts) : h("b", {}, "Now"))],
-          ...(may
-            ? [
-                [
-                  "",
-                  (it) =>
-                    it.end_ts &&
-                    button("Restore", () => restore(it), {
-                      class: "small",
-                      label: `Restore ${it.name} to ${short(it.manifest_digest)}`
-                    })
-                ]
-              ]
-            : [])
+          ["Until", (it) => (it.end_ts ? time(it.end_ts) : h("b", "Now"))],
+          may && [
+            "",
+            (it) =>
+              it.end_ts &&
+              button("Restore", () => restore(it), {
+                class: "small",
+                label: `Restore ${it.name} to ${short(it.manifest_digest)}`
+              })
+          ]
         ],
         entries,
         "There is no past yet."
       ),
-      answer.has_additional &&
-        button("Show more", () => {
-          page += 1;
-          load().catch(shows(place));
-        })
+      more
     );
   }
 
@@ -87,7 +79,7 @@ export async function show(content, { name, repository, query }) {
       ? "Restored"
       : !before || before.end_ts < it.start_ts
         ? "Came"
-        : ["Moved from ", h("code", {}, short(before.manifest_digest))];
+        : ["Moved from ", h("code", short(before.manifest_digest))];
     const after = it.end_ts && !entries.some((other) => other.name === it.name && other.start_ts === it.end_ts);
     return [began, after && ", then deleted"];
   }
@@ -102,10 +94,6 @@ export async function show(content, { name, repository, query }) {
       task: () =>
         call("POST", path`repository/${name}/tag/${it.name}/restore`, { body: { manifest_digest: it.manifest_digest } })
     });
-    if (done) {
-      page = 1;
-      entries = [];
-      await load();
-    }
+    if (done) await load();
   }
 }

@@ -1,14 +1,19 @@
 // The tags of a repository: what each points to, for which platforms, with what attached.
 
-import { call, get, path, registry } from "./api.js";
+import { get, path, registry } from "./api.js";
 import { ask } from "./dialog.js";
 import { h, fill } from "./element.js";
-import { button, copy, facts, filters, hint, quiet, shows, table, time } from "./parts.js";
+import { growing } from "./growing.js";
+import { button, copy, facts, filters, hint, link, problem, quiet, shows, table, time } from "./parts.js";
 import { pulls } from "./pull.js";
 import { toRepository } from "./route.js";
 import { bytes, count, short } from "./text.js";
 
 const PAGE = 100;
+/** Pages that are read at once when more are asked for. */
+const MORE = 5;
+/** How long somebody who types pauses before it is searched for. */
+const PAUSE = 300;
 /** How many pages are read of attachments: ten thousand tags' signatures are not looked through for one page. */
 const ATTACHMENT_PAGES = 5;
 /** Manifests that are asked for at once. */
@@ -30,42 +35,40 @@ function attachments(tags) {
   return found;
 }
 
-async function readTags(name, query, most) {
-  const all = [];
-  let more = true;
-  for (let page = 1; more && page <= most; page += 1) {
-    const answer = await get(path`repository/${name}/tag/`, { onlyActiveTags: true, limit: PAGE, page, ...query });
+/** Tags of some pages, and the page after those, if there is one. */
+async function readTags(name, filter_tag_name, pages, page = 1) {
+  const all = [],
+    end = page + pages;
+  for (; page < end; page += 1) {
+    const query = { onlyActiveTags: true, limit: PAGE, page, filter_tag_name },
+      answer = await get(path`repository/${name}/tag/`, query);
     all.push(...answer.tags);
-    more = answer.has_additional;
+    if (!answer.has_additional) return [all];
   }
-  return { tags: all, more };
+  return [all, page];
 }
 
 export async function show(content, { name, repository }) {
   const list = h("div"),
     place = h("div"),
-    shown = h("p", { class: "quiet", role: "status" });
-  let text = "",
-    most = 1,
-    timer;
-  const attached = h("input", { type: "checkbox", onchange: () => draw() });
+    shown = h("p.quiet", { role: "status" });
+  const load = growing(readOn, draw, place),
+    anew = () => load().catch(shows(place));
+  let timer,
+    last = [[]];
+  const attached = h("input", { type: "checkbox", onchange: () => draw(...last) });
   const search = h("input", {
     type: "search",
     label: "Search tags",
     placeholder: "Search tags",
     oninput: () => {
       clearTimeout(timer);
-      timer = setTimeout(() => {
-        text = search.value.trim();
-        most = 1;
-        load().catch(shows(place));
-      }, 300);
+      timer = setTimeout(anew, PAUSE);
     }
   });
-  fill(content, filters(search, h("label", {}, attached, "Show signatures and other attachments"), shown), place, list);
+  fill(content, filters(search, h("label", attached, "Show signatures and other attachments"), shown), place, list);
   const platforms = new Map();
-  let read = { tags: [], more: false },
-    attachedTo = new Map();
+  let attachedTo = new Map();
   const columns = [
     [
       "Tag",
@@ -88,48 +91,50 @@ export async function show(content, { name, repository }) {
   ];
   await load();
 
-  async function load() {
-    const wanted = text;
-    const [tags, attachedTags] = await Promise.all([
-      readTags(name, { filter_tag_name: text && `like:${text}` }, most),
-      readTags(name, { filter_tag_name: "like:sha256-" }, ATTACHMENT_PAGES)
+  async function readOn(page) {
+    const text = search.value.trim();
+    const [tags, [attaching]] = await Promise.all([
+      readTags(name, text && `like:${text}`, page ? MORE : 1, page),
+      readTags(name, "like:sha256-", ATTACHMENT_PAGES)
     ]);
-    if (wanted !== text) return;
-    [read, attachedTo] = [tags, attachments(attachedTags.tags)];
-    fill(place);
-    draw();
+    attachedTo = attachments(attaching);
+    return tags;
   }
 
-  function draw() {
-    const visible = read.tags.filter((tag) => attached.checked || !ATTACHED.test(tag.name));
-    fill(shown, count(visible.length, "tag") + (read.more ? " so far" : ""));
+  function draw(tags, more) {
+    last = [tags, more];
+    const visible = tags.filter((tag) => attached.checked || !ATTACHED.test(tag.name));
+    fill(shown, count(visible.length, "tag") + (more ? " so far" : ""));
     fill(
       list,
       table(
         "Tags",
         columns,
         visible,
-        text ? "No tag has that in its name." : "There are no tags yet. The first sync brings them."
+        search.value.trim() ? "No tag has that in its name." : "There are no tags yet. The first sync brings them."
       ),
-      read.more &&
-        button("Show more", () => {
-          most += 5;
-          load().catch(shows(place));
-        })
+      more
     );
     fillPlatforms(visible).catch(() => {});
   }
 
-  async function expand(link, tag) {
-    const row = link.closest("tr"),
-      open = link.getAttribute("aria-expanded") === "true";
-    link.setAttribute("aria-expanded", String(!open));
+  async function expand(opener, tag) {
+    const row = opener.closest("tr"),
+      open = opener.getAttribute("aria-expanded") === "true";
+    opener.setAttribute("aria-expanded", String(!open));
     if (open) return row.nextElementSibling.remove();
     const details = h("td", { colspan: columns.length }, hint("Loading…"));
-    row.after(h("tr", { class: "details" }, details));
-    const [referrers, images] = await Promise.all([
-      registry(name, "referrers", tag.manifest_digest).catch(() => null),
-      platformsOf(tag).catch(() => null)
+    row.after(h("tr.details", details));
+    const unread = (what) => (error) => {
+      if (error.name === "AbortError") throw error;
+      return problem(error, `${what} could not be read.`);
+    };
+    const [attached, images] = await Promise.all([
+      registry(name, "referrers", tag.manifest_digest).then((found) => listed(tag, found), unread("What is attached")),
+      platformsOf(tag).then(
+        (found) => (found?.length ? found.join(", ") : "One image, whose platform its configuration says"),
+        unread("The platforms")
+      )
     ]);
     const remove =
       repository.state === "NORMAL" &&
@@ -151,29 +156,34 @@ export async function show(content, { name, repository }) {
       details,
       facts(
         ["Digest", copy(tag.manifest_digest, "the digest")],
-        ["Platforms", images?.length ? images.join(", ") : "One image, whose platform its configuration says"],
+        ["Platforms", images],
         tag.is_sparse && [
           "Left out by the architecture filter",
           count(tag.child_manifest_count - tag.present_child_count, "image")
         ],
-        ["Past", h("a", { href: toRepository(name, "history", { tag: tag.name }) }, "Tag history")]
+        ["Past", link(toRepository(name, "history", { tag: tag.name }), "Tag history")]
       ),
-      h("h2", {}, "Attached"),
-      table(
-        "Attached",
-        [
-          ["Type", (it) => it.artifactType ?? it.mediaType],
-          ["Digest", (it) => copy(it.digest, "its digest", short(it.digest))],
-          ["Size", (it) => bytes(it.size), "number"]
-        ],
-        referrers?.manifests ?? [],
-        attachedTo.has(tag.manifest_digest)
-          ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.`
-          : "Nothing is attached."
-      ),
-      h("h2", {}, "Pull"),
+      h("h2", "Attached"),
+      attached,
+      h("h2", "Pull"),
       pulls(name, tag.name, tag.manifest_digest),
       remove
+    );
+  }
+
+  /** What refers to an image. */
+  function listed(tag, referrers) {
+    return table(
+      "Attached",
+      [
+        ["Type", (it) => it.artifactType ?? it.mediaType],
+        ["Digest", (it) => copy(it.digest, "its digest", short(it.digest))],
+        ["Size", (it) => bytes(it.size), "number"]
+      ],
+      referrers?.manifests ?? [],
+      attachedTo.has(tag.manifest_digest)
+        ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.`
+        : "Nothing is attached."
     );
   }
 

@@ -1,16 +1,19 @@
 // The teams of an organization, and the robots in them.
 
 import { call, get, path } from "./api.js";
-import { ask, prompt } from "./dialog.js";
-import { fill, h, p } from "./element.js";
-import { box, button, filters, table } from "./parts.js";
+import { ask, prompt, removal } from "./dialog.js";
+import { fill, p } from "./element.js";
+import { actions, box, button, filters, table } from "./parts.js";
 import { robots } from "./robot.js";
+import { isAdmin } from "./session.js";
 
 export async function teams(content, { name }) {
-  const again = () => teams(content, { name });
+  const again = () => teams(content, { name }),
+    may = isAdmin(name);
   const organization = await get(path`organization/${name}`),
     all = Object.values(organization.teams ?? {});
   const where = (team) => path`organization/${name}/team/${team}`;
+  const member = (team, robot) => `${where(team.name)}/members/${encodeURIComponent(robot)}`;
   const members = await Promise.all(all.map((team) => get(`${where(team.name)}/members`).then((it) => it.members)));
   const fields = [
     {
@@ -22,23 +25,31 @@ export async function teams(content, { name }) {
     },
     { name: "description", label: "Description" }
   ];
+  const create = async () => {
+    const name = { name: "name", label: "Name", required: true };
+    const done = await prompt("Create or change a team", [name, ...fields], {
+      verb: "Save",
+      task: ({ name: team, ...body }) => call("PUT", where(team), { body })
+    });
+    if (done) await again();
+  };
+  const add = async (team) => {
+    const robot = { name: "robot", label: "Robot", kind: "picker", required: true, options: () => robots(name) };
+    const task = (filled) => call("PUT", member(team, filled.robot));
+    if (await prompt(`Add to ${team.name}`, [robot], { verb: "Add", task })) await again();
+  };
+  const remove = async (team, lost) => {
+    const done = await ask({
+      title: `Delete the team ${team.name}?`,
+      text: "Its members lose its roles:",
+      lost: lost.map((it) => it.name),
+      remove: where(team.name)
+    });
+    if (done) await again();
+  };
   fill(
     content,
-    filters(
-      button(
-        "Create or change a team",
-        async () => {
-          if (
-            await prompt("Create or change a team", [{ name: "name", label: "Name", required: true }, ...fields], {
-              verb: "Save",
-              task: ({ name: team, ...body }) => call("PUT", where(team), { body })
-            })
-          )
-            await again();
-        },
-        "main"
-      )
-    ),
+    may && filters(button("Create or change a team", create, "main")),
     all.map((team, index) =>
       box(
         team.name,
@@ -47,65 +58,19 @@ export async function teams(content, { name }) {
           `Members of ${team.name}`,
           [
             ["Member", (it) => it.name],
-            [
+            may && [
               "",
-              (it) =>
-                button(
-                  "Remove",
-                  async () => {
-                    if (
-                      await ask({
-                        title: `Remove ${it.name}?`,
-                        text: `It loses what ${team.name} may.`,
-                        verb: "Remove",
-                        remove: `${where(team.name)}/members/${encodeURIComponent(it.name)}`
-                      })
-                    )
-                      await again();
-                  },
-                  { class: "small", label: `Remove ${it.name}` }
-                )
+              (it) => removal(it.name, `It loses what ${team.name} may.`, member(team, it.name), again)
             ]
           ],
           members[index],
           "There is nobody in it."
         ),
-        h(
-          "div",
-          { class: "actions" },
-          button(
-            "Add a robot",
-            async () => {
-              if (
-                await prompt(
-                  `Add to ${team.name}`,
-                  [{ name: "robot", label: "Robot", kind: "picker", required: true, options: () => robots(name) }],
-                  {
-                    verb: "Add",
-                    task: ({ robot }) => call("PUT", `${where(team.name)}/members/${encodeURIComponent(robot)}`)
-                  }
-                )
-              )
-                await again();
-            },
-            "small"
-          ),
-          button(
-            "Delete",
-            async () => {
-              if (
-                await ask({
-                  title: `Delete the team ${team.name}?`,
-                  text: "Its members lose its roles:",
-                  lost: members[index].map((it) => it.name),
-                  remove: where(team.name)
-                })
-              )
-                await again();
-            },
-            "small danger"
+        may &&
+          actions(
+            button("Add a robot", () => add(team), "small"),
+            button("Delete", () => remove(team, members[index]), "small danger")
           )
-        )
       )
     )
   );

@@ -4,14 +4,14 @@ import { call, pages, path } from "./api.js";
 import { ask, prompt, show as showDialog } from "./dialog.js";
 import { fill, h, p } from "./element.js";
 import { button, copy, heading, hint, table, time } from "./parts.js";
-import { organizations } from "./session.js";
+import { administered, isSuperuser } from "./session.js";
 
 export async function show(view) {
   const list = h("div");
   const create = button(
     "Create a token",
     async () => {
-      const names = await organizations();
+      const names = administered();
       const made = await prompt(
         "Create a token",
         [
@@ -30,13 +30,13 @@ export async function show(view) {
             name: "namespace",
             label: "Namespace",
             kind: "select",
-            options: [["", "All"], ...names],
+            options: isSuperuser() ? [["", "All"], ...names] : names,
             help: "It sees this namespace alone."
           },
           { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
         ],
         {
-          text: "It may do no more than the one that you are signed in with, and ends with it.",
+          content: p("It may do no more than the one that you are signed in with, and ends with it."),
           task: ({ description, role, namespace, expires }) =>
             call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } })
         }
@@ -62,7 +62,7 @@ export async function show(view) {
       table(
         "Tokens",
         [
-          ["For", (it) => h("strong", {}, it.description || "–")],
+          ["For", (it) => h("strong", it.description || "–")],
           ["Role", (it) => it.role],
           ["Namespace", (it) => it.namespace ?? "all"],
           ["Created", (it) => time(it.created)],

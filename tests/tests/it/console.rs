@@ -3,8 +3,13 @@
 mod front;
 mod guide;
 mod hostile;
+mod leaving;
+mod lists;
 mod mirroring;
 mod pages;
+mod pure;
+mod roles;
 mod screenshots;
 mod served;
 mod session;
+mod settings;

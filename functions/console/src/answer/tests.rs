@@ -1,11 +1,10 @@
-//! Paths and what is answered to them; what is left out of scripts.
+//! Paths and what is answered to them.
 
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 
 use super::*;
-use crate::squeeze;
 
 fn ask(method: &Method, path: &str, headers: &[(HeaderName, &str)]) -> Response<&'static [u8]> {
     let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
@@ -120,41 +119,4 @@ fn what_is_known_is_not_sent_again() {
         assert_eq!(header(&answer, "etag"), tag);
     }
     assert_eq!(ask(&Method::GET, "/", &[(IF_NONE_MATCH, "W/\"x\"")]).status().as_u16(), 200);
-}
-
-#[test]
-fn only_what_no_browser_reads_is_left_out_of_scripts() {
-    for (text, squeezed) in [
-        ("// a\nconst a = 1; // b\n/* c */ f( a, b );\n", "const a=1;f(a,b);"),
-        ("const text = \"a  // b\" + 'c  \\' d';", "const text=\"a  // b\"+'c  \\' d';"),
-        ("`a  ${ f(`b  ${ {c: \"}\"} }`) }  // d`", "`a  ${ f(`b  ${ {c: \"}\"} }`) }  // d`"),
-        ("text.replace(/[/ \"]  x/g, a / b)", "text.replace(/[/ \"]  x/g,a/b)"),
-        ("const it = (a) => /x  y/.test(a);", "const it=(a)=>/x  y/.test(a);"),
-        ("if (a) {\n  b();\n}\nelse return a in b;\n", "if(a){b()}\nelse return a in b;"),
-        ("a = b\nc = d", "a=b\nc=d"),
-        ("a + +b - -c + d", "a+ +b- -c+d"),
-        (
-            "class A { #at = 1; static #b; get at() { return this.#at; } }",
-            "class A{#at=1;static #b;get at(){return this.#at}}",
-        ),
-        ("await x /* y */ ;\nasync function f() {}", "await x;async function f(){}"),
-        ("a /* b */ c", "a c"),
-    ] {
-        assert_eq!(squeeze::script(text).as_deref(), Some(squeezed), "{text}");
-    }
-    for text in ["\"a", "`a ${ b", "/* a", "x = /a\n"] {
-        assert_eq!(squeeze::script(text), None, "{text}");
-    }
-}
-
-#[test]
-fn only_what_no_browser_reads_is_left_out_of_style_sheets() {
-    for (text, squeezed) in [
-        ("a, b:hover { color: red; margin: 0 1px; }\n", "a,b:hover{color:red;margin:0 1px}"),
-        ("a {\n  width: calc(1px - 2px);\n}\n", "a{width:calc(1px - 2px)}"),
-        ("a { content: \"x; {  y\"; }", "a{content:\"x; {  y\"}"),
-        ("@media (max-width: 9px) { a > b { c: d; } }", "@media (max-width:9px){a > b{c:d}}"),
-    ] {
-        assert_eq!(squeeze::style(text), squeezed, "{text}");
-    }
 }

@@ -1,7 +1,10 @@
 //! From an empty organization to a pulled image, on one page.
 
+use std::time::Duration;
+
 use moorage_tests::{
     browser::Browser,
+    eventually,
     image::{Image, layer},
     skopeo,
     world::World,
@@ -40,4 +43,29 @@ async fn a_newcomer_gets_to_a_pulled_image() {
         .unwrap();
     browser.close().await;
     assert_eq!(world.call(Method::DELETE, &format!("organization/{organization}"), None).await.0, 204);
+}
+
+#[tokio::test]
+async fn a_first_sync_that_failed_is_made_again() {
+    let world = World::empty("console-again").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(rand::random(), 1_000)]).push(&upstream, &world.path, "latest").await;
+    let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
+    browser.go("guide").await;
+    browser.fill("external_reference", &format!("{}/nothing/app", world.stack.upstream)).await;
+    browser.find("[data-field=verify_tls]").await.click().await.unwrap();
+    browser.click("Create and sync").await;
+    browser.see("section[aria-label=Progress]", "Failed").await;
+    browser.becomes("Create and sync", true).await;
+    eventually("nothing is tried again any more", Duration::from_secs(60), async || {
+        let mirror = world.mirror().await;
+        // Then the next failure has its retries again.
+        let is_over = mirror["sync_status"] == "FAIL" && mirror["sync_retries_remaining"] == 3;
+        (is_over && world.runs().await.len() == 3).then_some(())
+    })
+    .await;
+    browser.fill("external_reference", &format!("{}/{}", world.stack.upstream, world.path)).await;
+    browser.click("Create and sync").await;
+    browser.see("section[aria-label=Progress]", "docker pull").await;
+    browser.close().await;
 }

@@ -6,6 +6,7 @@ use moorage_tests::{
     browser::Browser,
     eventually,
     image::{Image, layer},
+    organization_mirror,
     proxy::{Fault, Proxy},
     world::World,
 };
@@ -142,7 +143,46 @@ async fn deletions_that_are_held_are_named_and_made_after_a_typed_number() {
     }
     world.create_mirror(&proxy.address, json!({})).await;
     world.sync().await;
-    let list = json!({"name": world.path, "tags": ["v1", "v2"]}).to_string();
+    let vanish = || {
+        let list = json!({"name": world.path, "tags": ["v1", "v2"]}).to_string();
+        proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
+        for method in ["GET", "HEAD"] {
+            proxy.fault(method, "/manifests/old-", usize::MAX, Fault::Status(404, Vec::new()));
+        }
+    };
+    vanish();
+    assert_eq!(world.sync().await["warning"]["reason"], "deletions_held");
+    // The latest run names none of them: it came to nothing.
+    proxy.heal();
+    proxy.fault("GET", "tags/list", usize::MAX, Fault::Status(404, Vec::new()));
+    assert_eq!(world.sync().await["status"], "FAIL");
+    proxy.heal();
+    vanish();
+    let browser = browser(&world).await;
+    browser.see(STATE, "Deletions held back").await;
+    browser.click("Look at them, and delete them…").await;
+    browser.see("dialog", "old-11").await;
+    assert!(!browser.may("Delete and sync now").await, "their number was not typed");
+    browser.fill("typed", "12").await;
+    browser.click("Delete and sync now").await;
+    eventually("the tags are deleted", Duration::from_secs(30), async || {
+        (world.last_run().await["tags_pruned"] == 12).then_some(())
+    })
+    .await;
+    browser.see("section[aria-label=Run]", "12 deleted").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn deletions_that_an_organizations_mirror_holds_are_decided_there() {
+    let world = World::empty("console-discovered").await;
+    let tags: Vec<_> = (0..12).map(|number| format!("old-{number}")).chain(["v1".to_owned()]).collect();
+    organization_mirror::push(&world, "app", &tags.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    organization_mirror::create(&world, "distribution", &proxy.address, json!({})).await;
+    organization_mirror::sync_now(&world).await;
+    organization_mirror::wait_for(&world, json!({"SUCCESS": 1})).await;
+    let list = json!({"name": world.path, "tags": ["v1"]}).to_string();
     proxy.fault("GET", "tags/list", usize::MAX, Fault::Body(list.into_bytes().into()));
     for method in ["GET", "HEAD"] {
         proxy.fault(method, "/manifests/old-", usize::MAX, Fault::Status(404, Vec::new()));
@@ -150,16 +190,12 @@ async fn deletions_that_are_held_are_named_and_made_after_a_typed_number() {
     assert_eq!(world.sync().await["warning"]["reason"], "deletions_held");
     let browser = browser(&world).await;
     browser.see(STATE, "Deletions held back").await;
-    browser.click("Look at them, and delete them…").await;
-    browser.see("dialog", "old-11").await;
-    assert!(!browser.may("Delete and sync now").await, "their number was not typed");
-    browser.find("#typed").await.send_keys("12").await.unwrap();
-    browser.click("Delete and sync now").await;
-    eventually("the tags are deleted", Duration::from_secs(30), async || {
-        (world.last_run().await["tags_pruned"] == 12).then_some(())
-    })
-    .await;
-    browser.see("section[aria-label=Run]", "12 deleted").await;
+    assert!(!browser.may("Look at them, and delete them…").await);
+    let leads = format!("Mirroring of {}", world.namespace);
+    browser.see(&format!("{STATE} .notice"), &leads).await;
+    browser.see("main > .view .notice", &leads).await;
+    browser.click(&leads).await;
+    browser.see("[aria-label='Organization mirror'] details", "Deletions").await;
     browser.close().await;
 }
 

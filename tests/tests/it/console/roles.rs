@@ -1,0 +1,42 @@
+//! What a token that may only read, or write, is offered.
+
+use moorage_tests::{
+    browser::Browser,
+    image::{Image, layer},
+    world::World,
+};
+use serde_json::json;
+
+#[tokio::test]
+async fn nobody_is_offered_what_they_may_not_do() {
+    let world = World::new("console-roles").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    Image::oci("amd64", &[layer(rand::random(), 1_000)]).push(&upstream, &world.path, "v1").await;
+    world.create_mirror(&world.stack.upstream.clone(), json!({})).await;
+    world.sync().await;
+    for role in ["read", "write"] {
+        let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), role).await).await;
+        browser.see("tbody", "In sync").await;
+        let bar = browser.text("#bar").await;
+        assert!(!bar.contains("Tokens") && !bar.contains("Logs"), "{bar}");
+        assert!(!browser.text("main").await.contains("New mirror"));
+        browser.click(&world.repository.to_string()).await;
+        browser.see("main", "docker pull").await;
+        assert_eq!(browser.text(".tabs").await, "Information\nTags\nTag history");
+        assert!(!browser.text("main").await.contains("Mirroring"));
+        browser.click("Tags").await;
+        browser.see("tbody", "v1").await;
+        browser.go("organizations").await;
+        browser.see("tbody", "Reader").await;
+        assert!(!browser.text("main").await.contains("Mirroring"));
+        for (tab, text) in [("repositories", "app"), ("teams", "Repositories"), ("robots", "bot")] {
+            browser.go(&format!("organization/{}/{tab}", world.namespace)).await;
+            browser.see("main", text).await;
+            assert_eq!(browser.text("main button").await, "", "{tab}");
+        }
+        assert_eq!(browser.text(".tabs").await, "Repositories\nTeams\nRobots");
+        browser.go("health").await;
+        browser.see("main", &world.namespace).await;
+        browser.close().await;
+    }
+}
