@@ -36,6 +36,7 @@ pub mod reference;
 pub mod referrers;
 pub mod rule;
 pub mod run;
+pub mod selection;
 mod service_error;
 pub mod share;
 pub mod status;
