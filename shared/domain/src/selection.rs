@@ -18,8 +18,12 @@
 //! byte) or `first_seen`; the highest is the newest. Numbers and names are those of the group `key` of `include_regex`, if
 //! it has one, otherwise of the whole tag; so are versions without `from`. Whoever has no key has no place, and is not
 //! among the newest. Equal keys are one place, and all of their tags are kept or none: `1.2`, `v1.2.0` and `1.2.0_3`, 7 and
-//! 007. Only mature images take places: one that has to wait pushes out none that is served, and is itself out only if
-//! enough mature ones are before it.
+//! 007. Only tags that are mature take places, or that have something older served while they wait: one that only waits
+//! pushes out none that is served, and is itself out only if enough of the others are before it. Later steps free no
+//! place: they look at the image, which costs requests, and so only at what is chosen.
+//!
+//! What stands behind a hyphen is a prerelease, be it `1.25-rc.1` or `1.25-alpine`: variants are taken off by `from`, as
+//! `(?<version>.*)-alpine` does. Sorting leaves out no prereleases; only `version` does.
 //!
 //! `group_by` names a group of `include_regex` or of `version.from`: with `v?(?<minor>\d+\.\d+)\.\d+` and `newest` 3, the
 //! newest three of each minor are kept. Tags in whose match it has no part are a group, too.

@@ -21,8 +21,7 @@ enum Course<'a> {
 pub(super) fn decide(policy: &Policy, candidates: &[Candidate]) -> Vec<Decision> {
     let courses: Vec<_> = candidates.iter().map(|candidate| course(policy, candidate)).collect();
     let counted = candidates.iter().zip(&courses).filter_map(|(candidate, course)| match course {
-        // One that has to wait pushes out none that is served.
-        Course::In { group, place: Some(place), .. } if candidate.maturity == Maturity::Mature => Some((*group, place)),
+        Course::In { group, place: Some(place), .. } if candidate.counts() => Some((*group, place)),
         _ => None,
     });
     let ranking = Ranking::new(counted);

@@ -16,11 +16,21 @@ pub struct Candidate {
     pub first_seen: Option<Timestamp>,
     /// Whether its image is old enough to be served.
     pub maturity: Maturity,
+    /// Whether an older image is served under its name as long as this one has to wait. Then the tag keeps its place among
+    /// the newest: otherwise each push to a tag would bring back what it had pushed out, until it is mature again.
+    pub is_served: bool,
     /// How many bytes its image has, if that is known.
     pub size: Option<u64>,
     /// The platforms of its image, if they are known: none for what is for no platform, as a chart. What is attached to
     /// an image, as attestations in its index are, is no part of it.
     pub platforms: Option<Vec<Platform>>,
+}
+
+impl Candidate {
+    /// Whether it takes a place among the newest. One that only waits pushes out none that is served.
+    pub(super) fn counts(&self) -> bool {
+        self.is_served || self.maturity == Maturity::Mature
+    }
 }
 
 /// Whether an image is old enough to be served.

@@ -27,7 +27,14 @@ fn tag(name: &str) -> TagName {
 fn candidate(name: &str) -> Candidate {
     let moment = Timestamp::from_unix(1_000);
     let maturity = Maturity::Mature;
-    Candidate { tag: tag(name), first_seen: Some(moment), maturity, size: Some(1), platforms: Some(vec![]) }
+    Candidate {
+        tag: tag(name),
+        first_seen: Some(moment),
+        maturity,
+        is_served: false,
+        size: Some(1),
+        platforms: Some(vec![]),
+    }
 }
 
 fn candidates(names: &str) -> Vec<Candidate> {

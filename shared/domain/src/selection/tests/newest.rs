@@ -75,6 +75,17 @@ fn only_mature_tags_count_among_the_newest() {
 }
 
 #[test]
+fn a_tag_that_moves_keeps_the_place_that_it_has() {
+    let moved = Candidate { is_served: true, ..waiting("3.0") };
+    let all = [moved.clone(), candidate("2.0"), candidate("1.0")];
+    let held = Verdict::Held { until: later() };
+    assert_eq!(verdicts(json!({"newest": 1}), &all), [held, removed(Step::Newest), removed(Step::Newest)]);
+    let lost = [Candidate { maturity: Maturity::Unknown, ..moved }, candidate("2.0")];
+    let unknown = Verdict::Unknown { step: Step::MinAge };
+    assert_eq!(verdicts(json!({"newest": 1}), &lost), [unknown, removed(Step::Newest)]);
+}
+
+#[test]
 fn each_group_has_its_own_newest() {
     let all = candidates("1.2.3 v1.2.4 1.2.5 1.3.0 1.3.0-alpine 1 2");
     let rule = json!({"include_regex": r"v?((?<minor>\d+\.\d+)\.)?\d+(-alpine)?", "group_by": "minor", "newest": 1});

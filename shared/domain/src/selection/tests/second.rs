@@ -163,7 +163,9 @@ impl Rules {
         let group = |of: &Candidate| self.is_grouped().then(|| Self::kind(of.tag.as_str()).unwrap().0.to_owned());
         let mut before: Vec<&Candidate> = Vec::new();
         for other in all {
-            let counts = other.maturity == Maturity::Mature && self.is_ranked(other) && group(other) == group(one);
+            let counts = (other.is_served || other.maturity == Maturity::Mature)
+                && self.is_ranked(other)
+                && group(other) == group(one);
             let is_new = |known: &Vec<&Candidate>| known.iter().all(|known| self.compare(known, other).is_ne());
             if counts && self.compare(other, one).is_gt() && is_new(&before) {
                 before.push(other);
@@ -261,15 +263,22 @@ fn candidate() -> impl Strategy<Value = Candidate> {
     let platforms = subsequence(PLATFORMS.to_vec(), 0..=2)
         .prop_map(|of| -> Vec<Platform> { of.into_iter().map(|platform| platform.parse().unwrap()).collect() });
     let first_seen = option::weighted(0.8, (0..4_i64).prop_map(Timestamp::from_unix));
-    (name, first_seen, maturity, option::weighted(0.9, 0..5_u64), option::weighted(0.9, platforms)).prop_map(
-        |(name, first_seen, maturity, size, platforms)| Candidate {
+    (
+        name,
+        first_seen,
+        maturity,
+        prop::bool::weighted(0.2),
+        option::weighted(0.9, 0..5_u64),
+        option::weighted(0.9, platforms),
+    )
+        .prop_map(|(name, first_seen, maturity, is_served, size, platforms)| Candidate {
             tag: tag(&name),
             first_seen,
             maturity,
+            is_served,
             size,
             platforms,
-        },
-    )
+        })
 }
 
 /// Each tag once, in any order.
@@ -295,14 +304,15 @@ proptest! {
         }
     }
 
-    /// What neither is mature nor becomes it takes nothing from the others.
+    /// What is not mature, and has nothing served, takes nothing from the others.
     #[test]
     fn who_waits_changes_nothing_for_others(rules in rules(), all in candidates()) {
         let selection = selection(rules.json());
-        let mature: Vec<_> = all.iter().filter(|one| one.maturity == Maturity::Mature).cloned().collect();
+        let counts = |one: &Candidate| one.is_served || one.maturity == Maturity::Mature;
+        let mature: Vec<_> = all.iter().filter(|one| counts(one)).cloned().collect();
         let among_all = selection.decide(&all);
         let alone = selection.decide(&mature);
-        let of_mature = among_all.into_iter().zip(&all).filter(|(_, one)| one.maturity == Maturity::Mature);
+        let of_mature = among_all.into_iter().zip(&all).filter(|(_, one)| counts(one));
         prop_assert_eq!(of_mature.map(|(decision, _)| decision).collect::<Vec<_>>(), alone);
     }
 }
