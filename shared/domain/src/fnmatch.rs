@@ -29,16 +29,27 @@ pub struct Matcher<'a> {
     patterns: Vec<&'a str>,
 }
 
+/// Patterns, made ready to be matched and kept so, without what each of them is.
+#[derive(Debug, Clone)]
+pub struct Globs(GlobSet);
+
+impl Globs {
+    /// One matcher of all patterns.
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>, alphabet: Alphabet) -> Result<Self, TooComplex> {
+        build(patterns, alphabet).map(|(set, _)| Self(set))
+    }
+
+    /// Whether any pattern matches a name whole.
+    pub fn is_match(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
 impl<'a> Matcher<'a> {
     /// One matcher of all patterns.
     pub fn new(patterns: &'a [String], alphabet: Alphabet) -> Result<Self, TooComplex> {
-        let (mut set, mut used) = (GlobSetBuilder::new(), Vec::new());
-        for (pattern, glob) in patterns.iter().filter_map(|pattern| Some((pattern, to_glob(pattern, alphabet)?))) {
-            let glob = GlobBuilder::new(&glob).backslash_escape(false).literal_separator(false).build();
-            set.add(glob.map_err(|_| TooComplex)?);
-            used.push(pattern.as_str());
-        }
-        Ok(Self { set: set.build().map_err(|_| TooComplex)?, patterns: used })
+        let (set, patterns) = build(patterns.iter().map(String::as_str), alphabet)?;
+        Ok(Self { set, patterns })
     }
 
     /// Whether any pattern matches a name whole.
@@ -50,6 +61,20 @@ impl<'a> Matcher<'a> {
     pub fn first(&self, name: &str) -> Option<&'a str> {
         self.set.matches(name).first().and_then(|index| self.patterns.get(*index)).copied()
     }
+}
+
+/// One set of all patterns, and those that can match anything, in the set's order.
+fn build<'a>(
+    patterns: impl IntoIterator<Item = &'a str>,
+    alphabet: Alphabet,
+) -> Result<(GlobSet, Vec<&'a str>), TooComplex> {
+    let (mut set, mut used) = (GlobSetBuilder::new(), Vec::new());
+    for (pattern, glob) in patterns.into_iter().filter_map(|pattern| Some((pattern, to_glob(pattern, alphabet)?))) {
+        let glob = GlobBuilder::new(&glob).backslash_escape(false).literal_separator(false).build();
+        set.add(glob.map_err(|_| TooComplex)?);
+        used.push(pattern);
+    }
+    Ok((set.build().map_err(|_| TooComplex)?, used))
 }
 
 /// The glob that matches the same names as the fnmatch `pattern`, or `None` if no name can match it.

@@ -40,6 +40,7 @@ pub mod remedy;
 pub mod rule;
 pub mod run;
 pub mod secret;
+pub mod selection;
 mod service_error;
 pub mod share;
 pub mod status;

@@ -9,7 +9,7 @@ use crate::Digest;
 /// The longest tag (distribution-spec v1.1.1, "Pulling manifests").
 const TAG_LENGTH: usize = 128;
 /// How much of a digest's value a referrers tag holds (distribution-spec v1.1.1, "Referrers Tag Schema").
-const ATTACHED_LENGTH: usize = 64;
+pub(crate) const ATTACHED_LENGTH: usize = 64;
 /// The longest namespace or path component, and the longest whole repository path, as Quay has them.
 const PATH_LENGTH: usize = 255;
 /// A robot's short name, as Quay has it.

@@ -10,6 +10,7 @@ use crate::{
     Digest, MediaType, TagName,
     json::{JsonError, Reader},
     manifest::{MAX_MANIFEST_SIZE, Refusal},
+    name::ATTACHED_LENGTH,
 };
 
 pub use referrer::Referrer;
@@ -83,9 +84,20 @@ pub fn attached_tags(subject: &Digest) -> impl Iterator<Item = TagName> {
 
 /// Whether a tag looks like a [`referrers_tag`]: an algorithm, and as many digits as the tag has of either's digests.
 pub fn is_referrers_tag(tag: &TagName) -> bool {
+    behind_digest(tag) == Some("")
+}
+
+/// Whether a tag is made from a digest: a referrers tag, or one with any suffix, as cosign's have. Nobody chose its name.
+pub fn is_derived_tag(tag: &TagName) -> bool {
+    behind_digest(tag).is_some_and(|suffix| suffix.is_empty() || suffix.starts_with('.'))
+}
+
+/// What stands behind the digest that a tag begins with.
+fn behind_digest(tag: &TagName) -> Option<&str> {
     let tag = tag.as_str();
-    let hex = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-"));
-    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    let rest = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-"))?;
+    let (hex, suffix) = rest.split_at_checked(ATTACHED_LENGTH)?;
+    hex.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(suffix)
 }
 
 /// Whether a tag looks like one of [`attached_tags`].
@@ -197,6 +209,20 @@ mod tests {
         let are_lists: Vec<_> = attached_tags(&Digest::sha256(b"")).map(|tag| is_referrers_tag(&tag)).collect();
         assert_eq!(are_lists, [true, false, false, false], "cosign's own tags are images");
         assert!(is_referrers_tag(&long) && !is_referrers_tag(&"sha256-e3b0".parse().unwrap()));
+    }
+
+    #[test]
+    fn tags_that_digests_make_are_not_those_that_only_begin_alike() {
+        let mut derived: Vec<_> = attached_tags(&Digest::sha256(b"")).collect();
+        derived.extend([
+            referrers_tag(&Digest::of(Algorithm::Sha512, b"")),
+            format!("{}.vex", derived[0]).parse().unwrap(),
+        ]);
+        assert!(derived.iter().all(is_derived_tag));
+        let [subject, short] = [&derived[0].as_str()[..71], &derived[0].as_str()[..70]];
+        let others =
+            [format!("{subject}0"), format!("{subject}-sig"), short.to_owned(), "v1.sig".into(), "sha256-main".into()];
+        assert!(others.iter().all(|tag| !is_derived_tag(&tag.parse().unwrap())));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use moorage_domain::{
     plan::{Cause, Word},
     preview::PreviewAction,
     run::{Compared, Outcome, RunStatus, Trigger},
+    selection::Step,
     status::SyncStatus,
     usage_log::LogKind,
 };
@@ -229,6 +230,16 @@ names! {
         TooLarge => {"reason": "too_large"},
         TooLong => {"reason": "too_long"},
         Failed => {"reason": "failed"},
+    }
+    Step {
+        Derived => "derived",
+        IncludeRegex => "include_regex",
+        Version => "version",
+        Exclude => "exclude",
+        Newest => "newest",
+        Platforms => "platforms",
+        MinAge => "min_age",
+        MaxSize => "max_size",
     }
     Warning {
         DeletionsHeld { tags: 12, limit: 10, deselected: 5 } =>

@@ -1,0 +1,129 @@
+//! Which of the tags that the root rule selects are mirrored: `selection`, a field of ours beside Quay's `root_rule`.
+//!
+//! Everything here is a function of the tags and of what is known of them. The steps, in their order:
+//!
+//! | | field | what it keeps |
+//! |---|---|---|
+//! | 1 | `root_rule` | what its globs match ([`crate::RootRule`]); the others are no candidates. Nor are tags that are made from digests |
+//! | 2 | `include_regex` | tags that it matches whole |
+//! | 3 | `version` | tags that are versions ([`Version`]), in one of `ranges` ([`Range`]) if there are any; prereleases only if a range names one, or with `prereleases`. `from` is a regular expression that matches the tag whole, and whose group `version` is the version; otherwise the tag is |
+//! | 4 | `exclude` | what neither `globs` nor `regex` match whole |
+//! | 5 | `sort`, `newest`, `group_by` | the `newest` places, in each group by itself |
+//! | 6 | `always` | what its globs match, whatever steps 2 to 5 say |
+//! | 7 | `platforms` | images for any of these, `os/arch` or `os/arch/variant` ([`Platform`]), and what is for no platform at all |
+//! | 8 | | images that are old enough, if the mirror asks for an age |
+//! | 9 | `max_size` | images of at most so many bytes |
+//!
+//! `sort` is `version` (by precedence, which is what is taken where only `newest` is given), `numeric`, `name` (byte by
+//! byte) or `first_seen`; the highest is the newest. Numbers and names are those of the group `key` of `include_regex`, if
+//! it has one, otherwise of the whole tag; so are versions without `from`. Whoever has no key has no place, and is not
+//! among the newest. Equal keys are one place, and all of their tags are kept or none: `1.2`, `v1.2.0` and `1.2.0_3`, 7 and
+//! 007. Only tags that are mature take places, or that have something older served while they wait: one that only waits
+//! pushes out none that is served, and is itself out only if enough of the others are before it. Later steps free no
+//! place: they look at the image, which costs requests, and so only at what is chosen.
+//!
+//! What stands behind a hyphen is a prerelease, be it `1.25-rc.1` or `1.25-alpine`: variants are taken off by `from`, as
+//! `(?<version>.*)-alpine` does. Sorting leaves out no prereleases; only `version` does.
+//!
+//! `group_by` names a group of `include_regex` or of `version.from`: with `v?(?<minor>\d+\.\d+)\.\d+` and `newest` 3, the
+//! newest three of each minor are kept. Tags in whose match it has no part are a group, too.
+//!
+//! A step that does not know what it would have to know ends a tag as [`Verdict::Unknown`], which neither mirrors nor
+//! deletes. The first step that does not let a tag pass is the one that is named.
+
+mod comparator;
+mod decide;
+mod decision;
+mod pattern;
+mod platform;
+mod policy;
+mod range;
+mod ranking;
+#[cfg(test)]
+mod tests;
+mod version;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use policy::Policy;
+
+pub use decision::{Candidate, Decision, Key, Maturity, Step, Verdict};
+pub use platform::{Platform, PlatformError};
+pub use range::{MAX_RANGE_LENGTH, Range, RangeError};
+pub use version::Version;
+
+/// The largest selection, in bytes of JSON without blanks. It is a part of the mirror's item in the table, and everything
+/// in it is looked at for each tag.
+pub const MAX_SELECTION: usize = 16 * 1024;
+
+/// A selection: parsed, and kept exactly as it was sent, because clients compare what they get back with that.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Selection {
+    given: Value,
+    policy: Policy,
+}
+
+/// Why a value is no selection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct SelectionError {
+    /// Which field, as `selection.version.ranges[1]`.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Selection {
+    /// Parses what was sent.
+    pub fn parse(given: Value) -> Result<Self, SelectionError> {
+        let refused = |path: &str, reason: String| SelectionError { field: field(path), reason };
+        if given.to_string().len() > MAX_SELECTION {
+            return Err(refused(".", format!("is larger than {MAX_SELECTION} bytes")));
+        }
+        // What is read as a struct may be a list of its fields, too, for all that the reader knows.
+        let fields = ["version", "exclude"].map(|name| (name, given.get(name).filter(|value| !value.is_null())));
+        let parts = fields.into_iter().filter_map(|(name, part)| Some((name, part?)));
+        if let Some((name, _)) = [(".", &given)].into_iter().chain(parts).find(|(_, part)| !part.is_object()) {
+            return Err(refused(name, "is no object".to_owned()));
+        }
+        let policy: Policy = serde_path_to_error::deserialize(&given)
+            .map_err(|error| refused(&error.path().to_string(), error.inner().to_string()))?;
+        policy.check_groups().map_err(|error| refused("group_by", error.to_string()))?;
+        Ok(Self { given, policy })
+    }
+
+    /// What becomes of each candidate, in the order in which they are given; each tag is there once. The order has no part
+    /// in what is decided.
+    pub fn decide(&self, candidates: &[Candidate]) -> Vec<Decision> {
+        decide::decide(&self.policy, candidates)
+    }
+}
+
+/// A field, from where people see it.
+fn field(path: &str) -> String {
+    if path == "." { "selection".to_owned() } else { format!("selection.{path}") }
+}
+
+impl TryFrom<Value> for Selection {
+    type Error = SelectionError;
+
+    fn try_from(given: Value) -> Result<Self, SelectionError> {
+        Self::parse(given)
+    }
+}
+
+impl Serialize for Selection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.given.serialize(serializer)
+    }
+}
+
+impl PartialEq for Selection {
+    fn eq(&self, other: &Self) -> bool {
+        self.given == other.given
+    }
+}
+
+impl Eq for Selection {}
