@@ -30,7 +30,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("NewMirror")),
         answers: &[Reply(201, Some("Nothing"))],
-        run: |it| Box::pin(async move { create::create(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { Box::pin(create::create(it.api, it.parameters.repository()?, it.call)).await }),
     },
     Endpoint {
         method: "PUT",

@@ -41,7 +41,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("OrganizationMirrorChange")),
         answers: &[Reply(200, Some("Nothing"))],
-        run: |it| Box::pin(async move { change::change(it.api, it.parameters.get("orgname"), it.call).await }),
+        run: |it| {
+            Box::pin(async move { Box::pin(change::change(it.api, it.parameters.get("orgname"), it.call)).await })
+        },
     },
     Endpoint {
         method: "DELETE",
