@@ -50,7 +50,11 @@ async fn images_say_what_they_are_for_and_what_is_attached() {
         named("single", json!(["linux/s390x"])),
     ];
     assert_eq!(all, expected);
-    assert_eq!(page(&world, "?details=true&specificTag=index", admin).await, [of_index.clone()], "alone, too");
+    assert_eq!(
+        page(&world, "?details=true&specificTag=index", admin).await,
+        std::slice::from_ref(&of_index),
+        "alone, too"
+    );
     let reader = world.token(Some(&world.namespace), "read").await;
     assert_eq!(page(&world, "?details=true&specificTag=index", Some(&reader)).await, [of_index]);
     // Nobody pays for it who does not ask, and nobody gets it who may read only because the repository is public.
