@@ -8,6 +8,9 @@ export const token = () => sessionStorage.getItem(KEY);
 export const keepToken = (text) => sessionStorage.setItem(KEY, text);
 export const dropToken = () => sessionStorage.removeItem(KEY);
 
+/** What answers were versions of: a change may say which one it is meant for. */
+const versions = new WeakMap();
+
 /** A call that failed, with the API's words. */
 export class Problem extends Error {
   constructor(message, status, retryAfter) {
@@ -33,16 +36,17 @@ function segments(value) {
 }
 
 /**
- * Calls the API. `accept` says of which errors the answers are wanted as they are; `raw` gives text. A token that is not
+ * Calls the API. A change is of what was read, if that is given in `of`, and of nothing newer. `accept` says of which errors the answers are wanted as they are; `raw` gives text. A token that is not
  * known any more ends the session. Changes are not given up half-way; but what waits for them ends with its screen, too.
  */
-export async function call(method, where, { body, query, accept = () => false, raw = false, signal } = {}) {
+export async function call(method, where, { body, query, of, accept = () => false, raw = false, signal } = {}) {
   const ends = signal ?? life();
   const search = new URLSearchParams(
     Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "")
   );
   const headers = { Authorization: `Bearer ${token()}` };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (versions.has(of)) headers["If-Match"] = versions.get(of);
   const answer = await ask(`/api/v1/${where}${search.size ? `?${search}` : ""}`, {
     method,
     headers,
@@ -51,6 +55,8 @@ export async function call(method, where, { body, query, accept = () => false, r
   });
   ends.throwIfAborted();
   const said = raw ? answer.text : parsed(answer.text);
+  const version = answer.headers.get("ETag");
+  if (version && said) versions.set(said, version);
   if (answer.ok || accept(said)) return said;
   const problem = problemOf(answer);
   if (answer.status === 401) document.dispatchEvent(new CustomEvent("signed-out", { detail: problem.message }));

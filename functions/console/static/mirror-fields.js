@@ -204,6 +204,18 @@ export const filledIn = (body) =>
     )
   );
 
+const SOURCE = ["external_reference", "external_registry_config", USERNAME.name, PASSWORD.name];
+
+/** What a preview is asked with: what is selected, and the source if it is not the mirror's. */
+export function previewed(mirror, filled) {
+  const config = mirror?.external_registry_config,
+    after = toBody({ ...toForm(mirror), ...filled }, config),
+    source = mirror ? changes(toBody(toForm(mirror), config), after) : after,
+    asked = Object.fromEntries(SOURCE.filter((name) => name in source).map((name) => [name, source[name]])),
+    { root_rule, architecture_filter, deletion_limit } = after;
+  return { ...asked, root_rule, architecture_filter, deletion_limit: deletion_limit ?? undefined };
+}
+
 /** Whether a stored password would be dropped by a change that does not send it. */
 export const dropsPassword = (before, after) =>
   Boolean(before.external_registry_username) &&

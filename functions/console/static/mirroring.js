@@ -3,7 +3,7 @@
 import { call, get, orNull, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
-import { fields } from "./mirror-fields.js";
+import { fields, previewed } from "./mirror-fields.js";
 import { button, link, notice, outdated, shows } from "./parts.js";
 import { preview } from "./preview.js";
 import { toOrganization, toRepository } from "./route.js";
@@ -45,7 +45,7 @@ export async function show(content, { name, namespace, repository, query }) {
     name: "Mirror settings",
     title: "Mirror an external repository",
     below: end,
-    changed: (filled) => mirror && asks(filled),
+    changed: asks,
     made: () => {
       repository.state = "MIRROR";
       return refresh();
@@ -75,7 +75,7 @@ export async function show(content, { name, namespace, repository, query }) {
     fill(top, mirror && [status.element, history.current]);
     fill(past, mirror && history.all);
     if (isDiscovered) return;
-    fill(middle, mirror ? h("div.split", editor.element, shown.element) : editor.element);
+    fill(middle, h("div.split", editor.element, shown.element));
     editor.show(mirror);
   }
 
@@ -93,9 +93,8 @@ export async function show(content, { name, namespace, repository, query }) {
     return busy ? BUSY : IDLE;
   }
 
-  function asks({ root_rule, architecture_filter, deletion_limit }) {
-    const asked = { root_rule: { rule_kind: "tag_glob_csv", rule_value: root_rule }, architecture_filter };
-    shown.ask(deletion_limit === null ? asked : { ...asked, deletion_limit });
+  function asks(filled) {
+    shown.ask(previewed(mirror, filled));
   }
 
   /** Ends mirroring. */

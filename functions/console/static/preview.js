@@ -7,6 +7,8 @@ import { life, sleep } from "./screen.js";
 import { count, digits } from "./text.js";
 
 const PAUSE = 500;
+/** The same where a password was typed: half of one is better not tried. */
+const TYPED = 2_500;
 /** Seconds until a registry that allows no more is asked again, if it does not say. */
 const RETRY = 5;
 const ROWS = 300;
@@ -33,7 +35,8 @@ export function preview(name) {
     asked = wanted;
     running?.abort();
     element.removeAttribute("aria-busy");
-    if (!settings.root_rule.rule_value.length) return void fill(summary, hint("Name at least one tag or pattern."));
+    if (!settings.root_rule?.rule_value.length || settings.external_reference === "")
+      return void fill(summary, hint("Name a repository, and at least one tag or pattern."));
     running = new AbortController();
     load(settings, AbortSignal.any([ends, running.signal]));
     return undefined;
@@ -41,7 +44,7 @@ export function preview(name) {
 
   /** Asks, until there is an answer or nobody waits for it any more. */
   async function load(settings, signal) {
-    for (let pause = PAUSE; pause; ) {
+    for (let pause = settings.external_registry_password ? TYPED : PAUSE; pause; ) {
       await sleep(pause, signal);
       if (signal.aborted) return;
       pause = 0;

@@ -71,6 +71,13 @@ export async function list(content, { name, query }) {
                   ])
                 : quiet("none")
           ],
+          [
+            "Mirrors",
+            (robot) => [
+              (robot.mirrors ?? []).map((it, index) => [index > 0 && ", ", link(toRepository(it, "mirroring"), it)]),
+              robot.mirrors_total > robot.mirrors?.length && ` and ${robot.mirrors_total - robot.mirrors.length} more`
+            ]
+          ],
           ["Teams", (robot) => (robot.teams ?? []).map((team) => team.name).join(", ") || "–"],
           ["Created", (robot) => time(robot.created)],
           may && [

@@ -90,7 +90,7 @@ export function settings({ where, find, answers, fields, begins, name, title, in
         )));
     if (!may) return undefined;
     await answers.change(async () => {
-      await call("PUT", where, { body: sent }).catch((error) => {
+      await call("PUT", where, { body: sent, of: now }).catch((error) => {
         // The API does not always name the field: if there is only one, it is that.
         const [key, ...others] = Object.keys(sent);
         throw others.length || error.name === "AbortError" || error.message.includes(key)

@@ -16,11 +16,10 @@ const MORE = 5;
 const PAUSE = 300;
 /** How many pages are read of attachments: ten thousand tags' signatures are not looked through for one page. */
 const ATTACHMENT_PAGES = 5;
-/** Manifests that are asked for at once. */
-const AT_ONCE = 4;
 
 /** Tags that hold what is attached to an image: cosign's, and the fallback of the referrers API. */
 const ATTACHED = /^sha256-([0-9a-f]{64})(\.sig|\.att|\.sbom)?$/;
+const DERIVED = "like:sha256-";
 const KINDS = { ".sig": "Signature", ".att": "Attestation", ".sbom": "SBOM", "": "Referrers" };
 
 /** What is attached, by digest of the image. */
@@ -40,13 +39,20 @@ async function readTags(name, filter_tag_name, pages, page = 1) {
   const all = [],
     end = page + pages;
   for (; page < end; page += 1) {
-    const query = { onlyActiveTags: true, limit: PAGE, page, filter_tag_name },
-      answer = await get(path`repository/${name}/tag/`, query);
+    const where = path`repository/${name}/tag/`,
+      details = !filter_tag_name?.startsWith(DERIVED),
+      query = { onlyActiveTags: true, limit: PAGE, page, filter_tag_name, details },
+      // What takes too much at present is left out.
+      answer = await get(where, query).catch(() => get(where, { ...query, details: false }));
     all.push(...answer.tags);
     if (!answer.has_additional) return [all];
   }
   return [all, page];
 }
+
+/** What a tag is for, as far as it is known. */
+const platformsOf = (tag) =>
+  tag.platforms?.join(", ") || (tag.is_manifest_list ? count(tag.present_child_count ?? 0, "image") : "One image");
 
 export async function show(content, { name, repository }) {
   const list = h("div"),
@@ -67,7 +73,6 @@ export async function show(content, { name, repository }) {
     }
   });
   fill(content, filters(search, h("label", attached, "Show signatures and other attachments"), shown), place, list);
-  const platforms = new Map();
   let attachedTo = new Map();
   const columns = [
     [
@@ -76,18 +81,15 @@ export async function show(content, { name, repository }) {
         button(tag.name, (event) => expand(event.currentTarget, tag), { class: "link", "aria-expanded": "false" })
     ],
     ["Digest", (tag) => copy(tag.manifest_digest, `the digest of ${tag.name}`, short(tag.manifest_digest))],
-    [
-      "Platforms",
-      (tag) =>
-        h(
-          "span",
-          { "data-digest": tag.manifest_digest },
-          tag.is_manifest_list ? count(tag.present_child_count ?? 0, "image") : "One image"
-        )
-    ],
+    ["Platforms", platformsOf],
     ["Size", (tag) => bytes(tag.size), "number"],
     ["Came", (tag) => time(tag.start_ts)],
-    ["Attached", (tag) => [...new Set(attachedTo.get(tag.manifest_digest))].join(", ") || quiet("–")]
+    [
+      "Attached",
+      (tag) =>
+        [...new Set([...(attachedTo.get(tag.manifest_digest) ?? []), ...Object.keys(tag.attached ?? {})])].join(", ") ||
+        quiet("–")
+    ]
   ];
   await load();
 
@@ -95,7 +97,7 @@ export async function show(content, { name, repository }) {
     const text = search.value.trim();
     const [tags, [attaching]] = await Promise.all([
       readTags(name, text && `like:${text}`, page ? MORE : 1, page),
-      readTags(name, "like:sha256-", ATTACHMENT_PAGES)
+      readTags(name, DERIVED, ATTACHMENT_PAGES)
     ]);
     attachedTo = attachments(attaching);
     return tags;
@@ -115,7 +117,6 @@ export async function show(content, { name, repository }) {
       ),
       more
     );
-    fillPlatforms(visible).catch(() => {});
   }
 
   async function expand(opener, tag) {
@@ -125,17 +126,14 @@ export async function show(content, { name, repository }) {
     if (open) return row.nextElementSibling.remove();
     const details = h("td", { colspan: columns.length }, hint("Loading…"));
     row.after(h("tr.details", details));
-    const unread = (what) => (error) => {
+    const unread = (error) => {
       if (error.name === "AbortError") throw error;
-      return problem(error, `${what} could not be read.`);
+      return problem(error, "What is attached could not be read.");
     };
-    const [attached, images] = await Promise.all([
-      registry(name, "referrers", tag.manifest_digest).then((found) => listed(tag, found), unread("What is attached")),
-      platformsOf(tag).then(
-        (found) => (found?.length ? found.join(", ") : "One image, whose platform its configuration says"),
-        unread("The platforms")
-      )
-    ]);
+    const attached = await registry(name, "referrers", tag.manifest_digest).then(
+      (found) => listed(tag, found),
+      unread
+    );
     const remove =
       repository.state === "NORMAL" &&
       repository.can_write &&
@@ -156,7 +154,7 @@ export async function show(content, { name, repository }) {
       details,
       facts(
         ["Digest", copy(tag.manifest_digest, "the digest")],
-        ["Platforms", images],
+        ["Platforms", platformsOf(tag)],
         tag.is_sparse && [
           "Left out by the architecture filter",
           count(tag.child_manifest_count - tag.present_child_count, "image")
@@ -185,33 +183,5 @@ export async function show(content, { name, repository }) {
         ? `${attachedTo.get(tag.manifest_digest).join(", ")}, as tags of the repository.`
         : "Nothing is attached."
     );
-  }
-
-  /** The platforms of what an index lists, and the repository has. */
-  async function platformsOf(tag) {
-    if (!tag.is_manifest_list) return null;
-    if (!platforms.has(tag.manifest_digest)) {
-      const index = await registry(name, "manifests", tag.manifest_digest);
-      const held = (index?.manifests ?? []).filter(
-        (it) => tag.child_manifests_presence?.[it.digest] !== false && it.platform && it.platform.os !== "unknown"
-      );
-      platforms.set(
-        tag.manifest_digest,
-        held.map(({ platform: { os, architecture, variant } }) => [os, architecture, variant].filter(Boolean).join("/"))
-      );
-    }
-    return platforms.get(tag.manifest_digest);
-  }
-
-  async function fillPlatforms(visible) {
-    const waiting = visible.filter((tag) => tag.is_manifest_list);
-    const work = async () => {
-      for (let tag = waiting.shift(); tag; tag = waiting.shift()) {
-        const found = await platformsOf(tag);
-        for (const cell of list.querySelectorAll(`[data-digest="${CSS.escape(tag.manifest_digest)}"]`))
-          if (found?.length) fill(cell, found.join(", "));
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
   }
 }

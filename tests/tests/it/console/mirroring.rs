@@ -54,6 +54,8 @@ async fn a_mirror_is_set_up_shown_again_synced_and_cancelled() {
     browser.becomes(SUBMIT, true).await;
     browser.script("document.querySelector('details.group').open = true", json!([])).await;
     browser.find("[data-field=verify_tls]").await.click().await.unwrap();
+    // What it would do is seen before there is one.
+    browser.see("section[aria-label=Preview]", "2 of 3 tags").await;
     browser.click(SUBMIT).await;
     browser.see(STATE, "Never ran").await;
     let mirror = world.mirror().await;

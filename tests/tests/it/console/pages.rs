@@ -34,7 +34,7 @@ fn screens(world: &World) -> Vec<(String, &'static str)> {
     ];
     for (tab, text) in [
         ("information", "docker pull"),
-        ("tags", "One image"),
+        ("tags", "linux/amd64"),
         ("history", "Now"),
         ("logs", "Mirror started"),
         ("mirroring", "1 of 1 tag"),

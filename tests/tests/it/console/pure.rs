@@ -62,6 +62,39 @@ async fn a_password_is_sent_with_its_user_name() {
 }
 
 #[tokio::test]
+async fn a_preview_is_asked_with_the_source_where_it_is_not_the_mirrors() {
+    let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
+    let rule = json!({"rule_kind": "tag_glob_csv", "rule_value": ["v*"]});
+    let mirror = json!({
+        "external_reference": "a.example/b", "external_registry_username": "me", "root_rule": rule,
+        "external_registry_config": {"verify_tls": true},
+    });
+    let typed = |reference: &str, password: &str| {
+        json!({
+            "external_reference": reference, "external_registry_username": "me", "external_registry_password": password,
+            "root_rule": ["v*"], "verify_tls": true, "deletion_limit": null,
+        })
+    };
+    for (mirror, typed, sent) in [
+        (&mirror, typed("a.example/b", ""), json!({"root_rule": rule})),
+        (&mirror, typed("c.example/b", ""), json!({"root_rule": rule, "external_reference": "c.example/b"})),
+        (
+            &mirror,
+            typed("a.example/b", "x"),
+            json!({"root_rule": rule, "external_registry_username": "me", "external_registry_password": "x"}),
+        ),
+    ] {
+        assert_eq!(browser.module("mirror-fields.js", "previewed", json!([mirror, typed])).await, sent);
+    }
+    let new = browser.module("mirror-fields.js", "previewed", json!([null, typed("a.example/b", "x")])).await;
+    assert_eq!(
+        (&new["external_reference"], &new["external_registry_config"]["verify_tls"], &new["root_rule"]),
+        (&json!("a.example/b"), &json!(true), &rule)
+    );
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn the_log_says_what_quays_says() {
     let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
     for (kind, metadata, text) in [
