@@ -41,7 +41,7 @@ async function readTags(name, filter_tag_name, pages, page = 1) {
   for (; page < end; page += 1) {
     const where = path`repository/${name}/tag/`,
       details = !filter_tag_name?.startsWith(DERIVED),
-      query = { onlyActiveTags: true, limit: PAGE, page, filter_tag_name, details },
+      query = { onlyActiveTags: true, limit: PAGE, page, details, filter_tag_name },
       // What takes too much at present is left out.
       answer = await get(where, query).catch(() => get(where, { ...query, details: false }));
     all.push(...answer.tags);

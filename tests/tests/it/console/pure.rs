@@ -84,7 +84,10 @@ async fn a_preview_is_asked_with_the_source_where_it_is_not_the_mirrors() {
             json!({"root_rule": rule, "external_registry_username": "me", "external_registry_password": "x"}),
         ),
     ] {
-        assert_eq!(browser.module("mirror-fields.js", "previewed", json!([mirror, typed])).await, sent);
+        let mut asked = browser.module("mirror-fields.js", "previewed", json!([mirror, typed])).await;
+        // JSON knows no `undefined`, which is not sent.
+        asked.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        assert_eq!(asked, sent);
     }
     let new = browser.module("mirror-fields.js", "previewed", json!([null, typed("a.example/b", "x")])).await;
     assert_eq!(
