@@ -237,7 +237,7 @@ const KINDS = {
   },
   /** A choice whose options are known later, and may be added to. */
   picker: (field, id) => {
-    const input = h("select", { id, onchange: choose }, h("option", { value: "" }, "Choose…"));
+    const input = h("select", { id, onchange: choose }, h("option", { value: "" }, field.none ?? "Choose…"));
     let chosen = "";
     const add = (value) => {
       if ([...input.options].every((option) => option.value !== value))

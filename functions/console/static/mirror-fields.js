@@ -118,6 +118,20 @@ export const policyFields = () => [
     label: "Lists before a tag goes",
     kind: "number",
     help: "Of which the registry will not say whether it has it; 0 for never. Empty: 3."
+  },
+  { group: "Requests", more: true },
+  {
+    name: "rate_limit_floor",
+    label: "Pulls left to others",
+    kind: "number",
+    help: "Of what the registry allows, if it says so."
+  },
+  {
+    name: "digest_listing",
+    label: "Listing with digests",
+    kind: "picker",
+    options: async () => ["off", "tags_list", "quay", "harbor", "docker_hub"],
+    none: "Whichever there is"
   }
 ];
 
@@ -160,7 +174,8 @@ export function toBody(filled, config = {}) {
   const body = {
     ...filled,
     external_registry_config: kept,
-    external_registry_username: filled.external_registry_username || null
+    external_registry_username: filled.external_registry_username || null,
+    digest_listing: filled.digest_listing || null
   };
   if (Array.isArray(filled.root_rule)) body.root_rule = { rule_kind: "tag_glob_csv", rule_value: filled.root_rule };
   for (const name of [...PROXIES, "verify_tls", "unsigned_images", "token_realms", "forget_password"])
