@@ -54,6 +54,10 @@ async fn a_mirror_is_set_up_shown_again_synced_and_cancelled() {
     browser.becomes(SUBMIT, true).await;
     browser.script("document.querySelector('details.group').open = true", json!([])).await;
     browser.find("[data-field=verify_tls]").await.click().await.unwrap();
+    // Else its schedule starts it at once, on a slow machine before Sync Now does.
+    let later = "const start = document.querySelector('[data-field=sync_start_date]');
+        start.value = '2099-01-01T00:00'; start.dispatchEvent(new Event('input', {bubbles: true}))";
+    browser.script(later, json!([])).await;
     // What it would do is seen before there is one.
     browser.see("section[aria-label=Preview]", "2 of 3 tags").await;
     browser.click(SUBMIT).await;

@@ -25,6 +25,8 @@ async fn changes(world: &World, setting: &str) -> usize {
 
 /// Saves, and waits until the usage log says so often that a setting was changed.
 async fn saved(world: &World, browser: &Browser, setting: &str, times: usize) {
+    // What an earlier one was told may still be there.
+    browser.script("document.querySelector(arguments[0]).textContent = ''", json!([SAID])).await;
     browser.click("Update Mirror").await;
     eventually(&format!("{setting} was changed {times} times"), POLLS, async || {
         (changes(world, setting).await == times).then_some(())
