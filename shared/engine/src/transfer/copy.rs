@@ -27,8 +27,8 @@ use crate::{
 /// with S3 and the table. Those that are verified ask S3 for eight things, one after the other, and with 15 ms for each 64
 /// of them are 520 in a second.
 const TAGS_IN_FLIGHT: usize = 64;
-/// Tags that are copied at once.
-const COPIES_IN_FLIGHT: usize = 64;
+/// Tags that are copied at once: what is not done when an invocation ends is begun anew by the next one.
+const COPIES_IN_FLIGHT: usize = 40;
 /// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
 /// registries allow twenty in a minute.
 const FIRST: usize = 4;
