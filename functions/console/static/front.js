@@ -8,7 +8,7 @@ import { advises, box, button, filters, framed, line, link, outdated, quiet, run
 import { toRepository, toScreen } from "./route.js";
 import { every } from "./screen.js";
 import { isAdmin, isAnyAdmin } from "./session.js";
-import { WORDS, digits, span } from "./text.js";
+import { WORDS, digits, isBusy, span } from "./text.js";
 
 const POLL = 10_000;
 const ALL = ["", "All namespaces"];
@@ -26,10 +26,15 @@ const COLUMNS = [
   ["State", (mirror) => [state(stateOf(mirror)), remark(mirror) && h("small", remark(mirror))]],
   ["Lag of interval", lag, "number"],
   ["Last good run", (mirror) => time(mirror.last_success)],
-  ["Next start", (mirror) => (mirror.is_enabled ? time(mirror.sync_start_date) : quiet("off"))],
+  ["Next start", next],
   ["Tags", (mirror) => mirror.tags?.toLocaleString("en") ?? "–", "number"],
   ["Last runs", (mirror) => runs(mirror.runs)]
 ];
+
+function next(mirror) {
+  if (isBusy(mirror)) return quiet("now");
+  return mirror.is_enabled ? time(mirror.sync_start_date) : quiet("off");
+}
 
 function lag(mirror) {
   const seconds = lagOf(mirror, Date.now()),

@@ -42,7 +42,7 @@ export async function show(view) {
       placeholder: "acme",
       help: "Lower case letters, digits and dashes."
     },
-    { name: "repository", label: "Repository", required: true, help: "How it is called here." },
+    { name: "repository", label: "Repository", required: true, help: "What it is called here." },
     {
       name: "visibility",
       label: "Visibility",

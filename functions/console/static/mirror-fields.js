@@ -79,7 +79,7 @@ export const scheduleFields = (exists, robots, create, timeout) => [
     options: robots,
     create,
     createLabel: "Create a robot account…",
-    help: "Whose name the images come in; it may pull them, too."
+    help: "It writes the images, and may pull them, too."
   }
 ];
 

@@ -1,6 +1,6 @@
 // What the front page makes of the mirrors: which state each is in for people, and which comes first. Pure.
 
-import { WARNINGS, count, digits, isBusy } from "./text.js";
+import { RETRIES, WARNINGS, count, digits, isBusy } from "./text.js";
 
 /** States, the worst first, with what a sentence says of them; each has a word of its own in text.js. */
 const SAID = {
@@ -89,10 +89,11 @@ export function sentence(mirrors) {
 export function remark(mirror) {
   const notes = [];
   if (mirror.sync_status === "FAIL")
+    // All of them are there again once they were in vain: for the next start.
     notes.push(
-      mirror.sync_retries_remaining > 0
+      mirror.sync_retries_remaining < RETRIES
         ? `${count(mirror.sync_retries_remaining, "retry", "retries")} left`
-        : "no retries left"
+        : "not tried again before the next start"
     );
   else if (mirror.last_failure && isBusy(mirror)) notes.push("tried again now");
   if (mirror.is_late && stateOf(mirror) === "FAIL") notes.push("late");

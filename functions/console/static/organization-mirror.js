@@ -161,11 +161,12 @@ export async function show(content, { name, query }) {
 
   /** What can be done with a mirror besides. */
   function below() {
-    return actions(
+    const answer = h("div");
+    const acts = actions(
       button("Verify connection", (event) =>
-        doing(event.currentTarget, editor.said, async () => {
+        doing(event.currentTarget, answer, async () => {
           const { success, message } = await call("POST", `${where}/verify`);
-          fill(editor.said, success ? p(message) : problem({ message }));
+          fill(answer, success ? p(message) : problem({ message }));
           say(message);
         })
       ),
@@ -184,5 +185,6 @@ export async function show(content, { name, query }) {
         "danger"
       )
     );
+    return [acts, answer];
   }
 }

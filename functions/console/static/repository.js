@@ -41,8 +41,7 @@ export async function show(view, route) {
     ),
     content
   );
-  const repository = await get(path`repository/${name}`, { includeTags: false });
-  fill(content);
+  const repository = await get(path`repository/${name}`, { includeTags: false }).finally(() => fill(content));
   await TABS[tab](content, { ...route, namespace, repository });
 }
 

@@ -44,9 +44,9 @@ export function runView() {
       bytes_copied: 0,
       bytes_total: 0
     });
+    if (runs || key !== shown) fill(words, summary(run));
     if (key === shown) return;
     shown = key;
-    fill(words, summary(run));
     fill(tags, run.tags && outcomes(run));
   }
 }

@@ -99,7 +99,7 @@ export function settings({ where, find, answers, fields, begins, name, title, in
       });
       show(await find());
     });
-    fill(said, h("p.saved", "Saved. The next sync does it so."));
+    fill(said, h("p.saved", "Saved, for the next sync."));
     return say("Saved");
   }
 }

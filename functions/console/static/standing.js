@@ -3,9 +3,7 @@
 import { call } from "./api.js";
 import { fill, h, say } from "./element.js";
 import { actions, button, doing, facts, state, time, warned } from "./parts.js";
-import { isBusy, span } from "./text.js";
-
-const RETRIES = 3;
+import { RETRIES, isBusy, span } from "./text.js";
 
 /** The state of the mirror at `where`. `changed` is called after each act; `held` makes what leads to held deletions. */
 export function standing(where, { changed, held }) {
@@ -24,7 +22,8 @@ export function standing(where, { changed, held }) {
     title: "A sync that trusts nothing, and fetches again what is missing or damaged"
   });
   let key,
-    busy = false;
+    busy = false,
+    lost = false;
   const element = h(
     "section.box",
     { label: "State" },
@@ -37,11 +36,13 @@ export function standing(where, { changed, held }) {
 
   function usable() {
     cancel.disabled = !busy;
-    sync.disabled = verify.disabled = busy;
+    sync.disabled = verify.disabled = busy && !lost;
   }
 
   function update(mirror) {
     busy = isBusy(mirror);
+    // One that was killed goes on at once if somebody wants it.
+    lost = mirror.sync_warning?.reason === "interrupted";
     usable();
     const now = JSON.stringify(mirror);
     if (now === key) return;

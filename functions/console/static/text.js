@@ -133,6 +133,9 @@ export const WORDS = {
   look: ["Look at it", "bad"]
 };
 
+/** How often a failed sync is tried again before the next start. */
+export const RETRIES = 3;
+
 /** Whether a sync runs, or is about to. */
 export const isBusy = (mirror) => mirror.sync_status === "SYNCING" || mirror.sync_status === "SYNC_NOW";
 

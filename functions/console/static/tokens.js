@@ -51,7 +51,7 @@ export async function show(view) {
   fill(
     view,
     heading("Tokens", create),
-    hint("Who has one calls the API, signs in here, and pulls as the user $oauthtoken."),
+    hint("Whoever has one can call the API, sign in here, and pull as the user $oauthtoken."),
     list
   );
   await load();
