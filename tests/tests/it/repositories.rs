@@ -156,8 +156,9 @@ async fn a_deletion_that_failed_half_way_is_finished() {
     update.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await.unwrap();
     let path = format!("repository/{}", world.repository);
     assert_eq!(world.call(Method::GET, &path, None).await.0, 404);
-    assert!(matches!(world.task(&Task::Reconcile { invocation: 0, after: None }).await, TaskAnswer::Reconciled { .. }));
     // Where there is much to be looked through, another invocation goes on.
+    let reconciled = world.task(&Task::Reconcile { invocation: 0, after: None }).await;
+    assert!(matches!(reconciled, TaskAnswer::Reconciled { .. } | TaskAnswer::Unfinished), "{reconciled:?}");
     eventually("nothing is left of it", Duration::from_secs(60), async || {
         (bucket::check(&world.stack, &world.repository).await == bucket::Held::default()).then_some(())
     })
