@@ -14,6 +14,16 @@ const REPOSITORIES: usize = 30;
 /// How long an invocation has.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// A copy of a world in which the mirror of an organization has found one repository.
+async fn organization_of(name: &str) -> Scene {
+    let world = World::empty(name).await;
+    organization::push(&world, "app", &["v1"]).await;
+    organization::create(&world, "distribution", &world.stack.upstream, json!({})).await;
+    organization::sync_now(&world).await;
+    organization::wait_for(&world, json!({"SUCCESS": 1})).await;
+    Scene::of(&world, PATIENT).await
+}
+
 /// Loses all invocations that are on their way, and tells of which repositories they were.
 fn lose(scene: &Scene) -> BTreeSet<String> {
     let events = std::iter::from_fn(|| scene.lab.take_event());
@@ -22,12 +32,7 @@ fn lose(scene: &Scene) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_sync_of_an_organizations_repository_waits_for_no_queue() {
-    let world = World::empty("lost-turns").await;
-    organization::push(&world, "app", &["v1"]).await;
-    organization::create(&world, "distribution", &world.stack.upstream, json!({})).await;
-    organization::sync_now(&world).await;
-    organization::wait_for(&world, json!({"SUCCESS": 1})).await;
-    let scene = Scene::of(&world, PATIENT).await;
+    let scene = organization_of("lost-turns").await;
     seed::discovered(&scene.world, REPOSITORIES).await;
     organization::sync_now(&scene.world).await;
     let (function, discovery) = scene.lab.take_event().expect("Sync Now starts a discovery");
@@ -36,7 +41,7 @@ async fn a_lost_sync_of_an_organizations_repository_waits_for_no_queue() {
     assert!(!lost.is_empty() && lost.len() < REPOSITORIES, "{lost:?}: there are turns, and a queue");
 
     // Who asks for one that is queued waits for no turn; and that one is lost, too.
-    let all = (0..REPOSITORIES).map(|number| format!("{}/m{number:05}", world.namespace));
+    let all = (0..REPOSITORIES).map(|number| format!("{}/m{number:05}", scene.world.namespace));
     let queued = all.into_iter().find(|name| !lost.contains(name)).expect("there is a queue");
     let path = format!("repository/{queued}/mirror/sync-now");
     assert_eq!(scene.world.call(Method::POST, &path, None).await.0, 204);
@@ -51,13 +56,8 @@ async fn a_lost_sync_of_an_organizations_repository_waits_for_no_queue() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_whose_invocation_was_lost_can_be_asked_for_again() {
-    let world = World::empty("lost-cancel").await;
-    organization::push(&world, "app", &["v1"]).await;
-    organization::create(&world, "distribution", &world.stack.upstream, json!({})).await;
-    organization::sync_now(&world).await;
-    organization::wait_for(&world, json!({"SUCCESS": 1})).await;
-    let scene = Scene::of(&world, PATIENT).await;
-    let asked = format!("repository/{}/app/mirror/sync-now", world.namespace);
+    let scene = organization_of("lost-cancel").await;
+    let asked = format!("repository/{}/app/mirror/sync-now", scene.world.namespace);
     assert_eq!(scene.world.call(Method::POST, &asked, None).await.0, 204);
     let cancel = organization::path(&scene.world, "/sync-cancel");
     assert_eq!(scene.world.call(Method::POST, &cancel, None).await.0, 204);
