@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{DigestListing, ExternalReference, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
+use crate::{DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
 pub const MIN_SYNC_TIMEOUT: u64 = 300;
@@ -39,7 +39,7 @@ pub struct MirrorConfig {
 /// How syncs treat what vanishes and what the registry allows. Ours, not Quay's: a repository's mirror has these
 /// settings, and an organization's mirror has them for all that it finds. What was stored before there was one of them
 /// has its default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SyncPolicy {
     /// How many tags one run may delete: 0 for any number, nothing for the default (`plan::deletion_limit`).
@@ -51,6 +51,9 @@ pub struct SyncPolicy {
     pub rate_limit_floor: Option<u64>,
     /// Where the registry's listing says digests.
     pub digest_listing: DigestListing,
+    /// What tags must pass before they are mirrored.
+    #[serde(flatten)]
+    pub gate: Gate,
 }
 
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with

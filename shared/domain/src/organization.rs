@@ -222,7 +222,7 @@ impl OrganizationMirrorConfig {
             robot: self.robot.clone(),
             skopeo_timeout_interval: self.skopeo_timeout,
             architecture_filter: Vec::new(),
-            policy: self.policy,
+            policy: self.policy.clone(),
         })
     }
 
@@ -290,7 +290,7 @@ mod tests {
         let mut config: OrganizationMirrorConfig = serde_json::from_value(earlier).unwrap();
         assert_eq!(config.policy, SyncPolicy::default());
         let policy = SyncPolicy { deletion_limit: Some(0), digest_listing: DigestListing::Off, ..config.policy };
-        config.policy = policy;
+        config.policy = policy.clone();
         let stored = serde_json::to_value(&config).unwrap();
         let attributes = ["deletion_limit", "deletion_grace", "digest_listing"].map(|name| stored[name].clone());
         assert_eq!(attributes, [json!(0), Value::Null, json!("off")], "a change writes those that are reset, too");

@@ -1,10 +1,15 @@
 //! What a sync would do: computed, not done.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, ExternalReference, MirrorSecrets, RepositoryName, RobotName, RootRule, TagName, failure::Failure,
-    mirror::RegistryConfig, plan::Cause,
+    gate::{Gate, Judgement},
+    mirror::RegistryConfig,
+    plan::Cause,
+    selection::Step,
 };
 
 /// The most tags that a preview lists. With all fields a tag takes about 400 bytes, and an answer of a function may
@@ -43,6 +48,9 @@ pub struct PreviewRequest {
     /// Another limit of deletions: 0 for any number.
     #[serde(default)]
     pub deletion_limit: Option<u64>,
+    /// What tags would have to pass.
+    #[serde(default)]
+    pub gate: Gate,
     /// Another source, or the one of a mirror that is not there yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<PreviewSource>>,
@@ -60,7 +68,9 @@ pub enum PreviewAction {
     Delete,
     /// It would be deleted, but one sync may not delete so many.
     Hold,
-    /// It stays at the registry: the rule does not select it.
+    /// It would wait at the gate, and stay as it is here.
+    Wait,
+    /// It stays at the registry: the rule does not select it, or the gate takes it out.
     Ignore,
     /// The registry did not say what it points to.
     Fail,
@@ -89,6 +99,29 @@ pub struct PreviewTag {
     /// Why it would be deleted, now or once that is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// What the gate says of it, if it does not pass, or with `observe` would not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Judgement>,
+    /// How the selection has compared it.
+    #[serde(default, flatten)]
+    pub ranked: Ranked,
+}
+
+/// How a selection has compared a tag with others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// By what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// With which others, if they are grouped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its place among them, where 1 is the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
+    /// The step that would take it out, but for `always`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spared_by_always: Option<Step>,
 }
 
 /// How many tags each action has.
@@ -106,6 +139,9 @@ pub struct PreviewCounts {
     pub delete: u64,
     /// As [`PreviewAction::Hold`].
     pub hold: u64,
+    /// As [`PreviewAction::Wait`].
+    #[serde(default)]
+    pub gated: u64,
     /// As [`PreviewAction::Ignore`].
     pub ignore: u64,
     /// Those to be deleted or held that the rule does not select.
@@ -129,6 +165,17 @@ pub struct Preview {
     pub tags: Vec<PreviewTag>,
     /// Whether there are more.
     pub truncated: bool,
+    /// What the sync would take of the registry.
+    #[serde(default)]
+    pub cost: Cost,
+}
+
+/// What a sync would take of its registry, as far as it can be told without asking for more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Images whose manifests would be fetched, each once: what some registries count. Each manifest that one of them lists
+    /// is another.
+    pub pulls: u64,
 }
 
 impl Preview {
@@ -142,6 +189,7 @@ impl Preview {
                 PreviewAction::Keep => &mut counts.keep,
                 PreviewAction::Delete => &mut counts.delete,
                 PreviewAction::Hold => &mut counts.hold,
+                PreviewAction::Wait => &mut counts.gated,
                 PreviewAction::Ignore => &mut counts.ignore,
                 PreviewAction::Fail => &mut counts.fail,
                 PreviewAction::Unknown => &mut counts.unknown,
@@ -153,8 +201,10 @@ impl Preview {
         let idle = |tag: &PreviewTag| matches!(tag.action, PreviewAction::Ignore | PreviewAction::Keep);
         tags.sort_by(|a, b| (idle(a), &a.name).cmp(&(idle(b), &b.name)));
         let truncated = tags.len() > MAX_TAGS;
+        let copied = tags.iter().filter(|tag| tag.action == PreviewAction::Copy && tag.digest != tag.held_digest);
+        let pulls = copied.filter_map(|tag| tag.digest.as_ref()).collect::<BTreeSet<_>>().len() as u64;
         tags.truncate(MAX_TAGS);
-        Self { counts, tags, truncated }
+        Self { counts, tags, truncated, cost: Cost { pulls } }
     }
 }
 
@@ -173,6 +223,8 @@ mod tests {
             held_digest: None,
             failure: None,
             cause: (action == PreviewAction::Delete).then_some(Cause::Deselected),
+            gate: None,
+            ranked: Ranked::default(),
         };
         let tags = vec![
             tag("a", PreviewAction::Ignore, None),

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, pace::Pace, plan::Cause,
+    Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
+    plan::Cause,
 };
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
@@ -32,6 +33,8 @@ pub enum Trigger {
     Organization,
     /// A sync that ran out of time, or waited for its registry.
     Continuation,
+    /// What waited at the gate may be let in.
+    Hold,
 }
 
 impl Trigger {
@@ -44,6 +47,7 @@ impl Trigger {
             Self::Retry => "retry",
             Self::Organization => "organization",
             Self::Continuation => "continuation",
+            Self::Hold => "hold",
         }
     }
 }
@@ -95,6 +99,9 @@ pub struct Progress {
     pub tags_skipped: u64,
     /// Tags that failed or were refused.
     pub tags_failed: u64,
+    /// Tags that wait at the gate.
+    #[serde(default)]
+    pub tags_held: u64,
     /// Tags that were deleted.
     pub tags_pruned: u64,
     /// Blobs, parts of large blobs, and manifests that this run stored: what tells whether it gets anywhere.
@@ -259,7 +266,7 @@ pub struct TagOutcome {
     pub tag: TagName,
     /// What became of it.
     pub outcome: Outcome,
-    /// The digest it has now.
+    /// The digest it has now; of one that waits at the gate, the one that it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Why it failed or was refused.
@@ -268,6 +275,21 @@ pub struct TagOutcome {
     /// Why it was deleted, or is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
+    /// What the gate said of it: why it waits, or would, or was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Judgement>,
+}
+
+impl TagOutcome {
+    /// Of a tag, without more to say of it.
+    pub fn new(tag: TagName, outcome: Outcome) -> Self {
+        Self { tag, outcome, digest: None, failure: None, cause: None, gate: None }
+    }
+
+    /// Whether it waits at the gate: one of the selected tags, with which the run is done.
+    pub fn is_gated(&self) -> bool {
+        self.outcome == Outcome::Held && self.cause.is_none()
+    }
 }
 
 /// The kinds of outcome.
@@ -288,7 +310,8 @@ pub enum Outcome {
     Pruned,
     /// It was left as it is: its image is of an architecture that the mirror does not keep.
     Skipped,
-    /// It is to be deleted, but the run may not delete so many, or the registry still has it or may have it.
+    /// It was left as it is: it is to be deleted, but the run may not delete so many, or the registry still has it or may
+    /// have it; or what it points to waits at the gate.
     Held,
 }
 
@@ -300,13 +323,14 @@ impl Progress {
     }
 
     /// Counts one outcome.
-    pub fn count(&mut self, outcome: Outcome) {
-        let count = match outcome {
+    pub fn count(&mut self, outcome: &TagOutcome) {
+        let count = match outcome.outcome {
             Outcome::Copied => &mut self.tags_copied,
             Outcome::Unchanged => &mut self.tags_unchanged,
             Outcome::Repaired => &mut self.tags_repaired,
             Outcome::Refused | Outcome::Failed => &mut self.tags_failed,
             Outcome::Skipped => &mut self.tags_skipped,
+            Outcome::Held if outcome.is_gated() => &mut self.tags_held,
             // The others are not among the selected ones.
             Outcome::Pruned => {
                 self.tags_pruned = self.tags_pruned.saturating_add(1);

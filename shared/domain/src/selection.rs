@@ -48,6 +48,8 @@ use serde_json::Value;
 
 use policy::Policy;
 
+use crate::FieldError;
+
 pub use decision::{Candidate, Decision, Key, Maturity, Step, Verdict};
 pub use platform::{Platform, PlatformError};
 pub use range::{MAX_RANGE_LENGTH, Range, RangeError};
@@ -65,33 +67,36 @@ pub struct Selection {
     policy: Policy,
 }
 
-/// Why a value is no selection.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {reason}")]
-pub struct SelectionError {
-    /// Which field, as `selection.version.ranges[1]`.
-    pub field: String,
-    /// What is wrong with it.
-    pub reason: String,
+/// What a selection has to know of images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// When they were first seen.
+    pub first_seen: bool,
+    /// What they are for.
+    pub platforms: bool,
+    /// How large they are.
+    pub size: bool,
 }
 
 impl Selection {
     /// Parses what was sent.
-    pub fn parse(given: Value) -> Result<Self, SelectionError> {
-        let refused = |path: &str, reason: String| SelectionError { field: field(path), reason };
+    pub fn parse(given: Value) -> Result<Self, FieldError> {
+        let refused = |path: &str, reason: String| FieldError::at("selection", path, reason);
         if given.to_string().len() > MAX_SELECTION {
             return Err(refused(".", format!("is larger than {MAX_SELECTION} bytes")));
         }
-        // What is read as a struct may be a list of its fields, too, for all that the reader knows.
-        let fields = ["version", "exclude"].map(|name| (name, given.get(name).filter(|value| !value.is_null())));
-        let parts = fields.into_iter().filter_map(|(name, part)| Some((name, part?)));
-        if let Some((name, _)) = [(".", &given)].into_iter().chain(parts).find(|(_, part)| !part.is_object()) {
-            return Err(refused(name, "is no object".to_owned()));
-        }
-        let policy: Policy = serde_path_to_error::deserialize(&given)
-            .map_err(|error| refused(&error.path().to_string(), error.inner().to_string()))?;
+        let policy: Policy = FieldError::parse("selection", &given, &["version", "exclude"])?;
         policy.check_groups().map_err(|error| refused("group_by", error.to_string()))?;
         Ok(Self { given, policy })
+    }
+
+    /// What has to be known of images before it can be said which tags are mirrored.
+    pub fn needs(&self) -> Needs {
+        Needs {
+            first_seen: self.policy.sort == Some(policy::Sort::FirstSeen),
+            platforms: self.policy.platforms.is_some(),
+            size: self.policy.max_size.is_some(),
+        }
     }
 
     /// What becomes of each candidate, in the order in which they are given; each tag is there once. The order has no part
@@ -101,15 +106,10 @@ impl Selection {
     }
 }
 
-/// A field, from where people see it.
-fn field(path: &str) -> String {
-    if path == "." { "selection".to_owned() } else { format!("selection.{path}") }
-}
-
 impl TryFrom<Value> for Selection {
-    type Error = SelectionError;
+    type Error = FieldError;
 
-    fn try_from(given: Value) -> Result<Self, SelectionError> {
+    fn try_from(given: Value) -> Result<Self, FieldError> {
         Self::parse(given)
     }
 }

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// A warning; it stands until a later run comes to its end without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -35,6 +37,14 @@ pub enum Warning {
         missing: u64,
         /// How many images' referrers have no place, because their tag is one of the registry's images.
         taken: u64,
+    },
+    /// Tags wait at the gate: what they point to at the registry is not mirrored yet.
+    TagsHeld {
+        /// How many.
+        tags: u64,
+        /// When the first of them may be let in, if only time is waited for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// Passwords were dropped because they were entrusted to us for another place, and have not been sent again.
     CredentialsDropped(Dropped),
@@ -95,6 +105,7 @@ impl Warning {
             Self::ListEmpty { .. } => "list_empty",
             Self::ListIncomplete { .. } => "list_incomplete",
             Self::AttachmentsIncomplete { .. } => "attachments_incomplete",
+            Self::TagsHeld { .. } => "tags_held",
             Self::CredentialsDropped(_) => "credentials_dropped",
             Self::CredentialsWithheld { .. } => "credentials_withheld",
         }
@@ -103,7 +114,10 @@ impl Warning {
     /// How many tags it is about; of attachments, how many of them or of their images.
     pub const fn tags(self) -> u64 {
         match self {
-            Self::DeletionsHeld { tags, .. } | Self::ListEmpty { tags } | Self::ListIncomplete { tags } => tags,
+            Self::DeletionsHeld { tags, .. }
+            | Self::ListEmpty { tags }
+            | Self::ListIncomplete { tags }
+            | Self::TagsHeld { tags, .. } => tags,
             Self::AttachmentsIncomplete { unasked, missing, taken } => {
                 unasked.saturating_add(missing).saturating_add(taken)
             }
@@ -130,7 +144,7 @@ impl Warning {
         match self {
             Self::DeletionsHeld { .. } => vec!["deletion_limit"],
             Self::ListIncomplete { .. } => vec!["deletion_grace"],
-            Self::ListEmpty { .. } | Self::AttachmentsIncomplete { .. } => Vec::new(),
+            Self::ListEmpty { .. } | Self::AttachmentsIncomplete { .. } | Self::TagsHeld { .. } => Vec::new(),
             Self::CredentialsDropped(dropped) => dropped.settings(),
             Self::CredentialsWithheld { insecure, proxy } => {
                 let all = [("allow_insecure", insecure), ("allow_proxy", proxy)];
@@ -172,6 +186,13 @@ impl Warning {
                     "{}: the images are there, their signatures and other attachments only as far as they could be had; \
                      what was mirrored of them before stays",
                     parts.join("; ")
+                )
+            }
+            Self::TagsHeld { tags, until } => {
+                let next = until.map_or_else(String::new, |until| format!(", the first of them until {until}"));
+                format!(
+                    "{tags} tags wait at the gate{next}: they stay what they are here; the list of holds says for what \
+                     each waits, and what its time or its move holds can be released there"
                 )
             }
             Self::CredentialsDropped(dropped) => format!(

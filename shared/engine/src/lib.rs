@@ -3,6 +3,7 @@
 mod engine;
 mod error;
 mod fault;
+mod gate;
 mod sync;
 mod tasks;
 mod transfer;

@@ -30,7 +30,7 @@ use moorage_domain::{
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
-use moorage_state::{Claim, Crowd, Right, StateError, Vacancy, now};
+use moorage_state::{Claim, Crowd, Mirror, Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -41,8 +41,9 @@ use self::{
     heartbeat::Heartbeat,
     invocation::{Invocation, Work},
     progress::Progress,
+    tag_set::TagSet,
 };
-use crate::{engine::Engine, error::SyncError, fault::caught};
+use crate::{engine::Engine, error::SyncError, fault::caught, gate::keeper::Gatekeeper};
 
 /// When a sync comes again that somebody kept out of the repository for a whole invocation.
 const AFTER_LOCK: Duration = Duration::from_secs(60);
@@ -134,6 +135,7 @@ impl Engine {
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
         meter.fall_back(before.upstream.fallbacks.iter());
         let (knowledge, known) = self.knowledge(&run, mirror).await?;
+        let gatekeeper = self.gatekeeper(mirror, std::mem::take(&mut earlier.gated)).await?;
         let knowledge = Arc::new(knowledge);
         let progress = Arc::new(Progress::resume(before, run.warning, &mut earlier));
         progress.go_on_comparing(run.compared.clone());
@@ -177,6 +179,7 @@ impl Engine {
             knowledge: Arc::clone(&knowledge),
             said: OnceLock::new(),
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
+            gatekeeper,
             possession: OnceLock::new(),
         };
         let work = tokio::select! {
@@ -197,6 +200,18 @@ impl Engine {
         };
         let untold = login.warning;
         Ending { claimed, progress, begun, knowledge, known, untold }.end(work, heartbeat).await
+    }
+}
+
+impl Engine {
+    /// The gate of a mirror that has one, with what its runs remember, and the tags that this one has held.
+    async fn gatekeeper(&self, mirror: &Mirror, held: TagSet) -> Result<Option<Gatekeeper>, StateError> {
+        let config = &mirror.config;
+        if !config.policy.gate.asks() {
+            return Ok(None);
+        }
+        let records = self.table.gate_records(&config.repository, now()).await?;
+        Ok(Some(Gatekeeper::new(self.table.clone(), config.repository.clone(), records, held)))
     }
 }
 

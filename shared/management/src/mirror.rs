@@ -9,6 +9,7 @@ pub(crate) mod endpoints;
 pub(crate) mod facts;
 pub(crate) mod find;
 pub(crate) mod health;
+pub(crate) mod holds;
 pub(crate) mod log;
 pub(crate) mod overview;
 pub(crate) mod policy;

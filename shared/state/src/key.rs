@@ -55,6 +55,10 @@ pub(crate) enum Key<'a> {
     PastTag(&'a RepositoryName, &'a TagName, Timestamp),
     Tag(&'a RepositoryName, &'a TagName),
     Skipped(&'a RepositoryName, &'a TagName),
+    /// When the registry's image was first seen.
+    Sighting(&'a RepositoryName, &'a Digest),
+    /// That a tag waits at the gate.
+    GateHold(&'a RepositoryName, &'a TagName),
     Upload(&'a RepositoryName, &'a Digest),
     Run(&'a RepositoryName, RunId),
     /// The outcomes of a run: which of its attempts wrote them, and its number there.
@@ -101,6 +105,8 @@ impl Key<'_> {
             | Self::PastTag(repository, ..)
             | Self::Tag(repository, _)
             | Self::Skipped(repository, _)
+            | Self::Sighting(repository, _)
+            | Self::GateHold(repository, _)
             | Self::Upload(repository, _)
             | Self::Receipt(repository, _)
             | Self::Run(repository, _)
@@ -134,6 +140,8 @@ impl Key<'_> {
             Self::PastTag(_, tag, start) => format!("{}{:012}#{tag}", prefix::PAST_TAG, start.unix()),
             Self::Tag(_, tag) => format!("{}{tag}", prefix::TAG),
             Self::Skipped(_, tag) => format!("{}{tag}", prefix::SKIPPED),
+            Self::Sighting(_, digest) => format!("{}{digest}", prefix::SIGHTING),
+            Self::GateHold(_, tag) => format!("{}{tag}", prefix::HOLD),
             Self::Upload(_, digest) => format!("{}{digest}", prefix::UPLOAD),
             Self::Hint(_, digest) => digest.to_string(),
             Self::Receipt(_, digest) => format!("{}{digest}", prefix::RECEIPT),
@@ -177,6 +185,10 @@ pub(crate) mod prefix {
     pub(crate) const PAST_TAG: &str = "TAGHISTORY#";
     pub(crate) const TAG: &str = "TAG#";
     pub(crate) const SKIPPED: &str = "SKIPPED#";
+    /// Both of the next two.
+    pub(crate) const GATE: &str = "GATE#";
+    pub(crate) const SIGHTING: &str = "GATE#SEEN#";
+    pub(crate) const HOLD: &str = "GATE#HOLD#";
     pub(crate) const UPLOAD: &str = "UPLOAD#";
     pub(crate) const RECEIPT: &str = "RECEIPT#";
     pub(crate) const RUN: &str = "RUN#";

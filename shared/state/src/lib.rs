@@ -54,6 +54,7 @@ pub use runs::slot::{FreeSlot, Slot, SlotsOf, Vacancy, free_slot};
 pub use runs::slot_kind::SlotKind;
 pub use runs::upload::PendingUpload;
 pub use table::Table;
+pub use tags::gate::{GateRecords, HoldPage};
 pub use tags::referrers::ReferrersChecked;
 pub use tags::skipped::SkippedTag;
 pub use tags::tag_write::Right;

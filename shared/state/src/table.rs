@@ -170,16 +170,22 @@ impl Table {
             if page.items.is_empty() {
                 return Ok(());
             }
-            let request = |SortKey { sk }| {
-                let delete = DeleteRequest::builder().set_key(Some(start(pk, sk))).build();
-                delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
-            };
-            let requests = page.items.into_iter().map(request).collect::<Result<Vec<_>, _>>();
-            let requests = requests.map_err(|error| StateError::Unavailable(error.to_string()))?;
-            for batch in requests.chunks(BATCH_SIZE) {
-                self.write_batch(batch.to_vec()).await?;
-            }
+            self.delete_many(page.items.into_iter().map(|SortKey { sk }| start(pk, sk)).collect()).await?;
         }
+    }
+
+    /// Deletes the items of these keys; those that are not there are no error.
+    pub(crate) async fn delete_many(&self, keys: Vec<Item>) -> Result<(), StateError> {
+        let request = |key| {
+            let delete = DeleteRequest::builder().set_key(Some(key)).build();
+            delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
+        };
+        let requests = keys.into_iter().map(request).collect::<Result<Vec<_>, _>>();
+        let requests = requests.map_err(|error| StateError::Unavailable(error.to_string()))?;
+        for batch in requests.chunks(BATCH_SIZE) {
+            self.write_batch(batch.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// Reads many items, in no order; those that are not there are left out.

@@ -1,5 +1,6 @@
 //! What is remembered of the tags of a repository.
 
+pub(crate) mod gate;
 pub(crate) mod referrers;
 pub(crate) mod skipped;
 pub(crate) mod tag;

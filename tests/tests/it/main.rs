@@ -11,6 +11,7 @@ mod deletions;
 mod ended_once;
 mod failures;
 mod garbage;
+mod gate;
 mod generations;
 mod headers;
 mod health;

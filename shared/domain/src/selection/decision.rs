@@ -70,6 +70,29 @@ pub enum Step {
 }
 
 impl Step {
+    /// The field of the mirror that it is of.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Derived => "its name is made from a digest, which",
+            Self::IncludeRegex => "include_regex",
+            Self::Version => "version",
+            Self::Exclude => "exclude",
+            Self::Newest => "newest",
+            Self::Platforms => "platforms",
+            Self::MinAge => "min_age",
+            Self::MaxSize => "max_size",
+        }
+    }
+
+    /// What it has to know of a tag that is not said by its name.
+    pub const fn wants(self) -> &'static str {
+        match self {
+            Self::Platforms => "what its image is for",
+            Self::MaxSize => "how large its image is",
+            _ => "since when the registry has its image",
+        }
+    }
+
     /// Whether `always` keeps tags from it.
     pub(super) fn spares_always(self) -> bool {
         matches!(self, Self::IncludeRegex | Self::Version | Self::Exclude | Self::Newest)

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The longest part of a platform, in bytes. The longest name that Go has for one is `mips64p32le`.
 const MAX_PART: usize = 32;
@@ -73,6 +73,12 @@ impl TryFrom<String> for Platform {
 
     fn try_from(text: String) -> Result<Self, PlatformError> {
         text.parse()
+    }
+}
+
+impl Serialize for Platform {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -8,10 +8,11 @@ mod semver;
 
 use serde_json::Value;
 
-use super::{Candidate, Decision, Maturity, Selection, SelectionError, Step, Verdict};
+use super::{Candidate, Decision, Maturity, Selection, Step, Verdict};
+use crate::FieldError;
 use crate::{TagName, Timestamp};
 
-fn parse(given: Value) -> Result<Selection, SelectionError> {
+fn parse(given: Value) -> Result<Selection, FieldError> {
     Selection::parse(given)
 }
 

@@ -79,6 +79,10 @@ impl SyncState {
             // The organization's mirror has looked at its own schedule.
             Trigger::Organization if self.sync_status == SyncStatus::Cancel => return Err(NotEligible::Cancelled),
             Trigger::Organization => {}
+            // Its time has come, whatever the schedule says.
+            Trigger::Hold if self.sync_status == SyncStatus::Cancel => return Err(NotEligible::Cancelled),
+            Trigger::Hold if !is_enabled => return Err(NotEligible::Disabled),
+            Trigger::Hold => {}
             Trigger::Schedule | Trigger::Retry => {
                 if self.sync_status == SyncStatus::Cancel {
                     return Err(NotEligible::Cancelled);

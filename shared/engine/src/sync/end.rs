@@ -1,6 +1,6 @@
 //! How an invocation of a sync ends: reported, handed over, left to wait for the registry, or not at all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use moorage_domain::{
     FailureReason, Remedy, Timestamp, Warning,
@@ -23,6 +23,9 @@ use crate::{
 const MAX_INVOCATIONS: u32 = 1_000;
 /// How often in a row a run waits for its registry and then gets nothing before it is told to wait again.
 const MAX_IDLE_WAITS: u32 = 8;
+
+/// How long after a sync what waits is let in at the earliest: a one-time schedule has to lie ahead when it is made.
+const SOONEST: Duration = Duration::from_secs(60);
 
 /// How an invocation ended, for the function's log.
 #[derive(Debug)]
@@ -97,11 +100,12 @@ impl Ending<'_> {
         }
         let (tag_failure, failed) = self.progress.failures();
         let began = heartbeat.run.started_at;
-        let mut findings = None;
+        let (mut findings, mut wake) = (None, None);
         let work = self.checked(work, &heartbeat.run);
         let losses = self.progress.losses.warning();
         let mut warnings = vec![losses, self.untold];
-        if let Work::Done { warning, verified, ref no_listing, .. } = work {
+        if let Work::Done { warning, verified, ref no_listing, wake: at, .. } = work {
+            wake = at;
             warnings.insert(0, warning);
             // What was dropped is known without a sync, and until then.
             let withheld = self.untold.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
@@ -131,7 +135,7 @@ impl Ending<'_> {
         let warnings: Vec<_> = warnings.into_iter().flatten().collect();
         let run = Run { status, failure, warning: warnings.first().copied(), ..heartbeat.run };
         let warned = warnings.into_iter().map(|warning| report::warned(config, warning));
-        self.claimed.finish(run, warned.chain(log).collect(), findings).await
+        self.claimed.finish(run, warned.chain(log).collect(), findings, wake).await
     }
 
     /// Lets a sync go on only if it gets anywhere.
@@ -228,11 +232,17 @@ impl ClaimedMirror<'_> {
         tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
         let run = Run { status: RunStatus::Fail, failure: Some(failure), ..run };
-        self.finish(run, vec![log], None).await
+        self.finish(run, vec![log], None, None).await
     }
 
     /// Writes how a run ended, and gives the claim up.
-    async fn finish(&self, run: Run, log: Vec<LogEntry>, findings: Option<Findings>) -> Result<Ended, SyncError> {
+    async fn finish(
+        &self,
+        run: Run,
+        log: Vec<LogEntry>,
+        findings: Option<Findings>,
+        wake: Option<Timestamp>,
+    ) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let run = ended(run, now());
         if !is_written(engine.table.put_run(&config.repository, &run).await)? {
@@ -244,11 +254,11 @@ impl ClaimedMirror<'_> {
         let of_repository = engine.settings.repository_metrics;
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);
         match run.status {
-            RunStatus::Success => self.release(SyncEnd::Success, findings, None).await?,
+            RunStatus::Success => self.release(SyncEnd::Success, findings, None, wake).await?,
             RunStatus::Fail => {
                 let remedy = |failure: &Failure| Remedy::new(failure.reason, run.progress.tags_failed, run.warning);
                 let failure = run.failure.as_ref().map(|failure| (failure, remedy(failure)));
-                self.release(SyncEnd::Fail, findings, failure).await?;
+                self.release(SyncEnd::Fail, findings, failure, wake).await?;
             }
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
@@ -261,6 +271,7 @@ impl ClaimedMirror<'_> {
         end: SyncEnd,
         findings: Option<Findings>,
         failure: Option<(&Failure, Remedy)>,
+        wake: Option<Timestamp>,
     ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
@@ -271,6 +282,13 @@ impl ClaimedMirror<'_> {
         if let Some(delay) = after.state.retry_delay(now, self.engine.settings.retry_backoff) {
             let request = SyncRequest { repository: self.mirror.config.repository.clone(), trigger: Trigger::Retry };
             scheduler.once(request, now.plus(delay)).await?;
+        } else if let Some(at) = wake.filter(|_| self.mirror.config.is_enabled) {
+            // Unless the schedule comes first. What was held a moment ago may be due already.
+            let (at, interval) = (at.max(now.plus(SOONEST)), self.mirror.config.sync_interval);
+            if at < after.state.start_after(interval, now) {
+                let request = SyncRequest { repository: self.mirror.config.repository.clone(), trigger: Trigger::Hold };
+                scheduler.once(request, at).await?;
+            }
         }
         Ok(())
     }

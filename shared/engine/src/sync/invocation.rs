@@ -9,6 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Digest, FailureReason, NoListing, Owner, TagName, Timestamp, Warning,
     failure::Failure,
+    gate::Judgement,
     plan::{HeldTag, Missing},
     run::RunId,
 };
@@ -18,6 +19,7 @@ use moorage_upstream::{Meter, Said};
 use crate::{
     engine::Engine,
     error::WorkError,
+    gate::keeper::Gatekeeper,
     sync::{budget::Budget, knowledge::Knowledge, progress::Progress, tag_set::TagSet},
     transfer::possession::Possession,
 };
@@ -57,6 +59,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) knowledge: Arc<Knowledge>,
     /// What the registry's listing says of its tags.
     pub(crate) said: OnceLock<Said>,
+    /// Its gate, if the mirror has one.
+    pub(crate) gatekeeper: Option<Gatekeeper>,
     /// The repository.
     pub(crate) owner: Arc<Owner>,
     /// What it may have, once that is looked at.
@@ -65,8 +69,9 @@ pub(crate) struct Invocation<'a> {
 
 /// What the steps came to.
 pub(crate) enum Work {
-    /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at.
-    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool, no_listing: Option<NoListing> },
+    /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at;
+    /// at `wake` something may be let in that only waits for its time.
+    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool, no_listing: Option<NoListing>, wake: Option<Timestamp> },
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.
@@ -102,6 +107,16 @@ impl Invocation<'_> {
     pub(crate) fn is_skipped(&self, tag: &TagName, upstream: &Digest) -> bool {
         let filter = &self.mirror.config.architecture_filter;
         self.skipped.get(tag).is_some_and(|skipped| skipped.digest == *upstream && skipped.architectures == *filter)
+    }
+
+    /// What the gate says of a tag that does not pass, or would not.
+    pub(crate) fn judgement(&self, tag: &TagName) -> Option<Judgement> {
+        self.gatekeeper.as_ref()?.judgement(tag)
+    }
+
+    /// Whether a tag waits at the gate.
+    pub(crate) fn waits(&self, tag: &TagName) -> bool {
+        self.gatekeeper.as_ref().is_some_and(|keeper| keeper.waits(tag))
     }
 
     /// Records a tag's failure; passes on what concerns the whole sync.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use moorage_domain::{
     Digest, FailureReason, TagName, Warning,
     failure::Failure,
+    gate::Judgement,
     plan::Cause,
     referrers::is_attached_tag,
     run::{Compared, Outcome, Progress as Counts, TagOutcome},
@@ -45,7 +46,7 @@ impl Tally {
             }
             self.attached.insert(&outcome.tag);
         }
-        self.counts.count(outcome.outcome);
+        self.counts.count(outcome);
     }
 
     /// The counters of `run`, but those of tags.
@@ -58,6 +59,7 @@ impl Tally {
             tags_repaired: tags.tags_repaired,
             tags_skipped: tags.tags_skipped,
             tags_failed: tags.tags_failed,
+            tags_held: tags.tags_held,
             tags_pruned: tags.tags_pruned,
             ..run
         };
@@ -92,6 +94,8 @@ pub(crate) struct Earlier {
     pub(crate) done: TagSet,
     /// Those of them that were copied.
     pub(crate) copied: TagSet,
+    /// Those that wait at the gate.
+    pub(crate) gated: TagSet,
     /// Those that failed.
     failed: TagSet,
     /// The first failure.
@@ -103,7 +107,10 @@ impl Earlier {
     /// Adds what became of a tag.
     pub(crate) fn add(&mut self, outcome: TagOutcome) {
         self.tally.count(&outcome);
-        if !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
+        if outcome.is_gated() {
+            self.gated.insert(&outcome.tag);
+        }
+        if outcome.is_gated() || !matches!(outcome.outcome, Outcome::Pruned | Outcome::Held) {
             self.done.insert(&outcome.tag);
         }
         if outcome.outcome == Outcome::Copied {
@@ -209,12 +216,17 @@ impl Progress {
 
     /// Records what became of a tag.
     pub(crate) fn outcome(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>) {
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest, failure: None, cause: None });
+        self.judged(tag, outcome, digest, None);
+    }
+
+    /// As [`Self::outcome`], with what the gate said of the tag.
+    pub(crate) fn judged(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>, gate: Option<Judgement>) {
+        self.record(TagOutcome { digest, gate, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
     /// Records that a tag was deleted, or is held, and why it is not to stay.
-    pub(crate) fn obsolete(&self, tag: &TagName, outcome: Outcome, cause: Cause) {
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: None, cause: Some(cause) });
+    pub(crate) fn obsolete(&self, tag: &TagName, outcome: Outcome, cause: Cause, gate: Option<Judgement>) {
+        self.record(TagOutcome { cause: Some(cause), gate, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
     /// Records that a tag failed, or that its content was refused.
@@ -222,7 +234,7 @@ impl Progress {
         let refused = failure.reason == FailureReason::ContentRefused;
         let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
         let failure = failure.cut();
-        self.record(TagOutcome { tag: tag.clone(), outcome, digest: None, failure: Some(failure), cause: None });
+        self.record(TagOutcome { failure: Some(failure), ..TagOutcome::new(tag.clone(), outcome) });
     }
 
     fn record(&self, outcome: TagOutcome) {
@@ -378,7 +390,7 @@ mod tests {
         for (n, outcome) in [Outcome::Copied, Outcome::Failed, Outcome::Pruned].into_iter().enumerate() {
             let failure = Failure::new(FailureReason::NotFound, n.to_string());
             let failure = (outcome == Outcome::Failed).then_some(failure);
-            earlier.add(TagOutcome { tag: tag(n), outcome, digest: None, failure, cause: None });
+            earlier.add(TagOutcome { failure, ..TagOutcome::new(tag(n), outcome) });
         }
         let done = [0, 1, 2].map(|n| (earlier.done.contains(&tag(n)), earlier.copied.contains(&tag(n))));
         assert_eq!(done, [(true, true), (true, false), (false, false)]);

@@ -20,6 +20,16 @@ const HEADS_IN_FLIGHT: usize = 32;
 /// Tags that are deleted before the claim is renewed again: they take a second or two.
 const RENEWAL: usize = 25;
 
+/// What a complete list has shown.
+pub(crate) struct Shown {
+    /// How many tags the registry lists.
+    pub(crate) listed: usize,
+    /// The tags that stay: those that are mirrored, and those that wait.
+    pub(crate) kept: BTreeSet<TagName>,
+    /// The held tags that the gate takes out, whatever the root rule says.
+    pub(crate) out: BTreeSet<TagName>,
+}
+
 /// A tag that is not to stay, and why.
 type Obsolete = (TagName, Cause);
 
@@ -41,12 +51,11 @@ impl Invocation<'_> {
         &self,
         registry: &Registry,
         held: &BTreeMap<TagName, HeldTag>,
-        listed: usize,
-        selected: &[TagName],
+        Shown { listed, kept, out }: Shown,
     ) -> Result<Option<Warning>, WorkError> {
         let config = &self.mirror.config;
-        let matched = self.select(held.keys().cloned().collect())?.into_iter().collect();
-        let kept = selected.iter().cloned().collect();
+        let matched = self.select(held.keys().filter(|tag| !out.contains(*tag)).cloned().collect())?;
+        let matched = matched.into_iter().collect();
         let seen = Seen { listed, kept: &kept, matched: &matched };
         let Prune { delete, held_back, limit } = plan::prune(held, seen, config.policy.deletion_limit);
         let Confirmed { delete, undecided, mut missing, stop } = self.confirm(registry, held, delete).await;
@@ -74,7 +83,7 @@ impl Invocation<'_> {
     async fn hold_back(&self, tags: impl Iterator<Item = &Obsolete>) {
         for (tag, cause) in tags {
             self.progress.queue_ready().await;
-            self.progress.obsolete(tag, Outcome::Held, *cause);
+            self.progress.obsolete(tag, Outcome::Held, *cause, self.judgement(tag));
         }
     }
 
@@ -130,7 +139,7 @@ impl Invocation<'_> {
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
             let log = report::deleted(&self.mirror.config, tag, Some(*cause));
             self.tags.delete(tag, Some(log)).await?;
-            self.progress.obsolete(tag, Outcome::Pruned, *cause);
+            self.progress.obsolete(tag, Outcome::Pruned, *cause, self.judgement(tag));
         }
         Ok(())
     }
@@ -145,7 +154,9 @@ impl Invocation<'_> {
         failed: &TagSet,
         missing: &BTreeMap<TagName, Option<Missing>>,
     ) -> Result<(), WorkError> {
-        let missed = |tag: &TagName| !deleted.contains(tag) && (!kept.contains(tag) || failed.contains(tag));
+        // What waits has another image at the registry.
+        let is_seen = |tag: &TagName| kept.contains(tag) && !failed.contains(tag) && !self.waits(tag);
+        let missed = |tag: &TagName| !deleted.contains(tag) && !is_seen(tag);
         let last_complete = self.mirror.state.last_complete;
         // Once it has been missing so often, it is asked for each time.
         let grace = self.mirror.config.policy.deletion_grace.unwrap_or(plan::DELETION_GRACE.into());

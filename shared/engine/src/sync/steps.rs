@@ -8,8 +8,13 @@ use moorage_upstream::{TagPages, UpstreamError};
 
 use crate::{
     error::WorkError,
+    gate::{
+        admit::{Admitted, Means},
+        keeper::Gatekeeper,
+    },
     sync::{
         invocation::{Invocation, Work},
+        prune::Shown,
         source,
     },
     transfer::{
@@ -64,7 +69,7 @@ impl Invocation<'_> {
             None => self.list(&registry, first, &held).await?,
         };
         self.knowledge.listed(&listed);
-        let mut selected = self.select(listed.clone())?;
+        let selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
         // A run that was killed, or failed, has left what came: that is not fetched again.
@@ -89,6 +94,9 @@ impl Invocation<'_> {
             allowance: Allowance::new(engine, &config.repository, &held).await?,
         };
         let copier = Copier::new(blobs, config.clone());
+        let means = Means { registry: &registry, copier: &copier, held: &held, listed: &listed };
+        let Admitted { mut selected, waiting, out } = self.admit(means, selected).await?;
+        self.progress.selected(selected.len().saturating_add(waiting.len()));
         let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
         if !self.copy(&registry, &copier, &held, &open).await? {
             return Ok(Work::Suspended);
@@ -113,7 +121,13 @@ impl Invocation<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.tags.delete_skipped(tag).await?;
         }
-        let warning = self.prune(&registry, &held, listed.len(), &selected).await?;
+        let kept = selected.iter().chain(&waiting).cloned().collect();
+        let warning = self.prune(&registry, &held, Shown { listed: listed.len(), kept, out }).await?;
+        let held_back = match &self.gatekeeper {
+            Some(keeper) => keeper.settle().await?,
+            None => None,
+        };
+        let (warning, wake) = (warning.or(held_back), Gatekeeper::next(held_back));
         engine.measure(&config.repository).await?;
         self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
@@ -121,7 +135,7 @@ impl Invocation<'_> {
         let (_, failed) = self.progress.failures();
         let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
         let no_listing = source::no_listing(self.mirror, &registry);
-        Ok(Work::Done { selected, warning, verified, no_listing })
+        Ok(Work::Done { selected, warning, verified, no_listing, wake })
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the

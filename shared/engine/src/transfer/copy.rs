@@ -152,8 +152,10 @@ impl Invocation<'_> {
                     let held = pass.held.get(tag).map(|held| held.digest.clone());
                     self.progress.outcome(tag, Outcome::Copied, held);
                 }
-                Outcome::Skipped | Outcome::Unchanged => self.progress.outcome(tag, outcome, None),
-                _ => self.progress.outcome(tag, outcome, digest),
+                Outcome::Skipped | Outcome::Unchanged => {
+                    self.progress.judged(tag, outcome, None, self.judgement(tag));
+                }
+                _ => self.progress.judged(tag, outcome, digest, self.judgement(tag)),
             }
             if self.verifies {
                 self.knowledge.forget(tag);
@@ -182,6 +184,7 @@ impl Invocation<'_> {
         }
         let wanted = match self.plan(registry, copier, held, tag).await? {
             Planned::Left(outcome) => return Ok(Some((outcome, None))),
+            Planned::Held(digest) => return Ok(Some((Outcome::Held, Some(digest)))),
             Planned::Wanted(wanted) => wanted,
         };
         if wanted.held.is_some() {
@@ -189,7 +192,7 @@ impl Invocation<'_> {
                 return Ok(None);
             }
             // Mostly nothing has to come.
-            let (outcome, digest) = deal(registry, copier, tag, wanted).await?;
+            let (outcome, digest) = self.deal(registry, copier, tag, wanted).await?;
             return Ok(Some((outcome, Some(digest))));
         }
         let expected = Some(wanted.digest.clone()).filter(|digest| !copier.manifests.knows(digest));
@@ -199,7 +202,7 @@ impl Invocation<'_> {
         let place = copying.take().await;
         let member = self.crowd.join();
         let result = if self.may_begin(pass, true) {
-            deal(registry, copier, tag, wanted).await
+            self.deal(registry, copier, tag, wanted).await
         } else {
             Err(WorkError::Suspended)
         };
@@ -213,39 +216,42 @@ impl Invocation<'_> {
         }
         result.map(|(outcome, digest)| Some((outcome, Some(digest))))
     }
-}
 
-/// Deals with one tag. One whose image does not come is asked for once more, by the tag: it moved or went meanwhile, or the
-/// registry named a digest that it no longer has, whatever it says to that.
-async fn deal(
-    registry: &Registry,
-    copier: &Copier,
-    tag: &TagName,
-    wanted: Wanted<'_>,
-) -> Result<(Outcome, Digest), WorkError> {
-    let Wanted { mut digest, held, believed } = wanted;
-    let mut result = match held {
-        Some(held) => copier.verify(tag, held).await,
-        None => as_it_is(copier, tag, &digest, believed.clone()).await,
-    };
-    let is_refused = matches!(&result, Err(error) if error.is_refused());
-    if is_refused
-        && let Ok(upstream) = registry.read(tag).await
-        && upstream.digest != digest
-    {
-        digest = upstream.digest;
-        if let Some(manifest) = upstream.manifest {
-            copier.keep(&digest, &manifest);
+    /// Deals with one tag. One whose image does not come is asked for once more, by the tag: it moved or went meanwhile, or the
+    /// registry named a digest that it no longer has, whatever it says to that. With a gate the next sync asks, which judges
+    /// what it is then.
+    async fn deal(
+        &self,
+        registry: &Registry,
+        copier: &Copier,
+        tag: &TagName,
+        wanted: Wanted<'_>,
+    ) -> Result<(Outcome, Digest), WorkError> {
+        let Wanted { mut digest, held, believed } = wanted;
+        let mut result = match held {
+            Some(held) => copier.verify(tag, held).await,
+            None => as_it_is(copier, tag, &digest, believed.clone()).await,
+        };
+        let is_refused = matches!(&result, Err(error) if error.is_refused());
+        if is_refused
+            && self.gatekeeper.is_none()
+            && let Ok(upstream) = registry.read(tag).await
+            && upstream.digest != digest
+        {
+            digest = upstream.digest;
+            if let Some(manifest) = upstream.manifest {
+                copier.keep(&digest, &manifest);
+            }
+            result = as_it_is(copier, tag, &digest, believed.clone()).await;
         }
-        result = as_it_is(copier, tag, &digest, believed.clone()).await;
+        if matches!(result, Err(WorkError::Failed(_)))
+            && held.is_none()
+            && let Some(part) = copier.part_of(tag, &digest, believed).await
+        {
+            return part;
+        }
+        result.map(|outcome| (outcome, digest))
     }
-    if matches!(result, Err(WorkError::Failed(_)))
-        && held.is_none()
-        && let Some(part) = copier.part_of(tag, &digest, believed).await
-    {
-        return part;
-    }
-    result.map(|outcome| (outcome, digest))
 }
 
 /// Copies a tag as the registry has it, but no list of referrers that does not say the truth.

@@ -100,7 +100,7 @@ impl Engine {
     }
 
     /// A manifest that a repository links, as the bucket has it.
-    async fn linked(&self, owner: &Arc<Owner>, digest: &Digest) -> Result<Stored, WorkError> {
+    pub(crate) async fn linked(&self, owner: &Arc<Owner>, digest: &Digest) -> Result<Stored, WorkError> {
         Ok(match self.storage.links_manifest(owner, digest).await? {
             Some(proven) => self.storage.manifest(&proven).await?,
             None => Stored::Missing,

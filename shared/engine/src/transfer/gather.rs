@@ -112,7 +112,7 @@ impl Copier {
     }
 
     /// A manifest that was kept, or else comes from the registry.
-    async fn fetched(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Bytes, UpstreamError> {
+    pub(crate) async fn fetched(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Bytes, UpstreamError> {
         match self.blobs.flow.take(digest) {
             Some(bytes) => Ok(bytes),
             None => self.blobs.registry.manifest(digest, tag).await,

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use moorage_domain::{
     Digest, TagName,
+    gate::{Facts, Reason, Sighting},
     plan::{self, HeldTag, TagAction},
     run::Outcome,
 };
+use moorage_state::now;
 use moorage_upstream::Registry;
 
 use crate::{
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) enum Planned<'h> {
     /// Nothing: this is its outcome.
     Left(Outcome),
+    /// It waits at the gate with this image.
+    Held(Digest),
     /// It is to be copied or verified.
     Wanted(Wanted<'h>),
 }
@@ -34,6 +38,26 @@ pub(crate) struct Wanted<'h> {
 }
 
 impl Invocation<'_> {
+    /// What becomes of a tag whose image is another one than here, if it does not follow.
+    async fn judge_move(
+        &self,
+        held: Option<&HeldTag>,
+        tag: &TagName,
+        upstream: &Digest,
+    ) -> Result<Option<Planned<'static>>, WorkError> {
+        let Some(keeper) = &self.gatekeeper else { return Ok(None) };
+        let Some(judgement) = keeper.on_move(&self.mirror.config.policy.gate, tag, upstream) else { return Ok(None) };
+        if judgement.reason == Reason::Kept {
+            return Ok(Some(Planned::Left(Outcome::Unchanged)));
+        }
+        let seen = Sighting { first_seen: now(), release: None, facts: Facts::default() };
+        if !keeper.records.sightings.contains_key(upstream) {
+            self.engine.table.put_sightings(&self.mirror.config.repository, [(upstream.clone(), seen)], now()).await?;
+        }
+        keeper.hold(vec![(tag.clone(), upstream.clone(), held, judgement)]).await?;
+        Ok(Some(Planned::Held(upstream.clone())))
+    }
+
     /// Asks the registry for a tag's digest, where that is not known, and decides by it.
     pub(crate) async fn plan<'h>(
         &self,
@@ -50,6 +74,10 @@ impl Invocation<'_> {
                 self.tags.set_seen(tag, held.last_seen, None).await?;
             }
             return Ok(Planned::Left(Outcome::Skipped));
+        }
+        let has_moved = held.is_some_and(|held| *held.source.as_ref().unwrap_or(&held.digest) != upstream.digest);
+        if has_moved && let Some(planned) = self.judge_move(held, tag, &upstream.digest).await? {
+            return Ok(planned);
         }
         let kept = match plan::action(held, &upstream.digest, &self.mirror.config.architecture_filter) {
             TagAction::Keep => held,

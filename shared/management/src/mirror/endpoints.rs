@@ -5,7 +5,7 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::{change, create, end, health, overview, preview, rate_limit, runs, sync, view},
+    mirror::{change, create, end, health, holds, overview, preview, rate_limit, runs, sync, view},
 };
 
 /// The endpoints.
@@ -110,6 +110,43 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: Some(Body::Optional("PreviewRequest")),
         answers: &[Reply(200, Some("Preview"))],
         run: |it| Box::pin(async move { preview::preview(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "GET",
+        path: "repository/{repository}/mirror/holds",
+        access: Access::Repository(Role::Admin),
+        operation: "listMirrorHolds",
+        summary: "The tags that wait at the gate, by name, and for what each waits.",
+        query: &[
+            Parameter {
+                name: "limit",
+                kind: "integer",
+                about: "The most entries of the answer: 1 to 1000, 100 by default.",
+            },
+            Parameter {
+                name: "next_page",
+                kind: "string",
+                about: "Where the page before ended, as its `next_page` says.",
+            },
+        ],
+        body: None,
+        answers: &[Reply(200, Some("Holds"))],
+        run: |it| Box::pin(async move { holds::list(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "repository/{repository}/mirror/holds/{digest}/release",
+        access: Access::Repository(Role::Admin),
+        operation: "releaseMirrorHold",
+        summary: "Lets in an image that waits for its age, or for somebody to say that a tag may move to it, and starts a sync.",
+        query: &[],
+        body: Some(Body::Required("Release")),
+        answers: &[Reply(204, None)],
+        run: |it| {
+            Box::pin(async move {
+                holds::release(it.api, it.parameters.repository()?, it.parameters.get("digest"), it.call).await
+            })
+        },
     },
     Endpoint {
         method: "GET",

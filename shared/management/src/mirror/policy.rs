@@ -1,7 +1,12 @@
 //! The settings of a mirror that Quay does not have, be it a repository's or an organization's: how they are read,
 //! applied, logged and shown.
 
-use moorage_domain::{DigestListing, mirror::SyncPolicy};
+use moorage_domain::{
+    DigestListing, FieldError, Selection,
+    gate::{MinAge, OnMove},
+    mirror::SyncPolicy,
+};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::http::{
@@ -16,6 +21,9 @@ pub(crate) struct SentPolicy {
     deletion_grace: Option<Option<u64>>,
     rate_limit_floor: Option<Option<u64>>,
     digest_listing: Option<DigestListing>,
+    pub(crate) selection: Option<Option<Selection>>,
+    pub(crate) min_age: Option<Option<MinAge>>,
+    pub(crate) on_move: Option<Option<OnMove>>,
 }
 
 impl SentPolicy {
@@ -26,6 +34,9 @@ impl SentPolicy {
             deletion_grace: fields.nullable_integer("deletion_grace", 0)?,
             rate_limit_floor: fields.nullable_integer("rate_limit_floor", 0)?,
             digest_listing: digest_listing(fields)?,
+            selection: parsed(fields, "selection", Selection::parse)?,
+            min_age: parsed(fields, "min_age", |given| MinAge::parse(&given))?,
+            on_move: parsed(fields, "on_move", OnMove::parse)?,
         })
     }
 
@@ -35,17 +46,42 @@ impl SentPolicy {
         set(&mut policy.deletion_grace, self.deletion_grace.as_ref());
         set(&mut policy.rate_limit_floor, self.rate_limit_floor.as_ref());
         set(&mut policy.digest_listing, self.digest_listing.as_ref());
+        set(&mut policy.gate.selection, self.selection.as_ref());
+        set(&mut policy.gate.min_age, self.min_age.as_ref());
+        set(&mut policy.gate.on_move, self.on_move.as_ref());
     }
 
     /// The settings with what the body gives, for the usage log.
-    pub(crate) fn changes(&self) -> [(&'static str, Option<Value>); 4] {
+    pub(crate) fn changes(&self) -> [(&'static str, Option<Value>); 7] {
         [
             ("deletion_limit", self.deletion_limit.map(Value::from)),
             ("deletion_grace", self.deletion_grace.map(Value::from)),
             ("rate_limit_floor", self.rate_limit_floor.map(Value::from)),
             ("digest_listing", self.digest_listing.map(|setting| setting.as_str().into())),
+            ("selection", self.selection.as_ref().map(value)),
+            ("min_age", self.min_age.as_ref().map(value)),
+            ("on_move", self.on_move.as_ref().map(value)),
         ]
     }
+}
+
+/// A field that is kept as it was sent; null resets it.
+fn parsed<T>(
+    fields: Fields<'_>,
+    name: &str,
+    parse: impl FnOnce(Value) -> Result<T, FieldError>,
+) -> Result<Option<Option<T>>, ApiError> {
+    let Some(given) = fields.0.get(name) else { return Ok(None) };
+    if given.is_null() {
+        return Ok(Some(None));
+    }
+    let parsed = parse(given.clone()).map_err(|error| ApiError::InvalidRequest(error.to_string()))?;
+    Ok(Some(Some(parsed)))
+}
+
+/// What was sent, again.
+fn value<T: Serialize>(setting: &Option<T>) -> Value {
+    serde_json::to_value(setting).unwrap_or_default()
 }
 
 fn digest_listing(fields: Fields<'_>) -> Result<Option<DigestListing>, ApiError> {
@@ -63,6 +99,9 @@ pub(crate) fn show(policy: &SyncPolicy, view: &mut Value) {
         ("deletion_grace", policy.deletion_grace.map(Value::from)),
         ("rate_limit_floor", policy.rate_limit_floor.map(Value::from)),
         ("digest_listing", listing.map(|listing| listing.as_str().into())),
+        ("selection", policy.gate.selection.as_ref().map(|it| value(&Some(it)))),
+        ("min_age", policy.gate.min_age.as_ref().map(|it| value(&Some(it)))),
+        ("on_move", policy.gate.on_move.as_ref().map(|it| value(&Some(it)))),
     ];
     for (name, value) in settings {
         if let Some(value) = value {

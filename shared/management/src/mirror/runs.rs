@@ -14,7 +14,10 @@ use moorage_state::now;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    mirror::warning::{INTERRUPTED, warning},
+    mirror::{
+        holds::judgement,
+        warning::{INTERRUPTED, warning},
+    },
     repository::find::find_repository,
 };
 
@@ -57,6 +60,9 @@ pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Re
 /// What became of a tag; if it failed, with what can be done about it.
 fn outcome(tag: &TagOutcome) -> Result<Value, ApiError> {
     let mut view = serde_json::to_value(tag).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+    if let Some(said) = &tag.gate {
+        view["gate"] = judgement(said);
+    }
     if let Some(failure) = &tag.failure {
         view["failure"]["advice"] = failure.reason.advice_for_tag().into();
     }
@@ -97,7 +103,7 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
         "tags_total": counts.tags_total, "tags_done": counts.tags_done, "bytes_total": counts.bytes_total,
         "bytes_done": counts.bytes_done, "bytes_copied": counts.bytes_copied, "tags_copied": counts.tags_copied,
         "tags_unchanged": counts.tags_unchanged, "tags_skipped": counts.tags_skipped, "tags_failed": counts.tags_failed,
-        "tags_pruned": counts.tags_pruned, "tags_repaired": counts.tags_repaired, "invocations": run.invocations,
+        "tags_pruned": counts.tags_pruned, "tags_held": counts.tags_held, "tags_repaired": counts.tags_repaired, "invocations": run.invocations,
         "verifies": run.verifies, "waits": run.waits, "upstream": counts.upstream,
     });
     if let Some(until) = run.waiting_until {
@@ -125,13 +131,8 @@ mod tests {
     #[test]
     fn a_tag_that_failed_says_what_to_do() {
         let failure = Failure::new(FailureReason::ContentRefused, "too old".to_owned());
-        let mut tag = TagOutcome {
-            tag: "v1".parse().unwrap(),
-            outcome: Outcome::Refused,
-            digest: None,
-            failure: Some(failure),
-            cause: None,
-        };
+        let mut tag = TagOutcome::new("v1".parse().unwrap(), Outcome::Refused);
+        tag.failure = Some(failure);
         let advice = FailureReason::ContentRefused.advice_for_tag();
         let said = json!({"reason": "content_refused", "message": "too old", "advice": advice});
         assert_eq!(outcome(&tag).unwrap()["failure"], said);

@@ -30,6 +30,20 @@ pub(crate) async fn sync_now(api: &Api, repository: &RepositoryName, call: &Call
     Ok(Answer::NoContent)
 }
 
+/// Has a sync begin at once, if one may. One that runs goes on.
+pub(crate) async fn begin_if_idle(api: &Api, repository: &RepositoryName) -> Result<(), ApiError> {
+    let is_mirror = api.table.repository(repository).await?.is_some_and(|found| found.state.is_mirror());
+    if !is_mirror {
+        return Ok(());
+    }
+    let asked = api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await;
+    match asked {
+        Ok(asked) => start(api, &asked, Trigger::SyncNow).await,
+        Err(TransitionError::NotEligible(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// `POST …/mirror/sync-cancel`.
 pub(crate) async fn sync_cancel(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     api.table.transition(repository, |mirror| Ok(mirror.state.cancel(Uuid::new_v4())?)).await?;

@@ -20,6 +20,9 @@ pub(crate) fn warning(warning: Warning) -> Value {
     if let Warning::DeletionsHeld { limit, .. } = warning {
         view["limit"] = limit.into();
     }
+    if let Warning::TagsHeld { until: Some(until), .. } = warning {
+        view["until"] = until.iso().into();
+    }
     view
 }
 

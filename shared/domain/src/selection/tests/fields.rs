@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{candidates, kept, parse, selection};
-use crate::selection::{MAX_SELECTION, Selection, SelectionError};
+use crate::{FieldError, selection::{MAX_SELECTION, Selection}};
 
 fn refusal(given: Value) -> (String, String) {
-    let SelectionError { field, reason } = parse(given).unwrap_err();
+    let FieldError { field, reason } = parse(given).unwrap_err();
     (field, reason)
 }
 

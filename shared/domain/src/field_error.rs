@@ -1,0 +1,37 @@
+//! Values that a field of ours does not take.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Why a value is not what a field takes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldError {
+    /// Which field, as `selection.version.ranges[1]`.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl FieldError {
+    /// Of a part of a field, by its path in it: `.` for all of it.
+    pub(crate) fn at(field: &str, path: &str, reason: impl ToString) -> Self {
+        let field = if path == "." { field.to_owned() } else { format!("{field}.{path}") };
+        Self { field, reason: reason.to_string() }
+    }
+
+    /// Parses the value of `field`, which is an object, and so are those of its fields that `objects` names. What is read as
+    /// a struct may be a list of its fields, too, for all that the reader knows.
+    pub(crate) fn parse<'de, T: Deserialize<'de>>(
+        field: &str,
+        given: &'de Value,
+        objects: &[&str],
+    ) -> Result<T, Self> {
+        let parts = objects.iter().filter_map(|name| Some((*name, given.get(name).filter(|value| !value.is_null())?)));
+        if let Some((name, _)) = [(".", given)].into_iter().chain(parts).find(|(_, part)| !part.is_object()) {
+            return Err(Self::at(field, name, "is no object"));
+        }
+        serde_path_to_error::deserialize(given)
+            .map_err(|error| Self::at(field, &error.path().to_string(), error.inner()))
+    }
+}

@@ -1,0 +1,110 @@
+//! What stands between "the registry has it" and "we serve it": questions of a mirror that its tags must pass, in this order.
+//!
+//! | | field | what it asks |
+//! |---|---|---|
+//! | 1 | `selection` | whether the tag is one of those that are mirrored ([`crate::Selection`]) |
+//! | 2 | `min_age` | whether its image has been at the registry for long enough ([`MinAge`]) |
+//! | 3 | `on_move` | whether the tag may point to another image than before ([`OnMove`]) |
+//!
+//! Nothing of it is Quay's. A tag that has to wait keeps the image that it has here, and is not deleted for it; what cannot
+//! be judged waits, too. An image that a tag points to here has passed: what was let in is not held again.
+
+mod admission;
+mod hold;
+mod judgement;
+mod min_age;
+mod mode;
+mod on_move;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use admission::{Admission, Ask};
+pub use hold::{Facts, Hold, Release, Sighting};
+pub use judgement::{Judgement, Question, Reason};
+pub use min_age::{MAX_AGE, MinAge};
+pub use mode::Mode;
+pub use on_move::{Move, OnMove};
+
+use crate::{
+    Digest, Selection, TagName,
+    referrers::is_derived_tag,
+    selection::{Candidate, Decision, Maturity, Needs, Step, Verdict},
+};
+
+/// The gate's fields, as a mirror has them; nothing of them lets everything in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gate {
+    /// Which of the tags that the root rule selects are mirrored.
+    pub selection: Option<Selection>,
+    /// How long an image has to be at the registry first.
+    pub min_age: Option<MinAge>,
+    /// What becomes of tags that point to another image.
+    pub on_move: Option<OnMove>,
+}
+
+impl Gate {
+    /// Whether it asks anything. If it does not, a sync costs what it costs without a gate.
+    pub fn asks(&self) -> bool {
+        self.selection.is_some() || self.age().is_some() || self.moves().is_some()
+    }
+
+    /// The age that is asked for.
+    pub fn age(&self) -> Option<&MinAge> {
+        self.min_age.as_ref().filter(|age| age.mode != Mode::Off)
+    }
+
+    /// What has to be known of images before it can be said which tags are mirrored.
+    pub fn needs(&self) -> Needs {
+        self.selection.as_ref().map(Selection::needs).unwrap_or_default()
+    }
+
+    /// Whether it has to be known what tags point to before any of them is copied.
+    pub fn needs_digests(&self) -> bool {
+        self.age().is_some() || self.needs() != Needs::default()
+    }
+
+    /// What the selection and the age say of tags that the root rule selects. Without a selection, what is attached to
+    /// images is asked for no age of its own: it follows its image.
+    pub fn decide(&self, candidates: &[Candidate]) -> Vec<Decision> {
+        match &self.selection {
+            Some(selection) => selection.decide(candidates),
+            None => candidates.iter().map(by_age).collect(),
+        }
+    }
+
+    /// What is said of a tag that points to another image at the registry than here, if it does not simply follow: one whose
+    /// image somebody has let in does.
+    pub fn judge_move(
+        &self,
+        tag: &TagName,
+        upstream: &Digest,
+        sightings: &BTreeMap<Digest, Sighting>,
+    ) -> Option<Judgement> {
+        let rules = self.moves()?;
+        let is_released = || sightings.get(upstream).is_some_and(|seen| seen.release.is_some());
+        let reason = match rules.action(tag) {
+            Move::Keep => Reason::Kept,
+            Move::Hold if !is_released() => Reason::Moved,
+            Move::Hold | Move::Follow => return None,
+        };
+        Some(Judgement::new(Question::OnMove, rules.mode(), reason))
+    }
+
+    /// What is asked of tags that move.
+    pub fn moves(&self) -> Option<&OnMove> {
+        self.on_move.as_ref().filter(|rules| rules.mode() != Mode::Off)
+    }
+}
+
+fn by_age(candidate: &Candidate) -> Decision {
+    let verdict = match candidate.maturity {
+        _ if is_derived_tag(&candidate.tag) => Verdict::Kept,
+        Maturity::Mature => Verdict::Kept,
+        Maturity::Waiting { until } => Verdict::Held { until },
+        Maturity::Unknown => Verdict::Unknown { step: Step::MinAge },
+    };
+    Decision { tag: candidate.tag.clone(), verdict, key: None, group: None, rank: None, spared: None }
+}

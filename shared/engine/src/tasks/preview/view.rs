@@ -1,0 +1,159 @@
+//! What is known of the tags, and what follows from it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use moorage_domain::{
+    Digest, TagName,
+    gate::{Judgement, Mode, Reason},
+    plan::{self, Cause, HeldTag, Prune, Seen, TagAction},
+    preview::{PreviewAction, PreviewTag},
+    referrers::{attached_tags, referrers_tag},
+};
+
+use super::{
+    Wanted,
+    passages::{Passage, Passages},
+    scout::Resolved,
+};
+
+/// Everything that is known of the tags.
+pub(crate) struct View<'a> {
+    pub(crate) listed: &'a [TagName],
+    /// The listed tags that the root rule selects, with the pattern.
+    pub(crate) matched: BTreeMap<&'a TagName, &'a str>,
+    pub(crate) held: &'a BTreeMap<TagName, HeldTag>,
+    /// The held tags whose names the rule selects, listed or not.
+    pub(crate) held_matched: BTreeSet<TagName>,
+    pub(crate) digests: HashMap<TagName, Resolved>,
+    pub(crate) passages: Passages<'a>,
+}
+
+impl View<'_> {
+    pub(crate) fn tags(&self, wanted: Wanted<'_>) -> Vec<PreviewTag> {
+        let attached = self.attached();
+        let selected: BTreeMap<_, _> = self.matched.iter().filter(|(tag, _)| self.passages.keeps(tag)).collect();
+        let kept = selected.keys().map(|tag| **tag).chain(&attached).cloned().collect();
+        let matched = self.held_matched.iter().filter(|tag| self.passages.keeps(tag)).cloned().collect();
+        let seen = Seen { listed: self.listed.len(), kept: &kept, matched: &matched };
+        let Prune { delete, held_back, limit } = plan::prune(self.held, seen, wanted.deletion_limit);
+        let is_selected = |tag: &TagName| selected.contains_key(&tag);
+        let attached = attached.iter().filter(|tag| !is_selected(tag)).map(|tag| {
+            let action = if self.held.contains_key(tag) { PreviewAction::Keep } else { PreviewAction::Copy };
+            self.tag(tag, action, "it is attached to an image that is mirrored".to_owned())
+        });
+        let listed: BTreeSet<_> = self.listed.iter().collect();
+        let obsolete = |action: PreviewAction, (tag, cause): (TagName, Cause)| {
+            let why = match (cause, self.out(&tag)) {
+                (Cause::Deselected, Some(judgement)) => judgement.message(),
+                (Cause::Deselected, None) => "no pattern matches it, or the image that it is attached to".to_owned(),
+                (Cause::Vanished, _) => {
+                    "the registry does not list it; it is asked for it once more before it is deleted".to_owned()
+                }
+            };
+            let reason = match limit.filter(|_| action == PreviewAction::Hold) {
+                None => why,
+                Some(limit) => format!("{why}; one sync deletes at most {limit} such tags"),
+            };
+            let gate = self.out(&tag).filter(|_| cause == Cause::Deselected);
+            PreviewTag { cause: Some(cause), gate, ..self.tag(&tag, action, reason) }
+        };
+        let deleted = delete.into_iter().map(|tag| obsolete(PreviewAction::Delete, tag));
+        let deleted = deleted.chain(held_back.into_iter().map(|tag| obsolete(PreviewAction::Hold, tag)));
+        let chosen = selected.iter().map(|(tag, pattern)| self.selected(tag, pattern, wanted.architectures));
+        let mut tags: Vec<_> = chosen.chain(attached).chain(deleted).collect();
+        let told: BTreeSet<_> = tags.iter().map(|tag| tag.name.clone()).collect();
+        let others = self.listed.iter().filter(|tag| !told.contains(*tag));
+        tags.extend(others.map(|tag| self.ignored(tag)));
+        // Only if the registry lists nothing at all.
+        let others = self.held.keys().filter(|tag| !told.contains(*tag) && !listed.contains(tag));
+        let reason = "the registry lists no tags, which deletes nothing";
+        tags.extend(others.map(|tag| self.tag(tag, PreviewAction::Keep, reason.to_owned())));
+        tags
+    }
+
+    /// The tags that clients look for what is attached to a selected image under: those that the registry lists, and the
+    /// held indexes of referrers, which it need not list.
+    fn attached(&self) -> BTreeSet<TagName> {
+        let subjects = self.matched.keys().filter(|tag| self.passages.keeps(tag)).flat_map(|tag| {
+            let upstream = self.digests.get(*tag).and_then(|digest| digest.as_ref().ok()).into_iter().cloned();
+            let held = self.held.get(*tag).into_iter().flat_map(|held| held.manifests.iter().chain([&held.digest]));
+            upstream.chain(held.cloned())
+        });
+        let listed: BTreeSet<_> = self.listed.iter().collect();
+        let known = |subject: Digest| {
+            let held = Some(referrers_tag(&subject)).filter(|tag| self.held.contains_key(tag));
+            attached_tags(&subject).filter(|tag| listed.contains(tag)).chain(held).collect::<Vec<_>>()
+        };
+        subjects.flat_map(known).collect()
+    }
+
+    /// What takes a tag out.
+    fn out(&self, tag: &TagName) -> Option<Judgement> {
+        match self.passages.of(tag) {
+            Some(Passage::Out(judgement)) => Some(*judgement),
+            _ => None,
+        }
+    }
+
+    fn ignored(&self, tag: &TagName) -> PreviewTag {
+        let gate = self.out(tag);
+        let reason = match gate {
+            Some(judgement) => judgement.message(),
+            None if self.matched.contains_key(tag) => "it is attached to an image that is not mirrored".to_owned(),
+            None => "no pattern matches it".to_owned(),
+        };
+        PreviewTag { gate, ..self.tag(tag, PreviewAction::Ignore, reason) }
+    }
+
+    /// What the gate says of a tag that the root rule selects, and the selection does not take out.
+    fn judgement(&self, tag: &TagName) -> Option<Judgement> {
+        let digest = self.digests.get(tag).and_then(|digest| digest.as_ref().ok());
+        let moved = || self.passages.on_move(tag, self.held.get(tag)?, digest?);
+        match self.passages.of(tag)? {
+            Passage::Waits(judgement) => Some(*judgement),
+            Passage::Passed(observed) => moved().filter(|moved| moved.mode == Mode::Enforce).or(*observed).or_else(moved),
+            Passage::Out(_) | Passage::Derived => None,
+        }
+    }
+
+    fn selected(&self, tag: &TagName, pattern: &str, architectures: &[String]) -> PreviewTag {
+        let gate = self.judgement(tag);
+        let is_silent = matches!(self.digests.get(tag), Some(Err(_)));
+        if let Some(judgement) = gate.filter(|judgement| judgement.mode == Mode::Enforce && !is_silent) {
+            let action = if judgement.reason == Reason::Kept { PreviewAction::Keep } else { PreviewAction::Wait };
+            let tag = self.tag(tag, action, judgement.message());
+            return PreviewTag { matched_by: Some(pattern.to_owned()), gate, ..tag };
+        }
+        let held = self.held.get(tag);
+        let (action, reason) = match self.digests.get(tag) {
+            None => (PreviewAction::Unknown, "there was no time to ask what it points to".to_owned()),
+            Some(Err(failure)) => (PreviewAction::Fail, failure.message.clone()),
+            Some(Ok(digest)) => match (plan::action(held, digest, architectures), held) {
+                (TagAction::Keep, _) => (PreviewAction::Keep, "it has not changed".to_owned()),
+                (TagAction::Copy, None) => (PreviewAction::Copy, "it is new".to_owned()),
+                (TagAction::Copy, Some(held)) if held.digest == *digest => {
+                    (PreviewAction::Copy, "architectures are missing".to_owned())
+                }
+                (TagAction::Copy, Some(_)) => (PreviewAction::Copy, "it points to another image".to_owned()),
+            },
+        };
+        let reason = gate.map_or_else(|| reason.clone(), |judgement| format!("{reason}; {}", judgement.message()));
+        PreviewTag { matched_by: Some(pattern.to_owned()), gate, ..self.tag(tag, action, reason) }
+    }
+
+    fn tag(&self, tag: &TagName, action: PreviewAction, reason: String) -> PreviewTag {
+        let resolved = self.digests.get(tag);
+        PreviewTag {
+            name: tag.clone(),
+            action,
+            reason,
+            matched_by: None,
+            digest: resolved.and_then(|digest| digest.as_ref().ok()).cloned(),
+            held_digest: self.held.get(tag).map(|held| held.digest.clone()),
+            failure: resolved.and_then(|digest| digest.as_ref().err()).cloned(),
+            cause: None,
+            gate: None,
+            ranked: self.passages.ranked(tag),
+        }
+    }
+}
