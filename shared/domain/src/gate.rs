@@ -46,6 +46,11 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Whether it has no field at all.
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether it asks anything. If it does not, a sync costs what it costs without a gate.
     pub fn asks(&self) -> bool {
         self.selection.is_some() || self.age().is_some() || self.moves().is_some()

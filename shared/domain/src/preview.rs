@@ -49,7 +49,7 @@ pub struct PreviewRequest {
     #[serde(default)]
     pub deletion_limit: Option<u64>,
     /// What tags would have to pass.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Gate::is_open")]
     pub gate: Gate,
     /// Another source, or the one of a mirror that is not there yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +140,7 @@ pub struct PreviewCounts {
     /// As [`PreviewAction::Hold`].
     pub hold: u64,
     /// As [`PreviewAction::Wait`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub gated: u64,
     /// As [`PreviewAction::Ignore`].
     pub ignore: u64,
@@ -166,7 +166,7 @@ pub struct Preview {
     /// Whether there are more.
     pub truncated: bool,
     /// What the sync would take of the registry.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Cost::is_nothing")]
     pub cost: Cost,
 }
 
@@ -176,6 +176,18 @@ pub struct Cost {
     /// Images whose manifests would be fetched, each once: what some registries count. Each manifest that one of them lists
     /// is another.
     pub pulls: u64,
+}
+
+impl Cost {
+    /// Whether it takes nothing.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Preview {

@@ -5,9 +5,10 @@
 use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use moorage_domain::{
-    Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Warning,
+    Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
     collection::{Held, Skip, Stage},
     discovery::Skipped,
+    gate::{Mode, Move, Question, Reason},
     lock::LockKind,
     mirror::RepositoryState,
     organization::RegistryKind,
@@ -120,6 +121,7 @@ names! {
         Keep => "keep",
         Delete => "delete",
         Hold => "hold",
+        Wait => "wait",
         Ignore => "ignore",
         Fail => "fail",
         Unknown => "unknown",
@@ -157,6 +159,7 @@ names! {
         Retry => "retry",
         Organization => "organization",
         Continuation => "continuation",
+        Hold => "hold",
     }
     RunStatus {
         Syncing => "SYNCING",
@@ -241,6 +244,28 @@ names! {
         MinAge => "min_age",
         MaxSize => "max_size",
     }
+    Mode {
+        Off => "off",
+        Observe => "observe",
+        Enforce => "enforce",
+    }
+    Move {
+        Follow => "follow",
+        Hold => "hold",
+        Keep => "keep",
+    }
+    Question.field {
+        Selection => "selection",
+        MinAge => "min_age",
+        OnMove => "on_move",
+    }
+    Reason {
+        Deselected => "deselected",
+        TooYoung => "too_young",
+        Moved => "moved",
+        Kept => "kept",
+        EvidenceUnavailable => "evidence_unavailable",
+    }
     Warning {
         DeletionsHeld { tags: 12, limit: 10, deselected: 5 } =>
             {"reason": "deletions_held", "tags": 12, "limit": 10, "deselected": 5},
@@ -248,6 +273,8 @@ names! {
         ListIncomplete { tags: 2 } => {"reason": "list_incomplete", "tags": 2},
         AttachmentsIncomplete { unasked: 1, missing: 2, taken: 3 } =>
             {"reason": "attachments_incomplete", "unasked": 1, "missing": 2, "taken": 3},
+        TagsHeld { tags: 2, until: Some(Timestamp::from_unix(1_790_000_000)) } =>
+            {"reason": "tags_held", "tags": 2, "until": 1_790_000_000},
         CredentialsDropped(Dropped { external_registry_password: true, http_proxy: false, https_proxy: true }) => {
             "reason": "credentials_dropped",
             "external_registry_password": true, "http_proxy": false, "https_proxy": true,

@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use moorage_domain::{
-    Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, learnt::Learnt, run::RunId,
+    Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, gate::Hold, learnt::Learnt, run::RunId,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -48,7 +48,7 @@ use crate::{
         upload::UploadItem,
     },
     table::{Item, item},
-    tags::{referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem},
+    tags::{gate::SightingItem, referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem},
     usage_log::LogItem,
 };
 
@@ -168,6 +168,8 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<PastTagItem>(Key::PastTag(&app, &latest, at)),
         check::<TagItem>(Key::Tag(&app, &latest)),
         check::<SkippedItem>(Key::Skipped(&app, &latest)),
+        check::<SightingItem>(Key::Sighting(&app, &digest)),
+        check::<Hold>(Key::GateHold(&app, &latest)),
         check::<UploadItem>(Key::Upload(&app, &digest)),
         check::<RunItem>(Key::Run(&app, run)),
         check::<OutcomesItem>(Key::Outcomes(&app, run, 1, 2)),

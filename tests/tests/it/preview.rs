@@ -47,7 +47,7 @@ async fn a_preview_tells_what_a_sync_does_and_does_nothing() {
     assert_eq!(first["tags"][0], tag);
     let counts = json!({
         "listed": 3, "selected": 2, "copy": 2, "keep": 0, "delete": 0, "hold": 0, "ignore": 1, "fail": 0, "unknown": 0,
-        "deselected": 0, "vanished": 0, "gated": 0,
+        "deselected": 0, "vanished": 0,
     });
     assert_eq!((&first["counts"], &first["truncated"]), (&counts, &json!(false)));
     let seen = count(&proxy.take_seen());

@@ -21,7 +21,7 @@ const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(180 * 86_
 
 /// An image, and when it was first seen.
 #[derive(Debug, Serialize, Deserialize)]
-struct SightingItem {
+pub(crate) struct SightingItem {
     digest: Digest,
     #[serde(flatten)]
     sighting: Sighting,
