@@ -22,11 +22,7 @@ impl FieldError {
 
     /// Parses the value of `field`, which is an object, and so are those of its fields that `objects` names. What is read as
     /// a struct may be a list of its fields, too, for all that the reader knows.
-    pub(crate) fn parse<'de, T: Deserialize<'de>>(
-        field: &str,
-        given: &'de Value,
-        objects: &[&str],
-    ) -> Result<T, Self> {
+    pub(crate) fn parse<'de, T: Deserialize<'de>>(field: &str, given: &'de Value, objects: &[&str]) -> Result<T, Self> {
         let parts = objects.iter().filter_map(|name| Some((*name, given.get(name).filter(|value| !value.is_null())?)));
         if let Some((name, _)) = [(".", given)].into_iter().chain(parts).find(|(_, part)| !part.is_object()) {
             return Err(Self::at(field, name, "is no object"));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, ExternalReference, MirrorSecrets, RepositoryName, RobotName, RootRule, TagName, failure::Failure,
+    Digest, ExternalReference, MirrorSecrets, RepositoryName, RobotName, RootRule, TagName,
+    failure::Failure,
     gate::{Gate, Judgement},
     mirror::RegistryConfig,
     plan::Cause,

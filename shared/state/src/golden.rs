@@ -48,7 +48,9 @@ use crate::{
         upload::UploadItem,
     },
     table::{Item, item},
-    tags::{gate::SightingItem, referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem},
+    tags::{
+        gate::SightingItem, referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem,
+    },
     usage_log::LogItem,
 };
 

@@ -83,15 +83,23 @@ async fn the_newest_versions_are_mirrored_and_what_falls_out_of_them_goes() {
     let seen = count(&proxy.take_seen());
     assert_eq!(seen.get("HEAD manifests"), Some(&3), "only what is selected is asked for: {seen:?}");
     let step = |name: &str| previewed(&told, name)["gate"]["step"].clone();
-    assert_eq!([step("1.0.0"), step("1.3.0-rc.1"), step("edge")], [json!("newest"), json!("version"), json!("version")]);
+    assert_eq!(
+        [step("1.0.0"), step("1.3.0-rc.1"), step("edge")],
+        [json!("newest"), json!("version"), json!("version")]
+    );
     let (older, newer) = (previewed(&told, "v1.1.0"), previewed(&told, "1.2.0"));
     assert_eq!((&newer["rank"], &older["rank"], &older["key"]), (&json!(1), &json!(2), &json!("1.1.0")));
     assert_eq!(previewed(&told, "latest")["spared_by_always"], "version");
-    assert_eq!((&told["counts"]["copy"], &told["counts"]["ignore"], &told["cost"]["pulls"]), (&json!(3), &json!(3), &json!(3)));
+    assert_eq!(
+        (&told["counts"]["copy"], &told["counts"]["ignore"], &told["cost"]["pulls"]),
+        (&json!(3), &json!(3), &json!(3))
+    );
 
     let run = world.sync().await;
     assert_eq!((&run["status"], &run["tags_copied"], &run["tags_total"]), (&json!("SUCCESS"), &json!(3), &json!(3)));
-    for (tag, is_served) in [("1.0.0", false), ("v1.1.0", true), ("1.2.0", true), ("1.3.0-rc.1", false), ("latest", true)] {
+    for (tag, is_served) in
+        [("1.0.0", false), ("v1.1.0", true), ("1.2.0", true), ("1.3.0-rc.1", false), ("latest", true)]
+    {
         assert_eq!(served(&world, tag).await.is_some(), is_served, "{tag}");
     }
 
@@ -99,12 +107,18 @@ async fn the_newest_versions_are_mirrored_and_what_falls_out_of_them_goes() {
     proxy.take_seen();
     let run = world.sync().await;
     let seen = count(&proxy.take_seen());
-    assert_eq!((&run["tags_unchanged"], seen.get("HEAD manifests"), seen.get("GET manifests")), (&json!(3), Some(&3), None));
+    assert_eq!(
+        (&run["tags_unchanged"], seen.get("HEAD manifests"), seen.get("GET manifests")),
+        (&json!(3), Some(&3), None)
+    );
 
     push(&world, &["1.3.0"]).await;
     let told = preview(&world, json!({})).await;
     let falling = previewed(&told, "v1.1.0");
-    assert_eq!((&falling["action"], &falling["cause"], &falling["gate"]["step"]), (&json!("delete"), &json!("deselected"), &json!("newest")));
+    assert_eq!(
+        (&falling["action"], &falling["cause"], &falling["gate"]["step"]),
+        (&json!("delete"), &json!("deselected"), &json!("newest"))
+    );
     let run = world.sync().await;
     assert_eq!((&run["tags_copied"], &run["tags_pruned"]), (&json!(1), &json!(1)));
     let pruned = outcome(&run, "v1.1.0");
@@ -124,7 +138,8 @@ async fn images_are_looked_at_once_to_see_what_they_are_for_and_how_large_they_a
     Image::oci("amd64", &[layer(rand::random(), 300)]).push(&upstream, &world.path, "amd").await;
     Image::oci("arm64", &[layer(rand::random(), 300)]).push(&upstream, &world.path, "arm").await;
     Image::oci("amd64", &[layer(rand::random(), 9_000)]).push(&upstream, &world.path, "large").await;
-    let both = vec![Image::oci("amd64", &[layer(rand::random(), 300)]), Image::oci("arm64", &[layer(rand::random(), 300)])];
+    let both =
+        vec![Image::oci("amd64", &[layer(rand::random(), 300)]), Image::oci("arm64", &[layer(rand::random(), 300)])];
     Image::index(both).push(&upstream, &world.path, "both").await;
     let proxy = Proxy::start(&upstream).await;
     let selection = json!({"platforms": ["linux/amd64"], "max_size": 8_000});
@@ -153,11 +168,20 @@ async fn a_young_image_waits_until_it_is_old_enough_or_somebody_lets_it_in() {
     let world = World::new("quarantine").await;
     let first = push(&world, &["1.0", "1.1"]).await;
     let registry = world.stack.upstream.clone();
-    world.create_mirror(&registry, json!({"min_age": {"mode": "enforce", "seconds": 86_400}})).await;
+    // So that the schedule does not come first.
+    let rarely = json!({"min_age": {"mode": "enforce", "seconds": 86_400}, "sync_interval": 3_000_000_000_u64});
+    world.create_mirror(&registry, rarely).await;
     let run = world.sync().await;
-    assert_eq!((&run["status"], &run["tags_held"], &run["tags_done"]), (&json!("SUCCESS"), &json!(2), &json!(2)), "{run}");
+    assert_eq!(
+        (&run["status"], &run["tags_held"], &run["tags_done"]),
+        (&json!("SUCCESS"), &json!(2), &json!(2)),
+        "{run}"
+    );
     let held = outcome(&run, "1.0");
-    assert_eq!((&held["outcome"], &held["gate"]["question"], &held["gate"]["reason"]), (&json!("held"), &json!("min_age"), &json!("too_young")));
+    assert_eq!(
+        (&held["outcome"], &held["gate"]["question"], &held["gate"]["reason"]),
+        (&json!("held"), &json!("min_age"), &json!("too_young"))
+    );
     assert_eq!(held["digest"], json!(first[0].digest()));
     let until = held["gate"]["until"].as_str().unwrap();
     assert_eq!(world.mirror().await["sync_warning"]["reason"], "tags_held");
@@ -170,7 +194,8 @@ async fn a_young_image_waits_until_it_is_old_enough_or_somebody_lets_it_in() {
     assert_eq!((&previewed(&told, "1.0")["action"], &told["counts"]["gated"]), (&json!("wait"), &json!(2)));
     // The mirror wakes by itself when the first of them may be let in.
     let scheduler = aws_sdk_scheduler::Client::new(&world.stack.aws);
-    let listed = scheduler.list_schedules().group_name(&world.stack.schedule_group).name_prefix("hold-").send().await.unwrap();
+    let listed =
+        scheduler.list_schedules().group_name(&world.stack.schedule_group).name_prefix("hold-").send().await.unwrap();
     let mut wakes = 0;
     for schedule in listed.schedules {
         let get = scheduler.get_schedule().group_name(&world.stack.schedule_group).name(schedule.name.unwrap());
@@ -207,10 +232,17 @@ async fn a_young_image_waits_until_it_is_old_enough_or_somebody_lets_it_in() {
     age(&world, 86_401).await;
     let second = push(&world, &["1.0"]).await;
     let run = world.sync().await;
-    assert_eq!((&outcome(&run, "1.0")["outcome"], &outcome(&run, "stable")["outcome"]), (&json!("held"), &json!("copied")), "{run}");
+    assert_eq!(
+        (&outcome(&run, "1.0")["outcome"], &outcome(&run, "stable")["outcome"]),
+        (&json!("held"), &json!("copied")),
+        "{run}"
+    );
     assert_eq!(served(&world, "1.0").await, Some(first[0].digest()));
     let waiting = holds(&world).await;
-    assert_eq!((&waiting[0]["digest"], &waiting[0]["served_digest"]), (&json!(second[0].digest()), &json!(first[0].digest())));
+    assert_eq!(
+        (&waiting[0]["digest"], &waiting[0]["served_digest"]),
+        (&json!(second[0].digest()), &json!(first[0].digest()))
+    );
     // It is never deleted for that, and what vanishes while it waits is forgotten.
     delete(&upstream, &world.path, &second[0].digest()).await;
     let run = world.sync().await;
@@ -244,7 +276,10 @@ async fn a_young_newest_version_pushes_out_none_that_is_served() {
     assert!(served(&world, "1.1").await.is_some());
     age(&world, 86_401).await;
     let run = world.sync().await;
-    assert_eq!((&outcome(&run, "1.2")["outcome"], &outcome(&run, "1.1")["outcome"]), (&json!("copied"), &json!("pruned")));
+    assert_eq!(
+        (&outcome(&run, "1.2")["outcome"], &outcome(&run, "1.1")["outcome"]),
+        (&json!("copied"), &json!("pruned"))
+    );
 }
 
 #[tokio::test]
@@ -262,7 +297,11 @@ async fn a_tag_that_must_not_move_stays_until_somebody_says_that_it_may() {
     let actions = ["v1", "nightly", "base", "watched"].map(|tag| previewed(&told, tag)["action"].clone());
     assert_eq!(actions, [json!("wait"), json!("copy"), json!("keep"), json!("copy")]);
     let run = world.sync().await;
-    assert_eq!((&run["status"], &run["tags_held"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(1), &json!(2)), "{run}");
+    assert_eq!(
+        (&run["status"], &run["tags_held"], &run["tags_copied"]),
+        (&json!("SUCCESS"), &json!(1), &json!(2)),
+        "{run}"
+    );
     let said = |tag: &str| (outcome(&run, tag)["outcome"].clone(), outcome(&run, tag)["gate"]["reason"].clone());
     assert_eq!(said("v1"), (json!("held"), json!("moved")));
     assert_eq!(said("base"), (json!("unchanged"), json!("kept")));
@@ -300,7 +339,10 @@ async fn a_field_that_is_wrong_is_named() {
         (json!({"selection": {"include_regex": "x".repeat(20_000)}}), "selection"),
         (json!({"min_age": {"mode": "enforce"}}), "min_age"),
         (json!({"min_age": {"mode": "enforce", "seconds": -1}}), "min_age.seconds"),
-        (json!({"on_move": {"mode": "enforce", "rules": [{"tags": ["*"], "action": "jump"}]}}), "on_move.rules[0].action"),
+        (
+            json!({"on_move": {"mode": "enforce", "rules": [{"tags": ["*"], "action": "jump"}]}}),
+            "on_move.rules[0].action",
+        ),
     ] {
         for (method, path) in [(Method::PUT, ""), (Method::POST, "/preview")] {
             let (status, problem) = world.call(method, &world.mirror_path(path), Some(body.clone())).await;

@@ -12,13 +12,13 @@ use moorage_tests::{
 use serde_json::{Value, json};
 
 /// Tags that are new to us, each with an index of its own.
-const TAGS: usize = 1_000;
-/// The images that each of them lists: as much to remember as twenty thousand tags of twenty images are.
+const TAGS: usize = 500;
+/// The images that each of them lists: as much to remember as ten thousand tags of twenty images are.
 const WIDTH: usize = 450;
-/// What the sync function may write to. Without any tags it takes some 20 MiB; the digests, as text, would take 50 more.
-const MEGABYTES: usize = 56;
-/// How long the sync may take, in however many of the tests' short invocations: a slow machine needs four minutes.
-const LIMIT: Duration = Duration::from_secs(480);
+/// What the sync function may write to. Without any tags it takes some 20 MiB; the digests, as text, would take 25 more.
+const MEGABYTES: usize = 42;
+/// How long the sync may take, in however many of the tests' short invocations: a slow machine needs two minutes.
+const LIMIT: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn what_a_run_keeps_of_a_tag_is_little_whatever_the_tag_lists() {

@@ -332,10 +332,8 @@ mod tests {
     #[test]
     fn a_moved_tag_waits_anew_and_an_image_that_is_here_under_another_name_has_its_clock() {
         let gate = gate(None, Some(json!({"mode": "enforce", "seconds": 100})));
-        let held = BTreeMap::from([
-            (tag("latest"), holding(image(1), 5, 1)),
-            (tag("v2"), holding(image(2), NOW - 60, 1)),
-        ]);
+        let held =
+            BTreeMap::from([(tag("latest"), holding(image(1), 5, 1)), (tag("v2"), holding(image(2), NOW - 60, 1))]);
         let sightings = BTreeMap::new();
         let mut admission = Admission::new(&gate, &held, &sightings, tags(&["latest", "stable", "v2"]), at(NOW));
         let (decisions, _) = run(&mut admission, &[("latest", 3), ("stable", 2), ("v2", 2)], &[]);

@@ -57,8 +57,7 @@ impl Invocation<'_> {
         let vanished = self.select(means.held.keys().filter(is_vanished).cloned().collect())?;
         let failures = Mutex::new(BTreeMap::new());
         let moment = now();
-        let mut admission =
-            Admission::new(gate, means.held, &keeper.records.sightings, (selected, vanished), moment);
+        let mut admission = Admission::new(gate, means.held, &keeper.records.sightings, (selected, vanished), moment);
         let ask = async |question: &Ask| match self.answer(means, gate.needs(), question).await {
             Ok(answer) => Ok(answer),
             Err(WorkError::Failed(failure)) => {
@@ -111,7 +110,7 @@ impl Invocation<'_> {
                 Document::Config(config) => {
                     let content = copier.blobs.fetch(config).await?;
                     copier.keep(&config.digest, content.bytes());
-                    Ok(content.bytes().clone())
+                    Ok(Bytes::copy_from_slice(content.bytes()))
                 }
             }
         };

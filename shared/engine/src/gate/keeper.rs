@@ -53,7 +53,10 @@ impl Gatekeeper {
     }
 
     /// Notes tags that wait, and records those of which that was not recorded.
-    pub(crate) async fn hold(&self, holds: Vec<(TagName, Digest, Option<&HeldTag>, Judgement)>) -> Result<(), StateError> {
+    pub(crate) async fn hold(
+        &self,
+        holds: Vec<(TagName, Digest, Option<&HeldTag>, Judgement)>,
+    ) -> Result<(), StateError> {
         let new: Vec<_> = holds.into_iter().filter_map(|hold| self.note(hold)).collect();
         if new.is_empty() { Ok(()) } else { self.table.put_holds(&self.repository, &new).await }
     }

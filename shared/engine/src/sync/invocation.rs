@@ -71,7 +71,13 @@ pub(crate) struct Invocation<'a> {
 pub(crate) enum Work {
     /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at;
     /// at `wake` something may be let in that only waits for its time.
-    Done { selected: Vec<TagName>, warning: Option<Warning>, verified: bool, no_listing: Option<NoListing>, wake: Option<Timestamp> },
+    Done {
+        selected: Vec<TagName>,
+        warning: Option<Warning>,
+        verified: bool,
+        no_listing: Option<NoListing>,
+        wake: Option<Timestamp>,
+    },
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.

@@ -115,7 +115,10 @@ mod tests {
             judgement: Judgement::too_young(Mode::Enforce, at),
         };
         let shown = view(&hold);
-        assert_eq!((&shown["until"], &shown["since"]), (&json!("1970-01-01T00:00:00Z"), &json!("1970-01-01T00:00:00Z")));
+        assert_eq!(
+            (&shown["until"], &shown["since"]),
+            (&json!("1970-01-01T00:00:00Z"), &json!("1970-01-01T00:00:00Z"))
+        );
         assert_eq!((&shown["question"], &shown["can_be_released"]), (&json!("min_age"), &json!(true)));
         assert_eq!((&shown["digest"], &shown["served_digest"]), (&json!(digest), &Value::Null));
         hold.judgement = Judgement::new(Question::Selection, Mode::Enforce, Reason::EvidenceUnavailable);

@@ -6,8 +6,7 @@ use moorage_domain::{
     gate::{MinAge, OnMove},
     mirror::SyncPolicy,
 };
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::{
     error::ApiError,
@@ -58,9 +57,9 @@ impl SentPolicy {
             ("deletion_grace", self.deletion_grace.map(Value::from)),
             ("rate_limit_floor", self.rate_limit_floor.map(Value::from)),
             ("digest_listing", self.digest_listing.map(|setting| setting.as_str().into())),
-            ("selection", self.selection.as_ref().map(value)),
-            ("min_age", self.min_age.as_ref().map(value)),
-            ("on_move", self.on_move.as_ref().map(value)),
+            ("selection", self.selection.as_ref().map(|it| json!(it))),
+            ("min_age", self.min_age.as_ref().map(|it| json!(it))),
+            ("on_move", self.on_move.as_ref().map(|it| json!(it))),
         ]
     }
 }
@@ -79,11 +78,6 @@ fn parsed<T>(
     Ok(Some(Some(parsed)))
 }
 
-/// What was sent, again.
-fn value<T: Serialize>(setting: &Option<T>) -> Value {
-    serde_json::to_value(setting).unwrap_or_default()
-}
-
 fn digest_listing(fields: Fields<'_>) -> Result<Option<DigestListing>, ApiError> {
     if fields.0.get("digest_listing").is_some_and(Value::is_null) {
         return Ok(Some(DigestListing::default()));
@@ -99,9 +93,9 @@ pub(crate) fn show(policy: &SyncPolicy, view: &mut Value) {
         ("deletion_grace", policy.deletion_grace.map(Value::from)),
         ("rate_limit_floor", policy.rate_limit_floor.map(Value::from)),
         ("digest_listing", listing.map(|listing| listing.as_str().into())),
-        ("selection", policy.gate.selection.as_ref().map(|it| value(&Some(it)))),
-        ("min_age", policy.gate.min_age.as_ref().map(|it| value(&Some(it)))),
-        ("on_move", policy.gate.on_move.as_ref().map(|it| value(&Some(it)))),
+        ("selection", policy.gate.selection.as_ref().map(|it| json!(it))),
+        ("min_age", policy.gate.min_age.as_ref().map(|it| json!(it))),
+        ("on_move", policy.gate.on_move.as_ref().map(|it| json!(it))),
     ];
     for (name, value) in settings {
         if let Some(value) = value {

@@ -85,8 +85,13 @@ impl Table {
         after: Option<&TagName>,
     ) -> Result<HoldPage, StateError> {
         let after = after.map(|tag| Key::GateHold(repository, tag).sk());
-        let query =
-            Query { pk: repository_pk(repository), prefix: prefix::HOLD, newest_first: false, limit: Some(limit), after };
+        let query = Query {
+            pk: repository_pk(repository),
+            prefix: prefix::HOLD,
+            newest_first: false,
+            limit: Some(limit),
+            after,
+        };
         let page: Page<Hold> = self.page(query).await?;
         let next = page.next.and_then(|_| page.items.last().map(|hold| hold.tag.clone()));
         Ok(HoldPage { holds: page.items, next })
@@ -108,7 +113,12 @@ impl Table {
     }
 
     /// Remembers an image for longer. One that was forgotten meanwhile stays forgotten.
-    pub async fn keep_sighting(&self, repository: &RepositoryName, digest: &Digest, now: Timestamp) -> Result<(), StateError> {
+    pub async fn keep_sighting(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
         let value = AttributeValue::N(now.plus(REMEMBERED).unix().to_string());
         self.change_sighting(repository, digest, ("expires_at", value)).await.or_else(|error| match error {
             StateError::NotFound => Ok(()),
@@ -134,9 +144,7 @@ impl Table {
         (name, value): (&str, AttributeValue),
     ) -> Result<(), StateError> {
         let update = self.set(Key::Sighting(repository, digest), [(name.to_owned(), value)].into());
-        let update = update
-            .condition_expression("attribute_exists(#pk)")
-            .expression_attribute_names("#pk", PK);
+        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
         match conditional(update).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,

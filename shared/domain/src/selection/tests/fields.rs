@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{candidates, kept, parse, selection};
-use crate::{FieldError, selection::{MAX_SELECTION, Selection}};
+use crate::{
+    FieldError,
+    selection::{MAX_SELECTION, Selection},
+};
 
 fn refusal(given: Value) -> (String, String) {
     let FieldError { field, reason } = parse(given).unwrap_err();

@@ -111,7 +111,9 @@ impl View<'_> {
         let moved = || self.passages.on_move(tag, self.held.get(tag)?, digest?);
         match self.passages.of(tag)? {
             Passage::Waits(judgement) => Some(*judgement),
-            Passage::Passed(observed) => moved().filter(|moved| moved.mode == Mode::Enforce).or(*observed).or_else(moved),
+            Passage::Passed(observed) => {
+                moved().filter(|moved| moved.mode == Mode::Enforce).or(*observed).or_else(moved)
+            }
             Passage::Out(_) | Passage::Derived => None,
         }
     }
