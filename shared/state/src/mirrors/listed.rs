@@ -131,8 +131,7 @@ impl Table {
             None => Vec::new(),
         };
         items.retain(|item| item.contains_key(ATTRIBUTE));
-        let mut start =
-            after.filter(|after| namespace.is_none() || after.repository().is_some()).map(|after| position(after));
+        let mut start = after.filter(|after| namespace.is_none() || after.repository().is_some()).map(position);
         // One more tells whether there is more.
         let most = limit.saturating_add(1);
         for _ in 0..QUERIES {

@@ -180,7 +180,7 @@ async fn what_to_do_is_said_in_the_words_of_the_forms() {
         Warning::CredentialsDropped(dropped),
         Warning::CredentialsWithheld { insecure: true, proxy: true },
     ];
-    let told: Vec<_> = warnings.iter().map(|it| it.reason()).collect();
+    let told: Vec<_> = warnings.iter().copied().map(Warning::reason).collect();
     let all = variants(&serde_json::from_value::<Warning>(json!({"reason": "?"})).unwrap_err());
     assert!(!all.is_empty() && all.iter().all(|it| told.contains(&it.as_str())), "{all:?}");
     let advice = reasons.iter().flat_map(|it| [it.advice(), it.advice_for_tag(), it.advice_for_organization()]);
@@ -191,7 +191,7 @@ async fn what_to_do_is_said_in_the_words_of_the_forms() {
         let said = said.as_str().unwrap();
         let mut words = said.split(|it: char| it != '_' && !it.is_ascii_alphabetic());
         let field =
-            words.find(|it| it.contains('_') && it.chars().any(|it| it.is_lowercase()) && !WITHOUT_LABEL.contains(it));
+            words.find(|it| it.contains('_') && it.chars().any(char::is_lowercase) && !WITHOUT_LABEL.contains(it));
         assert_eq!(field, None, "a field that no form has a label for: {said}");
     }
     let said = browser.module("mirror-fields.js", "worded", json!([FailureReason::TlsError.advice()])).await;
