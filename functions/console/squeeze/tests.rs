@@ -50,18 +50,30 @@ fn declarations_that_follow_one_another_are_one() {
     for (text, squeezed) in [
         (
             "export const a = 1;\nexport const b = 2;\nexport function c() {}",
-            "export const a=1,b=2;export function c(){}",
+            "export let a=1,b=2;export function c(){}",
         ),
-        ("const a = 1;\nconst b = { c: 2 };\nconst d = 3;", "const a=1,b={c:2},d=3;"),
-        ("let a;\nlet b;\nconst c = 1;", "let a,b;const c=1;"),
+        ("const a = 1;\nconst b = { c: 2 };\nconst d = 3;", "let a=1,b={c:2},d=3;"),
+        ("let a;\nlet b;\nconst c = 1;", "let a,b,c=1;"),
         (
             "const a = () => {\n  const b = 1;\n  b();\n  const c = 2;\n};\nconst d = 3;",
-            "const a=()=>{const b=1;b();const c=2},d=3;",
+            "let a=()=>{let b=1;b();let c=2},d=3;",
         ),
-        ("export const a = 1;\nconst b = 2;\nconst c = 3;", "export const a=1;const b=2,c=3;"),
-        ("const a = f\ng();\nconst b = 1;", "const a=f\ng();const b=1;"),
-        ("for (const a of b) c();\nconst d = 1;", "for(const a of b)c();const d=1;"),
+        ("export const a = 1;\nconst b = 2;\nconst c = 3;", "export let a=1;let b=2,c=3;"),
+        ("const a = f\ng();\nconst b = 1;", "let a=f\ng();let b=1;"),
+        ("for (const a of b) c();\nconst d = 1;", "for(let a of b)c();let d=1;"),
         ("for (let a = 0; ; ) b();\nlet c;", "for(let a=0;;)b();let c;"),
+    ] {
+        assert_eq!(script(text).unwrap(), squeezed, "{text}");
+    }
+}
+
+#[test]
+fn words_are_said_in_fewer_letters_unless_they_are_names() {
+    for (text, squeezed) in [
+        ("return a === undefined ? true : false;", "return a===void 0?!0:!1;"),
+        ("return undefined", "return void 0"),
+        ("f({ on: true, const: 1 }, it.true, \"true\")", "f({on:!0,const:1},it.true,\"true\")"),
+        ("`${a ? true : \"false\"} true`", "`${a?!0:\"false\"} true`"),
     ] {
         assert_eq!(script(text).unwrap(), squeezed, "{text}");
     }

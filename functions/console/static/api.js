@@ -3,6 +3,8 @@
 import { life } from "./screen.js";
 
 const KEY = "moorage-token";
+/** Pages that are read of one list. */
+const PAGES = 20;
 
 export const token = () => sessionStorage.getItem(KEY);
 export const keepToken = (text) => sessionStorage.setItem(KEY, text);
@@ -71,13 +73,13 @@ export function orNull(error) {
   throw error;
 }
 
-/** All pages of a list, up to a number of pages. */
-export async function pages(where, query, key, most = 20) {
+/** All pages of lists, up to a number of pages. */
+export async function pages(where, query, ...keys) {
   const all = [];
   let next;
-  for (let page = 0; page < most; page += 1) {
+  for (let page = 0; page < PAGES; page += 1) {
     const answer = await get(where, { ...query, next_page: next });
-    all.push(...answer[key]);
+    for (const key of keys) all.push(...answer[key]);
     next = answer.next_page;
     if (!next) break;
   }
@@ -86,7 +88,11 @@ export async function pages(where, query, key, most = 20) {
 
 /** What a call that failed is thrown as. */
 const problemOf = ({ text, status, headers }) =>
-  new Problem(words(text, status), status, Number(headers.get("Retry-After")) || null);
+  new Problem(
+    words(text, status) + (status === 403 ? ": this token may not do that. An administrator's can." : ""),
+    status,
+    Number(headers.get("Retry-After")) || null
+  );
 
 /** A document of the registry, at the same address: a manifest, or what refers to one. Nothing if it has none. */
 export async function registry(repository, what, reference) {

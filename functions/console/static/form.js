@@ -2,15 +2,16 @@
 
 import { h, fill } from "./element.js";
 import { guard } from "./screen.js";
+import { worded } from "./mirror-fields.js";
 import { UNITS, both, date, inUnit, iso, toInput } from "./text.js";
 import { actions, button, problem } from "./parts.js";
 
 let number = 0;
 
 /**
- * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `group` begins a
- * new group, `more` puts the rest of them behind a disclosure. `task` gets what was filled in, and its failure is shown; it
- * is done once at a time. `changed` is told of each change, and refuses with false. `danger` is of one that destroys.
+ * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `pattern` is what
+ * it has to be, as `help` says, and `also` what the API calls it besides. `group` begins a new group, `more` puts the rest
+ * of them behind a disclosure. `task` gets what was filled in, and its failure is shown; it is done once at a time. `changed` is told of each change, and refuses with false. `danger` is of one that destroys.
  */
 export function form(fields, values, { verb = "Save", task, cancel, changed = () => {}, label, danger }) {
   const place = h("div");
@@ -70,7 +71,12 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
     fill(place);
     for (const control of controls.values()) control.wrong(null);
     try {
-      await task(read(), shape);
+      const filled = read(),
+        bad = fields.find(
+          ({ name, pattern }) => pattern && !controls.get(name).element.hidden && !pattern.test(filled[name])
+        );
+      if (bad) throw Object.assign(new Error(bad.help), { field: bad.name });
+      await task(filled, shape);
     } catch (error) {
       if (error.name !== "AbortError") wrong(error);
     }
@@ -83,12 +89,12 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
   }
   /** Beside the field that the API names; else below all of them. */
   function wrong(error) {
-    const named = [...controls]
-      .filter(([name]) => error.message.includes(name))
-      .sort((a, b) => b[0].length - a[0].length)[0];
-    if (named) {
-      const control = named[1];
-      control.wrong(error.message);
+    const { message } = error,
+      names = ({ name, also }) => name && (message.includes(name) || also?.test(message)),
+      [first] = fields.filter(names).sort((a, b) => b.name.length - a.name.length),
+      control = controls.get(error.field) ?? controls.get(first?.name);
+    if (control) {
+      control.wrong(worded(message));
       // What is folded away is not seen, and takes no focus.
       control.element.closest("details")?.setAttribute("open", "");
       control.input.focus();

@@ -1,33 +1,47 @@
 // The front page: all mirrors, worst first.
 
-import { get, pages, path } from "./api.js";
+import { pages } from "./api.js";
 import { fill, h, p, say } from "./element.js";
-import { TROUBLE, ORDER, chosen, counts, lagOf, nameOf, remark, sentence, sorted, stateOf } from "./mirrors.js";
+import {
+  ORDER,
+  TROUBLE,
+  chosen,
+  counts,
+  lagOf,
+  nameOf,
+  remark,
+  sentence,
+  sorted,
+  stateOf,
+  trouble
+} from "./mirrors.js";
 import { options } from "./form.js";
+import { worded } from "./mirror-fields.js";
 import { advises, box, button, filters, framed, line, link, outdated, quiet, runs, state, time } from "./parts.js";
-import { toRepository, toScreen } from "./route.js";
+import { toOrganization, toRepository, toScreen } from "./route.js";
 import { every } from "./screen.js";
 import { isAdmin, isAnyAdmin } from "./session.js";
 import { WORDS, digits, isBusy, span } from "./text.js";
 
-const POLL = 10_000;
+const POLL = 10000;
 const ALL = ["", "All namespaces"];
-/** The worst mirrors of which it is told what to do without being asked. */
-const EXPLAINED = 5;
 
 const COLUMNS = [
   [
     "Mirror",
     (mirror) => [
-      link(toRepository(nameOf(mirror), isAdmin(mirror.namespace) && "mirroring"), nameOf(mirror)),
-      h("small", mirror.external_reference)
+      link(
+        (mirror.repository ? toRepository : toOrganization)(nameOf(mirror), isAdmin(mirror.namespace) && "mirroring"),
+        nameOf(mirror)
+      ),
+      h("small", mirror.external_reference ?? "Organization: finds repositories to mirror")
     ]
   ],
   ["State", (mirror) => [state(stateOf(mirror)), remark(mirror) && h("small", remark(mirror))]],
   ["Lag of interval", lag, "number"],
   ["Last good run", (mirror) => time(mirror.last_success)],
   ["Next start", next],
-  ["Tags", (mirror) => mirror.tags?.toLocaleString("en") ?? "–", "number"],
+  ["Tags selected", (mirror) => mirror.tags?.toLocaleString("en") ?? quiet(isBusy(mirror) ? "counting" : "–"), "number"],
   ["Last runs", (mirror) => runs(mirror.runs)]
 ];
 
@@ -46,8 +60,7 @@ function lag(mirror) {
 export async function show(view, { query }) {
   const filter = { text: query.q ?? "", state: query.state ?? "", namespace: query.namespace ?? "" };
   const rows = new Map(),
-    states = new Map(),
-    advice = new Map();
+    states = new Map();
   let mirrors = [];
   const title = h("h1", { tabindex: "-1" }, "Mirrors");
   const tiles = h("div.tiles", { role: "group", label: "Filter by state" });
@@ -87,12 +100,9 @@ export async function show(view, { query }) {
   await every(POLL, load, outdated(stale));
 
   async function load() {
-    const fresh = await pages("mirror/overview", {}, "mirrors");
-    mirrors = sorted(fresh, Date.now());
+    mirrors = sorted(await pages("mirror/overview", {}, "organizations", "mirrors"), Date.now());
     tell();
     draw();
-    // Not awaited: the page does not wait for it.
-    explain().catch(() => {});
   }
 
   /** Says what has become worse since the last time. */
@@ -136,12 +146,11 @@ export async function show(view, { query }) {
 
   function rowsOf(mirror) {
     const name = nameOf(mirror),
-      text = advice.get(name)?.text,
-      json = JSON.stringify([mirror, text]);
+      json = JSON.stringify(mirror);
     let known = rows.get(name);
     if (known?.json !== json) {
       const row = line(COLUMNS, mirror),
-        reason = TROUBLE.has(stateOf(mirror)) && why(mirror, text);
+        reason = why(mirror);
       row.className = stateOf(mirror).toLowerCase();
       if (known?.rows[0].contains(document.activeElement)) queueMicrotask(() => row.querySelector("a").focus());
       known = { json, rows: reason ? [row, reason] : [row] };
@@ -177,30 +186,22 @@ export async function show(view, { query }) {
     filter.text = search.value;
     draw();
   }
-
-  /** What to do about the worst few, which is one call each, and again only when they have run again. */
-  async function explain() {
-    const failing = mirrors.filter((it) => stateOf(it) === "FAIL" && isAdmin(it.namespace));
-    for (const mirror of failing.slice(0, EXPLAINED)) {
-      const name = nameOf(mirror),
-        key = mirror.last_ended;
-      if (advice.get(name)?.key === key) continue;
-      advice.set(name, { key });
-      const [run] = (await get(path`repository/${name}/mirror/runs`, { limit: 1 })).runs;
-      if (run?.failure) advice.set(name, { key, text: run.failure.advice });
-      draw();
-    }
-  }
 }
 
-/** Why it is in trouble; what is to be done is known a moment later. */
-function why(mirror, advice) {
-  const text = stateOf(mirror) === "FAIL" ? mirror.last_failure : mirror.sync_warning?.message;
+/** Why it is in trouble, and what to do about it. */
+function why(mirror) {
+  const [text, advice] = trouble(mirror),
+    { namespace } = mirror;
   return (
     text &&
     h(
       "tr.why",
-      h("td", { colspan: COLUMNS.length }, p(h("b", "Why: "), text), advice && advises(advice))
+      h(
+        "td",
+        { colspan: COLUMNS.length },
+        p(h("b", "Why: "), worded(text)),
+        advice && advises(advice, !isAdmin(namespace) && `. Administrators of ${namespace} can do that.`)
+      )
     )
   );
 }
@@ -211,7 +212,7 @@ const welcome = () =>
   box(
     "Mirror your first repository",
     p(
-      "Moorage copies a repository's tags from another registry, keeps them current, and lets you pull them from here."
+      "Moorage copies tags from another registry, keeps them current, and lets you pull them from here."
     ),
     isAnyAdmin() ? create("Create the first mirror") : p("This token may not create one.")
   );

@@ -3,11 +3,21 @@
 import { call, get, orNull, path } from "./api.js";
 import { fill, h, p, say } from "./element.js";
 import { NEW, form } from "./form.js";
-import { INTERVAL, PASSWORD, TLS, USERNAME, filledIn, sourceFields, toBody, toForm } from "./mirror-fields.js";
-import { robots } from "./robot.js";
+import {
+  INTERVAL,
+  PASSWORD,
+  TLS,
+  USERNAME,
+  changes,
+  filledIn,
+  sourceFields,
+  toBody,
+  toForm
+} from "./mirror-fields.js";
+import { robots } from "./robots.js";
 import { heading, hint, link, problem, quiet, state } from "./parts.js";
 import { pulls } from "./pull.js";
-import { toOrganization, toRepository } from "./route.js";
+import { toRepository } from "./route.js";
 import { runView } from "./run.js";
 import { every } from "./screen.js";
 import { administered, isSuperuser } from "./session.js";
@@ -18,7 +28,7 @@ const POLL = 1000;
 const MIRROR = [...sourceFields, USERNAME, PASSWORD, TLS, INTERVAL];
 
 /** What a repository is called here if nobody says otherwise: as it is there. */
-const nameFrom = (reference) => reference.split("/").filter(Boolean).slice(1).pop()?.toLowerCase() ?? "";
+const nameFrom = (reference) => reference.split("/").filter(Boolean).slice(1).pop()?.split(/[:@]/)[0].toLowerCase() ?? "";
 
 export async function show(view) {
   const steps = h("ol.steps", { "aria-live": "polite" }),
@@ -40,9 +50,16 @@ export async function show(view) {
       name: "organization_name",
       label: "Name of a new organization",
       placeholder: "acme",
+      pattern: /^[a-z\d][a-z\d._-]*$/,
       help: "Lower case letters, digits and dashes."
     },
-    { name: "repository", label: "Repository", required: true, help: "What it is called here." },
+    {
+      name: "repository",
+      label: "Repository",
+      required: true,
+      pattern: /^[a-z\d][a-z\d._-]*(\/[a-z\d][a-z\d._-]*)*$/,
+      help: "What it is called here, in lower case letters, digits, dashes and slashes."
+    },
     {
       name: "visibility",
       label: "Visibility",
@@ -58,7 +75,8 @@ export async function show(view) {
       name: "robot",
       label: "Robot",
       required: true,
-      help: "The account that writes the mirror, and may pull it. It is created if there is none of this name."
+      pattern: /^(?=..)[a-z\d]+([._-][a-z\d]+)*$/,
+      help: "The account that writes the mirror, and may pull it, in lower case. It is created if there is none."
     }
   ];
   const shape = form(
@@ -75,7 +93,7 @@ export async function show(view) {
         "section.box.aside",
         { label: "Progress" },
         h("h2", "What happens"),
-        hint("What is not there yet is created; then the first sync runs, and you see here how to pull."),
+        hint("What is missing is created and synced; then you see here how to pull."),
         steps,
         after
       )
@@ -95,53 +113,71 @@ export async function show(view) {
   const made = new Set();
 
   async function create(filled) {
-    const organization = filled.organization === NEW ? filled.organization_name : filled.organization,
-      name = `${organization}/${filled.repository}`;
+    const isNew = filled.organization === NEW,
+      organization = isNew ? filled.organization_name : filled.organization,
+      name = `${organization}/${filled.repository}`,
+      where = path`repository/${name}/mirror`,
+      robot_username = `${organization}+${filled.robot}`;
     const exists = (where) => get(where).catch(orNull);
     const shown = Object.fromEntries(MIRROR.map((field) => [field.name, filled[field.name]]));
-    const robot_username = `${organization}+${filled.robot}`;
-    const mirror = filledIn(toBody({ ...toForm(), ...shown, robot_username }));
     fill(steps);
     fill(after);
-    await step(`Organization ${organization}`, async () => {
+    let there, mirror;
+    // What is refused is refused before anything is made.
+    await step("Settings", null, async () => {
+      there = await exists(where);
+      // Somebody else's settings, and with them its tags, would be gone.
+      if (there && !made.has(name))
+        throw Object.assign(
+          new Error(`${name} is a mirror already: change it on its own page, or choose another name.`),
+          { field: "repository" }
+        );
+      const config = there?.external_registry_config,
+        wanted = toBody({ ...toForm(there), ...shown, robot_username }, config);
+      mirror = there ? changes(toBody(toForm(there), config), wanted) : filledIn(wanted);
+      // That there is no such repository or robot yet is no reason.
+      const body = { ...mirror, robot_username: undefined };
+      await call("POST", `${where}/preview`, { body }).catch((error) => {
+        if (error.status === 400) throw error;
+      });
+      return "checked";
+    });
+    await step(`Organization ${organization}`, isNew ? "organization_name" : "organization", async () => {
       if (await exists(path`organization/${organization}`)) return "was there";
       await call("POST", "organization/", { body: { name: organization } });
       return "created";
     });
-    await step(`Robot ${robot_username}`, async () => {
+    await step(`Robot ${robot_username}`, "robot", async () => {
       if ((await robots(organization)).includes(robot_username)) return "was there";
       await call("PUT", path`organization/${organization}/robots/${filled.robot}`, {
         body: { description: "Writes mirrors" }
       });
       return "created";
     });
-    await step(`Repository ${name}`, async () => {
+    await step(`Repository ${name}`, "repository", async () => {
       if (await exists(path`repository/${name}`)) return "was there";
       await call("POST", "repository", {
         body: { namespace: organization, repository: filled.repository, visibility: filled.visibility, description: "" }
       });
       return "created";
     });
-    await step("Mirror", async () => {
-      const there = await exists(path`repository/${name}/mirror`);
-      // Somebody else's settings, and with them its tags, would be gone.
-      if (there && !made.has(name))
-        throw new Error(`${name} is a mirror already: change it on its own page, or choose another name.`);
-      await call(there ? "PUT" : "POST", path`repository/${name}/mirror`, { body: mirror });
+    await step("Mirror", null, async () => {
+      if (!Object.keys(mirror).length) return "was there";
+      await call(there ? "PUT" : "POST", where, { body: mirror });
       made.add(name);
       return there ? "changed" : "created";
     });
     shape.keep();
     const before = await latestRun(name);
-    await step("First sync", async () => {
-      await call("POST", path`repository/${name}/mirror/sync-now`);
+    await step("First sync", null, async () => {
+      await call("POST", `${where}/sync-now`);
       return "started";
     });
-    await follow(name, robot_username, organization, before?.run_id);
+    await follow(name, robot_username, before?.run_id);
   }
 
-  /** One step, with a mark when it is done; what fails stays, and the same button goes on from there. */
-  async function step(text, task) {
+  /** One step, with a mark when it is done; what fails stays, by its field, and the same button goes on from there. */
+  async function step(text, field, task) {
     const said = quiet("…"),
       item = h("li", h("strong", text), said);
     steps.append(item);
@@ -149,14 +185,14 @@ export async function show(view) {
       fill(said, `✓ ${await task()}`);
     } catch (error) {
       fill(said, "✗ failed");
-      throw error;
+      throw Object.assign(error, { field: error.field ?? field });
     }
   }
 
   const latestRun = async (name) => (await get(path`repository/${name}/mirror/runs`, { limit: 1 })).runs[0];
 
   /** Shows the run that was asked for, and not the one `before`, unless that goes on. */
-  async function follow(name, robot, organization, before) {
+  async function follow(name, robot, before) {
     const run = runView(),
       line = p();
     fill(after, line, run.element);
@@ -170,19 +206,14 @@ export async function show(view) {
         before = null;
         const full = await get(path`repository/${name}/mirror/runs/${latest.run_id}`);
         run.update(full);
-        fill(line, state(`run ${full.status}`));
+        fill(line);
         if (full.status === "SYNCING") return POLL;
         const isGood = full.status === "SUCCESS";
         say(isGood ? "The first sync is done" : "The first sync failed");
         if (isGood)
           after.prepend(
             h("h3", "Pull it"),
-            pulls(name, full.tags.find((it) => it.digest)?.tag ?? "TAG"),
-            p(
-              "Log in first, with the credentials of ",
-              link(toOrganization(organization, "robots", { robot }), robot),
-              "."
-            )
+            ...pulls(name, full.tags.find((it) => it.digest)?.tag ?? "TAG", null, robot)
           );
         after.append(
           p(h("a.button", { href: toRepository(name, "mirroring") }, "Its mirroring")),

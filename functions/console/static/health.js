@@ -3,12 +3,12 @@
 import { get } from "./api.js";
 import { h, fill } from "./element.js";
 import { box, facts, heading, hint, link, outdated, problem, state, table, time } from "./parts.js";
-import { toRepository } from "./route.js";
+import { toOrganization, toRepository } from "./route.js";
 import { every } from "./screen.js";
 import { isSuperuser, organizations } from "./session.js";
 import { count, digits, span } from "./text.js";
 
-const POLL = 30_000;
+const POLL = 30000;
 /** An hour: what the alarm waits for. */
 const CLAIM = 3600;
 const COLLECTION = 259_200;
@@ -38,10 +38,12 @@ export async function show(view) {
         `The mirrors${namespace ? ` of ${namespace}` : ""} are ${healthy ? "" : "not "}healthy`,
         issues.map((it) => problem(it)),
         facts(
-          ["Mirrors", number.total],
+          ["Mirrors of repositories that are on", number.total],
           ["In sync", number.completed],
           ["Failing", number.failed],
           ["Syncing", number.syncing],
+          ["Queued or interrupted", number.queued],
+          ["Cancelled", number.cancelled],
           ["Never ran", number.never_run],
           ["Looked at", time(last_check)]
         )
@@ -71,27 +73,27 @@ const read = (whose, query) => get(`${whose}/mirror/health`, query, { accept: (i
 const links = (names) =>
   names.map((name, index) => [
     index > 0 && ", ",
-    name.includes("/") ? link(toRepository(name, "mirroring"), name) : name
+    link((name.includes("/") ? toRepository : toOrganization)(name, "mirroring"), name)
   ]);
 
 const alarms = (it) => [
   {
     name: "Late mirrors",
     bad: it.mirrors_late > 0,
-    now: [`${it.mirrors_late} of ${count(it.mirrors, "mirror")} `, links(it.late)],
-    advice: "See why the last run failed, on the page of the mirror."
+    now: [`${it.mirrors_late} of ${count(it.mirrors, "mirror")}, with organizations' and disabled ones `, links(it.late)],
+    advice: "See on its page why the last run failed."
   },
   {
     name: "Held deletions",
     bad: it.mirrors_held > 0,
     now: [`${it.mirrors_held} `, links(it.held)],
-    advice: "See whether the registry really lost those tags; then let the mirror delete them."
+    advice: "See whether the registry lost those tags; then let them be deleted."
   },
   {
     name: "Killed syncs",
     bad: it.claim_expired_seconds > CLAIM,
     now: [`${it.claims_expired} `, links(it.expired)],
-    advice: "If they are not started again within minutes, look at the sync function's log."
+    advice: "If they do not go on within minutes, look at the sync function's log."
   },
   {
     name: "Garbage collection held",
@@ -102,7 +104,7 @@ const alarms = (it) => [
   {
     name: "Garbage collection late",
     bad: it.collection_age_seconds > COLLECTION,
-    now: `${span(it.collection_age_seconds)} since the last good one`,
+    now: `${span(it.collection_age_seconds)} without a good one`,
     advice: "Look at the collector's log and its dead letters."
   }
 ];

@@ -1,22 +1,17 @@
 // What an entry of the usage log says, as Quay words it. Pure.
 
-/** Settings of a mirror, as Quay names them. */
+import { LABELS, worded } from "./mirror-fields.js";
+
+/** Settings of a mirror, as Quay's log names them; the others are as in the forms. */
 const SETTINGS = {
   sync_start_date: "Sync Start Date",
-  sync_interval: "Sync Interval",
   external_reference: "External Reference",
   mirror_rule: "Tags",
-  is_enabled: "Enabled",
-  robot_username: "Robot User",
   external_registry_username: "External Registry Username",
-  external_registry_password: "External Registry Password",
-  verify_tls: "Verify TLS",
-  unsigned_images: "Accept Unsigned Images",
-  http_proxy: "HTTP_PROXY",
-  https_proxy: "HTTPS_PROXY",
-  no_proxy: "NO_PROXY"
+  external_registry_password: "External Registry Password"
 };
 
+const setting = (name) => SETTINGS[name] ?? LABELS[name] ?? name.replaceAll("_", " ");
 const value = (to) => (Array.isArray(to) ? to.join(", ") : String(to ?? "nothing"));
 
 /** What texts name of an entry besides its own fields. */
@@ -25,9 +20,12 @@ const MORE = {
   who: (it) => (it.team ? `team ${it.team}` : `user ${it.username ?? ""}`),
   digest: (it) => it.manifest_digest ?? it.image,
   original: (it) => it.original_manifest_digest ?? it.original_image,
-  by: (it) => it.username && `by user ${it.username}`
+  by: (it) => it.username && `by user ${it.username}`,
+  message: (it) => it.message && worded(it.message),
+  stderr: (it) => it.stderr && worded(it.stderr),
+  fields: (it) => (it.updated_fields ?? []).map(setting).join(", ")
 };
-/** What is in braces is the entry's; what has a question mark may be missing. */
+/** What is in braces is the entry's; what has a question mark may be missing, with the sign before it. */
 const TEXTS = {
   create_robot: "Create Robot Account {robot}",
   delete_robot: "Delete Robot Account {robot}",
@@ -35,16 +33,17 @@ const TEXTS = {
   create_repo: "Create Repository {repository}",
   delete_repo: "Delete repository {repo}",
   repo_mirror_sync_started: "Mirror started for {message}",
-  repo_mirror_sync_success: "Mirror finished successfully for {?message} {?tags}",
-  repo_mirror_sync_failed: "Mirror finished unsuccessfully for {?message} {?tags} {?stdout} {?stderr}",
-  repo_mirror_sync_warning: "Mirror warning for {?message} {?tags} {?stdout} {?stderr}",
+  repo_mirror_sync_success: "Mirror finished successfully for {?message}: {?tags}",
+  repo_mirror_sync_failed: "Mirror finished unsuccessfully for {?message}: {?tags}; {?stdout}; {?stderr}",
+  repo_mirror_sync_warning: "Mirror warning for {?message}: {?tags}; {?stdout}; {?stderr}",
   repo_mirror_sync_tag_success:
-    "Mirror of {tag} successful to repository {repository} {?message} {?stdout} {?stderr}",
-  repo_mirror_sync_tag_failed: "Mirror of {tag} failure to repository {repository} {?message} {?stdout} {?stderr}",
+    "Mirror of {tag} successful to repository {repository}: {?message}; {?stdout}; {?stderr}",
+  repo_mirror_sync_tag_failed: "Mirror of {tag} failure to repository {repository}: {?message}; {?stdout}; {?stderr}",
   repo_mirror_config_changed: ({ changed, to }) => {
-    if (changed === "sync_status" && /CANCEL/.test(to)) return "Mirror canceled";
-    if (changed === "sync_status" && to === "SYNC_NOW") return "Immediate mirror scheduled";
-    return `Mirror ${SETTINGS[changed] ?? changed} changed to ${value(to)}`;
+    if (changed === "sync_status") return /CANCEL/.test(to) ? "Mirror canceled" : "Immediate mirror scheduled";
+    if (changed === "mirror") return "Mirror deleted";
+    if (changed === "rate_limit") return "Rate limit of the registry forgotten";
+    return `Mirror ${setting(changed)} changed to ${value(to)}`;
   },
   change_repo_state: (it) =>
     `Repository state changed to ${String(it.state_changed).toLowerCase().replaceAll("_", " ")}`,
@@ -53,7 +52,7 @@ const TEXTS = {
   change_repo_visibility: "Change visibility for repository {repository} to {visibility}",
   set_repo_description: "Change description for repository {repository} to {description}",
   revert_tag: "Tag {tag} restored to {digest}",
-  delete_tag: "Tag {tag} deleted in repository {repository} {?by}",
+  delete_tag: "Tag {tag} deleted in repository {repository} {?by}: {?message}",
   create_tag: "Tag {tag} created in repository {repository} on image {digest} {?by}",
   move_tag: "Tag {tag} moved from {original} to {digest} in repository {repository} {?by}",
   org_create: "Organization {namespace} created",
@@ -67,28 +66,35 @@ const TEXTS = {
   org_set_team_role: "Change permission of team {team} to {role}",
   org_mirror_enabled: "Organization mirror of {external_registry_url}/{external_namespace} enabled",
   org_mirror_disabled: "Organization mirror of {namespace} disabled",
-  org_mirror_config_changed: ({ changed, to }) =>
-    changed ? `Organization mirror ${changed} changed to ${value(to)}` : "Organization mirror changed",
+  org_mirror_config_changed: "Organization mirror changed: {?fields}",
   org_mirror_sync_now_requested: "Immediate organization mirror sync of {namespace} requested",
-  org_mirror_sync_cancelled: "Organization mirror sync of {namespace} cancelled"
+  org_mirror_sync_cancelled: "Organization mirror sync of {namespace} cancelled",
+  org_mirror_sync_started: "Organization mirror sync of {namespace} started: {?message}",
+  org_mirror_sync_success: "Organization mirror sync of {namespace} finished successfully: {?message}",
+  org_mirror_sync_failed: "Organization mirror sync of {namespace} finished unsuccessfully: {?message}",
+  org_mirror_repo_created: "Organization mirror created repository {repository}",
+  org_mirror_repo_creation_failed: "Organization mirror could not create repositories: {?message}"
 };
 
 /** The text of an entry. Kinds that are not known say their name and message. */
 export function logText({ kind, metadata }) {
-  const text = TEXTS[kind] ?? `${kind.replaceAll("_", " ")} {?message}`;
+  const text = TEXTS[kind] ?? `${kind.replaceAll("_", " ")}: {?message}`;
   if (typeof text === "function") return text(metadata);
-  return text.replace(/( ?)\{(\??)(\w+)\}/g, (_, space, optional, name) => {
+  return text.replace(/([:;]? ?)\{(\??)(\w+)\}/g, (_, space, optional, name) => {
     const found = MORE[name] ? MORE[name](metadata) : metadata[name];
     return optional && !found ? "" : space + value(found);
   });
 }
 
-/** Groups of kinds that people look for. */
+const isAsked = (it) => it.metadata.changed === "sync_status" || /sync_(now|cancel)/.test(it.kind);
+const kinds = (wanted) => (it) => wanted.test(it.kind) && !isAsked(it);
+
+/** Groups of entries that people look for. */
 export const GROUPS = [
   ["", "Everything", () => true],
-  ["failures", "Failures and warnings", (kind) => /failed|warning/.test(kind)],
-  ["syncs", "Syncs", (kind) => /mirror_sync|org_mirror_repo/.test(kind)],
-  ["settings", "Settings of mirrors", (kind) => /mirror_config|org_mirror_(en|dis)abled/.test(kind)],
-  ["tags", "Tags", (kind) => /_tag$|sync_tag/.test(kind)],
-  ["access", "Robots, teams and permissions", (kind) => /robot|team|permission|visibility/.test(kind)]
+  ["failures", "Failures and warnings", kinds(/failed|warning/)],
+  ["syncs", "Syncs", (it) => isAsked(it) || /mirror_sync|org_mirror_repo/.test(it.kind)],
+  ["settings", "Settings of mirrors", kinds(/mirror_config|org_mirror_(en|dis)abled/)],
+  ["tags", "Tags", kinds(/_tag$|sync_tag/)],
+  ["access", "Robots, teams and permissions", kinds(/robot|team|permission|visibility/)]
 ];

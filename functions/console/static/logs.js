@@ -36,7 +36,7 @@ export async function show(view, { query }) {
     content
   );
   if (chosen) await ofOrganization(content, { name: chosen });
-  else fill(content, hint("There is no organization whose log this token may see."));
+  else fill(content, hint("There is no organization yet."));
 }
 
 export const ofRepository = (content, { name }) => log(content, path`repository/${name}/logs`);
@@ -91,7 +91,7 @@ async function log(content, where) {
     const word = text.value.trim().toLowerCase(),
       takes = GROUPS.find(([key]) => key === group.value)[2];
     return (entry) =>
-      takes(entry.kind) && `${logText(entry)} ${entry.performer?.name ?? ""}`.toLowerCase().includes(word);
+      takes(entry) && `${logText(entry)} ${entry.performer?.name ?? ""}`.toLowerCase().includes(word);
   }
   function draw(all, more) {
     last = [all, more];

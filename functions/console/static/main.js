@@ -3,7 +3,7 @@
 import { Problem, dropToken, token } from "./api.js";
 import { closeAll, isBusy, sure } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
-import { button, link, problem } from "./parts.js";
+import { button, denied, heading, link, problem } from "./parts.js";
 import { parse, toScreen } from "./route.js";
 import { begin, go, isUnsaved } from "./screen.js";
 import { forget, identify, isAnyAdmin } from "./session.js";
@@ -12,20 +12,29 @@ import * as guide from "./guide.js";
 import * as health from "./health.js";
 import * as logs from "./logs.js";
 import * as organization from "./organization.js";
-import * as organizations from "./organizations.js";
 import * as repository from "./repository.js";
 import * as signIn from "./sign-in.js";
 import * as tokens from "./tokens.js";
 
-const SCREENS = { mirrors: front, guide, health, logs, organization, organizations, repository, tokens };
-/** Each with who may use it. */
+const SCREENS = {
+  mirrors: front,
+  guide,
+  health,
+  logs,
+  organization,
+  organizations: { show: organization.list },
+  repository,
+  tokens
+};
 const NAVIGATION = [
   ["", "Mirrors"],
   ["organizations", "Organizations"],
-  ["logs", "Logs", isAnyAdmin],
-  ["tokens", "Tokens", isAnyAdmin],
+  ["logs", "Logs"],
+  ["tokens", "Tokens"],
   ["health", "Health"]
 ];
+/** Screens that are of use only to who administers something. */
+const ADMINISTRATORS = new Set(["guide", "logs", "tokens"]);
 
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
@@ -44,23 +53,21 @@ async function navigate() {
   try {
     await identify();
     drawBar(route.screen);
-    const screen = SCREENS[route.screen];
-    if (!screen)
-      return void fill(
-        view,
-        h("h1", { tabindex: "-1" }, "There is no such page"),
-        p(link(toScreen(), "All mirrors"))
-      );
-    const shown = screen.show(view, route);
+    const screen = SCREENS[route.screen],
+      may = isAnyAdmin() || !ADMINISTRATORS.has(route.screen);
+    const shown = !screen
+      ? fill(view, heading("There is no such page"), p(link(toScreen(), "All mirrors")))
+      : may
+        ? screen.show(view, route)
+        : fill(view, heading("Not for this token"), denied(`use ${toScreen(route.screen)}`, "an organization"));
     arrive(view);
     await shown;
   } catch (error) {
     if (error.name !== "AbortError" && error.status !== 401 && !ends.aborted) {
       if (view.querySelector("h1")) view.append(problem(error));
-      else fill(view, h("h1", { tabindex: "-1" }, "This could not be shown"), problem(error));
+      else fill(view, heading("This could not be shown"), problem(error));
     }
   }
-  return undefined;
 }
 
 /** The page's title and focus follow the screen, as they would follow a document. */
@@ -82,7 +89,7 @@ function drawBar(screen) {
     h(
       "nav",
       { label: "Console" },
-      NAVIGATION.filter(([, , may]) => !may || may()).map(([name, text]) =>
+      NAVIGATION.filter(([name]) => isAnyAdmin() || !ADMINISTRATORS.has(name)).map(([name, text]) =>
         h("a", { href: toScreen(name), "aria-current": screen === (name || "mirrors") ? "page" : undefined }, text)
       )
     ),

@@ -14,9 +14,15 @@ export const TLS = {
   name: "verify_tls",
   label: "Verify TLS",
   kind: "checkbox",
-  help: "Without it any certificate is accepted, and plain http, too."
+  help: "Without it any certificate will do, and plain http."
 };
-export const INTERVAL = { name: "sync_interval", label: "Sync Interval", kind: "duration", required: true };
+export const INTERVAL = {
+  name: "sync_interval",
+  label: "Sync Interval",
+  kind: "duration",
+  required: true,
+  also: /minimum of 60/
+};
 
 /** What is mirrored. */
 export const sourceFields = [
@@ -25,6 +31,7 @@ export const sourceFields = [
     label: "Registry Location",
     required: true,
     placeholder: "registry.example.com/library/app",
+    also: /registry (reference|location)/,
     help: "Host and path of the repository, as in a pull command, without a tag."
   },
   {
@@ -33,7 +40,8 @@ export const sourceFields = [
     kind: "csv",
     required: true,
     placeholder: "latest, v1.*",
-    help: "Names or patterns, separated by commas. Tags that none of them matches are deleted here."
+    also: /rule_value/,
+    help: "Names or patterns, separated by commas. Tags that none matches are deleted here."
   }
 ];
 
@@ -48,7 +56,7 @@ export const fields = (exists, robots, create) => [
     label: "Architecture filter",
     kind: "several",
     options: ARCHITECTURES,
-    help: "None selects all. Images of other architectures are left out of an index."
+    help: "None selects all. An index loses images of others."
   },
   ...credentialFields(exists),
   ...policyFields()
@@ -69,7 +77,7 @@ export const scheduleFields = (exists, robots, create, timeout) => [
     label: "Skopeo timeout interval",
     kind: "duration",
     units: ["minutes", "seconds", "hours"],
-    help: "How long the registry may take to begin an answer."
+    help: "For the beginning of an answer."
   },
   {
     name: "robot_username",
@@ -111,13 +119,13 @@ export const policyFields = () => [
     name: "deletion_limit",
     label: "Deletions in one sync",
     kind: "number",
-    help: "At most; 0 for any number. Empty: what the rule leaves out, and a few of what vanished."
+    help: "At most; 0: any number. Empty: what the rule leaves out, and a few of what vanished."
   },
   {
     name: "deletion_grace",
     label: "Lists before a tag goes",
     kind: "number",
-    help: "Of which the registry will not say whether it has it; 0 for never. Empty: 3."
+    help: "Of which the registry will not say whether it has it; 0: never. Empty: 3."
   },
   { group: "Requests", more: true },
   {
@@ -134,6 +142,55 @@ export const policyFields = () => [
     none: "Whichever there is"
   }
 ];
+
+/** Fields of the mirror of a whole organization. */
+export const organizationFields = (exists, robots, create) => [
+  { group: "External namespace" },
+  { name: "is_enabled", label: "Enabled", kind: "checkbox" },
+  ...(exists
+    ? []
+    : [
+        {
+          name: "external_registry_type",
+          label: "Registry type",
+          kind: "select",
+          options: [
+            ["distribution", "Any registry with a catalog"],
+            ["harbor", "Harbor"],
+            ["quay", "Quay, or another Moorage"]
+          ],
+          help: "How the registry lists its repositories."
+        }
+      ]),
+  { name: "external_registry_url", label: "Registry URL", required: true, placeholder: "https://registry.example.com" },
+  {
+    name: "external_namespace",
+    label: "Namespace",
+    required: true,
+    placeholder: "library",
+    help: "The organization or project there."
+  },
+  {
+    name: "repository_filters",
+    label: "Repository filters",
+    kind: "csv",
+    placeholder: "app, tools/*",
+    help: "Names or patterns; none select all. All tags of a repository are mirrored."
+  },
+  { name: "visibility", label: "Visibility of what is created", kind: "select", options: ["private", "public"] },
+  ...scheduleFields(exists, robots, create, "skopeo_timeout"),
+  ...credentialFields(exists),
+  ...policyFields()
+];
+
+/** What the forms call the API's fields. */
+export const LABELS = Object.fromEntries(
+  [...fields(true), ...organizationFields()].map(({ name, label }) => [name, label])
+);
+
+/** A text of the API's, with its fields as the forms call them. */
+export const worded = (text) =>
+  text.replace(/[a-z]+(_[a-z]+)+/g, (name) => (LABELS[name] ? `"${LABELS[name]}"` : name));
 
 const PROXIES = ["http_proxy", "https_proxy", "no_proxy"];
 

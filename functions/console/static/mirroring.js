@@ -7,15 +7,15 @@ import { fields, previewed } from "./mirror-fields.js";
 import { button, link, notice, outdated, shows } from "./parts.js";
 import { preview } from "./preview.js";
 import { toOrganization, toRepository } from "./route.js";
-import { createRobot, robots } from "./robot.js";
+import { createRobot, robots } from "./robots.js";
 import { runList } from "./runs.js";
 import { every, go, inOrder } from "./screen.js";
 import { settings } from "./settings.js";
 import { standing } from "./standing.js";
 import { WORDS, count, isBusy } from "./text.js";
 
-const BUSY = 1_000;
-const IDLE = 5_000;
+const BUSY = 1000;
+const IDLE = 5000;
 
 export async function show(content, { name, namespace, repository, query }) {
   const where = path`repository/${name}/mirror`,

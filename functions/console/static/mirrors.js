@@ -1,21 +1,20 @@
 // What the front page makes of the mirrors: which state each is in for people, and which comes first. Pure.
 
-import { RETRIES, WARNINGS, count, digits, isBusy } from "./text.js";
+import { RETRIES, WARNINGS, WORDS, count, digits, isBusy } from "./text.js";
 
-/** States, the worst first, with what a sentence says of them; each has a word of its own in text.js. */
-const SAID = {
-  FAIL: "failing",
-  LATE: "late",
-  WARNING: "with a warning",
-  WAITING: "waiting for the registry",
-  CANCEL: "cancelled",
-  NEVER_RUN: "not synced yet",
-  SYNCING: "syncing",
-  SYNC_NOW: "queued",
-  SUCCESS: "fine",
-  OFF: "disabled"
-};
-export const ORDER = Object.keys(SAID);
+/** States, the worst first; each has a word of its own in text.js. */
+export const ORDER = [
+  "FAIL",
+  "LATE",
+  "WARNING",
+  "WAITING",
+  "CANCEL",
+  "NEVER_RUN",
+  "SYNCING",
+  "SYNC_NOW",
+  "SUCCESS",
+  "OFF"
+];
 
 /** Those that somebody has to look at. */
 export const TROUBLE = new Set(["FAIL", "LATE", "WARNING"]);
@@ -32,7 +31,19 @@ export function stateOf(mirror) {
   return mirror.sync_status;
 }
 
-export const nameOf = (mirror) => `${mirror.namespace}/${mirror.repository}`;
+/** The name of the repository; of a whole organization's mirror, that of the organization. */
+export const nameOf = (mirror) =>
+  mirror.repository ? `${mirror.namespace}/${mirror.repository}` : mirror.namespace;
+
+/** Why it is in trouble, and what to do about it, as far as either is known. */
+export function trouble(mirror) {
+  const state = stateOf(mirror),
+    warning = mirror.sync_warning?.message;
+  if (state === "FAIL") return [mirror.last_failure, mirror.last_failure_advice];
+  if (state === "LATE" && !warning)
+    return ["No sync has come to a good end for too long.", "look at the last runs; Sync Now starts another one"];
+  return [TROUBLE.has(state) && warning];
+}
 
 /** Seconds since the last good run; null if there was none. */
 export const lagOf = (mirror, now) =>
@@ -66,8 +77,7 @@ export function chosen(mirrors, { text = "", state = "", namespace = "" }) {
       (!state || stateOf(mirror) === state) &&
       (!namespace || mirror.namespace === namespace) &&
       (!wanted ||
-        nameOf(mirror).toLowerCase().includes(wanted) ||
-        mirror.external_reference.toLowerCase().includes(wanted))
+        `${nameOf(mirror)} ${mirror.external_reference ?? ""}`.toLowerCase().includes(wanted))
   );
 }
 
@@ -78,7 +88,7 @@ export function sentence(mirrors) {
     others = ORDER.filter((it) => number[it] && it !== "SUCCESS"),
     wrong = others.filter((it) => TROUBLE.has(it)),
     all = count(mirrors.length, "mirror"),
-    list = (states) => states.map((it) => `${digits(number[it])} ${SAID[it]}`).join(", ");
+    list = (states) => states.map((it) => `${digits(number[it])} ${WORDS[it][0].toLowerCase()}`).join(", ");
   if (wrong.length) return `${list(wrong)} of ${all}`;
   if (!others.length) return mirrors.length === 1 ? "The mirror is fine" : `All ${all} are fine`;
   if (!number.SUCCESS) return `${list(others)} of ${all}`;

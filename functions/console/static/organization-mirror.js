@@ -3,61 +3,33 @@
 import { call, get, orNull, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
-import { credentialFields, policyFields, scheduleFields } from "./mirror-fields.js";
-import { createRobot, robots } from "./robot.js";
-import { actions, box, button, doing, hint, link, outdated, problem, shows, state, table, time } from "./parts.js";
+import { organizationFields } from "./mirror-fields.js";
+import { createRobot, robots } from "./robots.js";
+import {
+  actions,
+  advises,
+  box,
+  button,
+  doing,
+  hint,
+  link,
+  notice,
+  outdated,
+  problem,
+  shows,
+  state,
+  table,
+  time
+} from "./parts.js";
 import { toOrganization, toRepository } from "./route.js";
 import { every, inOrder } from "./screen.js";
 import { settings } from "./settings.js";
 import { standing } from "./standing.js";
 import { WORDS, count, isBusy } from "./text.js";
 
-const BUSY = 1_500;
-const IDLE = 5_000;
-
-const fields = (exists, name) => [
-  { group: "External namespace" },
-  { name: "is_enabled", label: "Enabled", kind: "checkbox" },
-  ...(exists
-    ? []
-    : [
-        {
-          name: "external_registry_type",
-          label: "Registry type",
-          kind: "select",
-          options: [
-            ["distribution", "Any registry with a catalog"],
-            ["harbor", "Harbor"],
-            ["quay", "Quay, or another Moorage"]
-          ],
-          help: "How the registry lists its repositories."
-        }
-      ]),
-  { name: "external_registry_url", label: "Registry URL", required: true, placeholder: "https://registry.example.com" },
-  {
-    name: "external_namespace",
-    label: "Namespace",
-    required: true,
-    placeholder: "library",
-    help: "The organization or project there."
-  },
-  {
-    name: "repository_filters",
-    label: "Repository filters",
-    kind: "csv",
-    placeholder: "app, tools/*",
-    help: "Names or patterns; none select all. All tags of a repository are mirrored."
-  },
-  { name: "visibility", label: "Visibility of what is created", kind: "select", options: ["private", "public"] },
-  ...scheduleFields(
-    exists,
-    () => robots(name),
-    () => createRobot(name),
-    "skopeo_timeout"
-  ),
-  ...credentialFields(exists),
-  ...policyFields()
-];
+const BUSY = 1500;
+const IDLE = 5000;
+const TITLE = "Mirror a whole namespace";
 
 export async function show(content, { name, query }) {
   const where = path`organization/${name}/mirror`,
@@ -72,11 +44,15 @@ export async function show(content, { name, query }) {
     where,
     find,
     answers,
-    fields: (exists) => fields(exists, name),
+    fields: (exists) =>
+      organizationFields(
+        exists,
+        () => robots(name),
+        () => createRobot(name)
+      ),
     begins: { skopeo_timeout: 300, external_registry_type: "distribution" },
     name: "Organization mirror",
-    title: "Mirror a whole namespace",
-    intro: p("An organization without repositories can mirror a namespace of another registry."),
+    title: TITLE,
     below,
     made: refresh
   });
@@ -85,14 +61,25 @@ export async function show(content, { name, query }) {
     page = 1,
     drawn;
   fill(content, stale, top, list, editor.element);
-  editor.show(mirror);
+  await offer();
   await every(IDLE, refresh, outdated(stale));
+
+  /** Shows the settings; none where those of a new mirror would be refused. */
+  async function offer() {
+    if (mirror || !(await get("repository", { namespace: name })).repositories.length) editor.show(mirror);
+    else
+      fill(
+        editor.element,
+        h("h2", TITLE),
+        notice(p(`Only an organization without repositories can mirror a namespace, and ${name} has some.`))
+      );
+  }
 
   async function refresh() {
     const fresh = await answers.read(find),
       before = mirror;
     mirror = fresh;
-    if (!fresh !== !before) editor.show(fresh);
+    if (!fresh !== !before) await offer();
     if (!fresh) {
       fill(top);
       fill(list);
@@ -108,7 +95,9 @@ export async function show(content, { name, query }) {
 
   async function drawList() {
     const found = await lists.read(() => get(`${where}/repositories`, { status: filter, page, limit: 100 }));
-    const key = JSON.stringify([found, mirror.repo_sync_status_counts, mirror.status_message, filter]);
+    const why = mirror.status_message,
+      advice = mirror.status_advice;
+    const key = JSON.stringify([found, mirror.repo_sync_status_counts, why, advice, filter]);
     if (drawn === key) return;
     drawn = key;
     // Not another screen: what is filled in below stays.
@@ -125,7 +114,8 @@ export async function show(content, { name, query }) {
       list,
       box(
         "Repositories",
-        mirror.status_message && problem({ message: mirror.status_message }),
+        why && problem({ message: why }, "Why:"),
+        advice && advises(advice),
         h(
           "div.tiles",
           Object.entries(mirror.repo_sync_status_counts)
@@ -151,9 +141,13 @@ export async function show(content, { name, query }) {
             ]
           ],
           found.repositories,
-          filter ? `None is ${WORDS[filter]?.[0] ?? filter}.` : "None was found yet. Sync Now looks for them."
+          filter
+            ? `None is ${WORDS[filter]?.[0] ?? filter}.`
+            : why
+              ? "None is known."
+              : "None was found yet. Sync Now looks for them."
         ),
-        hint(count(found.total, "repository", "repositories")),
+        found.total > 0 && hint(count(found.total, "repository", "repositories")),
         actions(page > 1 && button("Back", turn(-1)), found.has_next && button("Next", turn(1)))
       )
     );

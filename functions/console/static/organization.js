@@ -1,12 +1,12 @@
-// An organization: its repositories, teams, robots, mirror, log and settings.
+// Organizations; and one of them: its repositories, teams, robots, mirror, log and settings.
 
 import { call, pages, path } from "./api.js";
 import { ask, prompt } from "./dialog.js";
 import { fill, h, p } from "./element.js";
-import { box, button, filters, heading, link, table, tabs, time } from "./parts.js";
+import { box, button, denied, filters, heading, link, table, tabs, time } from "./parts.js";
 import { ORGANIZATION_TABS, shownTabs, toOrganization, toRepository, toScreen } from "./route.js";
 import { go } from "./screen.js";
-import { isAdmin } from "./session.js";
+import { isAdmin, isSuperuser, organizations } from "./session.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
 import * as robots from "./robots.js";
@@ -24,19 +24,21 @@ const TABS = {
 
 export async function show(view, route) {
   const { name, tab } = route,
-    content = h("div");
+    content = h("div"),
+    shown = shownTabs(ORGANIZATION_TABS, isAdmin(name));
   fill(
     view,
     h("p.trail", link(toScreen("organizations"), "Organizations"), " /"),
     heading(name),
     tabs(
       "Organization",
-      shownTabs(ORGANIZATION_TABS, isAdmin(name)).map((it) => [it, toOrganization(name, it)]),
+      shown.map((it) => [it, toOrganization(name, it)]),
       tab
     ),
     content
   );
-  await TABS[tab](content, route);
+  if (!shown.includes(tab)) return void fill(content, denied(`see the ${tab} of ${name}`, name));
+  return TABS[tab](content, route);
 }
 
 async function repositories(content, { name }) {
@@ -101,6 +103,50 @@ function settings(content, { name }) {
         },
         "danger"
       )
+    )
+  );
+}
+
+const ROLES = { admin: "Administrator", write: "Writer", read: "Reader" };
+
+/** All organizations that the token may see. */
+export function list(view) {
+  const create = button(
+    "Create an organization",
+    async () => {
+      const made = await prompt(
+        "Create an organization",
+        [
+          {
+            name: "name",
+            label: "Name",
+            required: true,
+            help: "Lower case letters, digits and dashes: the first part of its repositories' names."
+          }
+        ],
+        {
+          task: async (body) => {
+            await call("POST", "organization/", { body });
+            return body.name;
+          }
+        }
+      );
+      if (made) go(toOrganization(made));
+    },
+    "main"
+  );
+  create.hidden = !isSuperuser();
+  fill(
+    view,
+    heading("Organizations", create),
+    table(
+      "Organizations",
+      [
+        ["Organization", (it) => link(toOrganization(it.name), h("strong", it.name))],
+        ["Your role", (it) => ROLES[it.role]]
+      ],
+      organizations(),
+      "There are no organizations yet."
     )
   );
 }

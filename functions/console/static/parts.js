@@ -1,6 +1,7 @@
 // What repeats on many screens, as custom elements and small functions.
 
 import { h, p, svg, fill, say } from "./element.js";
+import { worded } from "./mirror-fields.js";
 import { WARNINGS, WORDS, ago, both, date, digits } from "./text.js";
 
 /** A time: how long ago, and when. */
@@ -181,7 +182,10 @@ export const outdated = (place) => (error) => fill(place, error && problem(error
 export const hint = (...words) => h("p.quiet", words);
 
 /** What somebody can do about it. */
-export const advises = (text) => p(h("b", "What to do: "), text);
+export const advises = (text, ...more) => p(h("b", "What to do: "), worded(text), more);
+
+/** That a token may not do something, and who can. */
+export const denied = (what, who) => notice(p(`This token may not ${what}. Administrators of ${who} can.`));
 
 /** How many there are of each; `bad` is what should be none. */
 export const tally = (pairs, bad) =>
@@ -194,7 +198,7 @@ export const tally = (pairs, bad) =>
 
 /** A warning of a mirror or a run, and what can be done about it. */
 export const warned = ({ reason, message }, ...more) =>
-  notice(p(h("strong", WARNINGS[reason] ?? reason, ": "), message), more);
+  notice(p(h("strong", WARNINGS[reason] ?? reason, ": "), worded(message)), more);
 
 /** Something to be known before anything is done. */
 export const notice = (...content) => h("div.notice", content);
@@ -214,7 +218,6 @@ export async function doing(button, place, task) {
     return await task();
   } catch (error) {
     shows(place)(error);
-    return undefined;
   } finally {
     button.disabled = false;
     if (document.activeElement === document.body) button.focus();

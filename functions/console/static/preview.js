@@ -4,7 +4,7 @@ import { call, path } from "./api.js";
 import { fill, h, p } from "./element.js";
 import { advises, hint, problem, state, table, tally } from "./parts.js";
 import { life, sleep } from "./screen.js";
-import { count, digits } from "./text.js";
+import { WORDS, count, digits } from "./text.js";
 
 const PAUSE = 500;
 /** The same where a password was typed: half of one is better not tried. */
@@ -39,7 +39,6 @@ export function preview(name) {
       return void fill(summary, hint("Name a repository, and at least one tag or pattern."));
     running = new AbortController();
     load(settings, AbortSignal.any([ends, running.signal]));
-    return undefined;
   }
 
   /** Asks, until there is an answer or nobody waits for it any more. */
@@ -67,20 +66,11 @@ export function preview(name) {
       fill(summary, problem(failure, "A sync would fail."), advises(failure.advice));
       return void fill(list);
     }
-    const parts = [
-      ["copy", "to copy"],
-      ["keep", "unchanged"],
-      ["delete", "to delete"],
-      ["hold", "held back"],
-      ["ignore", "left out"],
-      ["fail", "would fail"],
-      ["unknown", "not known"]
-    ];
     fill(
       summary,
       p(h("b", `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
       tally(
-        parts.map(([key, text]) => [counts[key], text]),
+        ORDER.map((key) => [counts[key], WORDS[key][0].toLowerCase()]),
         ["to delete", "would fail"]
       )
     );
@@ -109,6 +99,5 @@ export function preview(name) {
       ),
       (truncated || sorted.length > ROWS) && hint("Not all tags are shown.")
     );
-    return undefined;
   }
 }

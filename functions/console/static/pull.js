@@ -1,21 +1,31 @@
 // The commands that pull.
 
-import { h } from "./element.js";
-import { copy } from "./parts.js";
+import { h, p } from "./element.js";
+import { copy, link } from "./parts.js";
+import { toOrganization } from "./route.js";
 
 const host = () => location.host;
-const insecure = () => location.protocol === "http:";
+const insecure = (option) => (location.protocol === "http:" ? `${option}=false ` : "");
 
-/** Commands that pull a tag, or a digest, with each tool. */
-export function pulls(name, tag, digest) {
-  const byTag = `${host()}/${name}:${tag}`;
+/** Commands that pull a tag, or a digest, with each tool; and whose credentials do, of a robot or of any. */
+export function pulls(name, tag, digest, robot) {
+  const [namespace] = name.split("/"),
+    byTag = `${host()}/${name}:${tag}`;
   const all = [
     ["docker", `docker pull ${byTag}`],
-    ["podman", `podman pull ${insecure() ? "--tls-verify=false " : ""}${byTag}`]
+    ["podman", `podman pull ${insecure("--tls-verify")}${byTag}`],
+    ["skopeo", `skopeo copy ${insecure("--src-tls-verify")}docker://${byTag} oci:${name.split("/").pop()}:${tag}`]
   ];
   if (digest) all.push(["by digest", `docker pull ${host()}/${name}@${digest}`]);
-  return h(
-    "dl.facts.wide",
-    all.map(([tool, command]) => h("div", h("dt", tool), h("dd", copy(command, `the ${tool} command`))))
-  );
+  return [
+    p(
+      "Log in first, unless the repository is public. The credentials are those of ",
+      link(toOrganization(namespace, "robots", { robot }), robot ?? `a robot of ${namespace}`),
+      "."
+    ),
+    h(
+      "dl.facts.wide",
+      all.map(([tool, command]) => h("div", h("dt", tool), h("dd", copy(command, `the ${tool} command`))))
+    )
+  ];
 }

@@ -4,17 +4,17 @@ import { call, get, orNull, path } from "./api.js";
 import { ask, prompt, removal } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
 import { form } from "./form.js";
-import { actions, box, button, doing, facts, hint, link, problem, quiet, table, tabs } from "./parts.js";
+import { actions, box, button, denied, doing, facts, hint, link, quiet, table, tabs } from "./parts.js";
 import { REPOSITORY_TABS, shownTabs, toOrganization, toRepository } from "./route.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./mirroring.js";
 import * as tags from "./tags.js";
 import { pulls } from "./pull.js";
-import { robots } from "./robot.js";
+import { robots } from "./robots.js";
 import { go } from "./screen.js";
-import { isAdmin } from "./session.js";
-import { STATES, count } from "./text.js";
+import { isAdmin, mayWrite } from "./session.js";
+import { STATES } from "./text.js";
 
 const TABS = {
   information,
@@ -29,28 +29,30 @@ export async function show(view, route) {
   const { name, tab } = route;
   const slash = name.indexOf("/"),
     namespace = name.slice(0, slash);
-  const content = h("div", hint("Loading…"));
+  const content = h("div", hint("Loading…")),
+    shown = shownTabs(REPOSITORY_TABS, isAdmin(namespace));
   fill(
     view,
     h("p.trail", link(toOrganization(namespace), namespace), " /"),
     h("div.heading", h("h1", { tabindex: "-1" }, name.slice(slash + 1))),
     tabs(
       "Repository",
-      shownTabs(REPOSITORY_TABS, isAdmin(namespace)).map((it) => [it, toRepository(name, it)]),
+      shown.map((it) => [it, toRepository(name, it)]),
       tab
     ),
     content
   );
+  if (!shown.includes(tab)) return void fill(content, denied(`see the ${tab} of ${name}`, namespace));
   const repository = await get(path`repository/${name}`, { includeTags: false }).finally(() => fill(content));
-  await TABS[tab](content, { ...route, namespace, repository });
+  return TABS[tab](content, { ...route, namespace, repository });
 }
 
 function information(content, { name, repository }) {
   const described = () => repository.description || quiet("There is no description.");
   const text = p(described());
   const edit =
-    // Of a mirror, too, although its tags cannot be written: the API says of nobody but admins that they may.
-    (repository.can_write || repository.can_admin) &&
+    // Of a mirror, too, whose tags cannot be written.
+    mayWrite(name.split("/")[0]) &&
     button("Edit the description", async () => {
       const done = await prompt("Description", [{ name: "description", label: "Description", kind: "area" }], {
         verb: "Save",
@@ -67,14 +69,13 @@ function information(content, { name, repository }) {
       "About",
       facts(
         ["State", STATES[repository.state]],
-        ["Visibility", repository.is_public ? "Public" : "Private"],
-        repository.can_admin && ["Source and syncs", link(toRepository(name, "mirroring"), "Mirroring")]
+        ["Visibility", repository.is_public ? "Public" : "Private"]
       ),
       h("h3", "Description"),
       text,
       actions(edit)
     ),
-    box("Pull", pulls(name, "TAG"), h("p.help", "Robots of the organization have the credentials."))
+    box("Pull", pulls(name, "TAG"))
   );
 }
 
@@ -82,20 +83,12 @@ async function settings(content, { name, namespace, repository }) {
   const roles = h("div");
   fill(
     content,
-    repository.can_admin
-      ? [
-          box(
-            "Permissions",
-            h("p.help", "What robots and teams may do. Tokens of the API have roles of their own."),
-            roles
-          ),
-          visibility(name, repository),
-          stateBox(name, repository),
-          destroy(name, namespace)
-        ]
-      : box("Settings", problem({ message: "This token may not change the settings." }))
+    box("Permissions", h("p.help", "What robots and teams may do. Tokens of the API have roles of their own."), roles),
+    visibility(name, repository),
+    stateBox(name, repository),
+    destroy(name, namespace)
   );
-  if (repository.can_admin) await permissions(roles, name, namespace);
+  await permissions(roles, name, namespace);
 }
 
 async function permissions(place, name, namespace) {
@@ -219,18 +212,12 @@ function stateBox(name, repository) {
   return box("State", shape.element, place);
 }
 
-/** Tags that the API lists with a repository: there may be more. */
-const LISTED = 500;
-
 function destroy(name, namespace) {
   const act = async () => {
     const names = Object.keys((await get(path`repository/${name}`, { includeTags: true })).tags).sort();
-    const those = count(names.length, "tag"),
-      are = names.length === 1 ? "is" : "are";
-    const all = names.length < LISTED ? `With it ${those} ${are} lost.` : `All its tags are lost, ${those} and more.`;
     const done = await ask({
       title: `Delete ${name}?`,
-      text: `It cannot be pulled from any more. ${all}`,
+      text: "It cannot be pulled from any more. All its tags are lost:",
       lost: names,
       typed: name,
       remove: path`repository/${name}`

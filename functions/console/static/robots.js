@@ -1,12 +1,11 @@
-// Robots of an organization: their credentials, roles and the repositories that they are for.
+// Robots of an organization: their credentials, roles and the repositories that they are for; and as a choice.
 
 import { call, get } from "./api.js";
-import { ask, closeAll, show } from "./dialog.js";
+import { ask, closeAll, prompt, show } from "./dialog.js";
 import { fill, h, p } from "./element.js";
 import { actions, button, copy, filters, hint, link, quiet, shows, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
 import { isAdmin, robotsOf } from "./session.js";
-import { createRobot } from "./robot.js";
 
 const FORMS = [
   ["docker-login", "docker login"],
@@ -24,10 +23,28 @@ const masked = (text, robot, token) =>
     .replaceAll(btoa(`${robot}:${token}`), DOTS)
     .replace(/(dockerconfigjson: *)\S+/, `$1${DOTS}`);
 
+/** The names of the robots of a namespace. */
+export const robots = async (namespace) =>
+  (await get(robotsOf(namespace), { token: false, permissions: false })).robots.map((it) => it.name);
+
+/** Asks for a robot's name, and makes it. Its full name, or nothing. */
+export const createRobot = (namespace) =>
+  prompt(
+    "Create a robot account",
+    [
+      { name: "name", label: "Name", required: true, help: `Its full name will be ${namespace}+name.` },
+      { name: "description", label: "Description" }
+    ],
+    {
+      task: async ({ name, description }) =>
+        (await call("PUT", `${robotsOf(namespace)}/${encodeURIComponent(name)}`, { body: { description } })).name
+    }
+  );
+
 export async function list(content, { name, query }) {
   const place = h("div"),
     all = h("div"),
-    robots = robotsOf(name),
+    where = robotsOf(name),
     may = isAdmin(name);
   fill(
     content,
@@ -53,7 +70,7 @@ export async function list(content, { name, query }) {
   if (may && query.robot) await open(query.robot);
 
   async function load() {
-    const { robots: found } = await get(robots, { permissions: true, token: false });
+    const { robots: found } = await get(where, { permissions: true, token: false });
     fill(
       all,
       table(
@@ -98,18 +115,18 @@ export async function list(content, { name, query }) {
     );
   }
 
-  function where(robot) {
-    return `${robots}/${encodeURIComponent(robot.slice(robot.indexOf("+") + 1))}`;
+  function of(robot) {
+    return `${where}/${encodeURIComponent(robot.slice(robot.indexOf("+") + 1))}`;
   }
 
   async function open(robot) {
     try {
       const texts = await Promise.all(
-        FORMS.map(([form]) => get(`${where(robot)}/credentials`, { form }, { raw: true }))
+        FORMS.map(([form]) => get(`${of(robot)}/credentials`, { form }, { raw: true }))
       );
       const [{ token, external_registry: login }, { permissions }] = await Promise.all([
-        get(where(robot)),
-        get(`${where(robot)}/permissions`)
+        get(of(robot)),
+        get(`${of(robot)}/permissions`)
       ]);
       const secret = h("div", copy(token, "the token", DOTS));
       await show(
@@ -142,7 +159,7 @@ export async function list(content, { name, query }) {
   }
 
   async function regenerate(robot) {
-    const used = (await get(`${where(robot)}/permissions`)).permissions.map(
+    const used = (await get(`${of(robot)}/permissions`)).permissions.map(
       (it) => `pulls from ${name}/${it.repository.name}`
     );
     const done = await ask({
@@ -150,7 +167,7 @@ export async function list(content, { name, query }) {
       text: "Whoever uses the present token can no longer pull:",
       lost: used.length ? used : ["the present token"],
       verb: "Regenerate",
-      task: () => call("POST", `${where(robot)}/regenerate`)
+      task: () => call("POST", `${of(robot)}/regenerate`)
     });
     if (done) {
       closeAll();
@@ -164,7 +181,7 @@ export async function list(content, { name, query }) {
       text: "Whoever pulls with it can no longer.",
       lost: (robot.repositories ?? []).map((it) => `its role on ${name}/${it}`),
       typed: robot.name,
-      remove: where(robot.name)
+      remove: of(robot.name)
     });
     if (done) await load();
   }

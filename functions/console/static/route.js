@@ -38,6 +38,6 @@ const search = (query) => {
 
 export const toRepository = (name, tab, query) =>
   `#/repository/${encoded(name)}/${tab || "information"}${search(query)}`;
-export const toOrganization = (name, tab = "repositories", query) =>
-  `#/organization/${encoded(name)}/${tab}${search(query)}`;
+export const toOrganization = (name, tab, query) =>
+  `#/organization/${encoded(name)}/${tab || "repositories"}${search(query)}`;
 export const toScreen = (screen = "", query) => `#/${screen}${search(query)}`;

@@ -2,7 +2,7 @@
 
 import { fill, h, p } from "./element.js";
 import { advises, copy, facts, hint, problem, state, table, tally, time, warned } from "./parts.js";
-import { TRIGGERS, bytes, count, date, digits, short, span } from "./text.js";
+import { TRIGGERS, WORDS, bytes, count, date, digits, short, span } from "./text.js";
 
 /** Tags that are shown, the worst first. */
 const ROWS = 500;
@@ -59,17 +59,16 @@ function set(bar, text, done, all, words) {
   fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
 }
 
+/** How many tags came to what. */
+export const came = (run) =>
+  ["copied", "unchanged", "repaired", "pruned", "skipped", "failed"].map((it) => [
+    run[`tags_${it}`],
+    WORDS[it][0].toLowerCase()
+  ]);
+
 function summary(run) {
   const ended = date(run.ended_at),
     began = date(run.started_at);
-  const numbers = [
-    [run.tags_copied, "copied"],
-    [run.tags_unchanged, "unchanged"],
-    [run.tags_repaired, "repaired"],
-    [run.tags_pruned, "deleted"],
-    [run.tags_skipped, "skipped"],
-    [run.tags_failed, "failed"]
-  ];
   return [
     facts(
       ["State", state(`run ${run.status}`)],
@@ -82,7 +81,7 @@ function summary(run) {
       ["Copied", bytes(run.bytes_copied)],
       run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]
     ),
-    tally(numbers, ["failed"]),
+    tally(came(run), ["failed"]),
     run.waiting_until && p("The registry allows no more for now. It goes on: ", time(run.waiting_until)),
     run.failure && problem({ message: run.failure.message }, "Why:"),
     run.failure && advises(run.failure.advice),

@@ -2,9 +2,9 @@
 
 import { get, path } from "./api.js";
 import { h, fill } from "./element.js";
-import { box, button, doing, link, quiet, state, table, time } from "./parts.js";
+import { box, button, doing, link, state, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
-import { runView } from "./run.js";
+import { came, runView } from "./run.js";
 import { inOrder } from "./screen.js";
 import { TRIGGERS, bytes, date, digits, span } from "./text.js";
 
@@ -24,6 +24,7 @@ export function runList(name, chosen) {
   const current = h("section.box", { label: "Run", hidden: true }, title, view.element);
   const all = box("Runs", list, place, more);
   let shown,
+    above,
     known,
     read = [],
     next;
@@ -48,6 +49,7 @@ export function runList(name, chosen) {
     if (!read.length) next = after;
     const id = chosen && !runs.some((run) => run.status === "SYNCING") ? chosen : runs[0]?.run_id;
     current.hidden = !id;
+    above = id;
     draw(runs, read);
     if (!id) {
       known = key;
@@ -81,21 +83,23 @@ export function runList(name, chosen) {
             "Began",
             (run) => link(toRepository(name, "mirroring", { run: run.run_id }), time(run.started_at))
           ],
-          ["State", (run) => [state(`run ${run.status}`), run.failure && h("small", run.failure.message)]],
+          [
+            "State",
+            (run) => [
+              state(`run ${run.status}`),
+              run.failure && run.run_id !== above && h("small", run.failure.message)
+            ]
+          ],
           ["Trigger", (run) => TRIGGERS[run.trigger] ?? run.trigger],
           ["Took", (run) => (run.ended_at ? span((date(run.ended_at) - date(run.started_at)) / 1000) : "–"), "number"],
           ["Tags", (run) => `${digits(run.tags_done)} / ${digits(run.tags_total)}`, "number"],
           [
-            "Changed",
+            "Came to",
             (run) =>
-              [
-                run.tags_copied && `${run.tags_copied} copied`,
-                run.tags_pruned && `${run.tags_pruned} deleted`,
-                run.tags_repaired && `${run.tags_repaired} repaired`,
-                run.tags_failed && `${run.tags_failed} failed`
-              ]
-                .filter(Boolean)
-                .join(", ") || quiet("nothing")
+              came(run)
+                .filter(([number]) => number)
+                .map((it) => it.join(" "))
+                .join(", ")
           ],
           ["Copied", (run) => bytes(run.bytes_copied), "number"]
         ],

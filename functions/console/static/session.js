@@ -28,6 +28,10 @@ export const administered = () =>
 /** Whether it may do everything in a namespace. */
 export const isAdmin = (namespace) => isSuperuser() || administered().includes(namespace);
 
+/** Whether it may change descriptions in a namespace. */
+export const mayWrite = (namespace) =>
+  isSuperuser() || organizations().some((it) => it.name === namespace && it.role !== "read");
+
 /** Whether there is anything that it may make. */
 export const isAnyAdmin = () => isSuperuser() || administered().length > 0;
 

@@ -4,7 +4,7 @@ import { Problem, call } from "./api.js";
 import { sure } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
 import { form } from "./form.js";
-import { changes, configured, dropsPassword, filledIn, toBody, toForm } from "./mirror-fields.js";
+import { LABELS, changes, configured, dropsPassword, filledIn, toBody, toForm } from "./mirror-fields.js";
 import { button, notice } from "./parts.js";
 
 /** What the API has for a mirror, of which some was filled in anew. */
@@ -12,15 +12,15 @@ const body = (mirror, filled) => toBody({ ...toForm(mirror), ...filled }, mirror
 
 /**
  * The settings at `where`. `find` reads the mirror, `answers` keeps the order of what is read; `fields` are given whether
- * there is one, `begins` is what a new one begins with besides. `intro` is above the form of none, `below` below that of
- * one. `changed` is told of what is filled in, `made` of a new one.
+ * there is one, `begins` is what a new one begins with besides. `below` is below the form of one. `changed` is told of what
+ * is filled in, `made` of a new one.
  */
-export function settings({ where, find, answers, fields, begins, name, title, intro, below, changed, made }) {
+export function settings({ where, find, answers, fields, begins, name, title, below, changed, made }) {
   const said = h("div", { role: "status" });
   const element = h("section.box", { label: name });
   // What the form was made of: what differs from that is a change, here or elsewhere.
   let base, shape, told;
-  const label = (key) => fields(true).find((it) => it.name === key)?.label ?? key.replaceAll("_", " ");
+  const label = (key) => LABELS[key] ?? key.replaceAll("_", " ");
   return { element, show, update, said };
 
   /** Shows the settings of a mirror; of none, those that a new one begins with. */
@@ -34,7 +34,7 @@ export function settings({ where, find, answers, fields, begins, name, title, in
       changed
     });
     fill(said);
-    fill(element, h("h2", base ? "Settings" : title), !base && intro, said, shape.element, base && below());
+    fill(element, h("h2", base ? "Settings" : title), said, shape.element, base && below());
   }
 
   /** Shows what somebody else has changed; where somebody fills in something here, it only says so. */
@@ -56,7 +56,6 @@ export function settings({ where, find, answers, fields, begins, name, title, in
         button("Show theirs, and drop my changes", () => show(mirror), "small")
       )
     );
-    return undefined;
   }
 
   async function save(filled) {
@@ -88,14 +87,12 @@ export function settings({ where, find, answers, fields, begins, name, title, in
           "A change of the host, a proxy or Verify TLS drops it, unless you type it again.",
           ["The password of the external registry"]
         )));
-    if (!may) return undefined;
+    if (!may) return;
     await answers.change(async () => {
       await call("PUT", where, { body: sent, of: now }).catch((error) => {
         // The API does not always name the field: if there is only one, it is that.
-        const [key, ...others] = Object.keys(sent);
-        throw others.length || error.name === "AbortError" || error.message.includes(key)
-          ? error
-          : new Problem(`${key}: ${error.message}`, error.status);
+        const [field, ...others] = Object.keys(sent);
+        throw others.length ? error : Object.assign(error, { field });
       });
       show(await find());
     });

@@ -47,7 +47,7 @@ export function show(view, done) {
         "details",
         h("summary", "Where do I get one?"),
         p(
-          "The first one is the secret that the stack names as AdminTokenSecretArn; on a local stack it is in target/local/env. Others are made under Tokens."
+          "The first is the stack's secret AdminTokenSecretArn; on a local stack it is in target/local/env. Others are made under Tokens."
         )
       )
     )

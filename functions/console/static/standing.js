@@ -55,7 +55,7 @@ export function standing(where, { changed, held }) {
         ["Scheduled", mirror.is_enabled ? `every ${span(mirror.sync_interval)}` : "disabled"],
         ["Next start", time(mirror.sync_start_date)],
         ["Retries Remaining", `${mirror.sync_retries_remaining} / ${RETRIES}`],
-        ["Timeout", mirror.sync_expiration_date ? time(mirror.sync_expiration_date) : "–"],
+        mirror.sync_status === "SYNCING" && ["Must report by", time(mirror.sync_expiration_date)],
         ["From", mirror.external_reference],
         mirror.sync_waiting_until && [
           "Waits until",

@@ -4,7 +4,7 @@ import { call, get, path } from "./api.js";
 import { ask, prompt, removal } from "./dialog.js";
 import { fill, p } from "./element.js";
 import { actions, box, button, filters, table } from "./parts.js";
-import { robots } from "./robot.js";
+import { robots } from "./robots.js";
 import { isAdmin } from "./session.js";
 
 export async function teams(content, { name }) {

@@ -122,11 +122,11 @@ export const WORDS = {
   failed: ["Failed", "bad"],
   pruned: ["Deleted", "warn"],
   held: ["Held back", "warn"],
-  copy: ["Copy", "good"],
-  keep: ["Keep", "quiet"],
-  delete: ["Delete", "bad"],
-  hold: ["Hold back", "warn"],
-  ignore: ["Leave out", "quiet"],
+  copy: ["To copy", "good"],
+  keep: ["Unchanged", "quiet"],
+  delete: ["To delete", "bad"],
+  hold: ["Held back", "warn"],
+  ignore: ["Left out", "quiet"],
   fail: ["Would fail", "bad"],
   unknown: ["Not known", "quiet"],
   fine: ["Fine", "good"],
@@ -163,5 +163,5 @@ export const WARNINGS = {
   attachments_incomplete: "Signatures are incomplete",
   credentials_dropped: "Password was dropped",
   credentials_withheld: "Robot's credentials withheld",
-  interrupted: "A sync was killed"
+  interrupted: "Nobody works on it"
 };

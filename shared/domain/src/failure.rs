@@ -82,9 +82,14 @@ impl FailureReason {
         }
     }
 
-    /// What the owner of the mirror can do about it where it failed a tag: there is a repository then.
+    /// What the owner of the mirror can do about it where it failed a tag: there is a repository then, and a list of tags
+    /// that could be read.
     pub const fn advice_for_tag(self) -> &'static str {
         match self {
+            Self::AuthFailed => {
+                "the registry lists the tag and refuses its image: have it let the mirror's account pull that, or exclude \
+                 the tag; if it refuses every tag, check external_registry_username and external_registry_password"
+            }
             Self::NotFound => {
                 "the registry lacks the tag, or the part of its image that the message names: push it there again, or \
                  exclude the tag"
@@ -93,18 +98,33 @@ impl FailureReason {
         }
     }
 
+    /// The same of an organization's mirror that could not find its repositories.
+    pub const fn advice_for_organization(self) -> &'static str {
+        match self {
+            Self::NotFound => {
+                "check external_registry_url and external_namespace, and whether the credentials let it see the namespace"
+            }
+            Self::ContentRefused => "mirror a namespace with fewer repositories, or single repositories",
+            Self::QuotaExceeded => {
+                "let repository_filters select fewer repositories, or delete what is not needed; the parameter that the \
+                 message names allows more"
+            }
+            other => other.advice(),
+        }
+    }
+
     /// What the owner of the mirror can do about it.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::AuthFailed => "check the mirror's external_registry_username and external_registry_password",
+            Self::AuthFailed => "check external_registry_username and external_registry_password",
             Self::NetworkTimeout | Self::ConnectionError => {
                 "check that the registry is reachable; the sync is tried again"
             }
             Self::NotFound => {
-                "if it is the repository that is missing, check the mirror's external_reference; a manifest or a blob has \
-                 to be pushed there again, or its tag excluded"
+                "if it is the repository that is missing, check external_reference; a manifest or a blob has to be pushed \
+                 there again, or its tag excluded"
             }
-            Self::TlsError => "check the registry's certificate, or set verify_tls to false if you trust the network",
+            Self::TlsError => "check the registry's certificate, or turn verify_tls off if you trust the network",
             Self::DecryptionFailed => "set the mirror's credentials again",
             Self::Preempted => "nothing: another sync runs, or this one was cancelled",
             Self::InvalidSourceRegistry => "use a public registry, or add its host to SSRF_ALLOWED_HOSTS",

@@ -25,13 +25,18 @@ impl Remedy {
         Self { reason, of_tags: tags_failed > 0, untold: warning.filter(is_why) }
     }
 
-    /// For people.
+    /// For people who look at the mirror of a repository.
     pub fn advice(self) -> String {
         match self.untold {
             Some(warning) => warning.message(),
             None if self.of_tags => self.reason.advice_for_tag().to_owned(),
             None => self.reason.advice().to_owned(),
         }
+    }
+
+    /// For people who look at the mirror of an organization.
+    pub fn advice_for_organization(self) -> String {
+        self.untold.map_or_else(|| self.reason.advice_for_organization().to_owned(), Warning::message)
     }
 }
 
@@ -55,5 +60,10 @@ mod tests {
             let stored = serde_json::to_value(remedy).unwrap();
             assert_eq!(serde_json::from_value::<Remedy>(stored).unwrap(), remedy);
         }
+        assert!(Remedy::new(refused, 1, None).advice().contains("exclude the tag"), "a tag alone may be refused");
+        assert!(!Remedy::new(refused, 0, None).advice().contains("tag"));
+        let of_organization = Remedy::new(gone, 0, None).advice_for_organization();
+        assert!(of_organization.contains("external_namespace") && !of_organization.contains("external_reference"));
+        assert_eq!(Remedy::new(refused, 0, dropped).advice_for_organization(), dropped.unwrap().message());
     }
 }

@@ -23,6 +23,8 @@ pub(crate) const MAX_ERROR_BODY: usize = 16 * 1024;
 pub(crate) const SMALL: usize = 128 * 1024;
 /// The longest wait for that place. Whoever has it writes to the bucket, and waits for nobody.
 const LANE_PATIENCE: Duration = Duration::from_secs(120);
+/// How much is kept of what a registry says of an error, in characters: it is some hundred bytes that are kept of a failure.
+const MAX_SAID: usize = 160;
 /// What another host than the registry may say: how much it sends. That there is a `Link` is looked at, too, so that a
 /// list that goes on is not taken for its end.
 const FOREIGN: [reqwest::header::HeaderName; 3] = [CONTENT_LENGTH, CONTENT_RANGE, LINK];
@@ -58,6 +60,8 @@ impl Head {
 pub(crate) struct Answer {
     pub(crate) head: Head,
     pub(crate) body: Bytes,
+    /// What the registry says of an error, in one line and without secrets; nothing where whoever asked did not look.
+    pub(crate) said: Option<String>,
 }
 
 impl Answer {
@@ -75,11 +79,15 @@ impl Answer {
         if let Some(until) = rate_limit::refusal(status, &self.head.headers) {
             return UpstreamError::RateLimited { until };
         }
+        let said = self.said.map(|said| format!(": {said}")).unwrap_or_default();
         match status.as_u16() {
-            401 => UpstreamError::Auth(format!("{what} refused the credentials")),
-            403 => UpstreamError::Auth(format!("{what} denied access")),
+            401 => UpstreamError::Auth(format!("{what} refused the credentials{said}")),
+            403 => UpstreamError::Auth(format!("{what} denied access{said}")),
             404 => UpstreamError::NotFound(named(url)),
-            status => UpstreamError::Status { status, url: what, code: error_code(&self.body) },
+            status => {
+                let code = error_code(&self.body).map(|code| format!(" ({code})")).unwrap_or_default();
+                UpstreamError::Status { status, url: what, said: code + &said }
+            }
         }
     }
 
@@ -121,6 +129,22 @@ pub(crate) fn error_code(body: &[u8]) -> Option<String> {
     let envelope: OciEnvelope = serde_json::from_slice(body).ok()?;
     let code = serde_json::to_value(&envelope.errors.first()?.code).ok()?;
     code.as_str().map(str::to_owned)
+}
+
+/// The first message of an error body, without `secrets`, in one line and not long. It is the registry's text: what it was
+/// sent may be in it.
+pub(crate) fn error_message<'s>(body: &[u8], secrets: impl IntoIterator<Item = &'s str>) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let mut message = body.get("errors")?.get(0)?.get("message")?.as_str()?.to_owned();
+    for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+        message = message.replace(secret, "…");
+    }
+    let line = message.replace(char::is_control, " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut short: String = line.chars().take(MAX_SAID).collect();
+    if short.len() < line.len() {
+        short.push('…');
+    }
+    Some(short).filter(|short| !short.is_empty())
 }
 
 /// A body as it comes. It takes as much memory as has come, at most twice as much while it grows; more than [`SMALL`]

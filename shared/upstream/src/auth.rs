@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use moorage_domain::{Credentials, TokenRealm};
+use moorage_domain::{Credentials, ExposeSecret as _, TokenRealm};
 use reqwest::{StatusCode, header::HeaderValue};
 use tokio::sync::Mutex;
 use url::Url;
@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     UpstreamError,
     address::display,
-    answer::Head,
+    answer::{Head, error_message},
     challenge::{self, Challenge},
     http::Http,
     realm::{Verdict, judge, resolve},
@@ -162,6 +162,16 @@ impl Auth {
         let is_closed = status == StatusCode::UNAUTHORIZED && state.challenge.is_none();
         let why = why.or(is_closed.then_some("the registry refuses access and names no way to log in"));
         why.map(|why| UpstreamError::Auth(why.to_owned()))
+    }
+
+    /// What the registry says of an error, without what it was sent as a secret.
+    pub(crate) async fn said(&self, body: &[u8]) -> Option<String> {
+        let state = self.state.lock().await;
+        let header = state.header.as_ref().and_then(|header| header.to_str().ok()).unwrap_or_default();
+        // Of the scheme and what it sends, the latter.
+        let sent = header.split_once(' ').map_or(header, |(_, sent)| sent);
+        let password = self.credentials.as_ref().map(|credentials| credentials.password.expose_secret());
+        error_message(body, [sent].into_iter().chain(password))
     }
 
     /// Logs in after a refusal. Tells whether there is anything that was not tried.

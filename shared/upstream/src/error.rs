@@ -59,14 +59,14 @@ pub enum UpstreamError {
     #[error("{0} is not an allowed address")]
     NotAllowed(String),
     /// The registry failed, or answered with an unexpected status.
-    #[error("{url} answered with status {status}{}", .code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    #[error("{url} answered with status {status}{said}")]
     Status {
         /// The HTTP status.
         status: u16,
         /// Of which request.
         url: String,
-        /// The first code of the registry's error body.
-        code: Option<String>,
+        /// What the registry says of it, as the end of a sentence: its code and its message, if there are any.
+        said: String,
     },
     /// Where the registry redirects to, another host, failed or refused: its answers are its own, and say nothing of the
     /// registry's credentials or limits.

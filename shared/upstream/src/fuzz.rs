@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::{
     address::redirected,
-    answer::error_code,
+    answer::{error_code, error_message},
     catalog::{distribution, harbor, quay},
     challenge,
     link::next_page,
@@ -149,6 +149,7 @@ fn token(bytes: &[u8]) {
 /// The body of a failure.
 fn error_body(bytes: &[u8]) {
     let _ = error_code(bytes);
+    let _ = error_message(bytes, ["secret"]);
 }
 
 /// Manifests and indexes.

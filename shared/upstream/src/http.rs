@@ -299,7 +299,7 @@ impl Http {
                 return Err(UpstreamError::TooLarge { what: what.to_owned(), limit });
             }
         }
-        Ok(Answer { head, body: body.into_bytes() })
+        Ok(Answer { head, body: body.into_bytes(), said: None })
     }
 }
 

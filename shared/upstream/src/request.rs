@@ -67,7 +67,7 @@ impl Requests {
             }
         };
         self.judge(&answer.head, how).await?;
-        Ok(answer)
+        Ok(self.heard(answer).await)
     }
 
     /// An answer, successful or not, whose body is streamed.
@@ -92,7 +92,16 @@ impl Requests {
         let (mut deadline, is_own) = (self.http.deadline(response.url()), head.is_own);
         let whole = self.http.whole(Received { response, is_own }, MAX_ERROR_BODY, "an error", &mut deadline);
         // Its status alone says most of it.
-        Box::pin(whole).await.unwrap_or(Answer { head, body: bytes::Bytes::new() })
+        let nothing = Answer { head, body: bytes::Bytes::new(), said: None };
+        self.heard(Box::pin(whole).await.unwrap_or(nothing)).await
+    }
+
+    /// With what the registry says of its refusal, if it is one.
+    async fn heard(&self, answer: Answer) -> Answer {
+        if answer.head.status.is_success() || !answer.head.is_own {
+            return answer;
+        }
+        Answer { said: self.auth.said(&answer.body).await, ..answer }
     }
 
     /// Streams a list of at most `limit` bytes into what `begin` makes; once more from the start where the connection

@@ -165,11 +165,11 @@ async fn answers_of_every_shape_are_read() {
 }
 
 #[tokio::test]
-async fn an_error_says_the_registrys_own_code() {
+async fn an_error_says_the_registrys_own_code_and_message() {
     let body = br#"{"errors":[{"code":"MANIFEST_INVALID","message":"x"}]}"#;
     let own = Raw::start(move |_| Done::Sent(answer(418, "", body))).await;
     let error = own.open(Meter::default(), 5, PATIENCE).manifest(&manifest(), None).await.unwrap_err();
-    assert!(error.to_string().ends_with("answered with status 418 (MANIFEST_INVALID)"), "{error}");
+    assert!(error.to_string().ends_with("answered with status 418 (MANIFEST_INVALID): x"), "{error}");
 }
 
 /// Asks for so many manifests at once.

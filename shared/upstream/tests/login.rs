@@ -241,6 +241,27 @@ async fn more_may_be_asked_for_later() {
 }
 
 #[tokio::test]
+async fn what_a_registry_says_of_its_refusal_is_kept_without_secrets() {
+    // It says what it was sent, in lines, and much.
+    let refused = |seen: &Seen| {
+        let sent = seen.authorization.clone().unwrap_or_default();
+        let message = format!("scan found 3 things\n\u{1b}[31min {PASSWORD} and {sent} of {}", "x".repeat(9_000));
+        serde_json::json!({"errors": [{"code": "DENIED", "message": message}]}).to_string().into_bytes()
+    };
+    for (code, says) in [(403, "denied access: scan found"), (412, "status 412 (DENIED): scan found")] {
+        let own = Server::start(move |_, seen| match seen.authorization {
+            None => status(401, vec![challenge("Basic")]),
+            Some(_) => (code, vec![], refused(seen)),
+        })
+        .await;
+        let registry = open(&own, Meter::default(), &[]);
+        let error = registry.resolve(&"v1".parse().unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains(says) && error.contains("things [31min … and Basic … of xx"), "{error}");
+        assert!(error.len() < 400 && error.ends_with("x…"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_is_refused_again_and_again_is() {
     let own = scoped("repository:b:pull", |_| good(false)).await;
     let registry = open(&own, Meter::default(), &[]);

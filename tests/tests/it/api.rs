@@ -298,7 +298,7 @@ async fn the_user_and_what_their_names_begin_with() {
     let avatar = |name: &str, kind: &str| json!({"name": name, "hash": "", "color": "#969696", "kind": kind});
     let organization = json!({
         "name": name, "avatar": avatar(name, "org"), "can_create_repo": false, "is_org_admin": false, "public": false,
-        "preferred_namespace": false,
+        "preferred_namespace": false, "role": "read",
     });
     let user = json!({
         "anonymous": false, "username": "admin", "verified": true, "email": null, "logins": [],

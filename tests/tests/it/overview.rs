@@ -3,6 +3,8 @@
 use moorage_tests::{
     eventually,
     image::{Image, layer},
+    organization_mirror as organizations,
+    proxy::{Fault, Proxy},
     world::World,
 };
 use reqwest::{Method, StatusCode};
@@ -68,6 +70,57 @@ async fn a_mirror_is_shown_with_how_its_runs_ended() {
     assert_eq!(failed["last_failure_advice"], advice, "and what to do, in the run's words");
 }
 
+/// What is told of the mirror of the organization, once `is_there` holds.
+async fn told_of_organization(world: &World, token: Option<&str>, is_there: impl Fn(&Value) -> bool) -> Value {
+    eventually("the overview follows", std::time::Duration::from_secs(20), async || {
+        let (status, page) = world.send(Method::GET, "mirror/overview", token, None).await;
+        assert_eq!(status, 200, "{page}");
+        let all = page["organizations"].as_array().unwrap();
+        let mine = all.iter().find(|it| it["namespace"] == world.namespace.as_str()).cloned().unwrap_or_default();
+        is_there(&mine).then_some(mine)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_mirror_of_an_organization_is_shown_with_why_it_failed() {
+    let world = World::empty("glance-org").await;
+    let reader = world.token(Some(&world.namespace), "read").await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    organizations::create(&world, "distribution", &proxy.address, json!({})).await;
+    for token in [&world.stack.token, &reader] {
+        let new = told_of_organization(&world, Some(token), |it| it["sync_status"] == "NEVER_RUN").await;
+        assert_eq!((&new["runs"], &new["is_late"], new.get("repository")), (&json!([]), &json!(false), None));
+    }
+    organizations::push(&world, "app", &["v1"]).await;
+    organizations::sync_now(&world).await;
+    organizations::wait_for(&world, json!({"SUCCESS": 1})).await;
+    let synced = told_of_organization(&world, Some(&reader), |it| it["sync_status"] == "SUCCESS").await;
+    assert_eq!((&synced["runs"], &synced["last_failure"]), (&json!(["SUCCESS"]), &Value::Null));
+    proxy.fault("GET", "/v2/_catalog", usize::MAX, Fault::Status(404, Vec::new()));
+    organizations::sync_now(&world).await;
+    let failed = told_of_organization(&world, Some(&reader), |it| it["sync_status"] == "FAIL").await;
+    let mirror = organizations::mirror(&world).await;
+    assert!(mirror["status_advice"].is_string(), "{mirror}");
+    assert_eq!(
+        (&failed["last_failure"], &failed["last_failure_advice"]),
+        (&mirror["status_message"], &mirror["status_advice"]),
+        "in the words of its own page"
+    );
+    // Page by page there are those of organizations, too, each once.
+    let (mut names, mut next) = (Vec::new(), String::new());
+    loop {
+        let (_, page) = world.send(Method::GET, &format!("mirror/overview?limit=1{next}"), Some(&reader), None).await;
+        let name = |it: &Value| it["repository"].as_str().unwrap_or("(all)").to_owned();
+        names.extend(["organizations", "mirrors"].iter().flat_map(|kind| page[kind].as_array().unwrap()).map(name));
+        let Some(page) = page["next_page"].as_str() else { break };
+        next = format!("&next_page={page}");
+    }
+    assert_eq!(names, ["(all)", "app"]);
+    assert_eq!(world.call(Method::DELETE, &organizations::path(&world, ""), None).await.0, 204);
+    told_of_organization(&world, Some(&reader), Value::is_null).await;
+}
+
 #[tokio::test]
 async fn what_is_no_mirrors_any_more_is_not_shown() {
     let world = World::new("glanced").await;
@@ -98,7 +151,7 @@ async fn a_token_sees_its_namespace_alone() {
     assert_eq!(get(&elsewhere, Some(&token)).await.0, 403);
     assert_eq!(get("mirror/overview?namespace=nobody-has-this", Some(&world.stack.token)).await.0, 404);
     assert_eq!(get("mirror/overview", None).await.0, 401);
-    for wrong in ["limit=0", "limit=1001", "next_page=x"] {
+    for wrong in ["limit=0", "limit=1001", "next_page=X"] {
         let (status, answer) = get(&format!("mirror/overview?{wrong}"), Some(&token)).await;
         assert_eq!(status, 400, "{wrong}: {answer}");
     }

@@ -78,7 +78,9 @@ async fn ten_thousand_mirrors_are_listed_without_a_scan() {
         }
         let (page, asked) = get("mirror/overview", &parameters).await;
         let queries = asked.iter().filter(|operation| *operation == "Query").count();
-        assert!((1..=2).contains(&queries) && asked.len() == queries + 1, "the organization, and {asked:?}");
+        // On the first page the organization's own mirror, too.
+        let others = if pages == 0 { 2 } else { 1 };
+        assert!((1..=2).contains(&queries) && asked.len() == queries + others, "the organization, and {asked:?}");
         let found = page["mirrors"].as_array().unwrap();
         let name = |it: &Value| format!("{}/{}", it["namespace"].as_str().unwrap(), it["repository"].as_str().unwrap());
         seen.extend(found.iter().map(name));

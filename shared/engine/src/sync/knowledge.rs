@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn only_what_a_registry_answers_for_good_counts() {
         let (url, message) = (|| "https://x/".to_owned(), || "down".to_owned());
-        let status = |status| UpstreamError::Status { status, url: url(), code: None };
+        let status = |status| UpstreamError::Status { status, url: url(), said: String::new() };
         for (error, expected) in [
             (UpstreamError::NotFound(message()), Word::Gone),
             (UpstreamError::NotFoundElsewhere { what: message(), at: url() }, Word::Unclear),

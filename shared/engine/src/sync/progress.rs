@@ -69,6 +69,8 @@ impl Tally {
 #[derive(Debug, Default)]
 struct Inner {
     tally: Tally,
+    /// How many earlier invocations wanted in all. What they did not finish is wanted anew, tag by tag: until then.
+    bytes_expected: u64,
     /// Outcomes that the table does not have yet, the oldest first.
     queue: Vec<TagOutcome>,
     failure: Option<Failure>,
@@ -81,8 +83,8 @@ impl Inner {
     /// may come more than once.
     fn counts(&self) -> Counts {
         let counts = self.tally.counts;
-        let (tags_total, bytes_total) =
-            (counts.tags_total.max(counts.tags_done), counts.bytes_total.max(counts.bytes_done));
+        let tags_total = counts.tags_total.max(counts.tags_done);
+        let bytes_total = counts.bytes_total.max(counts.bytes_done).max(self.bytes_expected);
         Counts { tags_total, bytes_total, ..counts }
     }
 }
@@ -131,6 +133,7 @@ impl Progress {
         tally.take_up(Counts { bytes_total: counts.bytes_done, ..counts });
         let inner = Inner {
             tally,
+            bytes_expected: counts.bytes_total,
             queue: Vec::new(),
             failure: earlier.failure.take(),
             failed: std::mem::take(&mut earlier.failed),
@@ -171,9 +174,11 @@ impl Progress {
         self.lock().tally.counts.tags_total = tags as u64;
     }
 
-    /// Counts no more tags than have an outcome: every one that is to have one has it.
+    /// Counts no more tags than have an outcome, nor bytes than somebody wanted: every tag that is to have one has it.
     pub(crate) fn complete(&self) {
-        let counts = &mut self.lock().tally.counts;
+        let mut inner = self.lock();
+        inner.bytes_expected = 0;
+        let counts = &mut inner.tally.counts;
         counts.tags_total = counts.tags_done;
     }
 
@@ -397,6 +402,11 @@ mod tests {
         let counts = Counts { bytes_done: 5, bytes_total: 9, ..Counts::default() };
         let progress = Progress::resume(counts, None, &mut earlier);
         let (failure, failed) = progress.failures();
-        assert_eq!((failure.unwrap().message.as_str(), failed.len(), progress.counts().bytes_total), ("1", 1, 5));
+        assert_eq!((failure.unwrap().message.as_str(), failed.len(), progress.counts().bytes_total), ("1", 1, 9));
+        progress.want(3);
+        progress.received(3);
+        assert_eq!(progress.counts().bytes_total, 9, "no more than was known of is wanted anew");
+        progress.complete();
+        assert_eq!(progress.counts().bytes_total, 8, "and nobody wanted all of it");
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn tag(config: &MirrorConfig, outcome: &TagOutcome) -> Option<LogEntr
     };
     let fields = SyncFields {
         stdout: outcome.digest.as_ref().map(|digest| format!("copied {digest}")),
-        stderr: outcome.failure.as_ref().map(explain),
+        stderr: outcome.failure.as_ref().map(|failure| explain(failure, failure.reason.advice_for_tag())),
         ..tried(config, &outcome.tag, ended)
     };
     Some(sync_entry(kind, now(), &config.repository, fields))
@@ -101,7 +101,12 @@ pub(crate) fn failed_in_part(config: &MirrorConfig, tags: &[TagName], failed: &T
 pub(crate) fn failed_as_a_whole(config: &MirrorConfig, failure: &Failure) -> LogEntry {
     let pattern = pattern_message(&config.external_reference, &config.root_rule);
     let message = format!("{pattern}: {}", failure.message);
-    let fields = SyncFields { verb: "end", message, stderr: Some(explain(failure)), ..SyncFields::default() };
+    let fields = SyncFields {
+        verb: "end",
+        message,
+        stderr: Some(explain(failure, failure.reason.advice())),
+        ..SyncFields::default()
+    };
     sync_entry(LogKind::RepoMirrorSyncFailed, now(), &config.repository, fields)
 }
 
@@ -115,8 +120,8 @@ fn entry(config: &MirrorConfig, kind: LogKind, fields: SyncFields) -> LogEntry {
     sync_entry(kind, now(), &config.repository, SyncFields { message, ..fields })
 }
 
-fn explain(failure: &Failure) -> String {
-    format!("{}: {} ({})", failure.reason.as_str(), failure.message, failure.reason.advice())
+fn explain(failure: &Failure, advice: &str) -> String {
+    format!("{}: {} ({advice})", failure.reason.as_str(), failure.message)
 }
 
 /// Quay's list of tags: `a, b(FAILED)`. One that is too long ends with how many there are.

@@ -128,7 +128,11 @@ impl Engine {
         survey: &mut Survey,
         end: Instant,
     ) -> Result<(), SyncError> {
-        survey.enter(namespace, self.table.organization_mirror(namespace).await?);
+        let organization = self.table.organization_mirror(namespace).await?;
+        if let Some(mirror) = &organization {
+            self.table.list_organization_mirror(mirror).await?;
+        }
+        survey.enter(namespace, organization);
         let start = done.after.as_ref().filter(|after| after.namespace() == *namespace);
         let mut after = start.map(|start| start.name().to_owned());
         loop {

@@ -20,6 +20,7 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         json!({
             "name": name, "avatar": avatar(name.as_str(), "org"), "can_create_repo": is_admin(name),
             "is_org_admin": is_admin(name), "public": false, "preferred_namespace": false,
+            "role": call.caller.role_in(name),
         })
     };
     let is_superuser = call.caller.is_superuser();

@@ -214,6 +214,8 @@ impl Health {
             "repositories": {
                 "total": self.total, "syncing": syncing, "completed": of(SyncStatus::Success),
                 "failed": of(SyncStatus::Fail), "never_run": of(SyncStatus::NeverRun),
+                // Quay leaves these out, and its numbers do not come to the total.
+                "queued": of(SyncStatus::SyncNow), "cancelled": of(SyncStatus::Cancel),
             },
             "tags_pending": pending, "last_check": self.now.iso(), "issues": self.issues,
         })

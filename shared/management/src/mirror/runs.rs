@@ -16,7 +16,7 @@ use crate::{
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{
         holds::judgement,
-        warning::{INTERRUPTED, warning},
+        warning::{GOES_ON, INTERRUPTED, warning},
     },
     repository::find::find_repository,
 };
@@ -92,7 +92,10 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
         Some(state) if state.sync_status == SyncStatus::Cancel => (RunStatus::Cancel, None),
         Some(_) => failed("the sync was killed, and its run was not gone on with"),
     };
-    let advice = |failure: &Failure| Remedy::new(failure.reason, run.progress.tags_failed, run.warning).advice();
+    let advice = |failure: &Failure| match &killed {
+        Some(_) if is_current => GOES_ON.to_owned(),
+        _ => Remedy::new(failure.reason, run.progress.tags_failed, run.warning).advice(),
+    };
     let failure = run.failure.as_ref().or(killed.as_ref());
     let failure =
         failure.map(|failure| json!({"reason": failure.reason, "message": failure.message, "advice": advice(failure)}));
@@ -151,6 +154,7 @@ mod tests {
         assert_eq!(view(&run, Some(&state), at(99))["status"], "SYNCING");
         let interrupted = view(&run, Some(&state), at(100));
         assert_eq!((&interrupted["status"], &interrupted["failure"]["message"]), (&json!("FAIL"), &json!(INTERRUPTED)));
+        assert_eq!(interrupted["failure"]["advice"], GOES_ON);
         assert_eq!(view(&run, Some(&state.hand_over(at(100), Uuid::nil())), at(101))["status"], "SYNCING");
         for (current, status, shown) in [
             (None, SyncStatus::Success, "FAIL"),

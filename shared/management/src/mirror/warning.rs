@@ -4,8 +4,10 @@ use moorage_domain::{Timestamp, Warning, status::SyncState};
 use serde_json::{Value, json};
 
 /// What is said of a sync that nobody works on although it has begun.
-pub(crate) const INTERRUPTED: &str = "the sync was interrupted, most likely killed: it goes on by itself within minutes, or at \
-                                      once with Sync Now; the sync function's log says more";
+pub(crate) const INTERRUPTED: &str = "the sync was interrupted, most likely killed";
+/// What can be done about it.
+pub(crate) const GOES_ON: &str =
+    "it goes on by itself within minutes, or at once with Sync Now; the sync function's log says more";
 
 /// A warning, of a run or of the mirror as its last run left it.
 pub(crate) fn warning(warning: Warning) -> Value {
@@ -28,5 +30,6 @@ pub(crate) fn warning(warning: Warning) -> Value {
 
 /// Why a sync that has begun is shown as one that is going to be started, if it is.
 pub(crate) fn interrupted(state: &SyncState, now: Timestamp) -> Option<Value> {
-    state.is_interrupted(now).then(|| json!({"reason": "interrupted", "message": INTERRUPTED, "tags": 0}))
+    let message = || format!("{INTERRUPTED}: {GOES_ON}");
+    state.is_interrupted(now).then(|| json!({"reason": "interrupted", "message": message(), "tags": 0}))
 }

@@ -55,5 +55,8 @@ fn view(mirror: &OrganizationMirror, counts: &Value, now: Timestamp) -> Value {
     if let Some(message) = &state.last_failure {
         view["status_message"] = message.as_str().into();
     }
+    if let Some(remedy) = state.last_remedy {
+        view["status_advice"] = remedy.advice_for_organization().into();
+    }
     view
 }

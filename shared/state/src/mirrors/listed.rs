@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Namespace, Remedy, RepositoryName, Timestamp, Warning,
+    MirrorOf, Namespace, Remedy, RepositoryName, Timestamp, Warning,
     discovery::DiscoveredRepository,
     health::Seen,
     run::RunId,
     status::{RecentRuns, SyncState, SyncStatus},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +18,10 @@ use crate::{
     error::failed,
     expression::Change,
     key::{Key, PK, SK, prefix},
-    mirrors::mirror::{LISTED, Mirror},
+    mirrors::{
+        mirror::{LISTED, Mirror},
+        organization_mirror::OrganizationMirror,
+    },
     table::{Item, conditional, readable},
 };
 
@@ -29,12 +32,15 @@ pub(crate) const ATTRIBUTE: &str = "listed";
 /// Queries for one page: DynamoDB answers with a megabyte at most, and a thousand mirrors are about one.
 const QUERIES: usize = 2;
 
-/// A mirror as the index has it.
+/// A mirror as the index has it, of a repository or of a whole organization.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ListedMirror {
-    pk: String,
-    /// What is mirrored.
-    pub external_reference: String,
+    /// Whose it is.
+    #[serde(rename = "pk", deserialize_with = "owner")]
+    pub of: MirrorOf,
+    /// What a repository mirrors. What an organization mirrors the index has no room for.
+    #[serde(default)]
+    pub external_reference: Option<String>,
     /// Whether its schedule runs.
     pub is_enabled: bool,
     /// Seconds between scheduled starts.
@@ -71,21 +77,16 @@ pub struct ListedMirror {
     recent_runs: RecentRuns,
 }
 
-/// Mirrors, by name.
+/// Mirrors: those of organizations first, each by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MirrorPage {
     /// They.
     pub mirrors: Vec<ListedMirror>,
-    /// The last one, if there may be more behind it.
-    pub next: Option<RepositoryName>,
+    /// Whose the last one is, if there may be more behind it.
+    pub next: Option<MirrorOf>,
 }
 
 impl ListedMirror {
-    /// The repository.
-    pub fn repository(&self) -> Option<RepositoryName> {
-        self.pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok()
-    }
-
     /// Where it stands, as far as the index knows.
     pub fn state(&self) -> SyncState {
         SyncState {
@@ -110,20 +111,27 @@ impl ListedMirror {
     /// organization's mirror syncs it.
     pub fn is_late(&self, intervals: u64, now: Timestamp) -> bool {
         let (is_enabled, sync_interval, created) = (self.is_enabled, self.sync_interval, self.created);
-        Seen { name: &self.pk, is_enabled, sync_interval, state: &self.state(), created }.is_late(intervals, now)
+        Seen { name: self.of.name(), is_enabled, sync_interval, state: &self.state(), created }.is_late(intervals, now)
     }
 }
 
 impl Table {
-    /// Up to `limit` mirrors behind `after`, by name, of one namespace or of all. The index is some moments behind the table.
-    /// There may be fewer although there are more behind them.
+    /// Up to `limit` mirrors behind `after`, of one namespace or of all. The index is some moments behind the table. There may
+    /// be fewer although there are more behind them.
     pub async fn mirrors(
         &self,
         namespace: Option<&Namespace>,
         limit: usize,
-        after: Option<&RepositoryName>,
+        after: Option<&MirrorOf>,
     ) -> Result<MirrorPage, StateError> {
-        let (mut items, mut start) = (Vec::new(), after.map(position));
+        // Of one namespace the index has the repositories in a row; its own mirror is read by itself.
+        let own = namespace.filter(|_| after.is_none());
+        let mut items = match own {
+            Some(namespace) => self.get_items(vec![Key::OrganizationMirror(namespace).attributes()]).await?,
+            None => Vec::new(),
+        };
+        items.retain(|item| item.contains_key(ATTRIBUTE));
+        let mut start = after.filter(|after| namespace.is_none() || after.repository().is_some()).map(position);
         // One more tells whether there is more.
         let most = limit.saturating_add(1);
         for _ in 0..QUERIES {
@@ -150,7 +158,7 @@ impl Table {
         }
         let last = if items.len() > limit { items.get(limit.saturating_sub(1)) } else { start.as_ref() };
         let last = last.and_then(|key| key.get(PK)?.as_s().ok());
-        let next = last.and_then(|pk| pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok());
+        let next = last.and_then(|pk| of_key(pk));
         items.truncate(limit);
         Ok(MirrorPage { mirrors: readable(items), next })
     }
@@ -170,6 +178,22 @@ impl Table {
         let change = self.change(Key::Mirror(&mirror.config.repository), Change { update, condition }, values);
         match conditional(change).await {
             // It is gone.
+            Err(StateError::Conflict) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Has the index tell of an organization's mirror that an earlier release made.
+    pub async fn list_organization_mirror(&self, mirror: &OrganizationMirror) -> Result<(), StateError> {
+        if mirror.listed.is_some() {
+            return Ok(());
+        }
+        let values = [(":listed", AttributeValue::S(LISTED.to_owned())), (":true", AttributeValue::Bool(true))];
+        let values = values.map(|(name, value)| (name.to_owned(), value)).into();
+        let condition = "attribute_exists(#pk) AND NOT #is_deleted = :true";
+        let change = Change { update: "SET #listed = :listed", condition };
+        match conditional(self.change(Key::OrganizationMirror(&mirror.config.organization), change, values)).await {
+            // It is gone, or goes.
             Err(StateError::Conflict) => Ok(()),
             result => result,
         }
@@ -195,17 +219,35 @@ impl Table {
 }
 
 /// Where the index has a mirror.
-fn position(repository: &RepositoryName) -> Item {
-    let mut key = Key::Mirror(repository).attributes();
+fn position(of: &MirrorOf) -> Item {
+    let mut key = match of {
+        MirrorOf::Repository(repository) => Key::Mirror(repository).attributes(),
+        MirrorOf::Organization(organization) => Key::OrganizationMirror(organization).attributes(),
+    };
     key.retain(|name, _| name == PK || name == SK);
     key.insert(ATTRIBUTE.to_owned(), AttributeValue::S(LISTED.to_owned()));
     key
 }
 
+/// Whose mirror has this partition key.
+fn of_key(pk: &str) -> Option<MirrorOf> {
+    match pk.strip_prefix(prefix::REPOSITORY_PK) {
+        Some(name) => name.parse().ok().map(MirrorOf::Repository),
+        None => pk.strip_prefix(prefix::NAMESPACE_PK)?.parse().ok().map(MirrorOf::Organization),
+    }
+}
+
+fn owner<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MirrorOf, D::Error> {
+    of_key(&String::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("it is no mirror's key"))
+}
+
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::{Client, operation::query::QueryOutput};
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_sdk_dynamodb::{
+        Client,
+        operation::{batch_get_item::BatchGetItemOutput, query::QueryOutput},
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
     use super::*;
     use crate::golden::read;
@@ -218,6 +260,21 @@ mod tests {
         let mut item = read("Mirror");
         item.insert(PK.to_owned(), AttributeValue::S(format!("REPO#{name}")));
         item
+    }
+
+    /// The mirror of the organization, which an index that has it says to be.
+    fn organization(is_listed: bool) -> Item {
+        let mut item = read("OrganizationMirror");
+        item.extend(is_listed.then(|| (ATTRIBUTE.to_owned(), AttributeValue::S(LISTED.to_owned()))));
+        item
+    }
+
+    fn names(page: &MirrorPage) -> Vec<&str> {
+        page.mirrors.iter().map(|mirror| mirror.of.name()).collect()
+    }
+
+    fn named(name: &str) -> MirrorOf {
+        MirrorOf::named(name).unwrap()
     }
 
     #[tokio::test]
@@ -235,17 +292,60 @@ mod tests {
             });
             rule.then_output(move || {
                 let names = [["acme/a", "acme/b"], ["acme/c", "acme/d"]][number];
-                let last = position(&names[1].parse().unwrap());
+                let last = position(&named(names[1]));
                 let items = names.map(item).to_vec();
                 QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(Some(last)).build()
             })
         };
-        let (first, second) = (page(0), page(1));
-        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&first, &second]);
+        let (own, first, second) = (of_organization(None), page(0), page(1));
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&own, &first, &second]);
         let page = Table::new(client, "table").mirrors(Some(&"acme".parse().unwrap()), 5, None).await.unwrap();
-        let names: Vec<_> = page.mirrors.iter().filter_map(|it| Some(it.repository()?.to_string())).collect();
-        assert_eq!(names, ["acme/a", "acme/b", "acme/c", "acme/d"]);
-        assert_eq!(page.next, Some("acme/d".parse().unwrap()), "there may be more");
+        assert_eq!(names(&page), ["acme/a", "acme/b", "acme/c", "acme/d"]);
+        assert_eq!(page.next, Some(named("acme/d")), "there may be more");
+    }
+
+    /// What reads the mirror of the organization itself.
+    fn of_organization(found: Option<Item>) -> Rule {
+        mock!(Client::batch_get_item).then_output(move || {
+            let found = found.clone().into_iter().collect::<Vec<_>>();
+            BatchGetItemOutput::builder().responses("table", found).build()
+        })
+    }
+
+    /// A query that begins behind a mirror, and finds these.
+    fn query(after: Option<&'static str>, found: &'static [&'static str]) -> Rule {
+        let begins = mock!(Client::query).match_requests(move |request| {
+            request.exclusive_start_key().cloned() == after.map(|it| position(&named(it)))
+        });
+        begins.then_output(move || {
+            let items = found.iter().map(|name| if *name == "acme" { organization(true) } else { item(name) });
+            QueryOutput::builder().set_items(Some(items.collect())).build()
+        })
+    }
+
+    #[tokio::test]
+    async fn an_organizations_mirror_comes_before_the_repositories() {
+        let acme: Namespace = "acme".parse().unwrap();
+        let (all, behind) = (query(None, &["acme", "acme/a"]), query(Some("acme"), &["acme/a"]));
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&all, &behind]);
+        let table = Table::new(client, "table");
+        let page = table.mirrors(None, 1, None).await.unwrap();
+        assert_eq!((names(&page), &page.next), (vec!["acme"], &Some(named("acme"))));
+        assert_eq!((page.mirrors[0].is_enabled, &page.mirrors[0].external_reference), (true, &None));
+        let page = table.mirrors(None, 1, page.next.as_ref()).await.unwrap();
+        assert_eq!((names(&page), &page.next), (vec!["acme/a"], &None));
+
+        // Of one namespace its own is read by itself, and is on one page only.
+        let (own, first) = (of_organization(Some(organization(true))), query(None, &["acme/a"]));
+        let (second, none) = (query(None, &["acme/a"]), query(None, &[]));
+        let unlisted = of_organization(Some(organization(false)));
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&own, &first, &second, &unlisted, &none]);
+        let table = Table::new(client, "table");
+        let page = table.mirrors(Some(&acme), 1, None).await.unwrap();
+        assert_eq!((names(&page), &page.next), (vec!["acme"], &Some(named("acme"))));
+        let page = table.mirrors(Some(&acme), 1, page.next.as_ref()).await.unwrap();
+        assert_eq!((names(&page), &page.next), (vec!["acme/a"], &None));
+        assert_eq!(names(&table.mirrors(Some(&acme), 1, None).await.unwrap()), [""; 0], "it is not told of, or goes");
     }
 
     #[tokio::test]
@@ -254,12 +354,12 @@ mod tests {
             let rule =
                 mock!(Client::query).match_requests(|request| request.limit() == Some(3)).then_output(move || {
                     let items = found.iter().map(|name| item(name)).collect();
-                    let last = (found.len() == 3).then(|| position(&"acme/c".parse().unwrap()));
+                    let last = (found.len() == 3).then(|| position(&named("acme/c")));
                     QueryOutput::builder().set_items(Some(items)).set_last_evaluated_key(last).build()
                 });
             let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&rule]);
             let page = Table::new(client, "table").mirrors(None, 2, None).await.unwrap();
-            assert_eq!((page.mirrors.len(), page.next), (2, next.map(|name| name.parse().unwrap())));
+            assert_eq!((page.mirrors.len(), page.next), (2, next.map(named)));
         }
     }
 
@@ -273,7 +373,7 @@ mod tests {
         let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [&rule]);
         let page = Table::new(client, "table").mirrors(None, 5, None).await.unwrap();
         assert_eq!(page.mirrors.len(), 1);
-        assert_eq!((page.mirrors[0].repository(), page.next), (Some("acme/b".parse().unwrap()), None));
+        assert_eq!((&page.mirrors[0].of, page.next), (&named("acme/b"), None));
     }
 
     #[test]

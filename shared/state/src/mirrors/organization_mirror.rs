@@ -12,7 +12,7 @@ use crate::{
     access::robot_use::{release_robot, use_robot},
     expression::Change,
     key::Key,
-    mirrors::configuration::Changed,
+    mirrors::{configuration::Changed, mirror::LISTED},
     organizations::generation::within,
     table::{Item, conditional, readable},
     transaction::{Committed, Transaction},
@@ -40,6 +40,10 @@ pub struct OrganizationMirror {
     /// Whether it was deleted. It is there until its repositories are ordinary ones.
     #[serde(default)]
     pub is_deleted: bool,
+    /// Where the index of all mirrors has it, until it is deleted; those that earlier releases made are put there by the
+    /// reconciliation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<String>,
 }
 
 /// Why an organization's mirror was not created.
@@ -90,6 +94,7 @@ impl Table {
             config_revision: 1,
             scheduled_revision: 0,
             is_deleted: false,
+            listed: Some(LISTED.to_owned()),
         };
         let organization = &mirror.config.organization;
         let mut transaction = Transaction::new(self);
@@ -168,12 +173,13 @@ impl Table {
     /// Marks an organization's mirror as deleted, which ends a running discovery. Its repositories are still to be
     /// released. [`StateError::NotFound`] if there is none, or it was marked before: of several callers one has deleted it.
     pub async fn mark_organization_mirror_deleted(&self, organization: &Namespace) -> Result<(), StateError> {
-        let deleted = AttributeValue::Bool(true);
         let id = AttributeValue::S(Uuid::new_v4().to_string());
-        let values = [("is_deleted".to_owned(), deleted), ("sync_transaction_id".to_owned(), id)];
-        let update = self.set(Key::OrganizationMirror(organization), Item::from(values));
-        let condition = "attribute_exists(#pk) AND NOT #is_deleted = :is_deleted";
-        let update = update.condition_expression(condition).expression_attribute_names("#pk", "pk");
+        let values = [(":true".to_owned(), AttributeValue::Bool(true)), (":id".to_owned(), id)];
+        let change = Change {
+            update: "SET #is_deleted = :true, #sync_transaction_id = :id REMOVE #listed",
+            condition: "attribute_exists(#pk) AND NOT #is_deleted = :true",
+        };
+        let update = self.change(Key::OrganizationMirror(organization), change, Item::from(values));
         match conditional(update).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,

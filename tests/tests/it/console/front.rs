@@ -3,6 +3,7 @@
 use moorage_tests::{
     browser::Browser,
     image::{Image, layer},
+    organization_mirror,
     proxy::{Fault, Proxy},
     world::World,
 };
@@ -51,6 +52,33 @@ async fn a_tenant_sees_its_namespace_alone() {
         assert!(!browser.text("body").await.contains(&theirs.namespace), "{screen}");
     }
     browser.go(&format!("repository/{}/mirroring", theirs.repository)).await;
-    browser.see(".problem", "Unauthorized").await;
+    browser.see(".notice", &format!("Administrators of {} can", theirs.namespace)).await;
+    browser.go(&format!("repository/{}/tags", theirs.repository)).await;
+    browser.see(".problem", "Unauthorized: this token may not do that").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn an_organization_whose_registry_fails_comes_first_with_what_to_do() {
+    let world = World::empty("console-org-fails").await;
+    organization_mirror::push(&world, "app", &["v1"]).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    organization_mirror::create(&world, "distribution", &proxy.address, json!({})).await;
+    organization_mirror::sync_now(&world).await;
+    organization_mirror::wait_for(&world, json!({"SUCCESS": 1})).await;
+    let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
+    browser.see("h1", "All 2 mirrors are fine").await;
+    proxy.fault("GET", "/v2/_catalog", usize::MAX, Fault::Status(404, Vec::new()));
+    organization_mirror::sync_now(&world).await;
+    browser.see("h1", "1 failing of 2 mirrors").await;
+    browser.see("tbody tr:first-child", "Organization").await;
+    browser.see("tbody tr.why", "What to do: check \"Registry URL\" and \"Namespace\"").await;
+    // Whoever may not do it is told who can.
+    let reader = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "read").await).await;
+    reader.see("tbody tr.why", &format!("Administrators of {} can do that", world.namespace)).await;
+    reader.close().await;
+    browser.click(&world.namespace).await;
+    browser.see("main", "What to do: check \"Registry URL\"").await;
+    assert!(!browser.text("main").await.contains("None was found yet"));
     browser.close().await;
 }

@@ -140,6 +140,22 @@ async fn a_failed_tag_says_why_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_tag_that_is_refused_says_what_the_registry_says_and_what_fits_one_tag() {
+    let (world, proxy) = tagged("console-refused", &["good", "bad"]).await;
+    let said = json!({"errors": [{"code": "DENIED", "message": "a scan found something"}]}).to_string();
+    proxy.fault("HEAD", "/manifests/bad", usize::MAX, Fault::Status(403, Vec::new()));
+    proxy.fault("GET", "/manifests/bad", usize::MAX, Fault::Answer(403, Vec::new(), said.into_bytes().into()));
+    world.create_mirror(&proxy.address, json!({})).await;
+    world.sync().await;
+    let browser = browser(&world).await;
+    let tags = "[aria-label='Tags of the run']";
+    browser.see(tags, "denied access: a scan found something").await;
+    browser.see(tags, "What to do: the registry lists the tag and refuses its image").await;
+    browser.see(tags, "check \"Username\" and \"Password\"").await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn deletions_that_are_held_are_named_and_made_after_a_typed_number() {
     let (world, proxy) = tagged("console-held", &["v1", "v2"]).await;
     let old: Vec<_> = (0..12).map(|number| format!("old-{number}")).collect();

@@ -46,7 +46,7 @@ fn screens(world: &World) -> Vec<(String, &'static str)> {
         ("repositories", "Mirror"),
         ("teams", "Create or change a team"),
         ("robots", "Credentials"),
-        ("mirroring", "Mirror a whole namespace"),
+        ("mirroring", "Only an organization without repositories"),
         ("logs", "Immediate mirror scheduled"),
         ("settings", "Delete this organization"),
     ] {

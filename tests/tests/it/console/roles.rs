@@ -22,12 +22,14 @@ async fn nobody_is_offered_what_they_may_not_do() {
         assert!(!browser.text("main").await.contains("New mirror"));
         browser.click(&world.repository.to_string()).await;
         browser.see("main", "docker pull").await;
+        browser.see("main", "skopeo copy").await;
+        assert_eq!(browser.text("main button").await.contains("Edit the description"), role == "write");
         assert_eq!(browser.text(".tabs").await, "Information\nTags\nTag history");
         assert!(!browser.text("main").await.contains("Mirroring"));
         browser.click("Tags").await;
         browser.see("tbody", "v1").await;
         browser.go("organizations").await;
-        browser.see("tbody", "Reader").await;
+        browser.see("tbody", if role == "read" { "Reader" } else { "Writer" }).await;
         assert!(!browser.text("main").await.contains("Mirroring"));
         for (tab, text) in [("repositories", "app"), ("teams", "Repositories"), ("robots", "bot")] {
             browser.go(&format!("organization/{}/{tab}", world.namespace)).await;
@@ -35,6 +37,18 @@ async fn nobody_is_offered_what_they_may_not_do() {
             assert_eq!(browser.text("main button").await, "", "{tab}");
         }
         assert_eq!(browser.text(".tabs").await, "Repositories\nTeams\nRobots");
+        // What somebody else has sent a link to.
+        for screen in [
+            format!("repository/{}/mirroring", world.repository),
+            format!("organization/{}/logs", world.namespace),
+            "tokens".to_owned(),
+            "guide".to_owned(),
+        ] {
+            browser.go(&screen).await;
+            browser.see("main .notice", "Administrators of ").await;
+            assert!(browser.text("main").await.contains("This token may"), "{screen}");
+            assert_eq!(browser.text("main :is(button, form)").await, "", "{screen}");
+        }
         browser.go("health").await;
         browser.see("main", &world.namespace).await;
         browser.close().await;

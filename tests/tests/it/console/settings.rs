@@ -104,7 +104,7 @@ async fn what_is_wrong_in_a_folded_group_is_shown() {
     browser.fill("https_proxy", "ftp://proxy").await;
     browser.script(fold, json!([false])).await;
     browser.click("Update Mirror").await;
-    browser.see("details[open] .wrong", "https_proxy must be").await;
+    browser.see("details[open] .wrong", "\"HTTPS Proxy\" must be").await;
     let focused = browser.script("return document.activeElement.dataset.field", json!([])).await;
     assert_eq!(focused, json!("https_proxy"));
     browser.close().await;
