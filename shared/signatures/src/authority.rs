@@ -1,88 +1,87 @@
-//! What one authority has signed.
+//! What one authority has to have signed, and what it has.
 
 use moorage_domain::{
-    Digest, Timestamp,
+    Timestamp,
     signature_policy::{Authority, Format, Refusal, Signer, Verified},
 };
 
-use crate::{
-    candidate::{Candidate, Unreadable},
-    evidence::Evidence,
-    failure::{Failure, any},
-    key, keyless,
-    proof::Proof,
-    statement::SIGNED,
-    trust::Trust,
-};
+use crate::{candidate::Candidate, failure::Failure, key, keyless, proof::Proof, statement::SIGNED, trust::Trust};
 
-/// All candidates of an image that can be read.
-pub(crate) struct Candidates {
-    read: Vec<Candidate>,
-    /// How many others there are, and why the first of them is none.
-    unreadable: (usize, Option<Unreadable>),
+/// The signature, or one attestation, that an authority is asked for.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    authority: &'a Authority,
+    /// The predicate type of an attestation.
+    attestation: Option<&'a str>,
+    found: Found,
 }
 
-impl Candidates {
-    pub(crate) fn read(evidence: &[Evidence], image: &Digest) -> Self {
-        let (mut read, mut others) = (Vec::new(), Vec::new());
-        for candidate in evidence.iter().flat_map(|evidence| evidence.read(image)) {
-            match candidate {
-                Ok(candidate) => read.push(candidate),
-                Err(reason) => others.push(reason),
-            }
+#[derive(Debug)]
+enum Found {
+    /// There is no candidate for it.
+    Nothing,
+    /// There is one that does.
+    Verified(Verified),
+    /// Why the one does not that came nearest.
+    Failed(Failure),
+}
+
+impl<'a> Asked<'a> {
+    /// All that an authority is asked for: that it has signed the image, or each of the attestations.
+    pub(crate) fn of(authority: &'a Authority) -> Vec<Self> {
+        let ask = |attestation| Self { authority, attestation, found: Found::Nothing };
+        match &authority.attestations[..] {
+            [] => vec![ask(None)],
+            some => some.iter().map(|predicate| ask(Some(predicate.as_str()))).collect(),
         }
-        Self { read, unreadable: (others.len(), others.into_iter().next()) }
     }
 
-    /// Why there is nothing that could be verified.
-    fn nothing(&self, what: &str) -> Failure {
-        let others = match &self.unreadable {
-            (0, _) | (_, None) => String::new(),
-            (count, Some(reason)) => format!("; {count} candidates cannot be read, of which the first {reason}"),
+    /// Whether there is what is asked for.
+    pub(crate) fn is_verified(&self) -> bool {
+        matches!(self.found, Found::Verified(_))
+    }
+
+    /// Takes a candidate into account.
+    pub(crate) fn see(&mut self, candidate: &Candidate, trust: &Trust, now: Timestamp) {
+        if self.is_verified() || !self.is_about(candidate) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.found, Found::Nothing);
+        self.found = match (verify(self.authority, candidate, trust, now), before) {
+            (Ok(proof), _) => Found::Verified(self.verified(proof, candidate)),
+            (Err(failure), Found::Failed(nearest)) => Found::Failed(nearest.max(failure)),
+            (Err(failure), _) => Found::Failed(failure),
         };
-        Failure::new(Refusal::Unsigned, format!("there is {what}{others}"))
     }
-}
 
-/// What an authority has signed: the image, or each of the attestations that it is asked for.
-pub(crate) fn judge(
-    authority: &Authority,
-    candidates: &Candidates,
-    trust: &Trust,
-    now: Timestamp,
-) -> Result<Vec<Verified>, Failure> {
-    if authority.attestations.is_empty() {
-        return signed(authority, candidates, None, trust, now).map(|verified| vec![verified]);
+    /// What was found.
+    pub(crate) fn outcome(self) -> Result<Verified, Failure> {
+        let nothing = match self.attestation {
+            Some(predicate) => format!("there is no attestation of {predicate}"),
+            None => "there is no signature".to_owned(),
+        };
+        match self.found {
+            Found::Verified(verified) => Ok(verified),
+            Found::Failed(failure) => Err(failure.of(&self.authority.name)),
+            Found::Nothing => Err(Failure::new(Refusal::Unsigned, nothing).of(&self.authority.name)),
+        }
     }
-    authority.attestations.iter().map(|predicate| signed(authority, candidates, Some(predicate), trust, now)).collect()
-}
 
-/// The first candidate that does; otherwise why the one does not that came nearest.
-fn signed(
-    authority: &Authority,
-    candidates: &Candidates,
-    attestation: Option<&str>,
-    trust: &Trust,
-    now: Timestamp,
-) -> Result<Verified, Failure> {
-    let is_asked_for = |candidate: &&Candidate| {
-        authority.takes(candidate.format)
-            && match (candidate.format, attestation) {
-                (Format::Bundle, wanted) => candidate.predicate.as_deref() == Some(wanted.unwrap_or(SIGNED)),
-                (Format::Simple, wanted) => wanted.is_none(),
-            }
-    };
-    let mut asked_for = candidates.read.iter().filter(is_asked_for).peekable();
-    if asked_for.peek().is_none() {
-        let what = attestation.map_or("no signature".to_owned(), |predicate| format!("no attestation of {predicate}"));
-        return Err(candidates.nothing(&what));
+    /// Whether a candidate is of the kind that is asked for, whoever signed it.
+    fn is_about(&self, candidate: &Candidate) -> bool {
+        let is_kind = match candidate.format {
+            Format::Bundle => candidate.predicate.as_deref() == Some(self.attestation.unwrap_or(SIGNED)),
+            Format::Simple => self.attestation.is_none(),
+        };
+        is_kind && self.authority.takes(candidate.format)
     }
-    any(asked_for.map(|candidate| {
-        let Proof { issuer, subject, time, log_index } = verify(authority, candidate, trust, now)?;
-        let (authority, evidence) = (authority.name.clone(), candidate.evidence.clone());
-        let predicate = attestation.map(str::to_owned);
-        Ok(Verified { authority, issuer, subject, time, log_index, predicate, evidence })
-    }))
+
+    fn verified(&self, proof: Proof, candidate: &Candidate) -> Verified {
+        let Proof { issuer, subject, time, log_index } = proof;
+        let (authority, evidence) = (self.authority.name.clone(), candidate.evidence.clone());
+        let predicate = self.attestation.map(str::to_owned);
+        Verified { authority, issuer, subject, time, log_index, predicate, evidence }
+    }
 }
 
 fn verify(authority: &Authority, candidate: &Candidate, trust: &Trust, now: Timestamp) -> Result<Proof, Failure> {

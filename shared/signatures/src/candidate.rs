@@ -29,8 +29,8 @@ pub(crate) struct Candidate {
 /// Why bytes are no candidate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    #[error("is larger than {MAX_CANDIDATE} bytes")]
-    TooLarge,
+    #[error("is larger than {0} bytes")]
+    TooLarge(usize),
     #[error("has more than {MAX_MATERIAL} log entries, timestamps or certificates")]
     TooMuch,
     #[error("is no bundle that can be read: {0}")]
@@ -66,7 +66,7 @@ impl Candidate {
 /// Parses a bundle of bounded size and material.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Bundle, Unreadable> {
     if bytes.len() > MAX_CANDIDATE {
-        return Err(Unreadable::TooLarge);
+        return Err(Unreadable::TooLarge(MAX_CANDIDATE));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NoText)?;
     let bundle = Bundle::from_json(text).map_err(Unreadable::Bundle)?;

@@ -6,6 +6,8 @@ use sigstore_verify::{CertificateError, Error, TransparencyLogError};
 /// The longest detail, in bytes. It quotes what registries send, and is a part of each outcome.
 const DETAIL_LENGTH: usize = 300;
 
+use crate::candidate::Unreadable;
+
 /// What is in the text of a chain that is none because of the time.
 const EXPIRED: [&str; 2] = ["CertExpired", "CertNotValidYet"];
 
@@ -29,6 +31,17 @@ impl Failure {
         match self {
             Self::Refused(reason, detail) => Self::Refused(reason, format!("{authority}: {detail}")),
             Self::Unavailable(detail) => Self::Unavailable(format!("{authority}: {detail}")),
+        }
+    }
+
+    /// The same, with what could not be read.
+    pub(crate) fn beside(self, count: usize, first: Option<&Unreadable>) -> Self {
+        match (self, first) {
+            (Self::Refused(reason, detail), Some(first)) => Self::Refused(
+                reason,
+                format!("{detail}; {count} candidates cannot be read, of which the first {first}"),
+            ),
+            (failure, _) => failure,
         }
     }
 }

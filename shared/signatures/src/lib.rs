@@ -17,5 +17,5 @@ mod trust;
 
 pub use candidate::MAX_CANDIDATE;
 pub use evidence::{Evidence, MAX_CANDIDATES};
-pub use judge::judge;
+pub use judge::{Judge, judge};
 pub use trust::{EMBEDDED_LIFETIME, MAX_TRUST_ROOT, Trust, TrustRoot, TrustRootError, embedded_on};

@@ -16,6 +16,8 @@ use crate::candidate::{Candidate, MAX_CANDIDATE, Unreadable, parse};
 
 /// The media type of the payload's layer.
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// The largest payload, in bytes: cosign's have 300, and what people add to them. Each layer may have the same.
+const MAX_PAYLOAD: usize = 16 * 1024;
 /// What the payload says that it is.
 const TYPE: &str = "cosign container image signature";
 /// The most certificates of a chain that are read: an intermediate and a root, and room.
@@ -99,7 +101,7 @@ pub(crate) fn layers(manifest: &[u8]) -> usize {
 /// Reads each layer of a manifest.
 pub(crate) fn read(manifest: &[u8], payloads: &[Vec<u8>], image: &Digest) -> Vec<Result<Candidate, Unreadable>> {
     if manifest.len() > MAX_CANDIDATE {
-        return vec![Err(Unreadable::TooLarge)];
+        return vec![Err(Unreadable::TooLarge(MAX_CANDIDATE))];
     }
     let Ok(read) = serde_json::from_slice::<Manifest>(manifest) else { return vec![Err(Unreadable::NoManifest)] };
     let evidence = Digest::sha256(manifest);
@@ -120,8 +122,8 @@ fn candidate(
     annotations: Option<&BTreeMap<String, String>>,
     image: &Digest,
 ) -> Result<Candidate, Unreadable> {
-    if payload.len() > MAX_CANDIDATE {
-        return Err(Unreadable::TooLarge);
+    if payload.len() > MAX_PAYLOAD {
+        return Err(Unreadable::TooLarge(MAX_PAYLOAD));
     }
     let Payload { critical } = serde_json::from_slice(payload).map_err(|_| Unreadable::OtherPayload)?;
     if critical.kind != TYPE {

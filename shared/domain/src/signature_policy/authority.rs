@@ -22,7 +22,7 @@ pub struct Authority {
     pub(super) formats: Vec<Format>,
     /// Whether a log has to have them.
     pub transparency_log: TransparencyLog,
-    /// The predicate types of which it has to have attested one each; with none, it has to have signed the image.
+    /// The predicate types of which it has to have made an attestation each; with none, it has to have signed the image.
     pub attestations: Vec<String>,
 }
 

@@ -26,8 +26,8 @@ fn each_attestation_that_is_asked_for_is_there() {
     let instance = Instance::new();
     let trust = trusting(instance.root());
     let identities = json!([{"issuer": ISSUER, "subject": SUBJECT}]);
-    let attested = json!([{"name": "ci", "keyless": {"identities": identities}, "attestations": [PROVENANCE, SBOM]}]);
-    let policy = policy(attested);
+    let given = json!([{"name": "ci", "keyless": {"identities": identities}, "attestations": [PROVENANCE, SBOM]}]);
+    let policy = policy(given);
     let leaf = signer(&instance);
     let of = |predicate| logged(&instance, &leaf, statement(&image(), predicate), SIGNED_AT);
     let (provenance, sbom, signature) = (of(PROVENANCE), of(SBOM), good(&instance));

@@ -7,7 +7,7 @@ use moorage_domain::{
 use serde_json::json;
 
 use super::{
-    bundles, by_identity, image,
+    bundles, by_identity, identified, image,
     instance::{ISSUER, Instance, SIGNED_AT},
     other_image, refusal,
     signed::{PROVENANCE, good, layer, logged, payload, signer, simple, statement},
@@ -77,8 +77,10 @@ fn more_candidates_than_are_looked_at_are_refused() {
     let trust = trusting(instance.root());
     let good = good(&instance);
     let many = |count: usize| bundles(&vec![&good; count]);
-    verified(verdict(&by_identity(), &many(MAX_CANDIDATES), &trust));
-    assert_eq!(refusal(&verdict(&by_identity(), &many(MAX_CANDIDATES + 1), &trust)), Refusal::TooManyReferrers);
+    let nobody = identified(&json!({"issuer": ISSUER, "subject": "nobody"}));
+    assert_eq!(refusal(&verdict(&nobody, &many(MAX_CANDIDATES), &trust)), Refusal::WrongIdentity);
+    assert_eq!(refusal(&verdict(&nobody, &many(MAX_CANDIDATES + 1), &trust)), Refusal::TooManyReferrers);
+    verified(verdict(&by_identity(), &many(MAX_CANDIDATES + 1), &trust));
     // Layers count, too.
     let layers = vec![layer(&payload(&image()), &json!({})); MAX_CANDIDATES];
     let mut evidence = vec![simple(&layers, &[payload(&image())])];

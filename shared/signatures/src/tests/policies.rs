@@ -11,7 +11,7 @@ use super::{
     signed::{keyed, layer, payload, simple, statement},
     verdict,
 };
-use crate::{evidence::Evidence, judge, statement::SIGNED, trust::Trust};
+use crate::{Judge, evidence::Evidence, judge, statement::SIGNED, trust::Trust};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -43,7 +43,7 @@ fn any_of_the_authorities_or_all_of_them_have_signed() {
         |require: &str, keys: &[&KeyPair]| verdict(&policy(require, &authorities), &signed(keys), &Trust::default());
     assert_eq!(names(&said("any", &[&a])), ["a"]);
     assert_eq!(names(&said("any", &[&b])), ["b"]);
-    assert_eq!(names(&said("any", &[&b, &a])), ["a"], "the first in the policy");
+    assert_eq!(names(&said("any", &[&b, &a])), ["b"], "which was seen first, and suffices");
     assert_eq!(names(&said("all", &[&b, &a])), ["a", "b"]);
     assert_eq!(refusal(&said("all", &[&b])), Refusal::BadSignature);
     assert_eq!(refusal(&said("any", &[])), Refusal::Unsigned);
@@ -98,4 +98,20 @@ fn nothing_is_said_of_tags_that_are_not_judged() {
     };
     assert!(said("observe", "v1").is_some() && said("enforce", "v1").is_some());
     assert!(said("enforce", "edge").is_none() && said("off", "v1").is_none());
+}
+
+#[test]
+fn nothing_more_need_be_fetched_once_there_is_enough() {
+    let [a, b] = [key(), key()];
+    let authorities = [authority("a", &a), authority("b", &b)];
+    let (image, trust, tag) = (image(), Trust::default(), "v1".parse().unwrap());
+    for (require, enough) in [("any", [false, true, true]), ("all", [false, false, true])] {
+        let policy = policy(require, &authorities);
+        let mut judge = Judge::new(&policy, &tag, &image, &trust, now()).unwrap();
+        for (evidence, is_enough) in signed(&[&key(), &b, &a]).iter().zip(enough) {
+            judge.see(evidence);
+            assert_eq!(judge.is_verified(), is_enough, "{require}");
+        }
+        assert!(matches!(judge.verdict(), Verdict::Verified { .. }));
+    }
 }

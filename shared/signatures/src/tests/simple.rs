@@ -151,6 +151,19 @@ fn neighbours_that_cannot_be_read_are_no_matter() {
 }
 
 #[test]
+fn a_payload_is_of_bounded_size() {
+    let key = key();
+    let said = |length: usize| {
+        let mut payload = payload(&image());
+        payload.resize(length, b' ');
+        let evidence = [simple(&[keyed(&key, &payload)], &[payload])];
+        verdict(&by_key(&key, "optional"), &evidence, &Trust::default())
+    };
+    verified(said(16 * 1024));
+    assert_eq!(refusal(&said(16 * 1024 + 1)), Refusal::Unsigned);
+}
+
+#[test]
 fn what_is_signed_is_a_signature_of_an_image() {
     let key = key();
     let text = String::from_utf8(payload(&image())).unwrap();
