@@ -136,3 +136,45 @@ pub fn listed(bundle: &Image) -> Value {
     entry["annotations"] = manifest["annotations"].clone();
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::{
+        Timestamp,
+        signature_policy::{SignaturePolicy, Verdict},
+    };
+    use moorage_signatures::{Evidence, Trust, judge};
+
+    use super::*;
+
+    fn verdict(policy: Value, image: &Image, evidence: Evidence) -> Verdict {
+        let policy = SignaturePolicy::parse(policy).unwrap();
+        let (tag, now) = ("v1".parse().unwrap(), Timestamp::from_unix(0));
+        judge(&policy, &tag, &image.digest(), &[evidence], &Trust::default(), now).unwrap()
+    }
+
+    #[test]
+    fn what_is_signed_verifies() {
+        let (key, image) = (SigningKey::generate(), Image::artifact(vec![1]));
+        let bundle = Evidence::Bundle(key.signature(&image).blobs.remove(1));
+        let mut simple = key.simple(&image.digest());
+        let simple = Evidence::Simple { manifest: simple.manifest, payloads: vec![simple.blobs.remove(1)] };
+        for evidence in [bundle, simple] {
+            let found = verdict(key.policy("enforce"), &image, evidence.clone());
+            assert!(matches!(found, Verdict::Verified { .. }), "{found:?}");
+            let other = verdict(SigningKey::generate().policy("enforce"), &image, evidence);
+            assert_eq!(other.reason(), Some("bad_signature"));
+        }
+    }
+
+    #[test]
+    fn what_is_attested_verifies() {
+        let (key, image) = (SigningKey::generate(), Image::artifact(vec![1]));
+        let predicate = "https://slsa.dev/provenance/v1";
+        let attestation = Evidence::Bundle(key.attestation(&image, predicate, &json!({})).blobs.remove(1));
+        let mut policy = key.policy("enforce");
+        assert_eq!(verdict(policy.clone(), &image, attestation.clone()).reason(), Some("unsigned"));
+        policy["authorities"][0]["attestations"] = json!([predicate]);
+        assert_eq!(verdict(policy, &image, attestation).reason(), None);
+    }
+}

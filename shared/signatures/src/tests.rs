@@ -40,7 +40,9 @@ fn other_image() -> Digest {
 }
 
 fn policy(authorities: Value) -> SignaturePolicy {
-    SignaturePolicy::parse(json!({"mode": "enforce", "authorities": authorities})).unwrap()
+    let mut policy = json!({"mode": "enforce"});
+    policy["authorities"] = authorities;
+    SignaturePolicy::parse(policy).unwrap()
 }
 
 /// The policy that takes one subject of one issuer.

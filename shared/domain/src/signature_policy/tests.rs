@@ -24,12 +24,12 @@ fn refusal(given: Value) -> (String, String) {
 
 /// A policy of one authority.
 fn of(authority: Value) -> Value {
-    json!({"mode": "enforce", "authorities": [authority]})
+    json!({"mode": "enforce", "authorities": Value::Array(vec![authority])})
 }
 
 /// A policy of one identity.
 fn identified(identity: Value) -> Value {
-    of(json!({"name": "ci", "keyless": {"identities": [identity]}}))
+    of(json!({"name": "ci", "keyless": {"identities": Value::Array(vec![identity])}}))
 }
 
 fn authority(given: Value) -> Authority {

@@ -147,8 +147,8 @@ impl Clock {
             octets(&self.leaf.key.sign(&set(&attributes)).unwrap()),
         ]);
         let content = sequence(&[oid(TST_INFO), tagged(0, &octets(&info))]);
-        let signed = sequence(&[integer(3), set(&[algorithm()]), content, set(&[signer])]);
-        sequence(&[oid(SIGNED_DATA), tagged(0, &signed)])
+        let cms = sequence(&[integer(3), set(&[algorithm()]), content, set(&[signer])]);
+        sequence(&[oid(SIGNED_DATA), tagged(0, &cms)])
     }
 }
 

@@ -1,5 +1,7 @@
 //! Simple signing, as cosign did it before version 3.
 
+use std::slice;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use moorage_domain::{
     Digest, Timestamp,
@@ -62,17 +64,17 @@ fn a_key_signs_an_image() {
     let key = key();
     let (this, other) = (payload(&image()), payload(&other_image()));
     let said = |evidence: Evidence| verdict(&by_key(&key, "optional"), &[evidence], &Trust::default());
-    let evidence = simple(&[keyed(&key, &this)], &[this.clone()]);
+    let evidence = simple(&[keyed(&key, &this)], slice::from_ref(&this));
     let Evidence::Simple { manifest, .. } = &evidence else { panic!() };
     let manifest = Digest::sha256(manifest);
     assert_eq!(verified(said(evidence)).evidence, manifest, "whose annotations have the signature");
-    assert_eq!(refusal(&said(simple(&[keyed(&key, &other)], &[other.clone()]))), Refusal::WrongDigest);
+    assert_eq!(refusal(&said(simple(&[keyed(&key, &other)], slice::from_ref(&other)))), Refusal::WrongDigest);
     assert_eq!(
-        refusal(&said(simple(&[keyed(&super::instance::key(), &this)], &[this.clone()]))),
+        refusal(&said(simple(&[keyed(&super::instance::key(), &this)], slice::from_ref(&this)))),
         Refusal::BadSignature
     );
     let moved = layer(&this, &json!({"dev.cosignproject.cosign/signature": signature(&key, &other)}));
-    assert_eq!(refusal(&said(simple(&[moved], &[this.clone()]))), Refusal::BadSignature);
+    assert_eq!(refusal(&said(simple(&[moved], slice::from_ref(&this)))), Refusal::BadSignature);
     // The layer says which payload it is.
     assert_eq!(refusal(&said(simple(&[keyed(&key, &other)], &[this]))), Refusal::Unsigned);
 }
@@ -84,12 +86,12 @@ fn the_log_has_the_signature_of_a_key() {
     let signature = signature(&key, &payload);
     let entry = entry(&instance, &payload, &signature, &key.public_key_pem(), SIGNED_AT);
     let with = json!({"dev.cosignproject.cosign/signature": signature, "dev.sigstore.cosign/bundle": entry});
-    let evidence = [simple(&[layer(&payload, &with)], &[payload.clone()])];
+    let evidence = [simple(&[layer(&payload, &with)], slice::from_ref(&payload))];
     for log in ["required", "optional"] {
         let found = verified(verdict(&by_key(&key, log), &evidence, &trusting(instance.root())));
         assert_eq!((found.time, found.log_index), (Some(Timestamp::from_unix(SIGNED_AT)), Some(41)));
     }
-    let evidence = [simple(&[keyed(&key, &payload)], &[payload.clone()])];
+    let evidence = [simple(&[keyed(&key, &payload)], slice::from_ref(&payload))];
     assert_eq!(
         refusal(&verdict(&by_key(&key, "required"), &evidence, &trusting(instance.root()))),
         Refusal::BadSignature
@@ -169,7 +171,7 @@ fn what_is_signed_is_a_signature_of_an_image() {
     let text = String::from_utf8(payload(&image())).unwrap();
     for payload in [text.replace("cosign container image signature", "atomic container signature"), "[]".to_owned()] {
         let payload = payload.into_bytes();
-        let evidence = [simple(&[keyed(&key, &payload)], &[payload.clone()])];
+        let evidence = [simple(&[keyed(&key, &payload)], slice::from_ref(&payload))];
         assert_eq!(refusal(&verdict(&by_key(&key, "optional"), &evidence, &Trust::default())), Refusal::Unsigned);
     }
 }
