@@ -28,6 +28,8 @@ const CONTENT_TYPE: &[u32] = &[1, 2, 840, 113_549, 1, 9, 3];
 const MESSAGE_DIGEST: &[u32] = &[1, 2, 840, 113_549, 1, 9, 4];
 const COMMON_NAME: &[u32] = &[2, 5, 4, 3];
 const POLICY: &[u32] = &[1, 3, 6, 1, 4, 1, 57264, 2];
+/// The extension with the promises of logs of certificates.
+const PROMISES: &[u64] = &[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2];
 /// Fulcio's extension for the issuer of the identity.
 const FULCIO_ISSUER: &[u64] = &[1, 3, 6, 1, 4, 1, 57264, 1, 1];
 
@@ -43,6 +45,8 @@ pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     der: Vec<u8>,
     pem: String,
+    /// The digest of its key.
+    key: Digest,
 }
 
 /// A clock that signs the time.
@@ -82,7 +86,8 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).unwrap();
         let (der, pem) = (certificate.der().to_vec(), certificate.pem());
-        Self { issuer: Issuer::new(params, key), der, pem }
+        let digest = Digest::sha256(&key.subject_public_key_info());
+        Self { issuer: Issuer::new(params, key), der, pem, key: digest }
     }
 
     pub(super) fn pem(&self) -> &str {
@@ -91,14 +96,27 @@ impl Authority {
 
     /// A certificate for whom an identity provider says a signer to be.
     pub(super) fn certify(&self, issuer: &str, subject: &str, from: i64) -> Certified {
-        let mut params = named("");
-        params.distinguished_name = DistinguishedName::new();
-        (params.not_before, params.not_after) = (moment(from), moment(from + LEAF_LIFETIME));
-        params.subject_alt_names = vec![SanType::URI(subject.try_into().unwrap())];
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
-        params.custom_extensions = vec![CustomExtension::from_oid_content(FULCIO_ISSUER, issuer.as_bytes().to_vec())];
-        self.issue(&params)
+        self.issue(&signing(issuer, subject, from))
+    }
+
+    /// The same, in a log of certificates (RFC 6962): it promises to have what the certificate is without the promise.
+    pub(super) fn certify_logged(&self, issuer: &str, subject: &str, from: i64, log: &KeyPair) -> Certified {
+        let (mut params, key) = (signing(issuer, subject, from), key());
+        params.serial_number = Some(SerialNumber::from(8_u64));
+        let promised = params.signed_by(&key, &self.issuer).unwrap();
+        // What is signed is the first of a certificate's parts, which begin behind its head of four bytes.
+        let promised = &promised.der()[4..];
+        let length = 4 + usize::from(u16::from_be_bytes([promised[2], promised[3]]));
+        let at = u64::try_from(from * 1_000).unwrap().to_be_bytes();
+        let head = [&[0, 0][..], &at, &[0, 1], self.key.bytes(), &[0], &u16::try_from(length).unwrap().to_be_bytes()];
+        let signature = log.sign(&[&head.concat()[..], &promised[..length], &[0, 0]].concat()).unwrap();
+        let sized = |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+        let id = Digest::sha256(&log.subject_public_key_info());
+        let promise = [&[0][..], id.bytes(), &at, &[0, 0, 4, 3], &sized(&signature)].concat();
+        let extension = octets(&sized(&sized(&promise)));
+        params.custom_extensions.push(CustomExtension::from_oid_content(PROMISES, extension));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Certified { key, der: certificate.der().to_vec(), pem: certificate.pem() }
     }
 
     fn issue(&self, params: &CertificateParams) -> Certified {
@@ -106,6 +124,18 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Certified { key, der: certificate.der().to_vec(), pem: certificate.pem() }
     }
+}
+
+/// What a certificate is made of for whom an identity provider says a signer to be.
+fn signing(issuer: &str, subject: &str, from: i64) -> CertificateParams {
+    let mut params = named("");
+    params.distinguished_name = DistinguishedName::new();
+    (params.not_before, params.not_after) = (moment(from), moment(from + LEAF_LIFETIME));
+    params.subject_alt_names = vec![SanType::URI(subject.try_into().unwrap())];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    params.custom_extensions = vec![CustomExtension::from_oid_content(FULCIO_ISSUER, issuer.as_bytes().to_vec())];
+    params
 }
 
 impl Clock {

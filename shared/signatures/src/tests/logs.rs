@@ -2,11 +2,12 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use moorage_domain::signature_policy::{Refusal, Verdict};
+use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::{
     bundles, by_identity, image,
-    instance::{Instance, SIGNED_AT, key, root},
+    instance::{ISSUER, Instance, SIGNED_AT, SUBJECT, key, root},
     refusal,
     signed::{bundle, certificate, envelope, good, logged, signer, stamped, stamps, statement},
     trusting, verdict, verified,
@@ -99,9 +100,17 @@ fn a_clock_is_no_log() {
 
 #[test]
 fn certificates_are_in_the_log_of_certificates_where_there_is_one() {
-    let instance = Instance::new();
+    let (instance, other) = (Instance::new(), key());
     let mut json = instance.root_json();
     json["ctlogs"] = json["tlogs"].clone();
-    let found = verdict(&by_identity(), &bundles(&[&good(&instance)]), &trusting(root(&json)));
+    let trust = trusting(root(&json));
+    let found = verdict(&by_identity(), &bundles(&[&good(&instance)]), &trust);
     assert_eq!(refusal(&found), Refusal::UntrustedRoot);
+    let said = |log: &KeyPair| {
+        let leaf = instance.authority.certify_logged(ISSUER, SUBJECT, SIGNED_AT - 60, log);
+        let bundle = logged(&instance, &leaf, statement(&image(), SIGNED), SIGNED_AT);
+        verdict(&by_identity(), &bundles(&[&bundle]), &trust)
+    };
+    verified(said(&instance.log));
+    assert_eq!(refusal(&said(&other)), Refusal::UntrustedRoot);
 }
