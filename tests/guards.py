@@ -97,6 +97,7 @@ PLANTED = [
     ("lambda_http in distribution", depend("shared/distribution", "lambda_http"), "moorage-distribution must not depend on: lambda_http"),
     ("lambda_http in the state", depend("shared/state", "lambda_http"), "moorage-state must not depend on: lambda_http"),
     ("lambda_runtime in the engine", depend("shared/engine", "lambda_runtime"), "moorage-engine must not depend on: lambda_runtime"),
+    ("a client in the signatures", depend("shared/signatures", "reqwest"), "moorage-signatures must not depend on:"),
     ("S3 in the API", depend("functions/api", "aws-sdk-s3"), "moorage-api must not depend on: aws-sdk-s3"),
     ("the state in the schedule", depend("shared/schedule", "moorage-state"), "moorage-schedule must not depend on: moorage-state"),
     ("a task that nobody owns", say("shared/engine/src/lib.rs", "fn f() { tokio::spawn(async {}); }"), "tasks are started that nobody owns"),

@@ -29,6 +29,7 @@ pub mod proxy;
 pub mod real;
 pub mod registry;
 pub mod seed;
+pub mod signing;
 pub mod skopeo;
 pub mod slow;
 pub mod stack;

@@ -34,7 +34,6 @@
 mod comparator;
 mod decide;
 mod decision;
-mod pattern;
 mod platform;
 mod policy;
 mod range;

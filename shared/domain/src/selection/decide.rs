@@ -3,11 +3,11 @@
 use super::{
     decision::{Candidate, Decision, Key, Maturity, Step, Verdict},
     platform::Platform,
-    policy::{Listed, Policy, Sort},
+    policy::{Policy, Sort},
     ranking::{Place, Ranking},
     version::Version,
 };
-use crate::{TagName, referrers::is_derived_tag};
+use crate::{TagName, lists::Listed, referrers::is_derived_tag};
 
 /// How far a tag comes by its name alone.
 enum Course<'a> {
@@ -34,7 +34,7 @@ fn course<'a>(policy: &Policy, candidate: &'a Candidate) -> Course<'a> {
     if is_derived_tag(tag) {
         return Course::Out(Step::Derived, None);
     }
-    if policy.include_regex.as_ref().is_some_and(|pattern| !pattern.is_match(tag)) {
+    if policy.include_regex.as_ref().is_some_and(|pattern| !pattern.is_match(tag.as_str())) {
         return Course::Out(Step::IncludeRegex, None);
     }
     let version = || policy.version_text(tag).and_then(Version::of_tag);

@@ -4,11 +4,11 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::Deserialize;
 
-use super::{pattern::Pattern, platform::Platform, range::Range};
+use super::{platform::Platform, range::Range};
 use crate::{
     TagName,
-    fnmatch::{Alphabet, Globs},
-    rule::MAX_PATTERN_LENGTH,
+    lists::{GlobList, Listed},
+    pattern::Pattern,
 };
 
 /// The most ranges. With [`super::range::MAX_RANGE_LENGTH`] they bound how much a version is compared with.
@@ -67,33 +67,11 @@ pub(super) enum Sort {
 #[serde(try_from = "Pattern")]
 pub(super) struct VersionPattern(pub(super) Pattern);
 
-/// A list that says something: one that is empty could mean all or nothing.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<T>", bound(deserialize = "T: Deserialize<'de>"))]
-pub(super) struct Listed<T, const MAX: usize>(pub(super) Vec<T>);
-
-/// Globs as in the root rule, of which there may be none.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<Glob>")]
-pub(super) struct GlobList(Globs);
-
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Glob(String);
-
 /// Why a value is not what its field takes; which field that is, is not said here.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PolicyError {
     #[error("has no group of that name: the version is what (?<{VERSION_GROUP}>…) matches")]
     NoVersion,
-    #[error("is empty: leave it out where all are meant")]
-    Empty,
-    #[error("has more than {0} entries")]
-    TooMany(usize),
-    #[error("is longer than {MAX_PATTERN_LENGTH} bytes")]
-    LongGlob,
-    #[error("are together too complex")]
-    ComplexGlobs,
     #[error("is no group of `include_regex` or `version.from`: write (?<{0}>…) in one of them")]
     NoGroup(String),
     #[error("is a group of both `include_regex` and `version.from`")]
@@ -144,14 +122,7 @@ impl Exclusion {
     /// Whether it leaves out a tag.
     pub(super) fn leaves_out(&self, tag: &TagName) -> bool {
         self.globs.as_ref().is_some_and(|globs| globs.is_match(tag))
-            || self.regex.as_ref().is_some_and(|regex| regex.is_match(tag))
-    }
-}
-
-impl GlobList {
-    /// Whether one of them matches a tag whole.
-    pub(super) fn is_match(&self, tag: &TagName) -> bool {
-        self.0.is_match(tag.as_str())
+            || self.regex.as_ref().is_some_and(|regex| regex.is_match(tag.as_str()))
     }
 }
 
@@ -160,34 +131,5 @@ impl TryFrom<Pattern> for VersionPattern {
 
     fn try_from(pattern: Pattern) -> Result<Self, PolicyError> {
         if pattern.has_group(VERSION_GROUP) { Ok(Self(pattern)) } else { Err(PolicyError::NoVersion) }
-    }
-}
-
-impl<T, const MAX: usize> TryFrom<Vec<T>> for Listed<T, MAX> {
-    type Error = PolicyError;
-
-    fn try_from(list: Vec<T>) -> Result<Self, PolicyError> {
-        match list.len() {
-            0 => Err(PolicyError::Empty),
-            length if length > MAX => Err(PolicyError::TooMany(MAX)),
-            _ => Ok(Self(list)),
-        }
-    }
-}
-
-impl TryFrom<String> for Glob {
-    type Error = PolicyError;
-
-    fn try_from(text: String) -> Result<Self, PolicyError> {
-        if text.len() > MAX_PATTERN_LENGTH { Err(PolicyError::LongGlob) } else { Ok(Self(text)) }
-    }
-}
-
-impl TryFrom<Vec<Glob>> for GlobList {
-    type Error = PolicyError;
-
-    fn try_from(globs: Vec<Glob>) -> Result<Self, PolicyError> {
-        let texts = globs.iter().map(|Glob(text)| text.as_str());
-        Globs::new(texts, Alphabet::TAG).map(Self).map_err(|_| PolicyError::ComplexGlobs)
     }
 }

@@ -1,4 +1,4 @@
-//! Regular expressions over tags.
+//! Regular expressions over tags, and over the names of those who sign.
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -16,26 +16,23 @@ const MAX_CACHED: usize = 1024 * 1024;
 /// How deep groups may be nested: the parser's stack, and far more than anybody reads.
 const MAX_NESTING: u32 = 32;
 
-/// An expression that a tag must match whole, in the syntax of the `regex` crate. Tags are ASCII, and so are its classes:
+/// An expression that a text must match whole, in the syntax of the `regex` crate. Tags are ASCII, and so are its classes:
 /// `\w` is `[0-9A-Za-z_]`.
 ///
 /// Matching takes time in proportion to the tag, whatever the expression is; what cannot be matched so, look-around and
 /// backreferences, is refused.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Pattern(Regex);
+pub(crate) struct Pattern(Regex);
 
 /// Why a text is no [`Pattern`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PatternError {
+pub(crate) enum PatternError {
     #[error("is longer than {MAX_PATTERN_LENGTH} bytes")]
     TooLong,
     #[error("is too complex: compiled, it would take more than {MAX_COMPILED} bytes")]
     TooComplex,
-    #[error(
-        "has a look-around, (?=…), (?!…), (?<=…) or (?<!…), which cannot be matched in bounded time; say what is not \
-         wanted in `exclude`"
-    )]
+    #[error("has a look-around, (?=…), (?!…), (?<=…) or (?<!…), which cannot be matched in bounded time")]
     LookAround,
     #[error("has a backreference, which cannot be matched in bounded time")]
     Backreference,
@@ -58,18 +55,18 @@ impl Pattern {
         .map(Self)
     }
 
-    /// Whether it matches the whole tag.
-    pub(super) fn is_match(&self, tag: &TagName) -> bool {
-        self.0.is_match(tag.as_str().as_bytes())
+    /// Whether it matches the whole text.
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.0.is_match(text.as_bytes())
     }
 
     /// Whether it has a group of that name.
-    pub(super) fn has_group(&self, name: &str) -> bool {
+    pub(crate) fn has_group(&self, name: &str) -> bool {
         self.0.capture_names().flatten().any(|group| group == name)
     }
 
     /// What the group of that name has of a tag that is matched whole; nothing if it has no part in the match.
-    pub(super) fn group<'a>(&self, name: &str, tag: &'a TagName) -> Option<&'a str> {
+    pub(crate) fn group<'a>(&self, name: &str, tag: &'a TagName) -> Option<&'a str> {
         let range = self.0.captures(tag.as_str().as_bytes())?.name(name)?.range();
         tag.as_str().get(range)
     }
@@ -114,7 +111,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, tag: &str) -> bool {
-        Pattern::new(pattern).unwrap().is_match(&tag.parse().unwrap())
+        Pattern::new(pattern).unwrap().is_match(tag)
     }
 
     fn refusal(pattern: &str) -> PatternError {
@@ -122,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_matched_whole() {
+    fn texts_are_matched_whole() {
         for (pattern, tag, expected) in [
             ("v1", "v1", true),
             ("v1", "v1.0", false),

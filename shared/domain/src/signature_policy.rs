@@ -1,0 +1,154 @@
+//! By whom images have to be signed before they are mirrored: `signature_policy`, a field of ours.
+//!
+//! | field | |
+//! |---|---|
+//! | `mode` | `off`; `observe`, which judges and says so, and keeps nothing out; `enforce` |
+//! | `require` | `any` (what is taken if it is not said) of the authorities, or `all` |
+//! | `authorities` | who may sign ([`Authority`]) |
+//! | `tags` | globs of the tags that are judged; all if there are none |
+//!
+//! An authority has a `name`, and:
+//!
+//! | field | |
+//! |---|---|
+//! | `key` | a public key: `pem`, or `kms`, the ARN of one that KMS has; or instead |
+//! | `keyless` | `identities`, of which one has to be in the certificate, each an `issuer` or `issuer_regex` and a `subject` or `subject_regex`; and `trust_root`: `public` (Sigstore's own; if it is not said), `github`, or the name of another |
+//! | `formats` | `bundle`, as cosign 3 and GitHub sign, and `simple`, as cosign did before, in tags; both if it is not said |
+//! | `transparency_log` | whether a log has to have the signature: `required` (if it is not said), or `optional`, with a key only, as companies sign without a public log. The log of a key's signatures is the one of `public` |
+//! | `attestations` | instead of a signature of the image, an attestation of each of these predicate types |
+//!
+//! Expressions match a whole issuer or subject, and see only what verification has found true. What is signed is a digest,
+//! never a tag: that an older signed image comes under a new tag is not prevented by this.
+//!
+//! Verifying is not done here: see `moorage-signatures`. What it finds is a [`Verdict`].
+
+mod authority;
+mod fields;
+mod identity;
+mod public_key;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{TagName, lists::GlobList, object::Object};
+use fields::Fields;
+
+pub use authority::{Authority, Format, KeySource, KmsKey, Signer, TransparencyLog, TrustRootId};
+pub use identity::Identity;
+pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
+pub use verdict::{Refusal, Verdict, Verified};
+
+/// The largest policy, in bytes of JSON without blanks. It is a part of the mirror's item in the table.
+pub const MAX_SIGNATURE_POLICY: usize = 16 * 1024;
+
+/// A policy: parsed, and kept exactly as it was sent, because clients compare what they get back with that.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct SignaturePolicy {
+    given: Value,
+    mode: Mode,
+    require: Require,
+    authorities: Vec<Authority>,
+    tags: Option<GlobList>,
+}
+
+/// What becomes of what is not signed as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Nobody asks.
+    Off,
+    /// It is mirrored, and said.
+    Observe,
+    /// It is not mirrored.
+    Enforce,
+}
+
+/// How many of the authorities have to have signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Require {
+    /// One of them.
+    #[default]
+    Any,
+    /// Each of them.
+    All,
+}
+
+/// Why a value is no policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct SignaturePolicyError {
+    /// Which field, as `signature_policy.authorities[0].key`.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl SignaturePolicy {
+    /// Parses what was sent.
+    pub fn parse(given: Value) -> Result<Self, SignaturePolicyError> {
+        if given.to_string().len() > MAX_SIGNATURE_POLICY {
+            return Err(refused(".", format!("is larger than {MAX_SIGNATURE_POLICY} bytes")));
+        }
+        let Object(fields) = serde_path_to_error::deserialize::<_, Object<Fields>>(&given)
+            .map_err(|error| refused(&error.path().to_string(), error.inner().to_string()))?;
+        if given.get("tags").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            return Err(refused("tags", "is empty: leave it out where all are meant"));
+        }
+        let (mode, require) = (fields.mode, fields.require.unwrap_or_default());
+        let authorities = fields::authorities(mode, fields.authorities.unwrap_or_default())
+            .map_err(|(path, reason)| refused(&path, reason))?;
+        Ok(Self { given, mode, require, authorities, tags: fields.tags })
+    }
+
+    /// What becomes of what is not signed as it should be.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How many of the authorities have to have signed.
+    pub fn require(&self) -> Require {
+        self.require
+    }
+
+    /// Who may sign: nobody only where nobody asks.
+    pub fn authorities(&self) -> &[Authority] {
+        &self.authorities
+    }
+
+    /// Whether a tag is judged.
+    pub fn judges(&self, tag: &TagName) -> bool {
+        self.mode != Mode::Off && self.tags.as_ref().is_none_or(|globs| globs.is_match(tag))
+    }
+}
+
+fn refused(path: &str, reason: impl Into<String>) -> SignaturePolicyError {
+    let field = if path == "." { "signature_policy".to_owned() } else { format!("signature_policy.{path}") };
+    SignaturePolicyError { field, reason: reason.into() }
+}
+
+impl TryFrom<Value> for SignaturePolicy {
+    type Error = SignaturePolicyError;
+
+    fn try_from(given: Value) -> Result<Self, SignaturePolicyError> {
+        Self::parse(given)
+    }
+}
+
+impl Serialize for SignaturePolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.given.serialize(serializer)
+    }
+}
+
+impl PartialEq for SignaturePolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.given == other.given
+    }
+}
+
+impl Eq for SignaturePolicy {}
