@@ -15,6 +15,7 @@ mod judgement;
 mod min_age;
 mod mode;
 mod on_move;
+mod places;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub use judgement::{Judgement, Question, Reason};
 pub use min_age::{MAX_AGE, MinAge};
 pub use mode::Mode;
 pub use on_move::{Move, OnMove};
+pub use places::spared;
 
 use crate::{
     Digest, Selection, TagName,
@@ -89,7 +91,8 @@ impl Gate {
         sightings: &BTreeMap<Digest, Sighting>,
     ) -> Option<Judgement> {
         let rules = self.moves()?;
-        let is_released = || sightings.get(upstream).is_some_and(|seen| seen.release.is_some());
+        let release = || sightings.get(upstream).and_then(|seen| seen.release.as_ref());
+        let is_released = || release().is_some_and(|release| release.tags.contains(tag));
         let reason = match rules.action(tag) {
             Move::Keep => Reason::Kept,
             Move::Hold if !is_released() => Reason::Moved,

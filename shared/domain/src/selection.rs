@@ -89,6 +89,11 @@ impl Selection {
         Ok(Self { given, policy })
     }
 
+    /// How many places are mirrored of each group, if not all.
+    pub fn newest(&self) -> Option<usize> {
+        self.policy.newest.map(|newest| usize::try_from(newest.get()).unwrap_or(usize::MAX))
+    }
+
     /// What has to be known of images before it can be said which tags are mirrored.
     pub fn needs(&self) -> Needs {
         Needs {

@@ -33,7 +33,7 @@ mod verdict;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{TagName, lists::GlobList, object::Object};
+use crate::{FieldError, TagName, gate::Mode, lists::GlobList, object::Object};
 use fields::Fields;
 
 pub use authority::{Authority, Format, KeySource, KmsKey, Signer, TransparencyLog, TrustRootId};
@@ -55,18 +55,6 @@ pub struct SignaturePolicy {
     tags: Option<GlobList>,
 }
 
-/// What becomes of what is not signed as it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Nobody asks.
-    Off,
-    /// It is mirrored, and said.
-    Observe,
-    /// It is not mirrored.
-    Enforce,
-}
-
 /// How many of the authorities have to have signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,19 +66,9 @@ pub enum Require {
     All,
 }
 
-/// Why a value is no policy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {reason}")]
-pub struct SignaturePolicyError {
-    /// Which field, as `signature_policy.authorities[0].key`.
-    pub field: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
 impl SignaturePolicy {
     /// Parses what was sent.
-    pub fn parse(given: Value) -> Result<Self, SignaturePolicyError> {
+    pub fn parse(given: Value) -> Result<Self, FieldError> {
         if given.to_string().len() > MAX_SIGNATURE_POLICY {
             return Err(refused(".", format!("is larger than {MAX_SIGNATURE_POLICY} bytes")));
         }
@@ -126,15 +104,14 @@ impl SignaturePolicy {
     }
 }
 
-fn refused(path: &str, reason: impl Into<String>) -> SignaturePolicyError {
-    let field = if path == "." { "signature_policy".to_owned() } else { format!("signature_policy.{path}") };
-    SignaturePolicyError { field, reason: reason.into() }
+fn refused(path: &str, reason: impl Into<String>) -> FieldError {
+    FieldError::at("signature_policy", path, reason.into())
 }
 
 impl TryFrom<Value> for SignaturePolicy {
-    type Error = SignaturePolicyError;
+    type Error = FieldError;
 
-    fn try_from(given: Value) -> Result<Self, SignaturePolicyError> {
+    fn try_from(given: Value) -> Result<Self, FieldError> {
         Self::parse(given)
     }
 }

@@ -16,6 +16,7 @@ use moorage_domain::{
     preview::PreviewAction,
     run::{Compared, Outcome, RunStatus, Trigger},
     selection::Step,
+    signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
     status::SyncStatus,
     usage_log::LogKind,
 };
@@ -265,6 +266,38 @@ names! {
         Moved => "moved",
         Kept => "kept",
         EvidenceUnavailable => "evidence_unavailable",
+    }
+    Format {
+        Bundle => "bundle",
+        Simple => "simple",
+    }
+    TransparencyLog {
+        Required => "required",
+        Optional => "optional",
+    }
+    TrustRootId.as_str {
+        Public => "public",
+        Github => "github",
+        Other("private".into()) => "private",
+    }
+    Require {
+        Any => "any",
+        All => "all",
+    }
+    Refusal.as_str {
+        Unsigned => "unsigned",
+        BadSignature => "bad_signature",
+        WrongDigest => "wrong_digest",
+        UntrustedRoot => "untrusted_root",
+        NoTime => "no_time",
+        WrongIdentity => "wrong_identity",
+        TooManyReferrers => "too_many_referrers",
+    }
+    Verdict {
+        Verified { by: Vec::new() } => {"verdict": "verified", "by": []},
+        Refused { reason: Refusal::Unsigned, detail: "x".into() } =>
+            {"verdict": "refused", "reason": "unsigned", "detail": "x"},
+        Unavailable { detail: "x".into() } => {"verdict": "unavailable", "detail": "x"},
     }
     Warning {
         DeletionsHeld { tags: 12, limit: 10, deselected: 5 } =>

@@ -7,7 +7,7 @@ use moorage_domain::{Digest, run::Trigger};
 use moorage_tests::{
     eventually,
     image::{Image, delete, layer},
-    proxy::{Proxy, count},
+    proxy::{Fault, Proxy, count},
     table,
     world::{World, outcome},
 };
@@ -280,6 +280,38 @@ async fn a_young_newest_version_pushes_out_none_that_is_served() {
         (&outcome(&run, "1.2")["outcome"], &outcome(&run, "1.1")["outcome"]),
         (&json!("copied"), &json!("pruned"))
     );
+}
+
+#[tokio::test]
+async fn what_is_served_goes_only_for_what_is_here_and_never_for_what_did_not_come() {
+    let world = World::new("served").await;
+    let upstream = format!("http://{}", world.stack.upstream);
+    push(&world, &["1.0"]).await;
+    let proxy = Proxy::start(&upstream).await;
+    world.create_mirror(&proxy.address, json!({"selection": {"newest": 1}})).await;
+    assert_eq!(world.sync().await["tags_copied"], 1);
+    // The newest cannot be copied: what it would push out stays.
+    push(&world, &["1.1"]).await;
+    proxy.fault("GET", "blobs", 100, Fault::Status(404, vec![]));
+    let run = world.sync().await;
+    assert_eq!((&outcome(&run, "1.1")["outcome"], &run["tags_pruned"]), (&json!("failed"), &json!(0)), "{run}");
+    assert!(served(&world, "1.0").await.is_some());
+    proxy.heal();
+    let run = world.sync().await;
+    assert_eq!((&run["tags_copied"], &run["tags_pruned"]), (&json!(1), &json!(1)), "{run}");
+    // Nor does one that is for another platform take its place.
+    world.change_mirror(json!({"selection": {"newest": 1, "platforms": ["linux/amd64"]}})).await;
+    Image::oci("arm64", &[layer(rand::random(), 300)]).push(&upstream, &world.path, "1.2").await;
+    let run = world.sync().await;
+    assert_eq!((served(&world, "1.1").await.is_some(), &run["tags_pruned"]), (true, &json!(0)), "{run}");
+    // A tag that moves to an image that does not fit stays what it was.
+    world.change_mirror(json!({"selection": {"platforms": ["linux/amd64"]}})).await;
+    let before = served(&world, "1.1").await;
+    Image::oci("arm64", &[layer(rand::random(), 300)]).push(&upstream, &world.path, "1.1").await;
+    let run = world.sync().await;
+    let moved = outcome(&run, "1.1");
+    assert_eq!((&moved["outcome"], &moved["gate"]["step"]), (&json!("held"), &json!("platforms")), "{run}");
+    assert_eq!(served(&world, "1.1").await, before);
 }
 
 #[tokio::test]

@@ -102,12 +102,17 @@ impl<'a> Admission<'a> {
     pub fn decide(&self) -> (Vec<Decision>, Vec<Ask>) {
         let candidates: Vec<_> = self.tags.iter().map(|tag| self.candidate(tag)).collect();
         let decisions = self.gate.decide(&candidates);
+        let more = self.next_ones(&decisions);
         let mut images = BTreeSet::new();
         let mut is_first = |ask: &Ask| match ask {
             Ask::Facts(_, digest) => images.insert(digest.clone()),
             Ask::Digest(_) => true,
         };
-        let asks = decisions.iter().filter_map(|decision| self.ask(decision)).filter(|ask| is_first(ask)).collect();
+        let mut asks: Vec<_> =
+            decisions.iter().filter_map(|decision| self.ask(decision)).filter(|ask| is_first(ask)).collect();
+        if !asks.is_empty() {
+            asks.extend(more);
+        }
         (decisions, asks)
     }
 
@@ -175,6 +180,32 @@ impl<'a> Admission<'a> {
             (Some(_), None) if self.is_silent(tag) => Maturity::Unknown,
             _ => Maturity::Mature,
         }
+    }
+
+    /// Tags that would be the newest were more of those before them too young, as many as were asked for: so that however
+    /// many are young, the old ones are found in few rounds.
+    fn next_ones(&self, decisions: &[Decision]) -> Vec<Ask> {
+        let is_open = |decision: &&Decision| {
+            decision.verdict == Verdict::Removed { step: Step::Newest }
+                && self.is_listed(&decision.tag)
+                && !self.answers.contains_key(&decision.tag)
+        };
+        if self.answers.is_empty() || self.gate.age().is_none_or(|age| age.mode != Mode::Enforce) {
+            return Vec::new();
+        }
+        let mut open: Vec<_> = decisions.iter().filter(is_open).collect();
+        open.sort_by_key(|decision| decision.rank);
+        let few = open.into_iter().take(self.answers.len());
+        few.map(|decision| Ask::Digest(decision.tag.clone())).collect()
+    }
+
+    /// Whether a tag stays as it is here although the gate takes it out: that is for what it points to now, and has no say
+    /// about what it pointed to before.
+    pub fn stays(&self, decision: &Decision) -> bool {
+        let is_about_image = matches!(decision.verdict, Verdict::Removed { step: Step::Platforms | Step::MaxSize });
+        let tag = &decision.tag;
+        let has_moved = self.digest(tag).is_some_and(|digest| !self.is_here(tag, digest));
+        is_about_image && has_moved && self.held.contains_key(tag)
     }
 
     fn ask(&self, decision: &Decision) -> Option<Ask> {
@@ -322,10 +353,14 @@ mod tests {
         assert_eq!(verdict(&decisions, "1.2"), Verdict::Kept);
         assert_eq!(verdict(&decisions, "1.1"), Verdict::Kept, "it is here, and not asked for its age");
         assert_eq!(verdict(&decisions, "1.0"), Verdict::Removed { step: Step::Newest });
-        let expected: Vec<_> = ["1.2", "1.3", "1.1"].map(|name| Ask::Digest(tag(name))).into();
-        assert_eq!(asked, expected, "what is too old to matter is not asked for");
+        let expected: Vec<_> = ["1.2", "1.3", "1.1", "1.0"].map(|name| Ask::Digest(tag(name))).into();
+        assert_eq!(asked, expected, "the first two, and as many more as that, once one of them is too young");
         let seen = admission.sightings();
-        assert_eq!(seen.keys().collect::<Vec<_>>(), [&image(3)], "the others are known, or here");
+        assert_eq!(
+            seen.keys().collect::<BTreeSet<_>>(),
+            BTreeSet::from([&image(0), &image(3)]),
+            "the others are known, or here"
+        );
         assert_eq!(seen[&image(3)].first_seen, at(NOW));
     }
 
@@ -406,5 +441,41 @@ mod tests {
         assert_eq!(verdict(&decisions, "a"), Verdict::Kept);
         assert_eq!(admission.observed(&tag("a")), Some(at(NOW + 100)));
         assert_eq!(admission.sightings().len(), 1, "its clock has begun");
+    }
+
+    #[test]
+    fn a_tag_that_moves_to_an_image_that_does_not_fit_stays_what_it_is_here() {
+        let gate = gate(Some(json!({"platforms": ["linux/amd64"]})), None);
+        let arm = Facts { size: None, platforms: Some(vec!["linux/arm64".parse().unwrap()]) };
+        let held = BTreeMap::from([(tag("v1"), holding(image(1), 5, 1)), (tag("v2"), holding(image(2), 5, 1))]);
+        let sightings = BTreeMap::new();
+        let mut admission = Admission::new(&gate, &held, &sightings, tags(&["v1", "v2", "v3"]), at(NOW));
+        let registry = [("v1", 9), ("v2", 2), ("v3", 9)];
+        let (decisions, _) = run(&mut admission, &registry, &[(9, arm.clone()), (2, arm)]);
+        let stays =
+            |name: &str| admission.stays(decisions.iter().find(|decision| decision.tag.as_str() == name).unwrap());
+        assert_eq!([stays("v1"), stays("v2"), stays("v3")], [true, false, false], "moved; here and not wanted; new");
+    }
+
+    #[test]
+    fn many_young_versions_take_few_rounds() {
+        let gate = gate(Some(json!({"newest": 1})), Some(json!({"mode": "enforce", "seconds": 100})));
+        let (held, sightings) = (BTreeMap::new(), BTreeMap::new());
+        let names: Vec<_> = (0..1_000).map(|number| format!("1.{number}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut admission = Admission::new(&gate, &held, &sightings, tags(&names), at(NOW));
+        let mut rounds = 0;
+        loop {
+            let (_, asks) = admission.decide();
+            if asks.is_empty() {
+                break;
+            }
+            rounds += 1;
+            for ask in asks {
+                let Ask::Digest(tag) = ask else { panic!("nothing has to be looked at") };
+                admission.answer(tag.clone(), Some(Digest::sha256(tag.as_str().as_bytes())));
+            }
+        }
+        assert!(rounds <= 12, "{rounds}");
     }
 }

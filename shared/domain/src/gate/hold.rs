@@ -46,6 +46,10 @@ pub struct Release {
     pub by: String,
     /// Why, in their words.
     pub reason: String,
+    /// Whether its age is not asked for any more.
+    pub age: bool,
+    /// The tags that may move to it.
+    pub tags: Vec<TagName>,
 }
 
 /// A tag that waits: it is not here yet, or still what it was.

@@ -41,7 +41,8 @@ impl MinAge {
     /// Whether an image is old enough at `now`, by when it was first seen.
     pub fn maturity(&self, sighting: &Sighting, now: Timestamp) -> Maturity {
         let until = sighting.first_seen.plus(std::time::Duration::from_secs(self.seconds));
-        if sighting.release.is_some() || until <= now { Maturity::Mature } else { Maturity::Waiting { until } }
+        let is_released = sighting.release.as_ref().is_some_and(|release| release.age);
+        if is_released || until <= now { Maturity::Mature } else { Maturity::Waiting { until } }
     }
 }
 
@@ -59,8 +60,12 @@ mod tests {
         let seen = Sighting { first_seen: at(1_000), release: None, facts: Facts::default() };
         assert_eq!(age.maturity(&seen, at(1_099)), Maturity::Waiting { until: at(1_100) });
         assert_eq!(age.maturity(&seen, at(1_100)), Maturity::Mature);
-        let release = Release { at: at(1_001), by: "acme+ops".to_owned(), reason: "hotfix".to_owned() };
-        assert_eq!(age.maturity(&Sighting { release: Some(release), ..seen }, at(1_001)), Maturity::Mature);
+        let (by, reason) = ("acme+ops".to_owned(), "hotfix".to_owned());
+        let mut release = Release { at: at(1_001), by, reason, age: true, tags: Vec::new() };
+        let released = |release: &Release| Sighting { release: Some(release.clone()), ..seen.clone() };
+        assert_eq!(age.maturity(&released(&release), at(1_001)), Maturity::Mature);
+        release.age = false;
+        assert_eq!(age.maturity(&released(&release), at(1_001)), Maturity::Waiting { until: at(1_100) }, "only a move");
     }
 
     #[test]

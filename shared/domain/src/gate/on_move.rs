@@ -10,6 +10,8 @@ use crate::{
     rule::MAX_PATTERN_LENGTH,
 };
 
+/// The largest value, in bytes of JSON without blanks: it is a part of the mirror's item in the table.
+const MAX_ON_MOVE: usize = 16 * 1024;
 /// The most rules: each is looked at for every tag that moves.
 const MAX_RULES: usize = 64;
 /// The most globs of one rule.
@@ -61,6 +63,9 @@ struct TagGlobs(Globs);
 impl OnMove {
     /// Parses what was sent.
     pub fn parse(given: Value) -> Result<Self, FieldError> {
+        if given.to_string().len() > MAX_ON_MOVE {
+            return Err(FieldError::at("on_move", ".", format!("is larger than {MAX_ON_MOVE} bytes")));
+        }
         let rules = FieldError::parse("on_move", &given, &[])?;
         Ok(Self { given, rules })
     }
@@ -168,6 +173,7 @@ mod tests {
             (rule(json!([]), "hold"), "on_move.rules[0].tags"),
             (rule(json!(["a".repeat(MAX_PATTERN_LENGTH + 1)]), "hold"), "on_move.rules[0].tags"),
             (rule(json!(["*"]), "stay"), "on_move.rules[0].action"),
+            (rule(json!(vec!["a".repeat(1_000); 20]), "hold"), "on_move"),
         ] {
             assert_eq!(OnMove::parse(given.clone()).unwrap_err().field, field, "{given}");
         }

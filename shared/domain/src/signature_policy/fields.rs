@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{
-    Mode, Require,
+    Require,
     authority::{Authority, Format, KeySource, KmsKey, Signer, TransparencyLog, TrustRootId},
     identity::{Identity, IdentityFields},
     public_key::PublicKey,
 };
-use crate::{lists::GlobList, object::Object};
+use crate::{gate::Mode, lists::GlobList, object::Object};
 
 /// The most authorities: each is compared with each signature of an image.
 const MAX_AUTHORITIES: usize = 16;

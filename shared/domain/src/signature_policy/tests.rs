@@ -5,11 +5,12 @@ mod keys;
 
 use serde_json::{Value, json};
 
-use super::{Authority, Identity, SignaturePolicy, SignaturePolicyError, Signer};
+use super::{Authority, Identity, SignaturePolicy, Signer};
+use crate::FieldError;
 
 const P256: &str = include_str!("tests/keys/p256.pem");
 
-fn parse(given: Value) -> Result<SignaturePolicy, SignaturePolicyError> {
+fn parse(given: Value) -> Result<SignaturePolicy, FieldError> {
     SignaturePolicy::parse(given)
 }
 
@@ -18,7 +19,7 @@ fn policy(given: Value) -> SignaturePolicy {
 }
 
 fn refusal(given: Value) -> (String, String) {
-    let SignaturePolicyError { field, reason } = parse(given).unwrap_err();
+    let FieldError { field, reason } = parse(given).unwrap_err();
     (field, reason)
 }
 

@@ -6,10 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Digest, TagName,
+    Digest, Gate, Selection, TagName,
     failure::Failure,
-    gate::{Admission, Ask, Facts, Judgement, Mode, Reason},
+    gate::{self, Admission, Ask, Facts, Judgement, Mode, Reason},
     plan::HeldTag,
     selection::{Decision, Needs, Step, Verdict},
 };
@@ -28,6 +29,11 @@ use crate::{
     transfer::copier::Copier,
 };
 
+/// Sightings that one run has remembered for longer: the next runs see to the others.
+const MOST_RENEWALS: usize = 1_000;
+/// Sightings that are written at once.
+const WRITES_IN_FLIGHT: usize = 16;
+
 /// What becomes of the tags that the root rule selects.
 #[derive(Debug, Default)]
 pub(crate) struct Admitted {
@@ -37,6 +43,18 @@ pub(crate) struct Admitted {
     pub(crate) waiting: BTreeSet<TagName>,
     /// They are not selected after all; of what is held, listed or not.
     pub(crate) out: BTreeSet<TagName>,
+    decisions: Vec<Decision>,
+}
+
+impl Admitted {
+    /// Has those stay that were to make room for what did not come: `held` is what is here after copying.
+    pub(crate) fn spare(&mut self, gate: &Gate, held: &BTreeMap<TagName, HeldTag>) {
+        let Some(newest) = gate.selection.as_ref().and_then(Selection::newest) else { return };
+        for tag in gate::spared(newest, &self.decisions, |tag| held.contains_key(tag)) {
+            self.out.remove(&tag);
+            self.waiting.insert(tag);
+        }
+    }
 }
 
 /// What a run has at hand to ask by.
@@ -60,17 +78,23 @@ impl Invocation<'_> {
         let mut admission = Admission::new(gate, means.held, &keeper.records.sightings, (selected, vanished), moment);
         let ask = async |question: &Ask| match self.answer(means, gate.needs(), question).await {
             Ok(answer) => Ok(answer),
-            Err(WorkError::Failed(failure)) => {
-                let (Ask::Digest(tag) | Ask::Facts(tag, _)) = question;
-                failures.lock().unwrap_or_else(PoisonError::into_inner).insert(tag.clone(), failure);
-                Ok(if matches!(question, Ask::Digest(_)) { Answer::Digest(None) } else { Answer::Facts(None) })
-            }
+            Err(WorkError::Failed(failure)) => Ok(match question {
+                Ask::Digest(tag) => {
+                    failures.lock().unwrap_or_else(PoisonError::into_inner).insert(tag.clone(), failure);
+                    Answer::Digest(None)
+                }
+                Ask::Facts(tag, image) => {
+                    tracing::warn!(%tag, %image, error = failure.logged(), "the image cannot be judged, and is held");
+                    Answer::Facts(None)
+                }
+            }),
             Err(error) => Err(error),
         };
-        let decisions = ask::decide(&mut admission, ask).await?;
-        let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let decided = ask::decide(&mut admission, ask).await;
+        // However far it came: the next invocation goes on from here.
         self.remember(&admission, keeper).await?;
-        self.settle(keeper, &admission, decisions, failures, means).await
+        let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.settle(keeper, &admission, decided?, failures, means).await
     }
 
     /// Asks for one thing.
@@ -86,7 +110,12 @@ impl Invocation<'_> {
                 }
                 Ok(Answer::Digest(Some(resolved.digest)))
             }
-            Ask::Facts(tag, digest) => Ok(Answer::Facts(Some(self.facts(means, needs, tag, digest).await?))),
+            Ask::Facts(tag, digest) => {
+                let facts = self.facts(means, needs, tag, digest).await?;
+                // It is remembered, and so the run has got somewhere.
+                self.progress.stored();
+                Ok(Answer::Facts(Some(facts)))
+            }
         }
     }
 
@@ -117,14 +146,20 @@ impl Invocation<'_> {
         facts::look(image, needs, read).await
     }
 
-    /// Records when images were first seen, before anything is decided by it.
+    /// Records when images were first seen, and what was found out of them, before anything is decided by it.
     async fn remember(&self, admission: &Admission<'_>, keeper: &Gatekeeper) -> Result<(), WorkError> {
         let (table, repository) = (&self.engine.table, &self.mirror.config.repository);
-        table.put_sightings(repository, admission.sightings(), now()).await?;
+        let known = &keeper.records.sightings;
+        let (more, new): (Vec<_>, Vec<_>) =
+            admission.sightings().into_iter().partition(|(digest, _)| known.contains_key(digest));
+        table.put_sightings(repository, new, now()).await?;
         let seen: BTreeSet<_> = admission.seen().collect();
-        for digest in keeper.records.fading.iter().filter(|digest| seen.contains(digest)) {
-            table.keep_sighting(repository, digest, now()).await?;
-        }
+        let fading = keeper.records.fading.iter().filter(|digest| seen.contains(digest)).take(MOST_RENEWALS);
+        let fading = fading.map(|digest| (digest.clone(), Facts::default()));
+        let changed: BTreeMap<_, _> =
+            fading.chain(more.into_iter().map(|(digest, seen)| (digest, seen.facts))).collect();
+        let change = async |(digest, facts)| table.keep_sighting(repository, &digest, &facts, now()).await;
+        stream::iter(changed).map(change).buffer_unordered(WRITES_IN_FLIGHT).try_collect::<()>().await?;
         Ok(())
     }
 
@@ -138,9 +173,12 @@ impl Invocation<'_> {
         means: Means<'_>,
     ) -> Result<Admitted, WorkError> {
         let (mut admitted, mut holds) = (Admitted::default(), Vec::new());
-        for Decision { tag, verdict, .. } in decisions {
-            let is_listed = admission.is_listed(&tag);
-            let judgement = match verdict {
+        for decision in &decisions {
+            let Decision { tag, verdict, .. } = decision;
+            let (tag, is_listed) = (tag.clone(), admission.is_listed(tag));
+            keeper.judged(&tag, admission.digest(&tag));
+            let judgement = match *verdict {
+                Verdict::Removed { step } if admission.stays(decision) => Judgement::of_step(step, Reason::Deselected),
                 Verdict::Removed { step } => {
                     if step != Step::Derived && means.held.contains_key(&tag) {
                         keeper.judge(&tag, Judgement::of_step(step, Reason::Deselected));
@@ -161,6 +199,7 @@ impl Invocation<'_> {
             };
             admitted.waiting.insert(tag.clone());
             if let Some(failure) = failures.remove(&tag) {
+                keeper.still_holds(&tag);
                 if !self.done.contains(&tag) {
                     self.progress.queue_ready().await;
                     self.progress.failure(&tag, failure);
@@ -171,6 +210,8 @@ impl Invocation<'_> {
         }
         let waiting: Vec<_> = holds.iter().map(|(tag, digest, ..)| (tag.clone(), digest.clone())).collect();
         keeper.hold(holds).await?;
+        keeper.admitted(admitted.selected.iter());
+        admitted.decisions = decisions;
         for (tag, digest) in waiting.into_iter().filter(|(tag, _)| !self.done.contains(tag)) {
             self.progress.queue_ready().await;
             self.progress.judged(&tag, moorage_domain::run::Outcome::Held, Some(digest), keeper.judgement(&tag));

@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use moorage_domain::{
-    Digest,
+    Digest, FailureReason,
+    failure::Failure,
     gate::Facts,
     manifest::{Content, Descriptor, MAX_MANIFEST_SIZE, Manifest, inline},
     plan::MAX_MANIFESTS,
     platform::{self, Platform},
-    selection::Needs,
+    selection::{self, Needs},
 };
 
 use crate::error::WorkError;
 
 /// How deep indexes are looked into: an index of indexes.
 const DEPTH: usize = 2;
+
+/// What stands for a platform whose name is none.
+const UNKNOWN: &str = "unknown";
 
 /// What has to be read of an image.
 pub(crate) enum Document<'a> {
@@ -39,8 +43,20 @@ pub(crate) async fn look(
         Content::Image(blobs) => Some(of_config(image, &bytes, blobs, &read).await?),
     };
     let size = if needs.size { Some(size(image, bytes.len(), top.content, &read).await?) } else { None };
-    let parse = |platforms: Vec<Platform>| platforms.iter().filter_map(|platform| platform.name.parse().ok()).collect();
-    Ok(Facts { size, platforms: platforms.map(parse) })
+    let parse =
+        |platforms: Vec<Platform>| platforms.iter().map(|platform| parsed(&platform.name)).collect::<Option<_>>();
+    Ok(Facts { size, platforms: platforms.and_then(parse) })
+}
+
+/// A platform by its name. One that is none that can be wanted is no other's, and not none at all.
+fn parsed(name: &str) -> Option<selection::Platform> {
+    name.parse().ok().or_else(|| selection::Platform::new(UNKNOWN, UNKNOWN, None))
+}
+
+/// What was not added up would let in what is too large.
+fn too_much() -> WorkError {
+    let message = format!("the image lists more than {MAX_MANIFESTS} manifests, or indexes deeper than {DEPTH}");
+    WorkError::Failed(Failure::new(FailureReason::ContentRefused, message))
 }
 
 /// Nothing in it for what has no config of an image.
@@ -69,16 +85,20 @@ async fn size(
     read: impl AsyncFn(Document<'_>) -> Result<Bytes, WorkError>,
 ) -> Result<u64, WorkError> {
     let mut sizes = BTreeMap::from([(image.clone(), length as u64)]);
-    let (mut open, mut depth) = (vec![content], 0);
+    let (mut open, mut depth, mut manifests) = (vec![content], 0, 0_usize);
     while !open.is_empty() && depth <= DEPTH {
         let mut below = Vec::new();
         for content in open {
             match content {
                 Content::Image(blobs) => sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size))),
                 Content::Index(children) => {
-                    for child in children.into_iter().take(MAX_MANIFESTS) {
+                    for child in children {
                         if sizes.contains_key(&child.digest) {
                             continue;
+                        }
+                        manifests += 1;
+                        if manifests > MAX_MANIFESTS {
+                            return Err(too_much());
                         }
                         let bytes = read(Document::Manifest(&child.digest)).await?;
                         sizes.insert(child.digest, bytes.len() as u64);
@@ -89,6 +109,9 @@ async fn size(
         }
         open = below;
         depth += 1;
+    }
+    if !open.is_empty() {
+        return Err(too_much());
     }
     Ok(sizes.into_values().fold(0, u64::saturating_add))
 }

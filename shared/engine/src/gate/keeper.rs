@@ -1,7 +1,7 @@
 //! What a run has at its gate: what waits, and what the gate says of the others.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,6 +30,12 @@ pub(crate) struct Gatekeeper {
 struct State {
     judgements: BTreeMap<TagName, Judgement>,
     holds: BTreeMap<TagName, Hold>,
+    /// What the tags pointed to that were judged.
+    judged: BTreeMap<TagName, Digest>,
+    /// The tags that the run has held, and lets in now.
+    let_in: BTreeSet<TagName>,
+    /// The images that were first seen by a tag's move in this run.
+    moved: BTreeSet<Digest>,
 }
 
 impl Gatekeeper {
@@ -50,6 +56,41 @@ impl Gatekeeper {
     /// Notes what the gate says of a tag.
     pub(crate) fn judge(&self, tag: &TagName, judgement: Judgement) {
         self.lock().judgements.insert(tag.clone(), judgement);
+    }
+
+    /// Notes what a tag pointed to when it was judged.
+    pub(crate) fn judged(&self, tag: &TagName, digest: Option<&Digest>) {
+        if let Some(digest) = digest {
+            self.lock().judged.insert(tag.clone(), digest.clone());
+        }
+    }
+
+    /// Whether a tag points to another image than the one that was judged.
+    pub(crate) fn is_another(&self, tag: &TagName, digest: &Digest) -> bool {
+        self.lock().judged.get(tag).is_some_and(|judged| judged != digest)
+    }
+
+    /// Notes the tags that go on; some of them may have been held by an earlier invocation.
+    pub(crate) fn admitted<'t>(&self, tags: impl Iterator<Item = &'t TagName>) {
+        let let_in = tags.filter(|tag| self.held_before.contains(tag)).cloned();
+        self.lock().let_in.extend(let_in);
+    }
+
+    /// Whether an earlier invocation of the run has held a tag that goes on now.
+    pub(crate) fn lets_in(&self, tag: &TagName) -> bool {
+        self.lock().let_in.contains(tag)
+    }
+
+    /// Notes that a tag waits as it did before: it could not be judged again.
+    pub(crate) fn still_holds(&self, tag: &TagName) {
+        if let Some(before) = self.records.holds.get(tag) {
+            self.lock().holds.insert(tag.clone(), before.clone());
+        }
+    }
+
+    /// Whether an image has to be recorded as seen: it was not before, in this run either.
+    pub(crate) fn is_new(&self, digest: &Digest) -> bool {
+        !self.records.sightings.contains_key(digest) && self.lock().moved.insert(digest.clone())
     }
 
     /// Notes tags that wait, and records those of which that was not recorded.
@@ -83,20 +124,34 @@ impl Gatekeeper {
 
     /// Whether a tag waits.
     pub(crate) fn waits(&self, tag: &TagName) -> bool {
-        self.lock().holds.contains_key(tag) || self.held_before.contains(tag)
+        let state = self.lock();
+        state.holds.contains_key(tag) || (self.held_before.contains(tag) && !state.let_in.contains(tag))
     }
 
     /// Forgets the tags that do not wait any more, at the end of a run. Returns what somebody should look at.
     pub(crate) async fn settle(&self) -> Result<Option<Warning>, StateError> {
-        let is_stale = |tag: &&TagName| !self.waits(tag);
-        let stale: Vec<_> = self.records.holds.keys().filter(is_stale).collect();
+        let stale: Vec<_> = self.records.holds.keys().filter(|tag| !self.waits(tag)).collect();
         self.table.delete_holds(&self.repository, stale).await?;
-        let state = self.lock();
-        let before = self.records.holds.iter().filter(|(tag, _)| self.held_before.contains(tag));
-        let all: BTreeMap<_, _> = before.chain(state.holds.iter()).collect();
-        let tags = all.len() as u64;
-        let until = all.values().filter_map(|hold| hold.judgement.until).min();
-        Ok((tags > 0).then_some(Warning::TagsHeld { tags, until }))
+        let all = self.all();
+        if all.is_empty() {
+            return Ok(None);
+        }
+        // What somebody has let in while the run went on is let in soon.
+        let releases = self.table.gate_records(&self.repository, now()).await?.sightings;
+        let is_released = |hold: &Hold| {
+            let before = self.records.sightings.get(&hold.digest).and_then(|seen| seen.release.as_ref());
+            let release = releases.get(&hold.digest).and_then(|seen| seen.release.as_ref());
+            release.is_some() && release != before
+        };
+        let until = |hold: &Hold| if is_released(hold) { Some(now()) } else { hold.judgement.until };
+        Ok(Some(Warning::TagsHeld { tags: all.len() as u64, until: all.values().filter_map(until).min() }))
+    }
+
+    /// All that waits, in earlier invocations of the run, too.
+    fn all(&self) -> BTreeMap<TagName, Hold> {
+        let before = self.records.holds.iter().filter(|(tag, _)| self.waits(tag));
+        let before: Vec<_> = before.map(|(tag, hold)| (tag.clone(), hold.clone())).collect();
+        before.into_iter().chain(self.lock().holds.clone()).collect()
     }
 
     /// When the first of what waits only for its time may be let in.

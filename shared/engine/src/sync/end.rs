@@ -104,9 +104,10 @@ impl Ending<'_> {
         let work = self.checked(work, &heartbeat.run);
         let losses = self.progress.losses.warning();
         let mut warnings = vec![losses, self.untold];
-        if let Work::Done { warning, verified, ref no_listing, wake: at, .. } = work {
+        if let Work::Done { warnings: [undeleted, held], verified, ref no_listing, wake: at, .. } = work {
             wake = at;
-            warnings.insert(0, warning);
+            warnings.splice(0..0, [undeleted, held]);
+            let warning = undeleted.or(held);
             // What was dropped is known without a sync, and until then.
             let withheld = self.untold.filter(|it| matches!(it, Warning::CredentialsWithheld { .. }));
             let warning = warning.or(losses).or(withheld);
@@ -282,7 +283,8 @@ impl ClaimedMirror<'_> {
         if let Some(delay) = after.state.retry_delay(now, self.engine.settings.retry_backoff) {
             let request = SyncRequest { repository: self.mirror.config.repository.clone(), trigger: Trigger::Retry };
             scheduler.once(request, now.plus(delay)).await?;
-        } else if let Some(at) = wake.filter(|_| self.mirror.config.is_enabled) {
+        }
+        if let Some(at) = wake.filter(|_| self.mirror.config.is_enabled) {
             // Unless the schedule comes first. What was held a moment ago may be due already.
             let (at, interval) = (at.max(now.plus(SOONEST)), self.mirror.config.sync_interval);
             if at < after.state.start_after(interval, now) {

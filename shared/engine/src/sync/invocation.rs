@@ -73,7 +73,8 @@ pub(crate) enum Work {
     /// at `wake` something may be let in that only waits for its time.
     Done {
         selected: Vec<TagName>,
-        warning: Option<Warning>,
+        /// Of what was not deleted, and of what waits.
+        warnings: [Option<Warning>; 2],
         verified: bool,
         no_listing: Option<NoListing>,
         wake: Option<Timestamp>,
@@ -118,6 +119,11 @@ impl Invocation<'_> {
     /// What the gate says of a tag that does not pass, or would not.
     pub(crate) fn judgement(&self, tag: &TagName) -> Option<Judgement> {
         self.gatekeeper.as_ref()?.judgement(tag)
+    }
+
+    /// Whether an earlier invocation of the run has held a tag that goes on now.
+    pub(crate) fn lets_in(&self, tag: &TagName) -> bool {
+        self.gatekeeper.as_ref().is_some_and(|keeper| keeper.lets_in(tag))
     }
 
     /// Whether a tag waits at the gate.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use moorage_domain::referrers::is_attached_tag;
+use moorage_domain::{TagName, referrers::is_attached_tag};
 use moorage_state::Reads;
 use moorage_upstream::{TagPages, UpstreamError};
 
@@ -95,9 +95,11 @@ impl Invocation<'_> {
         };
         let copier = Copier::new(blobs, config.clone());
         let means = Means { registry: &registry, copier: &copier, held: &held, listed: &listed };
-        let Admitted { mut selected, waiting, out } = self.admit(means, selected).await?;
-        self.progress.selected(selected.len().saturating_add(waiting.len()));
-        let open: Vec<_> = selected.iter().filter(|tag| !self.done.contains(tag)).collect();
+        let mut admitted = self.admit(means, selected).await?;
+        let mut selected = std::mem::take(&mut admitted.selected);
+        self.progress.selected(selected.len().saturating_add(admitted.waiting.len()));
+        let is_open = |tag: &&TagName| !self.done.contains(tag) || self.lets_in(tag);
+        let open: Vec<_> = selected.iter().filter(is_open).collect();
         if !self.copy(&registry, &copier, &held, &open).await? {
             return Ok(Work::Suspended);
         }
@@ -121,13 +123,15 @@ impl Invocation<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.tags.delete_skipped(tag).await?;
         }
+        admitted.spare(&config.policy.gate, &held);
+        let Admitted { waiting, out, .. } = admitted;
         let kept = selected.iter().chain(&waiting).cloned().collect();
         let warning = self.prune(&registry, &held, Shown { listed: listed.len(), kept, out }).await?;
         let held_back = match &self.gatekeeper {
             Some(keeper) => keeper.settle().await?,
             None => None,
         };
-        let (warning, wake) = (warning.or(held_back), Gatekeeper::next(held_back));
+        let wake = Gatekeeper::next(held_back);
         engine.measure(&config.repository).await?;
         self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
@@ -135,7 +139,7 @@ impl Invocation<'_> {
         let (_, failed) = self.progress.failures();
         let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
         let no_listing = source::no_listing(self.mirror, &registry);
-        Ok(Work::Done { selected, warning, verified, no_listing, wake })
+        Ok(Work::Done { selected, warnings: [warning, held_back], verified, no_listing, wake })
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the

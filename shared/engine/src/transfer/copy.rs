@@ -145,6 +145,8 @@ impl Invocation<'_> {
                 }
             };
             match outcome {
+                // An earlier invocation has said so.
+                Outcome::Held if self.done.contains(tag) => {}
                 Outcome::Unchanged if self.is_adopted(pass.held.get(tag)) => {
                     self.progress.outcome(tag, Outcome::Repaired, digest);
                 }

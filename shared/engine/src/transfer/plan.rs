@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use moorage_domain::{
     Digest, TagName,
-    gate::{Facts, Reason, Sighting},
+    gate::{Facts, Judgement, Reason, Sighting},
     plan::{self, HeldTag, TagAction},
     run::Outcome,
+    selection::Step,
 };
 use moorage_state::now;
 use moorage_upstream::Registry;
@@ -50,8 +51,8 @@ impl Invocation<'_> {
         if judgement.reason == Reason::Kept {
             return Ok(Some(Planned::Left(Outcome::Unchanged)));
         }
-        let seen = Sighting { first_seen: now(), release: None, facts: Facts::default() };
-        if !keeper.records.sightings.contains_key(upstream) {
+        if keeper.is_new(upstream) {
+            let seen = Sighting { first_seen: now(), release: None, facts: Facts::default() };
             self.engine.table.put_sightings(&self.mirror.config.repository, [(upstream.clone(), seen)], now()).await?;
         }
         keeper.hold(vec![(tag.clone(), upstream.clone(), held, judgement)]).await?;
@@ -74,6 +75,14 @@ impl Invocation<'_> {
                 self.tags.set_seen(tag, held.last_seen, None).await?;
             }
             return Ok(Planned::Left(Outcome::Skipped));
+        }
+        if let Some(keeper) = &self.gatekeeper
+            && keeper.is_another(tag, &upstream.digest)
+        {
+            // The next run judges what it is now.
+            let judgement = Judgement::of_step(Step::MinAge, Reason::EvidenceUnavailable);
+            keeper.hold(vec![(tag.clone(), upstream.digest.clone(), held, judgement)]).await?;
+            return Ok(Planned::Held(upstream.digest));
         }
         let has_moved = held.is_some_and(|held| *held.source.as_ref().unwrap_or(&held.digest) != upstream.digest);
         if has_moved && let Some(planned) = self.judge_move(held, tag, &upstream.digest).await? {

@@ -66,6 +66,9 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
             Err(StateError::NotFound) => return Err(unknown_robot()),
             Err(error) => return Err(error.into()),
         }
+        if before.config.policy.gate.asks() && !after.config.policy.gate.asks() {
+            api.table.forget_holds(repository).await?;
+        }
         let dropped = dropped.into_iter().map(registry_secrets::dropped_entry);
         let dropped = dropped.map(|metadata| (LogKind::RepoMirrorConfigChanged, metadata));
         api.log(call, repository, changes(&body).into_iter().chain(dropped).collect()).await;

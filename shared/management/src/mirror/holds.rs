@@ -2,7 +2,7 @@
 
 use moorage_domain::{
     Digest, RepositoryName, Timestamp,
-    gate::{Hold, Judgement, Release},
+    gate::{Hold, Judgement, Question, Release},
 };
 use moorage_state::now;
 use serde_json::{Value, json};
@@ -62,7 +62,13 @@ pub(crate) async fn release(
     if !waiting.iter().any(|hold| hold.can_be_released()) {
         return Err(ApiError::Refused("Only what waits for its age or for its move can be released.".into()));
     }
-    let release = Release { at: now(), by: call.caller.name(), reason: reason.clone() };
+    let release = Release {
+        at: now(),
+        by: call.caller.name(),
+        reason: reason.clone(),
+        age: waiting.iter().any(|hold| hold.judgement.question == Question::MinAge),
+        tags: waiting.iter().map(|hold| hold.tag.clone()).collect(),
+    };
     api.table.release_image(repository, &digest, &release).await?;
     let tags: Vec<_> = waiting.iter().map(|hold| hold.tag.as_str()).collect();
     let what = json!({"digest": digest, "tags": tags, "reason": reason});
@@ -99,7 +105,7 @@ pub(crate) fn judgement(judgement: &Judgement) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::gate::{Mode, Question, Reason};
+    use moorage_domain::gate::{Mode, Reason};
 
     use super::*;
 

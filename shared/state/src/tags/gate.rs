@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
     Digest, RepositoryName, TagName, Timestamp,
-    gate::{Hold, Release, Sighting},
+    gate::{Facts, Hold, Release, Sighting},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    key::{Key, PK, prefix, repository_pk},
-    table::{Page, Query, conditional, item},
+    key::{Key, prefix, repository_pk},
+    table::{Item, Page, Query, conditional, item},
 };
 
 /// How long it is remembered when an image was first seen that no sync has seen since: half a year. Then its clock begins
@@ -112,18 +112,19 @@ impl Table {
         self.put_all(sightings.into_iter().map(one).collect::<Result<_, _>>()?).await
     }
 
-    /// Remembers an image for longer. One that was forgotten meanwhile stays forgotten.
+    /// Remembers an image for longer, and what was found out of it. One that was forgotten meanwhile stays forgotten.
     pub async fn keep_sighting(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
+        facts: &Facts,
         now: Timestamp,
     ) -> Result<(), StateError> {
-        let value = AttributeValue::N(now.plus(REMEMBERED).unix().to_string());
-        self.change_sighting(repository, digest, ("expires_at", value)).await.or_else(|error| match error {
-            StateError::NotFound => Ok(()),
-            error => Err(error),
-        })
+        let attributes = serde_dynamo::to_item(facts)?;
+        match self.change_sighting(repository, digest, attributes, now).await {
+            Err(StateError::NotFound) => Ok(()),
+            result => result,
+        }
     }
 
     /// Lets an image in, from the next sync on; [`StateError::NotFound`] if nobody has seen it.
@@ -133,22 +134,31 @@ impl Table {
         digest: &Digest,
         release: &Release,
     ) -> Result<(), StateError> {
-        let value = serde_dynamo::to_attribute_value(release)?;
-        self.change_sighting(repository, digest, ("release", value)).await
+        let attributes = Item::from([("release".to_owned(), serde_dynamo::to_attribute_value(release)?)]);
+        self.change_sighting(repository, digest, attributes, release.at).await
     }
 
+    /// Sets attributes of a sighting that has not faded, and remembers it for longer.
     async fn change_sighting(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
-        (name, value): (&str, AttributeValue),
+        mut attributes: Item,
+        now: Timestamp,
     ) -> Result<(), StateError> {
-        let update = self.set(Key::Sighting(repository, digest), [(name.to_owned(), value)].into());
-        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
+        let moment = |at: Timestamp| AttributeValue::N(at.unix().to_string());
+        attributes.insert("expires_at".to_owned(), moment(now.plus(REMEMBERED)));
+        let update = self.set(Key::Sighting(repository, digest), attributes);
+        let update = update.condition_expression("#expires_at > :now").expression_attribute_values(":now", moment(now));
         match conditional(update).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
         }
+    }
+
+    /// Forgets all tags that wait: nobody asks any more.
+    pub async fn forget_holds(&self, repository: &RepositoryName) -> Result<(), StateError> {
+        self.delete_all(&repository_pk(repository), prefix::HOLD).await
     }
 
     /// Records tags that wait.

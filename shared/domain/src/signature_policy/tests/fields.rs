@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{P256, authority, identified, identities, of, parse, policy, refusal};
+use crate::gate::Mode;
 use crate::signature_policy::{
-    Format, KeySource, MAX_SIGNATURE_POLICY, Mode, Require, SignaturePolicy, Signer, TransparencyLog, TrustRootId,
+    Format, KeySource, MAX_SIGNATURE_POLICY, Require, SignaturePolicy, Signer, TransparencyLog, TrustRootId,
 };
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
