@@ -15,7 +15,7 @@ pub struct FieldError {
 
 impl FieldError {
     /// Of a part of a field, by its path in it: `.` for all of it.
-    pub(crate) fn at(field: &str, path: &str, reason: impl ToString) -> Self {
+    pub(crate) fn at(field: &str, path: &str, reason: &impl ToString) -> Self {
         let field = if path == "." { field.to_owned() } else { format!("{field}.{path}") };
         Self { field, reason: reason.to_string() }
     }
@@ -25,7 +25,7 @@ impl FieldError {
     pub(crate) fn parse<'de, T: Deserialize<'de>>(field: &str, given: &'de Value, objects: &[&str]) -> Result<T, Self> {
         let parts = objects.iter().filter_map(|name| Some((*name, given.get(name).filter(|value| !value.is_null())?)));
         if let Some((name, _)) = [(".", given)].into_iter().chain(parts).find(|(_, part)| !part.is_object()) {
-            return Err(Self::at(field, name, "is no object"));
+            return Err(Self::at(field, name, &"is no object"));
         }
         serde_path_to_error::deserialize(given)
             .map_err(|error| Self::at(field, &error.path().to_string(), error.inner()))

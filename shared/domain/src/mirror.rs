@@ -53,7 +53,7 @@ pub struct SyncPolicy {
     pub digest_listing: DigestListing,
     /// What tags must pass before they are mirrored.
     #[serde(flatten)]
-    pub gate: Gate,
+    pub gate: Box<Gate>,
 }
 
 /// Quay's `external_registry_config`. Kept exactly as it was sent, because clients compare what they get back with

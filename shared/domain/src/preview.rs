@@ -51,7 +51,7 @@ pub struct PreviewRequest {
     pub deletion_limit: Option<u64>,
     /// What tags would have to pass.
     #[serde(default, skip_serializing_if = "Gate::is_open")]
-    pub gate: Gate,
+    pub gate: Box<Gate>,
     /// Another source, or the one of a mirror that is not there yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<PreviewSource>>,

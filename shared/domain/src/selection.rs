@@ -63,7 +63,7 @@ pub const MAX_SELECTION: usize = 16 * 1024;
 #[serde(try_from = "Value")]
 pub struct Selection {
     given: Value,
-    policy: Policy,
+    policy: Box<Policy>,
 }
 
 /// What a selection has to know of images.
@@ -80,11 +80,11 @@ pub struct Needs {
 impl Selection {
     /// Parses what was sent.
     pub fn parse(given: Value) -> Result<Self, FieldError> {
-        let refused = |path: &str, reason: String| FieldError::at("selection", path, reason);
+        let refused = |path: &str, reason: String| FieldError::at("selection", path, &reason);
         if given.to_string().len() > MAX_SELECTION {
             return Err(refused(".", format!("is larger than {MAX_SELECTION} bytes")));
         }
-        let policy: Policy = FieldError::parse("selection", &given, &["version", "exclude"])?;
+        let policy: Box<Policy> = FieldError::parse("selection", &given, &["version", "exclude"])?;
         policy.check_groups().map_err(|error| refused("group_by", error.to_string()))?;
         Ok(Self { given, policy })
     }

@@ -105,7 +105,7 @@ impl SignaturePolicy {
 }
 
 fn refused(path: &str, reason: impl Into<String>) -> FieldError {
-    FieldError::at("signature_policy", path, reason.into())
+    FieldError::at("signature_policy", path, &reason.into())
 }
 
 impl TryFrom<Value> for SignaturePolicy {

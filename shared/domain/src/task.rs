@@ -259,7 +259,7 @@ mod tests {
             root_rule: None,
             architecture_filter: None,
             deletion_limit: Some(3),
-            gate: crate::Gate::default(),
+            gate: Box::default(),
             source: None,
         }));
         assert_eq!(serde_json::from_value::<Order>(serde_json::to_value(&preview).unwrap()).unwrap(), preview);

@@ -64,7 +64,7 @@ impl OnMove {
     /// Parses what was sent.
     pub fn parse(given: Value) -> Result<Self, FieldError> {
         if given.to_string().len() > MAX_ON_MOVE {
-            return Err(FieldError::at("on_move", ".", format!("is larger than {MAX_ON_MOVE} bytes")));
+            return Err(FieldError::at("on_move", ".", &format!("is larger than {MAX_ON_MOVE} bytes")));
         }
         let rules = FieldError::parse("on_move", &given, &[])?;
         Ok(Self { given, rules })

@@ -76,13 +76,12 @@ impl SyncState {
             // A killed sync is taken over by whatever comes next: it was eligible when it was claimed.
             _ if expired => {}
             Trigger::SyncNow | Trigger::Verify | Trigger::Continuation => return Err(NotEligible::NotRequested),
-            // The organization's mirror has looked at its own schedule.
-            Trigger::Organization if self.sync_status == SyncStatus::Cancel => return Err(NotEligible::Cancelled),
-            Trigger::Organization => {}
-            // Its time has come, whatever the schedule says.
-            Trigger::Hold if self.sync_status == SyncStatus::Cancel => return Err(NotEligible::Cancelled),
+            Trigger::Organization | Trigger::Hold if self.sync_status == SyncStatus::Cancel => {
+                return Err(NotEligible::Cancelled);
+            }
             Trigger::Hold if !is_enabled => return Err(NotEligible::Disabled),
-            Trigger::Hold => {}
+            // The organization's mirror has looked at its own schedule; and what was held is due, whatever the schedule says.
+            Trigger::Organization | Trigger::Hold => {}
             Trigger::Schedule | Trigger::Retry => {
                 if self.sync_status == SyncStatus::Cancel {
                     return Err(NotEligible::Cancelled);

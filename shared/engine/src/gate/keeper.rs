@@ -103,11 +103,11 @@ impl Gatekeeper {
     }
 
     /// Notes a tag that waits. Returns what is to be recorded of it, if that is new.
-    fn note(&self, (tag, digest, held, judgement): (TagName, Digest, Option<&HeldTag>, Judgement)) -> Option<Hold> {
+    fn note(&self, (tag, digest, here, judgement): (TagName, Digest, Option<&HeldTag>, Judgement)) -> Option<Hold> {
         let before = self.records.holds.get(&tag);
         let since = before.filter(|before| before.digest == digest && before.judgement.question == judgement.question);
         let since = since.map_or_else(now, |before| before.since);
-        let hold = Hold { tag, digest, served: held.map(|held| held.digest.clone()), since, judgement };
+        let hold = Hold { tag, digest, served: here.map(|it| it.digest.clone()), since, judgement };
         let mut state = self.lock();
         state.judgements.insert(hold.tag.clone(), judgement);
         state.holds.insert(hold.tag.clone(), hold.clone());

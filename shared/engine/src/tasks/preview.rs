@@ -62,9 +62,10 @@ impl Engine {
         let held = self.table.tags(&request.repository).await?;
         let held_matched: BTreeSet<_> = rule.select(held.keys().cloned()).map_err(unknown)?.into_iter().collect();
         let gate = wanted.gate;
-        let records = match gate.asks() {
-            true => self.table.gate_records(&request.repository, now()).await?,
-            false => GateRecords::default(),
+        let records = if gate.asks() {
+            self.table.gate_records(&request.repository, now()).await?
+        } else {
+            GateRecords::default()
         };
         let names: BTreeSet<_> = listed.iter().collect();
         let vanished = held_matched.iter().filter(|tag| !names.contains(tag)).cloned().collect();

@@ -41,7 +41,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("MirrorChange")),
         answers: &[Reply(201, Some("Nothing"))],
-        run: |it| Box::pin(async move { change::change(it.api, it.parameters.repository()?, it.call).await }),
+        run: |it| Box::pin(async move { Box::pin(change::change(it.api, it.parameters.repository()?, it.call)).await }),
     },
     Endpoint {
         method: "DELETE",
