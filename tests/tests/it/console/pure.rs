@@ -1,6 +1,6 @@
 //! What needs no page: sentences, and what is sent of a form.
 
-use moorage_domain::{Dropped, FailureReason, Warning};
+use moorage_domain::{Dropped, FailureReason, Timestamp, Warning};
 use moorage_tests::{
     browser::{Browser, DESKTOP},
     stack::Stack,
@@ -177,6 +177,7 @@ async fn what_to_do_is_said_in_the_words_of_the_forms() {
         Warning::ListEmpty { tags: 1 },
         Warning::ListIncomplete { tags: 1 },
         Warning::AttachmentsIncomplete { unasked: 1, missing: 1, taken: 1 },
+        Warning::TagsHeld { tags: 1, until: Some(Timestamp::from_unix(0)) },
         Warning::CredentialsDropped(dropped),
         Warning::CredentialsWithheld { insecure: true, proxy: true },
     ];
