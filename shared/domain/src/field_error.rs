@@ -20,13 +20,8 @@ impl FieldError {
         Self { field, reason: reason.to_string() }
     }
 
-    /// Parses the value of `field`, which is an object, and so are those of its fields that `objects` names. What is read as
-    /// a struct may be a list of its fields, too, for all that the reader knows.
-    pub(crate) fn parse<'de, T: Deserialize<'de>>(field: &str, given: &'de Value, objects: &[&str]) -> Result<T, Self> {
-        let parts = objects.iter().filter_map(|name| Some((*name, given.get(name).filter(|value| !value.is_null())?)));
-        if let Some((name, _)) = [(".", given)].into_iter().chain(parts).find(|(_, part)| !part.is_object()) {
-            return Err(Self::at(field, name, &"is no object"));
-        }
+    /// Reads the value of `field`.
+    pub(crate) fn read<'de, T: Deserialize<'de>>(field: &str, given: &'de Value) -> Result<T, Self> {
         serde_path_to_error::deserialize(given)
             .map_err(|error| Self::at(field, &error.path().to_string(), error.inner()))
     }

@@ -46,6 +46,7 @@ pub mod rule;
 pub mod run;
 pub mod secret;
 pub mod selection;
+mod sent;
 mod service_error;
 pub mod share;
 pub mod signature_policy;

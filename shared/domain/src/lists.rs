@@ -18,14 +18,15 @@ pub(crate) struct Listed<T, const MAX: usize>(pub(crate) Vec<T>);
 #[serde(try_from = "Vec<Glob>")]
 pub(crate) struct GlobList(Globs);
 
+/// One of them.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Glob(String);
+pub(crate) struct Glob(String);
 
 /// Why a list is not what its field takes; which field that is, is not said here.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
-    #[error("is empty: leave it out where all are meant")]
+    #[error("is empty, which could mean all or nothing")]
     Empty,
     #[error("has more than {0} entries")]
     TooMany(usize),

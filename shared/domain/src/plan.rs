@@ -73,6 +73,11 @@ impl HeldTag {
         self.source.as_ref() == Some(&self.digest)
     }
 
+    /// The registry's digest of it.
+    pub fn upstream(&self) -> &Digest {
+        self.source.as_ref().unwrap_or(&self.digest)
+    }
+
     /// Whether nothing of the wanted architectures was left out.
     fn covers(&self, wanted: &[String]) -> bool {
         let has = |wanted: &String| self.architectures.contains(wanted);
@@ -109,18 +114,16 @@ pub enum TagAction {
 /// all, if `wanted` is empty.
 pub fn action(held: Option<&HeldTag>, upstream: &Digest, wanted: &[String]) -> TagAction {
     match held {
-        Some(held) if held.source.as_ref().unwrap_or(&held.digest) == upstream && held.covers(wanted) => {
-            TagAction::Keep
-        }
+        Some(held) if held.upstream() == upstream && held.covers(wanted) => TagAction::Keep,
         _ => TagAction::Copy,
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn held() -> HeldTag {
+    pub(crate) fn held() -> HeldTag {
         HeldTag {
             digest: Digest::sha256(&[1]),
             media_type: MediaType::OciManifest,

@@ -42,29 +42,22 @@ mod ranking;
 mod tests;
 mod version;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use policy::Policy;
 
-use crate::FieldError;
+use crate::{FieldError, sent::Sent};
 
 pub use decision::{Candidate, Decision, Key, Maturity, Step, Verdict};
 pub use platform::{Platform, PlatformError};
 pub use range::{MAX_RANGE_LENGTH, Range, RangeError};
 pub use version::Version;
 
-/// The largest selection, in bytes of JSON without blanks. It is a part of the mirror's item in the table, and everything
-/// in it is looked at for each tag.
-pub const MAX_SELECTION: usize = 16 * 1024;
-
-/// A selection: parsed, and kept exactly as it was sent, because clients compare what they get back with that.
-#[derive(Debug, Clone, Deserialize)]
+/// A selection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct Selection {
-    given: Value,
-    policy: Box<Policy>,
-}
+pub struct Selection(Sent<Box<Policy>>);
 
 /// What a selection has to know of images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,33 +73,36 @@ pub struct Needs {
 impl Selection {
     /// Parses what was sent.
     pub fn parse(given: Value) -> Result<Self, FieldError> {
-        let refused = |path: &str, reason: String| FieldError::at("selection", path, &reason);
-        if given.to_string().len() > MAX_SELECTION {
-            return Err(refused(".", format!("is larger than {MAX_SELECTION} bytes")));
-        }
-        let policy: Box<Policy> = FieldError::parse("selection", &given, &["version", "exclude"])?;
-        policy.check_groups().map_err(|error| refused("group_by", error.to_string()))?;
-        Ok(Self { given, policy })
+        let sent = Sent::parse("selection", given, |policy: Policy| {
+            let checked = policy.check_groups();
+            checked.map_err(|error| FieldError::at("selection", "group_by", &error))?;
+            Ok(Box::new(policy))
+        })?;
+        Ok(Self(sent))
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.0.parsed
     }
 
     /// How many places are mirrored of each group, if not all.
     pub fn newest(&self) -> Option<usize> {
-        self.policy.newest.map(|newest| usize::try_from(newest.get()).unwrap_or(usize::MAX))
+        self.policy().newest.map(|newest| usize::try_from(newest.get()).unwrap_or(usize::MAX))
     }
 
     /// What has to be known of images before it can be said which tags are mirrored.
     pub fn needs(&self) -> Needs {
         Needs {
-            first_seen: self.policy.sort == Some(policy::Sort::FirstSeen),
-            platforms: self.policy.platforms.is_some(),
-            size: self.policy.max_size.is_some(),
+            first_seen: self.policy().sort == Some(policy::Sort::FirstSeen),
+            platforms: self.policy().platforms.is_some(),
+            size: self.policy().max_size.is_some(),
         }
     }
 
     /// What becomes of each candidate, in the order in which they are given; each tag is there once. The order has no part
     /// in what is decided.
     pub fn decide(&self, candidates: &[Candidate]) -> Vec<Decision> {
-        decide::decide(&self.policy, candidates)
+        decide::decide(self.policy(), candidates)
     }
 }
 
@@ -117,17 +113,3 @@ impl TryFrom<Value> for Selection {
         Self::parse(given)
     }
 }
-
-impl Serialize for Selection {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.given.serialize(serializer)
-    }
-}
-
-impl PartialEq for Selection {
-    fn eq(&self, other: &Self) -> bool {
-        self.given == other.given
-    }
-}
-
-impl Eq for Selection {}

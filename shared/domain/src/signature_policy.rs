@@ -30,10 +30,15 @@ mod public_key;
 mod tests;
 mod verdict;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{FieldError, TagName, gate::Mode, lists::GlobList, object::Object};
+use crate::{
+    FieldError, TagName,
+    gate::Mode,
+    lists::{GlobList, ListError},
+    sent::Sent,
+};
 use fields::Fields;
 
 pub use authority::{Authority, Format, KeySource, KmsKey, Signer, TransparencyLog, TrustRootId};
@@ -41,14 +46,16 @@ pub use identity::Identity;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
 pub use verdict::{Refusal, Verdict, Verified};
 
-/// The largest policy, in bytes of JSON without blanks. It is a part of the mirror's item in the table.
-pub const MAX_SIGNATURE_POLICY: usize = 16 * 1024;
+/// The field's name.
+const FIELD: &str = "signature_policy";
 
-/// A policy: parsed, and kept exactly as it was sent, because clients compare what they get back with that.
-#[derive(Debug, Clone, Deserialize)]
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct SignaturePolicy {
-    given: Value,
+pub struct SignaturePolicy(Sent<Policy>);
+
+#[derive(Debug, Clone)]
+struct Policy {
     mode: Mode,
     require: Require,
     authorities: Vec<Authority>,
@@ -69,43 +76,39 @@ pub enum Require {
 impl SignaturePolicy {
     /// Parses what was sent.
     pub fn parse(given: Value) -> Result<Self, FieldError> {
-        if given.to_string().len() > MAX_SIGNATURE_POLICY {
-            return Err(refused(".", format!("is larger than {MAX_SIGNATURE_POLICY} bytes")));
-        }
-        let Object(fields) = serde_path_to_error::deserialize::<_, Object<Fields>>(&given)
-            .map_err(|error| refused(&error.path().to_string(), error.inner().to_string()))?;
-        if given.get("tags").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-            return Err(refused("tags", "is empty: leave it out where all are meant"));
-        }
-        let (mode, require) = (fields.mode, fields.require.unwrap_or_default());
-        let authorities = fields::authorities(mode, fields.authorities.unwrap_or_default())
-            .map_err(|(path, reason)| refused(&path, reason))?;
-        Ok(Self { given, mode, require, authorities, tags: fields.tags })
+        let has_no_tags = given.get("tags").and_then(Value::as_array).is_some_and(Vec::is_empty);
+        let sent = Sent::parse(FIELD, given, |fields: Fields| {
+            if has_no_tags {
+                return Err(FieldError::at(FIELD, "tags", &ListError::Empty));
+            }
+            let (mode, require) = (fields.mode, fields.require.unwrap_or_default());
+            let authorities = fields::authorities(mode, fields.authorities.unwrap_or_default())
+                .map_err(|(path, reason)| FieldError::at(FIELD, &path, &reason))?;
+            Ok(Policy { mode, require, authorities, tags: fields.tags })
+        })?;
+        Ok(Self(sent))
     }
 
     /// What becomes of what is not signed as it should be.
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.0.parsed.mode
     }
 
     /// How many of the authorities have to have signed.
     pub fn require(&self) -> Require {
-        self.require
+        self.0.parsed.require
     }
 
     /// Who may sign: nobody only where nobody asks.
     pub fn authorities(&self) -> &[Authority] {
-        &self.authorities
+        &self.0.parsed.authorities
     }
 
     /// Whether a tag is judged.
     pub fn judges(&self, tag: &TagName) -> bool {
-        self.mode != Mode::Off && self.tags.as_ref().is_none_or(|globs| globs.is_match(tag))
+        let Policy { mode, tags, .. } = &self.0.parsed;
+        *mode != Mode::Off && tags.as_ref().is_none_or(|globs| globs.is_match(tag))
     }
-}
-
-fn refused(path: &str, reason: impl Into<String>) -> FieldError {
-    FieldError::at("signature_policy", path, &reason.into())
 }
 
 impl TryFrom<Value> for SignaturePolicy {
@@ -115,17 +118,3 @@ impl TryFrom<Value> for SignaturePolicy {
         Self::parse(given)
     }
 }
-
-impl Serialize for SignaturePolicy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.given.serialize(serializer)
-    }
-}
-
-impl PartialEq for SignaturePolicy {
-    fn eq(&self, other: &Self) -> bool {
-        self.given == other.given
-    }
-}
-
-impl Eq for SignaturePolicy {}

@@ -125,6 +125,14 @@ impl Warning {
         }
     }
 
+    /// When the first of what waits may be let in, if that is known.
+    pub const fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::TagsHeld { until, .. } => until,
+            _ => None,
+        }
+    }
+
     /// How many tags were not deleted.
     pub const fn held(self) -> u64 {
         match self {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{hold::Sighting, mode::Mode};
-use crate::{FieldError, Timestamp, selection::Maturity};
+use crate::{FieldError, Timestamp, object::Object, selection::Maturity};
 
 /// The longest age, in seconds: a year. What somebody wants to see for longer is not to be mirrored at all.
 pub const MAX_AGE: u64 = 366 * 86_400;
@@ -35,7 +35,8 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::
 impl MinAge {
     /// Parses what was sent.
     pub fn parse(given: &Value) -> Result<Self, FieldError> {
-        FieldError::parse("min_age", given, &[])
+        let Object(age) = FieldError::read("min_age", given)?;
+        Ok(age)
     }
 
     /// Whether an image is old enough at `now`, by when it was first seen.
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn what_is_no_age_is_refused_by_its_field() {
         let wrong = |given: serde_json::Value| MinAge::parse(&given).unwrap_err();
-        assert_eq!(wrong(json!(3600)).to_string(), "min_age: is no object");
+        assert_eq!(wrong(json!(3600)).to_string(), "min_age: invalid type: integer `3600`, expected an object");
         assert_eq!(wrong(json!(["enforce", 3600])).field, "min_age");
         assert_eq!(wrong(json!({"mode": "enforce", "seconds": 0})).field, "min_age.seconds");
         assert_eq!(wrong(json!({"mode": "enforce", "seconds": MAX_AGE + 1})).field, "min_age.seconds");

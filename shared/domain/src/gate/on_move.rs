@@ -1,17 +1,16 @@
 //! What becomes of a tag that points to another image at the registry than here.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::mode::Mode;
 use crate::{
     FieldError, TagName,
-    fnmatch::{Alphabet, Globs},
-    rule::MAX_PATTERN_LENGTH,
+    lists::{Glob, GlobList, ListError, Listed},
+    object::Object,
+    sent::Sent,
 };
 
-/// The largest value, in bytes of JSON without blanks: it is a part of the mirror's item in the table.
-const MAX_ON_MOVE: usize = 16 * 1024;
 /// The most rules: each is looked at for every tag that moves.
 const MAX_RULES: usize = 64;
 /// The most globs of one rule.
@@ -30,24 +29,17 @@ pub enum Move {
 }
 
 /// `on_move`: `{"mode": "enforce", "rules": [{"tags": ["v*"], "action": "hold"}]}`. The first rule that matches a tag's
-/// whole name counts; a tag that none matches follows. Kept as it was sent, because clients compare what they get back.
-#[derive(Debug, Clone, Deserialize)]
+/// whole name counts; a tag that none matches follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct OnMove {
-    given: Value,
-    rules: Rules,
-}
+pub struct OnMove(Sent<Rules>);
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rules {
     mode: Mode,
-    rules: RuleList,
+    rules: Listed<Object<Rule>, MAX_RULES>,
 }
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<Rule>")]
-struct RuleList(Vec<Rule>);
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,60 +48,35 @@ struct Rule {
     action: Move,
 }
 
+/// Globs, of which there is one at least.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<String>")]
-struct TagGlobs(Globs);
+#[serde(try_from = "Listed<Glob, MAX_GLOBS>")]
+struct TagGlobs(GlobList);
 
 impl OnMove {
     /// Parses what was sent.
     pub fn parse(given: Value) -> Result<Self, FieldError> {
-        if given.to_string().len() > MAX_ON_MOVE {
-            return Err(FieldError::at("on_move", ".", &format!("is larger than {MAX_ON_MOVE} bytes")));
-        }
-        let rules = FieldError::parse("on_move", &given, &[])?;
-        Ok(Self { given, rules })
+        Ok(Self(Sent::parse("on_move", given, Ok)?))
     }
 
     /// Whether it counts.
     pub fn mode(&self) -> Mode {
-        self.rules.mode
+        self.0.parsed.mode
     }
 
     /// What becomes of a tag that has moved.
     pub fn action(&self, tag: &TagName) -> Move {
-        let RuleList(rules) = &self.rules.rules;
-        let rule = rules.iter().find(|rule| rule.tags.0.is_match(tag.as_str()));
-        rule.map_or(Move::Follow, |rule| rule.action)
+        let Listed(rules) = &self.0.parsed.rules;
+        let rule = rules.iter().find(|Object(rule)| rule.tags.0.is_match(tag));
+        rule.map_or(Move::Follow, |Object(rule)| rule.action)
     }
 }
 
-impl TryFrom<Vec<Rule>> for RuleList {
-    type Error = String;
+impl TryFrom<Listed<Glob, MAX_GLOBS>> for TagGlobs {
+    type Error = ListError;
 
-    fn try_from(rules: Vec<Rule>) -> Result<Self, String> {
-        match rules.len() {
-            0 => Err("is empty: leave on_move out where all tags follow".to_owned()),
-            1..=MAX_RULES => Ok(Self(rules)),
-            _ => Err(format!("has more than {MAX_RULES} entries")),
-        }
-    }
-}
-
-impl TryFrom<Vec<String>> for TagGlobs {
-    type Error = String;
-
-    fn try_from(globs: Vec<String>) -> Result<Self, String> {
-        if globs.is_empty() {
-            return Err("is empty: [\"*\"] is all tags".to_owned());
-        }
-        if globs.len() > MAX_GLOBS {
-            return Err(format!("has more than {MAX_GLOBS} entries"));
-        }
-        if globs.iter().any(|glob| glob.len() > MAX_PATTERN_LENGTH) {
-            return Err(format!("has a pattern of more than {MAX_PATTERN_LENGTH} bytes"));
-        }
-        let globs = Globs::new(globs.iter().map(String::as_str), Alphabet::TAG);
-        globs.map(Self).map_err(|_| "are together too complex".to_owned())
+    fn try_from(Listed(globs): Listed<Glob, MAX_GLOBS>) -> Result<Self, ListError> {
+        GlobList::try_from(globs).map(Self)
     }
 }
 
@@ -121,25 +88,12 @@ impl TryFrom<Value> for OnMove {
     }
 }
 
-impl Serialize for OnMove {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.given.serialize(serializer)
-    }
-}
-
-impl PartialEq for OnMove {
-    fn eq(&self, other: &Self) -> bool {
-        self.given == other.given
-    }
-}
-
-impl Eq for OnMove {}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::rule::MAX_PATTERN_LENGTH;
 
     #[test]
     fn the_first_rule_that_matches_counts() {
@@ -171,7 +125,7 @@ mod tests {
             (json!({"mode": "enforce", "rules": []}), "on_move.rules"),
             (json!({"mode": "maybe", "rules": []}), "on_move.mode"),
             (rule(json!([]), "hold"), "on_move.rules[0].tags"),
-            (rule(json!(["a".repeat(MAX_PATTERN_LENGTH + 1)]), "hold"), "on_move.rules[0].tags"),
+            (rule(json!(["a".repeat(MAX_PATTERN_LENGTH + 1)]), "hold"), "on_move.rules[0].tags[0]"),
             (rule(json!(["*"]), "stay"), "on_move.rules[0].action"),
             (rule(json!(vec!["a".repeat(1_000); 20]), "hold"), "on_move"),
         ] {

@@ -7,7 +7,7 @@ use super::{
     ranking::{Place, Ranking},
     version::Version,
 };
-use crate::{TagName, lists::Listed, referrers::is_derived_tag};
+use crate::{TagName, lists::Listed, object::Object, referrers::is_derived_tag};
 
 /// How far a tag comes by its name alone.
 enum Course<'a> {
@@ -39,7 +39,7 @@ fn course<'a>(policy: &Policy, candidate: &'a Candidate) -> Course<'a> {
     }
     let version = || policy.version_text(tag).and_then(Version::of_tag);
     let mut known = None;
-    if let Some(rule) = &policy.version {
+    if let Some(Object(rule)) = &policy.version {
         known = version();
         let is_taken = |version: &Version| match &rule.ranges {
             Some(Listed(ranges)) => {
@@ -51,7 +51,7 @@ fn course<'a>(policy: &Policy, candidate: &'a Candidate) -> Course<'a> {
             return Course::Out(Step::Version, known.map(Key::Version));
         }
     }
-    if policy.exclude.as_ref().is_some_and(|exclusion| exclusion.leaves_out(tag)) {
+    if policy.exclude.as_ref().is_some_and(|Object(exclusion)| exclusion.leaves_out(tag)) {
         return Course::Out(Step::Exclude, known.map(Key::Version));
     }
     let key = sort(policy).and_then(|sort| match sort {

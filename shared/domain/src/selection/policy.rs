@@ -8,6 +8,7 @@ use super::{platform::Platform, range::Range};
 use crate::{
     TagName,
     lists::{GlobList, Listed},
+    object::Object,
     pattern::Pattern,
 };
 
@@ -25,8 +26,8 @@ const KEY_GROUP: &str = "key";
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     pub(super) include_regex: Option<Pattern>,
-    pub(super) version: Option<VersionRule>,
-    pub(super) exclude: Option<Exclusion>,
+    pub(super) version: Option<Object<VersionRule>>,
+    pub(super) exclude: Option<Object<Exclusion>>,
     pub(super) sort: Option<Sort>,
     pub(super) newest: Option<NonZeroU32>,
     group_by: Option<String>,
@@ -105,7 +106,7 @@ impl Policy {
 
     /// The text of a tag that is its version, if it has one.
     pub(super) fn version_text<'a>(&self, tag: &'a TagName) -> Option<&'a str> {
-        match self.version.as_ref().and_then(|rule| rule.from.as_ref()) {
+        match self.version.as_ref().and_then(|Object(rule)| rule.from.as_ref()) {
             Some(VersionPattern(pattern)) => pattern.group(VERSION_GROUP, tag),
             None => self.key_text(tag),
         }
@@ -113,7 +114,8 @@ impl Policy {
 
     /// Those whose groups may be named.
     fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        let from = self.version.as_ref().and_then(|rule| rule.from.as_ref()).map(|VersionPattern(pattern)| pattern);
+        let from =
+            self.version.as_ref().and_then(|Object(rule)| rule.from.as_ref()).map(|VersionPattern(pattern)| pattern);
         self.include_regex.iter().chain(from)
     }
 }

@@ -10,7 +10,11 @@ use super::{
     identity::{Identity, IdentityFields},
     public_key::PublicKey,
 };
-use crate::{gate::Mode, lists::GlobList, object::Object};
+use crate::{
+    gate::Mode,
+    lists::{GlobList, ListError},
+    object::Object,
+};
 
 /// The most authorities: each is compared with each signature of an image.
 const MAX_AUTHORITIES: usize = 16;
@@ -105,7 +109,7 @@ fn authority(path: &str, fields: AuthorityFields) -> Result<Authority, Refused> 
     }
     let formats = formats.unwrap_or_else(|| vec![Format::Bundle, Format::Simple]);
     if formats.is_empty() {
-        return refused("formats", "is empty: leave it out where all are meant");
+        return refused("formats", &ListError::Empty.to_string());
     }
     let attestations = attestations.unwrap_or_default();
     if !attestations.is_empty() && !formats.contains(&Format::Bundle) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use moorage_domain::{
-    Digest, RepositoryName, TagName, Timestamp, Warning,
+    Digest, RepositoryName, TagName, Warning,
     gate::{Gate, Hold, Judgement, Mode},
     plan::HeldTag,
 };
@@ -152,13 +152,5 @@ impl Gatekeeper {
         let before = self.records.holds.iter().filter(|(tag, _)| self.waits(tag));
         let before: Vec<_> = before.map(|(tag, hold)| (tag.clone(), hold.clone())).collect();
         before.into_iter().chain(self.lock().holds.clone()).collect()
-    }
-
-    /// When the first of what waits only for its time may be let in.
-    pub(crate) fn next(warning: Option<Warning>) -> Option<Timestamp> {
-        match warning {
-            Some(Warning::TagsHeld { until, .. }) => until,
-            _ => None,
-        }
     }
 }

@@ -104,8 +104,8 @@ impl Ending<'_> {
         let work = self.checked(work, &heartbeat.run);
         let losses = self.progress.losses.warning();
         let mut warnings = vec![losses, self.untold];
-        if let Work::Done { warnings: [undeleted, held], verified, ref no_listing, wake: at, .. } = work {
-            wake = at;
+        if let Work::Done { warnings: [undeleted, held], verified, ref no_listing, .. } = work {
+            wake = held.and_then(Warning::until);
             warnings.splice(0..0, [undeleted, held]);
             let warning = undeleted.or(held);
             // What was dropped is known without a sync, and until then.

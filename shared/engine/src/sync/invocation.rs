@@ -69,15 +69,13 @@ pub(crate) struct Invocation<'a> {
 
 /// What the steps came to.
 pub(crate) enum Work {
-    /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at;
-    /// at `wake` something may be let in that only waits for its time.
+    /// Every selected tag has an outcome, and the others are dealt with. `verified` if everything that is held was looked at.
     Done {
         selected: Vec<TagName>,
         /// Of what was not deleted, and of what waits.
         warnings: [Option<Warning>; 2],
         verified: bool,
         no_listing: Option<NoListing>,
-        wake: Option<Timestamp>,
     },
     /// The sync failed as a whole.
     Failed(Failure),

@@ -74,7 +74,7 @@ impl Invocation<'_> {
             return Some(&skipped.digest);
         }
         let held = held.get(tag).filter(|held| held.generation == self.owner.generation)?;
-        let digest = held.source.as_ref().unwrap_or(&held.digest);
+        let digest = held.upstream();
         let action = plan::action(Some(held), digest, &self.mirror.config.architecture_filter);
         (action == TagAction::Keep).then_some(digest)
     }

@@ -8,10 +8,7 @@ use moorage_upstream::{TagPages, UpstreamError};
 
 use crate::{
     error::WorkError,
-    gate::{
-        admit::{Admitted, Means},
-        keeper::Gatekeeper,
-    },
+    gate::admit::{Admitted, Means},
     sync::{
         invocation::{Invocation, Work},
         prune::Shown,
@@ -131,7 +128,6 @@ impl Invocation<'_> {
             Some(keeper) => keeper.settle().await?,
             None => None,
         };
-        let wake = Gatekeeper::next(held_back);
         engine.measure(&config.repository).await?;
         self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
@@ -139,7 +135,7 @@ impl Invocation<'_> {
         let (_, failed) = self.progress.failures();
         let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
         let no_listing = source::no_listing(self.mirror, &registry);
-        Ok(Work::Done { selected, warnings: [warning, held_back], verified, no_listing, wake })
+        Ok(Work::Done { selected, warnings: [warning, held_back], verified, no_listing })
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the

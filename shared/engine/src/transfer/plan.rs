@@ -84,7 +84,7 @@ impl Invocation<'_> {
             keeper.hold(vec![(tag.clone(), upstream.digest.clone(), held, judgement)]).await?;
             return Ok(Planned::Held(upstream.digest));
         }
-        let has_moved = held.is_some_and(|held| *held.source.as_ref().unwrap_or(&held.digest) != upstream.digest);
+        let has_moved = held.is_some_and(|held| *held.upstream() != upstream.digest);
         if has_moved && let Some(planned) = self.judge_move(held, tag, &upstream.digest).await? {
             return Ok(planned);
         }

@@ -317,7 +317,7 @@ impl Attached<'_> {
             return Ok(true);
         }
         let digest = self.copier.keep_index(bytes).await?;
-        let source = own.map_or(&digest, |own| own.source.as_ref().unwrap_or(&own.digest)).clone();
+        let source = own.map_or(&digest, |own| own.upstream()).clone();
         let outcome = self.copier.tag(tag, &digest, Some(source), Believed::of(held)).await?;
         self.invocation.progress.outcome(tag, outcome, Some(digest));
         Ok(true)

@@ -22,7 +22,7 @@ pub(crate) fn warning(warning: Warning) -> Value {
     if let Warning::DeletionsHeld { limit, .. } = warning {
         view["limit"] = limit.into();
     }
-    if let Warning::TagsHeld { until: Some(until), .. } = warning {
+    if let Some(until) = warning.until() {
         view["until"] = until.iso().into();
     }
     view

@@ -4,10 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{candidates, kept, parse, selection};
-use crate::{
-    FieldError,
-    selection::{MAX_SELECTION, Selection},
-};
+use crate::{FieldError, selection::Selection, sent::MAX_SENT};
 
 fn refusal(given: Value) -> (String, String) {
     let FieldError { field, reason } = parse(given).unwrap_err();
@@ -43,17 +40,17 @@ fn it_goes_back_as_it_came() {
 #[test]
 fn what_is_refused_is_named() {
     for (given, field, reason) in [
-        (json!([]), "selection", "is no object"),
-        (json!("v*"), "selection", "is no object"),
-        (json!(null), "selection", "is no object"),
-        (json!([null, null, null, null, 3, null, null, null, null]), "selection", "is no object"),
-        (json!({"version": [null, [">=1"], null]}), "selection.version", "is no object"),
+        (json!([]), "selection", "expected an object"),
+        (json!("v*"), "selection", "expected an object"),
+        (json!(null), "selection", "expected an object"),
+        (json!([null, null, null, null, 3, null, null, null, null]), "selection", "expected an object"),
+        (json!({"version": [null, [">=1"], null]}), "selection.version", "expected an object"),
         (json!({"newset": 3}), "selection.newset", "unknown field `newset`"),
         (json!({"include_regex": 1}), "selection.include_regex", "expected a string"),
         (json!({"include_regex": "(?!a)b"}), "selection.include_regex", "has a look-around"),
         (json!({"include_regex": "(a"}), "selection.include_regex", "is no regular expression: unclosed group"),
         (json!({"include_regex": "a".repeat(2_000)}), "selection.include_regex", "is longer than 1024 bytes"),
-        (json!({"version": []}), "selection.version", "is no object"),
+        (json!({"version": []}), "selection.version", "expected an object"),
         (json!({"version": {"range": "1"}}), "selection.version.range", "unknown field `range`"),
         (json!({"version": {"from": "v(.*)"}}), "selection.version.from", "(?<version>…)"),
         (json!({"version": {"from": "v(?<v>.*)"}}), "selection.version.from", "(?<version>…)"),
@@ -66,7 +63,7 @@ fn what_is_refused_is_named() {
         (json!({"version": {"ranges": vec!["1"; 33]}}), "selection.version.ranges", "has more than 32 entries"),
         (json!({"version": {"ranges": ">=1"}}), "selection.version.ranges", "expected a sequence"),
         (json!({"version": {"prereleases": "no"}}), "selection.version.prereleases", "expected a boolean"),
-        (json!({"exclude": ["a"]}), "selection.exclude", "is no object"),
+        (json!({"exclude": ["a"]}), "selection.exclude", "expected an object"),
         (json!({"exclude": {"glob": []}}), "selection.exclude.glob", "unknown field `glob`"),
         (json!({"exclude": {"globs": ["a", null]}}), "selection.exclude.globs[1]", "expected a string"),
         (json!({"exclude": {"regex": "a)|(b"}}), "selection.exclude.regex", "unopened group"),
@@ -100,7 +97,7 @@ fn what_is_refused_is_named() {
 #[test]
 fn a_selection_of_the_largest_size_is_taken() {
     let of = |length: usize| json!({"always": vec!["a".repeat(1_000); 16], "group_by": null, "include_regex": "b".repeat(length)});
-    let room = MAX_SELECTION - of(0).to_string().len();
+    let room = MAX_SENT - of(0).to_string().len();
     assert!(room < 1_000 && parse(of(room)).is_ok());
     assert_eq!(refusal(of(room + 1)).0, "selection");
 }

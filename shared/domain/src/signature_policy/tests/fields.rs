@@ -4,10 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{P256, authority, identified, identities, of, parse, policy, refusal};
-use crate::gate::Mode;
-use crate::signature_policy::{
-    Format, KeySource, MAX_SIGNATURE_POLICY, Require, SignaturePolicy, Signer, TransparencyLog, TrustRootId,
-};
+use crate::signature_policy::{Format, KeySource, Require, SignaturePolicy, Signer, TransparencyLog, TrustRootId};
+use crate::{gate::Mode, sent::MAX_SENT};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -205,7 +203,7 @@ fn a_policy_of_the_largest_size_is_taken() {
         tags.push("b".repeat(length));
         json!({"mode": "off", "tags": tags})
     };
-    let room = MAX_SIGNATURE_POLICY - of(0).to_string().len();
+    let room = MAX_SENT - of(0).to_string().len();
     assert!(room < 1_000 && parse(of(room)).is_ok());
     assert_eq!(refusal(of(room + 1)).0, "signature_policy");
 }

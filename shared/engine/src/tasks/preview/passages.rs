@@ -79,7 +79,6 @@ impl<'a> Passages<'a> {
 
     /// What is said of a tag that points to another image than here, if it does not simply follow.
     pub(crate) fn on_move(&self, tag: &TagName, held: &HeldTag, upstream: &Digest) -> Option<Judgement> {
-        let is_here = held.source.as_ref().unwrap_or(&held.digest) == upstream;
-        if is_here { None } else { self.gate.judge_move(tag, upstream, self.sightings) }
+        if held.upstream() == upstream { None } else { self.gate.judge_move(tag, upstream, self.sightings) }
     }
 }
