@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use moorage_domain::Digest;
 use serde_json::{Value, json};
 
-use crate::image::{Image, OCI_MANIFEST, descriptor};
+use crate::image::{Image, OCI_INDEX, OCI_MANIFEST, descriptor};
 
 /// The media type of bundles, and of what refers to images by them.
 pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -53,6 +53,13 @@ impl SigningKey {
 
     /// A bundle that says something of an image.
     pub fn bundle(&self, image: &Digest, predicate_type: &str, predicate: &Value) -> Vec<u8> {
+        let (mut bundle, signed) = self.unsigned(image, predicate_type, predicate);
+        bundle["dsseEnvelope"]["signatures"] = json!([{"sig": self.sign(&signed)}]);
+        bundle.to_string().into_bytes()
+    }
+
+    /// The same without a signature, and what is to be signed.
+    pub fn unsigned(&self, image: &Digest, predicate_type: &str, predicate: &Value) -> (Value, Vec<u8>) {
         let subject = json!([{"digest": {"sha256": image.hex().to_string()}, "annotations": {}}]);
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": predicate_type,
@@ -64,12 +71,9 @@ impl SigningKey {
         let bundle = json!({
             "mediaType": BUNDLE,
             "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []},
-            "dsseEnvelope": {
-                "payload": STANDARD.encode(&statement), "payloadType": STATEMENT,
-                "signatures": [{"sig": self.sign(signed.as_bytes())}],
-            },
+            "dsseEnvelope": {"payload": STANDARD.encode(&statement), "payloadType": STATEMENT},
         });
-        bundle.to_string().into_bytes()
+        (bundle, signed.into_bytes())
     }
 
     /// What cosign 3 attaches to an image that it signs.
@@ -82,11 +86,11 @@ impl SigningKey {
         bundle_of(subject, self.bundle(&subject.digest(), predicate_type, predicate), predicate_type)
     }
 
-    /// What cosign 2 puts into the tag [`simple_tag`] for an image that it signs.
-    pub fn simple(&self, image: &Digest) -> Image {
+    /// What cosign 2 puts into the tag [`simple_tag`] for an image that it signs as one of a repository.
+    pub fn simple(&self, image: &Digest, repository: &str) -> Image {
         let payload = json!({
             "critical": {
-                "identity": {"docker-reference": ""}, "image": {"docker-manifest-digest": image},
+                "identity": {"docker-reference": repository}, "image": {"docker-manifest-digest": image},
                 "type": "cosign container image signature",
             },
             "optional": null,
@@ -128,6 +132,13 @@ pub fn bundle_of(subject: &Image, bundle: Vec<u8>, predicate_type: &str) -> Imag
     Image { media_type: OCI_MANIFEST, manifest, blobs: vec![config, bundle], children: Vec::new() }
 }
 
+/// A list of bundles, as clients keep it where a registry has no referrers API.
+pub fn list(bundles: Vec<Image>) -> Image {
+    let manifests: Vec<_> = bundles.iter().map(listed).collect();
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}).to_string();
+    Image { media_type: OCI_INDEX, manifest: manifest.into_bytes(), blobs: Vec::new(), children: bundles }
+}
+
 /// The entry of a list of referrers that stands for a bundle.
 pub fn listed(bundle: &Image) -> Value {
     let manifest: Value = serde_json::from_slice(&bundle.manifest).unwrap();
@@ -157,7 +168,7 @@ mod tests {
     fn what_is_signed_verifies() {
         let (key, image) = (SigningKey::generate(), Image::artifact(vec![1]));
         let bundle = Evidence::Bundle(key.signature(&image).blobs.remove(1));
-        let mut simple = key.simple(&image.digest());
+        let mut simple = key.simple(&image.digest(), "registry.example.com/app");
         let simple = Evidence::Simple { manifest: simple.manifest, payloads: vec![simple.blobs.remove(1)] };
         for evidence in [bundle, simple] {
             let found = verdict(key.policy("enforce"), &image, evidence.clone());

@@ -44,6 +44,8 @@ pub enum FailureReason {
     StorageError,
     /// The namespace has as much as the deployment lets it have.
     QuotaExceeded,
+    /// An image is not signed as the mirror's `signature_policy` asks.
+    SignatureRefused,
 }
 
 impl FailureReason {
@@ -65,6 +67,7 @@ impl FailureReason {
             Self::RegistryError => "registry_error",
             Self::StorageError => "storage_error",
             Self::QuotaExceeded => "quota_exceeded",
+            Self::SignatureRefused => "signature_refused",
         }
     }
 
@@ -77,7 +80,8 @@ impl FailureReason {
             | Self::ContentRefused
             | Self::RegistryError
             | Self::StorageError
-            | Self::QuotaExceeded => Self::UnknownError,
+            | Self::QuotaExceeded
+            | Self::SignatureRefused => Self::UnknownError,
             other => other,
         }
     }
@@ -134,6 +138,10 @@ impl FailureReason {
             Self::RegistryError => "look at the registry; the sync is tried again",
             Self::QuotaExceeded => {
                 "select fewer tags or delete what is not needed; the parameter that the message names allows more"
+            }
+            Self::SignatureRefused => {
+                "have the image signed by one of the authorities of signature_policy, or change that; what was served before \
+                 still is"
             }
             Self::StorageError | Self::UnknownError => "look at the sync function's log; the sync is tried again",
         }

@@ -5,6 +5,7 @@
 //! | 1 | `selection` | whether the tag is one of those that are mirrored ([`crate::Selection`]) |
 //! | 2 | `min_age` | whether its image has been at the registry for long enough ([`MinAge`]) |
 //! | 3 | `on_move` | whether the tag may point to another image than before ([`OnMove`]) |
+//! | 4 | `signature_policy` | whether those have signed its image who have to ([`SignaturePolicy`]) |
 //!
 //! Nothing of it is Quay's. A tag that has to wait keeps the image that it has here, and is not deleted for it; what cannot
 //! be judged waits, too. An image that a tag points to here has passed: what was let in is not held again.
@@ -33,6 +34,7 @@ use crate::{
     Digest, Selection, TagName,
     referrers::is_derived_tag,
     selection::{Candidate, Decision, Maturity, Needs, Step, Verdict},
+    signature_policy::SignaturePolicy,
 };
 
 /// The gate's fields, as a mirror has them; nothing of them lets everything in.
@@ -45,6 +47,9 @@ pub struct Gate {
     pub min_age: Option<MinAge>,
     /// What becomes of tags that point to another image.
     pub on_move: Option<OnMove>,
+    /// By whom images have to be signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_policy: Option<SignaturePolicy>,
 }
 
 impl Gate {
@@ -55,7 +60,7 @@ impl Gate {
 
     /// Whether it asks anything. If it does not, a sync costs what it costs without a gate.
     pub fn asks(&self) -> bool {
-        self.selection.is_some() || self.age().is_some() || self.moves().is_some()
+        self.selection.is_some() || self.age().is_some() || self.moves().is_some() || self.signatures().is_some()
     }
 
     /// The age that is asked for.
@@ -99,6 +104,11 @@ impl Gate {
             Move::Hold | Move::Follow => return None,
         };
         Some(Judgement::new(Question::OnMove, rules.mode(), reason))
+    }
+
+    /// By whom images have to be signed, if anybody asks.
+    pub fn signatures(&self) -> Option<&SignaturePolicy> {
+        self.signature_policy.as_ref().filter(|policy| policy.mode() != Mode::Off)
     }
 
     /// What is asked of tags that move.

@@ -9,7 +9,7 @@ pub use self::cause::Cause;
 pub use self::prune::{
     DELETION_GRACE, DELETION_LIMIT_PERCENT, MIN_DELETION_LIMIT, Missing, Prune, Seen, Word, deletion_limit, goes, prune,
 };
-use crate::{Digest, Generation, MediaType, Timestamp};
+use crate::{Digest, Generation, MediaType, Timestamp, signature_policy::Approval};
 
 /// A tag as we hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct HeldTag {
     /// where that was not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// That its image was found to be signed as it has to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Approval>>,
 }
 
 /// What an index lists.
@@ -139,6 +142,7 @@ pub(crate) mod tests {
             reversion: false,
             generation: Generation::default(),
             link: None,
+            approval: None,
         }
     }
 

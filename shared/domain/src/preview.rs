@@ -11,6 +11,7 @@ use crate::{
     mirror::RegistryConfig,
     plan::Cause,
     selection::Step,
+    signature_policy::Verified,
 };
 
 /// The most tags that a preview lists. With all fields a tag takes about 400 bytes, and an answer of a function may
@@ -71,6 +72,8 @@ pub enum PreviewAction {
     Hold,
     /// It would wait at the gate, and stay as it is here.
     Wait,
+    /// Its image would be refused: it is not signed as it has to be. It would stay as it is here.
+    Refuse,
     /// It stays at the registry: the rule does not select it, or the gate takes it out.
     Ignore,
     /// The registry did not say what it points to.
@@ -103,6 +106,9 @@ pub struct PreviewTag {
     /// What the gate says of it, if it does not pass, or with `observe` would not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Judgement>,
+    /// Who signed its image, where that was asked and found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<Verified>,
     /// How the selection has compared it.
     #[serde(default, flatten)]
     pub ranked: Ranked,
@@ -143,6 +149,9 @@ pub struct PreviewCounts {
     /// As [`PreviewAction::Wait`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub gated: u64,
+    /// As [`PreviewAction::Refuse`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refuse: u64,
     /// As [`PreviewAction::Ignore`].
     pub ignore: u64,
     /// Those to be deleted or held that the rule does not select.
@@ -203,6 +212,7 @@ impl Preview {
                 PreviewAction::Delete => &mut counts.delete,
                 PreviewAction::Hold => &mut counts.hold,
                 PreviewAction::Wait => &mut counts.gated,
+                PreviewAction::Refuse => &mut counts.refuse,
                 PreviewAction::Ignore => &mut counts.ignore,
                 PreviewAction::Fail => &mut counts.fail,
                 PreviewAction::Unknown => &mut counts.unknown,
@@ -237,6 +247,7 @@ mod tests {
             failure: None,
             cause: (action == PreviewAction::Delete).then_some(Cause::Deselected),
             gate: None,
+            signed: Vec::new(),
             ranked: Ranked::default(),
         };
         let tags = vec![

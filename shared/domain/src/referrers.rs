@@ -76,6 +76,11 @@ pub fn referrers_tag(subject: &Digest) -> TagName {
     TagName::attached(subject, "")
 }
 
+/// The tag in which cosign has kept the signatures of an image before it had bundles.
+pub fn signatures_tag(subject: &Digest) -> TagName {
+    TagName::attached(subject, COSIGN_SUFFIXES[0])
+}
+
 /// All tags under which clients look for what is attached to `subject`: the referrers tag, and cosign's.
 pub fn attached_tags(subject: &Digest) -> impl Iterator<Item = TagName> {
     let cosign = COSIGN_SUFFIXES.into_iter().map(|suffix| TagName::attached(subject, suffix));

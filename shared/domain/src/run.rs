@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
-    plan::Cause,
+    plan::Cause, signature_policy::Verified,
 };
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
@@ -278,12 +278,15 @@ pub struct TagOutcome {
     /// What the gate said of it: why it waits, or would, or was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Judgement>,
+    /// Who signed its image, where that was asked and found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<Verified>,
 }
 
 impl TagOutcome {
     /// Of a tag, without more to say of it.
     pub fn new(tag: TagName, outcome: Outcome) -> Self {
-        Self { tag, outcome, digest: None, failure: None, cause: None, gate: None }
+        Self { tag, outcome, digest: None, failure: None, cause: None, gate: None, signed: Vec::new() }
     }
 
     /// Whether it waits at the gate: one of the selected tags, with which the run is done.
@@ -302,7 +305,7 @@ pub enum Outcome {
     Unchanged,
     /// It was as it should be, but something of it was missing or damaged in the bucket, and was fetched again.
     Repaired,
-    /// A stock registry could not serve it.
+    /// A stock registry could not serve it, or it is not signed as it has to be.
     Refused,
     /// It could not be copied.
     Failed,

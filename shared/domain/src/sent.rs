@@ -17,6 +17,11 @@ pub(crate) struct Sent<T> {
 }
 
 impl<T> Sent<T> {
+    /// What was sent.
+    pub(crate) fn given(&self) -> &Value {
+        &self.given
+    }
+
     /// Parses the object that was sent as `field`; `check` makes of its fields what they are together.
     pub(crate) fn parse<F: DeserializeOwned>(
         field: &str,

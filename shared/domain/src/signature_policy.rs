@@ -6,6 +6,8 @@
 //! | `require` | `any` (what is taken if it is not said) of the authorities, or `all` |
 //! | `authorities` | who may sign ([`Authority`]) |
 //! | `tags` | globs of the tags that are judged; all if there are none |
+//! | `no_rollback` | whether a tag must not point to an image that was signed before the one that it points to; not if it is not said |
+//! | `judge_served` | whether what is served already is judged, too, once for each change of the policy; not if it is not said. What is refused then stays served, and the run fails for it |
 //!
 //! An authority has a `name`, and:
 //!
@@ -22,6 +24,7 @@
 //!
 //! Verifying is not done here: see `moorage-signatures`. What it finds is a [`Verdict`].
 
+mod approval;
 mod authority;
 mod fields;
 mod identity;
@@ -34,18 +37,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    FieldError, TagName,
+    Digest, FieldError, TagName,
     gate::Mode,
     lists::{GlobList, ListError},
     sent::Sent,
 };
 use fields::Fields;
 
+pub use approval::Approval;
 pub use authority::{Authority, Format, KeySource, KmsKey, Signer, TransparencyLog, TrustRootId};
 pub use identity::Identity;
 pub use public_key::{KeyAlgorithm, PublicKey, PublicKeyError};
 pub use verdict::{Refusal, Verdict, Verified};
 
+/// The predicate type of what cosign says of an image that it signs: nothing more than that.
+pub const SIGNED: &str = "https://sigstore.dev/cosign/sign/v1";
 /// The field's name.
 const FIELD: &str = "signature_policy";
 
@@ -60,6 +66,8 @@ struct Policy {
     require: Require,
     authorities: Vec<Authority>,
     tags: Option<GlobList>,
+    no_rollback: bool,
+    judge_served: bool,
 }
 
 /// How many of the authorities have to have signed.
@@ -84,7 +92,9 @@ impl SignaturePolicy {
             let (mode, require) = (fields.mode, fields.require.unwrap_or_default());
             let authorities = fields::authorities(mode, fields.authorities.unwrap_or_default())
                 .map_err(|(path, reason)| FieldError::at(FIELD, &path, &reason))?;
-            Ok(Policy { mode, require, authorities, tags: fields.tags })
+            let (no_rollback, judge_served) =
+                (fields.no_rollback.unwrap_or_default(), fields.judge_served.unwrap_or_default());
+            Ok(Policy { mode, require, authorities, tags: fields.tags, no_rollback, judge_served })
         })?;
         Ok(Self(sent))
     }
@@ -102,6 +112,53 @@ impl SignaturePolicy {
     /// Who may sign: nobody only where nobody asks.
     pub fn authorities(&self) -> &[Authority] {
         &self.0.parsed.authorities
+    }
+
+    /// Whether one of the authorities may sign in a format.
+    pub fn takes(&self, format: Format) -> bool {
+        self.authorities().iter().any(|authority| authority.takes(format))
+    }
+
+    /// Whether one of the authorities is asked for what has this predicate type: signatures have cosign's own.
+    pub fn asks_for(&self, predicate: &str) -> bool {
+        let asks = |authority: &Authority| match &authority.attestations[..] {
+            [] => predicate == SIGNED,
+            some => some.iter().any(|it| it == predicate),
+        };
+        self.authorities().iter().any(asks)
+    }
+
+    /// Whether what is served already is judged, too.
+    pub fn judges_served(&self) -> bool {
+        self.0.parsed.judge_served
+    }
+
+    /// What it asks for, however strictly: what was approved by it need not be again.
+    pub fn id(&self) -> Digest {
+        let mut asked = self.0.given().clone();
+        if let Value::Object(fields) = &mut asked {
+            fields.remove("mode");
+        }
+        Digest::sha256(asked.to_string().as_bytes())
+    }
+
+    /// What is found of an image that is to take the place of one that was approved `before`: refused, too, if it was signed
+    /// before that, and must not be.
+    pub fn ruled(&self, before: Option<&Approval>, verdict: Verdict) -> Verdict {
+        let Verdict::Verified { by } = verdict else { return verdict };
+        match self.refuses_rollback(before, &by) {
+            Some(reason) => Verdict::Refused { reason, detail: reason.message().to_owned() },
+            None => Verdict::Verified { by },
+        }
+    }
+
+    /// Why an image may not take the place of the one that a tag points to.
+    fn refuses_rollback(&self, before: Option<&Approval>, by: &[Verified]) -> Option<Refusal> {
+        let before = before.filter(|_| self.0.parsed.no_rollback)?.time()?;
+        match approval::time(by) {
+            None => Some(Refusal::NoTime),
+            Some(time) => (time < before).then_some(Refusal::OlderSignature),
+        }
     }
 
     /// Whether a tag is judged.

@@ -116,6 +116,7 @@ names! {
         RegistryError => "registry_error",
         StorageError => "storage_error",
         QuotaExceeded => "quota_exceeded",
+        SignatureRefused => "signature_refused",
     }
     PreviewAction {
         Copy => "copy",
@@ -123,6 +124,7 @@ names! {
         Delete => "delete",
         Hold => "hold",
         Wait => "wait",
+        Refuse => "refuse",
         Ignore => "ignore",
         Fail => "fail",
         Unknown => "unknown",
@@ -259,6 +261,7 @@ names! {
         Selection => "selection",
         MinAge => "min_age",
         OnMove => "on_move",
+        SignaturePolicy => "signature_policy",
     }
     Reason {
         Deselected => "deselected",
@@ -266,6 +269,7 @@ names! {
         Moved => "moved",
         Kept => "kept",
         EvidenceUnavailable => "evidence_unavailable",
+        Refused(Refusal::Unsigned) => "unsigned",
     }
     Format {
         Bundle => "bundle",
@@ -292,6 +296,7 @@ names! {
         NoTime => "no_time",
         WrongIdentity => "wrong_identity",
         TooManyReferrers => "too_many_referrers",
+        OlderSignature => "older_signature",
     }
     Verdict {
         Verified { by: Vec::new() } => {"verdict": "verified", "by": []},

@@ -2,6 +2,9 @@
 //! [`moorage_domain::gate`]'s.
 
 pub(crate) mod admit;
+pub(crate) mod approve;
 pub(crate) mod ask;
+pub(crate) mod evidence;
 pub(crate) mod facts;
 pub(crate) mod keeper;
+pub(crate) mod trust;

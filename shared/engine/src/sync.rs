@@ -32,6 +32,7 @@ use moorage_domain::{
 };
 use moorage_state::{Claim, Crowd, Mirror, Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
+use tokio::sync::OnceCell;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::{
@@ -180,6 +181,7 @@ impl Engine {
             said: OnceLock::new(),
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
             gatekeeper,
+            trust: OnceCell::new(),
             possession: OnceLock::new(),
         };
         let work = tokio::select! {

@@ -19,6 +19,7 @@ pub(crate) mod robot;
 pub(crate) mod runs;
 pub(crate) mod schedule;
 pub(crate) mod secrets;
+pub(crate) mod signed;
 pub(crate) mod sync;
 pub(crate) mod view;
 pub(crate) mod warning;

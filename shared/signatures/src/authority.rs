@@ -2,10 +2,10 @@
 
 use moorage_domain::{
     Timestamp,
-    signature_policy::{Authority, Format, Refusal, Signer, Verified},
+    signature_policy::{Authority, Format, Refusal, SIGNED, Signer, Verified},
 };
 
-use crate::{candidate::Candidate, failure::Failure, key, keyless, proof::Proof, statement::SIGNED, trust::Trust};
+use crate::{candidate::Candidate, failure::Failure, key, keyless, proof::Proof, trust::Trust};
 
 /// The signature, or one attestation, that an authority is asked for.
 #[derive(Debug)]

@@ -86,6 +86,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Notes that there are more candidates than are looked at.
+    pub fn leave_out(&mut self) {
+        self.seen = self.seen.saturating_add(MAX_CANDIDATES + 1);
+    }
+
     /// Whether what was seen is enough, so that nothing more need be fetched.
     pub fn is_verified(&self) -> bool {
         let mut complete = self.asked.iter().map(|asked| asked.iter().all(Asked::is_verified));

@@ -18,4 +18,5 @@ mod trust;
 pub use candidate::MAX_CANDIDATE;
 pub use evidence::{Evidence, MAX_CANDIDATES};
 pub use judge::{Judge, judge};
-pub use trust::{EMBEDDED_LIFETIME, MAX_TRUST_ROOT, Trust, TrustRoot, TrustRootError, embedded_on};
+pub use simple::MAX_PAYLOAD;
+pub use trust::{EMBEDDED_LIFETIME, MAX_TRUST_ROOT, Trust, TrustRoot, TrustRootError, embedded, embedded_on};

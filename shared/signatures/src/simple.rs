@@ -17,7 +17,7 @@ use crate::candidate::{Candidate, MAX_CANDIDATE, Unreadable, parse};
 /// The media type of the payload's layer.
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// The largest payload, in bytes: cosign's have 300, and what people add to them. Each layer may have the same.
-const MAX_PAYLOAD: usize = 16 * 1024;
+pub const MAX_PAYLOAD: usize = 16 * 1024;
 /// What the payload says that it is.
 const TYPE: &str = "cosign container image signature";
 /// The most certificates of a chain that are read: an intermediate and a root, and room.

@@ -5,8 +5,6 @@ use sigstore_verify::types::{Sha256Hash, Statement as InToto};
 
 use crate::candidate::Unreadable;
 
-/// What cosign says of an image that it signs: nothing more than that.
-pub(crate) const SIGNED: &str = "https://sigstore.dev/cosign/sign/v1";
 /// The media type of statements in envelopes.
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// The versions of statements that are known, which differ in nothing that is read here.

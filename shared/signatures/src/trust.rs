@@ -64,14 +64,6 @@ pub enum TrustRootError {
 }
 
 impl Trust {
-    /// Whom our releases say to believe.
-    pub fn embedded() -> Result<Self, TrustRootError> {
-        let until = embedded_on().plus(EMBEDDED_LIFETIME);
-        let public = TrustRoot::parse(SIGSTORE_PRODUCTION_TRUSTED_ROOT.as_bytes(), until)?;
-        let github = TrustRoot::parse(SIGSTORE_GITHUB_TRUSTED_ROOT.as_bytes(), until)?;
-        Ok(Self::default().with_root(TrustRootId::Public, public).with_root(TrustRootId::Github, github))
-    }
-
     /// And a root, in place of one of the same name.
     #[must_use]
     pub fn with_root(mut self, id: TrustRootId, root: TrustRoot) -> Self {
@@ -160,6 +152,16 @@ impl TrustRoot {
     pub fn expires(&self) -> Timestamp {
         self.expires
     }
+}
+
+/// The root of a name that our releases have; nothing for the names of others.
+pub fn embedded(id: &TrustRootId) -> Result<Option<TrustRoot>, TrustRootError> {
+    let json = match id {
+        TrustRootId::Public => SIGSTORE_PRODUCTION_TRUSTED_ROOT,
+        TrustRootId::Github => SIGSTORE_GITHUB_TRUSTED_ROOT,
+        TrustRootId::Other(_) => return Ok(None),
+    };
+    TrustRoot::parse(json.as_bytes(), embedded_on().plus(EMBEDDED_LIFETIME)).map(Some)
 }
 
 /// How old the embedded copies are at most: when they were released.

@@ -4,6 +4,7 @@ pub(crate) mod api_token;
 pub(crate) mod api_token_check;
 pub(crate) mod api_tokens;
 pub(crate) mod permission;
+mod public_key;
 pub(crate) mod robot;
 pub(crate) mod robot_end;
 pub(crate) mod robot_use;

@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::{
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use moorage_domain::{
     Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, gate::Hold, learnt::Learnt, run::RunId,
+    signature_policy::TrustRootId,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -51,6 +52,7 @@ use crate::{
     tags::{
         gate::SightingItem, referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem,
     },
+    trust_roots::StoredTrustRoot,
     usage_log::LogItem,
 };
 
@@ -181,6 +183,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<SentenceItem>(Key::Sentence(&digest)),
         check::<ClueItem>(Key::Hint("acme", &digest)),
         check::<ClueItem>(Key::Receipt(&app, &digest)),
+        check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         // It is written by an update, which has a test of its own.
         kind_of(Key::CollectorLease),
         check::<CollectionItem>(Key::Collection(at, id(15))),

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId};
+use moorage_domain::{
+    Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId,
+    signature_policy::TrustRootId,
+};
 use uuid::Uuid;
 
 use crate::runs::{account::Account, slot_kind::SlotKind};
@@ -17,6 +20,8 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const ORGANIZATIONS: &str = "ORGANIZATIONS";
 /// The partition of the API's tokens.
 pub(crate) const API_TOKENS: &str = "TOKENS";
+/// The partition of the trusted roots.
+pub(crate) const TRUST: &str = "TRUST";
 /// The partition that lists the public repositories.
 pub(crate) const PUBLIC: &str = "PUBLIC";
 
@@ -72,6 +77,7 @@ pub(crate) enum Key<'a> {
     Hint(&'a str, &'a Digest),
     /// That a repository's registry has sent some content.
     Receipt(&'a RepositoryName, &'a Digest),
+    TrustRoot(&'a TrustRootId),
     CollectorLease,
     Collection(Timestamp, Uuid),
 }
@@ -87,6 +93,7 @@ impl Key<'_> {
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
             Self::Public(_) => PUBLIC.to_owned(),
+            Self::TrustRoot(_) => TRUST.to_owned(),
             Self::Robot(robot) | Self::Grant(robot, _) | Self::TeamMember(_, robot) => namespace_pk(&robot.namespace()),
             Self::Repository(repository)
             | Self::TeamGrant(_, repository)
@@ -147,6 +154,7 @@ impl Key<'_> {
             Self::Receipt(_, digest) => format!("{}{digest}", prefix::RECEIPT),
             Self::RateLimit(account) => format!("{}{}", rate_limits_prefix(&account.authority), account.identity),
             Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
+            Self::TrustRoot(id) => format!("{}{id}", prefix::TRUST_ROOT),
             Self::CollectorLease => "LEASE".to_owned(),
             Self::Collection(started_at, id) => format!("{}{:012}#{id}", prefix::COLLECTION, started_at.unix()),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
@@ -197,6 +205,7 @@ pub(crate) mod prefix {
     pub(crate) const RATE_LIMIT: &str = "RATELIMIT#";
     pub(crate) const LOG: &str = "LOG#";
     pub(crate) const SENTENCE: &str = "SENTENCE#";
+    pub(crate) const TRUST_ROOT: &str = "ROOT#";
     pub(crate) const COLLECTION: &str = "COLLECTION#";
 }
 

@@ -19,6 +19,7 @@ mod table;
 mod tags;
 mod together;
 mod transaction;
+mod trust_roots;
 mod usage_log;
 
 pub use access::api_token::{ApiToken, NewApiToken};
@@ -60,4 +61,5 @@ pub use tags::skipped::SkippedTag;
 pub use tags::tag_write::Right;
 pub use tags::tag_writer::{Recorded, Tags};
 pub use together::{Crowd, Member};
+pub use trust_roots::{MAX_TRUST_ROOTS, StoredTrustRoot, TufSource};
 pub use usage_log::{LogOf, LogPage, LogQuery};

@@ -45,6 +45,7 @@ mod schedule;
 mod secrets;
 mod seen;
 mod shares;
+mod signatures;
 mod tag_details;
 mod tags;
 mod teams;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::mode::Mode;
-use crate::{Timestamp, selection::Step};
+use crate::{Timestamp, selection::Step, signature_policy::Refusal};
 
 /// The questions of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub enum Question {
     MinAge,
     /// `on_move`.
     OnMove,
+    /// `signature_policy`.
+    SignaturePolicy,
 }
 
 /// Why a tag did not pass.
@@ -31,6 +33,9 @@ pub enum Reason {
     Kept,
     /// What would have to be known is not to be had at present.
     EvidenceUnavailable,
+    /// Its image is not signed as it has to be.
+    #[serde(untagged)]
+    Refused(Refusal),
 }
 
 /// What a question of the gate says of a tag that does not pass it, or would not.
@@ -67,6 +72,11 @@ impl Judgement {
         Self { until: Some(until), ..Self::new(Question::MinAge, mode, Reason::TooYoung) }
     }
 
+    /// An image is not signed, or nobody can say.
+    pub fn unsigned(mode: Mode, reason: Reason) -> Self {
+        Self::new(Question::SignaturePolicy, mode, reason)
+    }
+
     /// In a sentence.
     pub fn message(&self) -> String {
         let would = if self.mode == Mode::Observe { "would be held" } else { "is held" };
@@ -83,6 +93,15 @@ impl Judgement {
             (Reason::Kept, _) => {
                 "on_move: it points to another image at the registry, and is to stay what it is here".to_owned()
             }
+            (Reason::Refused(refusal), _) => {
+                let would = if self.mode == Mode::Observe { "would be refused" } else { "is refused" };
+                format!("signature_policy: its image {would}: {}", refusal.message())
+            }
+            (Reason::EvidenceUnavailable, _) if self.question == Question::SignaturePolicy => {
+                format!(
+                    "signature_policy: its image {would}, because what would have to be known is not to be had at present"
+                )
+            }
             (Reason::EvidenceUnavailable, _) => {
                 let what = self.step.map_or("what it would have to know", Step::wants);
                 format!("{}: {what} is not to be had at present", self.question.field())
@@ -98,6 +117,7 @@ impl Question {
             Self::Selection => "selection",
             Self::MinAge => "min_age",
             Self::OnMove => "on_move",
+            Self::SignaturePolicy => "signature_policy",
         }
     }
 }
@@ -115,6 +135,8 @@ mod tests {
             (Judgement::of_step(Step::MinAge, Reason::EvidenceUnavailable), "min_age"),
             (Judgement::too_young(Mode::Enforce, at), "min_age"),
             (Judgement::new(Question::OnMove, Mode::Observe, Reason::Moved), "on_move"),
+            (Judgement::unsigned(Mode::Enforce, Reason::EvidenceUnavailable), "signature_policy"),
+            (Judgement::unsigned(Mode::Enforce, Reason::Refused(Refusal::WrongIdentity)), "signature_policy"),
         ] {
             let wire = serde_json::to_value(judgement).unwrap();
             assert_eq!(wire["question"], field);

@@ -109,6 +109,11 @@ impl KmsKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The region that has it: the fourth part.
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
 }
 
 impl TryFrom<String> for KmsKey {

@@ -37,6 +37,8 @@ pub(super) struct Fields {
     pub(super) require: Option<Require>,
     pub(super) authorities: Option<Vec<Object<AuthorityFields>>>,
     pub(super) tags: Option<GlobList>,
+    pub(super) no_rollback: Option<bool>,
+    pub(super) judge_served: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -72,6 +72,8 @@ pub enum Refusal {
     WrongIdentity,
     /// There are more candidates than are looked at.
     TooManyReferrers,
+    /// It was signed before the image that the tag points to.
+    OlderSignature,
 }
 
 impl Refusal {
@@ -85,6 +87,23 @@ impl Refusal {
             Self::NoTime => "no_time",
             Self::WrongIdentity => "wrong_identity",
             Self::TooManyReferrers => "too_many_referrers",
+            Self::OlderSignature => "older_signature",
+        }
+    }
+}
+
+impl Refusal {
+    /// In words.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Unsigned => "nobody has signed it",
+            Self::BadSignature => "a signature of it is not right",
+            Self::WrongDigest => "what is signed is another image",
+            Self::UntrustedRoot => "who vouches for its signature is not trusted, or not any more",
+            Self::NoTime => "nothing proves when it was signed",
+            Self::WrongIdentity => "somebody else has signed it",
+            Self::TooManyReferrers => "it has more signatures than are looked at",
+            Self::OlderSignature => "it was signed before the image that the tag points to",
         }
     }
 }

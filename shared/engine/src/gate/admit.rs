@@ -202,7 +202,7 @@ impl Invocation<'_> {
                 keeper.still_holds(&tag);
                 if !self.done.contains(&tag) {
                     self.progress.queue_ready().await;
-                    self.progress.failure(&tag, failure);
+                    self.progress.failure(&tag, failure, None);
                 }
             } else if let Some(digest) = admission.digest(&tag) {
                 holds.push((tag.clone(), digest.clone(), means.held.get(&tag), judgement));

@@ -13,8 +13,10 @@ use moorage_domain::{
     plan::{HeldTag, Missing},
     run::RunId,
 };
+use moorage_signatures::Trust;
 use moorage_state::{Claim, Crowd, Login, Mirror, SkippedTag, Tags};
 use moorage_upstream::{Meter, Said};
+use tokio::sync::OnceCell;
 
 use crate::{
     engine::Engine,
@@ -61,6 +63,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) said: OnceLock<Said>,
     /// Its gate, if the mirror has one.
     pub(crate) gatekeeper: Option<Gatekeeper>,
+    /// Whom its policy of signatures has believed, once somebody asks.
+    pub(crate) trust: OnceCell<Trust>,
     /// The repository.
     pub(crate) owner: Arc<Owner>,
     /// What it may have, once that is looked at.
@@ -133,7 +137,7 @@ impl Invocation<'_> {
     pub(crate) fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
         match error {
             WorkError::Failed(failure) => {
-                self.progress.failure(tag, failure);
+                self.progress.failure(tag, failure, self.judgement(tag));
                 Ok(())
             }
             error => Err(error),

@@ -12,6 +12,7 @@ use moorage_domain::{
     plan::Cause,
     referrers::is_attached_tag,
     run::{Compared, Outcome, Progress as Counts, TagOutcome},
+    signature_policy::Verified,
 };
 use tokio::sync::Notify;
 
@@ -229,7 +230,19 @@ impl Progress {
 
     /// As [`Self::outcome`], with what the gate said of the tag.
     pub(crate) fn judged(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>, gate: Option<Judgement>) {
-        self.record(TagOutcome { digest, gate, ..TagOutcome::new(tag.clone(), outcome) });
+        self.signed(tag, outcome, digest, gate, Vec::new());
+    }
+
+    /// As [`Self::judged`], with who has signed the image.
+    pub(crate) fn signed(
+        &self,
+        tag: &TagName,
+        outcome: Outcome,
+        digest: Option<Digest>,
+        gate: Option<Judgement>,
+        signed: Vec<Verified>,
+    ) {
+        self.record(TagOutcome { digest, gate, signed, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
     /// Records that a tag was deleted, or is held, and why it is not to stay.
@@ -237,12 +250,12 @@ impl Progress {
         self.record(TagOutcome { cause: Some(cause), gate, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
-    /// Records that a tag failed, or that its content was refused.
-    pub(crate) fn failure(&self, tag: &TagName, failure: Failure) {
-        let refused = failure.reason == FailureReason::ContentRefused;
+    /// Records that a tag failed, or that its content was refused, with what the gate said of it.
+    pub(crate) fn failure(&self, tag: &TagName, failure: Failure, gate: Option<Judgement>) {
+        let refused = matches!(failure.reason, FailureReason::ContentRefused | FailureReason::SignatureRefused);
         let outcome = if refused { Outcome::Refused } else { Outcome::Failed };
         let failure = failure.cut();
-        self.record(TagOutcome { failure: Some(failure), ..TagOutcome::new(tag.clone(), outcome) });
+        self.record(TagOutcome { failure: Some(failure), gate, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
     fn record(&self, outcome: TagOutcome) {

@@ -109,7 +109,7 @@ impl Invocation<'_> {
             invocation: self,
             registry: &registry,
             copier: &copier,
-            listed: &listed.iter().filter(|tag| is_attached_tag(tag)).cloned().collect(),
+            listed: &listed.iter().filter(|tag| is_attached_tag(tag)).cloned().chain(copier.attached()).collect(),
             selected: &chosen,
             refresh,
             again: &checked.again,

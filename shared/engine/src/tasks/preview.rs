@@ -2,6 +2,7 @@
 
 mod passages;
 mod scout;
+mod signed;
 mod view;
 
 use std::{
@@ -12,9 +13,10 @@ use std::{
 use moorage_domain::{
     FailureReason, Gate, RootRule, TagName,
     failure::Failure,
-    gate::Admission,
+    gate::{Admission, Mode},
     preview::{Preview, PreviewRequest},
     rule::RuleError,
+    signature_policy::SignaturePolicy,
     task::TaskAnswer,
 };
 use moorage_state::{GateRecords, Login, Mirror, now};
@@ -76,7 +78,15 @@ impl Engine {
         let passages = Passages::new(gate, decisions, &admission, &records.sightings);
         scout.resolve(passages.passed()).await;
         let digests = scout.digests();
-        let view = View { listed: &listed, matched, held: &held, held_matched, digests, passages };
+        let signatures = gate.signatures().map_or(Mode::Off, SignaturePolicy::mode);
+        let verdicts = BTreeMap::new();
+        let mut view =
+            View { listed: &listed, matched, held: &held, held_matched, digests, passages, verdicts, signatures };
+        if let Some(policy) = gate.signatures() {
+            let trust = self.trust(policy).await?;
+            let open = view.to_be_signed(policy, wanted.architectures);
+            view.verdicts = signed::verdicts(&scout, policy, &trust, &held, open).await;
+        }
         Ok(TaskAnswer::Preview(Preview::new(listed.len(), view.tags(wanted))))
     }
 

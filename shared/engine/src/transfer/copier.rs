@@ -1,12 +1,14 @@
 //! What copies images into one repository, and what it remembers of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use moorage_domain::{Digest, FailureReason, TagName, failure::Failure, mirror::MirrorConfig, plan::HeldTag};
+use moorage_domain::{
+    Digest, FailureReason, TagName, failure::Failure, mirror::MirrorConfig, plan::HeldTag, signature_policy::Approval,
+};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -51,6 +53,10 @@ struct Copied {
     tags: TagSet,
     /// What those point to that nobody has taken over yet.
     held: BTreeMap<TagName, HeldTag>,
+    /// Of which it was found who signed what they are to point to.
+    approved: BTreeMap<TagName, Approval>,
+    /// Tags of signatures that let an image in.
+    attached: BTreeSet<TagName>,
 }
 
 impl Copier {
@@ -95,6 +101,26 @@ impl Copier {
         let mut copied = self.lock();
         copied.tags.insert(tag);
         copied.held.insert(tag.clone(), held);
+    }
+
+    /// Notes who signed what a tag is to point to.
+    pub(crate) fn approve(&self, tag: &TagName, approval: Approval) {
+        self.lock().approved.insert(tag.clone(), approval);
+    }
+
+    /// Who signed what a tag points to, as far as this invocation has asked.
+    pub(crate) fn approval(&self, tag: &TagName) -> Option<Approval> {
+        self.lock().approved.get(tag).cloned()
+    }
+
+    /// Notes a tag of signatures that is to be mirrored.
+    pub(crate) fn attach(&self, tag: TagName) {
+        self.lock().attached.insert(tag);
+    }
+
+    /// Those tags.
+    pub(crate) fn attached(&self) -> BTreeSet<TagName> {
+        self.lock().attached.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Copied> {

@@ -14,6 +14,7 @@ use moorage_upstream::Registry;
 
 use crate::{
     error::WorkError,
+    gate::approve::Signed,
     sync::invocation::Invocation,
     transfer::{
         copier::Copier,
@@ -157,7 +158,10 @@ impl Invocation<'_> {
                 Outcome::Skipped | Outcome::Unchanged => {
                     self.progress.judged(tag, outcome, None, self.judgement(tag));
                 }
-                _ => self.progress.judged(tag, outcome, digest, self.judgement(tag)),
+                _ => {
+                    let signed = pass.copier.approval(tag).map(|approval| approval.by).unwrap_or_default();
+                    self.progress.signed(tag, outcome, digest, self.judgement(tag), signed);
+                }
             }
             if self.verifies {
                 self.knowledge.forget(tag);
@@ -185,14 +189,20 @@ impl Invocation<'_> {
             return Err(WorkError::Suspended);
         }
         let wanted = match self.plan(registry, copier, held, tag).await? {
-            Planned::Left(outcome) => return Ok(Some((outcome, None))),
+            Planned::Left(outcome) => {
+                if let Some(held) = held.get(tag).filter(|_| outcome == Outcome::Unchanged) {
+                    self.signed_as_served(registry, copier, tag, held).await?;
+                }
+                return Ok(Some((outcome, None)));
+            }
             Planned::Held(digest) => return Ok(Some((Outcome::Held, Some(digest)))),
             Planned::Wanted(wanted) => wanted,
         };
-        if wanted.held.is_some() {
+        if let Some(held) = wanted.held {
             if pass.first_until.is_some() {
                 return Ok(None);
             }
+            self.signed_as_served(registry, copier, tag, held).await?;
             // Mostly nothing has to come.
             let (outcome, digest) = self.deal(registry, copier, tag, wanted).await?;
             return Ok(Some((outcome, Some(digest))));
@@ -203,11 +213,8 @@ impl Invocation<'_> {
         }
         let place = copying.take().await;
         let member = self.crowd.join();
-        let result = if self.may_begin(pass, true) {
-            self.deal(registry, copier, tag, wanted).await
-        } else {
-            Err(WorkError::Suspended)
-        };
+        let result =
+            if self.may_begin(pass, true) { self.let_in(pass, tag, wanted).await } else { Err(WorkError::Suspended) };
         drop((place, member));
         if let Some(digest) = &expected {
             copier.possession().forget(digest);
@@ -217,6 +224,15 @@ impl Invocation<'_> {
             copying.add();
         }
         result.map(|(outcome, digest)| Some((outcome, Some(digest))))
+    }
+
+    /// Deals with a tag that is to be copied, if its image is signed as it has to be.
+    async fn let_in(&self, pass: &Pass<'_>, tag: &TagName, wanted: Wanted<'_>) -> Result<(Outcome, Digest), WorkError> {
+        let Pass { registry, copier, held, .. } = pass;
+        match self.signed(registry, copier, (tag, &wanted.digest), held.get(tag)).await? {
+            Signed::Passes => self.deal(registry, copier, tag, wanted).await,
+            Signed::Waits => Ok((Outcome::Held, wanted.digest)),
+        }
     }
 
     /// Deals with one tag. One whose image does not come is asked for once more, by the tag: it moved or went meanwhile, or the

@@ -96,6 +96,7 @@ impl Engine {
             reversion: false,
             generation: owner.generation,
             link: None,
+            approval: None,
         }))
     }
 

@@ -47,7 +47,8 @@ impl Copier {
         possession.needed(contents.sizes.keys()).await?;
         let is_first = matches!(believed, Believed::Nothing);
         let link = publish(storage, &tree.proven, tag, believed, async || Ok(claim.renew().await?)).await?;
-        let held = self.held(&tree, &contents, source, link);
+        let approval = self.approval(tag).map(Box::new);
+        let held = HeldTag { approval, ..self.held(&tree, &contents, source, link) };
         let log = Some(report::copied(&self.config, tag, digest));
         tags.put(tag, Recorded { held: held.clone(), is_first, log }).await?;
         self.copied(tag, held);
@@ -73,6 +74,7 @@ impl Copier {
             reversion: false,
             generation: tree.proven.owner().generation,
             link: Some(link).filter(|link| !link.is_empty()),
+            approval: None,
         }
     }
 

@@ -5,6 +5,7 @@ use moorage_domain::{
     DigestListing, FieldError, Selection,
     gate::{MinAge, OnMove},
     mirror::SyncPolicy,
+    signature_policy::SignaturePolicy,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +24,7 @@ pub(crate) struct SentPolicy {
     pub(crate) selection: Option<Option<Selection>>,
     pub(crate) min_age: Option<Option<MinAge>>,
     pub(crate) on_move: Option<Option<OnMove>>,
+    pub(crate) signature_policy: Option<Option<SignaturePolicy>>,
 }
 
 impl SentPolicy {
@@ -36,6 +38,7 @@ impl SentPolicy {
             selection: parsed(fields, "selection", Selection::parse)?,
             min_age: parsed(fields, "min_age", |given| MinAge::parse(&given))?,
             on_move: parsed(fields, "on_move", OnMove::parse)?,
+            signature_policy: parsed(fields, "signature_policy", SignaturePolicy::parse)?,
         })
     }
 
@@ -48,10 +51,11 @@ impl SentPolicy {
         set(&mut policy.gate.selection, self.selection.as_ref());
         set(&mut policy.gate.min_age, self.min_age.as_ref());
         set(&mut policy.gate.on_move, self.on_move.as_ref());
+        set(&mut policy.gate.signature_policy, self.signature_policy.as_ref());
     }
 
     /// The settings with what the body gives, for the usage log.
-    pub(crate) fn changes(&self) -> [(&'static str, Option<Value>); 7] {
+    pub(crate) fn changes(&self) -> [(&'static str, Option<Value>); 8] {
         [
             ("deletion_limit", self.deletion_limit.map(Value::from)),
             ("deletion_grace", self.deletion_grace.map(Value::from)),
@@ -60,6 +64,7 @@ impl SentPolicy {
             ("selection", self.selection.as_ref().map(|it| json!(it))),
             ("min_age", self.min_age.as_ref().map(|it| json!(it))),
             ("on_move", self.on_move.as_ref().map(|it| json!(it))),
+            ("signature_policy", self.signature_policy.as_ref().map(|it| json!(it))),
         ]
     }
 }
@@ -96,6 +101,7 @@ pub(crate) fn show(policy: &SyncPolicy, view: &mut Value) {
         ("selection", policy.gate.selection.as_ref().map(|it| json!(it))),
         ("min_age", policy.gate.min_age.as_ref().map(|it| json!(it))),
         ("on_move", policy.gate.on_move.as_ref().map(|it| json!(it))),
+        ("signature_policy", policy.gate.signature_policy.as_ref().map(|it| json!(it))),
     ];
     for (name, value) in settings {
         if let Some(value) = value {

@@ -15,6 +15,7 @@ use crate::{
         body::{self as mirror_body, MirrorBody},
         candidate,
         holds::judgement,
+        signed::signed,
         warning::warning,
     },
     organization::share,
@@ -69,6 +70,9 @@ fn tag(tag: &PreviewTag) -> Result<Value, ApiError> {
     let mut view = serde_json::to_value(tag).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     if let Some(said) = &tag.gate {
         view["gate"] = judgement(said);
+    }
+    if !tag.signed.is_empty() {
+        view["signed"] = signed(&tag.signed);
     }
     Ok(view)
 }

@@ -16,6 +16,7 @@ use crate::{
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{
         holds::judgement,
+        signed::signed,
         warning::{GOES_ON, INTERRUPTED, warning},
     },
     repository::find::find_repository,
@@ -62,6 +63,9 @@ fn outcome(tag: &TagOutcome) -> Result<Value, ApiError> {
     let mut view = serde_json::to_value(tag).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     if let Some(said) = &tag.gate {
         view["gate"] = judgement(said);
+    }
+    if !tag.signed.is_empty() {
+        view["signed"] = signed(&tag.signed);
     }
     if let Some(failure) = &tag.failure {
         view["failure"]["advice"] = failure.reason.advice_for_tag().into();

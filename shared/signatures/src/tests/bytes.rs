@@ -2,7 +2,10 @@
 
 use std::sync::LazyLock;
 
-use moorage_domain::{Digest, signature_policy::Verdict};
+use moorage_domain::{
+    Digest,
+    signature_policy::{SIGNED, Verdict},
+};
 use proptest::prelude::*;
 use rcgen::KeyPair;
 use serde_json::{Value, json};
@@ -14,7 +17,7 @@ use super::{
     signed::{good, keyed, statement},
     trusting, verdict, verified,
 };
-use crate::{evidence::Evidence, statement::SIGNED, trust::Trust};
+use crate::{evidence::Evidence, trust::Trust};
 
 struct World {
     key: KeyPair,

@@ -2,7 +2,7 @@
 
 use moorage_domain::{
     Digest,
-    signature_policy::{Refusal, Verdict},
+    signature_policy::{Refusal, SIGNED, Verdict},
 };
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use super::{
     signed::{PROVENANCE, good, layer, logged, payload, signer, simple, statement},
     trusting, verdict, verified,
 };
-use crate::{MAX_CANDIDATE, MAX_CANDIDATES, evidence::Evidence, statement::SIGNED, trust::Trust};
+use crate::{MAX_CANDIDATE, MAX_CANDIDATES, evidence::Evidence, trust::Trust};
 
 #[test]
 fn nothing_is_no_signature() {

@@ -1,6 +1,6 @@
 //! When certificates were used: who says so, and what it has to agree with.
 
-use moorage_domain::signature_policy::Refusal;
+use moorage_domain::signature_policy::{Refusal, SIGNED};
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +10,6 @@ use super::{
     signed::{bundle, certificate, dsse_body, envelope, hashed_body, signer, stamped, stamps, statement},
     trusting, verdict, verified,
 };
-use crate::statement::SIGNED;
 
 const DAY: i64 = 86_400;
 

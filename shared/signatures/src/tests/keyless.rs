@@ -1,7 +1,10 @@
 //! Signatures by certificates.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use moorage_domain::{Digest, Timestamp, signature_policy::Refusal};
+use moorage_domain::{
+    Digest, Timestamp,
+    signature_policy::{Refusal, SIGNED},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +14,6 @@ use super::{
     signed::{good, logged, signer, stamped, statement},
     trusting, verdict, verified,
 };
-use crate::statement::SIGNED;
 
 #[test]
 fn who_signed_is_found_and_when_and_where_it_is_logged() {

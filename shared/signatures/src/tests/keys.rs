@@ -2,7 +2,7 @@
 
 use moorage_domain::{
     Timestamp,
-    signature_policy::{PublicKey, Refusal, SignaturePolicy, Verdict},
+    signature_policy::{PublicKey, Refusal, SIGNED, SignaturePolicy, Verdict},
 };
 use rcgen::{
     KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData as _,
@@ -16,7 +16,7 @@ use super::{
     signed::{bundle, dsse_body, envelope, good, key_material, keyed, statement},
     trusting, verdict, verified,
 };
-use crate::{statement::SIGNED, trust::Trust};
+use crate::trust::Trust;
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 

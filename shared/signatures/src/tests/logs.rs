@@ -1,7 +1,7 @@
 //! What the transparency log has to say of a signature.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use moorage_domain::signature_policy::{Refusal, Verdict};
+use moorage_domain::signature_policy::{Refusal, SIGNED, Verdict};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
@@ -12,7 +12,6 @@ use super::{
     signed::{bundle, certificate, envelope, good, logged, signer, stamped, stamps, statement},
     trusting, verdict, verified,
 };
-use crate::statement::SIGNED;
 
 fn said(instance: &Instance, bundle: &Value) -> Verdict {
     verdict(&by_identity(), &bundles(&[bundle]), &trusting(instance.root()))

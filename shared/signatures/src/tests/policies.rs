@@ -1,6 +1,6 @@
 //! What policies ask: of which tags, and of how many authorities.
 
-use moorage_domain::signature_policy::{Refusal, SignaturePolicy, Verdict};
+use moorage_domain::signature_policy::{Refusal, SIGNED, SignaturePolicy, Verdict};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::{
     signed::{keyed, layer, payload, simple, statement},
     verdict,
 };
-use crate::{Judge, evidence::Evidence, judge, statement::SIGNED, trust::Trust};
+use crate::{Judge, evidence::Evidence, judge, trust::Trust};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 

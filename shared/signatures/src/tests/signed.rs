@@ -1,7 +1,7 @@
 //! Signatures, as bundles and as simple signing.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use moorage_domain::Digest;
+use moorage_domain::{Digest, signature_policy::SIGNED};
 use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::{
     image,
     instance::{Certified, ISSUER, Instance, SIGNED_AT, SUBJECT},
 };
-use crate::{evidence::Evidence, statement::SIGNED};
+use crate::evidence::Evidence;
 
 const STATEMENT: &str = "application/vnd.in-toto+json";
 pub(super) const PROVENANCE: &str = "https://slsa.dev/provenance/v1";

@@ -131,6 +131,11 @@ impl SecretBox {
         Self { client, key_id: key_id.into() }
     }
 
+    /// KMS.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Encrypts a secret of at most [`MAX_SECRET_LENGTH`] bytes.
     pub async fn encrypt(&self, purpose: Purpose<'_>, secret: &SecretString) -> Result<Ciphertext, SecretError> {
         let (context, _) = purpose.contexts();

@@ -7,6 +7,7 @@ use moorage_domain::{
     RepositoryName, TagName, Timestamp,
     lock::Lock,
     plan::{HeldTag, Missing},
+    signature_policy::Approval,
 };
 use uuid::Uuid;
 
@@ -40,6 +41,7 @@ pub(crate) enum Write {
     Seen(Option<Timestamp>, Option<Missing>),
     Skip(Box<SkippedTag>),
     Unskip,
+    Approve(Box<Approval>),
 }
 
 impl Write {
@@ -53,7 +55,7 @@ impl Write {
 
     /// Whether it depends on what the tag is.
     fn reads(&self) -> bool {
-        matches!(self, Self::Put { is_first: false, .. } | Self::Delete(_) | Self::Seen(..))
+        matches!(self, Self::Put { is_first: false, .. } | Self::Delete(_) | Self::Seen(..) | Self::Approve(_))
     }
 }
 
@@ -87,7 +89,7 @@ impl Table {
                     transaction.delete(Key::Tag(repository, tag), None)?;
                     told.iter().try_for_each(|told| told.add(&mut transaction, repository))?;
                 }
-                Write::Seen(..) if before.is_none() => {}
+                Write::Seen(..) | Write::Approve(_) if before.is_none() => {}
                 Write::Seen(last_seen, missing) => {
                     let update = "SET #last_seen = :seen, #missing = :missing";
                     let change = Change { update, condition: "attribute_exists(#pk)" };
@@ -95,6 +97,15 @@ impl Table {
                     let missing = serde_dynamo::to_attribute_value(missing).map_err(StateError::from)?;
                     let values = Item::from([(":seen".into(), seen), (":missing".into(), missing)]);
                     transaction.update(Key::Tag(repository, tag), change, values)?;
+                }
+                Write::Approve(approval) => {
+                    let change = Change { update: "SET #approval = :approval", condition: "attribute_exists(#pk)" };
+                    let approval = serde_dynamo::to_attribute_value(approval).map_err(StateError::from)?;
+                    transaction.update(
+                        Key::Tag(repository, tag),
+                        change,
+                        Item::from([(":approval".into(), approval)]),
+                    )?;
                 }
                 Write::Skip(skipped) => self.put_skipped(&mut transaction, repository, tag, skipped)?,
                 Write::Unskip => transaction.delete(Key::Skipped(repository, tag), None)?,

@@ -9,6 +9,7 @@ use std::{
 use moorage_domain::{
     RepositoryName, TagName, Timestamp,
     plan::{HeldTag, Missing},
+    signature_policy::Approval,
     usage_log::LogEntry,
 };
 
@@ -87,6 +88,11 @@ impl Tags {
         missing: Option<Missing>,
     ) -> Result<(), TransitionError> {
         self.write(tag, Write::Seen(last_seen, missing)).await
+    }
+
+    /// Records who signed what a tag points to. One that is gone stays gone.
+    pub async fn approve(&self, tag: &TagName, approval: Approval) -> Result<(), TransitionError> {
+        self.write(tag, Write::Approve(Box::new(approval))).await
     }
 
     /// Records that a tag was skipped.

@@ -26,6 +26,7 @@ fn gate(selection: Option<Value>, min_age: Option<Value>) -> Gate {
         selection: selection.map(|given| Selection::parse(given).unwrap()),
         min_age: min_age.map(|given| MinAge::parse(&given).unwrap()),
         on_move: None,
+        signature_policy: None,
     }
 }
 

@@ -27,7 +27,7 @@ fn no_number_of_a_registry_is_too_large() {
 #[test]
 fn messages_are_cut() {
     let progress = Progress::default();
-    progress.failure(&tag(1), Failure::new(FailureReason::NotFound, "é".repeat(1_000_000)));
+    progress.failure(&tag(1), Failure::new(FailureReason::NotFound, "é".repeat(1_000_000)), None);
     assert!(progress.queued().0[0].failure.as_ref().unwrap().message.len() < 500);
     assert!(progress.failures().0.unwrap().message.len() < 500);
 }
@@ -37,7 +37,7 @@ async fn whoever_has_too_many_outcomes_waits_for_the_table() {
     let progress = std::sync::Arc::new(Progress::default());
     for n in 0..QUEUE_LENGTH {
         progress.queue_ready().await;
-        progress.failure(&tag(n), Failure::new(FailureReason::NotFound, "x".repeat(9_999)));
+        progress.failure(&tag(n), Failure::new(FailureReason::NotFound, "x".repeat(9_999)), None);
     }
     let short = Duration::from_millis(20);
     assert!(tokio::time::timeout(short, progress.queue_ready()).await.is_err(), "the queue is full");

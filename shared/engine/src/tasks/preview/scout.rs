@@ -32,8 +32,8 @@ pub(crate) type Resolved = Result<Digest, Failure>;
 
 /// Asks as long as there is time.
 pub(crate) struct Scout<'a> {
-    registry: &'a Registry,
-    end: Instant,
+    pub(super) registry: &'a Registry,
+    pub(super) end: Instant,
     needs: Needs,
     digests: Mutex<HashMap<TagName, Resolved>>,
 }
@@ -61,9 +61,9 @@ impl<'a> Scout<'a> {
         stream::iter(tags).map(ask).buffer_unordered(HEADS_IN_FLIGHT).collect::<()>().await;
     }
 
-    /// What the registry has said of tags.
-    pub(crate) fn digests(self) -> HashMap<TagName, Resolved> {
-        self.digests.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// Takes what the registry has said of tags.
+    pub(crate) fn digests(&self) -> HashMap<TagName, Resolved> {
+        std::mem::take(&mut *self.digests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn digest(&self, tag: &TagName) -> Option<Resolved> {

@@ -7,7 +7,8 @@ use moorage_domain::{
     gate::{Judgement, Mode, Reason},
     plan::{self, Cause, HeldTag, Prune, Seen, TagAction},
     preview::{PreviewAction, PreviewTag},
-    referrers::{attached_tags, referrers_tag},
+    referrers::{attached_tags, is_derived_tag, referrers_tag},
+    signature_policy::{SignaturePolicy, Verdict},
 };
 
 use super::{
@@ -26,6 +27,10 @@ pub(crate) struct View<'a> {
     pub(crate) held_matched: BTreeSet<TagName>,
     pub(crate) digests: HashMap<TagName, Resolved>,
     pub(crate) passages: Passages<'a>,
+    /// Who has signed, of the tags of which that was asked.
+    pub(crate) verdicts: BTreeMap<TagName, Verdict>,
+    /// Whether that counts.
+    pub(crate) signatures: Mode,
 }
 
 impl View<'_> {
@@ -105,6 +110,27 @@ impl View<'_> {
         PreviewTag { gate, ..self.tag(tag, PreviewAction::Ignore, reason) }
     }
 
+    /// The tags whose images have to be signed, with these: those that would be copied, and, if that is asked, those that are
+    /// served and were not approved.
+    pub(crate) fn to_be_signed(&self, policy: &SignaturePolicy, architectures: &[String]) -> Vec<(TagName, Digest)> {
+        let id = policy.id();
+        let one = |tag: &TagName| {
+            let digest = self.digests.get(tag)?.as_ref().ok()?;
+            let held = self.held.get(tag);
+            let is_held_back = self.judgement(tag).is_some_and(|judgement| judgement.mode == Mode::Enforce);
+            let is_open = || match plan::action(held, digest, architectures) {
+                TagAction::Copy => true,
+                TagAction::Keep => {
+                    let approval = held.and_then(|held| held.approval.as_deref());
+                    policy.judges_served() && approval.is_none_or(|approval| approval.policy != id)
+                }
+            };
+            (policy.judges(tag) && !is_held_back && !is_derived_tag(tag) && is_open())
+                .then(|| (tag.clone(), digest.clone()))
+        };
+        self.matched.keys().filter(|tag| self.passages.keeps(tag)).filter_map(|tag| one(tag)).collect()
+    }
+
     /// What the gate says of a tag that the root rule selects, and the selection does not take out.
     fn judgement(&self, tag: &TagName) -> Option<Judgement> {
         let digest = self.digests.get(tag).and_then(|digest| digest.as_ref().ok());
@@ -126,6 +152,35 @@ impl View<'_> {
             let tag = self.tag(tag, action, judgement.message());
             return PreviewTag { matched_by: Some(pattern.to_owned()), gate, ..tag };
         }
+        let tag = self.unsigned(tag, architectures, gate);
+        PreviewTag { matched_by: Some(pattern.to_owned()), ..tag }
+    }
+
+    /// A tag that passes all but the last question: with who has signed its image.
+    fn unsigned(&self, tag: &TagName, architectures: &[String], gate: Option<Judgement>) -> PreviewTag {
+        let plain = self.planned(tag, architectures, gate);
+        let (detail, reason) = match self.verdicts.get(tag) {
+            None => return plain,
+            Some(Verdict::Verified { by }) => return PreviewTag { signed: by.clone(), ..plain },
+            Some(Verdict::Refused { reason, detail }) => (detail, Reason::Refused(*reason)),
+            Some(Verdict::Unavailable { detail }) => (detail, Reason::EvidenceUnavailable),
+        };
+        let judgement = Judgement::unsigned(self.signatures, reason);
+        let said = format!("{} ({detail})", judgement.message());
+        if self.signatures != Mode::Enforce {
+            return PreviewTag { reason: format!("{}; {said}", plain.reason), gate: gate.or(Some(judgement)), ..plain };
+        }
+        let action = match reason {
+            Reason::Refused(_) => PreviewAction::Refuse,
+            // What is served already stays so.
+            _ if plain.action == PreviewAction::Keep => PreviewAction::Keep,
+            _ => PreviewAction::Wait,
+        };
+        PreviewTag { action, reason: said, gate: Some(judgement), ..plain }
+    }
+
+    /// What would become of a tag that passes.
+    fn planned(&self, tag: &TagName, architectures: &[String], gate: Option<Judgement>) -> PreviewTag {
         let held = self.held.get(tag);
         let (action, reason) = match self.digests.get(tag) {
             None => (PreviewAction::Unknown, "there was no time to ask what it points to".to_owned()),
@@ -140,7 +195,7 @@ impl View<'_> {
             },
         };
         let reason = gate.map_or_else(|| reason.clone(), |judgement| format!("{reason}; {}", judgement.message()));
-        PreviewTag { matched_by: Some(pattern.to_owned()), gate, ..self.tag(tag, action, reason) }
+        PreviewTag { gate, ..self.tag(tag, action, reason) }
     }
 
     fn tag(&self, tag: &TagName, action: PreviewAction, reason: String) -> PreviewTag {
@@ -155,6 +210,7 @@ impl View<'_> {
             failure: resolved.and_then(|digest| digest.as_ref().err()).cloned(),
             cause: None,
             gate: None,
+            signed: Vec::new(),
             ranked: self.passages.ranked(tag),
         }
     }

@@ -1,0 +1,69 @@
+//! Whom a policy has believed: the trusted roots that the table has, or else ours, and the public keys that KMS has.
+
+use std::collections::BTreeSet;
+
+use moorage_domain::{
+    FailureReason,
+    failure::Failure,
+    signature_policy::{KeySource, KmsKey, SignaturePolicy, Signer, TrustRootId},
+};
+use moorage_signatures::{Trust, TrustRoot, embedded};
+use moorage_state::StoredTrustRoot;
+
+use crate::{engine::Engine, error::WorkError};
+
+impl Engine {
+    /// Whom a policy's authorities are verified by. What cannot be had is left out: then nothing is verified by it.
+    pub(crate) async fn trust(&self, policy: &SignaturePolicy) -> Result<Trust, WorkError> {
+        let (mut roots, mut keys) = (BTreeSet::new(), BTreeSet::new());
+        for authority in policy.authorities() {
+            match &authority.signer {
+                Signer::Keyless { trust_root, .. } => _ = roots.insert(trust_root),
+                Signer::Key(source) => {
+                    // For what the log says of it.
+                    roots.insert(&TrustRootId::Public);
+                    if let KeySource::Kms(name) = source {
+                        keys.insert(name);
+                    }
+                }
+            }
+        }
+        let mut trust = Trust::default();
+        for id in roots {
+            if let Some(root) = self.trust_root(id).await? {
+                trust = trust.with_root(id.clone(), root);
+            }
+        }
+        for name in keys {
+            trust = self.with_key(trust, name).await;
+        }
+        Ok(trust)
+    }
+
+    /// The root of a name, as the last refresh has left it; ours where there was none.
+    async fn trust_root(&self, id: &TrustRootId) -> Result<Option<TrustRoot>, WorkError> {
+        let stored = self.table.trust_root(id).await?.and_then(StoredTrustRoot::believed);
+        let Some((json, until)) = stored else {
+            let unusable = |error| WorkError::Failed(Failure::of(FailureReason::UnknownError, &error));
+            return embedded(id).map_err(unusable);
+        };
+        match TrustRoot::parse(json.as_bytes(), until) {
+            Ok(root) => Ok(Some(root)),
+            // It was read when it was stored.
+            Err(error) => {
+                tracing::error!(%id, %error, "the trusted root in the table cannot be read");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn with_key(&self, trust: Trust, name: &KmsKey) -> Trust {
+        match self.secrets.public_key(name).await {
+            Ok(key) => trust.with_key(name.clone(), key),
+            Err(error) => {
+                tracing::warn!(key = name.as_str(), %error, "the public key cannot be had");
+                trust
+            }
+        }
+    }
+}
