@@ -23,6 +23,8 @@ pub mod invoke;
 pub mod lab;
 pub mod limited;
 pub mod logs;
+
+pub mod openssl;
 pub mod organization_mirror;
 pub mod process;
 pub mod proxy;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Copies an image with everything below it into a folder, as a client that checks every digest.
 pub fn copy_all(address: &str, path: &str, tag: &str, to: &Path) {
@@ -44,30 +44,6 @@ pub fn copies(address: &str, path: &str, reference: &str, options: &[&str]) -> R
     let to = format!("dir:{}", to.path().display());
     let command = ["copy", "--all", "--preserve-digests", "--src-tls-verify=false"];
     said(skopeo(&command).args(options).args([source, to])).map(drop)
-}
-
-/// Whether skopeo takes an image only because this key has signed it, as one of the repository `signed_as`, in the tags that
-/// cosign's older signatures are in.
-///
-/// # Errors
-///
-/// What skopeo says, if it does not take it.
-pub fn copies_signed(address: &str, path: &str, tag: &str, key: &str, signed_as: &str) -> Result<(), String> {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    std::fs::write(at("key.pem"), key).unwrap();
-    let requirement = json!({
-        "type": "sigstoreSigned", "keyPath": at("key.pem"),
-        "signedIdentity": {"type": "exactRepository", "dockerRepository": signed_as},
-    });
-    std::fs::write(at("policy.json"), json!({"default": [requirement]}).to_string()).unwrap();
-    std::fs::create_dir(at("registries.d")).unwrap();
-    let attachments = "default-docker:\n  use-sigstore-attachments: true\n";
-    std::fs::write(at("registries.d/default.yaml"), attachments).unwrap();
-    let mut skopeo = Command::new("timeout");
-    skopeo.args(["120", "skopeo", "--policy"]).arg(at("policy.json")).arg("--registries.d").arg(at("registries.d"));
-    skopeo.args(["copy", "--remove-signatures", "--src-tls-verify=false", &format!("docker://{address}/{path}:{tag}")]);
-    said(skopeo.arg(format!("dir:{}", at("image").display()))).map(drop)
 }
 
 /// A call of skopeo; one that waits for ever says no.
