@@ -1,0 +1,60 @@
+//! What is fetched, in which order, and what if it cannot be.
+
+use std::{error::Error as _, future::ready, sync::Mutex};
+
+use moorage_domain::cause::chain;
+
+use super::{
+    super::{MAX_ROOT, MAX_SNAPSHOT, MAX_TARGETS, MAX_TIMESTAMP, RefreshError, refresh},
+    Down, FIRST, at, good, new, now, run,
+};
+use crate::MAX_TRUST_ROOT;
+
+#[test]
+fn files_are_asked_for_one_after_the_other_with_their_bounds() {
+    let (mut repository, anchor) = new();
+    repository.rotate();
+    let asked = Mutex::new(Vec::new());
+    let fetch = |path: String, max| {
+        let found = repository.files.get(&path).cloned();
+        asked.lock().unwrap().push((path, max));
+        ready(Ok::<_, Down>(found))
+    };
+    run(refresh(&anchor, fetch, now())).unwrap();
+    let target = repository.target_path(FIRST);
+    let expected = [
+        ("2.root.json", MAX_ROOT),
+        ("3.root.json", MAX_ROOT),
+        ("timestamp.json", MAX_TIMESTAMP),
+        ("1.snapshot.json", MAX_SNAPSHOT),
+        ("1.targets.json", MAX_TARGETS),
+        (target.as_str(), MAX_TRUST_ROOT),
+    ];
+    assert_eq!(asked.into_inner().unwrap(), expected.map(|(path, max)| (path.to_owned(), max)));
+}
+
+#[test]
+fn a_fetch_that_fails_is_the_end_and_leaves_all_as_it_was() {
+    let (mut repository, anchor) = new();
+    repository.rotate();
+    let target = repository.target_path(FIRST);
+    let before = anchor.clone();
+    for broken in ["2.root.json", "3.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json", &target] {
+        let fetch =
+            |path: String, _| ready(if path == broken { Err(Down) } else { Ok(repository.files.get(&path).cloned()) });
+        let error = run(refresh(&anchor, fetch, now())).unwrap_err();
+        assert_eq!(chain(&error), format!("{broken} cannot be fetched: the network is down"));
+        assert!(error.source().is_some_and(|cause| cause.is::<Down>()));
+        assert!(matches!(error, RefreshError::Fetch { file, cause: Down } if file == broken));
+        assert_eq!(anchor, before);
+    }
+    assert_eq!(good(&repository, &anchor).trust_root, FIRST);
+}
+
+#[test]
+fn errors_say_what_is_wrong_with_which_file() {
+    let (mut repository, anchor) = new();
+    repository.files.remove("timestamp.json");
+    let error = at(&repository.files, &anchor, now()).unwrap_err();
+    assert_eq!(chain(&error), "timestamp.json is refused: it is missing");
+}
