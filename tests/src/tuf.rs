@@ -160,6 +160,16 @@ impl TufRepository {
         self.files.insert("timestamp.json".to_owned(), bytes);
     }
 
+    /// Says something else of the snapshot or of the targets, by their names without version, where they are named.
+    pub fn name(&mut self, name: &str, pin: &Value) {
+        let meta = json!({name: pin});
+        if name == "snapshot.json" {
+            self.write_timestamp(&meta);
+        } else {
+            self.write_snapshot(&meta);
+        }
+    }
+
     /// Where the metadata of a role are.
     pub fn path(&self, role: &Role, name: &str) -> String {
         if self.is_consistent { format!("{}.{name}", role.version) } else { name.to_owned() }
@@ -202,7 +212,7 @@ fn key_id(key: &Ed25519KeyPair) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What is signed: JSON without blanks, its keys in order. No text of these has anything in it that is escaped.

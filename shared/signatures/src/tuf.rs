@@ -28,7 +28,7 @@ pub const MAX_SNAPSHOT: usize = 256 * 1024;
 /// The largest `targets.json`, in bytes: it names some dozens of files, and Sigstore's has 5 kB.
 pub const MAX_TARGETS: usize = 1024 * 1024;
 
-/// The target. Instances have it in their topmost list, so that it does not matter whom that delegates to.
+/// The target. Sigstore has it in its topmost list, so that it does not matter whom that delegates to.
 const TRUSTED_ROOT: &str = "trusted_root.json";
 
 /// What a fetch has: the bytes of a file, or nothing if there is no such file.

@@ -31,6 +31,9 @@ const SECOND: &[u8] = SIGSTORE_GITHUB_TRUSTED_ROOT.as_bytes();
 /// What a repository has, by path.
 type Files = BTreeMap<String, Vec<u8>>;
 
+/// One of the roles of a repository.
+type OfRole = fn(&mut TufRepository) -> &mut Role;
+
 /// What a fetch says.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the network is down")]
@@ -126,7 +129,7 @@ fn names_need_not_have_versions() {
 #[test]
 fn it_is_good_until_the_first_of_the_metadata_expires() {
     let first = now().plus(LIFETIME / 2);
-    let expiring: [fn(&mut TufRepository) -> &mut Role; 4] =
+    let expiring: [OfRole; 4] =
         [|all| &mut all.root, |all| &mut all.timestamp, |all| &mut all.snapshot, |all| &mut all.targets];
     for role in expiring {
         let mut repository = TufRepository::new(FIRST, now());

@@ -1,6 +1,6 @@
 //! What is fetched, in which order, and what if it cannot be.
 
-use std::{error::Error as _, future::ready, sync::Mutex};
+use std::{error::Error, future::ready, sync::Mutex};
 
 use moorage_domain::cause::chain;
 
@@ -40,11 +40,12 @@ fn a_fetch_that_fails_is_the_end_and_leaves_all_as_it_was() {
     let target = repository.target_path(FIRST);
     let before = anchor.clone();
     for broken in ["2.root.json", "3.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json", &target] {
+        let files = &repository.files;
         let fetch =
-            |path: String, _| ready(if path == broken { Err(Down) } else { Ok(repository.files.get(&path).cloned()) });
+            |path: String, _| async move { if path == broken { Err(Down) } else { Ok(files.get(&path).cloned()) } };
         let error = run(refresh(&anchor, fetch, now())).unwrap_err();
         assert_eq!(chain(&error), format!("{broken} cannot be fetched: the network is down"));
-        assert!(error.source().is_some_and(|cause| cause.is::<Down>()));
+        assert!(error.source().is_some_and(<dyn Error>::is::<Down>));
         assert!(matches!(error, RefreshError::Fetch { file, cause: Down } if file == broken));
         assert_eq!(anchor, before);
     }

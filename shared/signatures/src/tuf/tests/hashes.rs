@@ -31,12 +31,7 @@ fn metadata_have_the_length_and_the_hash_that_are_named() {
             } else {
                 json!({"version": 1, "length": bytes.len(), "hashes": {"sha256": sha256(b"others")}})
             };
-            let named = json!({name: pin});
-            if name == "snapshot.json" {
-                repository.write_timestamp(&named)
-            } else {
-                repository.write_snapshot(&named)
-            }
+            repository.name(name, &pin);
             let (file, defect) = refused(&repository, &anchor);
             assert!(file == path && matches!(defect, Defect::Mismatched(_)), "{file}: {defect:?}");
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{
     super::{Anchor, Defect},
-    FIRST, at, defect, good, new, now, refused,
-    repository::{LIFETIME, Role, TufRepository},
+    FIRST, OfRole, at, defect, good, new, now, refused,
+    repository::LIFETIME,
 };
 
 #[test]
 fn nothing_that_has_expired_is_taken() {
-    let expired: [(fn(&mut TufRepository) -> &mut Role, &str); 3] = [
+    let expired: [(OfRole, &str); 3] = [
         (|all| &mut all.timestamp, "timestamp.json"),
         (|all| &mut all.snapshot, "1.snapshot.json"),
         (|all| &mut all.targets, "1.targets.json"),

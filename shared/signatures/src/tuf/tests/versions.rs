@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{
     super::{Anchor, Defect},
-    FIRST, SECOND, good, new, refused,
-    repository::{Role, TufRepository, new_key},
+    FIRST, OfRole, SECOND, good, new, refused,
+    repository::{TufRepository, new_key},
 };
 
 /// A repository whose every version is five, as a refresh has seen.
@@ -21,7 +21,7 @@ fn at_five() -> (TufRepository, Anchor) {
 
 #[test]
 fn no_version_goes_back() {
-    let roles: [(fn(&mut TufRepository) -> &mut Role, &str, &str); 3] = [
+    let roles: [(OfRole, &str, &str); 3] = [
         (|all| &mut all.timestamp, "timestamp", "timestamp.json"),
         (|all| &mut all.snapshot, "snapshot", "timestamp.json"),
         (|all| &mut all.targets, "targets", "6.snapshot.json"),
@@ -55,7 +55,7 @@ fn old_versions_are_as_old_in_a_stored_anchor() {
 
 #[test]
 fn a_root_with_other_keys_goes_back_behind_versions_that_others_have_signed() {
-    let keys: [fn(&mut TufRepository) -> &mut Role; 2] = [|all| &mut all.timestamp, |all| &mut all.snapshot];
+    let keys: [OfRole; 2] = [|all| &mut all.timestamp, |all| &mut all.snapshot];
     for role in keys {
         let (mut repository, anchor) = at_five();
         role(&mut repository).version = u64::MAX;
@@ -82,12 +82,7 @@ fn a_file_of_another_version_than_is_named_is_none() {
         let (mut repository, _) = new();
         repository.is_pinned = false;
         repository.publish(FIRST);
-        let named = json!({name: {"version": 9}});
-        if name == "snapshot.json" {
-            repository.write_timestamp(&named)
-        } else {
-            repository.write_snapshot(&named)
-        }
+        repository.name(name, &json!({"version": 9}));
         let bytes = repository.files[&format!("1.{name}")].clone();
         repository.files.insert(pinned.to_owned(), bytes);
         let (file, defect) = refused(&repository, &Anchor::new(repository.root_file()).unwrap());
