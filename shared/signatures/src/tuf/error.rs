@@ -1,10 +1,10 @@
 //! Why a refresh has no result.
 
-use moorage_domain::Timestamp;
+use moorage_domain::{Timestamp, cause::chain};
 use sigstore_tuf::Error;
 
 use super::MAX_ROOTS;
-use crate::trust::TrustRootError;
+use crate::{failure::bounded, trust::TrustRootError};
 
 /// Why a refresh has no result. What was known before stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -58,25 +58,20 @@ pub enum Defect {
         sent: u64,
     },
     /// It is not signed by those who have to.
-    #[error("it is not signed as it has to be")]
-    BadlySigned(#[source] Box<Error>),
+    #[error("it is not signed as it has to be: {0}")]
+    BadlySigned(String),
     /// It is not the one that is meant, by its version, length or hash.
-    #[error("it is another one than is meant")]
-    Mismatched(#[source] Box<Error>),
+    #[error("it is another one than is meant: {0}")]
+    Mismatched(String),
     /// It is no metadata of its kind.
-    #[error("it cannot be read")]
-    Unreadable(#[source] Box<Error>),
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
     /// It is the target, and no trusted root.
     #[error("it is no trusted root that can be used")]
     NoTrustRoot(#[source] TrustRootError),
 }
 
 impl Defect {
-    /// It has other bytes than the metadata say.
-    pub(super) fn mismatched(detail: &str) -> Self {
-        Error::IntegrityMismatch(detail.to_owned()).into()
-    }
-
     /// In which file it is.
     pub(super) fn of<E>(self, file: &str) -> RefreshError<E> {
         RefreshError::Refused { file: file.to_owned(), defect: self }
@@ -85,13 +80,15 @@ impl Defect {
 
 impl From<Error> for Defect {
     fn from(error: Error) -> Self {
+        // The library quotes what nobody has signed yet.
+        let detail = bounded(&chain(&error));
         match error {
             Error::Expired { expires, .. } => Self::Expired(Timestamp::from_unix(expires.as_second())),
             Error::DuplicateSignature { .. } | Error::ThresholdNotMet { .. } | Error::Crypto(_) => {
-                Self::BadlySigned(Box::new(error))
+                Self::BadlySigned(detail)
             }
-            Error::BadRootVersion { .. } | Error::IntegrityMismatch(_) => Self::Mismatched(Box::new(error)),
-            error => Self::Unreadable(Box::new(error)),
+            Error::BadRootVersion { .. } | Error::IntegrityMismatch(_) => Self::Mismatched(detail),
+            _ => Self::Unreadable(detail),
         }
     }
 }

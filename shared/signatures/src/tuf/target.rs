@@ -24,7 +24,7 @@ impl Target {
         let digests: Result<Vec<Digest>, DigestError> = file.hashes.iter().filter_map(digest).collect();
         match digests {
             Ok(digests) if !digests.is_empty() => Ok(Self { name, length: file.length, digests }),
-            _ => Err(Defect::mismatched(&format!("no hash of {name} can be compared"))),
+            _ => Err(Defect::Mismatched(format!("no hash of {name} can be compared"))),
         }
     }
 
@@ -39,10 +39,10 @@ impl Target {
     /// Whether it is these bytes.
     pub(super) fn check(&self, bytes: &[u8]) -> Result<(), Defect> {
         if bytes.len() as u64 != self.length {
-            return Err(Defect::mismatched(&format!("it has {} bytes, and not {}", bytes.len(), self.length)));
+            return Err(Defect::Mismatched(format!("it has {} bytes, and not {}", bytes.len(), self.length)));
         }
         match self.digests.iter().find(|digest| Digest::of(digest.algorithm(), bytes) != **digest) {
-            Some(digest) => Err(Defect::mismatched(&format!("its digest is not {digest}"))),
+            Some(digest) => Err(Defect::Mismatched(format!("its digest is not {digest}"))),
             None => Ok(()),
         }
     }

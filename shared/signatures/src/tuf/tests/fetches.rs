@@ -3,6 +3,7 @@
 use std::{error::Error, future::ready, sync::Mutex};
 
 use moorage_domain::cause::chain;
+use serde_json::json;
 
 use super::{
     super::{MAX_ROOT, MAX_SNAPSHOT, MAX_TARGETS, MAX_TIMESTAMP, RefreshError, refresh},
@@ -58,4 +59,19 @@ fn errors_say_what_is_wrong_with_which_file() {
     repository.files.remove("timestamp.json");
     let error = at(&repository.files, &anchor, now()).unwrap_err();
     assert_eq!(chain(&error), "timestamp.json is refused: it is missing");
+}
+
+#[test]
+fn errors_quote_little_of_what_comes() {
+    let (mut repository, anchor) = new();
+    for mut body in
+        [json!({"_type": "x".repeat(10_000)}), json!({"_type": "timestamp", "spec_version": "2\n".repeat(5_000)})]
+    {
+        body["version"] = json!(1);
+        let bytes = json!({"signed": body, "signatures": []}).to_string().into_bytes();
+        repository.files.insert("timestamp.json".to_owned(), bytes);
+        let text = chain(&at(&repository.files, &anchor, now()).unwrap_err());
+        let is_so = text.starts_with("timestamp.json is refused: it cannot be read: malformed metadata: ");
+        assert!(is_so && text.len() < 400, "{text}");
+    }
 }
