@@ -36,6 +36,7 @@ pub mod skopeo;
 pub mod slow;
 pub mod stack;
 pub mod table;
+pub mod tuf;
 pub mod victim;
 pub mod world;
 

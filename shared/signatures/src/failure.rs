@@ -101,7 +101,7 @@ fn of_log(error: &TransparencyLogError) -> Refusal {
 }
 
 /// A text of bounded length, on one line.
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     let text: String = text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect();
     text.get(..text.floor_char_boundary(DETAIL_LENGTH)).unwrap_or_default().to_owned()
 }

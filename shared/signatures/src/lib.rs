@@ -14,6 +14,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod trust;
+pub mod tuf;
 
 pub use candidate::MAX_CANDIDATE;
 pub use evidence::{Evidence, MAX_CANDIDATES};
