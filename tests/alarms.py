@@ -118,6 +118,15 @@ def facts(missing, drive):
     drive("mirrors-late", "claims-expired", "deletions-held", "mending-fails", "collection-held", "collection-late")
     assert data(missing) == [1], "somebody has looked at the mirrors"
 
+    # Whether or not there is a network to fetch the trusted roots from.
+    asked = functions.invoke(FunctionName=SYNC, Payload=json.dumps({"task": "refresh_trust"}))
+    answer = json.loads(asked["Payload"].read())["trust_refreshed"]
+    assert answer["refreshed"] + answer["failed"] == 2, answer
+    trust = emitted()
+    assert trust["trust_root_age_seconds"] == answer["age_seconds"], trust
+    put("Moorage", "trust_root_age_seconds", {"stack": trust["stack"]}, 8 * DAY)
+    drive("trust-roots-old")
+
     for name, kind in (("late", "late"), ("killed", "expired"), ("held", "held")):
         assert f"{NAMESPACE}/{name}" in view[kind] or len(view[kind]) == 5, view
     for name in ("mirrors_late", "mirrors_held", "claim_expired_seconds", "collection_age_seconds", "mirrors"):

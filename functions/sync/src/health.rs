@@ -33,3 +33,13 @@ pub(crate) async fn report(services: &Services, mirrors: &MirrorHealth, failed: 
     }
     Ok(())
 }
+
+/// Tells for how long the oldest of the trusted roots has not been known to be current.
+pub(crate) fn trust(services: &Services, age_seconds: u64) {
+    if services.watched_as.is_empty() {
+        return;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
+    let age = Metric { name: "trust_root_age_seconds", unit: Unit::Seconds, value: age_seconds as f64 };
+    emit(&[("stack", &services.watched_as)], 1, &[age]);
+}

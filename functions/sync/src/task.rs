@@ -10,7 +10,7 @@ use lambda_runtime::Diagnostic;
 use moorage_domain::task::{Task, TaskAnswer};
 use moorage_state::now;
 
-use crate::{config::Services, error::TaskError, reconcile::reconcile};
+use crate::{config::Services, error::TaskError, health, reconcile::reconcile};
 
 /// The longest that a task takes when somebody waits: API Gateway gives up after 30 s.
 const WAIT: Duration = Duration::from_secs(24);
@@ -64,6 +64,14 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::CancelDiscovered { organization } => organizations.cancel(organization, end).await?,
         Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
         Task::CheckSource { organization } => organizations.check(organization, soon).await?,
+        Task::SetTrustRoot { id, source } => engine.set_trust_root(id, source, soon).await,
+        Task::RefreshTrust {} => {
+            let answer = Box::pin(engine.refresh_trust(end)).await?;
+            if let TaskAnswer::TrustRefreshed { age_seconds, .. } = answer {
+                health::trust(services, age_seconds);
+            }
+            answer
+        }
         Task::Watch {} => {
             // What stops one look keeps nobody from the other.
             let watched = Box::pin(engine.watch(end)).await;
@@ -89,6 +97,9 @@ fn tell(task: &Task, answer: &TaskAnswer, started: Instant) {
         }
         TaskAnswer::Reconciled { mended, removed, failed } => {
             tracing::info!(task = name, mended, removed, failed, duration_ms, "schedules were reconciled");
+        }
+        TaskAnswer::TrustRefreshed { refreshed, failed, age_seconds } => {
+            tracing::info!(task = name, refreshed, failed, age_seconds, duration_ms, "trusted roots were refreshed");
         }
         TaskAnswer::Watched { restarted } => {
             tracing::info!(task = name, restarted, duration_ms, "what nobody worked on was started again");

@@ -55,6 +55,7 @@ pub mod task;
 pub mod timestamp;
 mod timetable;
 pub mod token_realm;
+pub mod trust_root;
 pub mod usage_log;
 pub mod warning;
 

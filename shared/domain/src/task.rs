@@ -9,6 +9,8 @@ use crate::{
     failure::Failure,
     preview::{Preview, PreviewRequest},
     run::{SyncRequest, Trigger},
+    signature_policy::TrustRootId,
+    trust_root::TrustRootSource,
 };
 
 /// The most further invocations of one reconciliation, or of one end of an organization: hours, in which hundreds of
@@ -96,6 +98,15 @@ pub enum Task {
         /// The organization.
         organization: Namespace,
     },
+    /// Sets a trusted root, by which keyless signatures are verified.
+    SetTrustRoot {
+        /// Its name.
+        id: TrustRootId,
+        /// Where it comes from.
+        source: TrustRootSource,
+    },
+    /// Fetches the trusted roots that are refreshed.
+    RefreshTrust {},
 }
 
 impl Task {
@@ -113,6 +124,8 @@ impl Task {
             Self::ReleaseDiscovered { .. } => "release_discovered",
             Self::EndOrganization { .. } => "end_organization",
             Self::CheckSource { .. } => "check_source",
+            Self::SetTrustRoot { .. } => "set_trust_root",
+            Self::RefreshTrust {} => "refresh_trust",
         }
     }
 }
@@ -151,6 +164,8 @@ impl Task {
             | Self::ChangeTag { .. }
             | Self::Purge { .. }
             | Self::Reconcile { .. }
+            | Self::SetTrustRoot { .. }
+            | Self::RefreshTrust {}
             | Self::Watch {} => None,
         }
     }
@@ -204,6 +219,15 @@ pub enum TaskAnswer {
         repositories: u64,
         /// Repositories that were created.
         created: u64,
+    },
+    /// The answer to [`Task::RefreshTrust`].
+    TrustRefreshed {
+        /// How many are current.
+        refreshed: u64,
+        /// How many could not be had.
+        failed: u64,
+        /// Since when the oldest of them has not been known to be current, in seconds.
+        age_seconds: u64,
     },
     /// It failed.
     Failed(Failure),

@@ -20,7 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 11] = [
+const TASKS: [&str; 13] = [
     "preview",
     "change_tag",
     "purge",
@@ -32,9 +32,11 @@ const TASKS: [&str; 11] = [
     "check_source",
     "watch",
     "describe_images",
+    "set_trust_root",
+    "refresh_trust",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 11] = [
+const ANSWERS: [&str; 12] = [
     "done",
     "unfinished",
     "not_found",
@@ -46,6 +48,7 @@ const ANSWERS: [&str; 11] = [
     "failed",
     "watched",
     "described",
+    "trust_refreshed",
 ];
 
 fn stored(name: &str) -> Value {
@@ -79,6 +82,8 @@ fn name(task: &Task) -> &'static str {
         Task::EndOrganization { .. } => TASKS[7],
         Task::CheckSource { .. } => TASKS[8],
         Task::Watch {} => TASKS[9],
+        Task::SetTrustRoot { .. } => TASKS[11],
+        Task::RefreshTrust {} => TASKS[12],
         Task::DescribeImages { .. } => TASKS[10],
     }
 }
@@ -96,6 +101,7 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::Failed(_) => ANSWERS[8],
         TaskAnswer::Watched { .. } => ANSWERS[9],
         TaskAnswer::Described(_) => ANSWERS[10],
+        TaskAnswer::TrustRefreshed { .. } => ANSWERS[11],
     }
 }
 

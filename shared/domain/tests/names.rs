@@ -18,6 +18,7 @@ use moorage_domain::{
     selection::Step,
     signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
     status::SyncStatus,
+    trust_root::TrustRootSource,
     usage_log::LogKind,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -53,6 +54,10 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, row: Va
 }
 
 names! {
+    TrustRootSource {
+        TrustedRoot(Value::Null) => {"trusted_root": null},
+        Tuf { url: "https://tuf.example.com/".to_owned().try_into().unwrap(), root: Value::Null } => {"tuf": {"url": "https://tuf.example.com/", "root": null}},
+    }
     LogKind {
         RepoMirrorSyncStarted => "repo_mirror_sync_started",
         RepoMirrorSyncSuccess => "repo_mirror_sync_success",

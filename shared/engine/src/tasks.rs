@@ -6,6 +6,7 @@ pub(crate) mod preview;
 pub(crate) mod purge;
 pub(crate) mod reconcile;
 pub(crate) mod tags;
+pub(crate) mod trust;
 pub(crate) mod watch;
 
 use moorage_domain::{FailureReason, failure::Failure, task::TaskAnswer};

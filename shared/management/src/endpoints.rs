@@ -8,6 +8,7 @@ use crate::{
     organization_mirror::endpoints as organization_mirror,
     repository::endpoints as repository,
     robot::endpoints as robot,
+    trust_root::endpoints as trust_root,
 };
 
 /// All endpoints. Of those of one path, an answer names the methods in this order.
@@ -23,4 +24,5 @@ pub(crate) const ENDPOINTS: Endpoints = Endpoints(&[
     robot::OF_ORGANIZATION,
     robot::OF_ADMIN,
     team::ENDPOINTS,
+    trust_root::ENDPOINTS,
 ]);

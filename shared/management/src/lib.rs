@@ -13,6 +13,7 @@ mod organization_mirror;
 mod repository;
 mod request;
 mod robot;
+mod trust_root;
 mod usage_log;
 
 pub use access::admin_token::AdminToken;

@@ -7,6 +7,7 @@ mod blob;
 mod catalog;
 mod challenge;
 mod connections;
+mod documents;
 mod error;
 #[cfg(any(test, feature = "fuzz"))]
 #[doc(hidden)]
@@ -40,6 +41,7 @@ mod turns;
 
 pub use blob::BlobReader;
 pub use catalog::Catalog;
+pub use documents::Documents;
 pub use error::UpstreamError;
 pub use listing::Said;
 pub use meter::Meter;

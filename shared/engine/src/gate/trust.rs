@@ -7,7 +7,7 @@ use moorage_domain::{
     failure::Failure,
     signature_policy::{KeySource, KmsKey, SignaturePolicy, Signer, TrustRootId},
 };
-use moorage_signatures::{Trust, TrustRoot, embedded};
+use moorage_signatures::{Trust, TrustRoot, embedded, embedded_on};
 use moorage_state::StoredTrustRoot;
 
 use crate::{engine::Engine, error::WorkError};
@@ -42,7 +42,9 @@ impl Engine {
 
     /// The root of a name, as the last refresh has left it; ours where there was none.
     async fn trust_root(&self, id: &TrustRootId) -> Result<Option<TrustRoot>, WorkError> {
-        let stored = self.table.trust_root(id).await?.and_then(StoredTrustRoot::believed);
+        let is_newer =
+            |stored: &StoredTrustRoot| stored.refreshed_at.is_some_and(|at| at >= embedded_on()) || is_own(id);
+        let stored = self.table.trust_root(id).await?.filter(is_newer).and_then(StoredTrustRoot::believed);
         let Some((json, until)) = stored else {
             let unusable = |error| WorkError::Failed(Failure::of(FailureReason::UnknownError, &error));
             return embedded(id).map_err(unusable);
@@ -66,4 +68,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether our releases have no root of that name.
+fn is_own(id: &TrustRootId) -> bool {
+    matches!(id, TrustRootId::Other(_))
 }
