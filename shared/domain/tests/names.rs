@@ -6,11 +6,13 @@ use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use moorage_domain::{
     Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
+    changes::ChangeKind,
     collection::{Held, Skip, Stage},
     discovery::Skipped,
     gate::{Mode, Move, Question, Reason},
     lock::LockKind,
     mirror::RepositoryState,
+    notification::{Event, Method},
     organization::RegistryKind,
     plan::{Cause, Word},
     preview::PreviewAction,
@@ -94,6 +96,9 @@ names! {
         OrgSetTeamDescription => "org_set_team_description",
         OrgAddTeamMember => "org_add_team_member",
         OrgRemoveTeamMember => "org_remove_team_member",
+        AddRepoNotification => "add_repo_notification",
+        DeleteRepoNotification => "delete_repo_notification",
+        ResetRepoNotification => "reset_repo_notification",
     }
     LockKind {
         Prune => "prune",
@@ -292,6 +297,32 @@ names! {
         NoTime => "no_time",
         WrongIdentity => "wrong_identity",
         TooManyReferrers => "too_many_referrers",
+    }
+    Event.as_str {
+        Started => "repo_mirror_sync_started",
+        Success => "repo_mirror_sync_success",
+        Failed => "repo_mirror_sync_failed",
+        Changed => "repo_mirror_changed",
+        Recovered => "repo_mirror_recovered",
+        Late => "repo_mirror_late",
+        DeletionsHeld => "repo_mirror_deletions_held",
+        Held => "repo_mirror_held",
+        SignatureRefused => "repo_mirror_signature_refused",
+        Waiting => "repo_mirror_waiting",
+    }
+    Method.as_str {
+        Webhook => "webhook",
+        Slack => "slack",
+        QuayNotification => "quay_notification",
+        Sns => "sns",
+        Eventbridge => "eventbridge",
+    }
+    ChangeKind.as_str {
+        Created => "created",
+        Moved => "moved",
+        Deleted => "deleted",
+        Held => "held",
+        NoLongerHeld => "no_longer_held",
     }
     Verdict {
         Verified { by: Vec::new() } => {"verdict": "verified", "by": []},
