@@ -59,6 +59,7 @@ mod timetable;
 pub mod token_realm;
 pub mod usage_log;
 pub mod warning;
+pub mod webhook;
 
 pub use access::{Access, Credentials, Proxy};
 pub use checkpoint::Checkpoint;

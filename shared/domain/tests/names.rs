@@ -21,6 +21,7 @@ use moorage_domain::{
     signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
     status::SyncStatus,
     usage_log::LogKind,
+    webhook::HintedTags,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -323,6 +324,10 @@ names! {
         Deleted => "deleted",
         Held => "held",
         NoLongerHeld => "no_longer_held",
+    }
+    HintedTags {
+        All => "all",
+        Only(vec!["v1".parse().unwrap()]) => {"only": ["v1"]},
     }
     Verdict {
         Verified { by: Vec::new() } => {"verdict": "verified", "by": []},

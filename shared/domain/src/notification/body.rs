@@ -109,7 +109,7 @@ fn link(place: Place<'_>, run: Option<&Run>) -> String {
     format!("{}/console#/repository/{}/mirroring{query}", base(place), place.repository)
 }
 
-fn base<'a>(place: Place<'a>) -> &'a str {
+fn base(place: Place<'_>) -> &str {
     place.public_url.trim_end_matches('/')
 }
 

@@ -109,9 +109,8 @@ impl Only {
     fn may_be(self, event: Event) -> bool {
         match event {
             Event::Started | Event::Waiting => false,
-            Event::Success => self != Self::Failure,
+            Event::Success | Event::Recovered => self != Self::Failure,
             Event::Failed => self != Self::Recovery,
-            Event::Recovered => self != Self::Failure,
             Event::Late => self == Self::Failure,
             Event::Changed | Event::DeletionsHeld | Event::Held | Event::SignatureRefused => true,
         }
