@@ -180,7 +180,13 @@ impl Notification {
         self.number_of_failures >= MAX_FAILURES
     }
 
-    /// After a message for it.
+    /// After a message was made for it.
+    #[must_use]
+    pub fn told(self, at: Timestamp) -> Self {
+        Self { last_sent: Some(at), ..self }
+    }
+
+    /// After its message was delivered, or was not.
     #[must_use]
     pub fn after(self, delivery: Delivery, at: Timestamp) -> Self {
         match delivery {

@@ -27,7 +27,7 @@ pub use id::{InvalidId, WebhookId};
 pub use rate::{MAX_PER_MINUTE, Rate};
 pub use sender::Sender;
 
-use crate::TagName;
+use crate::{ExternalReference, TagName};
 
 /// The largest body, in bytes: GitHub's are some 20 kB, and a registry's envelope holds few events.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -107,6 +107,17 @@ impl Hint {
         matches!(&self.tags, HintedTags::Only(tags) if tags.is_empty())
     }
 
+    /// Whether it may be about what a mirror mirrors: a registry that tells of everything tells of other repositories, too.
+    /// The host is not looked at, because registries are known by several names, nor is the case, because GitHub sends an
+    /// owner's name as that writes it.
+    pub fn may_be_of(&self, reference: &ExternalReference) -> bool {
+        let Some(sent) = &self.repository else { return true };
+        let path = reference.repository();
+        let Some(start) = sent.len().checked_sub(path.len()) else { return false };
+        let (Some(host), Some(end)) = (sent.get(..start), sent.get(start..)) else { return false };
+        end.eq_ignore_ascii_case(&path) && (host.is_empty() || host.strip_suffix('/').is_some_and(is_host))
+    }
+
     /// Both hints, if they come shortly after one another.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -117,6 +128,11 @@ impl Hint {
         };
         Self { repository: self.repository.filter(|_| is_same), tags }
     }
+}
+
+/// Whether the first part of a repository's name is a host, as clients tell it from a namespace.
+fn is_host(part: &str) -> bool {
+    !part.contains('/') && (part.contains(['.', ':']) || part == "localhost")
 }
 
 impl HintedTags {

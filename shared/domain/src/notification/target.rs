@@ -1,5 +1,7 @@
 //! Where it is told: a method's configuration, as it was sent and as it is read.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
@@ -21,22 +23,23 @@ const MAX_NAME: usize = 255;
 /// The key of a webhook's secret, which is taken out of the configuration.
 const SECRET: &str = "secret";
 
-/// A method and its configuration. That is kept as it was sent, without the secret.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A method and its configuration. That is kept as it was sent, without the secret. It is not printed: who knows a channel's
+/// URL may write there.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Target {
     stored: Stored,
     destination: Destination,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Stored {
     method: Method,
     config: Map<String, Value>,
 }
 
 /// Where messages go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Destination {
     /// To a URL, as the template says if there is one.
     Webhook {
@@ -165,6 +168,24 @@ impl Target {
     /// Where messages go. Whether that may be connected to is to be judged again by whoever connects.
     pub fn destination(&self) -> &Destination {
         &self.destination
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.destination).finish()
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Webhook { url, .. } => f.debug_tuple("Webhook").field(&url.host_str()).finish(),
+            Self::Slack { url } => f.debug_tuple("Slack").field(&url.host_str()).finish(),
+            Self::People { kind, name } => f.debug_tuple("People").field(kind).field(name).finish(),
+            Self::Sns(topic) => f.debug_tuple("Sns").field(topic).finish(),
+            Self::EventBridge(bus) => f.debug_tuple("EventBridge").field(bus).finish(),
+        }
     }
 }
 

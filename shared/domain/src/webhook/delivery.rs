@@ -166,7 +166,8 @@ struct GitHub {
 struct Package {
     name: Option<String>,
     namespace: Option<String>,
-    package_version: Option<Object<PackageVersion>>,
+    #[serde(rename = "package_version")]
+    version: Option<Object<PackageVersion>>,
 }
 
 /// A version of what is no container has no such metadata.
@@ -189,7 +190,7 @@ impl GitHub {
     fn pushed(self) -> Pushed {
         let is_push = matches!(self.action.as_deref(), Some("published" | "updated"));
         let Some(Object(package)) = self.registry_package.filter(|_| is_push) else { return Vec::new() };
-        let version = package.package_version.map(|Object(version)| version);
+        let version = package.version.map(|Object(version)| version);
         let metadata = version.and_then(|version| version.container_metadata);
         let tag = metadata.and_then(|Object(metadata)| metadata.tag).and_then(|Object(tag)| tag.name);
         let repository = package.namespace.zip(package.name).map(|(namespace, name)| format!("{namespace}/{name}"));

@@ -212,6 +212,30 @@ fn many_tags_are_all() {
 }
 
 #[test]
+fn other_repositories_are_told_apart() {
+    let of = |reference: &str, sent: Option<&str>| hint(sent, &[]).may_be_of(&reference.parse().unwrap());
+    for (reference, sent, may_be) in [
+        ("quay.io/acme/app", None, true),
+        ("quay.io/acme/app", Some("acme/app"), true),
+        ("quay.io/acme/app", Some("quay.io/acme/app"), true),
+        ("registry.internal:5000/acme/app", Some("quay.io/acme/app"), true),
+        ("ghcr.io/acme/app", Some("Acme/app"), true),
+        ("docker.io/nginx", Some("library/nginx"), true),
+        ("quay.io/acme/app", Some("acme/web"), false),
+        ("quay.io/acme/app", Some("app"), false),
+        ("quay.io/app", Some("acme/app"), false),
+        ("quay.io/app", Some("localhost/app"), true),
+        ("quay.io/app", Some("other/acme/app"), false),
+        ("quay.io/acme/app", Some("macme/app"), false),
+        ("quay.io/acme/app", Some("quay.io/other/acme/app"), false),
+        ("quay.io/acme/app", Some(""), false),
+        ("quay.io/acme/app", Some("ééééé/app"), false),
+    ] {
+        assert_eq!(of(reference, sent), may_be, "{reference}: {sent:?}");
+    }
+}
+
+#[test]
 fn hints_come_together() {
     let (one, other) = (hint(Some("acme/app"), &["v1", "v2"]), hint(Some("acme/app"), &["latest", "v1"]));
     assert_eq!(one.clone().and(other), hint(Some("acme/app"), &["latest", "v1", "v2"]));

@@ -37,6 +37,16 @@ fn each_method_has_its_configuration() {
 }
 
 #[test]
+fn urls_are_not_printed() {
+    let url = "https://hooks.slack.com/services/T/B/hunter2";
+    for method in [Method::Webhook, Method::Slack] {
+        let (target, _) = parse(method, json!({"url": url})).unwrap();
+        let printed = format!("{target:?}");
+        assert!(printed.contains("hooks.slack.com") && !printed.contains("hunter2"), "{printed}");
+    }
+}
+
+#[test]
 fn urls_are_refused_in_quays_words() {
     for config in [json!({}), json!({"url": ""}), json!({"url": null})] {
         assert_eq!(refused(Method::Webhook, config.clone()), "Missing webhook URL");
