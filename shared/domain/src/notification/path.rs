@@ -28,7 +28,7 @@ pub enum PathError {
     /// Nothing.
     #[error("Empty expression found")]
     Empty,
-    /// More than [`MAX_LENGTH`] bytes.
+    /// It is longer than is read.
     #[error("it is longer than {MAX_LENGTH} bytes")]
     Long,
     /// What `JSONPath` has and is not taken here.
