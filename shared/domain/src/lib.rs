@@ -3,6 +3,7 @@
 mod access;
 pub mod architecture;
 pub mod cause;
+pub mod changes;
 pub mod checkpoint;
 pub mod collection;
 pub mod condemned;
@@ -29,6 +30,7 @@ pub mod manifest;
 pub mod media_type;
 pub mod mirror;
 pub mod name;
+pub mod notification;
 mod object;
 pub mod organization;
 pub mod pace;
@@ -58,6 +60,7 @@ pub mod token_realm;
 pub mod trust_root;
 pub mod usage_log;
 pub mod warning;
+pub mod webhook;
 
 pub use access::{Access, Credentials, Proxy};
 pub use checkpoint::Checkpoint;

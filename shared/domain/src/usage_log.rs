@@ -89,6 +89,12 @@ pub enum LogKind {
     OrgAddTeamMember,
     /// A robot was taken out of a team.
     OrgRemoveTeamMember,
+    /// A notification was created.
+    AddRepoNotification,
+    /// A notification was deleted.
+    DeleteRepoNotification,
+    /// A notification's counter of failures was set to zero.
+    ResetRepoNotification,
 }
 
 /// One entry.

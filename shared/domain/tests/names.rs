@@ -6,11 +6,13 @@ use std::{collections::BTreeSet, fmt::Debug, fs, path::Path};
 
 use moorage_domain::{
     Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
+    changes::ChangeKind,
     collection::{Held, Skip, Stage},
     discovery::Skipped,
     gate::{Mode, Move, Question, Reason},
     lock::LockKind,
     mirror::RepositoryState,
+    notification::{Event, Method},
     organization::RegistryKind,
     plan::{Cause, Word},
     preview::PreviewAction,
@@ -20,6 +22,7 @@ use moorage_domain::{
     status::SyncStatus,
     trust_root::TrustRootSource,
     usage_log::LogKind,
+    webhook::HintedTags,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -99,6 +102,9 @@ names! {
         OrgSetTeamDescription => "org_set_team_description",
         OrgAddTeamMember => "org_add_team_member",
         OrgRemoveTeamMember => "org_remove_team_member",
+        AddRepoNotification => "add_repo_notification",
+        DeleteRepoNotification => "delete_repo_notification",
+        ResetRepoNotification => "reset_repo_notification",
     }
     LockKind {
         Prune => "prune",
@@ -302,6 +308,36 @@ names! {
         WrongIdentity => "wrong_identity",
         TooManyReferrers => "too_many_referrers",
         OlderSignature => "older_signature",
+    }
+    Event.as_str {
+        Started => "repo_mirror_sync_started",
+        Success => "repo_mirror_sync_success",
+        Failed => "repo_mirror_sync_failed",
+        Changed => "repo_mirror_changed",
+        Recovered => "repo_mirror_recovered",
+        Late => "repo_mirror_late",
+        DeletionsHeld => "repo_mirror_deletions_held",
+        Held => "repo_mirror_held",
+        SignatureRefused => "repo_mirror_signature_refused",
+        Waiting => "repo_mirror_waiting",
+    }
+    Method.as_str {
+        Webhook => "webhook",
+        Slack => "slack",
+        QuayNotification => "quay_notification",
+        Sns => "sns",
+        Eventbridge => "eventbridge",
+    }
+    ChangeKind.as_str {
+        Created => "created",
+        Moved => "moved",
+        Deleted => "deleted",
+        Held => "held",
+        NoLongerHeld => "no_longer_held",
+    }
+    HintedTags {
+        All => "all",
+        Only(vec!["v1".parse().unwrap()]) => {"only": ["v1"]},
     }
     Verdict {
         Verified { by: Vec::new() } => {"verdict": "verified", "by": []},
