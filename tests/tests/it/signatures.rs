@@ -10,7 +10,6 @@ use moorage_tests::{
     image::{Image, OCI_MANIFEST, layer},
     openssl,
     proxy::{Fault, Proxy, count},
-    real::Real,
     signing::{self, SIGN, SigningKey, bundle_of, simple_tag},
     world::{World, outcome},
 };
@@ -185,12 +184,10 @@ async fn signatures_in_tags_count_and_come_along() {
 #[tokio::test]
 async fn what_cannot_be_judged_waits_and_nothing_passes_for_it() {
     let (world, key) = (World::new("unavailable").await, SigningKey::generate());
-    let registry = Real::crane();
     let signed = image();
-    let upstream = format!("http://{}", registry.address);
-    signed.push(&upstream, &world.path, "v1").await;
-    key.signature(&signed).push(&upstream, &world.path, "signature").await;
-    let proxy = Proxy::start(&upstream).await;
+    push(&world, "v1", &signed).await;
+    attach(&world, &signed, vec![key.signature(&signed)]).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
     let rule = json!({"rule_kind": "tag_glob_csv", "rule_value": ["v*"]});
     let body = json!({"signature_policy": key.policy("enforce"), "root_rule": rule});
     world.create_mirror(&proxy.address, body).await;
