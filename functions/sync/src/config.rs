@@ -47,6 +47,8 @@ pub(crate) struct Config {
     organization_syncs: usize,
     /// The most repositories of an organization; 0 for any number.
     repositories: u64,
+    /// The function that tells what happens.
+    events_function: String,
     /// The stack's name in the metrics of its health; empty if nobody watches them.
     watched_as: String,
     aws: SdkConfig,
@@ -79,6 +81,7 @@ impl Config {
             },
             organization_syncs: environment.number("ORGANIZATION_SYNCS")?,
             repositories: environment.number("MAX_REPOSITORIES")?,
+            events_function: environment.required("EVENTS_FUNCTION_ARN")?,
             watched_as: environment.optional("WATCHED_AS"),
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
@@ -92,6 +95,7 @@ impl Config {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
+            teller: Invoker::new(aws_sdk_lambda::Client::new(&aws), self.events_function),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             // This function's role can only decrypt, for which no key has to be named.
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),

@@ -17,6 +17,7 @@
 //! | `repo_mirror_waiting` | a sync waits for its registry | warning |
 
 mod arn;
+mod backoff;
 mod body;
 mod decide;
 mod event;
@@ -24,6 +25,7 @@ mod event_config;
 mod happening;
 mod message;
 mod method;
+mod notice;
 mod path;
 mod payload;
 mod signing;
@@ -41,6 +43,7 @@ pub use event::{Event, Level, UnknownEvent};
 pub use event_config::EventConfig;
 pub use happening::{Attempt, Ending, FailedTag, Happening, Moment};
 pub use method::{Method, UnknownMethod};
+pub use notice::{Message, Notice, Owner};
 pub use path::PathError;
 pub use payload::{Payload, payload};
 pub use signing::{InvalidSecret, MessageId, SigningSecret, is_github};

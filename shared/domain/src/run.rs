@@ -219,6 +219,9 @@ pub struct Run {
     /// How fast it moves.
     #[serde(default)]
     pub pace: Pace,
+    /// Whether it failed and is tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub will_retry: bool,
 }
 
 impl Run {
@@ -241,6 +244,7 @@ impl Run {
             idle_waits: 0,
             outcome_items: vec![0],
             pace: Pace::default(),
+            will_retry: false,
         }
     }
 
@@ -281,12 +285,15 @@ pub struct TagOutcome {
     /// Who signed its image, where that was asked and found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signed: Vec<Verified>,
+    /// What it pointed to before it was copied or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
 }
 
 impl TagOutcome {
     /// Of a tag, without more to say of it.
     pub fn new(tag: TagName, outcome: Outcome) -> Self {
-        Self { tag, outcome, digest: None, failure: None, cause: None, gate: None, signed: Vec::new() }
+        Self { tag, outcome, digest: None, failure: None, cause: None, gate: None, signed: Vec::new(), from: None }
     }
 
     /// Whether it waits at the gate: one of the selected tags, with which the run is done.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Fence, Guard, TrustDomain, share::Quota};
+use moorage_domain::{Fence, Guard, TrustDomain, notification::Notice, share::Quota};
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::Storage;
@@ -56,6 +56,8 @@ pub struct Engine {
     pub scheduler: Scheduler,
     /// For the next invocation of a sync that needs more time.
     pub invoker: Invoker,
+    /// For who is told of what happens.
+    pub teller: Invoker,
     /// For the credentials of the registry.
     pub secrets: SecretBox,
     /// The stack's settings.
@@ -63,6 +65,13 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Has somebody told of what happened. Of what is lost here the end of a run is found again, and told later.
+    pub(crate) async fn tell(&self, notice: &Notice) {
+        if let Err(error) = self.teller.tell(notice).await {
+            tracing::warn!(?notice, %error, "nobody was told at once");
+        }
+    }
+
     /// The same, for one who works by a right that ends: then nothing is changed any more in the bucket and in the table,
     /// whatever is still under way.
     pub(crate) fn fenced(&self, fence: &Fence) -> Self {

@@ -27,6 +27,7 @@ use std::{
 use moorage_domain::{
     FailureReason, Generation, Owner,
     failure::Failure,
+    notification::Notice,
     run::{Run, RunStatus, SyncRequest},
     status::NotEligible,
 };
@@ -89,7 +90,7 @@ impl Engine {
                 Claimed::NoMirror => return Ok(Ended::NoMirror),
             };
         let fenced = self.fenced(claim.fence());
-        let claimed = ClaimedMirror { engine: &fenced, mirror, claim };
+        let claimed = ClaimedMirror { engine: &fenced, mirror, claim, is_notified: repository.is_notified };
         if let Some(failure) = claimed.mirror.state.given_up() {
             return claimed.fail(request, failure).await;
         }
@@ -131,6 +132,9 @@ impl Engine {
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let is_resumed = run.invocations > 1;
+        if claimed.is_notified && !is_resumed {
+            self.tell(&Notice::Started { repository: request.repository.clone(), run_id }).await;
+        }
         let has_filter = !mirror.config.architecture_filter.is_empty();
         let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_lambda::{Client, config::timeout::TimeoutConfig, primitives::Blob, types::InvocationType};
 use moorage_domain::{
     collection::CollectRequest,
+    notification::Notice,
     run::SyncRequest,
     task::{Task, TaskAnswer},
 };
@@ -18,7 +19,7 @@ const TASK_TIMEOUT: Duration = Duration::from_secs(27);
 /// The most characters that are kept of what a function says of its failure.
 const MESSAGE_LENGTH: usize = 1_000;
 
-/// Invokes a function: the sync function, or the collector's.
+/// Invokes a function: the sync function, the collector's, or that of notifications.
 #[derive(Debug, Clone)]
 pub struct Invoker {
     client: Client,
@@ -39,6 +40,11 @@ impl Invoker {
     /// Queues a task whose answer nobody waits for.
     pub async fn order(&self, task: &Task) -> Result<(), ScheduleError> {
         self.queue(serde_json::to_vec(task)).await
+    }
+
+    /// Queues that something has happened, of which somebody may be told.
+    pub async fn tell(&self, notice: &Notice) -> Result<(), ScheduleError> {
+        self.queue(serde_json::to_vec(notice)).await
     }
 
     /// Queues the rest of a garbage collection.

@@ -15,8 +15,8 @@ use aws_sdk_dynamodb::{
 };
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use moorage_domain::{
-    Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, gate::Hold, learnt::Learnt, run::RunId,
-    signature_policy::TrustRootId,
+    Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, gate::Hold, learnt::Learnt,
+    notification::Notification, run::RunId, signature_policy::TrustRootId,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -33,6 +33,7 @@ use crate::{
     garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
     key::Key,
     mirrors::{discovered::QueuedSync, mirror::Mirror, organization_mirror::OrganizationMirror},
+    notifications::Note,
     organizations::{
         organization::{self, Organization},
         team::{Team, TeamRole},
@@ -183,6 +184,9 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<SentenceItem>(Key::Sentence(&digest)),
         check::<ClueItem>(Key::Hint("acme", &digest)),
         check::<ClueItem>(Key::Receipt(&app, &digest)),
+        check::<Notification>(Key::Notification(&app, id(18))),
+        check::<Notification>(Key::NamespaceNotification(&acme, id(18))),
+        check::<Note>(Key::Note(&acme, at, id(19))),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         // It is written by an update, which has a test of its own.
         kind_of(Key::CollectorLease),

@@ -78,6 +78,10 @@ pub(crate) enum Key<'a> {
     /// That a repository's registry has sent some content.
     Receipt(&'a RepositoryName, &'a Digest),
     TrustRoot(&'a TrustRootId),
+    Notification(&'a RepositoryName, Uuid),
+    NamespaceNotification(&'a Namespace, Uuid),
+    /// What people of a namespace were told.
+    Note(&'a Namespace, Timestamp, Uuid),
     CollectorLease,
     Collection(Timestamp, Uuid),
 }
@@ -89,6 +93,8 @@ impl Key<'_> {
             | Self::OrganizationMirror(namespace)
             | Self::Team(namespace, _)
             | Self::Slot(namespace, ..)
+            | Self::NamespaceNotification(namespace, _)
+            | Self::Note(namespace, ..)
             | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
@@ -115,6 +121,7 @@ impl Key<'_> {
             | Self::Sighting(repository, _)
             | Self::GateHold(repository, _)
             | Self::Upload(repository, _)
+            | Self::Notification(repository, _)
             | Self::Receipt(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
@@ -154,6 +161,10 @@ impl Key<'_> {
             Self::Receipt(_, digest) => format!("{}{digest}", prefix::RECEIPT),
             Self::RateLimit(account) => format!("{}{}", rate_limits_prefix(&account.authority), account.identity),
             Self::Sentence(digest) => format!("{}{digest}", prefix::SENTENCE),
+            Self::Notification(_, uuid) | Self::NamespaceNotification(_, uuid) => {
+                format!("{}{uuid}", prefix::NOTIFICATION)
+            }
+            Self::Note(_, created, id) => format!("{}{:012}#{id}", prefix::NOTE, created.unix()),
             Self::TrustRoot(id) => format!("{}{id}", prefix::TRUST_ROOT),
             Self::CollectorLease => "LEASE".to_owned(),
             Self::Collection(started_at, id) => format!("{}{:012}#{id}", prefix::COLLECTION, started_at.unix()),
@@ -205,6 +216,8 @@ pub(crate) mod prefix {
     pub(crate) const RATE_LIMIT: &str = "RATELIMIT#";
     pub(crate) const LOG: &str = "LOG#";
     pub(crate) const SENTENCE: &str = "SENTENCE#";
+    pub(crate) const NOTIFICATION: &str = "NOTIFICATION#";
+    pub(crate) const NOTE: &str = "NOTE#";
     pub(crate) const TRUST_ROOT: &str = "ROOT#";
     pub(crate) const COLLECTION: &str = "COLLECTION#";
 }

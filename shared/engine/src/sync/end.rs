@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use moorage_domain::{
     FailureReason, Remedy, Timestamp, Warning,
     failure::Failure,
+    notification::Notice,
     rate_limit::LONGEST_WAIT,
     run::{Progress as Counts, Run, RunStatus, SyncRequest, Trigger},
     status::{Findings, NotEligible, SyncEnd, SyncStatus},
@@ -47,6 +48,8 @@ pub(crate) struct ClaimedMirror<'a> {
     /// As it was when it was claimed.
     pub(crate) mirror: Mirror,
     pub(crate) claim: Arc<Claim>,
+    /// Whether somebody is told of what happens to it.
+    pub(crate) is_notified: bool,
 }
 
 /// What is known at the end of an invocation.
@@ -182,6 +185,9 @@ impl Ending<'_> {
             return Ok(Ended::Superseded);
         }
         engine.table.add_log(&config.repository, &[report::waiting(config, until)]).await?;
+        if self.claimed.is_notified {
+            engine.tell(&Notice::Waiting { repository: config.repository.clone(), run_id: run.run_id }).await;
+        }
         // If this fails, the mirror's next trigger goes on.
         let request = SyncRequest { repository: config.repository.clone(), trigger: Trigger::Continuation };
         let scheduled = engine.scheduler.once(request, until).await;
@@ -245,10 +251,12 @@ impl ClaimedMirror<'_> {
         wake: Option<Timestamp>,
     ) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let run = ended(run, now());
-        if !is_written(engine.table.put_run(&config.repository, &run).await)? {
+        let run = Run { will_retry: self.will_retry(&run), ..ended(run, now()) };
+        if !is_written(engine.table.put_ended_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }
+        // From here on the watch sees to it, if this is lost.
+        engine.tell(&Notice::Ended { repository: config.repository.clone(), run_id: run.run_id }).await;
         engine.table.add_log(&config.repository, &log).await?;
         let success =
             if run.status == RunStatus::Success { Some(run.started_at) } else { self.mirror.state.last_success };
@@ -264,6 +272,13 @@ impl ClaimedMirror<'_> {
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
         Ok(Ended::Ran(Box::new(run)))
+    }
+
+    /// Whether a run that ends so is tried again.
+    fn will_retry(&self, run: &Run) -> bool {
+        let (config, state) = (&self.mirror.config, &self.mirror.state);
+        let after = || state.release(SyncEnd::Fail, config.sync_interval, now(), self.claim.transaction());
+        run.status == RunStatus::Fail && after().retry_delay(now(), self.engine.settings.retry_backoff).is_some()
     }
 
     /// Gives the claim up, and sees to what follows from the mirror's new state.

@@ -9,10 +9,9 @@ use moorage_domain::{
     Digest, FailureReason, TagName, Warning,
     failure::Failure,
     gate::Judgement,
-    plan::Cause,
+    plan::{Cause, HeldTag},
     referrers::is_attached_tag,
     run::{Compared, Outcome, Progress as Counts, TagOutcome},
-    signature_policy::Verified,
 };
 use tokio::sync::Notify;
 
@@ -230,19 +229,13 @@ impl Progress {
 
     /// As [`Self::outcome`], with what the gate said of the tag.
     pub(crate) fn judged(&self, tag: &TagName, outcome: Outcome, digest: Option<Digest>, gate: Option<Judgement>) {
-        self.signed(tag, outcome, digest, gate, Vec::new());
+        self.record(TagOutcome { digest, gate, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
-    /// As [`Self::judged`], with who has signed the image.
-    pub(crate) fn signed(
-        &self,
-        tag: &TagName,
-        outcome: Outcome,
-        digest: Option<Digest>,
-        gate: Option<Judgement>,
-        signed: Vec<Verified>,
-    ) {
-        self.record(TagOutcome { digest, gate, signed, ..TagOutcome::new(tag.clone(), outcome) });
+    /// As [`Self::outcome`], of a tag that pointed to something before.
+    pub(crate) fn moved(&self, tag: &TagName, outcome: Outcome, digest: Digest, before: Option<&HeldTag>) {
+        let from = before.map(|before| before.digest.clone());
+        self.record(TagOutcome { digest: Some(digest), from, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
     /// Records that a tag was deleted, or is held, and why it is not to stay.
@@ -258,7 +251,8 @@ impl Progress {
         self.record(TagOutcome { failure: Some(failure), gate, ..TagOutcome::new(tag.clone(), outcome) });
     }
 
-    fn record(&self, outcome: TagOutcome) {
+    /// Records an outcome.
+    pub(crate) fn record(&self, outcome: TagOutcome) {
         let mut inner = self.lock();
         inner.tally.count(&outcome);
         if let Some(failure) = &outcome.failure {

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
     TagName, Warning,
     plan::{self, Cause, HeldTag, Missing, Prune, Seen, Word},
-    run::Outcome,
+    run::{Outcome, TagOutcome},
 };
 use moorage_upstream::{Registry, UpstreamError};
 
@@ -59,7 +59,7 @@ impl Invocation<'_> {
         let seen = Seen { listed, kept: &kept, matched: &matched };
         let Prune { delete, held_back, limit } = plan::prune(held, seen, config.policy.deletion_limit);
         let Confirmed { delete, undecided, mut missing, stop } = self.confirm(registry, held, delete).await;
-        self.delete(&delete).await?;
+        self.delete(&delete, held).await?;
         if let Some(error) = stop {
             return Err(error.into());
         }
@@ -128,7 +128,7 @@ impl Invocation<'_> {
     }
 
     /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
-    async fn delete(&self, tags: &[Obsolete]) -> Result<(), WorkError> {
+    async fn delete(&self, tags: &[Obsolete], held: &BTreeMap<TagName, HeldTag>) -> Result<(), WorkError> {
         for (number, (tag, cause)) in tags.iter().enumerate() {
             self.progress.queue_ready().await;
             // Somebody else may have published what this run takes for obsolete, once its claim is lost.
@@ -139,7 +139,9 @@ impl Invocation<'_> {
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
             let log = report::deleted(&self.mirror.config, tag, Some(*cause));
             self.tags.delete(tag, Some(log)).await?;
-            self.progress.obsolete(tag, Outcome::Pruned, *cause, self.judgement(tag));
+            let (gate, from) = (self.judgement(tag), held.get(tag).map(|held| held.digest.clone()));
+            let pruned = TagOutcome::new(tag.clone(), Outcome::Pruned);
+            self.progress.record(TagOutcome { cause: Some(*cause), gate, from, ..pruned });
         }
         Ok(())
     }

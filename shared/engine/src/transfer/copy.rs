@@ -8,7 +8,12 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future, stream};
-use moorage_domain::{Digest, FailureReason, RateLimit, TagName, failure::Failure, plan::HeldTag, run::Outcome};
+use moorage_domain::{
+    Digest, FailureReason, RateLimit, TagName,
+    failure::Failure,
+    plan::HeldTag,
+    run::{Outcome, TagOutcome},
+};
 use moorage_state::now;
 use moorage_upstream::Registry;
 
@@ -160,7 +165,10 @@ impl Invocation<'_> {
                 }
                 _ => {
                     let signed = pass.copier.approval(tag).map(|approval| approval.by).unwrap_or_default();
-                    self.progress.signed(tag, outcome, digest, self.judgement(tag), signed);
+                    let before = pass.held.get(tag).filter(|_| outcome == Outcome::Copied);
+                    let (gate, from) = (self.judgement(tag), before.map(|before| before.digest.clone()));
+                    let told = TagOutcome::new(tag.clone(), outcome);
+                    self.progress.record(TagOutcome { digest, gate, signed, from, ..told });
                 }
             }
             if self.verifies {

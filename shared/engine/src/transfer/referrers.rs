@@ -134,7 +134,7 @@ impl Attached<'_> {
             let Some(source) = &held.source else { continue };
             match self.copier.more_of(tag, source, held).await {
                 Ok(None) => {}
-                Ok(Some((outcome, digest))) => self.invocation.progress.outcome(tag, outcome, Some(digest)),
+                Ok(Some((outcome, digest))) => self.invocation.progress.moved(tag, outcome, digest, Some(held)),
                 Err(WorkError::Suspended) => return Ok(Level { tags, is_whole: false }),
                 Err(error) => self.failed(tag, error)?,
             }
@@ -319,7 +319,7 @@ impl Attached<'_> {
         let digest = self.copier.keep_index(bytes).await?;
         let source = own.map_or(&digest, |own| own.upstream()).clone();
         let outcome = self.copier.tag(tag, &digest, Some(source), Believed::of(held)).await?;
-        self.invocation.progress.outcome(tag, outcome, Some(digest));
+        self.invocation.progress.moved(tag, outcome, digest, held);
         Ok(true)
     }
 }

@@ -26,8 +26,14 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     if name.as_str() == ADMIN {
         return Err(exists());
     }
-    let organization =
-        Organization { name, id: Generation::new(Uuid::new_v4()), email, created: now(), is_ending: false };
+    let organization = Organization {
+        name,
+        id: Generation::new(Uuid::new_v4()),
+        email,
+        created: now(),
+        is_ending: false,
+        is_notified: false,
+    };
     match api.table.create_organization(&organization).await {
         Ok(()) => {}
         Err(StateError::Conflict) => return Err(exists()),

@@ -134,6 +134,7 @@ impl Table {
     /// Reads a robot.
     pub async fn robot(&self, name: &RobotName) -> Result<Option<Robot>, StateError> {
         let (robot, present) = self.get_within::<Robot>(Key::Robot(name), &name.namespace()).await?;
+        let present = present.map(|present| present.id);
         Ok(robot.filter(|robot| Some(robot.organization_id) == present))
     }
 

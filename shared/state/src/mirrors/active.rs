@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Namespace, RepositoryName};
+use moorage_domain::{Namespace, RepositoryName, run::RunId};
 
 use crate::{
     StateError, Table,
@@ -24,6 +24,8 @@ pub(crate) const MIRRORS: &str = "MIRRORS";
 pub(crate) const ORGANIZATIONS: &str = "ORGANIZATIONS";
 /// The partition of queued syncs.
 pub(crate) const TURNS: &str = "TURNS";
+/// The partition of runs that have ended, until whoever is to be told has been.
+pub(crate) const UNTOLD: &str = "UNTOLD";
 /// The partition of repositories that were deleted, until nothing of them is left.
 pub(crate) const PURGES: &str = "PURGES";
 
@@ -53,6 +55,15 @@ impl Table {
             RepositoryName::new(namespace.as_str(), sk.strip_prefix(prefix::REPOSITORY)?).ok()
         };
         self.active(PURGES, name).await
+    }
+
+    /// The runs that have ended, and of which nobody has been told yet.
+    pub async fn untold_runs(&self) -> Result<Vec<(RepositoryName, RunId)>, StateError> {
+        let run = |pk: &str, sk: &str| {
+            let repository = pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok()?;
+            Some((repository, RunId(sk.strip_prefix(prefix::RUN)?.parse().ok()?)))
+        };
+        self.active(UNTOLD, run).await
     }
 
     async fn active<T>(&self, partition: &str, name: impl Fn(&str, &str) -> Option<T>) -> Result<Vec<T>, StateError> {

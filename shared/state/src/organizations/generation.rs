@@ -15,10 +15,13 @@ use crate::{
 pub const ADMIN: &str = "admin";
 
 /// An organization's item, as far as its generation goes.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Present {
     #[serde(default)]
     pub(crate) id: Generation,
+    /// Whether somebody is told of what happens to its mirrors.
+    #[serde(default)]
+    pub(crate) is_notified: bool,
 }
 
 impl Table {
@@ -36,15 +39,15 @@ impl Table {
         &self,
         key: Key<'_>,
         namespace: &Namespace,
-    ) -> Result<(Option<T>, Option<Generation>), StateError> {
+    ) -> Result<(Option<T>, Option<Present>), StateError> {
         if namespace.as_str() == ADMIN {
-            return Ok((self.get(key).await?, Some(Generation::default())));
+            return Ok((self.get(key).await?, Some(Present::default())));
         }
         let organization = Key::Organization(namespace);
         let (mut found, mut present) = (None, None);
         for item in self.get_items(vec![key.attributes(), organization.attributes()]).await? {
             if item.get(SK).and_then(|sk| sk.as_s().ok()) == Some(&organization.sk()) {
-                present = Some(serde_dynamo::from_item::<_, Present>(item)?.id);
+                present = Some(serde_dynamo::from_item::<_, Present>(item)?);
             } else {
                 found = Some(serde_dynamo::from_item(item)?);
             }

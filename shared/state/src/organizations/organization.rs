@@ -30,6 +30,9 @@ pub struct Organization {
     /// Whether it is being deleted: nothing can be made in it any more. Its name is taken until nothing of it is left.
     #[serde(default)]
     pub is_ending: bool,
+    /// Whether somebody is told of what happens to its mirrors, or was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_notified: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +110,8 @@ impl Table {
             prefix::QUEUED_SYNC,
             prefix::RATE_LIMIT,
             prefix::SLOT,
+            prefix::NOTIFICATION,
+            prefix::NOTE,
         ];
         for prefix in prefixes {
             self.delete_all(&namespace_pk(name), prefix).await?;

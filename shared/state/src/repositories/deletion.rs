@@ -55,6 +55,7 @@ impl Table {
     /// A repository that was deleted, or left behind by an organization that is gone, if something of it is left.
     pub async fn deleted_repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
         let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
+        let present = present.map(|present| present.id);
         Ok(found.filter(|found| found.is_deleted || Some(found.organization_id) != present))
     }
 

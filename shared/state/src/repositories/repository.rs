@@ -47,6 +47,9 @@ pub struct Repository {
     /// Until when it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_until: Option<Timestamp>,
+    /// Whether somebody is told of what happens to its mirror, or was; as it is read, those of its organization, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_notified: bool,
     /// Who has it to themselves, if somebody has.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
@@ -83,6 +86,7 @@ impl From<NewRepository> for Repository {
             is_deleted: false,
             left_by: None,
             left_until: None,
+            is_notified: false,
             lock: None,
         }
     }
@@ -119,7 +123,11 @@ impl Table {
     /// Reads a repository.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
         let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
-        Ok(found.filter(|found| !found.is_deleted && Some(found.organization_id) == present))
+        let found = found.filter(|found| !found.is_deleted);
+        Ok(found.and_then(|found| {
+            let present = present.filter(|present| present.id == found.organization_id)?;
+            Some(Repository { is_notified: found.is_notified || present.is_notified, ..found })
+        }))
     }
 
     /// Repositories of a namespace, by name, from behind `after`.

@@ -17,9 +17,10 @@ use uuid::Uuid;
 
 use crate::{
     StateError, Table,
+    expression::Change,
     key::{Key, outcomes_prefix, prefix, repository_pk},
-    mirrors::transition::TransitionError,
-    table::{Query, item},
+    mirrors::{active, transition::TransitionError},
+    table::{Item, Query, conditional, item},
     transaction::{Committed, Transaction},
     usage_log::Told,
 };
@@ -34,6 +35,9 @@ pub(crate) struct RunItem {
     #[serde(flatten)]
     run: Run,
     expires_at: Timestamp,
+    /// Where the index of what is under way has it: it has ended, and nobody was told yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,9 +96,34 @@ impl Table {
 
     /// Writes how far a run is; [`TransitionError::ClaimLost`] if another attempt at it has begun, or it is gone.
     pub async fn put_run(&self, repository: &RepositoryName, run: &Run) -> Result<(), TransitionError> {
+        self.put_item_of_run(repository, run, run_item(run)).await
+    }
+
+    /// As [`Self::put_run`], of one that has ended: with the same write it is among those of which somebody is to be told.
+    pub async fn put_ended_run(&self, repository: &RepositoryName, run: &Run) -> Result<(), TransitionError> {
+        let item = RunItem { active: Some(active::UNTOLD.to_owned()), ..run_item(run) };
+        self.put_item_of_run(repository, run, item).await
+    }
+
+    /// Notes that whoever is to be told of a run's end has been.
+    pub async fn run_told(&self, repository: &RepositoryName, run: RunId) -> Result<(), StateError> {
+        let change = Change { update: "REMOVE #active", condition: "attribute_exists(#pk)" };
+        match conditional(self.change(Key::Run(repository, run), change, Item::new())).await {
+            // It was deleted with its repository.
+            Err(StateError::Conflict) => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn put_item_of_run(
+        &self,
+        repository: &RepositoryName,
+        run: &Run,
+        item: RunItem,
+    ) -> Result<(), TransitionError> {
         let mine = AttributeValue::N(run.invocations.to_string());
         let written =
-            self.put_if(Key::Run(repository, run.run_id), &run_item(run), "#mine = :mine", ("invocations", mine)).await;
+            self.put_if(Key::Run(repository, run.run_id), &item, "#mine = :mine", ("invocations", mine)).await;
         match written {
             Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
             result => Ok(result?),
@@ -178,7 +207,7 @@ impl Table {
 }
 
 fn run_item(run: &Run) -> RunItem {
-    RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION) }
+    RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION), active: None }
 }
 
 #[cfg(test)]
