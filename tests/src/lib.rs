@@ -32,6 +32,7 @@ pub mod real;
 pub mod registry;
 pub mod seed;
 pub mod signing;
+pub mod sigstore;
 pub mod skopeo;
 pub mod slow;
 pub mod stack;

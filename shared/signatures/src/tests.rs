@@ -4,14 +4,15 @@ mod attestations;
 mod bytes;
 mod candidates;
 mod clocks;
-mod der;
-mod instance;
 mod keyless;
 mod keys;
 mod logs;
 mod policies;
 mod roots;
 mod signed;
+#[path = "../../../tests/src/sigstore.rs"]
+#[expect(unreachable_pub, reason = "it is a part of the crate of tests, which serves it")]
+mod sigstore;
 mod simple;
 
 use moorage_domain::{
@@ -24,7 +25,12 @@ use crate::{
     evidence::Evidence,
     trust::{Trust, TrustRoot},
 };
-use instance::{ISSUER, SIGNED_AT, SUBJECT};
+use sigstore::Instance;
+
+/// When everything is signed, if it is not said otherwise: 2025-06-01.
+const SIGNED_AT: i64 = 1_748_736_000;
+const ISSUER: &str = "https://token.actions.githubusercontent.com";
+const SUBJECT: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1";
 
 /// A day after everything is signed.
 fn now() -> Timestamp {
@@ -57,6 +63,14 @@ fn identified(identity: &Value) -> SignaturePolicy {
 /// What is trusted by Sigstore's public name.
 fn trusting(root: TrustRoot) -> Trust {
     Trust::default().with_root(TrustRootId::Public, root)
+}
+
+fn root(instance: &Instance) -> TrustRoot {
+    root_of(&instance.trusted_root())
+}
+
+fn root_of(json: &Value) -> TrustRoot {
+    TrustRoot::parse(json.to_string().as_bytes(), Timestamp::from_unix(i64::MAX)).unwrap()
 }
 
 fn verdict(policy: &SignaturePolicy, evidence: &[Evidence], trust: &Trust) -> Verdict {

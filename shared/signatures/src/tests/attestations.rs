@@ -4,10 +4,9 @@ use moorage_domain::signature_policy::{Refusal, Verdict};
 use serde_json::json;
 
 use super::{
-    bundles, by_identity, image,
-    instance::{ISSUER, Instance, SIGNED_AT, SUBJECT},
-    other_image, policy, refusal,
-    signed::{PROVENANCE, good, logged, signer, statement},
+    ISSUER, SIGNED_AT, SUBJECT, bundles, by_identity, image, other_image, policy, refusal, root,
+    signed::{PROVENANCE, good, logged, signer},
+    sigstore::{Instance, bundle::statement},
     trusting, verdict,
 };
 
@@ -17,14 +16,14 @@ const SBOM: &str = "https://cyclonedx.org/bom";
 fn an_attestation_is_no_signature() {
     let instance = Instance::new();
     let bundle = logged(&instance, &signer(&instance), statement(&image(), PROVENANCE), SIGNED_AT);
-    let found = verdict(&by_identity(), &bundles(&[&bundle]), &trusting(instance.root()));
+    let found = verdict(&by_identity(), &bundles(&[&bundle]), &trusting(root(&instance)));
     assert_eq!(refusal(&found), Refusal::Unsigned);
 }
 
 #[test]
 fn each_attestation_that_is_asked_for_is_there() {
     let instance = Instance::new();
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let identities = json!([{"issuer": ISSUER, "subject": SUBJECT}]);
     let given = json!([{"name": "ci", "keyless": {"identities": identities}, "attestations": [PROVENANCE, SBOM]}]);
     let policy = policy(given);
@@ -37,7 +36,7 @@ fn each_attestation_that_is_asked_for_is_there() {
     assert_eq!(refusal(&verdict(&policy, &bundles(&[&provenance, &signature]), &trust)), Refusal::Unsigned);
     let other = logged(&instance, &leaf, statement(&other_image(), SBOM), SIGNED_AT);
     assert_eq!(refusal(&verdict(&policy, &bundles(&[&provenance, &other]), &trust)), Refusal::WrongDigest);
-    let somebody = instance.authority.certify(ISSUER, "https://github.com/evil/app", SIGNED_AT - 60);
+    let somebody = instance.certify(ISSUER, "https://github.com/evil/app", SIGNED_AT - 60);
     let other = logged(&instance, &somebody, statement(&image(), SBOM), SIGNED_AT);
     assert_eq!(refusal(&verdict(&policy, &bundles(&[&provenance, &other]), &trust)), Refusal::WrongIdentity);
 }

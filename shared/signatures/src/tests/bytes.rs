@@ -11,10 +11,9 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::{
-    bundles, by_identity, image,
-    instance::{Instance, key},
-    policy,
-    signed::{good, keyed, statement},
+    bundles, by_identity, image, policy, root,
+    signed::{good, keyed},
+    sigstore::{Instance, authority::key, bundle::statement},
     trusting, verdict, verified,
 };
 use crate::{evidence::Evidence, trust::Trust};
@@ -28,7 +27,7 @@ struct World {
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let (instance, key) = (Instance::new(), key());
     let bundles = [good(&instance), keyed(&key, statement(&image(), SIGNED))];
-    World { key, trust: trusting(instance.root()), bundles }
+    World { key, trust: trusting(root(&instance)), bundles }
 });
 
 fn said(evidence: &[Evidence]) -> Verdict {
@@ -41,7 +40,7 @@ fn said(evidence: &[Evidence]) -> Verdict {
 #[test]
 fn the_verdict_names_the_bytes_that_were_judged() {
     let instance = Instance::new();
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let [judged, put_in_its_place] = [good(&instance), good(&instance)];
     let found = verified(verdict(&by_identity(), &bundles(&[&judged]), &trust));
     assert_eq!(found.evidence, Digest::sha256(judged.to_string().as_bytes()));

@@ -7,10 +7,9 @@ use moorage_domain::{
 use serde_json::json;
 
 use super::{
-    bundles, by_identity, identified, image,
-    instance::{ISSUER, Instance, SIGNED_AT},
-    other_image, refusal,
-    signed::{PROVENANCE, good, layer, logged, payload, signer, simple, statement},
+    ISSUER, SIGNED_AT, bundles, by_identity, identified, image, other_image, refusal, root,
+    signed::{PROVENANCE, good, layer, logged, payload, signer, simple},
+    sigstore::{Instance, bundle::statement},
     trusting, verdict, verified,
 };
 use crate::{MAX_CANDIDATE, MAX_CANDIDATES, evidence::Evidence, trust::Trust};
@@ -37,7 +36,7 @@ fn one_that_is_valid_suffices() {
     evidence.push(Evidence::Bundle(b"\xff\xfe".to_vec()));
     evidence.push(Evidence::Bundle(vec![b'['; 100_000]));
     evidence.push(Evidence::Simple { manifest: b"{".to_vec(), payloads: vec![] });
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let Verdict::Refused { reason, .. } = verdict(&by_identity(), &evidence, &trust) else { panic!() };
     assert_eq!(reason, Refusal::WrongDigest);
     evidence.push(Evidence::Bundle(good.to_string().into_bytes()));
@@ -48,7 +47,7 @@ fn one_that_is_valid_suffices() {
 #[test]
 fn a_candidate_is_of_bounded_size() {
     let instance = Instance::new();
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let padded = |length: usize| {
         let mut bytes = good(&instance).to_string().into_bytes();
         bytes.resize(length, b' ');
@@ -67,14 +66,14 @@ fn what_costs_much_to_verify_is_not_read() {
     let mut bundle = good(&instance);
     let entry = bundle["verificationMaterial"]["tlogEntries"][0].clone();
     bundle["verificationMaterial"]["tlogEntries"] = json!(vec![entry; 9]);
-    let found = verdict(&by_identity(), &bundles(&[&bundle]), &trusting(instance.root()));
+    let found = verdict(&by_identity(), &bundles(&[&bundle]), &trusting(root(&instance)));
     assert_eq!(refusal(&found), Refusal::Unsigned);
 }
 
 #[test]
 fn more_candidates_than_are_looked_at_are_refused() {
     let instance = Instance::new();
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let good = good(&instance);
     let many = |count: usize| bundles(&vec![&good; count]);
     let nobody = identified(&json!({"issuer": ISSUER, "subject": "nobody"}));
@@ -92,9 +91,9 @@ fn more_candidates_than_are_looked_at_are_refused() {
 #[test]
 fn the_refusal_is_of_the_one_that_came_nearest() {
     let instance = Instance::new();
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let leaf = signer(&instance);
-    let somebody = instance.authority.certify(ISSUER, "https://github.com/evil/app", SIGNED_AT - 60);
+    let somebody = instance.certify(ISSUER, "https://github.com/evil/app", SIGNED_AT - 60);
     let wrong_digest = logged(&instance, &leaf, statement(&other_image(), SIGNED), SIGNED_AT);
     let wrong_identity = logged(&instance, &somebody, statement(&image(), SIGNED), SIGNED_AT);
     let no_time = logged(&instance, &leaf, statement(&image(), SIGNED), SIGNED_AT + 86_000);
@@ -114,9 +113,9 @@ fn the_refusal_is_of_the_one_that_came_nearest() {
 fn what_registries_send_is_quoted_on_one_line_of_bounded_length() {
     let instance = Instance::new();
     let subject = format!("https://evil.example/{}", "a".repeat(5_000));
-    let leaf = instance.authority.certify("https://evil.example/\n\u{1b}[31m", &subject, SIGNED_AT - 60);
+    let leaf = instance.certify("https://evil.example/\n\u{1b}[31m", &subject, SIGNED_AT - 60);
     let bundle = logged(&instance, &leaf, statement(&image(), SIGNED), SIGNED_AT);
-    let found = verdict(&by_identity(), &bundles(&[&bundle]), &trusting(instance.root()));
+    let found = verdict(&by_identity(), &bundles(&[&bundle]), &trusting(root(&instance)));
     let Verdict::Refused { reason: Refusal::WrongIdentity, detail } = found else { panic!("{found:?}") };
     assert!(detail.len() <= 300 && !detail.contains(char::is_control), "{detail}");
 }

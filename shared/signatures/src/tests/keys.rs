@@ -10,10 +10,13 @@ use rcgen::{
 use serde_json::{Value, json};
 
 use super::{
-    bundles, image,
-    instance::{Instance, SIGNED_AT, key},
-    other_image, policy, refusal,
-    signed::{bundle, dsse_body, envelope, good, key_material, keyed, statement},
+    SIGNED_AT, bundles, image, other_image, policy, refusal, root,
+    signed::{good, key_material, keyed},
+    sigstore::{
+        Instance,
+        authority::key,
+        bundle::{bundle, dsse_body, envelope, statement},
+    },
     trusting, verdict, verified,
 };
 use crate::trust::Trust;
@@ -27,7 +30,7 @@ fn by_key(key: &KeyPair, log: &str) -> SignaturePolicy {
 fn logged(instance: &Instance, key: &KeyPair, at: i64) -> Value {
     let envelope = envelope(key, statement(&image(), SIGNED));
     let mut material = key_material(key);
-    material["tlogEntries"] = json!([instance.entry("dsse", &dsse_body(&envelope, &key.public_key_pem()), 41, at)]);
+    material["tlogEntries"] = json!([instance.log.entry("dsse", &dsse_body(&envelope, &key.public_key_pem()), 41, at)]);
     bundle(&material, &envelope)
 }
 
@@ -63,14 +66,14 @@ fn a_key_signs_one_image_and_all_of_the_statement() {
 #[test]
 fn a_log_that_is_required_has_to_have_it() {
     let (instance, key) = (Instance::new(), key());
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let (without, with) = (keyed(&key, statement(&image(), SIGNED)), logged(&instance, &key, SIGNED_AT));
     assert!(matches!(verdict(&by_key(&key, "required"), &bundles(&[&without]), &trust), Verdict::Refused { .. }));
     for log in ["required", "optional"] {
         let found = verified(verdict(&by_key(&key, log), &bundles(&[&with]), &trust));
         assert_eq!((found.time, found.log_index), (Some(Timestamp::from_unix(SIGNED_AT)), Some(41)));
     }
-    let untrusted = trusting(Instance::new().root());
+    let untrusted = trusting(root(&Instance::new()));
     let found = verdict(&by_key(&key, "required"), &bundles(&[&with]), &untrusted);
     assert_eq!(refusal(&found), Refusal::UntrustedRoot);
     assert_eq!(
@@ -90,7 +93,7 @@ fn each_kind_of_key_is_logged() {
     for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ED25519, &PKCS_RSA_SHA256] {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let bundle = logged(&instance, &key, SIGNED_AT);
-        verified(verdict(&by_key(&key, "required"), &bundles(&[&bundle]), &trusting(instance.root())));
+        verified(verdict(&by_key(&key, "required"), &bundles(&[&bundle]), &trusting(root(&instance))));
     }
 }
 
@@ -100,14 +103,14 @@ fn the_entry_of_another_signature_is_none() {
     let mut bundle = logged(&instance, &key, SIGNED_AT);
     bundle["verificationMaterial"]["tlogEntries"] =
         logged(&instance, &key, SIGNED_AT)["verificationMaterial"]["tlogEntries"].clone();
-    let found = verdict(&by_key(&key, "required"), &bundles(&[&bundle]), &trusting(instance.root()));
+    let found = verdict(&by_key(&key, "required"), &bundles(&[&bundle]), &trusting(root(&instance)));
     assert_eq!(refusal(&found), Refusal::BadSignature);
 }
 
 #[test]
 fn a_certificate_is_no_key() {
     let instance = Instance::new();
-    let found = verdict(&by_key(&key(), "optional"), &bundles(&[&good(&instance)]), &trusting(instance.root()));
+    let found = verdict(&by_key(&key(), "optional"), &bundles(&[&good(&instance)]), &trusting(root(&instance)));
     assert_eq!(refusal(&found), Refusal::BadSignature);
 }
 
@@ -121,5 +124,8 @@ fn a_key_of_kms_is_given_or_nothing_is_known() {
     let public = |key: &KeyPair| PublicKey::from_der(&key.subject_public_key_info()).unwrap();
     let trust = |key: &KeyPair| Trust::default().with_key(ARN.to_owned().try_into().unwrap(), public(key));
     verified(verdict(&policy, &evidence, &trust(&key)));
-    assert_eq!(refusal(&verdict(&policy, &evidence, &trust(&super::instance::key()))), Refusal::BadSignature);
+    assert_eq!(
+        refusal(&verdict(&policy, &evidence, &trust(&super::sigstore::authority::key()))),
+        Refusal::BadSignature
+    );
 }

@@ -2,19 +2,23 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use moorage_domain::signature_policy::{Refusal, SIGNED, Verdict};
-use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::{
-    bundles, by_identity, image,
-    instance::{ISSUER, Instance, SIGNED_AT, SUBJECT, key, root},
-    refusal,
-    signed::{bundle, certificate, envelope, good, logged, signer, stamped, stamps, statement},
+    ISSUER, SIGNED_AT, SUBJECT, bundles, by_identity, image, refusal, root, root_of,
+    signed::{good, logged, signer, stamped},
+    sigstore::{
+        Instance,
+        authority::Certified,
+        bundle::{bundle, certificate, envelope, stamps, statement},
+        log::Log,
+    },
     trusting, verdict, verified,
 };
+use crate::trust::Trust;
 
 fn said(instance: &Instance, bundle: &Value) -> Verdict {
-    verdict(&by_identity(), &bundles(&[bundle]), &trusting(instance.root()))
+    verdict(&by_identity(), &bundles(&[bundle]), &trusting(root(instance)))
 }
 
 #[test]
@@ -40,8 +44,8 @@ fn an_entry_is_of_one_bundle() {
 #[test]
 fn the_log_is_one_that_is_trusted() {
     let mut instance = Instance::new();
-    let trust = trusting(instance.root());
-    instance.log = key();
+    let trust = trusting(root(&instance));
+    instance.log = Log::new();
     let leaf = signer(&instance);
     for bundle in [
         logged(&instance, &leaf, statement(&image(), SIGNED), SIGNED_AT),
@@ -91,25 +95,28 @@ fn a_clock_is_no_log() {
     let bundle = bundle(&material, &envelope);
     assert_eq!(refusal(&said(&instance, &bundle)), Refusal::BadSignature);
     // Unless there is no log, as in GitHub's instance for private repositories.
-    let mut json = instance.root_json();
+    let mut json = instance.trusted_root();
     json["tlogs"] = json!([]);
-    let found = verified(verdict(&by_identity(), &bundles(&[&bundle]), &trusting(root(&json))));
+    let found = verified(verdict(&by_identity(), &bundles(&[&bundle]), &trusting(root_of(&json))));
     assert_eq!((found.time.map(moorage_domain::Timestamp::unix), found.log_index), (Some(SIGNED_AT), None));
 }
 
 #[test]
 fn certificates_are_in_the_log_of_certificates_where_there_is_one() {
-    let (instance, other) = (Instance::new(), key());
-    let mut json = instance.root_json();
-    json["ctlogs"] = json["tlogs"].clone();
-    let trust = trusting(root(&json));
-    let found = verdict(&by_identity(), &bundles(&[&good(&instance)]), &trust);
-    assert_eq!(refusal(&found), Refusal::UntrustedRoot);
-    let said = |log: &KeyPair| {
-        let leaf = instance.authority.certify_logged(ISSUER, SUBJECT, SIGNED_AT - 60, log);
-        let bundle = logged(&instance, &leaf, statement(&image(), SIGNED), SIGNED_AT);
-        verdict(&by_identity(), &bundles(&[&bundle]), &trust)
+    let (instance, other) = (Instance::new(), Log::new());
+    let mut json = instance.trusted_root();
+    let trust = trusting(root_of(&json));
+    json["ctlogs"] = json!([]);
+    let without = trusting(root_of(&json));
+    let said = |leaf: &Certified, trust: &Trust| {
+        let bundle = logged(&instance, leaf, statement(&image(), SIGNED), SIGNED_AT);
+        verdict(&by_identity(), &bundles(&[&bundle]), trust)
     };
-    verified(said(&instance.log));
-    assert_eq!(refusal(&said(&other)), Refusal::UntrustedRoot);
+    let unlogged = instance.authority.certify(ISSUER, SUBJECT, SIGNED_AT - 60);
+    assert_eq!(refusal(&said(&unlogged, &trust)), Refusal::UntrustedRoot);
+    verified(said(&unlogged, &without));
+    let by = |log: &Log| said(&instance.authority.certify_logged(ISSUER, SUBJECT, SIGNED_AT - 60, log), &trust);
+    verified(by(&instance.certificates));
+    assert_eq!(refusal(&by(&other)), Refusal::UntrustedRoot);
+    assert_eq!(refusal(&by(&instance.log)), Refusal::UntrustedRoot);
 }

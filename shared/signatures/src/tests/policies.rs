@@ -5,10 +5,9 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::{
-    bundles, image,
-    instance::key,
-    now, refusal,
-    signed::{keyed, layer, payload, simple, statement},
+    bundles, image, now, refusal,
+    signed::{keyed, layer, payload, simple},
+    sigstore::{authority::key, bundle::statement},
     verdict,
 };
 use crate::{Judge, evidence::Evidence, judge, trust::Trust};

@@ -7,16 +7,13 @@ use moorage_domain::{
 use serde_json::json;
 
 use super::{
-    bundles, by_identity,
-    instance::{ISSUER, Instance, SUBJECT},
-    now, policy, refusal,
-    signed::good,
-    verdict, verified,
+    ISSUER, SUBJECT, bundles, by_identity, now, policy, refusal, root, signed::good, sigstore::Instance, verdict,
+    verified,
 };
 use crate::trust::{EMBEDDED_LIFETIME, MAX_TRUST_ROOT, Trust, TrustRoot, TrustRootError, embedded, embedded_on};
 
 fn expiring(instance: &Instance, at: Timestamp) -> TrustRoot {
-    TrustRoot::parse(instance.root_json().to_string().as_bytes(), at).unwrap()
+    TrustRoot::parse(instance.trusted_root().to_string().as_bytes(), at).unwrap()
 }
 
 #[test]
@@ -39,11 +36,11 @@ fn each_name_has_its_own_root() {
     let policy = policy(json!([{"name": "ci", "keyless": {"identities": identities, "trust_root": "ours"}}]));
     let evidence = bundles(&[&good(&instance)]);
     let ours = TrustRootId::Other("ours".to_owned());
-    let trust = Trust::default().with_root(TrustRootId::Public, other.root()).with_root(ours.clone(), instance.root());
+    let trust = Trust::default().with_root(TrustRootId::Public, root(&other)).with_root(ours.clone(), root(&instance));
     verified(verdict(&policy, &evidence, &trust));
-    let trust = Trust::default().with_root(TrustRootId::Public, instance.root());
+    let trust = Trust::default().with_root(TrustRootId::Public, root(&instance));
     assert_eq!(refusal(&verdict(&policy, &evidence, &trust)), Refusal::UntrustedRoot);
-    let trust = trust.with_root(ours, other.root());
+    let trust = trust.with_root(ours, root(&other));
     assert_eq!(refusal(&verdict(&policy, &evidence, &trust)), Refusal::UntrustedRoot);
 }
 
@@ -55,7 +52,7 @@ fn what_is_no_root_is_refused() {
     for text in ["", "{}", "[]", r#"{"mediaType": 1}"#] {
         assert!(matches!(parse(text.as_bytes()), Err(TrustRootError::Unreadable(_))), "{text}");
     }
-    let mut json = Instance::new().root_json();
+    let mut json = Instance::new().trusted_root();
     json["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"] = json!("AAAA");
     assert!(parse(json.to_string().as_bytes()).is_err());
     let nobody = json!({"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"});

@@ -7,14 +7,16 @@ use moorage_domain::{
     Digest, Timestamp,
     signature_policy::{Refusal, SignaturePolicy},
 };
-use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
+use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 
 use super::{
-    by_identity, image,
-    instance::{Certified, ISSUER, Instance, SIGNED_AT, SUBJECT, key},
-    other_image, policy, refusal,
+    ISSUER, SIGNED_AT, SUBJECT, by_identity, image, other_image, policy, refusal, root,
     signed::{layer, payload, signer, simple},
+    sigstore::{
+        Instance,
+        authority::{Certified, key},
+    },
     trusting, verdict, verified,
 };
 use crate::{evidence::Evidence, trust::Trust};
@@ -37,9 +39,9 @@ fn entry(instance: &Instance, payload: &[u8], signature: &str, verifier: &str, a
         },
     });
     let body = body.to_string().into_bytes();
-    let log_id = Digest::sha256(&instance.log.subject_public_key_info()).hex().to_string();
+    let log_id = instance.log.id().hex().to_string();
     json!({
-        "SignedEntryTimestamp": instance.promise(&body, 41, at),
+        "SignedEntryTimestamp": instance.log.promise(&body, 41, at),
         "Payload": {"body": STANDARD.encode(&body), "integratedTime": at, "logIndex": 41, "logID": log_id},
     })
     .to_string()
@@ -70,7 +72,7 @@ fn a_key_signs_an_image() {
     assert_eq!(verified(said(evidence)).evidence, manifest, "whose annotations have the signature");
     assert_eq!(refusal(&said(simple(&[keyed(&key, &other)], slice::from_ref(&other)))), Refusal::WrongDigest);
     assert_eq!(
-        refusal(&said(simple(&[keyed(&super::instance::key(), &this)], slice::from_ref(&this)))),
+        refusal(&said(simple(&[keyed(&super::sigstore::authority::key(), &this)], slice::from_ref(&this)))),
         Refusal::BadSignature
     );
     let moved = layer(&this, &json!({"dev.cosignproject.cosign/signature": signature(&key, &other)}));
@@ -88,12 +90,12 @@ fn the_log_has_the_signature_of_a_key() {
     let with = json!({"dev.cosignproject.cosign/signature": signature, "dev.sigstore.cosign/bundle": entry});
     let evidence = [simple(&[layer(&payload, &with)], slice::from_ref(&payload))];
     for log in ["required", "optional"] {
-        let found = verified(verdict(&by_key(&key, log), &evidence, &trusting(instance.root())));
+        let found = verified(verdict(&by_key(&key, log), &evidence, &trusting(root(&instance))));
         assert_eq!((found.time, found.log_index), (Some(Timestamp::from_unix(SIGNED_AT)), Some(41)));
     }
     let evidence = [simple(&[keyed(&key, &payload)], slice::from_ref(&payload))];
     assert_eq!(
-        refusal(&verdict(&by_key(&key, "required"), &evidence, &trusting(instance.root()))),
+        refusal(&verdict(&by_key(&key, "required"), &evidence, &trusting(root(&instance)))),
         Refusal::BadSignature
     );
 }
@@ -103,7 +105,7 @@ fn a_certificate_signs_an_image() {
     let instance = Instance::new();
     let leaf = signer(&instance);
     let (this, other) = (payload(&image()), payload(&other_image()));
-    let trust = trusting(instance.root());
+    let trust = trusting(root(&instance));
     let said = |payload: &[u8], annotations: &Value| {
         verdict(&by_identity(), &[simple(&[layer(payload, annotations)], &[payload.to_vec()])], &trust)
     };
@@ -123,7 +125,8 @@ fn a_certificate_signs_an_image() {
     let expired = annotations(&instance, &leaf, &this, SIGNED_AT + 86_000);
     assert_eq!(refusal(&said(&this, &expired)), Refusal::NoTime);
     let other = Instance::new();
-    let mut untrusted = annotations(&instance, &signer(&other), &this, SIGNED_AT);
+    let leaf = other.authority.certify_logged(ISSUER, SUBJECT, SIGNED_AT - 60, &instance.certificates);
+    let mut untrusted = annotations(&instance, &leaf, &this, SIGNED_AT);
     untrusted["dev.sigstore.cosign/chain"] = json!(other.authority.pem());
     assert_eq!(refusal(&said(&this, &untrusted)), Refusal::UntrustedRoot);
 }

@@ -1,7 +1,7 @@
-//! As much of DER (X.690) as timestamps are made of.
+//! As much of DER (X.690) as certificates and time stamps are made of here.
 
 /// One element.
-pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+pub fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut bytes = vec![tag];
     match u8::try_from(length) {
@@ -16,29 +16,38 @@ pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+/// Elements in their order.
+pub fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     element(0x30, &parts.concat())
 }
 
-pub(super) fn set(parts: &[Vec<u8>]) -> Vec<u8> {
+/// Elements that have none: they are given as DER orders them.
+pub fn set(parts: &[Vec<u8>]) -> Vec<u8> {
     element(0x31, &parts.concat())
 }
 
 /// What stands under the tag of a context.
-pub(super) fn tagged(number: u8, content: &[u8]) -> Vec<u8> {
+pub fn tagged(number: u8, content: &[u8]) -> Vec<u8> {
     element(0xa0 | number, content)
 }
 
-pub(super) fn integer(number: u8) -> Vec<u8> {
+/// A small number.
+pub fn integer(number: u8) -> Vec<u8> {
     element(0x02, &[number])
 }
 
-pub(super) fn octets(bytes: &[u8]) -> Vec<u8> {
+/// Bytes.
+pub fn octets(bytes: &[u8]) -> Vec<u8> {
     element(0x04, bytes)
 }
 
+/// Text.
+pub fn text(text: &str) -> Vec<u8> {
+    element(0x0c, text.as_bytes())
+}
+
 /// An object identifier, by its arcs.
-pub(super) fn oid(arcs: &[u32]) -> Vec<u8> {
+pub fn oid(arcs: &[u64]) -> Vec<u8> {
     let mut bytes = vec![u8::try_from(40 * arcs[0] + arcs[1]).unwrap()];
     for arc in &arcs[2..] {
         let groups = (0..5).rev().map(|place| u8::try_from(arc >> (7 * place) & 0x7f).unwrap());
