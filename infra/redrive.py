@@ -51,14 +51,17 @@ def parsed(message, functions):
     attributes = {key: value.get("StringValue", "") for key, value in message.get("MessageAttributes", {}).items()}
     name = attributes.get("TARGET_ARN", "").split(":function:")[-1].split(":")[0]
     if not name and isinstance(body, dict):
-        name = functions["sync" if "repository" in body or "task" in body else "gc"]
+        # What its own function could not do: a message on its way.
+        is_message = "uuid" in body
+        name = functions["events" if is_message else "sync" if "repository" in body or "task" in body else "gc"]
     return name, body, " ".join(filter(None, (attributes.get("ERROR_CODE"), attributes.get("ERROR_MESSAGE"))))
 
 
 def main(stack, action):
     described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described}
-    functions = {"sync": outputs["SyncFunctionName"], "gc": outputs["GcFunctionName"]}
+    functions = {"sync": outputs["SyncFunctionName"], "gc": outputs["GcFunctionName"],
+                 "events": outputs["EventsFunctionName"]}
     sqs, url = boto3.client("sqs"), outputs["DeadLetterQueueUrl"]
     found = events(sqs, url)
     for message in found:

@@ -29,6 +29,7 @@ pub mod organization_mirror;
 pub mod process;
 pub mod proxy;
 pub mod real;
+pub mod receiver;
 pub mod registry;
 pub mod seed;
 pub mod signing;

@@ -23,6 +23,8 @@ pub(crate) struct Config {
     shares: ApiShares,
     late_intervals: u64,
     scheduler: SchedulerSettings,
+    /// The function that tells what happens.
+    events_function: String,
     aws: SdkConfig,
 }
 
@@ -41,6 +43,7 @@ impl Config {
             },
             late_intervals: environment.number("LATE_INTERVALS")?,
             scheduler: SchedulerSettings::read(|name| environment.required(name))?,
+            events_function: environment.required("EVENTS_FUNCTION_ARN")?,
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
@@ -52,6 +55,7 @@ impl Config {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), self.key_id),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
+            teller: Invoker::new(aws_sdk_lambda::Client::new(&aws), self.events_function),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(&aws), self.admin_token),
             public_url: self.public_url,

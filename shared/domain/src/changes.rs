@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, PastTag, TagName, Timestamp, plan::HeldTag};
+use crate::{
+    Digest, PastTag, TagName, Timestamp,
+    plan::HeldTag,
+    run::{Outcome, TagOutcome},
+};
 
 /// A repository's tags at a moment. A tag in no state is not in it.
 pub type Tags = BTreeMap<TagName, TagState>;
@@ -119,6 +123,23 @@ pub fn apply(changes: &[TagChange], mut tags: Tags) -> Tags {
     tags
 }
 
+/// What these outcomes of one run, or of several in their order, have changed of what tags point to.
+pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a TagOutcome>) -> Vec<TagChange> {
+    let mut changed: BTreeMap<&TagName, (TagState, TagState)> = BTreeMap::new();
+    for outcome in outcomes {
+        let now = match outcome.outcome {
+            Outcome::Copied => outcome.digest.as_ref(),
+            Outcome::Pruned => None,
+            _ => continue,
+        };
+        let state = |digest: Option<&Digest>| digest.cloned().map(TagState::at).unwrap_or_default();
+        let (_, last) =
+            changed.entry(&outcome.tag).or_insert_with(|| (state(outcome.from.as_ref()), TagState::default()));
+        *last = state(now);
+    }
+    changed.into_iter().filter_map(|(tag, (first, last))| TagChange::between(tag, &first, &last)).collect()
+}
+
 /// What tags pointed to at a moment, by what they are now and what they were. What waited at the gate then nobody knows.
 /// A tag that changed in that second is taken as it was after it.
 pub fn as_of<'a>(
@@ -142,6 +163,32 @@ mod tests {
 
     fn image(n: u8) -> Digest {
         Digest::sha256(&[n])
+    }
+
+    #[test]
+    fn outcomes_of_several_runs_come_to_what_is_seen_in_the_end() {
+        let outcome = |n, outcome, from: Option<u8>, to: Option<u8>| TagOutcome {
+            from: from.map(image),
+            digest: to.map(image),
+            ..TagOutcome::new(tag(n), outcome)
+        };
+        let outcomes = [
+            outcome(1, Outcome::Copied, None, Some(1)),
+            outcome(2, Outcome::Copied, Some(1), Some(2)),
+            outcome(3, Outcome::Pruned, Some(3), None),
+            outcome(4, Outcome::Unchanged, None, None),
+            outcome(5, Outcome::Copied, Some(1), Some(1)),
+            outcome(6, Outcome::Copied, None, Some(6)),
+            outcome(2, Outcome::Copied, Some(2), Some(3)),
+            outcome(6, Outcome::Pruned, Some(6), None),
+        ];
+        let kinds: Vec<_> = of(&outcomes).into_iter().map(|it| (it.tag, it.change, it.from, it.to)).collect();
+        let expected = [
+            (tag(1), ChangeKind::Created, None, Some(image(1))),
+            (tag(2), ChangeKind::Moved, Some(image(1)), Some(image(3))),
+            (tag(3), ChangeKind::Deleted, Some(image(3)), None),
+        ];
+        assert_eq!(kinds, expected);
     }
 
     fn tag(n: u8) -> TagName {

@@ -50,7 +50,7 @@ pub use signing::{InvalidSecret, MessageId, SigningSecret, is_github};
 pub use target::{ConfigError, Destination, PeopleKind, Target};
 pub use template::{Template, TemplateError};
 
-use crate::{Ciphertext, FieldError, Guard, RepositoryName, Timestamp};
+use crate::{Ciphertext, FieldError, Guard, Namespace, Timestamp};
 
 /// After so many events in a row that could not be delivered, however often each was tried, nothing is sent any more until
 /// somebody resets the counter. Quay's number, of tries.
@@ -147,13 +147,13 @@ pub enum Delivery {
 
 impl Draft {
     /// Of what is asked for; hosts are judged by `guard`.
-    pub fn new(asked: Asked, repository: &RepositoryName, guard: &Guard) -> Result<Self, NotificationError> {
+    pub fn new(asked: Asked, namespace: &Namespace, guard: &Guard) -> Result<Self, NotificationError> {
         let Asked { title, event, method, config, event_config } = asked;
         if title.as_ref().is_some_and(|title| title.len() > MAX_TITLE) {
             return Err(NotificationError::Title);
         }
         let event = event.parse()?;
-        let (target, secret) = Target::parse(method.parse()?, config, &repository.namespace(), guard)?;
+        let (target, secret) = Target::parse(method.parse()?, config, namespace, guard)?;
         Ok(Self { title, event, target, event_config: EventConfig::parse(event, event_config)?, secret })
     }
 
@@ -222,15 +222,19 @@ impl Notification {
     }
 
     /// Quay's metadata of the usage log's entries about it.
-    pub fn log_metadata(&self, repository: &RepositoryName) -> Map<String, Value> {
+    pub fn log_metadata(&self, owner: &Owner) -> Map<String, Value> {
+        let repository = match owner {
+            Owner::Repository(repository) => Some(("repo", repository.name().to_owned())),
+            Owner::Organization(_) => None,
+        };
         let fields = [
-            ("repo", repository.name().to_owned()),
-            ("namespace", repository.namespace().to_string()),
+            ("namespace", owner.namespace().to_string()),
             ("notification_id", self.uuid.to_string()),
             ("event", self.event.to_string()),
             ("method", self.target.method().to_string()),
         ];
-        fields.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+        let all = repository.into_iter().chain(fields);
+        all.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
     }
 }
 

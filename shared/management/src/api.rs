@@ -18,6 +18,8 @@ pub struct Api {
     pub scheduler: Scheduler,
     /// The sync function.
     pub invoker: Invoker,
+    /// The function that tells what happens.
+    pub teller: Invoker,
     /// The stack's first token.
     pub admin_token: AdminToken,
     /// The API's URL, for links; empty if it is the one that is called.

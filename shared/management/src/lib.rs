@@ -8,6 +8,7 @@ mod external_registry;
 mod http;
 mod lock_wait;
 mod mirror;
+mod notification;
 mod organization;
 mod organization_mirror;
 mod repository;

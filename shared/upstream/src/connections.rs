@@ -59,7 +59,7 @@ pub(crate) struct Recipe {
 }
 
 impl Recipe {
-    fn client(&self, keeps: bool) -> Result<Client, UpstreamError> {
+    pub(crate) fn client(&self, keeps: bool) -> Result<Client, UpstreamError> {
         let builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)

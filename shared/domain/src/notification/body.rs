@@ -43,7 +43,7 @@ pub struct Place<'a> {
 pub fn body(event: Event, place: Place<'_>, happening: &Happening, run: Option<&Run>) -> Value {
     let pattern = pattern_message(place.reference, place.rule);
     let text = message(event, place.reference.as_str(), &pattern, happening);
-    let mut body = quays(event, place, &cut(&text, MAX_MESSAGE));
+    let mut body = quays(event, place.repository, base(place.public_url), &cut(&text, MAX_MESSAGE));
     let mut add = |key: &str, value: Value| drop(body.insert(key.to_owned(), value));
     if let Some(run) = run {
         add("run_id", json!(run.run_id));
@@ -83,13 +83,12 @@ pub fn body(event: Event, place: Place<'_>, happening: &Happening, run: Option<&
 }
 
 /// The body of a test.
-pub fn sample(event: Event, place: Place<'_>) -> Value {
-    Value::Object(quays(event, place, TEST))
+pub fn sample(event: Event, repository: &RepositoryName, public_url: &str) -> Value {
+    Value::Object(quays(event, repository, base(public_url), TEST))
 }
 
 /// Quay's fields, and the event's name, which Quay leaves out.
-fn quays(event: Event, place: Place<'_>, message: &str) -> Map<String, Value> {
-    let (repository, url) = (place.repository, base(place));
+fn quays(event: Event, repository: &RepositoryName, url: &str, message: &str) -> Map<String, Value> {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
     let fields = [
         ("repository", repository.to_string()),
@@ -106,11 +105,11 @@ fn quays(event: Event, place: Place<'_>, message: &str) -> Map<String, Value> {
 /// Where the console shows it.
 fn link(place: Place<'_>, run: Option<&Run>) -> String {
     let query = run.map(|run| format!("?run={}", run.run_id)).unwrap_or_default();
-    format!("{}/console#/repository/{}/mirroring{query}", base(place), place.repository)
+    format!("{}/console#/repository/{}/mirroring{query}", base(place.public_url), place.repository)
 }
 
-fn base(place: Place<'_>) -> &str {
-    place.public_url.trim_end_matches('/')
+fn base(public_url: &str) -> &str {
+    public_url.trim_end_matches('/')
 }
 
 fn counts(run: &Run) -> Value {

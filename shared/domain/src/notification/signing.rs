@@ -89,6 +89,11 @@ impl MessageId {
         Self(format!("msg_{}", hex::encode(hash.get(..ID_BYTES).unwrap_or_default())))
     }
 
+    /// Of a message that was made before.
+    pub fn known(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The text. It holds no full stop, which would part it in what is signed.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -130,6 +130,17 @@ pub enum ConfigError {
     Bus,
 }
 
+impl PeopleKind {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Org => "org",
+            Self::Team => "team",
+        }
+    }
+}
+
 impl Target {
     /// Parses what was sent for a notification of a repository in `namespace`; with the secret, if there is one.
     pub fn parse(

@@ -2,7 +2,7 @@
 //! a call that failed half-way, or by somebody else.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,6 +15,7 @@ use moorage_domain::{
     Namespace, RepositoryName, Timetable,
     health::MirrorHealth,
     mirror::RepositoryState,
+    notification::Notice,
     task::{Order, Task, TaskAnswer},
 };
 use moorage_schedule::{SchedulePlan, Scheduler};
@@ -90,6 +91,12 @@ impl Done {
     }
 }
 
+/// Whether a mirror that is on has not mirrored everything for an interval. Whoever is to be told says how many are too many.
+fn is_silent(mirror: &Mirror) -> bool {
+    let since = mirror.state.last_success.unwrap_or(mirror.created);
+    mirror.config.is_enabled && since.plus(Duration::from_secs(mirror.config.sync_interval)) <= now()
+}
+
 impl Engine {
     /// Makes the schedules of all mirrors what these say: makes those that are missing or wrong, and removes those whose mirror
     /// is gone. It begins behind the mirror `after`, where an invocation before had to stop, and stops at `end`; schedules
@@ -139,6 +146,8 @@ impl Engine {
             let page = self.table.repositories(namespace, PAGE, after.as_deref()).await?;
             let names: Vec<RepositoryName> = page.repositories.iter().map(|it| it.repository.clone()).collect();
             let states: HashMap<_, _> = page.repositories.iter().map(|it| (&it.repository, it.state)).collect();
+            let notified: HashSet<_> =
+                page.repositories.iter().filter(|it| it.is_notified).map(|it| &it.repository).collect();
             self.table.list_public(&page.repositories).await?;
             let mut wrong = Vec::new();
             for mirror in self.table.mirrors_of(&names).await? {
@@ -146,6 +155,9 @@ impl Engine {
                 let is_mirror = states.get(&config.repository).is_some_and(|state| state.is_mirror());
                 if is_mirror {
                     survey.look(&self.table, &mirror).await?;
+                    if notified.contains(&config.repository) && is_silent(&mirror) {
+                        self.tell(&Notice::Late { repository: config.repository.clone() }).await;
+                    }
                 }
                 self.table.list_mirror(&mirror, is_mirror).await?;
                 // Its organization's mirror has the schedule, and the turns.

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{RepositoryName, mirror::RepositoryState, run::SyncRequest, task::Task};
+use moorage_domain::{RepositoryName, mirror::RepositoryState, notification::Notice, run::SyncRequest, task::Task};
 use moorage_state::{Mirror, now};
 use tokio::time::timeout_at;
 
@@ -46,6 +46,10 @@ impl Engine {
                     .try_fold(0, async |sum, is_started| Ok::<_, SyncError>(sum + u64::from(is_started)))
                     .await?;
                 watched.restarted = watched.restarted.saturating_add(count);
+            }
+            for (repository, run_id) in self.table.untold_runs().await? {
+                // Most of them are told of at this moment, which does no harm: a message has the same name each time.
+                self.tell(&Notice::Ended { repository, run_id }).await;
             }
             let lost = self.table.repositories_to_purge().await?;
             let ordered = stream::iter(lost).map(|it| self.order_purge(it)).buffer_unordered(STARTS);

@@ -41,7 +41,18 @@ impl Api {
         kind: LogKind,
         metadata: [(&str, Value); N],
     ) {
-        let entry = entry(call, namespace, (kind, object(metadata)));
+        self.log_object(call, namespace, kind, object(metadata)).await;
+    }
+
+    /// The same, with whatever metadata.
+    pub(crate) async fn log_object(
+        &self,
+        call: &Call,
+        namespace: &Namespace,
+        kind: LogKind,
+        metadata: Map<String, Value>,
+    ) {
+        let entry = entry(call, namespace, (kind, metadata));
         if let Err(error) = self.table.add_log_of(LogOf::Namespace(namespace), &[entry]).await {
             tracing::warn!(%namespace, %error, "could not write the usage log");
         }

@@ -6,8 +6,9 @@ use aws_sdk_kms::{Client, primitives::Blob};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_domain::{
     Ciphertext, ExposeSecret as _, FailureReason, Namespace, RepositoryName, RobotName, SecretString, ServiceError,
-    failure::Failure,
+    failure::Failure, notification::Owner,
 };
+use uuid::Uuid;
 
 use crate::error::service_error;
 
@@ -41,6 +42,8 @@ pub enum SecretOwner<'a> {
 pub enum Purpose<'a> {
     /// This robot's token.
     Robot(&'a RobotName),
+    /// What a notification's messages are signed with.
+    Notification(&'a Owner, Uuid),
     /// The password at an external registry.
     Registry(SecretOwner<'a>, &'a str),
     /// The password at a proxy on the way to an external registry.
@@ -66,6 +69,7 @@ impl Purpose<'_> {
                 let context = vec![("robot", robot.to_string())];
                 (context.clone(), Some(context))
             }
+            Self::Notification(owner, uuid) => (vec![("notification", format!("{owner}/{uuid}"))], None),
             Self::Registry(owner, registry) => (vec![owner.named(), at(registry)], Some(vec![owner.named()])),
             Self::Proxy { owner, registry, proxy } => {
                 (vec![owner.named(), at(registry), ("proxy", proxy.to_ascii_lowercase())], None)

@@ -28,10 +28,15 @@ impl Table {
     /// Which of those that bore the name a namespace is, also one that is being deleted; nothing if there is none. The
     /// admin's own is always the same one.
     pub async fn generation(&self, namespace: &Namespace) -> Result<Option<Generation>, StateError> {
+        Ok(self.present_of(namespace).await?.map(|present| present.id))
+    }
+
+    /// The same, with whether somebody is told of what happens to its mirrors.
+    pub(crate) async fn present_of(&self, namespace: &Namespace) -> Result<Option<Present>, StateError> {
         if namespace.as_str() == ADMIN {
-            return Ok(Some(Generation::default()));
+            return Ok(Some(Present::default()));
         }
-        Ok(self.get::<Present>(Key::Organization(namespace)).await?.map(|present| present.id))
+        self.get(Key::Organization(namespace)).await
     }
 
     /// Reads what belongs to a namespace, and which namespace of the name there is at present, in one request.

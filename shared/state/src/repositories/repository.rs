@@ -144,9 +144,12 @@ impl Table {
             limit: Some(limit),
             after: after.map(|after| format!("{}{after}", prefix::REPOSITORY)),
         };
-        let (page, present) = tokio::try_join!(self.page::<Repository>(query), self.generation(namespace))?;
+        let (page, present) = tokio::try_join!(self.page::<Repository>(query), self.present_of(namespace))?;
+        let is_notified = present.as_ref().is_some_and(|present| present.is_notified);
+        let present = present.map(|present| present.id);
         let is_gone = |repository: &Repository| repository.is_deleted || Some(repository.organization_id) != present;
-        let (deleted, repositories): (Vec<_>, Vec<_>) = page.items.into_iter().partition(is_gone);
+        let (deleted, mut repositories): (Vec<_>, Vec<_>) = page.items.into_iter().partition(is_gone);
+        repositories.iter_mut().for_each(|repository| repository.is_notified |= is_notified);
         let deleted = deleted.into_iter().map(|repository| repository.repository).collect();
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::REPOSITORY).map(str::to_owned));
         Ok(RepositoryPage { repositories, deleted, next })

@@ -70,8 +70,11 @@ fn quays_fields_are_quays() {
         body
     };
     for event in Event::ALL {
-        assert_eq!(only_quays(sample(event, mirror.place())), quay("TEST NOTIFICATION"));
-        assert_eq!(sample(event, mirror.place())["event"], event.as_str());
+        assert_eq!(
+            only_quays(sample(event, mirror.place().repository, mirror.place().public_url)),
+            quay("TEST NOTIFICATION")
+        );
+        assert_eq!(sample(event, mirror.place().repository, mirror.place().public_url)["event"], event.as_str());
     }
     let started = body(Event::Started, mirror.place(), &Happening::new(Moment::Started), None);
     assert_eq!(only_quays(started), quay(PATTERN));

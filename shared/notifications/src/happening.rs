@@ -1,0 +1,155 @@
+//! What the end of a run was: of the table's runs and outcomes.
+
+use std::collections::BTreeSet;
+
+use moorage_domain::{
+    FailureReason, RepositoryName, TagName,
+    changes::{self, ChangeKind, TagChange},
+    notification::{Attempt, Ending, FailedTag, Happening, Moment},
+    run::{Run, RunStatus, TagOutcome, Trigger},
+};
+use moorage_state::now;
+
+use crate::{error::NotifyError, notifier::Notifier};
+
+/// How many runs before one are looked at: its earlier attempts, and the one before those.
+const RUNS: i32 = 25;
+/// The most failed tags that are told of.
+const MAX_FAILED: usize = 500;
+/// The most holds that are looked at.
+const HOLDS: i32 = 1_000;
+
+impl Notifier {
+    /// What the end of a run was; with what became of its tags, if somebody wants to know.
+    pub(crate) async fn ended(
+        &self,
+        repository: &RepositoryName,
+        run: &Run,
+        in_detail: bool,
+    ) -> Result<Happening, NotifyError> {
+        let ending = match run.status {
+            RunStatus::Success => Ending::Success,
+            RunStatus::Fail => Ending::Failure,
+            RunStatus::Cancel | RunStatus::Syncing => Ending::Cancelled,
+        };
+        if !in_detail {
+            let happening = Happening::new(Moment::Ended { ending, before: None });
+            return Ok(Happening { attempt: attempt(run), failure: run.failure.clone(), ..happening });
+        }
+        let earlier = self.table.runs(repository, RUNS, Some(run.run_id), now()).await?.runs;
+        let (attempts, before) = split(run, &earlier);
+        let before_ending = before.map(|before| match before.status {
+            RunStatus::Success => Ending::Success,
+            _ => Ending::Failure,
+        });
+        let (mut all, mut failed, mut refused) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for attempt in attempts.iter().rev().copied().chain([run]) {
+            let is_this = attempt.run_id == run.run_id;
+            let see = |outcome: TagOutcome| {
+                if is_this && let Some(tag) = FailedTag::of(&outcome) {
+                    if tag.failure.reason == FailureReason::SignatureRefused {
+                        refused.insert(outcome.tag.clone());
+                    }
+                    if failed.len() < MAX_FAILED {
+                        failed.push(tag);
+                    }
+                }
+                all.push(outcome);
+            };
+            self.table.each_outcome(repository, attempt, see).await?;
+        }
+        let mut changes = changes::of(&all);
+        drop(all);
+        if run.progress.tags_held > 0 {
+            let began = attempts.last().map_or(run.started_at, |first| first.started_at);
+            let holds = self.table.holds(repository, HOLDS, None).await?.holds;
+            let new = holds.into_iter().filter(|hold| hold.since >= began);
+            changes.extend(new.map(|hold| TagChange {
+                tag: hold.tag,
+                change: ChangeKind::Held,
+                from: hold.served.clone(),
+                to: hold.served,
+                held: Some(hold.digest),
+            }));
+        }
+        if let Some(before) = before.filter(|_| !refused.is_empty()) {
+            let known = |outcome: TagOutcome| {
+                if was_refused(&outcome) {
+                    refused.remove(&outcome.tag);
+                }
+            };
+            self.table.each_outcome(repository, before, known).await?;
+        }
+        let warning = run.warning.filter(|warning| before.and_then(|before| before.warning) != Some(*warning));
+        Ok(Happening {
+            moment: Moment::Ended { ending, before: before_ending },
+            attempt: attempt(run),
+            changes,
+            failure: run.failure.clone(),
+            failed,
+            refused: refused.into_iter().collect::<Vec<TagName>>(),
+            warning,
+        })
+    }
+}
+
+/// Which attempt of what was begun by a schedule or by hand a run is.
+pub(crate) fn attempt(run: &Run) -> Attempt {
+    Attempt { is_first: run.trigger != Trigger::Retry, is_last: !run.will_retry }
+}
+
+/// A run's earlier attempts, the last first, and the run before them that was not cancelled. `earlier` are newest first.
+fn split<'a>(run: &Run, earlier: &'a [Run]) -> (Vec<&'a Run>, Option<&'a Run>) {
+    let (mut attempts, mut is_retry, mut rest) = (Vec::new(), run.trigger == Trigger::Retry, earlier.iter());
+    for earlier in rest.by_ref() {
+        if !(is_retry && earlier.will_retry) {
+            let others = std::iter::once(earlier).chain(rest);
+            return (attempts, others.into_iter().find(|run| is_end(run)));
+        }
+        is_retry = earlier.trigger == Trigger::Retry;
+        attempts.push(earlier);
+    }
+    (attempts, None)
+}
+
+/// Whether a run was the last attempt, and nobody cancelled it.
+fn is_end(run: &Run) -> bool {
+    matches!(run.status, RunStatus::Success | RunStatus::Fail) && !run.will_retry
+}
+
+fn was_refused(outcome: &TagOutcome) -> bool {
+    outcome.failure.as_ref().is_some_and(|failure| failure.reason == FailureReason::SignatureRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::{Timestamp, run::RunId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn run(number: u128, trigger: Trigger, status: RunStatus, will_retry: bool) -> Run {
+        let id = RunId(Uuid::from_u128(number));
+        Run { status, will_retry, ..Run::new(id, trigger, Timestamp::from_unix(0), false) }
+    }
+
+    #[test]
+    fn a_run_has_its_attempts_and_what_was_before_them() {
+        use RunStatus::{Cancel, Fail, Success};
+        let earlier = [
+            run(5, Trigger::Retry, Fail, true),
+            run(4, Trigger::Schedule, Fail, true),
+            run(3, Trigger::SyncNow, Cancel, false),
+            run(2, Trigger::Schedule, Fail, true),
+            run(1, Trigger::Schedule, Success, false),
+        ];
+        let names = |run: &Run| {
+            let (attempts, before) = split(run, &earlier);
+            let number = |run: &&Run| run.run_id.0.as_u128();
+            (attempts.iter().map(number).collect::<Vec<_>>(), before.as_ref().map(number))
+        };
+        assert_eq!(names(&run(6, Trigger::Retry, Success, false)), (vec![5, 4], Some(1)));
+        assert_eq!(names(&run(6, Trigger::SyncNow, Success, false)), (vec![], Some(1)));
+        assert_eq!(split(&run(6, Trigger::Retry, Fail, false), &[]), (vec![], None));
+    }
+}

@@ -1,0 +1,58 @@
+//! Servers that are told something, and that are no registries: one request each, no redirect, and nothing of the answer is
+//! read but its status.
+
+use std::{sync::Arc, time::Duration};
+
+use moorage_domain::Guard;
+use reqwest::{
+    Client,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use url::Url;
+
+use crate::{UpstreamError, address::display, connections::Recipe, error::transport_error};
+
+/// How long an answer may take, all of it: Quay's limit.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends to whoever may be connected to.
+#[derive(Debug, Clone)]
+pub struct Receivers {
+    client: Client,
+    guard: Arc<Guard>,
+}
+
+impl Receivers {
+    /// With the addresses that a guard lets through.
+    pub fn new(guard: Guard) -> Result<Self, UpstreamError> {
+        let guard = Arc::new(guard);
+        let recipe = Recipe { proxies: Vec::new(), guard: Arc::clone(&guard), verify_tls: true, patience: PATIENCE };
+        // Connections are not kept: one stays in a function that sleeps, and is dead when it wakes.
+        Ok(Self { client: recipe.client(false)?, guard })
+    }
+
+    /// Posts JSON. Whoever answers anything but a success, a redirect, too, has not taken it.
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+    ) -> Result<(), UpstreamError> {
+        let host = url.host_str().unwrap_or_default();
+        if !self.guard.allows_host(host) {
+            return Err(UpstreamError::NotAllowed(host.to_owned()));
+        }
+        let pair = |(name, value): &(&'static str, String)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+        };
+        let mut all: HeaderMap = headers.iter().filter_map(pair).collect();
+        all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = self.client.post(url.clone()).headers(all).body(body).timeout(PATIENCE);
+        let answer = request.send().await.map_err(|error| transport_error(&error, &display(url)))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(UpstreamError::Status { status: status.as_u16(), url: display(url), said: String::new() })
+    }
+}
