@@ -140,6 +140,16 @@ pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a TagOutcome>) -> Vec<TagChan
     changed.into_iter().filter_map(|(tag, (first, last))| TagChange::between(tag, &first, &last)).collect()
 }
 
+/// The tags of one run for which something waits at the gate, and which it has not changed.
+pub fn held<'a>(outcomes: impl IntoIterator<Item = &'a TagOutcome>) -> Vec<TagChange> {
+    let waits = outcomes.into_iter().filter(|outcome| outcome.is_gated());
+    let change = |outcome: &TagOutcome| {
+        let (tag, held) = (outcome.tag.clone(), outcome.digest.clone());
+        TagChange { tag, change: ChangeKind::Held, from: None, to: None, held }
+    };
+    waits.map(change).collect()
+}
+
 /// What tags pointed to at a moment, by what they are now and what they were. What waited at the gate then nobody knows.
 /// A tag that changed in that second is taken as it was after it.
 pub fn as_of<'a>(

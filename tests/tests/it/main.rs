@@ -3,6 +3,7 @@
 mod ansible;
 mod api;
 mod architectures;
+mod changes;
 mod claims;
 mod console;
 mod crash;

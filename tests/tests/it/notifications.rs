@@ -21,6 +21,11 @@ const DELIVERY: Duration = Duration::from_secs(20);
 /// How long one waits for what is not to come.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// Waits until something is so.
+async fn until(limit: Duration, mut is_so: impl AsyncFnMut() -> bool) {
+    eventually("it is so", limit, async || is_so().await.then_some(())).await;
+}
+
 async fn push(world: &World, tag: &str) -> Image {
     let image = Image::oci("amd64", &[layer(rand::random(), 300)]);
     image.push(&format!("http://{}", world.stack.upstream), &world.path, tag).await;
@@ -44,9 +49,21 @@ async fn webhook(world: &World, receiver: &Receiver, event: &str, event_config: 
     made["uuid"].as_str().unwrap().to_owned()
 }
 
+/// A queue that takes what anybody sends: its URL and its ARN.
+async fn queue(sqs: &aws_sdk_sqs::Client, name: &str) -> (String, String) {
+    let url = sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+    let attributes = sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::QueueArn);
+    let arn = attributes.send().await.unwrap().attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
+    let statement = json!({"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let set = sqs.set_queue_attributes().queue_url(&url).attributes(QueueAttributeName::Policy, policy);
+    set.send().await.unwrap();
+    (url, arn)
+}
+
 /// Waits for so many deliveries of an event.
 async fn told(receiver: &Receiver, event: &str, count: usize) -> Vec<Delivery> {
-    eventually(DELIVERY, || async { receiver.of(event).len() >= count }).await;
+    until(DELIVERY, || async { receiver.of(event).len() >= count }).await;
     receiver.of(event)
 }
 
@@ -70,7 +87,7 @@ async fn quays_calls_have_quays_shapes() {
     assert_eq!(all, (200, json!({"notifications": [expected]})));
 
     assert_eq!(world.call(Method::POST, &path(&world, &format!("{uuid}/test")), None).await, (200, json!({})));
-    eventually(DELIVERY, || async { receiver.seen().len() == 1 }).await;
+    until(DELIVERY, || async { receiver.seen().len() == 1 }).await;
     assert_eq!(receiver.seen()[0].body, json!({"text": "TEST NOTIFICATION"}));
     assert_eq!(receiver.seen()[0].header("content-type"), "application/json");
 
@@ -164,8 +181,8 @@ async fn a_run_is_told_of_once_as_quay_does_and_what_it_changed() {
 
     // A failure is told when it is the last try, and once.
     proxy.fault("GET", "tags/list", 1_000, Fault::Status(500, Vec::new()));
-    world.sync_now().await;
-    let run = eventually_failed(&world).await;
+    let run = world.sync().await;
+    assert_eq!(run["status"], "FAIL", "{run}");
     let failed = told(&receiver, "repo_mirror_sync_failed", 1).await.remove(0);
     assert_eq!(failed.body["failure"]["reason"], "registry_error", "{}", failed.body);
     assert_eq!(failed.body["run_id"], run["run_id"]);
@@ -181,18 +198,6 @@ async fn a_run_is_told_of_once_as_quay_does_and_what_it_changed() {
     assert_eq!((counts[1], counts[2], counts[3], counts[4]), (2, 1, 2, 1), "each once");
 }
 
-/// Waits until a sync has failed for good.
-async fn eventually_failed(world: &World) -> Value {
-    eventually(Duration::from_secs(60), || async {
-        let run = world.last_run().await;
-        run["status"] == "FAIL"
-            && world.mirror().await["sync_status"] == "FAIL"
-            && world.mirror().await["sync_retries_remaining"] == 3
-    })
-    .await;
-    world.last_run().await
-}
-
 #[tokio::test]
 async fn messages_are_signed_and_the_secret_is_never_shown() {
     let (world, receiver) = (World::new("signed").await, Receiver::start().await);
@@ -202,7 +207,7 @@ async fn messages_are_signed_and_the_secret_is_never_shown() {
     assert_eq!((status, &made["signed"], &made["config"]), (201, &json!(true), &json!({"url": receiver.url})));
     let uuid = made["uuid"].as_str().unwrap();
     world.call(Method::POST, &path(&world, &format!("{uuid}/test")), None).await;
-    eventually(DELIVERY, || async { receiver.seen().len() == 1 }).await;
+    until(DELIVERY, || async { receiver.seen().len() == 1 }).await;
     let delivery = receiver.seen().remove(0);
     let secret = SigningSecret::parse(text).unwrap();
     let (id, at) = (delivery.header("webhook-id"), delivery.header("webhook-timestamp").parse().unwrap());
@@ -257,7 +262,7 @@ async fn three_events_that_nobody_takes_switch_a_notification_off_until_it_is_re
     };
     for count in 1..=3 {
         world.call(Method::POST, &path(&world, &format!("{uuid}/test")), None).await;
-        eventually(Duration::from_secs(60), || async { failures().await == count }).await;
+        until(Duration::from_secs(60), || async { failures().await == count }).await;
     }
     assert_eq!(receiver.seen().len(), 9, "each test is tried three times");
     let (_, shown) = world.call(Method::GET, &path(&world, &uuid), None).await;
@@ -270,7 +275,7 @@ async fn three_events_that_nobody_takes_switch_a_notification_off_until_it_is_re
     assert!(receiver.of(event).iter().all(|it| it.body["message"] == "TEST NOTIFICATION"), "it is off");
     world.call(Method::POST, &path(&world, &uuid), None).await;
     world.sync().await;
-    eventually(DELIVERY, || async { receiver.of(event).iter().any(|it| it.body["status"] == "SUCCESS") }).await;
+    until(DELIVERY, || async { receiver.of(event).iter().any(|it| it.body["status"] == "SUCCESS") }).await;
 }
 
 #[tokio::test]
@@ -282,13 +287,13 @@ async fn what_was_lost_between_a_run_and_its_notification_is_told_by_the_watch()
     let id: Uuid = run["run_id"].as_str().unwrap().parse().unwrap();
     let key = table::Key(format!("REPO#{}", world.repository), format!("RUN#{id}"));
     // The run of a sync that was killed just then is as this one was before anybody was told.
-    eventually(DELIVERY, || async { !table::get(&world.stack, &key).await.unwrap().contains_key("active") }).await;
+    until(DELIVERY, || async { !table::get(&world.stack, &key).await.unwrap().contains_key("active") }).await;
     webhook(&world, &receiver, "repo_mirror_sync_success", json!({})).await;
     table::set(&world.stack, &key, [("active", table::text("UNTOLD"))]).await;
     world.task(&Task::Watch {}).await;
     let told = told(&receiver, "repo_mirror_sync_success", 1).await;
     assert_eq!(told[0].body["run_id"], run["run_id"]);
-    eventually(DELIVERY, || async { !table::get(&world.stack, &key).await.unwrap().contains_key("active") }).await;
+    until(DELIVERY, || async { !table::get(&world.stack, &key).await.unwrap().contains_key("active") }).await;
 }
 
 #[tokio::test]
@@ -319,7 +324,7 @@ async fn a_cancelled_sync_is_no_failure() {
     world.wait_for(&["SYNCING"]).await;
     let (status, _) = world.call(Method::POST, &world.mirror_path("/sync-cancel"), None).await;
     assert_eq!(status, 204);
-    eventually(DELIVERY, || async { world.last_run().await["status"] == "CANCEL" }).await;
+    until(DELIVERY, || async { world.last_run().await["status"] == "CANCEL" }).await;
     tokio::time::sleep(QUIET).await;
     assert!(receiver.seen().is_empty(), "{:?}", receiver.seen());
 }
@@ -330,9 +335,7 @@ async fn topics_buses_slack_and_people_are_told_too() {
     let (sns, sqs) = (aws_sdk_sns::Client::new(&world.stack.aws), aws_sdk_sqs::Client::new(&world.stack.aws));
     let name = format!("told-{}", world.repository.namespace());
     let topic = sns.create_topic().name(&name).send().await.unwrap().topic_arn.unwrap();
-    let queue = sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
-    let attributes = sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
-    let arn = attributes.send().await.unwrap().attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
+    let (queue, arn) = queue(&sqs, &name).await;
     sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(&arn).send().await.unwrap();
     let event = "repo_mirror_sync_success";
     for (method, config) in [
@@ -346,15 +349,13 @@ async fn topics_buses_slack_and_people_are_told_too() {
     push(&world, "v1").await;
     world.create_mirror(&world.stack.upstream, json!({})).await;
     let run = world.sync().await;
-    eventually(DELIVERY, || async { receiver.seen().len() == 1 }).await;
+    until(DELIVERY, || async { receiver.seen().len() == 1 }).await;
     let slack = receiver.seen().remove(0).body;
     assert!(slack["text"].as_str().unwrap().starts_with("Repository Mirror success for '"), "{slack}");
     assert_eq!((&slack["username"], &slack["attachments"][0]["color"]), (&json!("quayiobot"), &json!("good")));
     let notes = format!("organization/{}/notes", world.repository.namespace());
-    eventually(DELIVERY, || async {
-        world.call(Method::GET, &notes, None).await.1["notes"].as_array().unwrap().len() == 1
-    })
-    .await;
+    until(DELIVERY, || async { world.call(Method::GET, &notes, None).await.1["notes"].as_array().unwrap().len() == 1 })
+        .await;
     let (_, noted) = world.call(Method::GET, &notes, None).await;
     assert_eq!((&noted["notes"][0]["kind"], &noted["notes"][0]["metadata"]["run_id"]), (&json!(event), &run["run_id"]));
     let received = sqs.receive_message().queue_url(&queue).wait_time_seconds(15).send().await.unwrap();
@@ -391,9 +392,7 @@ async fn every_run_is_an_event_on_the_accounts_bus() {
     let world = World::new("busevents").await;
     let (rules, sqs) = (aws_sdk_eventbridge::Client::new(&world.stack.aws), aws_sdk_sqs::Client::new(&world.stack.aws));
     let name = format!("heard-{}", world.repository.namespace());
-    let queue = sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
-    let attributes = sqs.get_queue_attributes().queue_url(&queue).attribute_names(QueueAttributeName::QueueArn);
-    let arn = attributes.send().await.unwrap().attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
+    let (queue, arn) = queue(&sqs, &name).await;
     let pattern = json!({"source": ["moorage"], "detail": {"repository": [world.repository.as_str()]}});
     rules.put_rule().name(&name).event_pattern(pattern.to_string()).send().await.unwrap();
     let target = aws_sdk_eventbridge::types::Target::builder().id("queue").arn(&arn).build().unwrap();

@@ -14,7 +14,7 @@ fn asked() -> Asked {
 }
 
 fn draft(asked: Asked) -> Result<Draft, NotificationError> {
-    Draft::new(asked, &"acme/app".parse().unwrap(), &Guard::default())
+    Draft::new(asked, &"acme".parse().unwrap(), &Guard::default())
 }
 
 fn stored() -> Notification {
@@ -92,7 +92,7 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn the_usage_log_has_quays_metadata() {
-    let metadata = Value::Object(stored().log_metadata(&"acme/tools/app".parse().unwrap()));
+    let metadata = Value::Object(stored().log_metadata(&Owner::Repository("acme/tools/app".parse().unwrap())));
     let expected = json!({
         "repo": "tools/app", "namespace": "acme", "notification_id": Uuid::nil(),
         "event": "repo_mirror_sync_failed", "method": "webhook",

@@ -5,7 +5,7 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::{change, create, end, health, holds, overview, preview, rate_limit, runs, sync, view},
+    mirror::{change, changes, create, end, health, holds, overview, preview, rate_limit, runs, sync, view},
 };
 
 /// The endpoints.
@@ -169,6 +169,21 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(200, Some("Runs"))],
         run: |it| Box::pin(async move { runs::list(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "GET",
+        path: "repository/{repository}/mirror/runs/{run_id}/changes",
+        access: Access::Repository(Role::Admin),
+        operation: "getMirrorRunChanges",
+        summary: "What a run has changed of what tags point to, or all runs after another one up to it.",
+        query: &[Parameter { name: "since", kind: "string", about: "The run after which changes count, by its id." }],
+        body: None,
+        answers: &[Reply(200, Some("Changes"))],
+        run: |it| {
+            Box::pin(async move {
+                changes::get(it.api, it.parameters.repository()?, it.parameters.get("run_id"), it.call).await
+            })
+        },
     },
     Endpoint {
         method: "GET",

@@ -25,6 +25,7 @@ fn api(aws: &Aws) -> Api {
         table: Table::new(aws_sdk_dynamodb::Client::new(aws), "table"),
         secrets: SecretBox::new(aws_sdk_kms::Client::new(aws), "key"),
         invoker: Invoker::new(aws_sdk_lambda::Client::new(aws), "sync"),
+        teller: Invoker::new(aws_sdk_lambda::Client::new(aws), "events"),
         scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(aws), settings),
         admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
         public_url: String::new(),

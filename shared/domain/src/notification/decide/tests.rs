@@ -20,7 +20,7 @@ fn notification(event: Event, event_config: Value) -> Notification {
     let config = json!({"url": "https://hooks.example.com"});
     let (event, method) = (event.to_string(), "webhook".to_owned());
     let asked = Asked { title: None, event, method, config, event_config };
-    let draft = Draft::new(asked, &"acme/app".parse().unwrap(), &Guard::default()).unwrap();
+    let draft = Draft::new(asked, &"acme".parse().unwrap(), &Guard::default()).unwrap();
     draft.store(Uuid::nil(), None, at(0))
 }
 
