@@ -1,6 +1,7 @@
-//! Puts the pages into the binary: squeezed, compressed once, under a name that is made of their content.
+//! Puts the pages into the binary: minified, compressed once, under a name that is made of their content.
 
-mod squeeze;
+mod minify;
+mod style;
 
 use std::{
     env,
@@ -23,7 +24,8 @@ const PLACEHOLDER: &str = "/console/assets/";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=static");
-    println!("cargo::rerun-if-changed=squeeze.rs");
+    println!("cargo::rerun-if-changed=minify.rs");
+    println!("cargo::rerun-if-changed=style.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut files = read(Path::new("static"))?;
     let index = files.iter().position(|(name, _)| name == "index.html").ok_or("static/index.html is missing")?;
@@ -56,8 +58,8 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
         let name = path.file_name().and_then(|name| name.to_str()).ok_or("a name is not UTF-8")?.to_owned();
         let text = fs::read_to_string(&path)?;
         let content = match kind(&name)? {
-            "text/javascript" => squeeze::script(&text).ok_or_else(|| format!("{name}: something has no end"))?,
-            "text/css" => squeeze::style(&text),
+            "text/javascript" => minify::script(&text).map_err(|error| format!("{name}: {error}"))?,
+            "text/css" => style::squeezed(&text),
             _ => text,
         };
         files.push((name, content));

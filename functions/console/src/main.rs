@@ -4,8 +4,8 @@ mod answer;
 mod files;
 mod handler;
 #[cfg(test)]
-#[path = "../squeeze.rs"]
-mod squeeze;
+#[path = "../style.rs"]
+mod style;
 
 use std::{convert::Infallible, future::ready};
 

@@ -3,15 +3,17 @@
 import { h, fill } from "./element.js";
 import { guard } from "./screen.js";
 import { worded } from "./mirror-fields.js";
-import { UNITS, both, date, inUnit, iso, toInput } from "./text.js";
+import { SIZES, UNITS, both, date, inUnit, iso, toInput } from "./text.js";
 import { actions, button, problem } from "./parts.js";
 
 let number = 0;
 
 /**
- * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `pattern` is what
- * it has to be, as `help` says, and `also` what the API calls it besides. `group` begins a new group, `more` puts the rest
- * of them behind a disclosure. `task` gets what was filled in, and its failure is shown; it is done once at a time. `changed` is told of each change, and refuses with false. `danger` is of one that destroys.
+ * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `pattern` is
+ * what it has to be, as `help` says, and `also` what the API calls it besides; one that has to `make` its control
+ * does. `group` begins a new group, `more` puts the rest of them behind a disclosure, which is open if `isOpen` says
+ * so. `task` gets what was filled in, and its failure is shown; it is done once at a time. `changed` is told of each
+ * change, and refuses with false. `danger` is of one that destroys.
  */
 export function form(fields, values, { verb = "Save", task, cancel, changed = () => {}, label, danger }) {
   const place = h("div");
@@ -20,12 +22,14 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
   let into = body;
   for (const field of fields) {
     if (field.group) {
-      const more = field.more ? h("details.group", h("summary", field.group)) : null;
+      const more = field.more
+        ? h("details.group", { open: field.isOpen?.(values) }, h("summary", field.group))
+        : null;
       into = more ?? h("fieldset", h("legend", field.group));
       body.append(into);
       if (!field.name) continue;
     }
-    const control = controlOf(field, values[field.name]);
+    const control = (field.make ?? controlOf)(field, values[field.name]);
     controls.set(field.name, control);
     into.append(control.element);
   }
@@ -76,6 +80,7 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
           ({ name, pattern }) => pattern && !controls.get(name).element.hidden && !pattern.test(filled[name])
         );
       if (bad) throw Object.assign(new Error(bad.help), { field: bad.name });
+      for (const [field, { bad }] of controls) if (bad?.()) throw Object.assign(new Error(bad()), { field });
       await task(filled, shape);
     } catch (error) {
       if (error.name !== "AbortError") wrong(error);
@@ -91,10 +96,13 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
   function wrong(error) {
     const { message } = error,
       names = ({ name, also }) => name && (message.includes(name) || also?.test(message)),
-      [first] = fields.filter(names).sort((a, b) => b.name.length - a.name.length),
+      begins = ({ name }) => message.startsWith(name),
+      [first] = fields
+        .filter(names)
+        .sort((a, b) => begins(b) - begins(a) || b.name.length - a.name.length),
       control = controls.get(error.field) ?? controls.get(first?.name);
     if (control) {
-      control.wrong(worded(message));
+      control.wrong(worded(message), message);
       // What is folded away is not seen, and takes no focus.
       control.element.closest("details")?.setAttribute("open", "");
       control.input.focus();
@@ -104,12 +112,13 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
 
 const isEmpty = (value) => value === null || value === undefined || value.length === 0 || Number.isNaN(value);
 
-function controlOf(field, value) {
+/** The control of a field; `more` are kinds besides. */
+export function controlOf(field, value, more = {}) {
   const id = `field-${(number += 1)}`,
     helpId = `${id}-help`,
     wrongId = `${id}-wrong`,
-    isSeveral = field.kind === "several",
-    kind = KINDS[field.kind ?? "text"](field, id),
+    name = field.kind ?? "text",
+    kind = (more[name] ?? KINDS[name])(field, id),
     { input } = kind;
   if (value !== undefined && value !== null) kind.set(value);
   const help = field.help && h("p.help", { id: helpId }, field.help);
@@ -117,21 +126,22 @@ function controlOf(field, value) {
   input.setAttribute("aria-describedby", [help && helpId, wrongId].filter(Boolean).join(" "));
   if (field.required) input.setAttribute("aria-required", "true");
   if (field.name) input.dataset.field = field.name;
-  const name = h(
-    isSeveral ? "div.label" : "label.label",
-    { for: isSeveral ? null : id },
+  const label = h(
+    kind.isGroup ? "div.label" : "label.label",
+    { for: kind.isGroup ? null : id },
     field.label,
     field.required && h("span.required", { "aria-hidden": "true" }, " *")
   );
   const element =
     field.kind === "checkbox"
-      ? h("div.field.check", input, name, help, said)
-      : h(`div.field.${field.kind ?? "text"}`, name, kind.element ?? input, help, said);
+      ? h("div.field.check", input, label, help, said)
+      : h(`div.field.${name}`, label, kind.element ?? input, help, said);
   // A list that could not be read is no empty one.
   kind.listed?.catch((error) => error.name === "AbortError" || wrong(error.message));
   return { ...kind, element, wrong };
 
   function wrong(text) {
+    if (!text) kind.clear?.();
     fill(said, text);
     if (text) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
@@ -147,12 +157,35 @@ const plain = (input, read = (text) => text.trim(), write = (value) => value) =>
 });
 const line = (field, id, type, more) =>
   h("input", { id, type, placeholder: field.placeholder, autocomplete: "off", spellcheck: "false", ...more });
+const split = (by) => (text) =>
+  text
+    .split(by)
+    .map((part) => part.trim())
+    .filter(Boolean);
 /** Options of a choice: values, or pairs of a value and its words. */
 export const options = (list) =>
   list.map((it) => [it].flat()).map(([value, text = value]) => h("option", { value }, text));
 
 /** What stands for something new in a choice: no name of anything. */
 export const NEW = "+";
+
+function amount(all) {
+  return (field, id) => {
+    const input = line(field, id, "number", { min: 1, step: 1, inputmode: "numeric" });
+    const unit = h("select", { label: `${field.label}: unit` }, options(field.units ?? all.map(([name]) => name)));
+    const length = () => all.find(([name]) => name === unit.value)[1];
+    return {
+      input,
+      element: h("div.pair", input, unit),
+      get: () => (input.value === "" ? null : Math.round(Number(input.value) * length())),
+      set: (value) => {
+        const it = inUnit(value, all);
+        input.value = it.number;
+        unit.value = it.unit;
+      }
+    };
+  };
+}
 
 const KINDS = {
   text: (field, id) => plain(line(field, id, "text")),
@@ -164,16 +197,9 @@ const KINDS = {
     ),
   area: (field, id) => plain(h("textarea", { id, rows: 3 })),
   select: (field, id) => plain(h("select", { id }, options(field.options)), (text) => text),
-  csv: (field, id) =>
-    plain(
-      line(field, id, "text"),
-      (text) =>
-        text
-          .split(",")
-          .map((part) => part.trim())
-          .filter(Boolean),
-      (list) => list.join(", ")
-    ),
+  csv: (field, id) => plain(line(field, id, "text"), split(","), (list) => list.join(", ")),
+  lines: (field, id) =>
+    plain(h("textarea", { id, rows: 3, placeholder: field.placeholder }), split("\n"), (list) => list.join("\n")),
   checkbox: (field, id) => {
     const input = h("input", { id, type: "checkbox" });
     return {
@@ -185,22 +211,9 @@ const KINDS = {
     };
   },
   /** Seconds, as a number and its unit. */
-  duration: (field, id) => {
-    const input = line(field, id, "number", { min: 1, step: 1, inputmode: "numeric" });
-    const unit = h("select", { label: `${field.label}: unit` }, options(field.units ?? UNITS.map(([name]) => name)));
-    const element = h("div.pair", input, unit);
-    const length = () => UNITS.find(([name]) => name === unit.value)[1];
-    return {
-      input,
-      element,
-      get: () => (input.value === "" ? null : Math.round(Number(input.value) * length())),
-      set: (seconds) => {
-        const it = inUnit(seconds);
-        input.value = it.number;
-        unit.value = it.unit;
-      }
-    };
-  },
+  duration: amount(UNITS),
+  /** Bytes, likewise. */
+  size: amount(SIZES),
   /** A time in the reader's zone, with UTC's beside it. */
   datetime: (field, id) => {
     const input = line(field, id, "datetime-local", { oninput: beside, onchange: beside });
@@ -234,6 +247,7 @@ const KINDS = {
       boxes.map((box) => h("label", box, box.value))
     );
     return {
+      isGroup: true,
       input: element,
       get: () => boxes.filter((box) => box.checked).map((box) => box.value),
       set: (list) => {

@@ -1,6 +1,7 @@
 // What an entry of the usage log says, as Quay words it. Pure.
 
 import { LABELS, worded } from "./mirror-fields.js";
+import { short } from "./text.js";
 
 /** Settings of a mirror, as Quay's log names them; the others are as in the forms. */
 const SETTINGS = {
@@ -12,7 +13,8 @@ const SETTINGS = {
 };
 
 const setting = (name) => SETTINGS[name] ?? LABELS[name] ?? name.replaceAll("_", " ");
-const value = (to) => (Array.isArray(to) ? to.join(", ") : String(to ?? "nothing"));
+const value = (to) =>
+  Array.isArray(to) ? to.join(", ") : to instanceof Object ? JSON.stringify(to) : String(to ?? "nothing");
 
 /** What texts name of an entry besides its own fields. */
 const MORE = {
@@ -20,6 +22,7 @@ const MORE = {
   who: (it) => (it.team ? `team ${it.team}` : `user ${it.username ?? ""}`),
   digest: (it) => it.manifest_digest ?? it.image,
   original: (it) => it.original_manifest_digest ?? it.original_image,
+  event: (it) => it.event?.replace(/^repo_/, "").replaceAll("_", " "),
   by: (it) => it.username && `by user ${it.username}`,
   message: (it) => it.message && worded(it.message),
   stderr: (it) => it.stderr && worded(it.stderr),
@@ -43,8 +46,13 @@ const TEXTS = {
     if (changed === "sync_status") return /CANCEL/.test(to) ? "Mirror canceled" : "Immediate mirror scheduled";
     if (changed === "mirror") return "Mirror deleted";
     if (changed === "rate_limit") return "Rate limit of the registry forgotten";
+    if (changed === "hold_released")
+      return `Image ${short(to?.digest)} released for ${value(to?.tags)}: ${value(to?.reason)}`;
     return `Mirror ${setting(changed)} changed to ${value(to)}`;
   },
+  add_repo_notification: 'Notification of "{event}" by {method} added to repository {repository}',
+  delete_repo_notification: 'Notification of "{event}" by {method} removed from repository {repository}',
+  reset_repo_notification: 'Notification of "{event}" by {method} started again in repository {repository}',
   change_repo_state: (it) =>
     `Repository state changed to ${String(it.state_changed).toLowerCase().replaceAll("_", " ")}`,
   change_repo_permission: "Change permission for {who} in repository {repo} to {role}",

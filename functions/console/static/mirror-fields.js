@@ -1,6 +1,7 @@
 // The fields of a mirror's form, Quay's and ours, and what the API takes and gives for them.
 
-import { iso } from "./text.js";
+import { GATE, GATE_LABELS } from "./gate.js";
+import { both, date, iso } from "./text.js";
 
 const ARCHITECTURES = ["amd64", "arm64", "ppc64le", "s390x"];
 
@@ -184,13 +185,16 @@ export const organizationFields = (exists, robots, create) => [
 ];
 
 /** What the forms call the API's fields. */
-export const LABELS = Object.fromEntries(
-  [...fields(true), ...organizationFields()].map(({ name, label }) => [name, label])
-);
+export const LABELS = {
+  ...GATE_LABELS,
+  ...Object.fromEntries([...fields(true), ...organizationFields()].map(({ name, label }) => [name, label]))
+};
 
-/** A text of the API's, with its fields as the forms call them. */
+/** A text of the API's, with its fields as the forms call them, and times in the reader's zone. */
 export const worded = (text) =>
-  text.replace(/[a-z]+(_[a-z]+)+/g, (name) => (LABELS[name] ? `"${LABELS[name]}"` : name));
+  text
+    .replace(/[a-z]+(_[a-z]+)+/g, (name) => (LABELS[name] ? `"${LABELS[name]}"` : name))
+    .replace(/\d{4}(-\d\d){2}T[\d:]{8}Z/g, (at) => both(date(at)));
 
 const PROXIES = ["http_proxy", "https_proxy", "no_proxy"];
 
@@ -284,8 +288,10 @@ export function previewed(mirror, filled) {
     after = toBody({ ...toForm(mirror), ...filled }, config),
     source = mirror ? changes(toBody(toForm(mirror), config), after) : after,
     asked = Object.fromEntries(SOURCE.filter((name) => name in source).map((name) => [name, source[name]])),
-    { root_rule, architecture_filter, deletion_limit } = after;
-  return { ...asked, root_rule, architecture_filter, deletion_limit: deletion_limit ?? undefined };
+    { root_rule, architecture_filter, deletion_limit } = after,
+    // What the mirror has stays unless it is taken away.
+    gate = Object.fromEntries(GATE.map((name) => [name, after[name] ?? (mirror?.[name] ? null : undefined)]));
+  return { ...asked, ...gate, root_rule, architecture_filter, deletion_limit: deletion_limit ?? undefined };
 }
 
 /** Whether a stored password would be dropped by a change that does not send it. */

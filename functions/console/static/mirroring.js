@@ -3,6 +3,8 @@
 import { call, get, orNull, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
+import { gateFields } from "./gate-form.js";
+import * as holds from "./holds.js";
 import { fields, previewed } from "./mirror-fields.js";
 import { button, link, notice, outdated, shows } from "./parts.js";
 import { preview } from "./preview.js";
@@ -18,6 +20,7 @@ const BUSY = 1000;
 const IDLE = 5000;
 
 export async function show(content, { name, namespace, repository, query }) {
+  if (query.holds) return holds.show(content, name);
   const where = path`repository/${name}/mirror`,
     find = () => get(where).catch(orNull),
     answers = inOrder();
@@ -36,12 +39,14 @@ export async function show(content, { name, namespace, repository, query }) {
     where,
     find,
     answers,
-    fields: (exists) =>
-      fields(
+    fields: (exists) => [
+      ...fields(
         exists,
         () => robots(namespace),
         () => createRobot(namespace)
       ),
+      ...gateFields
+    ],
     name: "Mirror settings",
     title: "Mirror an external repository",
     below: end,
@@ -116,8 +121,10 @@ export async function show(content, { name, namespace, repository, query }) {
     );
   }
 
-  /** What leads to the deletions that were held back. */
-  function held({ tags }) {
+  /** What leads to what waits, and to the deletions that were held back. */
+  function held({ reason, tags }) {
+    if (reason === "tags_held") return p(link(toRepository(name, "mirroring", { holds: "all" }), "Look at what waits"));
+    if (reason !== "deletions_held") return null;
     if (isDiscovered) return p("Whether they may be made is configured there: ", elsewhere());
     return button("Look at them, and delete them…", () => approve(tags).catch(shows(stale)), "danger");
   }

@@ -3,6 +3,7 @@
 import { call, get, orNull, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
+import { gateFields } from "./gate-form.js";
 import { organizationFields } from "./mirror-fields.js";
 import { createRobot, robots } from "./robots.js";
 import {
@@ -44,12 +45,14 @@ export async function show(content, { name, query }) {
     where,
     find,
     answers,
-    fields: (exists) =>
-      organizationFields(
+    fields: (exists) => [
+      ...organizationFields(
         exists,
         () => robots(name),
         () => createRobot(name)
       ),
+      ...gateFields
+    ],
     begins: { skopeo_timeout: 300, external_registry_type: "distribution" },
     name: "Organization mirror",
     title: TITLE,

@@ -2,6 +2,8 @@
 
 import { call, path } from "./api.js";
 import { fill, h, p } from "./element.js";
+import { compared, gateSays, judged } from "./judged.js";
+import { worded } from "./mirror-fields.js";
 import { advises, hint, problem, state, table, tally } from "./parts.js";
 import { life, sleep } from "./screen.js";
 import { WORDS, count, digits } from "./text.js";
@@ -12,7 +14,7 @@ const TYPED = 2_500;
 /** Seconds until a registry that allows no more is asked again, if it does not say. */
 const RETRY = 5;
 const ROWS = 300;
-const ORDER = ["fail", "delete", "hold", "copy", "keep", "unknown", "ignore"];
+const ORDER = ["fail", "refuse", "delete", "hold", "wait", "copy", "keep", "unknown", "ignore"];
 
 /** A preview of a mirror: `ask` is given the settings of the form, and asks half a second after the last change. */
 export function preview(name) {
@@ -61,7 +63,7 @@ export function preview(name) {
     }
   }
 
-  function draw({ counts, tags, truncated, failure }) {
+  function draw({ counts, tags, truncated, failure, cost }) {
     if (failure) {
       fill(summary, problem(failure, "A sync would fail."), advises(failure.advice));
       return void fill(list);
@@ -70,9 +72,10 @@ export function preview(name) {
       summary,
       p(h("b", `${digits(counts.selected)} of ${count(counts.listed, "tag")}`), " selected"),
       tally(
-        ORDER.map((key) => [counts[key], WORDS[key][0].toLowerCase()]),
-        ["to delete", "would fail"]
-      )
+        ORDER.map((key) => [counts[key === "wait" ? "gated" : key], WORDS[key][0].toLowerCase()]),
+        ["to delete", "would fail", "would be refused"]
+      ),
+      cost?.pulls > 0 && hint(`It takes ${count(cost.pulls, "pull")} of the registry.`)
     );
     const sorted = [...tags].sort((a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action));
     fill(
@@ -88,8 +91,10 @@ export function preview(name) {
             [
               "Why",
               (tag) => [
-                tag.failure?.message ?? tag.reason,
-                tag.matched_by && h("small", `matched by ${tag.matched_by}`)
+                tag.gate?.message === tag.reason ? gateSays(tag.gate) : worded(tag.failure?.message ?? tag.reason),
+                tag.matched_by && h("small", `matched by ${tag.matched_by}`),
+                compared(tag),
+                judged(tag, tag.reason)
               ]
             ]
           ],

@@ -1,6 +1,8 @@
 // One run: how far it is, what became of each tag, and what to do about those that failed.
 
 import { fill, h, p } from "./element.js";
+import { judged } from "./judged.js";
+import { worded } from "./mirror-fields.js";
 import { advises, copy, facts, hint, problem, state, table, tally, time, warned } from "./parts.js";
 import { TRIGGERS, WORDS, bytes, count, date, digits, short, span } from "./text.js";
 
@@ -61,7 +63,7 @@ function set(bar, text, done, all, words) {
 
 /** How many tags came to what. */
 export const came = (run) =>
-  ["copied", "unchanged", "repaired", "pruned", "skipped", "failed"].map((it) => [
+  ["copied", "unchanged", "repaired", "pruned", "skipped", "held", "failed"].map((it) => [
     run[`tags_${it}`],
     WORDS[it][0].toLowerCase()
   ]);
@@ -83,7 +85,7 @@ function summary(run) {
     ),
     tally(came(run), ["failed"]),
     run.waiting_until && p("The registry allows no more for now. It goes on: ", time(run.waiting_until)),
-    run.failure && problem({ message: run.failure.message }, "Why:"),
+    run.failure && problem({ message: worded(run.failure.message) }, "Why:"),
     run.failure && advises(run.failure.advice),
     run.warning &&
       warned(run.warning)
@@ -98,7 +100,7 @@ function outcomes(run) {
   return [
     h(
       "details",
-      { open: run.status !== "SUCCESS" },
+      { open: run.status !== "SUCCESS" || run.tags_held > 0 },
       h("summary", "Tags"),
       h(
         "div.tall",
@@ -107,14 +109,16 @@ function outcomes(run) {
           "Tags of the run",
           [
             ["Tag", (it) => it.tag],
-            ["Outcome", (it) => state(it.outcome)],
+            ["Outcome", (it) => state(it.failure?.reason in WORDS ? it.failure.reason : it.outcome)],
             ["Digest", (it) => it.digest && copy(it.digest, `the digest of ${it.tag}`, short(it.digest))],
             [
               "Why, and what to do",
-              (it) =>
+              (it) => [
                 it.failure
-                  ? [p(it.failure.message), it.failure.advice && advises(it.failure.advice)]
-                  : (causes[it.cause] ?? "")
+                  ? [p(worded(it.failure.message)), it.failure.advice && advises(it.failure.advice)]
+                  : causes[it.cause],
+                judged(it, it.failure?.message)
+              ]
             ]
           ],
           sorted.slice(0, ROWS),

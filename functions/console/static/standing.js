@@ -5,7 +5,10 @@ import { fill, h, say } from "./element.js";
 import { actions, button, doing, facts, state, time, warned } from "./parts.js";
 import { RETRIES, isBusy, span } from "./text.js";
 
-/** The state of the mirror at `where`. `changed` is called after each act; `held` makes what leads to held deletions. */
+/**
+ * The state of the mirror at `where`. `changed` is called after each act; `held` makes what leads to what a warning is
+ * about.
+ */
 export function standing(where, { changed, held }) {
   const place = h("div"),
     shown = h("div"),
@@ -77,7 +80,7 @@ export function standing(where, { changed, held }) {
     fill(
       warning,
       told &&
-        warned(told, told.reason === "deletions_held" && held?.(told))
+        warned(told, held?.(told))
     );
   }
 }

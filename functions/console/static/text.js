@@ -14,10 +14,17 @@ export const UNITS = [
   ["seconds", 1]
 ];
 
-/** Seconds as the largest unit that divides them. */
-export function inUnit(seconds) {
-  const [unit, length] = UNITS.find(([, length]) => seconds >= length && seconds % length === 0) ?? UNITS[4];
-  return { number: seconds / length, unit };
+/** Units of a size, the largest first. */
+export const SIZES = [
+  ["GB", 1e9],
+  ["MB", 1e6],
+  ["bytes", 1]
+];
+
+/** Seconds, or another amount, in the largest unit that divides them. */
+export function inUnit(amount, units = UNITS) {
+  const [unit, length] = units.find(([, length]) => amount >= length && amount % length === 0) ?? units.at(-1);
+  return { number: amount / length, unit };
 }
 
 /** A length of time: "6 h", "2 d 4 h". */
@@ -126,6 +133,9 @@ export const WORDS = {
   keep: ["Unchanged", "quiet"],
   delete: ["To delete", "bad"],
   hold: ["Held back", "warn"],
+  wait: ["Waits at the gate", "warn"],
+  refuse: ["Would be refused", "bad"],
+  signature_refused: ["Not signed as asked", "bad"],
   ignore: ["Left out", "quiet"],
   fail: ["Would fail", "bad"],
   unknown: ["Not known", "quiet"],
@@ -152,7 +162,9 @@ export const TRIGGERS = {
   sync_now: "Sync Now",
   verify: "Verify",
   retry: "Retry",
-  continuation: "Continued"
+  continuation: "Continued",
+  organization: "Organization",
+  hold: "What waited may be let in"
 };
 
 /** What a warning is about, in a few words. */
@@ -160,6 +172,7 @@ export const WARNINGS = {
   deletions_held: "Deletions held back",
   list_empty: "Empty list of tags",
   list_incomplete: "Incomplete list of tags",
+  tags_held: "Tags wait at the gate",
   attachments_incomplete: "Signatures are incomplete",
   credentials_dropped: "Password was dropped",
   credentials_withheld: "Robot's credentials withheld",

@@ -1,6 +1,7 @@
 //! The console, in a real browser, on the deployed stack.
 
 mod front;
+mod gate;
 mod guide;
 mod hostile;
 mod leaving;

@@ -46,6 +46,16 @@ fn what_scripts_import_is_there() {
         let file = get(&asset(&name));
         assert_eq!((file.status().as_u16(), header(&file, "content-type")), (200, "text/javascript"), "{name}");
         let text = std::str::from_utf8(file.body()).unwrap();
+        // The names of what modules share are the same in all of them, however short those of the others are.
+        for import in text.split("import{").skip(1) {
+            let (names, from) = import.split_once("}from\"./").unwrap();
+            let exporting = get(&asset(from.split('"').next().unwrap()));
+            let exporting = std::str::from_utf8(exporting.body()).unwrap();
+            for name in names.split(',').filter_map(|it| it.split(" as ").next()) {
+                let is_there = exporting.split(|it: char| !it.is_alphanumeric() && it != '_').any(|word| word == name);
+                assert!(is_there, "{name} is not in {from}");
+            }
+        }
         let imported = text.split("from\"./").skip(1).filter_map(|rest| rest.split('"').next());
         waiting.extend(imported.map(str::to_owned).filter(|it| !seen.contains(it)));
         seen.push(name);

@@ -38,6 +38,7 @@ fn screens(world: &World) -> Vec<(String, &'static str)> {
         ("history", "Now"),
         ("logs", "Mirror started"),
         ("mirroring", "1 of 1 tag"),
+        ("mirroring?holds=all", "Nothing waits"),
         ("settings", "Delete this repository"),
     ] {
         all.push((format!("{repository}/{tab}"), text));
@@ -56,14 +57,14 @@ fn screens(world: &World) -> Vec<(String, &'static str)> {
 }
 
 /// The text of axe-core, which checks pages as screen readers need them.
-fn axe() -> String {
+pub(super) fn axe() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tests-venv/lib");
     let python = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     fs::read_to_string(python.join("site-packages/axe_core_python/axe.min.js")).expect("`make setup` installs axe-core")
 }
 
 /// What axe-core finds wrong with what is shown, in light and in dark. It has to have judged contrasts.
-async fn check(browser: &Browser, axe: &str, what: &str) -> Vec<String> {
+pub(super) async fn check(browser: &Browser, axe: &str, what: &str) -> Vec<String> {
     let check = "const done = arguments[arguments.length - 1];
         const text = (it) => [it.id, it.nodes.map((node) => node.html + ' ' + node.failureSummary)];
         axe.run(document).then(
@@ -123,6 +124,17 @@ async fn a_phone_shows_all_of_it() {
         let wider = browser.script("return document.documentElement.scrollWidth - innerWidth", json!([])).await;
         assert!(wider.as_i64().unwrap() <= 0, "{screen} is {wider} pixels wider than the phone");
     }
+    browser.go(&format!("repository/{}/mirroring", world.repository)).await;
+    browser.find("[data-field=root_rule]").await;
+    let unfold = "for (const it of document.querySelectorAll('details')) it.open = true;
+        for (const it of document.querySelectorAll('[data-field$=mode]')) {
+          it.value = 'observe';
+          it.dispatchEvent(new Event('change', {bubbles: true}));
+        }
+        for (const it of document.querySelectorAll('.rows button')) it.click();
+        return document.documentElement.scrollWidth - innerWidth";
+    let wider = browser.script(unfold, json!([])).await;
+    assert!(wider.as_i64().unwrap() <= 0, "the whole form is {wider} pixels wider than the phone");
     browser.close().await;
 }
 

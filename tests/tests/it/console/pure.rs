@@ -1,6 +1,6 @@
 //! What needs no page: sentences, and what is sent of a form.
 
-use moorage_domain::{Dropped, FailureReason, Timestamp, Warning};
+use moorage_domain::{Dropped, FailureReason, Timestamp, Warning, preview::PreviewAction, run::Trigger};
 use moorage_tests::{
     browser::{Browser, DESKTOP},
     stack::Stack,
@@ -135,6 +135,31 @@ async fn the_log_says_what_quays_says() {
         ),
         ("repo_mirror_config_changed", json!({"changed": "mirror", "to": null}), "Mirror deleted"),
         (
+            "repo_mirror_config_changed",
+            json!({"changed": "hold_released", "to": {"digest": "sha256:0123456789abcdef", "tags": ["v1", "v2"], "reason": "a fix"}}),
+            "Image 0123456789ab released for v1, v2: a fix",
+        ),
+        (
+            "repo_mirror_config_changed",
+            json!({"changed": "min_age", "to": {"mode": "off"}}),
+            "Mirror Age changed to {\"mode\":\"off\"}",
+        ),
+        (
+            "add_repo_notification",
+            json!({"namespace": "a", "repo": "b", "event": "repo_mirror_late", "method": "slack"}),
+            "Notification of \"mirror late\" by slack added to repository a/b",
+        ),
+        (
+            "delete_repo_notification",
+            json!({"namespace": "a", "repo": "b", "event": "repo_mirror_late", "method": "slack"}),
+            "Notification of \"mirror late\" by slack removed from repository a/b",
+        ),
+        (
+            "reset_repo_notification",
+            json!({"namespace": "a", "repo": "b", "event": "repo_mirror_late", "method": "slack"}),
+            "Notification of \"mirror late\" by slack started again in repository a/b",
+        ),
+        (
             "org_mirror_config_changed",
             json!({"updated_fields": ["repository_filters", "sync_start_date"]}),
             "Organization mirror changed: Repository filters, Sync Start Date",
@@ -197,6 +222,88 @@ async fn what_to_do_is_said_in_the_words_of_the_forms() {
     }
     let said = browser.module("mirror-fields.js", "worded", json!([FailureReason::TlsError.advice()])).await;
     assert!(said.as_str().unwrap().contains("turn \"Verify TLS\" off"), "{said}");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn each_part_of_a_run_has_words() {
+    let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
+    let triggers = variants(&serde_json::from_value::<Trigger>(json!("?")).unwrap_err());
+    let actions = variants(&serde_json::from_value::<PreviewAction>(json!("?")).unwrap_err());
+    let warnings = variants(&serde_json::from_value::<Warning>(json!({"reason": "?"})).unwrap_err());
+    let missing = "const [given, done] = arguments, main = document.querySelector('script[type=module]').src;
+        import(new URL('text.js', main)).then((it) => done(given.flatMap(([table, names]) => names.filter((name) => !(name in it[table])))))";
+    let tables = json!([[["TRIGGERS", triggers], ["WORDS", actions], ["WARNINGS", warnings]]]);
+    assert_eq!(browser.script_until_done(missing, tables).await, json!([]));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_field_of_the_gate_is_shown_part_by_part_only_if_that_is_all_of_it() {
+    let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
+    let authority = |more: Value| {
+        let mut authority = json!({"name": "ci", "key": {"pem": "…"}});
+        authority.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"mode": "enforce", "authorities": [authority]})
+    };
+    let keyless = |identities: Value| json!({"mode": "off", "authorities": [{"name": "ci", "keyless": {"identities": identities}}]});
+    let one = json!({"issuer": "a", "subject_regex": "b"});
+    let cases = [
+        (
+            "selection",
+            json!({"include_regex": "v.*", "version": {"ranges": [">=1"], "prereleases": true}, "newest": 3}),
+            true,
+        ),
+        (
+            "selection",
+            json!({"exclude": {"globs": ["*-dev"]}, "sort": "name", "platforms": ["linux/amd64"], "max_size": 5}),
+            true,
+        ),
+        (
+            "selection",
+            json!({"sort": "version", "newest": 1, "version": {"ranges": ["1"], "prereleases": false}}),
+            true,
+        ),
+        ("selection", json!({"version": {}}), false),
+        ("selection", json!({"version": {"from": "(?<version>.*)-alpine"}}), false),
+        ("selection", json!({"exclude": {"regex": "x"}}), false),
+        ("selection", json!({"newest": 1, "group_by": "minor"}), false),
+        ("min_age", json!({"mode": "off", "seconds": 5}), true),
+        ("on_move", json!({"mode": "observe", "rules": [{"tags": ["a", "b"], "action": "keep"}]}), true),
+        ("signature_policy", authority(json!({"transparency_log": "required"})), true),
+        ("signature_policy", authority(json!({"formats": ["bundle"]})), false),
+        ("signature_policy", authority(json!({"attestations": ["https://slsa.dev/provenance/v1"]})), false),
+        ("signature_policy", keyless(json!([one])), true),
+        ("signature_policy", keyless(json!([one, one])), false),
+    ];
+    let look = "const [cases, done] = arguments, main = document.querySelector('script[type=module]').src;
+        import(new URL('gate.js', main)).then(({QUESTIONS, fromParts, isShown, meaning, toParts}) => done(cases.map(([name, value]) => {
+          const {parts} = QUESTIONS.find((it) => it.name === name);
+          return isShown(parts, value) && meaning(fromParts(parts, toParts(parts, value))) === meaning(value);
+        })))";
+    let given: Vec<_> = cases.iter().map(|(name, value, _)| json!([name, value])).collect();
+    let shown = browser.script_until_done(look, json!([given])).await;
+    for ((name, value, wanted), shown) in cases.iter().zip(shown.as_array().unwrap()) {
+        assert_eq!(shown, wanted, "{name}: {value}");
+    }
+    for (message, path, said) in [
+        ("selection.version.ranges[1]: is no range", "version.ranges.1", "is no range (number 2)"),
+        ("selection: is larger: than that", "", "is larger: than that"),
+        ("no field at all", "", "no field at all"),
+    ] {
+        let led = browser.module("gate.js", "blamed", json!(["selection", message])).await;
+        assert_eq!(led, json!([path, said]), "{message}");
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn times_in_what_the_api_says_are_the_readers() {
+    let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
+    let text = "min_age: its image is held until 2001-02-03T04:05:06Z";
+    let said = browser.module("mirror-fields.js", "worded", json!([text])).await;
+    let said = said.as_str().unwrap();
+    assert!(said.starts_with("\"Age\": its image is held until 3 Feb 2001") && !said.contains('Z'), "{said}");
     browser.close().await;
 }
 

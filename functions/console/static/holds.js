@@ -1,0 +1,91 @@
+// What waits at the gate of a mirror, and how it is let in.
+
+import { call, get, path } from "./api.js";
+import { prompt } from "./dialog.js";
+import { fill, h, p, say } from "./element.js";
+import { growing } from "./growing.js";
+import { gateSays } from "./judged.js";
+import { box, button, copy, hint, link, quiet, table, time } from "./parts.js";
+import { toRepository } from "./route.js";
+import { short } from "./text.js";
+
+const PAGE = 100;
+
+export async function show(content, name) {
+  const where = path`repository/${name}/mirror/holds`,
+    list = h("div"),
+    place = h("div"),
+    said = h("div", { role: "status" });
+  const load = growing(read, draw, place);
+  fill(
+    content,
+    p(link(toRepository(name, "mirroring"), "Back to its mirroring")),
+    box(
+      "What waits at the gate",
+      hint("These tags stay what they are here until what they wait for has come, or somebody releases their images."),
+      said,
+      place,
+      list
+    )
+  );
+  await load();
+
+  async function read(after) {
+    const { holds, next_page: next } = await get(where, { limit: PAGE, next_page: after });
+    return [holds, next];
+  }
+
+  function draw(holds, more) {
+    const digest = (of, it) => (of ? copy(of, `the digest of ${it.tag}`, short(of)) : quiet("nothing yet"));
+    fill(
+      list,
+      table(
+        "Tags that wait",
+        [
+          ["Tag", (it) => it.tag],
+          ["Waits", (it) => digest(it.digest, it)],
+          ["Serves", (it) => digest(it.served_digest, it)],
+          ["Since", (it) => time(it.since)],
+          ["Until", (it) => time(it.until, { none: it.can_be_released ? "it is released" : "not known" })],
+          ["Why", (it) => gateSays(it)],
+          [
+            "",
+            (it) =>
+              it.can_be_released &&
+              button("Release…", () => release(it, holds, more), { class: "small", label: `Release ${it.tag}…` })
+          ]
+        ],
+        holds,
+        "Nothing waits."
+      ),
+      more
+    );
+  }
+
+  /** Lets an image in: after it was said why. */
+  async function release({ tag, digest, question }, holds, more) {
+    const tags = holds.filter((it) => it.digest === digest).map((it) => it.tag),
+      age = question === "min_age" && "Its age is no longer asked for. ";
+    const done = await prompt(
+      `Release ${tag}?`,
+      [{ name: "reason", label: "Why", kind: "area", required: true, help: "The usage log keeps it, with your name." }],
+      {
+        verb: "Release",
+        content: [
+          p(age, "A sync begins now that lets in ", h("code", digest), ". All tags that wait for it will point to it:"),
+          h(
+            "ul",
+            tags.map((it) => h("li", it)),
+            more && h("li", "those that are not shown yet")
+          ),
+          hint("Whatever else the gate asks still has to be right.")
+        ],
+        task: (body) => call("POST", `${where}/${encodeURIComponent(digest)}/release`, { body })
+      }
+    );
+    if (!done) return;
+    fill(said, p(`Released ${tags.join(", ")}. `, link(toRepository(name, "mirroring"), "Watch the sync")));
+    say("Released; a sync begins");
+    await load();
+  }
+}
