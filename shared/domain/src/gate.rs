@@ -14,7 +14,6 @@ mod admission;
 mod hold;
 mod judgement;
 mod min_age;
-mod mode;
 mod on_move;
 mod places;
 
@@ -22,11 +21,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::mode::Mode;
 pub use admission::{Admission, Ask};
 pub use hold::{Facts, Hold, Release, Sighting};
 pub use judgement::{Judgement, Question, Reason};
 pub use min_age::{MAX_AGE, MinAge};
-pub use mode::Mode;
 pub use on_move::{Move, OnMove};
 pub use places::spared;
 

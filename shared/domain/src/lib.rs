@@ -29,6 +29,7 @@ pub mod lock;
 pub mod manifest;
 pub mod media_type;
 pub mod mirror;
+mod mode;
 pub mod name;
 pub mod notification;
 mod object;

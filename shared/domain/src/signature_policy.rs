@@ -38,8 +38,8 @@ use serde_json::Value;
 
 use crate::{
     Digest, FieldError, TagName,
-    gate::Mode,
     lists::{GlobList, ListError},
+    mode::Mode,
     sent::Sent,
 };
 use fields::Fields;

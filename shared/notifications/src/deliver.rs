@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::{error::NotifyError, notifier::Notifier};
+use crate::{error::NotifyError, notifier::Notifier, queue::service};
 
 impl Notifier {
     /// Tries to deliver a message. What nobody takes is tried again later, and given up after a day; three of these in a row
@@ -75,16 +75,16 @@ impl Notifier {
                     publish = publish.message_deduplication_id(&message.id);
                 }
                 let published = publish.send().await;
-                published.map(drop).map_err(|error| failed(crate::queue::service("SNS", error).into()))
+                published.map(drop).map_err(|error| failed(&service("SNS", error).into()))
             }
             (Destination::EventBridge(bus), Payload::EventBridge { detail_type, detail, .. }) => {
-                self.put_event(Some(bus.as_str()), detail_type, &detail).await.map_err(failed)
+                self.put_event(Some(bus.as_str()), detail_type, &detail).await.map_err(|error| failed(&error))
             }
             (Destination::People { kind, name }, Payload::Note(body)) => {
                 let target = json!({"kind": kind.as_str(), "name": name});
                 let note = Note::new(note_id(message), message.event.to_string(), (target, body), message.made);
                 let kept = self.table.put_note(&message.owner.namespace(), &note).await;
-                kept.map_err(|error| failed(error.into()))
+                kept.map_err(|error| failed(&error.into()))
             }
             // The one is made of the other.
             _ => Ok(()),
@@ -124,9 +124,9 @@ fn note_id(message: &Message) -> Uuid {
     Uuid::from_bytes(bytes)
 }
 
-fn failed(error: NotifyError) -> Failure {
-    let failure = Failure::of(FailureReason::UnknownError, &error);
-    match &error {
+fn failed(error: &NotifyError) -> Failure {
+    let failure = Failure::of(FailureReason::UnknownError, error);
+    match error {
         NotifyError::Service(service) => failure.caused_by(Some(service)),
         NotifyError::State(error) => failure.caused_by(error.service()),
         NotifyError::Secret(_) | NotifyError::Unwritable(_) => failure,

@@ -75,7 +75,8 @@ impl Organizations {
         let mut listed: HashMap<_, _> = listed.into_iter().map(|it| (it.name, it.is_enabled)).collect();
         let mut mirrored = Vec::new();
         for organization in self.table.namespaces().await? {
-            let reconciled = self.reconcile_organization(&organization, &mut listed, &mut mirrored, counts).await;
+            let work = self.reconcile_organization(&organization, &mut listed, &mut mirrored, counts);
+            let reconciled = Box::pin(work).await;
             counts.unless_refused(reconciled, organization.as_str())?;
         }
         for name in listed.into_keys() {

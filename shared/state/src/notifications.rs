@@ -47,7 +47,7 @@ impl Note {
 }
 
 /// A notification's key.
-fn key<'a>(owner: &'a Owner, uuid: Uuid) -> Key<'a> {
+fn key(owner: &Owner, uuid: Uuid) -> Key<'_> {
     match owner {
         Owner::Repository(repository) => Key::Notification(repository, uuid),
         Owner::Organization(namespace) => Key::NamespaceNotification(namespace, uuid),

@@ -39,8 +39,8 @@ async fn each_run_says_what_it_has_changed_and_two_what_is_between_them() {
     let other = push(&world, "b").await;
     let second = world.sync().await;
     let moved_a = json!({"tag": "a", "change": "moved", "from": one.digest(), "to": moved.digest()});
-    let held = json!({"tag": "b", "change": "held", "held": other.digest()});
-    assert_eq!(changes(&world, &second, None).await["changes"], json!([moved_a, held, created("c", &new)]));
+    let waiting = json!({"tag": "b", "change": "held", "held": other.digest()});
+    assert_eq!(changes(&world, &second, None).await["changes"], json!([moved_a, waiting, created("c", &new)]));
 
     world.change_mirror(rule(json!(["a", "c"]))).await;
     let third = world.sync().await;

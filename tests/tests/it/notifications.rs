@@ -356,10 +356,10 @@ async fn topics_buses_slack_and_people_are_told_too() {
     let notes = format!("organization/{}/notes", world.repository.namespace());
     until(DELIVERY, || async { world.call(Method::GET, &notes, None).await.1["notes"].as_array().unwrap().len() == 1 })
         .await;
-    let (_, noted) = world.call(Method::GET, &notes, None).await;
-    assert_eq!((&noted["notes"][0]["kind"], &noted["notes"][0]["metadata"]["run_id"]), (&json!(event), &run["run_id"]));
-    let received = sqs.receive_message().queue_url(&queue).wait_time_seconds(15).send().await.unwrap();
-    let body: Value = serde_json::from_str(received.messages()[0].body().unwrap()).unwrap();
+    let (_, shown) = world.call(Method::GET, &notes, None).await;
+    assert_eq!((&shown["notes"][0]["kind"], &shown["notes"][0]["metadata"]["run_id"]), (&json!(event), &run["run_id"]));
+    let messages = sqs.receive_message().queue_url(&queue).wait_time_seconds(15).send().await.unwrap();
+    let body: Value = serde_json::from_str(messages.messages()[0].body().unwrap()).unwrap();
     let message: Value = serde_json::from_str(body["Message"].as_str().unwrap()).unwrap();
     assert_eq!(message["run_id"], run["run_id"], "{body}");
 }
@@ -400,8 +400,8 @@ async fn every_run_is_an_event_on_the_accounts_bus() {
     push(&world, "v1").await;
     world.create_mirror(&world.stack.upstream, json!({})).await;
     let run = world.sync().await;
-    let received = sqs.receive_message().queue_url(&queue).wait_time_seconds(15).send().await.unwrap();
-    let event: Value = serde_json::from_str(received.messages()[0].body().unwrap()).unwrap();
+    let messages = sqs.receive_message().queue_url(&queue).wait_time_seconds(15).send().await.unwrap();
+    let event: Value = serde_json::from_str(messages.messages()[0].body().unwrap()).unwrap();
     assert_eq!((&event["source"], &event["detail-type"]), (&json!("moorage"), &json!("Mirror Sync Ended")), "{event}");
     assert_eq!(
         (&event["detail"]["run_id"], &event["detail"]["tags"]["copied"]),

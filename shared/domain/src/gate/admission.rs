@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Gate,
     hold::{Facts, Sighting},
-    mode::Mode,
 };
 use crate::{
     Digest, TagName, Timestamp,
+    mode::Mode,
     plan::HeldTag,
     selection::{Candidate, Decision, Maturity, Step, Verdict},
 };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::mode::Mode;
+use crate::mode::Mode;
 use crate::{Timestamp, selection::Step, signature_policy::Refusal};
 
 /// The questions of the gate.

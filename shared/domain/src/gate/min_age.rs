@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{hold::Sighting, mode::Mode};
+use super::hold::Sighting;
+use crate::mode::Mode;
 use crate::{FieldError, Timestamp, object::Object, selection::Maturity};
 
 /// The longest age, in seconds: a year. What somebody wants to see for longer is not to be mirrored at all.

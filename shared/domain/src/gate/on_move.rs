@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::mode::Mode;
+use crate::mode::Mode;
 use crate::{
     FieldError, TagName,
     lists::{Glob, GlobList, ListError, Listed},

@@ -11,8 +11,8 @@ use super::{
     public_key::PublicKey,
 };
 use crate::{
-    gate::Mode,
     lists::{GlobList, ListError},
+    mode::Mode,
     object::Object,
 };
 

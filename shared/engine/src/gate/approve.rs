@@ -133,8 +133,8 @@ impl Invocation<'_> {
         tag: (&TagName, &Digest),
     ) -> Result<Option<Judged>, WorkError> {
         let trust = self.trust.get_or_try_init(|| self.engine.trust(policy)).await?;
-        let shelf = Shelf { invocation: self, registry, copier };
-        copier.in_time(evidence::judge(policy, tag, trust, &shelf)).await
+        let library = Shelf { invocation: self, registry, copier };
+        copier.in_time(evidence::judge(policy, tag, trust, &library)).await
     }
 
     /// Has the signatures come that let an image in, before it comes itself. Without them nobody could verify it here.

@@ -1,5 +1,6 @@
 //! What there is.
 
+use moorage_domain::notification::Notification;
 use serde_json::json;
 
 use crate::{
@@ -12,7 +13,7 @@ pub(crate) async fn list(it: &Arguments<'_>) -> Result<Answer, ApiError> {
     let owner = owner(it).await?;
     let mut all = it.api.table.notifications(&owner).await?;
     all.sort_by_key(|notification| (notification.created_at, notification.uuid));
-    Ok(Answer::ok(json!({"notifications": all.iter().map(|it| it.view()).collect::<Vec<_>>()})))
+    Ok(Answer::ok(json!({"notifications": all.iter().map(Notification::view).collect::<Vec<_>>()})))
 }
 
 /// `GET …/notification/{uuid}`.

@@ -30,7 +30,9 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         query: &[],
         body: Some(Body::Required("NewOrganizationMirror")),
         answers: &[Reply(201, Some("Nothing"))],
-        run: |it| Box::pin(async move { create::create(it.api, it.parameters.get("orgname"), it.call).await }),
+        run: |it| {
+            Box::pin(async move { Box::pin(create::create(it.api, it.parameters.get("orgname"), it.call)).await })
+        },
     },
     Endpoint {
         method: "PUT",

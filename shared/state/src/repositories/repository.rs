@@ -149,7 +149,9 @@ impl Table {
         let present = present.map(|present| present.id);
         let is_gone = |repository: &Repository| repository.is_deleted || Some(repository.organization_id) != present;
         let (deleted, mut repositories): (Vec<_>, Vec<_>) = page.items.into_iter().partition(is_gone);
-        repositories.iter_mut().for_each(|repository| repository.is_notified |= is_notified);
+        for repository in &mut repositories {
+            repository.is_notified |= is_notified;
+        }
         let deleted = deleted.into_iter().map(|repository| repository.repository).collect();
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::REPOSITORY).map(str::to_owned));
         Ok(RepositoryPage { repositories, deleted, next })

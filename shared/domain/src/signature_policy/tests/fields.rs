@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{P256, authority, identified, identities, of, parse, policy, refusal};
 use crate::signature_policy::{Format, KeySource, Require, SignaturePolicy, Signer, TransparencyLog, TrustRootId};
-use crate::{gate::Mode, sent::MAX_SENT};
+use crate::{mode::Mode, sent::MAX_SENT};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 

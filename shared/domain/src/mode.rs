@@ -1,4 +1,4 @@
-//! Whether a question counts.
+//! Whether a question counts that a mirror asks of its tags.
 
 use serde::{Deserialize, Serialize};
 
