@@ -13,6 +13,7 @@ use moorage_domain::{
     collection::CollectRequest,
     digest::Algorithm,
     learnt::Learnt,
+    notification::Message,
     run::{SyncRequest, Trigger},
     task::{Order, Task, TaskAnswer},
 };
@@ -145,5 +146,7 @@ fn what_a_run_has_learnt_and_done_is_gone_on_with() {
     let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hasher.finish().to_string(), abc);
     check::<Learnt>("learnt.listed");
+    // A message is on its way for a day, from one release to the next.
+    check::<Message>("message");
     assert_eq!((check::<Learnt>("learnt").count(), older::<Learnt>("learnt").tags().map(<[_]>::len)), (6, Some(1)));
 }

@@ -12,11 +12,11 @@ use moorage_domain::{
     gate::{Mode, Move, Question, Reason},
     lock::LockKind,
     mirror::RepositoryState,
-    notification::{Event, Method},
+    notification::{Event, Method, Notice, Owner},
     organization::RegistryKind,
     plan::{Cause, Word},
     preview::PreviewAction,
-    run::{Compared, Outcome, RunStatus, Trigger},
+    run::{Compared, Outcome, RunId, RunStatus, Trigger},
     selection::Step,
     signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
     status::SyncStatus,
@@ -26,6 +26,7 @@ use moorage_domain::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// Those whose values have golden files, which `golden.rs` reads.
 const WITH_FILES: [&str; 3] = ["Order", "Task", "TaskAnswer"];
@@ -327,6 +328,25 @@ names! {
         QuayNotification => "quay_notification",
         Sns => "sns",
         Eventbridge => "eventbridge",
+    }
+    Owner {
+        Repository("acme/app".parse().unwrap()) => {"repository": "acme/app"},
+        Organization("acme".parse().unwrap()) => {"organization": "acme"},
+    }
+    Notice {
+        Started { repository: "acme/app".parse().unwrap(), run_id: RunId(Uuid::nil()) } => {
+            "notice": "started", "repository": "acme/app", "run_id": "00000000-0000-0000-0000-000000000000"
+        },
+        Waiting { repository: "acme/app".parse().unwrap(), run_id: RunId(Uuid::nil()) } => {
+            "notice": "waiting", "repository": "acme/app", "run_id": "00000000-0000-0000-0000-000000000000"
+        },
+        Ended { repository: "acme/app".parse().unwrap(), run_id: RunId(Uuid::nil()) } => {
+            "notice": "ended", "repository": "acme/app", "run_id": "00000000-0000-0000-0000-000000000000"
+        },
+        Late { repository: "acme/app".parse().unwrap() } => {"notice": "late", "repository": "acme/app"},
+        Test { owner: Owner::Organization("acme".parse().unwrap()), uuid: Uuid::nil() } => {
+            "notice": "test", "owner": {"organization": "acme"}, "uuid": "00000000-0000-0000-0000-000000000000"
+        },
     }
     ChangeKind.as_str {
         Created => "created",
