@@ -244,7 +244,7 @@ const KINDS = {
     const element = h(
       "div",
       { id, class: "several", role: "group", label: field.label, tabindex: "-1" },
-      boxes.map((box) => h("label", box, box.value))
+      boxes.map((box) => h("label", box, box.value.replaceAll("_", " ")))
     );
     return {
       isGroup: true,

@@ -19,6 +19,7 @@ const value = (to) =>
 /** What texts name of an entry besides its own fields. */
 const MORE = {
   repository: (it) => `${it.namespace}/${it.repo}`,
+  whose: (it) => (it.repo ? `repository ${it.namespace}/${it.repo}` : `organization ${it.namespace}`),
   who: (it) => (it.team ? `team ${it.team}` : `user ${it.username ?? ""}`),
   digest: (it) => it.manifest_digest ?? it.image,
   original: (it) => it.original_manifest_digest ?? it.original_image,
@@ -50,9 +51,9 @@ const TEXTS = {
       return `Image ${short(to?.digest)} released for ${value(to?.tags)}: ${value(to?.reason)}`;
     return `Mirror ${setting(changed)} changed to ${value(to)}`;
   },
-  add_repo_notification: 'Notification of "{event}" by {method} added to repository {repository}',
-  delete_repo_notification: 'Notification of "{event}" by {method} removed from repository {repository}',
-  reset_repo_notification: 'Notification of "{event}" by {method} started again in repository {repository}',
+  add_repo_notification: 'Notification of "{event}" by {method} added to {whose}',
+  delete_repo_notification: 'Notification of "{event}" by {method} removed from {whose}',
+  reset_repo_notification: 'Notification of "{event}" by {method} started again in {whose}',
   change_repo_state: (it) =>
     `Repository state changed to ${String(it.state_changed).toLowerCase().replaceAll("_", " ")}`,
   change_repo_permission: "Change permission for {who} in repository {repo} to {role}",

@@ -9,6 +9,7 @@ import { go } from "./screen.js";
 import { isAdmin, isSuperuser, organizations } from "./session.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
+import * as notifications from "./notifications.js";
 import * as robots from "./robots.js";
 import { teams } from "./teams.js";
 import { STATES } from "./text.js";
@@ -17,6 +18,7 @@ const TABS = {
   repositories,
   teams,
   robots: robots.list,
+  notifications: notifications.show,
   mirroring: mirroring.show,
   logs: logs.ofOrganization,
   settings

@@ -9,6 +9,7 @@ import { REPOSITORY_TABS, shownTabs, toOrganization, toRepository } from "./rout
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./mirroring.js";
+import { notifications } from "./notifications.js";
 import * as tags from "./tags.js";
 import { pulls } from "./pull.js";
 import { robots } from "./robots.js";
@@ -84,6 +85,7 @@ async function settings(content, { name, namespace, repository }) {
   fill(
     content,
     box("Permissions", h("p.help", "What robots and teams may do. Tokens of the API have roles of their own."), roles),
+    notifications(path`repository/${name}/notification`, namespace),
     visibility(name, repository),
     stateBox(name, repository),
     destroy(name, namespace)

@@ -1,11 +1,11 @@
 // Addresses of screens, which are behind the '#', so that no server sees them: pure.
 
 export const REPOSITORY_TABS = ["information", "tags", "history", "logs", "mirroring", "settings"];
-export const ORGANIZATION_TABS = ["repositories", "teams", "robots", "mirroring", "logs", "settings"];
+export const ORGANIZATION_TABS = ["repositories", "teams", "robots", "notifications", "mirroring", "logs", "settings"];
 
-/** How many of them, the first ones, need no more than the role to read. */
-const READABLE = 3;
-export const shownTabs = (tabs, isAdmin) => (isAdmin ? tabs : tabs.slice(0, READABLE));
+/** How many of them, the last ones, need more than the role to read. */
+const ADMINISTERED = 3;
+export const shownTabs = (tabs, isAdmin) => (isAdmin ? tabs : tabs.slice(0, -ADMINISTERED));
 
 /** The screen that an address names: its name, what it is about, its tab and its query. */
 export function parse(hash) {

@@ -1,6 +1,7 @@
 // The runs of a mirror, newest first; the one that goes on, or that was chosen, in full.
 
 import { get, path } from "./api.js";
+import { changes } from "./changes.js";
 import { h, fill } from "./element.js";
 import { box, button, doing, link, state, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
@@ -18,10 +19,11 @@ export function runList(name, chosen) {
     answers = inOrder();
   const title = h("h2", "Latest run"),
     view = runView(),
+    changed = changes(where),
     list = h("div"),
     place = h("div");
   const more = button("Show more", () => doing(more, place, showMore), { hidden: true });
-  const current = h("section.box", { label: "Run", hidden: true }, title, view.element);
+  const current = h("section.box", { label: "Run", hidden: true }, title, view.element, changed.element);
   const all = box("Runs", list, place, more);
   let shown,
     above,
@@ -58,6 +60,7 @@ export function runList(name, chosen) {
     const run = await one(id);
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
     view.update(run);
+    changed.show(run);
     // Only now: what could not be read is asked for with the next poll.
     known = key;
     if (shown !== id && id === chosen) current.scrollIntoView();
@@ -74,6 +77,7 @@ export function runList(name, chosen) {
   function draw(runs, others) {
     read = [...runs, ...others.filter((other) => runs.every((it) => it.run_id !== other.run_id))];
     more.hidden = !next;
+    changed.offer(read);
     fill(
       list,
       table(

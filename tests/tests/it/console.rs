@@ -1,5 +1,6 @@
 //! The console, in a real browser, on the deployed stack.
 
+mod changes;
 mod front;
 mod gate;
 mod guide;
@@ -7,6 +8,7 @@ mod hostile;
 mod leaving;
 mod lists;
 mod mirroring;
+mod notifications;
 mod pages;
 mod pure;
 mod roles;

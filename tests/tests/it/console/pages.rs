@@ -47,6 +47,7 @@ fn screens(world: &World) -> Vec<(String, &'static str)> {
         ("repositories", "Mirror"),
         ("teams", "Create or change a team"),
         ("robots", "Credentials"),
+        ("notifications", "Nobody is told"),
         ("mirroring", "Only an organization without repositories"),
         ("logs", "Immediate mirror scheduled"),
         ("settings", "Delete this organization"),

@@ -1,6 +1,8 @@
 //! What needs no page: sentences, and what is sent of a form.
 
-use moorage_domain::{Dropped, FailureReason, Timestamp, Warning, preview::PreviewAction, run::Trigger};
+use moorage_domain::{
+    Dropped, FailureReason, Timestamp, Warning, changes::ChangeKind, preview::PreviewAction, run::Trigger,
+};
 use moorage_tests::{
     browser::{Browser, DESKTOP},
     stack::Stack,
@@ -160,6 +162,11 @@ async fn the_log_says_what_quays_says() {
             "Notification of \"mirror late\" by slack started again in repository a/b",
         ),
         (
+            "add_repo_notification",
+            json!({"namespace": "a", "event": "repo_mirror_late", "method": "sns"}),
+            "Notification of \"mirror late\" by sns added to organization a",
+        ),
+        (
             "org_mirror_config_changed",
             json!({"updated_fields": ["repository_filters", "sync_start_date"]}),
             "Organization mirror changed: Repository filters, Sync Start Date",
@@ -183,7 +190,7 @@ async fn the_log_says_what_quays_says() {
 }
 
 /// The names of all variants, as serde tells whoever gives none of them.
-fn variants(unknown: &serde_json::Error) -> Vec<String> {
+pub(super) fn variants(unknown: &serde_json::Error) -> Vec<String> {
     unknown.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect()
 }
 
@@ -231,9 +238,10 @@ async fn each_part_of_a_run_has_words() {
     let triggers = variants(&serde_json::from_value::<Trigger>(json!("?")).unwrap_err());
     let actions = variants(&serde_json::from_value::<PreviewAction>(json!("?")).unwrap_err());
     let warnings = variants(&serde_json::from_value::<Warning>(json!({"reason": "?"})).unwrap_err());
+    let changes = variants(&serde_json::from_value::<ChangeKind>(json!("?")).unwrap_err());
     let missing = "const [given, done] = arguments, main = document.querySelector('script[type=module]').src;
         import(new URL('text.js', main)).then((it) => done(given.flatMap(([table, names]) => names.filter((name) => !(name in it[table])))))";
-    let tables = json!([[["TRIGGERS", triggers], ["WORDS", actions], ["WARNINGS", warnings]]]);
+    let tables = json!([[["TRIGGERS", triggers], ["WORDS", actions], ["WORDS", changes], ["WARNINGS", warnings]]]);
     assert_eq!(browser.script_until_done(missing, tables).await, json!([]));
     browser.close().await;
 }
