@@ -126,7 +126,7 @@ function parsed(text) {
 }
 
 /** The words of an error, in whichever of the API's forms. */
-export function words(text, status) {
+function words(text, status) {
   const body = parsed(text);
   const said =
     body && typeof body === "object" ? (body.detail ?? body.error_message ?? body.message ?? body.title) : null;

@@ -3,61 +3,39 @@
 import { get } from "./api.js";
 import { fill, h } from "./element.js";
 import { options } from "./form.js";
-import { copy, filters, hint, shows, state, table } from "./parts.js";
+import { digestOf, filters, hint, shows, state, table } from "./parts.js";
 import { inOrder } from "./screen.js";
-import { TRIGGERS, both, count, date, short } from "./text.js";
+import { TRIGGERS, both, count, date } from "./text.js";
 
 /** Tags that are shown. */
 const ROWS = 500;
 
-/** What a run of those at `where` has changed: `offer` says which there are, and `show` which one it is. */
+/** What a run of those at `where` has changed. */
 export function changes(where) {
   const picker = h("select", { onchange: load }),
     place = h("div"),
     answers = inOrder();
-  const element = h(
-    "div",
-    { hidden: true },
-    h("h3", "What it changed"),
-    filters(h("label", "Since ", picker)),
-    place
-  );
-  let shown,
-    runs = [];
-  return { element, offer, show };
+  const element = h("div", { hidden: true }, h("h3", "What it changed"), filters(h("label", "Since ", picker)), place);
+  let shown;
+  return { element, show };
 
-  /** Those before the one that is shown can be chosen. */
-  function offer(all = runs) {
-    runs = all;
-    const at = runs.findIndex((it) => it.run_id === shown),
-      chosen = picker.value,
-      text = (it) => `${both(date(it.started_at))}, ${TRIGGERS[it.trigger] ?? it.trigger}`;
-    fill(
-      picker,
-      options([["", "the run before"], ...(at < 0 ? [] : runs.slice(at + 1)).map((it) => [it.run_id, text(it)])])
-    );
-    picker.value = chosen;
-    if (picker.selectedIndex < 0) picker.value = "";
-  }
-
-  function show(run) {
-    const isOne = run.ended_at && run.tags_copied + run.tags_pruned + run.tags_held > 0;
-    element.hidden = !isOne;
-    if (!isOne || shown === run.run_id) return;
+  /** Shows one run, and of which others, the newest first, one may be chosen. */
+  function show(run, runs) {
+    element.hidden = !(run.ended_at && run.tags_copied + run.tags_pruned + run.tags_held);
+    if (element.hidden || shown === run.run_id) return;
     shown = run.run_id;
-    picker.value = "";
-    offer();
+    const earlier = runs.slice(runs.findIndex((it) => it.run_id === shown) + 1 || runs.length),
+      text = (it) => [it.run_id, `${both(date(it.started_at))}, ${TRIGGERS[it.trigger]}`];
+    fill(picker, options([["", "the run before"], ...earlier.map(text)]));
     load();
   }
 
   function load() {
-    const since = picker.value,
-      ask = () => get(`${where}/${shown}/changes`, { since });
-    return answers.read(ask).then(draw).catch(shows(place));
+    const ask = () => get(`${where}/${shown}/changes`, { since: picker.value });
+    answers.read(ask).then(draw).catch(shows(place));
   }
 
   function draw({ changes: all }) {
-    const digest = (field) => (it) => it[field] && copy(it[field], `a digest of ${it.tag}`, short(it[field]));
     fill(
       place,
       table(
@@ -65,9 +43,8 @@ export function changes(where) {
         [
           ["Tag", (it) => it.tag],
           ["Change", (it) => state(it.change)],
-          ["From", digest("from")],
-          ["To", digest("to")],
-          all.some((it) => it.held) && ["Waits", digest("held")]
+          ["From", (it) => digestOf(it.tag, it.from)],
+          ["To", (it) => digestOf(it.tag, it.to ?? it.held)]
         ],
         all.slice(0, ROWS),
         "Tags point to what they pointed to before."

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { h, p, say } from "./element.js";
-import { actions, button } from "./parts.js";
+import { actions, button, small } from "./parts.js";
 import { form } from "./form.js";
 
 /** Names of what is lost that a question lists. */
@@ -95,10 +95,11 @@ export const sure = (title, verb, text, lost) => ask({ title, verb, text, lost, 
 
 /** The button of a row that removes it, after a question. */
 export const removal = (name, text, remove, then) =>
-  button("Remove", async () => (await ask({ title: `Remove ${name}?`, text, verb: "Remove", remove })) && then(), {
-    class: "small",
-    label: `Remove ${name}`
-  });
+  small(
+    "Remove",
+    name,
+    async () => (await ask({ title: `Remove ${name}?`, text, verb: "Remove", remove })) && then()
+  );
 
 /** Shows something until it is closed. */
 export function show(title, ...content) {

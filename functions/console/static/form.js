@@ -4,9 +4,11 @@ import { h, fill } from "./element.js";
 import { guard } from "./screen.js";
 import { worded } from "./mirror-fields.js";
 import { SIZES, UNITS, both, date, inUnit, iso, toInput } from "./text.js";
-import { actions, button, problem } from "./parts.js";
+import { actions, button, copy, problem } from "./parts.js";
 
 let number = 0;
+/** Bytes of a secret that is made here. */
+const SECRET = 32;
 
 /**
  * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `pattern` is
@@ -94,7 +96,8 @@ export function form(fields, values, { verb = "Save", task, cancel, changed = ()
   }
   /** Beside the field that the API names; else below all of them. */
   function wrong(error) {
-    const { message } = error,
+    // Where in the API's body a field is does not matter here.
+    const message = error.message.replace(/^(c|eventC)onfig\./, ""),
       names = ({ name, also }) => name && (message.includes(name) || also?.test(message)),
       begins = ({ name }) => message.startsWith(name),
       [first] = fields
@@ -191,6 +194,17 @@ const KINDS = {
   text: (field, id) => plain(line(field, id, "text")),
   // As it is: a password may begin with a space.
   password: (field, id) => plain(line(field, id, "password", { autocomplete: "new-password" }), (text) => text),
+  /** What webhooks are signed with. One that is made here is shown, for whoever has to know it, too. */
+  secret: (field, id) => {
+    const kind = KINDS.password(field, id),
+      shown = h("div", { role: "status" });
+    const make = () => {
+      kind.set(`whsec_${btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(SECRET))))}`);
+      fill(shown, "It is shown this once:", copy(kind.get(), "the secret"));
+    };
+    kind.input.oninput = () => fill(shown);
+    return { ...kind, element: h("div", kind.input, " ", button("Make a random one", make, "small"), shown) };
+  },
   number: (field, id) =>
     plain(line(field, id, "number", { min: field.min ?? 0, step: 1, inputmode: "numeric" }), (text) =>
       text === "" ? null : Number(text)
@@ -244,7 +258,7 @@ const KINDS = {
     const element = h(
       "div",
       { id, class: "several", role: "group", label: field.label, tabindex: "-1" },
-      boxes.map((box) => h("label", box, box.value.replaceAll("_", " ")))
+      boxes.map((box) => h("label", box, box.value))
     );
     return {
       isGroup: true,

@@ -3,7 +3,7 @@
 import { fill, h } from "./element.js";
 import { controlOf, options } from "./form.js";
 import { GATE, QUESTIONS, blamed, fromParts, idOf, isShown, meaning, toParts } from "./gate.js";
-import { actions, button } from "./parts.js";
+import { actions, button, small } from "./parts.js";
 
 /** The fields, folded away where none of them is set. */
 export const gateFields = [
@@ -154,7 +154,7 @@ const OWN = {
     function append(filled) {
       const row = partsOf(field.parts, filled, `${field.name}-${number}`),
         name = `${field.row} ${(number += 1)}`;
-      const remove = button("Remove", drop, { class: "small", label: `Remove ${name}` }),
+      const remove = small("Remove", name, drop),
         box = h("fieldset.row", h("legend", name), row.element, remove);
       rows.push(row);
       list.append(box);

@@ -5,9 +5,8 @@ import { prompt } from "./dialog.js";
 import { fill, h, p, say } from "./element.js";
 import { growing } from "./growing.js";
 import { gateSays } from "./judged.js";
-import { box, button, copy, hint, link, quiet, table, time } from "./parts.js";
+import { box, button, digestOf, hint, link, quiet, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
-import { short } from "./text.js";
 
 const PAGE = 100;
 
@@ -36,7 +35,7 @@ export async function show(content, name) {
   }
 
   function draw(holds, more) {
-    const digest = (of, it) => (of ? copy(of, `the digest of ${it.tag}`, short(of)) : quiet("nothing yet"));
+    const digest = (of, it) => digestOf(it.tag, of) ?? quiet("nothing yet");
     fill(
       list,
       table(

@@ -19,14 +19,15 @@ const value = (to) =>
 /** What texts name of an entry besides its own fields. */
 const MORE = {
   repository: (it) => `${it.namespace}/${it.repo}`,
-  whose: (it) => (it.repo ? `repository ${it.namespace}/${it.repo}` : `organization ${it.namespace}`),
+  at: (it) => (it.repo ? `repository ${it.namespace}/${it.repo}` : `organization ${it.namespace}`),
+  sync: (it) => `Organization mirror sync of ${it.namespace}`,
   who: (it) => (it.team ? `team ${it.team}` : `user ${it.username ?? ""}`),
   digest: (it) => it.manifest_digest ?? it.image,
   original: (it) => it.original_manifest_digest ?? it.original_image,
   event: (it) => it.event?.replace(/^repo_/, "").replaceAll("_", " "),
   by: (it) => it.username && `by user ${it.username}`,
   message: (it) => it.message && worded(it.message),
-  stderr: (it) => it.stderr && worded(it.stderr),
+  out: (it) => worded([it.stdout, it.stderr].filter(Boolean).join("; ")),
   fields: (it) => (it.updated_fields ?? []).map(setting).join(", ")
 };
 /** What is in braces is the entry's; what has a question mark may be missing, with the sign before it. */
@@ -38,11 +39,11 @@ const TEXTS = {
   delete_repo: "Delete repository {repo}",
   repo_mirror_sync_started: "Mirror started for {message}",
   repo_mirror_sync_success: "Mirror finished successfully for {?message}: {?tags}",
-  repo_mirror_sync_failed: "Mirror finished unsuccessfully for {?message}: {?tags}; {?stdout}; {?stderr}",
-  repo_mirror_sync_warning: "Mirror warning for {?message}: {?tags}; {?stdout}; {?stderr}",
+  repo_mirror_sync_failed: "Mirror finished unsuccessfully for {?message}: {?tags}; {?out}",
+  repo_mirror_sync_warning: "Mirror warning for {?message}: {?tags}; {?out}",
   repo_mirror_sync_tag_success:
-    "Mirror of {tag} successful to repository {repository}: {?message}; {?stdout}; {?stderr}",
-  repo_mirror_sync_tag_failed: "Mirror of {tag} failure to repository {repository}: {?message}; {?stdout}; {?stderr}",
+    "Mirror of {tag} successful to {at}: {?message}; {?out}",
+  repo_mirror_sync_tag_failed: "Mirror of {tag} failure to {at}: {?message}; {?out}",
   repo_mirror_config_changed: ({ changed, to }) => {
     if (changed === "sync_status") return /CANCEL/.test(to) ? "Mirror canceled" : "Immediate mirror scheduled";
     if (changed === "mirror") return "Mirror deleted";
@@ -51,19 +52,19 @@ const TEXTS = {
       return `Image ${short(to?.digest)} released for ${value(to?.tags)}: ${value(to?.reason)}`;
     return `Mirror ${setting(changed)} changed to ${value(to)}`;
   },
-  add_repo_notification: 'Notification of "{event}" by {method} added to {whose}',
-  delete_repo_notification: 'Notification of "{event}" by {method} removed from {whose}',
-  reset_repo_notification: 'Notification of "{event}" by {method} started again in {whose}',
+  add_repo_notification: 'Notification of "{event}" by {method} added to {at}',
+  delete_repo_notification: 'Notification of "{event}" by {method} removed from {at}',
+  reset_repo_notification: 'Notification of "{event}" by {method} started again in {at}',
   change_repo_state: (it) =>
     `Repository state changed to ${String(it.state_changed).toLowerCase().replaceAll("_", " ")}`,
   change_repo_permission: "Change permission for {who} in repository {repo} to {role}",
-  delete_repo_permission: "Remove permission for {who} from repository {repository}",
-  change_repo_visibility: "Change visibility for repository {repository} to {visibility}",
-  set_repo_description: "Change description for repository {repository} to {description}",
+  delete_repo_permission: "Remove permission for {who} from {at}",
+  change_repo_visibility: "Change visibility for {at} to {visibility}",
+  set_repo_description: "Change description for {at} to {description}",
   revert_tag: "Tag {tag} restored to {digest}",
-  delete_tag: "Tag {tag} deleted in repository {repository} {?by}: {?message}",
-  create_tag: "Tag {tag} created in repository {repository} on image {digest} {?by}",
-  move_tag: "Tag {tag} moved from {original} to {digest} in repository {repository} {?by}",
+  delete_tag: "Tag {tag} deleted in {at} {?by}: {?message}",
+  create_tag: "Tag {tag} created in {at} on image {digest} {?by}",
+  move_tag: "Tag {tag} moved from {original} to {digest} in {at} {?by}",
   org_create: "Organization {namespace} created",
   org_delete: "Organization {namespace} deleted",
   org_change_email: "Change organization email from {old_email} to {email}",
@@ -77,11 +78,11 @@ const TEXTS = {
   org_mirror_disabled: "Organization mirror of {namespace} disabled",
   org_mirror_config_changed: "Organization mirror changed: {?fields}",
   org_mirror_sync_now_requested: "Immediate organization mirror sync of {namespace} requested",
-  org_mirror_sync_cancelled: "Organization mirror sync of {namespace} cancelled",
-  org_mirror_sync_started: "Organization mirror sync of {namespace} started: {?message}",
-  org_mirror_sync_success: "Organization mirror sync of {namespace} finished successfully: {?message}",
-  org_mirror_sync_failed: "Organization mirror sync of {namespace} finished unsuccessfully: {?message}",
-  org_mirror_repo_created: "Organization mirror created repository {repository}",
+  org_mirror_sync_cancelled: "{sync} cancelled",
+  org_mirror_sync_started: "{sync} started: {?message}",
+  org_mirror_sync_success: "{sync} finished successfully: {?message}",
+  org_mirror_sync_failed: "{sync} finished unsuccessfully: {?message}",
+  org_mirror_repo_created: "Organization mirror created {at}",
   org_mirror_repo_creation_failed: "Organization mirror could not create repositories: {?message}"
 };
 

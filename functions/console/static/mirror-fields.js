@@ -64,7 +64,7 @@ export const fields = (exists, robots, create) => [
 ];
 
 /** When it is synced, and by whom; `timeout` is what the API calls that there. */
-export const scheduleFields = (exists, robots, create, timeout) => [
+const scheduleFields = (exists, robots, create, timeout) => [
   {
     name: "sync_start_date",
     label: exists ? "Next Sync Date" : "Start Date",
@@ -92,7 +92,7 @@ export const scheduleFields = (exists, robots, create, timeout) => [
   }
 ];
 
-export const credentialFields = (exists) => [
+const credentialFields = (exists) => [
   { group: "Credentials" },
   USERNAME,
   {
@@ -114,7 +114,7 @@ export const credentialFields = (exists) => [
   }
 ];
 
-export const policyFields = () => [
+const policyFields = () => [
   { group: "Deletions", more: true },
   {
     name: "deletion_limit",

@@ -2,7 +2,7 @@
 
 import { h, p, svg, fill, say } from "./element.js";
 import { worded } from "./mirror-fields.js";
-import { WARNINGS, WORDS, ago, both, date, digits } from "./text.js";
+import { WARNINGS, WORDS, ago, both, date, digits, short } from "./text.js";
 
 /** A time: how long ago, and when. */
 class Time extends HTMLElement {
@@ -104,6 +104,8 @@ export const time = (at, more) => h("m-time", { ...more, at: at ?? "" });
 export const state = (of, text) => h("m-state", { text, of });
 export const runs = (of) => h("m-runs", { of });
 export const copy = (text, name, shown) => h("m-copy", { name, shown, text });
+/** The digest of something, in short; nothing if it has none. */
+export const digestOf = (name, digest) => digest && copy(digest, `the digest of ${name}`, short(digest));
 
 /** A table of these columns, but for those that are none: each a heading, and what a row has there. */
 export function table(caption, columns, rows, empty = "There are none.") {
@@ -165,6 +167,10 @@ export const actions = (...buttons) => h("div.actions", buttons);
 /** A button. What else it has is its class, or its attributes. */
 export const button = (text, onclick, more) =>
   h("button", { type: "button", onclick, ...(typeof more === "string" ? { class: more } : more) }, text);
+
+/** A button of a row, which those who hear are told apart by the row's name. */
+export const small = (text, name, onclick, danger) =>
+  button(text, onclick, { class: danger ? "small danger" : "small", label: `${text} ${name}` });
 
 /** An error where it belongs, in the API's words. */
 export const problem = (error, before) =>

@@ -3,7 +3,7 @@
 import { call, get } from "./api.js";
 import { ask, closeAll, prompt, show } from "./dialog.js";
 import { fill, h, p } from "./element.js";
-import { actions, button, copy, filters, hint, link, quiet, shows, table, time } from "./parts.js";
+import { actions, button, copy, filters, hint, link, quiet, shows, small, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
 import { isAdmin, robotsOf } from "./session.js";
 
@@ -105,7 +105,7 @@ export async function list(content, { name, query }) {
                   class: "small",
                   label: `Credentials of ${robot.name}`
                 }),
-                button("Delete", () => remove(robot), { class: "small danger", label: `Delete ${robot.name}` })
+                small("Delete", robot.name, () => remove(robot), true)
               )
           ]
         ],

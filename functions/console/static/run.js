@@ -3,8 +3,8 @@
 import { fill, h, p } from "./element.js";
 import { judged } from "./judged.js";
 import { worded } from "./mirror-fields.js";
-import { advises, copy, facts, hint, problem, state, table, tally, time, warned } from "./parts.js";
-import { TRIGGERS, WORDS, bytes, count, date, digits, short, span } from "./text.js";
+import { advises, digestOf, facts, hint, problem, state, table, tally, time, warned } from "./parts.js";
+import { TRIGGERS, WORDS, bytes, count, date, digits, span } from "./text.js";
 
 /** Tags that are shown, the worst first. */
 const ROWS = 500;
@@ -110,7 +110,7 @@ function outcomes(run) {
           [
             ["Tag", (it) => it.tag],
             ["Outcome", (it) => state(it.failure?.reason in WORDS ? it.failure.reason : it.outcome)],
-            ["Digest", (it) => it.digest && copy(it.digest, `the digest of ${it.tag}`, short(it.digest))],
+            ["Digest", (it) => digestOf(it.tag, it.digest)],
             [
               "Why, and what to do",
               (it) => [

@@ -60,7 +60,7 @@ export function runList(name, chosen) {
     const run = await one(id);
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
     view.update(run);
-    changed.show(run);
+    changed.show(run, read);
     // Only now: what could not be read is asked for with the next poll.
     known = key;
     if (shown !== id && id === chosen) current.scrollIntoView();
@@ -77,7 +77,6 @@ export function runList(name, chosen) {
   function draw(runs, others) {
     read = [...runs, ...others.filter((other) => runs.every((it) => it.run_id !== other.run_id))];
     more.hidden = !next;
-    changed.offer(read);
     fill(
       list,
       table(

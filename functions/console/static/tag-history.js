@@ -4,7 +4,7 @@ import { call, get, path } from "./api.js";
 import { ask } from "./dialog.js";
 import { h, fill } from "./element.js";
 import { growing } from "./growing.js";
-import { button, copy, filters, hint, link, shows, table, time } from "./parts.js";
+import { digestOf, filters, hint, link, shows, small, table, time } from "./parts.js";
 import { toRepository } from "./route.js";
 import { bytes, short } from "./text.js";
 
@@ -50,18 +50,14 @@ export async function show(content, { name, repository, query }) {
         [
           ["Tag", (it) => it.name],
           ["What happened", what],
-          ["Digest", (it) => copy(it.manifest_digest, `the digest of ${it.name}`, short(it.manifest_digest))],
+          ["Digest", (it) => digestOf(it.name, it.manifest_digest)],
           ["Size", (it) => bytes(it.size), "number"],
           ["From", (it) => time(it.start_ts)],
           ["Until", (it) => (it.end_ts ? time(it.end_ts) : h("b", "Now"))],
           may && [
             "",
             (it) =>
-              it.end_ts &&
-              button("Restore", () => restore(it), {
-                class: "small",
-                label: `Restore ${it.name} to ${short(it.manifest_digest)}`
-              })
+              it.end_ts && small("Restore", `${it.name} to ${short(it.manifest_digest)}`, () => restore(it))
           ]
         ],
         entries,

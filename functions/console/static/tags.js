@@ -4,7 +4,7 @@ import { get, path, registry } from "./api.js";
 import { ask } from "./dialog.js";
 import { h, fill } from "./element.js";
 import { growing } from "./growing.js";
-import { button, copy, facts, filters, hint, link, problem, quiet, shows, table, time } from "./parts.js";
+import { button, copy, digestOf, facts, filters, hint, link, problem, quiet, shows, table, time } from "./parts.js";
 import { pulls } from "./pull.js";
 import { toRepository } from "./route.js";
 import { bytes, count, short } from "./text.js";
@@ -80,7 +80,7 @@ export async function show(content, { name, repository }) {
       (tag) =>
         button(tag.name, (event) => expand(event.currentTarget, tag), { class: "link", "aria-expanded": "false" })
     ],
-    ["Digest", (tag) => copy(tag.manifest_digest, `the digest of ${tag.name}`, short(tag.manifest_digest))],
+    ["Digest", (tag) => digestOf(tag.name, tag.manifest_digest)],
     ["Platforms", platformsOf],
     ["Size", (tag) => bytes(tag.size), "number"],
     ["Came", (tag) => time(tag.start_ts)],

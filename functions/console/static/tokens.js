@@ -3,7 +3,7 @@
 import { call, pages, path } from "./api.js";
 import { ask, prompt, show as showDialog } from "./dialog.js";
 import { fill, h, p } from "./element.js";
-import { button, copy, heading, hint, table, time } from "./parts.js";
+import { button, copy, heading, hint, small, table, time } from "./parts.js";
 import { administered, isSuperuser } from "./session.js";
 
 export async function show(view) {
@@ -70,8 +70,9 @@ export async function show(view) {
           [
             "",
             (it) =>
-              button(
+              small(
                 "Revoke",
+                it.description || it.id,
                 async () => {
                   if (
                     await ask({
@@ -84,7 +85,7 @@ export async function show(view) {
                   )
                     await load();
                 },
-                { class: "small danger", label: `Revoke ${it.description || it.id}` }
+                true
               )
           ]
         ],

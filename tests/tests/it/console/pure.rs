@@ -190,7 +190,7 @@ async fn the_log_says_what_quays_says() {
 }
 
 /// The names of all variants, as serde tells whoever gives none of them.
-pub(super) fn variants(unknown: &serde_json::Error) -> Vec<String> {
+fn variants(unknown: &serde_json::Error) -> Vec<String> {
     unknown.to_string().split('`').skip(3).step_by(2).map(str::to_owned).collect()
 }
 
