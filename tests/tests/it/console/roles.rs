@@ -31,7 +31,12 @@ async fn nobody_is_offered_what_they_may_not_do() {
         browser.go("organizations").await;
         browser.see("tbody", if role == "read" { "Reader" } else { "Writer" }).await;
         assert!(!browser.text("main").await.contains("Mirroring"));
-        for (tab, text) in [("repositories", "app"), ("teams", "Repositories"), ("robots", "bot"), ("notifications", "Notes of the last")] {
+        for (tab, text) in [
+            ("repositories", "app"),
+            ("teams", "Repositories"),
+            ("robots", "bot"),
+            ("notifications", "Notes of the last"),
+        ] {
             browser.go(&format!("organization/{}/{tab}", world.namespace)).await;
             browser.see("main", text).await;
             assert_eq!(browser.text("main button").await, "", "{tab}");
