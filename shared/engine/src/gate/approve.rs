@@ -82,7 +82,7 @@ impl Invocation<'_> {
                         copier.attach(tag);
                     }
                 }
-                copier.approve(tag, Approval { policy: policy.id(), by });
+                copier.approve(tag, Approval::new(policy.id(), by));
                 Ok(Signed::Passes)
             }
             verdict => self.denied(policy, (tag, image), held, verdict).await,
@@ -105,7 +105,7 @@ impl Invocation<'_> {
         match self.judge(registry, copier, policy, (tag, image)).await? {
             None => Ok(()),
             Some(Judged { verdict: Verdict::Verified { by }, .. }) => {
-                let approval = Approval { policy: policy.id(), by };
+                let approval = Approval::new(policy.id(), by);
                 self.tags.approve(tag, approval.clone()).await?;
                 copier.approve(tag, approval);
                 Ok(())
