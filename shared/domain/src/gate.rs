@@ -85,13 +85,26 @@ impl Gate {
     /// What the selection and the age say of tags that the root rule selects. Without a selection, what is attached to
     /// images is asked for no age of its own: it follows its image.
     pub fn decide(&self, candidates: &[Candidate]) -> Vec<Decision> {
-        let Some(selection) = self.selects() else { return candidates.iter().map(by_age).collect() };
+        let Some(selection) = self.selects() else {
+            return candidates.iter().map(|candidate| self.without_selection(candidate)).collect();
+        };
         let decisions = selection.decide(candidates);
         if selection.mode() == Mode::Enforce {
             return decisions;
         }
         // It only says what it would do: they are asked for their age alone.
         decisions.into_iter().zip(candidates).map(|(decision, candidate)| observed(decision, candidate)).collect()
+    }
+
+    /// Where images have to be signed, what is named after a digest is no image of its own: it follows the one that it is
+    /// attached to, or nobody would have to sign it.
+    fn without_selection(&self, candidate: &Candidate) -> Decision {
+        let decision = by_age(candidate);
+        let must_be_signed = self.signatures().is_some_and(|policy| policy.mode() == Mode::Enforce);
+        if must_be_signed && is_derived_tag(&candidate.tag) {
+            return Decision { verdict: Verdict::Removed { step: Step::Derived }, ..decision };
+        }
+        decision
     }
 
     /// What is said of a tag that points to another image at the registry than here, if it does not simply follow: one whose
