@@ -38,8 +38,8 @@ COMPARE = {
 cloudwatch, functions, sqs, table = (
     boto3.client("cloudwatch"), boto3.client("lambda"), boto3.client("sqs"),
     boto3.resource("dynamodb").Table(os.environ["MOORAGE_TABLE"]))
-SYNC, GC, API, REGISTRY, CONSOLE = (
-    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE"))
+SYNC, GC, API, REGISTRY, CONSOLE, EVENTS = (
+    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE", "EVENTS"))
 
 
 def main():
