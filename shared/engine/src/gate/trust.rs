@@ -75,3 +75,31 @@ fn is_older(stored: &StoredTrustRoot) -> bool {
     let is_ours = |repository: Repository| stored.tuf.as_ref().is_some_and(|tuf| tuf.url == repository.url);
     Repository::of(&stored.id).is_some_and(is_ours) && stored.refreshed_at.is_none_or(|at| at < embedded_on())
 }
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::Timestamp;
+    use moorage_state::TufSource;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn only_ours_gives_way_to_what_comes_with_a_release() {
+        let before = embedded_on().minus(std::time::Duration::from_secs(1));
+        let stored = |url: Option<&str>, refreshed_at: Option<Timestamp>| StoredTrustRoot {
+            id: TrustRootId::Public,
+            trusted_root: Some("{}".to_owned()),
+            refreshed_at,
+            until: None,
+            tuf: url.map(|url| TufSource { url: url.to_owned(), anchor: "{}".to_owned() }),
+            failure: None,
+            revision: Uuid::nil(),
+        };
+        let ours = Some(Repository::PUBLIC.url);
+        assert!(is_older(&stored(ours, Some(before))) && is_older(&stored(ours, None)));
+        assert!(!is_older(&stored(ours, Some(embedded_on()))));
+        assert!(!is_older(&stored(None, Some(before))), "what an operator has set stays as it is");
+        assert!(!is_older(&stored(Some("https://tuf.example.com"), Some(before))));
+    }
+}

@@ -245,6 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn what_says_who_has_signed_takes_more_room() {
+        let verified = |number: usize| {
+            let text = format!(r#"{{"authority": "{number}", "evidence": "sha256:{}"}}"#, "0".repeat(64));
+            serde_json::from_str(&text).unwrap()
+        };
+        let outcome = |signed: usize| TagOutcome {
+            signed: (0..signed).map(verified).collect(),
+            ..TagOutcome::new("v1".parse().unwrap(), moorage_domain::run::Outcome::Copied)
+        };
+        let sizes = |outcomes: &[TagOutcome]| parts(outcomes).map(<[_]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&vec![outcome(0); 600]), [250, 250, 100]);
+        assert_eq!(sizes(&vec![outcome(4); 101]), [50, 50, 1]);
+        assert_eq!(sizes(&[outcome(300), outcome(0)]), [1, 1]);
+        assert!(sizes(&[]).is_empty());
+    }
+
+    #[test]
     fn runs_from_before_can_be_read() {
         let run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false);
         let mut stored: crate::table::Item = serde_dynamo::to_item(run_item(&run)).unwrap();
