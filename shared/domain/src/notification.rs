@@ -187,7 +187,6 @@ impl Notification {
         self.number_of_failures >= MAX_FAILURES
     }
 
-
     /// After its message was delivered, or was not.
     #[must_use]
     pub fn after(self, delivery: Delivery, at: Timestamp) -> Self {

@@ -373,7 +373,10 @@ async fn topics_buses_slack_and_people_are_told_too() {
     assert_eq!(message["run_id"], run["run_id"], "{body}");
     let messages = sqs.receive_message().queue_url(&bus_queue).wait_time_seconds(15).send().await.unwrap();
     let event: Value = serde_json::from_str(messages.messages()[0].body().unwrap()).unwrap();
-    assert_eq!((&event["detail-type"], &event["detail"]["run_id"]), (&json!("repo_mirror_sync_success"), &run["run_id"]));
+    assert_eq!(
+        (&event["detail-type"], &event["detail"]["run_id"]),
+        (&json!("repo_mirror_sync_success"), &run["run_id"])
+    );
 }
 
 #[tokio::test]

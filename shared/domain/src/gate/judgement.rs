@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
-use crate::{Timestamp, selection::{Step, Verdict}, signature_policy::Refusal};
+use crate::{
+    Timestamp,
+    selection::{Step, Verdict},
+    signature_policy::Refusal,
+};
 
 /// The questions of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,7 +96,9 @@ impl Judgement {
         let would = if self.mode == Mode::Observe { "would be held" } else { "is held" };
         match (self.reason, self.until) {
             (Reason::Deselected, _) => match self.step {
-                Some(step) if self.mode == Mode::Observe => format!("selection: {} would not let it pass", step.field()),
+                Some(step) if self.mode == Mode::Observe => {
+                    format!("selection: {} would not let it pass", step.field())
+                }
                 Some(step) => format!("selection: {} does not let it pass", step.field()),
                 None => "selection does not let it pass".to_owned(),
             },

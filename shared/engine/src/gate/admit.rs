@@ -49,7 +49,9 @@ pub(crate) struct Admitted {
 impl Admitted {
     /// Has those stay that were to make room for what did not come: `held` is what is here after copying.
     pub(crate) fn spare(&mut self, gate: &Gate, held: &BTreeMap<TagName, HeldTag>) {
-        let Some(newest) = gate.selects().filter(|it| it.mode() == Mode::Enforce).and_then(Selection::newest) else { return };
+        let Some(newest) = gate.selects().filter(|it| it.mode() == Mode::Enforce).and_then(Selection::newest) else {
+            return;
+        };
         for tag in gate::spared(newest, &self.decisions, |tag| held.contains_key(tag)) {
             self.out.remove(&tag);
             self.waiting.insert(tag);

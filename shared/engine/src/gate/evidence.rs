@@ -69,7 +69,8 @@ pub(crate) async fn judge(
     library: &impl Library,
 ) -> Result<Option<Judged>, WorkError> {
     let Some(judge) = Judge::new(policy, tag, image, trust, now()) else { return Ok(None) };
-    let mut search = Search { judge, image, library, found: BTreeMap::new(), lacks: None, until: None, lists: Vec::new() };
+    let mut search =
+        Search { judge, image, library, found: BTreeMap::new(), lacks: None, until: None, lists: Vec::new() };
     if policy.takes(Format::Bundle) {
         search.bundles(policy).await?;
     }

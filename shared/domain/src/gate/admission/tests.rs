@@ -229,6 +229,7 @@ fn a_selection_that_is_only_observed_keeps_nothing_out_and_says_what_it_would() 
         ("x", Verdict::Kept, removed(Step::IncludeRegex)),
     ];
     assert_eq!(observed, expected);
-    let off = Gate { selection: Some(Selection::parse(json!({"mode": "off", "newest": 1})).unwrap()), ..Gate::default() };
+    let off =
+        Gate { selection: Some(Selection::parse(json!({"mode": "off", "newest": 1})).unwrap()), ..Gate::default() };
     assert!(!off.asks());
 }
