@@ -38,8 +38,8 @@ COMPARE = {
 cloudwatch, functions, sqs, table = (
     boto3.client("cloudwatch"), boto3.client("lambda"), boto3.client("sqs"),
     boto3.resource("dynamodb").Table(os.environ["MOORAGE_TABLE"]))
-SYNC, GC, API, REGISTRY, CONSOLE = (
-    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE"))
+SYNC, GC, API, REGISTRY, CONSOLE, EVENTS = (
+    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE", "EVENTS"))
 
 
 def main():
@@ -125,7 +125,9 @@ def facts(missing, drive):
     trust = emitted()
     assert trust["trust_root_age_seconds"] == answer["age_seconds"], trust
     put("Moorage", "trust_root_age_seconds", {"stack": trust["stack"]}, 8 * DAY)
-    drive("trust-roots-old")
+    # What the function of notifications says when it has switched one off.
+    put("Moorage", "notifications_off", {"stack": trust["stack"]}, 1)
+    drive("trust-roots-old", "notifications-off")
 
     for name, kind in (("late", "late"), ("killed", "expired"), ("held", "held")):
         assert f"{NAMESPACE}/{name}" in view[kind] or len(view[kind]) == 5, view
@@ -136,10 +138,10 @@ def facts(missing, drive):
 
 def failures(drive):
     """Functions that fail, and are turned away."""
-    for name in (SYNC, GC, API, REGISTRY, CONSOLE):
+    for name in (SYNC, GC, API, REGISTRY, CONSOLE, EVENTS):
         answer = functions.invoke(FunctionName=name, Payload=json.dumps({"task": "no-such-task", "dry_run": "perhaps"}))
         assert "FunctionError" in answer, name
-    drive("sync-errors", "gc-errors", "api-errors", "registry-errors", "console-errors")
+    drive("sync-errors", "gc-errors", "api-errors", "registry-errors", "console-errors", "events-errors")
     for name in (SYNC, API, REGISTRY, CONSOLE):
         with turned_away(name):
             try:

@@ -20,6 +20,8 @@ UNTRIED = {
     ("ApiRole", "Log"): "the emulator writes the functions' logs itself",
     ("RegistryRole", "Log"): "the emulator writes the functions' logs itself",
     ("ConsoleRole", "Log"): "the emulator writes the functions' logs itself",
+    ("EventsRole", "Log"): "the emulator writes the functions' logs itself",
+    ("EventsRole", "TakeMessages"): "the emulator takes messages out of queues itself",
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
     ("SyncRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
@@ -86,7 +88,7 @@ def refusals(policies_of):
     """Asks for what must be refused, and for what is like it and must not."""
     bucket = bucket_arn(policies_of)
     blob, link = f"{bucket}/{LAYOUT}/blobs/sha256/aa/aa/data", f"{bucket}/{LAYOUT}/repositories/a/b/_layers/sha256/aa/link"
-    for role in ("SyncRole", "GcRole", "RegistryRole", "ApiRole"):
+    for role in ("SyncRole", "GcRole", "RegistryRole", "ApiRole", "EventsRole"):
         for action in WRITES:
             writes_tokens = role == "ApiRole"
             yield from asked(policies_of, role, action, {TABLE: ["TOKENS"]}, writes_tokens)
@@ -124,9 +126,15 @@ def secrets(policies_of):
     for action in ("kms:Decrypt", "kms:Encrypt"):
         yield from asked(policies_of, "ApiRole", action, encryption(["robot"]), True)
         yield from asked(policies_of, "SyncRole", action, encryption(["robot"]), False)
+    yield from asked(policies_of, "EventsRole", "kms:Decrypt", encryption(["notification"]), True)
+    yield from asked(policies_of, "ApiRole", "kms:Encrypt", encryption(["notification"]), True)
+    for role, action in (("ApiRole", "kms:Decrypt"), ("SyncRole", "kms:Decrypt"), ("EventsRole", "kms:Encrypt")):
+        yield from asked(policies_of, role, action, encryption(["notification"]), False)
+    for owner in ("repository", "robot_upstream", "organization", "robot"):
+        yield from asked(policies_of, "EventsRole", "kms:Decrypt", encryption([owner]), False)
     # Whoever adds a key of one's own to another's context gets it from neither, and nobody gets what is bound to nothing.
     for keys in ([], ["another"], ["robot", "repository"], ["robot", "registry"], ["robot", "another"], ["repository", "another"]):
-        for role in ("SyncRole", "ApiRole", "GcRole", "RegistryRole"):
+        for role in ("SyncRole", "ApiRole", "GcRole", "RegistryRole", "EventsRole"):
             yield from asked(policies_of, role, "kms:Decrypt", encryption(keys), False)
             yield from asked(policies_of, role, "kms:Encrypt", encryption(keys), False)
 

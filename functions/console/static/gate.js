@@ -103,7 +103,17 @@ export const QUESTIONS = [
         help: "Whatever the settings above say."
       },
       { path: "platforms", label: "Platforms", kind: "csv", placeholder: "linux/amd64", help: "Images for any." },
-      { path: "max_size", label: "Largest image", kind: "size" }
+      { path: "max_size", label: "Largest image", kind: "size" },
+      {
+        path: "mode",
+        label: "What counts",
+        kind: "select",
+        options: [
+          ["", "all of it"],
+          ["observe", "nothing: only say what it would do"],
+          ["off", "nothing: do not ask"]
+        ]
+      }
     ]
   },
   {

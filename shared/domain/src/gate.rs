@@ -59,7 +59,12 @@ impl Gate {
 
     /// Whether it asks anything. If it does not, a sync costs what it costs without a gate.
     pub fn asks(&self) -> bool {
-        self.selection.is_some() || self.age().is_some() || self.moves().is_some() || self.signatures().is_some()
+        self.selects().is_some() || self.age().is_some() || self.moves().is_some() || self.signatures().is_some()
+    }
+
+    /// The selection, if it is asked.
+    pub fn selects(&self) -> Option<&Selection> {
+        self.selection.as_ref().filter(|selection| selection.mode() != Mode::Off)
     }
 
     /// The age that is asked for.
@@ -69,7 +74,7 @@ impl Gate {
 
     /// What has to be known of images before it can be said which tags are mirrored.
     pub fn needs(&self) -> Needs {
-        self.selection.as_ref().map(Selection::needs).unwrap_or_default()
+        self.selects().map(Selection::needs).unwrap_or_default()
     }
 
     /// Whether it has to be known what tags point to before any of them is copied.
@@ -80,10 +85,26 @@ impl Gate {
     /// What the selection and the age say of tags that the root rule selects. Without a selection, what is attached to
     /// images is asked for no age of its own: it follows its image.
     pub fn decide(&self, candidates: &[Candidate]) -> Vec<Decision> {
-        match &self.selection {
-            Some(selection) => selection.decide(candidates),
-            None => candidates.iter().map(by_age).collect(),
+        let Some(selection) = self.selects() else {
+            return candidates.iter().map(|candidate| self.without_selection(candidate)).collect();
+        };
+        let decisions = selection.decide(candidates);
+        if selection.mode() == Mode::Enforce {
+            return decisions;
         }
+        // It only says what it would do: they are asked for their age alone.
+        decisions.into_iter().zip(candidates).map(|(decision, candidate)| observed(decision, candidate)).collect()
+    }
+
+    /// Where images have to be signed, what is named after a digest is no image of its own: it follows the one that it is
+    /// attached to, or nobody would have to sign it.
+    fn without_selection(&self, candidate: &Candidate) -> Decision {
+        let decision = by_age(candidate);
+        let must_be_signed = self.signatures().is_some_and(|policy| policy.mode() == Mode::Enforce);
+        if must_be_signed && is_derived_tag(&candidate.tag) {
+            return Decision { verdict: Verdict::Removed { step: Step::Derived }, ..decision };
+        }
+        decision
     }
 
     /// What is said of a tag that points to another image at the registry than here, if it does not simply follow: one whose
@@ -123,5 +144,18 @@ fn by_age(candidate: &Candidate) -> Decision {
         Maturity::Waiting { until } => Verdict::Held { until },
         Maturity::Unknown => Verdict::Unknown { step: Step::MinAge },
     };
-    Decision { tag: candidate.tag.clone(), verdict, key: None, group: None, rank: None, spared: None }
+    Decision { tag: candidate.tag.clone(), verdict, key: None, group: None, rank: None, spared: None, observed: None }
+}
+
+/// What is decided where the selection only says what it would do.
+fn observed(decision: Decision, candidate: &Candidate) -> Decision {
+    let is_selections = match decision.verdict {
+        Verdict::Removed { step } => step != Step::Derived,
+        Verdict::Unknown { step } => step != Step::MinAge,
+        Verdict::Kept | Verdict::Held { .. } => false,
+    };
+    if !is_selections {
+        return decision;
+    }
+    Decision { verdict: by_age(candidate).verdict, observed: Some(decision.verdict), ..decision }
 }

@@ -85,6 +85,9 @@ pub struct Notification {
     /// When a message was last made for it, a test not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent: Option<Timestamp>,
+    /// Which message that was: the same is not made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_message: Option<String>,
     /// When a message last could not be delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failed: Option<Timestamp>,
@@ -160,7 +163,7 @@ impl Draft {
     /// The notification, with its secret encrypted.
     pub fn store(self, uuid: Uuid, secret: Option<Ciphertext>, created_at: Timestamp) -> Notification {
         let Self { title, event, target, event_config, secret: _ } = self;
-        let (last_sent, last_failed) = (None, None);
+        let (last_sent, last_message, last_failed) = (None, None, None);
         let number_of_failures = 0;
         Notification {
             uuid,
@@ -172,6 +175,7 @@ impl Draft {
             secret,
             created_at,
             last_sent,
+            last_message,
             last_failed,
         }
     }
@@ -181,12 +185,6 @@ impl Notification {
     /// Whether it has failed so often that nothing is sent.
     pub fn is_off(&self) -> bool {
         self.number_of_failures >= MAX_FAILURES
-    }
-
-    /// After a message was made for it.
-    #[must_use]
-    pub fn told(self, at: Timestamp) -> Self {
-        Self { last_sent: Some(at), ..self }
     }
 
     /// After its message was delivered, or was not.

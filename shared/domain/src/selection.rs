@@ -22,6 +22,9 @@
 //! pushes out none that is served, and is itself out only if enough of the others are before it. Later steps free no
 //! place: they look at the image, which costs requests, and so only at what is chosen.
 //!
+//! `mode` is `enforce`, if it is not said; with `observe` all pass, and it is told what would not have, with `off` nothing
+//! is asked.
+//!
 //! What stands behind a hyphen is a prerelease, be it `1.25-rc.1` or `1.25-alpine`: variants are taken off by `from`, as
 //! `(?<version>.*)-alpine` does. Sorting leaves out no prereleases; only `version` does.
 //!
@@ -47,7 +50,7 @@ use serde_json::Value;
 
 use policy::Policy;
 
-use crate::{FieldError, sent::Sent};
+use crate::{FieldError, mode::Mode, sent::Sent};
 
 pub use decision::{Candidate, Decision, Key, Maturity, Step, Verdict};
 pub use platform::{Platform, PlatformError};
@@ -83,6 +86,11 @@ impl Selection {
 
     fn policy(&self) -> &Policy {
         &self.0.parsed
+    }
+
+    /// Whether it counts.
+    pub fn mode(&self) -> Mode {
+        self.policy().mode.unwrap_or(Mode::Enforce)
     }
 
     /// How many places are mirrored of each group, if not all.

@@ -20,7 +20,7 @@ pub(crate) mod tag_set;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -186,6 +186,7 @@ impl Engine {
             owner: Arc::new(Owner { repository: request.repository.clone(), generation }),
             gatekeeper,
             trust: OnceCell::new(),
+            unattached: Mutex::default(),
             possession: OnceLock::new(),
         };
         let work = tokio::select! {

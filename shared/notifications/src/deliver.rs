@@ -1,5 +1,6 @@
 //! From a message to whoever is to have it.
 
+use aws_sdk_sns::config::{Builder, Region};
 use moorage_domain::{
     FailureReason,
     failure::Failure,
@@ -74,7 +75,8 @@ impl Notifier {
                     publish = publish.message_group_id(notification.uuid.to_string());
                     publish = publish.message_deduplication_id(&message.id);
                 }
-                let published = publish.send().await;
+                let elsewhere = Builder::new().region(Region::new(topic.region().to_owned()));
+                let published = publish.customize().config_override(elsewhere).send().await;
                 published.map(drop).map_err(|error| failed(&service("SNS", error).into()))
             }
             (Destination::EventBridge(bus), Payload::EventBridge { detail_type, detail, .. }) => {

@@ -6,7 +6,7 @@ use moorage_domain::{
     FailureReason, RepositoryName, TagName,
     changes::{self, ChangeKind, TagChange},
     notification::{Attempt, Ending, FailedTag, Happening, Moment},
-    run::{Run, RunStatus, TagOutcome, Trigger},
+    run::{Outcome, Run, RunStatus, TagOutcome, Trigger},
 };
 use moorage_state::now;
 
@@ -37,7 +37,7 @@ impl Notifier {
             return Ok(Happening { attempt: attempt(run), failure: run.failure.clone(), ..happening });
         }
         let earlier = self.table.runs(repository, RUNS, Some(run.run_id), now()).await?.runs;
-        let (attempts, before) = split(run, &earlier);
+        let (attempts, before) = split(&earlier);
         let before_ending = before.map(|before| match before.status {
             RunStatus::Success => Ending::Success,
             _ => Ending::Failure,
@@ -54,7 +54,10 @@ impl Notifier {
                         failed.push(tag);
                     }
                 }
-                all.push(outcome);
+                // Of the others there may be a hundred thousand.
+                if matches!(outcome.outcome, Outcome::Copied | Outcome::Pruned) {
+                    all.push(TagOutcome { signed: Vec::new(), gate: None, ..outcome });
+                }
             };
             self.table.each_outcome(repository, attempt, see).await?;
         }
@@ -98,15 +101,15 @@ pub(crate) fn attempt(run: &Run) -> Attempt {
     Attempt { is_first: run.trigger != Trigger::Retry, is_last: !run.will_retry }
 }
 
-/// A run's earlier attempts, the last first, and the run before them that was not cancelled. `earlier` are newest first.
-fn split<'a>(run: &Run, earlier: &'a [Run]) -> (Vec<&'a Run>, Option<&'a Run>) {
-    let (mut attempts, mut is_retry, mut rest) = (Vec::new(), run.trigger == Trigger::Retry, earlier.iter());
+/// A run's earlier attempts, the last first, and the run before them that was not cancelled. `earlier` are newest first. What
+/// was to be tried again is its attempt, too, if somebody was faster than the retry: of that nobody was told.
+fn split(earlier: &[Run]) -> (Vec<&Run>, Option<&Run>) {
+    let (mut attempts, mut rest) = (Vec::new(), earlier.iter());
     for earlier in rest.by_ref() {
-        if !(is_retry && earlier.will_retry) {
+        if !earlier.will_retry {
             let others = std::iter::once(earlier).chain(rest);
             return (attempts, others.into_iter().find(|run| is_end(run)));
         }
-        is_retry = earlier.trigger == Trigger::Retry;
         attempts.push(earlier);
     }
     (attempts, None)
@@ -143,13 +146,14 @@ mod tests {
             run(2, Trigger::Schedule, Fail, true),
             run(1, Trigger::Schedule, Success, false),
         ];
-        let names = |run: &Run| {
-            let (attempts, before) = split(run, &earlier);
+        let names = |earlier: &[Run]| {
+            let (attempts, before) = split(earlier);
             let number = |run: &&Run| run.run_id.0.as_u128();
             (attempts.iter().map(number).collect::<Vec<_>>(), before.as_ref().map(number))
         };
-        assert_eq!(names(&run(6, Trigger::Retry, Success, false)), (vec![5, 4], Some(1)));
-        assert_eq!(names(&run(6, Trigger::SyncNow, Success, false)), (vec![], Some(1)));
-        assert_eq!(split(&run(6, Trigger::Retry, Fail, false), &[]), (vec![], None));
+        assert_eq!(names(&earlier), (vec![5, 4], Some(1)));
+        assert_eq!(names(&earlier[2..]), (vec![], Some(1)));
+        assert_eq!(names(&earlier[3..]), (vec![2], Some(1)));
+        assert_eq!(names(&[]), (vec![], None));
     }
 }

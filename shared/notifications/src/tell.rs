@@ -39,7 +39,23 @@ impl Notifier {
         let mut all = Vec::new();
         for owner in [Owner::Repository(repository.clone()), Owner::Organization(repository.namespace())] {
             let found = self.table.notifications(&owner).await?;
-            all.extend(found.into_iter().map(|notification| (owner.clone(), notification)));
+            // What an organization's was told, it was told of one repository.
+            let told = match &owner {
+                Owner::Organization(_) if !found.is_empty() => self.table.told_of(repository).await?,
+                Owner::Repository(_) | Owner::Organization(_) => Vec::new(),
+            };
+            all.extend(found.into_iter().map(|notification| {
+                let told = told.iter().find(|told| told.uuid == notification.uuid);
+                let notification = match &owner {
+                    Owner::Repository(_) => notification,
+                    Owner::Organization(_) => Notification {
+                        last_sent: told.map(|told| told.last_sent),
+                        last_message: told.map(|told| told.last_message.clone()),
+                        ..notification
+                    },
+                };
+                (owner.clone(), notification)
+            }));
         }
         Ok(all)
     }
@@ -66,14 +82,22 @@ impl Notifier {
     /// That a run has ended is told on the account's bus, too; then it is no longer among those of which nobody was told.
     async fn tell_of_end(&self, repository: &RepositoryName, id: RunId) -> Result<(), NotifyError> {
         let (mirror, run) = (self.table.mirror(repository).await?, self.table.run(repository, id).await?);
-        if let (Some(mirror), Some(run)) = (mirror, run) {
+        if let (Some(mirror), Some(run)) = (mirror, &run) {
             let subscribers = self.subscribers(repository).await?;
-            let happening = self.ended(repository, &run, !subscribers.is_empty()).await?;
+            let happening = self.ended(repository, run, !subscribers.is_empty()).await?;
             let place = self.place(&mirror);
-            self.announce(&run, &body(ending(&happening), place, &happening, Some(&run))).await?;
-            self.tell_all(&mirror, &happening, Some(&run), subscribers).await?;
+            self.tell_all(&mirror, &happening, Some(run), subscribers).await?;
+            let mut detail = body(ending(&happening), place, &happening, Some(run));
+            // What is on the bus is a run, however it ended: its status says that.
+            if let Some(fields) = detail.as_object_mut() {
+                fields.remove("event");
+            }
+            self.announce(run, &detail).await?;
         }
-        Ok(self.table.run_told(repository, id).await?)
+        match run {
+            Some(run) => Ok(self.table.run_told(repository, &run).await?),
+            None => Ok(()),
+        }
     }
 
     async fn tell_all(
@@ -91,9 +115,19 @@ impl Notifier {
                 let event = notification.event;
                 let body = body(event, self.place(mirror), happening, run);
                 let id = MessageId::new(notification.uuid, event, &subject(mirror, happening, run, &notification));
+                // A notice may come twice.
+                if notification.last_message.as_deref() == Some(id.as_str()) {
+                    continue;
+                }
                 let message = message(owner.clone(), notification.uuid, id.as_str(), (event, body), at);
                 self.queue.put(&message).await?;
-                self.table.notification_told(&owner, notification.uuid, at).await?;
+                let (uuid, told) = (notification.uuid, (id.as_str(), at));
+                match &owner {
+                    Owner::Repository(_) => self.table.notification_told(&owner, uuid, told).await?,
+                    Owner::Organization(_) => {
+                        self.table.put_told_of(&mirror.config.repository, uuid, told).await?;
+                    }
+                }
             }
         }
         Ok(())

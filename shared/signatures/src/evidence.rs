@@ -1,6 +1,6 @@
 //! What may be a signature, as a registry has it.
 
-use moorage_domain::Digest;
+use moorage_domain::{Digest, signature_policy::Format};
 
 use crate::{
     bundle,
@@ -26,6 +26,14 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// How it is kept beside the image.
+    pub(crate) fn format(&self) -> Format {
+        match self {
+            Self::Bundle(_) => Format::Bundle,
+            Self::Simple { .. } => Format::Simple,
+        }
+    }
+
     /// How many candidates it has, as far as one can see without reading them.
     pub(crate) fn count(&self) -> usize {
         match self {

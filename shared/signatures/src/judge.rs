@@ -2,7 +2,7 @@
 
 use moorage_domain::{
     Digest, TagName, Timestamp,
-    signature_policy::{Refusal, Require, SignaturePolicy, Verdict, Verified},
+    signature_policy::{Format, Refusal, Require, SignaturePolicy, Verdict, Verified},
 };
 
 use crate::{
@@ -22,7 +22,8 @@ pub struct Judge<'a> {
     now: Timestamp,
     /// For each authority, what it is asked for.
     asked: Vec<Vec<Asked<'a>>>,
-    seen: usize,
+    /// How many candidates were seen of each format.
+    seen: [usize; 2],
     /// How many candidates cannot be read, and why the first of them cannot.
     unreadable: (usize, Option<Unreadable>),
 }
@@ -61,15 +62,16 @@ impl<'a> Judge<'a> {
             trust,
             now,
             asked: asked(),
-            seen: 0,
+            seen: [0; 2],
             unreadable: (0, None),
         })
     }
 
     /// Takes evidence into account, unless there is enough.
     pub fn see(&mut self, evidence: &Evidence) {
-        self.seen = self.seen.saturating_add(evidence.count());
-        if self.is_verified() || self.seen > MAX_CANDIDATES {
+        let seen = &mut self.seen[place(evidence.format())];
+        *seen = seen.saturating_add(evidence.count());
+        if *seen > MAX_CANDIDATES || self.is_verified() {
             return;
         }
         for candidate in evidence.read(self.image) {
@@ -86,9 +88,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Notes that there are more candidates than are looked at.
-    pub fn leave_out(&mut self) {
-        self.seen = self.seen.saturating_add(MAX_CANDIDATES + 1);
+    /// Notes that there are more candidates of a format than are looked at.
+    pub fn leave_out(&mut self, format: Format) {
+        self.seen[place(format)] = MAX_CANDIDATES + 1;
     }
 
     /// Whether what was seen is enough, so that nothing more need be fetched.
@@ -103,7 +105,7 @@ impl<'a> Judge<'a> {
     /// What is found. Whoever could not have all of the evidence, and has not seen enough, may not ask: the verdict is
     /// [`Verdict::Unavailable`] then.
     pub fn verdict(self) -> Verdict {
-        if self.seen > MAX_CANDIDATES && !self.is_verified() {
+        if self.seen.iter().any(|seen| *seen > MAX_CANDIDATES) && !self.is_verified() {
             let detail = format!("there are more candidates than the {MAX_CANDIDATES} that are looked at");
             return Failure::new(Refusal::TooManyReferrers, detail).into();
         }
@@ -116,6 +118,14 @@ impl<'a> Judge<'a> {
             Ok(by) => Verdict::Verified { by },
             Err(failure) => failure.beside(self.unreadable.0, self.unreadable.1.as_ref()).into(),
         }
+    }
+}
+
+/// Where candidates of a format are counted.
+const fn place(format: Format) -> usize {
+    match format {
+        Format::Bundle => 0,
+        Format::Simple => 1,
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
     garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
     key::Key,
     mirrors::{discovered::QueuedSync, mirror::Mirror, organization_mirror::OrganizationMirror},
-    notifications::Note,
+    notifications::{Note, ToldOf},
     organizations::{
         organization::{self, Organization},
         team::{Team, TeamRole},
@@ -186,6 +186,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<ClueItem>(Key::Receipt(&app, &digest)),
         check::<Notification>(Key::Notification(&app, id(18))),
         check::<Notification>(Key::NamespaceNotification(&acme, id(18))),
+        check::<ToldOf>(Key::ToldOf(&app, id(18))),
         check::<Note>(Key::Note(&acme, at, id(19))),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         // It is written by an update, which has a test of its own.

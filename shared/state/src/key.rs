@@ -79,6 +79,8 @@ pub(crate) enum Key<'a> {
     Receipt(&'a RepositoryName, &'a Digest),
     TrustRoot(&'a TrustRootId),
     Notification(&'a RepositoryName, Uuid),
+    /// What an organization's notification was last told of the repository.
+    ToldOf(&'a RepositoryName, Uuid),
     NamespaceNotification(&'a Namespace, Uuid),
     /// What people of a namespace were told.
     Note(&'a Namespace, Timestamp, Uuid),
@@ -122,6 +124,7 @@ impl Key<'_> {
             | Self::GateHold(repository, _)
             | Self::Upload(repository, _)
             | Self::Notification(repository, _)
+            | Self::ToldOf(repository, _)
             | Self::Receipt(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
@@ -164,6 +167,7 @@ impl Key<'_> {
             Self::Notification(_, uuid) | Self::NamespaceNotification(_, uuid) => {
                 format!("{}{uuid}", prefix::NOTIFICATION)
             }
+            Self::ToldOf(_, uuid) => format!("{}{uuid}", prefix::TOLD),
             Self::Note(_, created, id) => format!("{}{:012}#{id}", prefix::NOTE, created.unix()),
             Self::TrustRoot(id) => format!("{}{id}", prefix::TRUST_ROOT),
             Self::CollectorLease => "LEASE".to_owned(),
@@ -217,6 +221,7 @@ pub(crate) mod prefix {
     pub(crate) const LOG: &str = "LOG#";
     pub(crate) const SENTENCE: &str = "SENTENCE#";
     pub(crate) const NOTIFICATION: &str = "NOTIFICATION#";
+    pub(crate) const TOLD: &str = "TOLD#";
     pub(crate) const NOTE: &str = "NOTE#";
     pub(crate) const TRUST_ROOT: &str = "ROOT#";
     pub(crate) const COLLECTION: &str = "COLLECTION#";

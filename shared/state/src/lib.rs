@@ -42,7 +42,7 @@ pub use mirrors::of_robots::RobotMirrors;
 pub use mirrors::organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
 pub use mirrors::survey::Survey;
 pub use mirrors::transition::TransitionError;
-pub use notifications::{MAX_NOTIFICATIONS, Note};
+pub use notifications::{MAX_NOTIFICATIONS, Note, ToldOf};
 pub use organizations::generation::ADMIN;
 pub use organizations::organization::Organization;
 pub use organizations::team::{OWNERS, Team, TeamRole};

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Namespace, Timestamp,
+    Namespace, RepositoryName, Timestamp,
     notification::{Notification, Owner},
 };
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,23 @@ use crate::{
 
 /// The most notifications of one repository or organization: each is looked at when anything happens.
 pub const MAX_NOTIFICATIONS: usize = 50;
+/// How long it is known what was told of a repository: longer than any pause between two messages of one kind.
+const TOLD_RETENTION: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
 /// How long people's notes are kept.
 const NOTE_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
+/// What an organization's notification was last told of one repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldOf {
+    /// Which notification.
+    pub uuid: Uuid,
+    /// When.
+    pub last_sent: Timestamp,
+    /// By which message.
+    pub last_message: String,
+    /// Until when it is kept.
+    expires_at: Timestamp,
+}
 
 /// What people of a namespace were told, as Quay's bell has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,9 +118,36 @@ impl Table {
         self.delete(key(owner, uuid)).await
     }
 
-    /// Notes that a message was made for one.
-    pub async fn notification_told(&self, owner: &Owner, uuid: Uuid, at: Timestamp) -> Result<(), StateError> {
-        self.change_notification(owner, uuid, Item::from([("last_sent".to_owned(), moment(at))])).await
+    /// What organizations' notifications were last told of a repository.
+    pub async fn told_of(&self, repository: &RepositoryName) -> Result<Vec<ToldOf>, StateError> {
+        self.all(repository_pk(repository), prefix::TOLD).await
+    }
+
+    /// Notes what one of them was told.
+    pub async fn put_told_of(
+        &self,
+        repository: &RepositoryName,
+        uuid: Uuid,
+        (message, at): (&str, Timestamp),
+    ) -> Result<(), StateError> {
+        let expires_at = at.plus(TOLD_RETENTION);
+        let told = ToldOf { uuid, last_sent: at, last_message: message.to_owned(), expires_at };
+        self.put(Key::ToldOf(repository, uuid), &told).await
+    }
+
+    /// Notes that this message was made for one. One that is gone needs none.
+    pub async fn notification_told(
+        &self,
+        owner: &Owner,
+        uuid: Uuid,
+        (message, at): (&str, Timestamp),
+    ) -> Result<(), StateError> {
+        let message = AttributeValue::S(message.to_owned());
+        let told = Item::from([("last_sent".to_owned(), moment(at)), ("last_message".to_owned(), message)]);
+        match self.change_notification(owner, uuid, told).await {
+            Err(StateError::NotFound) => Ok(()),
+            result => result,
+        }
     }
 
     /// Sets the counter of one to zero; [`StateError::NotFound`] if there is none.

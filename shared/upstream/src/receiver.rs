@@ -10,7 +10,7 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::{UpstreamError, address::display, connections::Recipe, error::transport_error};
+use crate::{UpstreamError, connections::Recipe, error::transport_error};
 
 /// How long an answer may take, all of it: Quay's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,11 +48,27 @@ impl Receivers {
         let mut all: HeaderMap = headers.iter().filter_map(pair).collect();
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let request = self.client.post(url.clone()).headers(all).body(body).timeout(PATIENCE);
-        let answer = request.send().await.map_err(|error| transport_error(&error, &display(url)))?;
+        let answer = request.send().await.map_err(|error| transport_error(&error, &place(url)))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
-        Err(UpstreamError::Status { status: status.as_u16(), url: display(url), said: String::new() })
+        Err(UpstreamError::Status { status: status.as_u16(), url: place(url), said: String::new() })
+    }
+}
+
+/// Where a URL leads, without its path: who knows that may write there.
+fn place(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_do_not_hold_what_opens_a_channel() {
+        let url: Url = "https://hooks.example.com:8443/services/T1/B2/secret?also=this".parse().unwrap();
+        assert_eq!(place(&url), "https://hooks.example.com:8443");
     }
 }

@@ -140,6 +140,7 @@ async fn what_is_wrong_in_a_notification_is_told() {
         ),
         ("repo_mirror_sync_failed", "slack", json!({}), json!({}), "Missing Slack Callback URL"),
         ("repo_mirror_sync_failed", "sns", json!({"topic_arn": "topic"}), json!({}), "config.topic_arn"),
+        ("repo_mirror_sync_failed", "eventbridge", json!({"bus": "default"}), json!({}), "config.bus"),
         ("repo_mirror_sync_failed", "webhook", url.clone(), json!({"only": "recovery"}), "eventConfig.only"),
     ] {
         let (status, answer) = create(&world, event, method, config.clone(), event_config).await;
@@ -299,11 +300,17 @@ async fn what_was_lost_between_a_run_and_its_notification_is_told_by_the_watch()
 #[tokio::test]
 async fn silence_is_told_once() {
     let (world, receiver) = (World::new("silence").await, Receiver::start().await);
+    push(&world, "v1").await;
     world.create_mirror(&world.stack.upstream, json!({})).await;
     webhook(&world, &receiver, "repo_mirror_late", json!({"intervals": 3})).await;
     let key = table::Key::mirror(&world.repository);
-    let before = now() - 4 * 86_400;
-    table::set(&world.stack, &key, [("created", table::number(before))]).await;
+    let before = table::number(now() - 4 * 86_400);
+    // Its first start lies ahead: it is not late, however long ago it was made.
+    table::set(&world.stack, &key, [("created", before.clone())]).await;
+    world.task(&Task::Reconcile { invocation: 0, after: None }).await;
+    world.sync().await;
+    assert!(receiver.seen().is_empty(), "{:?}", receiver.seen());
+    table::set(&world.stack, &key, [("last_success", before)]).await;
     world.task(&Task::Reconcile { invocation: 0, after: None }).await;
     let late = told(&receiver, "repo_mirror_late", 1).await;
     assert!(late[0].body["intervals"].as_u64().unwrap() >= 3, "{}", late[0].body);
@@ -338,8 +345,16 @@ async fn topics_buses_slack_and_people_are_told_too() {
     let (queue, arn) = queue(&sqs, &name).await;
     sns.subscribe().topic_arn(&topic).protocol("sqs").endpoint(&arn).send().await.unwrap();
     let event = "repo_mirror_sync_success";
+    let buses = aws_sdk_eventbridge::Client::new(&world.stack.aws);
+    let bus = buses.create_event_bus().name(&name).send().await.unwrap().event_bus_arn.unwrap();
+    let (bus_queue, bus_arn) = self::queue(&sqs, &format!("{name}-bus")).await;
+    let pattern = json!({"source": ["moorage"]}).to_string();
+    buses.put_rule().name(&name).event_bus_name(&name).event_pattern(pattern).send().await.unwrap();
+    let target = aws_sdk_eventbridge::types::Target::builder().id("queue").arn(&bus_arn).build().unwrap();
+    buses.put_targets().rule(&name).event_bus_name(&name).targets(target).send().await.unwrap();
     for (method, config) in [
         ("sns", json!({"topic_arn": topic})),
+        ("eventbridge", json!({"bus": bus})),
         ("slack", json!({"url": receiver.url})),
         ("quay_notification", json!({"target": {"kind": "org", "name": world.repository.namespace().as_str()}})),
     ] {
@@ -362,6 +377,12 @@ async fn topics_buses_slack_and_people_are_told_too() {
     let body: Value = serde_json::from_str(messages.messages()[0].body().unwrap()).unwrap();
     let message: Value = serde_json::from_str(body["Message"].as_str().unwrap()).unwrap();
     assert_eq!(message["run_id"], run["run_id"], "{body}");
+    let messages = sqs.receive_message().queue_url(&bus_queue).wait_time_seconds(15).send().await.unwrap();
+    let event: Value = serde_json::from_str(messages.messages()[0].body().unwrap()).unwrap();
+    assert_eq!(
+        (&event["detail-type"], &event["detail"]["run_id"]),
+        (&json!("repo_mirror_sync_success"), &run["run_id"])
+    );
 }
 
 #[tokio::test]

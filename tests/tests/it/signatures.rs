@@ -72,6 +72,9 @@ async fn what_is_not_signed_is_refused_and_what_was_served_stays() {
     let bundle = key.signature(&old);
     push(&world, "v1", &old).await;
     push(&world, "v2", &plain).await;
+    // A name that nobody asks about, for an image that nobody has signed.
+    let derived = format!("sha256-{}", "0".repeat(64));
+    push(&world, &derived, &image()).await;
     attach(&world, &old, vec![bundle.clone()]).await;
     let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
     let policy = key.policy("enforce");
@@ -95,6 +98,7 @@ async fn what_is_not_signed_is_refused_and_what_was_served_stays() {
     assert!(asked.iter().any(|seen| seen.path.ends_with(&layer_of(&old))));
     assert!(!asked.iter().any(|seen| seen.path.ends_with(&layer_of(&plain))), "nothing is fetched of what is refused");
     assert_eq!([served(&world, "v1").await, served(&world, "v2").await], [Some(old.digest()), None]);
+    assert_eq!(served(&world, &derived).await, None, "it is attached to no image that is here");
     assert_eq!(world.referrers(&old).await, [bundle.digest().to_string()], "the signature is there for who pulls it");
 
     // The tag moves to what nobody has signed.
@@ -186,12 +190,14 @@ async fn what_cannot_be_judged_waits_and_nothing_passes_for_it() {
     let (world, key) = (World::new("unavailable").await, SigningKey::generate());
     let signed = image();
     push(&world, "v1", &signed).await;
-    attach(&world, &signed, vec![key.signature(&signed)]).await;
+    let signature = key.signature(&signed);
+    attach(&world, &signed, vec![signature.clone()]).await;
     let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
     let rule = json!({"rule_kind": "tag_glob_csv", "rule_value": ["v*"]});
     let body = json!({"signature_policy": key.policy("enforce"), "root_rule": rule});
     world.create_mirror(&proxy.address, body).await;
     let referrers = format!("referrers/{}", signed.digest());
+    let bundle = format!("blobs/{}", Digest::sha256(&signature.blobs[1]));
     let next = |list: &Value| {
         let body = list.to_string().into_bytes();
         let link = format!("</v2/{}/referrers/{}?n=1&last=x>; rel=\"next\"", world.path, signed.digest());
@@ -204,6 +210,7 @@ async fn what_cannot_be_judged_waits_and_nothing_passes_for_it() {
         ("a limit", referrers.as_str(), Fault::Status(429, vec![("retry-after", "3600".to_owned())])),
         ("no right", referrers.as_str(), Fault::Status(403, Vec::new())),
         ("a page to log in at", referrers.as_str(), Fault::Answer(200, Vec::new(), "<html></html>".into())),
+        ("another body", bundle.as_str(), Fault::Corrupt),
     ] {
         proxy.fault("GET", path, 1_000, fault);
         let run = world.sync().await;

@@ -219,7 +219,8 @@ impl<'a> Admission<'a> {
         }
         let Some(answer) = self.answers.get(tag) else { return Some(Ask::Digest(tag.clone())) };
         let Answer::Digest(digest) = answer else { return None };
-        let is_about_image = matches!(decision.verdict, Verdict::Unknown { step: Step::Platforms | Step::MaxSize });
+        let is_open = |verdict| matches!(verdict, Verdict::Unknown { step: Step::Platforms | Step::MaxSize });
+        let is_about_image = is_open(decision.verdict) || decision.observed.is_some_and(is_open);
         (is_about_image && !self.found.contains_key(digest)).then(|| Ask::Facts(tag.clone(), digest.clone()))
     }
 

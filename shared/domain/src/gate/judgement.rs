@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
-use crate::{Timestamp, selection::Step, signature_policy::Refusal};
+use crate::{
+    Timestamp,
+    selection::{Step, Verdict},
+    signature_policy::Refusal,
+};
 
 /// The questions of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +71,16 @@ impl Judgement {
         Self { step: Some(step), ..Self::new(question, Mode::Enforce, reason) }
     }
 
+    /// What a selection would do that is only observed.
+    pub fn observed(verdict: Verdict) -> Option<Self> {
+        let of = |step, reason| Some(Self { mode: Mode::Observe, ..Self::of_step(step, reason) });
+        match verdict {
+            Verdict::Removed { step } => of(step, Reason::Deselected),
+            Verdict::Unknown { step } => of(step, Reason::EvidenceUnavailable),
+            Verdict::Kept | Verdict::Held { .. } => None,
+        }
+    }
+
     /// An image waits for its age.
     pub fn too_young(mode: Mode, until: Timestamp) -> Self {
         Self { until: Some(until), ..Self::new(Question::MinAge, mode, Reason::TooYoung) }
@@ -82,6 +96,9 @@ impl Judgement {
         let would = if self.mode == Mode::Observe { "would be held" } else { "is held" };
         match (self.reason, self.until) {
             (Reason::Deselected, _) => match self.step {
+                Some(step) if self.mode == Mode::Observe => {
+                    format!("selection: {} would not let it pass", step.field())
+                }
                 Some(step) => format!("selection: {} does not let it pass", step.field()),
                 None => "selection does not let it pass".to_owned(),
             },

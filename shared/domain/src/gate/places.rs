@@ -31,7 +31,15 @@ mod tests {
     fn decision(name: &str, group: &str, rank: usize, newest: usize) -> Decision {
         let verdict = if rank <= newest { Verdict::Kept } else { Verdict::Removed { step: Step::Newest } };
         let group = Some(group.to_owned()).filter(|group| !group.is_empty());
-        Decision { tag: name.parse().unwrap(), verdict, key: None, group, rank: Some(rank), spared: None }
+        Decision {
+            tag: name.parse().unwrap(),
+            verdict,
+            key: None,
+            group,
+            rank: Some(rank),
+            spared: None,
+            observed: None,
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 const ACCOUNT_LENGTH: usize = 12;
 /// The longest name of a topic or a bus (both services' limit), and more than any region needs.
 const MAX_NAME: usize = 256;
+/// The account's own bus.
+const DEFAULT_BUS: &str = "default";
 /// What the name of a topic ends with that keeps messages in order.
 const FIFO: &str = ".fifo";
 
@@ -27,6 +29,11 @@ impl TopicArn {
         &self.0
     }
 
+    /// The region that has it: the fourth part.
+    pub fn region(&self) -> &str {
+        self.0.split(':').nth(3).unwrap_or_default()
+    }
+
     /// Whether each message has to be of a group.
     pub fn is_fifo(&self) -> bool {
         self.0.ends_with(FIFO)
@@ -36,7 +43,8 @@ impl TopicArn {
 impl Bus {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let name = if text.starts_with("arn:") { resource(text, "events")?.strip_prefix("event-bus/")? } else { text };
-        is_name(name, "-_./").then(|| Self(text.to_owned()))
+        // Every run is there already, and whoever listens there trusts what is.
+        (name != DEFAULT_BUS && is_name(name, "-_./")).then(|| Self(text.to_owned()))
     }
 
     /// The name or the ARN.

@@ -126,7 +126,9 @@ pub enum ConfigError {
     #[error("config.topic_arn: is not the ARN of a topic, as arn:aws:sns:eu-west-1:123456789012:mirrors")]
     Topic,
     /// No bus.
-    #[error("config.bus: is neither the name nor the ARN of an event bus")]
+    #[error(
+        "config.bus: is neither the name nor the ARN of an event bus beside the default one, which has every run already"
+    )]
     Bus,
 }
 

@@ -90,7 +90,7 @@ fn decision(policy: &Policy, ranking: &Ranking<'_>, candidate: &Candidate, cours
         ended => (ended, None),
     };
     let verdict = verdict.or_else(|| by_facts(policy, candidate)).unwrap_or(Verdict::Kept);
-    Decision { tag: tag.clone(), verdict, key, group: group.map(str::to_owned), rank, spared }
+    Decision { tag: tag.clone(), verdict, key, group: group.map(str::to_owned), rank, spared, observed: None }
 }
 
 /// The fifth step.

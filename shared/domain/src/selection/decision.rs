@@ -161,4 +161,6 @@ pub struct Decision {
     pub rank: Option<usize>,
     /// The step that would have ended it, but for `always`.
     pub spared: Option<Step>,
+    /// What would become of it, if the selection is only observed and it does not pass.
+    pub observed: Option<Verdict>,
 }

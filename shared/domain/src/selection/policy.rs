@@ -8,6 +8,7 @@ use super::{platform::Platform, range::Range};
 use crate::{
     TagName,
     lists::{GlobList, Listed},
+    mode::Mode,
     object::Object,
     pattern::Pattern,
 };
@@ -25,6 +26,7 @@ const KEY_GROUP: &str = "key";
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
+    pub(super) mode: Option<Mode>,
     pub(super) include_regex: Option<Pattern>,
     pub(super) version: Option<Object<VersionRule>>,
     pub(super) exclude: Option<Object<Exclusion>>,

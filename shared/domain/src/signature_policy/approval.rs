@@ -14,7 +14,24 @@ pub struct Approval {
     pub by: Vec<Verified>,
 }
 
+/// The most signatures that are recorded of an image: an item of the table has room for these beside a thousand digests.
+const MAX_RECORDED: usize = 16;
+/// The longest text of one, in bytes: what Fulcio puts into certificates is shorter.
+const MAX_TEXT: usize = 400;
+
 impl Approval {
+    /// By these signatures of a policy, as far as they are recorded.
+    pub fn new(policy: Digest, by: Vec<Verified>) -> Self {
+        let cut = |text: String| text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default().to_owned();
+        let short = |verified: Verified| Verified {
+            issuer: verified.issuer.map(cut),
+            subject: verified.subject.map(cut),
+            predicate: verified.predicate.map(cut),
+            ..verified
+        };
+        Self { policy, by: by.into_iter().take(MAX_RECORDED).map(short).collect() }
+    }
+
     /// When the image was signed, where a log or a clock says so.
     pub fn time(&self) -> Option<Timestamp> {
         time(&self.by)

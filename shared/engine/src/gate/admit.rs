@@ -49,7 +49,9 @@ pub(crate) struct Admitted {
 impl Admitted {
     /// Has those stay that were to make room for what did not come: `held` is what is here after copying.
     pub(crate) fn spare(&mut self, gate: &Gate, held: &BTreeMap<TagName, HeldTag>) {
-        let Some(newest) = gate.selection.as_ref().and_then(Selection::newest) else { return };
+        let Some(newest) = gate.selects().filter(|it| it.mode() == Mode::Enforce).and_then(Selection::newest) else {
+            return;
+        };
         for tag in gate::spared(newest, &self.decisions, |tag| held.contains_key(tag)) {
             self.out.remove(&tag);
             self.waiting.insert(tag);
@@ -188,7 +190,9 @@ impl Invocation<'_> {
                 }
                 _ if !is_listed => continue,
                 Verdict::Kept => {
-                    if let Some(until) = admission.observed(&tag) {
+                    if let Some(judgement) = decision.observed.and_then(Judgement::observed) {
+                        keeper.judge(&tag, judgement);
+                    } else if let Some(until) = admission.observed(&tag) {
                         keeper.judge(&tag, Judgement::too_young(Mode::Observe, until));
                     }
                     admitted.selected.push(tag);

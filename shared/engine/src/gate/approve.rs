@@ -1,9 +1,14 @@
 //! The gate's last question, in a sync: who signed an image. It is asked before anything of the image is fetched but its
 //! signatures, and those come before it.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
 use bytes::Bytes;
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, TagName, Timestamp,
     failure::Failure,
     gate::{Judgement, Mode, Reason},
     manifest::Descriptor,
@@ -20,6 +25,10 @@ use crate::{
     transfer::{copier::Copier, gather::Gathered, tree::DescriptorLimit},
 };
 
+/// How long it may take to have and to judge what may be signatures of one image. Images have a handful; whoever has more come,
+/// byte by byte, holds up their own image alone.
+const JUDGING: Duration = Duration::from_secs(60);
+
 /// What becomes of a tag.
 pub(crate) enum Signed {
     /// Nothing is to be said against it.
@@ -33,6 +42,22 @@ struct Shelf<'a> {
     invocation: &'a Invocation<'a>,
     registry: &'a Registry,
     copier: &'a Copier,
+    /// What came, and is kept.
+    kept: Mutex<Vec<Digest>>,
+}
+
+impl Shelf<'_> {
+    fn keep(&self, digest: &Digest, bytes: &[u8]) {
+        self.copier.keep(digest, bytes);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(digest.clone());
+    }
+
+    /// Gives up what came: nobody copies it.
+    fn clear(self) {
+        for digest in self.kept.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.copier.blobs.flow.take(&digest);
+        }
+    }
 }
 
 impl Library for Shelf<'_> {
@@ -40,25 +65,28 @@ impl Library for Shelf<'_> {
         self.invocation.knowledge.referrers(self.registry, image).await
     }
 
-    async fn named(&self, tag: &TagName) -> Result<(Digest, Bytes), WorkError> {
-        let digest = self.invocation.knowledge.resolve(self.registry, tag).await?.digest;
+    async fn named(&self, tag: &TagName) -> Result<Option<(Digest, Bytes)>, WorkError> {
+        let digest = match self.invocation.knowledge.resolve(self.registry, tag).await {
+            Err(UpstreamError::NotFound(_)) => return Ok(None),
+            resolved => resolved?.digest,
+        };
         let _place = self.copier.documents.acquire().await;
         let bytes = self.copier.fetched(&digest, Some(tag)).await?;
-        self.copier.keep(&digest, &bytes);
-        Ok((digest, bytes))
+        self.keep(&digest, &bytes);
+        Ok(Some((digest, bytes)))
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Bytes, WorkError> {
         let _place = self.copier.documents.acquire().await;
         let bytes = self.copier.fetched(digest, None).await?;
-        self.copier.keep(digest, &bytes);
+        self.keep(digest, &bytes);
         Ok(bytes)
     }
 
     async fn blob(&self, blob: &Descriptor) -> Result<Bytes, WorkError> {
         let _place = self.copier.documents.acquire().await;
         let content = self.copier.blobs.fetch(blob).await?;
-        self.copier.keep(&blob.digest, content.bytes());
+        self.keep(&blob.digest, content.bytes());
         Ok(Bytes::copy_from_slice(content.bytes()))
     }
 }
@@ -74,18 +102,21 @@ impl Invocation<'_> {
     ) -> Result<Signed, WorkError> {
         let Some(policy) = self.policy(tag) else { return Ok(Signed::Passes) };
         let Some(judged) = self.judge(registry, copier, policy, (tag, image)).await? else { return Ok(Signed::Passes) };
-        let Judged { verdict, evidence } = self.brought(copier, image, judged).await?;
-        match policy.ruled(held.and_then(|held| held.approval.as_deref()), verdict) {
+        let Judged { verdict, evidence, lists, until } = self.brought(copier, image, judged).await?;
+        // The record of an earlier repository of the name says nothing of this one, nor one of the same image.
+        let before = held.filter(|held| held.generation == self.owner.generation && held.upstream() != image);
+        match policy.ruled(before.and_then(|held| held.approval.as_deref()), verdict) {
             Verdict::Verified { by } => {
-                for found in evidence {
-                    if let Found::Tag(tag, _) = found {
-                        copier.attach(tag);
-                    }
-                }
-                copier.approve(tag, Approval { policy: policy.id(), by });
+                let tags = evidence.into_iter().filter_map(|found| match found {
+                    Found::Tag(tag, _) => Some(tag),
+                    Found::Referrer(_) => None,
+                });
+                tags.chain(lists).for_each(|tag| copier.attach(tag));
+                self.unattached(image);
+                copier.approve(tag, Approval::new(policy.id(), by));
                 Ok(Signed::Passes)
             }
-            verdict => self.denied(policy, (tag, image), held, verdict).await,
+            verdict => self.denied(policy, (tag, image), held, (verdict, until)).await,
         }
     }
 
@@ -105,7 +136,7 @@ impl Invocation<'_> {
         match self.judge(registry, copier, policy, (tag, image)).await? {
             None => Ok(()),
             Some(Judged { verdict: Verdict::Verified { by }, .. }) => {
-                let approval = Approval { policy: policy.id(), by };
+                let approval = Approval::new(policy.id(), by);
                 self.tags.approve(tag, approval.clone()).await?;
                 copier.approve(tag, approval);
                 Ok(())
@@ -114,7 +145,9 @@ impl Invocation<'_> {
                 self.note(tag, Judgement::unsigned(Mode::Observe, Reason::EvidenceUnavailable));
                 Ok(())
             }
-            Some(Judged { verdict, .. }) => self.denied(policy, (tag, image), None, verdict).await.map(drop),
+            Some(Judged { verdict, until, .. }) => {
+                self.denied(policy, (tag, image), None, (verdict, until)).await.map(drop)
+            }
         }
     }
 
@@ -133,8 +166,16 @@ impl Invocation<'_> {
         tag: (&TagName, &Digest),
     ) -> Result<Option<Judged>, WorkError> {
         let trust = self.trust.get_or_try_init(|| self.engine.trust(policy)).await?;
-        let library = Shelf { invocation: self, registry, copier };
-        copier.in_time(evidence::judge(policy, tag, trust, &library)).await
+        let library = Shelf { invocation: self, registry, copier, kept: Mutex::default() };
+        let judging = copier.in_time(evidence::judge(policy, tag, trust, &library));
+        let judged = match tokio::time::timeout(JUDGING, judging).await {
+            Ok(judged) => judged?,
+            Err(_) => Some(Judged::unavailable(format!("it took more than {} s to have it", JUDGING.as_secs()))),
+        };
+        if !matches!(&judged, Some(Judged { verdict: Verdict::Verified { .. }, .. })) {
+            library.clear();
+        }
+        Ok(judged)
     }
 
     /// Has the signatures come that let an image in, before it comes itself. Without them nobody could verify it here.
@@ -144,10 +185,10 @@ impl Invocation<'_> {
             match found {
                 Found::Referrer(referrer) => referrers.push(referrer.clone()),
                 Found::Tag(tag, digest) => {
-                    if let Err(WorkError::Failed(failure)) =
-                        copier.in_time(copier.manifest(digest, Some(tag), &DescriptorLimit::new())).await
-                    {
-                        return Ok(missing(&failure.message));
+                    match copier.in_time(copier.manifest(digest, Some(tag), &DescriptorLimit::new())).await {
+                        Ok(_) => {}
+                        Err(WorkError::Failed(failure)) => return Ok(missing(&failure.message)),
+                        Err(error) => return Err(error),
                     }
                 }
             }
@@ -165,10 +206,10 @@ impl Invocation<'_> {
         policy: &SignaturePolicy,
         (tag, image): (&TagName, &Digest),
         held: Option<&HeldTag>,
-        verdict: Verdict,
+        (verdict, until): (Verdict, Option<Timestamp>),
     ) -> Result<Signed, WorkError> {
         let (mode, reason) = (policy.mode(), reason(&verdict));
-        let judgement = Judgement::unsigned(mode, reason);
+        let judgement = Judgement { until, ..Judgement::unsigned(mode, reason) };
         self.note(tag, judgement);
         let repository = &self.mirror.config.repository;
         tracing::warn!(%repository, %tag, %image, ?verdict, "the image is not found to be signed");
@@ -189,6 +230,11 @@ impl Invocation<'_> {
         }
     }
 
+    /// Notes an image whose signatures are not attached to it yet, for whoever pulls it.
+    fn unattached(&self, image: &Digest) {
+        self.unattached.lock().unwrap_or_else(PoisonError::into_inner).insert(image.clone());
+    }
+
     fn note(&self, tag: &TagName, judgement: Judgement) {
         if let Some(keeper) = &self.gatekeeper {
             keeper.judge(tag, judgement);
@@ -198,10 +244,7 @@ impl Invocation<'_> {
 
 /// That a signature is there, and cannot be had.
 fn missing(why: &str) -> Judged {
-    Judged {
-        verdict: Verdict::Unavailable { detail: format!("its signature did not come: {why}") },
-        evidence: Vec::new(),
-    }
+    Judged::unavailable(format!("its signature did not come: {why}"))
 }
 
 /// Why an image does not pass.

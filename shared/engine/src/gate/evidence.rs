@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, TagName, Timestamp,
     manifest::{Content, Descriptor, Manifest},
     referrers::{Referrer, ReferrerList, parse, referrers_tag, signatures_tag, subject},
     signature_policy::{Format, SignaturePolicy, Verdict},
@@ -24,8 +24,8 @@ const PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 pub(crate) trait Library {
     /// What refers to an image; nothing if the registry has no such list.
     async fn referrers(&self, image: &Digest) -> Result<Option<Referrers>, UpstreamError>;
-    /// What a tag points to.
-    async fn named(&self, tag: &TagName) -> Result<(Digest, Bytes), WorkError>;
+    /// What a tag points to; nothing if the registry says that there is no such tag.
+    async fn named(&self, tag: &TagName) -> Result<Option<(Digest, Bytes)>, WorkError>;
     /// A manifest.
     async fn manifest(&self, digest: &Digest) -> Result<Bytes, WorkError>;
     /// A blob, of [`MAX_CANDIDATE`] bytes at most.
@@ -47,6 +47,18 @@ pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
     /// What the verdict rests on.
     pub(crate) evidence: Vec<Found>,
+    /// The tags that it was found by.
+    pub(crate) lists: Vec<TagName>,
+    /// When somebody may be asked again who did not answer.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Judged {
+    /// Nobody can say.
+    pub(crate) fn unavailable(detail: String) -> Self {
+        let (evidence, lists) = (Vec::new(), Vec::new());
+        Self { verdict: Verdict::Unavailable { detail }, evidence, lists, until: None }
+    }
 }
 
 /// Judges a tag's image; nothing if the policy does not ask.
@@ -57,7 +69,8 @@ pub(crate) async fn judge(
     library: &impl Library,
 ) -> Result<Option<Judged>, WorkError> {
     let Some(judge) = Judge::new(policy, tag, image, trust, now()) else { return Ok(None) };
-    let mut search = Search { judge, image, library, found: BTreeMap::new(), lacks: None };
+    let mut search =
+        Search { judge, image, library, found: BTreeMap::new(), lacks: None, until: None, lists: Vec::new() };
     if policy.takes(Format::Bundle) {
         search.bundles(policy).await?;
     }
@@ -76,6 +89,10 @@ struct Search<'a, L> {
     found: BTreeMap<Digest, Found>,
     /// What could not be had, of which nobody knows what it is.
     lacks: Option<String>,
+    /// When it may be asked for again, if the registry says so.
+    until: Option<Timestamp>,
+    /// Tags that stand for lists, which the registry need not list itself.
+    lists: Vec<TagName>,
 }
 
 impl<L: Library> Search<'_, L> {
@@ -98,7 +115,7 @@ impl<L: Library> Search<'_, L> {
             self.bundle(referrer).await?;
         }
         if more > 0 {
-            self.judge.leave_out();
+            self.judge.leave_out(Format::Bundle);
         }
         Ok(())
     }
@@ -114,7 +131,9 @@ impl<L: Library> Search<'_, L> {
                 Ok(list.referrers)
             }
             Ok(None) => {
-                let Some((_, bytes)) = self.named(&referrers_tag(self.image)).await? else { return Ok(Vec::new()) };
+                let tag = referrers_tag(self.image);
+                let Some((_, bytes)) = self.named(&tag).await? else { return Ok(Vec::new()) };
+                self.lists.push(tag);
                 let list = parse(&bytes).ok().filter(ReferrerList::is_of_referrers);
                 Ok(list.map(|list| list.referrers).unwrap_or_default())
             }
@@ -138,7 +157,9 @@ impl<L: Library> Search<'_, L> {
         let content = self.library.blob(&blob).await;
         let Some(content) = self.have(content, "a bundle of it")? else { return Ok(()) };
         self.judge.see(&Evidence::Bundle(content.to_vec()));
-        self.found.insert(blob.digest, Found::Referrer(referrer));
+        // Each costs some signatures to verify; others wait for the same thread.
+        tokio::task::yield_now().await;
+        self.found.insert(Digest::sha256(&content), Found::Referrer(referrer));
         Ok(())
     }
 
@@ -146,9 +167,12 @@ impl<L: Library> Search<'_, L> {
     async fn simple(&mut self) -> Result<(), WorkError> {
         let tag = signatures_tag(self.image);
         let Some((digest, manifest)) = self.named(&tag).await? else { return Ok(()) };
+        if manifest.len() > MAX_CANDIDATE {
+            return Ok(());
+        }
         let layers = layers(&manifest);
         if layers.len() > MAX_CANDIDATES {
-            self.judge.leave_out();
+            self.judge.leave_out(Format::Simple);
             return Ok(());
         }
         let mut payloads = Vec::new();
@@ -157,31 +181,36 @@ impl<L: Library> Search<'_, L> {
             payloads.extend(self.have(content, "what was signed of it")?.map(|content| content.to_vec()));
         }
         self.judge.see(&Evidence::Simple { manifest: manifest.to_vec(), payloads });
-        self.found.insert(digest.clone(), Found::Tag(tag, digest));
+        self.found.insert(Digest::sha256(&manifest), Found::Tag(tag, digest));
         Ok(())
     }
 
     /// What a tag points to; nothing if there is no such tag.
     async fn named(&mut self, tag: &TagName) -> Result<Option<(Digest, Bytes)>, WorkError> {
         match self.library.named(tag).await {
-            Err(WorkError::Failed(failure)) if failure.reason == FailureReason::NotFound => Ok(None),
-            result => self.have(result, "a tag beside it"),
+            // A list that is too large, or not what it is named as, may have what is looked for.
+            Err(WorkError::Failed(failure)) => {
+                self.lacks("a tag beside it", &failure.message);
+                Ok(None)
+            }
+            result => Ok(self.have(result, "a tag beside it")?.flatten()),
         }
     }
 
-    /// What came; nothing of what is not what it should be, which is no evidence. What could not be had may be some.
+    /// What came; nothing of what is too large, or no manifest, which is no evidence. What could not be had may be some.
     fn have<T>(&mut self, result: Result<T, WorkError>, what: &str) -> Result<Option<T>, WorkError> {
         match result {
             Ok(content) => Ok(Some(content)),
             Err(WorkError::Failed(failure)) => {
-                if !matches!(failure.reason, FailureReason::DigestMismatch | FailureReason::ContentRefused) {
+                if failure.reason != FailureReason::ContentRefused {
                     self.lacks(what, &failure.message);
                 }
                 Ok(None)
             }
-            // The image waits, and not the others: the next sync asks.
+            // The image waits, and not the others: the mirror wakes when the registry may be asked again.
             Err(WorkError::Limited(until)) => {
                 self.lacks(what, &format!("the registry limits the rate of requests, until {until}"));
+                self.until = self.until.max(Some(until));
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -193,7 +222,7 @@ impl<L: Library> Search<'_, L> {
     }
 
     fn end(self) -> Judged {
-        let Self { judge, mut found, lacks, .. } = self;
+        let Self { judge, mut found, lacks, until, lists, .. } = self;
         let verdict = match lacks.filter(|_| !judge.is_verified()) {
             Some(detail) => Verdict::Unavailable { detail },
             None => judge.verdict(),
@@ -202,7 +231,7 @@ impl<L: Library> Search<'_, L> {
             Verdict::Verified { by } => by.iter().filter_map(|by| found.remove(&by.evidence)).collect(),
             Verdict::Refused { .. } | Verdict::Unavailable { .. } => Vec::new(),
         };
-        Judged { verdict, evidence }
+        Judged { verdict, evidence, lists, until }
     }
 }
 

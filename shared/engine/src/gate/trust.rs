@@ -7,7 +7,7 @@ use moorage_domain::{
     failure::Failure,
     signature_policy::{KeySource, KmsKey, SignaturePolicy, Signer, TrustRootId},
 };
-use moorage_signatures::{Trust, TrustRoot, embedded, embedded_on};
+use moorage_signatures::{Trust, TrustRoot, embedded, embedded_on, tuf::Repository};
 use moorage_state::StoredTrustRoot;
 
 use crate::{engine::Engine, error::WorkError};
@@ -42,9 +42,8 @@ impl Engine {
 
     /// The root of a name, as the last refresh has left it; ours where there was none.
     async fn trust_root(&self, id: &TrustRootId) -> Result<Option<TrustRoot>, WorkError> {
-        let is_newer =
-            |stored: &StoredTrustRoot| stored.refreshed_at.is_some_and(|at| at >= embedded_on()) || is_own(id);
-        let stored = self.table.trust_root(id).await?.filter(is_newer).and_then(StoredTrustRoot::believed);
+        let stored = self.table.trust_root(id).await?.filter(|stored| !is_older(stored));
+        let stored = stored.and_then(StoredTrustRoot::believed);
         let Some((json, until)) = stored else {
             let unusable = |error| WorkError::Failed(Failure::of(FailureReason::UnknownError, &error));
             return embedded(id).map_err(unusable);
@@ -70,7 +69,37 @@ impl Engine {
     }
 }
 
-/// Whether our releases have no root of that name.
-fn is_own(id: &TrustRootId) -> bool {
-    matches!(id, TrustRootId::Other(_))
+/// Whether a root is of the repository that our releases know, and is older than what these have. One that an operator has set
+/// is what it is.
+fn is_older(stored: &StoredTrustRoot) -> bool {
+    let is_ours = |repository: Repository| stored.tuf.as_ref().is_some_and(|tuf| tuf.url == repository.url);
+    Repository::of(&stored.id).is_some_and(is_ours) && stored.refreshed_at.is_none_or(|at| at < embedded_on())
+}
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::Timestamp;
+    use moorage_state::TufSource;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn only_ours_gives_way_to_what_comes_with_a_release() {
+        let before = embedded_on().minus(std::time::Duration::from_secs(1));
+        let stored = |url: Option<&str>, refreshed_at: Option<Timestamp>| StoredTrustRoot {
+            id: TrustRootId::Public,
+            trusted_root: Some("{}".to_owned()),
+            refreshed_at,
+            until: None,
+            tuf: url.map(|url| TufSource { url: url.to_owned(), anchor: "{}".to_owned() }),
+            failure: None,
+            revision: Uuid::nil(),
+        };
+        let ours = Some(Repository::PUBLIC.url);
+        assert!(is_older(&stored(ours, Some(before))) && is_older(&stored(ours, None)));
+        assert!(!is_older(&stored(ours, Some(embedded_on()))));
+        assert!(!is_older(&stored(None, Some(before))), "what an operator has set stays as it is");
+        assert!(!is_older(&stored(Some("https://tuf.example.com"), Some(before))));
+    }
 }

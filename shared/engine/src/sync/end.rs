@@ -255,8 +255,6 @@ impl ClaimedMirror<'_> {
         if !is_written(engine.table.put_ended_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }
-        // From here on the watch sees to it, if this is lost.
-        engine.tell(&Notice::Ended { repository: config.repository.clone(), run_id: run.run_id }).await;
         engine.table.add_log(&config.repository, &log).await?;
         let success =
             if run.status == RunStatus::Success { Some(run.started_at) } else { self.mirror.state.last_success };
@@ -271,6 +269,8 @@ impl ClaimedMirror<'_> {
             }
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
+        // If this is lost, the watch sees to it.
+        engine.tell(&Notice::Ended { repository: config.repository.clone(), run_id: run.run_id }).await;
         Ok(Ended::Ran(Box::new(run)))
     }
 

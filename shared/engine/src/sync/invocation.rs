@@ -1,15 +1,15 @@
 //! One invocation of a run: everything that its steps need, and what they share.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Digest, FailureReason, NoListing, Owner, TagName, Timestamp, Warning,
     failure::Failure,
-    gate::Judgement,
+    gate::{Judgement, Reason},
     plan::{HeldTag, Missing},
     run::RunId,
 };
@@ -65,6 +65,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) gatekeeper: Option<Gatekeeper>,
     /// Whom its policy of signatures has believed, once somebody asks.
     pub(crate) trust: OnceCell<Trust>,
+    /// Images that it has let in, and of which the run has not kept yet what is attached to them.
+    pub(crate) unattached: Mutex<BTreeSet<Digest>>,
     /// The repository.
     pub(crate) owner: Arc<Owner>,
     /// What it may have, once that is looked at.
@@ -121,6 +123,11 @@ impl Invocation<'_> {
     /// What the gate says of a tag that does not pass, or would not.
     pub(crate) fn judgement(&self, tag: &TagName) -> Option<Judgement> {
         self.gatekeeper.as_ref()?.judgement(tag)
+    }
+
+    /// Whether a tag's image is not signed as it has to be: what the tag has here is as it was.
+    pub(crate) fn is_refused(&self, tag: &TagName) -> bool {
+        self.judgement(tag).is_some_and(|judgement| matches!(judgement.reason, Reason::Refused(_)))
     }
 
     /// Whether an earlier invocation of the run has held a tag that goes on now.

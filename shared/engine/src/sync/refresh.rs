@@ -1,5 +1,7 @@
 //! When it is asked again what refers to images that have not changed.
 
+use std::sync::PoisonError;
+
 use moorage_state::{ReferrersChecked, now};
 
 use crate::{error::WorkError, sync::invocation::Invocation};
@@ -14,6 +16,24 @@ impl Invocation<'_> {
     pub(crate) fn is_due(&self, checked: Option<&ReferrersChecked>) -> bool {
         let refresh = self.engine.settings.referrers_refresh;
         self.verifies || checked.is_none_or(|checked| checked.at.plus(refresh) <= now())
+    }
+
+    /// Notes that what is attached to the images is kept that were let in.
+    pub(crate) fn attached(&self) {
+        self.unattached.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Has the next sync ask what refers to images that were let in, if this one has ended before it was kept: they are served
+    /// already.
+    pub(crate) async fn ask_next(&self) -> Result<(), WorkError> {
+        let unattached = std::mem::take(&mut *self.unattached.lock().unwrap_or_else(PoisonError::into_inner));
+        if unattached.is_empty() {
+            return Ok(());
+        }
+        let (repository, claim) = (&self.mirror.config.repository, self.claim.transaction());
+        let mut checked = self.referrers_checked().await?.unwrap_or_default();
+        checked.again.extend(unattached);
+        Ok(self.engine.table.put_referrers_checked(repository, checked, claim).await?)
     }
 
     /// Records that it was asked, of all images or of some, and of which the next sync asks again.

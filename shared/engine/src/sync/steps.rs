@@ -1,8 +1,11 @@
 //! The steps of one sync, in their order.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use moorage_domain::{TagName, referrers::is_attached_tag};
+use moorage_domain::{TagName, plan::HeldTag, referrers::is_attached_tag};
 use moorage_state::Reads;
 use moorage_upstream::{TagPages, UpstreamError};
 
@@ -39,6 +42,9 @@ impl Invocation<'_> {
     /// Leaves the repository as it should be left, if it is still ours: with nothing that no tag needs. The next invocation
     /// goes on by what is recorded of that.
     pub(crate) async fn leave(&self, work: &Work) -> Result<(), WorkError> {
+        if matches!(work, Work::Failed(_)) {
+            self.ask_next().await?;
+        }
         let Some(possession) = self.possession.get() else { return Ok(()) };
         match work {
             Work::Done { .. } | Work::Failed(_) | Work::Suspended | Work::Limited(_) => {
@@ -109,12 +115,13 @@ impl Invocation<'_> {
             invocation: self,
             registry: &registry,
             copier: &copier,
-            listed: &listed.iter().filter(|tag| is_attached_tag(tag)).cloned().chain(copier.attached()).collect(),
+            listed: &self.attachments(&listed, &copier, &held),
             selected: &chosen,
             refresh,
             again: &checked.again,
         };
         let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
+        self.attached();
         copier.finish().await?;
         selected.extend(attached);
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
@@ -133,9 +140,24 @@ impl Invocation<'_> {
         self.progress.complete();
         // What failed of a tag that is held was not looked at. What could not be copied is not there to be looked at.
         let (_, failed) = self.progress.failures();
-        let verified = self.verifies && !held.keys().any(|tag| failed.contains(tag));
+        let unseen = |tag: &TagName| failed.contains(tag) && !self.is_refused(tag);
+        let verified = self.verifies && !held.keys().any(unseen);
         let no_listing = source::no_listing(self.mirror, &registry);
         Ok(Work::Done { selected, warnings: [warning, held_back], verified, no_listing })
+    }
+
+    /// The tags that may be attached to images: those that are listed; and, of a mirror that asks for signatures, those that
+    /// let an image in, which the registry need not list.
+    fn attachments(
+        &self,
+        listed: &BTreeSet<TagName>,
+        copier: &Copier,
+        held: &BTreeMap<TagName, HeldTag>,
+    ) -> BTreeSet<TagName> {
+        let asks = self.mirror.config.policy.gate.signatures().is_some();
+        let unlisted = held.iter().filter(|(tag, held)| asks && is_attached_tag(tag) && !held.is_made_here());
+        let listed = listed.iter().filter(|tag| is_attached_tag(tag));
+        listed.chain(unlisted.map(|(tag, _)| tag)).cloned().chain(copier.attached()).collect()
     }
 
     /// The first of the listed tags. A catalog lists repositories that have blobs and no manifest, too, of whose tags the

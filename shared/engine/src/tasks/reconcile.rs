@@ -13,7 +13,7 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
     Namespace, RepositoryName, Timetable,
-    health::MirrorHealth,
+    health::{MirrorHealth, Seen},
     mirror::RepositoryState,
     notification::Notice,
     task::{Order, Task, TaskAnswer},
@@ -93,8 +93,9 @@ impl Done {
 
 /// Whether a mirror that is on has not mirrored everything for an interval. Whoever is to be told says how many are too many.
 fn is_silent(mirror: &Mirror) -> bool {
-    let since = mirror.state.last_success.unwrap_or(mirror.created);
-    mirror.config.is_enabled && since.plus(Duration::from_secs(mirror.config.sync_interval)) <= now()
+    let Mirror { config, state, created, .. } = mirror;
+    let (name, is_enabled, sync_interval) = (config.repository.as_str(), config.is_enabled, config.sync_interval);
+    Seen { name, is_enabled, sync_interval, state, created: *created }.is_late(1, now())
 }
 
 impl Engine {

@@ -47,14 +47,14 @@ impl Engine {
                     .await?;
                 watched.restarted = watched.restarted.saturating_add(count);
             }
-            for (repository, run_id) in self.table.untold_runs().await? {
-                // Most of them are told of at this moment, which does no harm: a message has the same name each time.
-                self.tell(&Notice::Ended { repository, run_id }).await;
-            }
             let lost = self.table.repositories_to_purge().await?;
             let ordered = stream::iter(lost).map(|it| self.order_purge(it)).buffer_unordered(STARTS);
             let count = ordered.try_fold(0, async |sum, is_ordered| Ok(sum + u64::from(is_ordered))).await?;
             watched.restarted = watched.restarted.saturating_add(count);
+            for (repository, run_id) in self.table.untold_runs().await? {
+                // Most of them are told of at this moment, which does no harm: a message has the same name each time.
+                self.tell(&Notice::Ended { repository, run_id }).await;
+            }
             Ok::<_, SyncError>(())
         };
         timeout_at(end.into(), work).await.unwrap_or(Ok(()))?;

@@ -210,9 +210,9 @@ impl Invocation<'_> {
             if pass.first_until.is_some() {
                 return Ok(None);
             }
-            self.signed_as_served(registry, copier, tag, held).await?;
             // Mostly nothing has to come.
             let (outcome, digest) = self.deal(registry, copier, tag, wanted).await?;
+            self.signed_as_served(registry, copier, tag, held).await?;
             return Ok(Some((outcome, Some(digest))));
         }
         let expected = Some(wanted.digest.clone()).filter(|digest| !copier.manifests.knows(digest));
@@ -237,10 +237,15 @@ impl Invocation<'_> {
     /// Deals with a tag that is to be copied, if its image is signed as it has to be.
     async fn let_in(&self, pass: &Pass<'_>, tag: &TagName, wanted: Wanted<'_>) -> Result<(Outcome, Digest), WorkError> {
         let Pass { registry, copier, held, .. } = pass;
-        match self.signed(registry, copier, (tag, &wanted.digest), held.get(tag)).await? {
-            Signed::Passes => self.deal(registry, copier, tag, wanted).await,
-            Signed::Waits => Ok((Outcome::Held, wanted.digest)),
+        let signed = self.signed(registry, copier, (tag, &wanted.digest), held.get(tag)).await;
+        if let Ok(Signed::Passes) = signed {
+            return self.deal(registry, copier, tag, wanted).await;
         }
+        // What it has here stays, and is looked at as the others are.
+        if let Some(held) = held.get(tag).filter(|_| self.verifies) {
+            copier.verify(tag, held).await?;
+        }
+        signed.map(|_| (Outcome::Held, wanted.digest))
     }
 
     /// Deals with one tag. One whose image does not come is asked for once more, by the tag: it moved or went meanwhile, or the

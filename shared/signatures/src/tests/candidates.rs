@@ -80,12 +80,13 @@ fn more_candidates_than_are_looked_at_are_refused() {
     assert_eq!(refusal(&verdict(&nobody, &many(MAX_CANDIDATES), &trust)), Refusal::WrongIdentity);
     assert_eq!(refusal(&verdict(&nobody, &many(MAX_CANDIDATES + 1), &trust)), Refusal::TooManyReferrers);
     verified(verdict(&by_identity(), &many(MAX_CANDIDATES + 1), &trust));
-    // Layers count, too.
-    let layers = vec![layer(&payload(&image()), &json!({})); MAX_CANDIDATES];
-    let mut evidence = vec![simple(&layers, &[payload(&image())])];
-    assert_eq!(refusal(&verdict(&by_identity(), &evidence, &trust)), Refusal::Unsigned);
-    evidence.extend(many(1));
-    assert_eq!(refusal(&verdict(&by_identity(), &evidence, &trust)), Refusal::TooManyReferrers);
+    // Layers count, too, and each format by itself: what scanners attach each day takes no place of an older signature.
+    let layers = |count| simple(&vec![layer(&payload(&image()), &json!({})); count], &[payload(&image())]);
+    let found = |evidence: &[Evidence]| refusal(&verdict(&nobody, evidence, &trust));
+    assert_eq!(found(&[layers(MAX_CANDIDATES)]), Refusal::Unsigned);
+    assert_eq!(found(&[layers(MAX_CANDIDATES + 1)]), Refusal::TooManyReferrers);
+    let both: Vec<_> = many(MAX_CANDIDATES).into_iter().chain([layers(MAX_CANDIDATES)]).collect();
+    assert_eq!(found(&both), Refusal::WrongIdentity);
 }
 
 #[test]

@@ -105,11 +105,12 @@ impl Table {
         self.put_item_of_run(repository, run, item).await
     }
 
-    /// Notes that whoever is to be told of a run's end has been.
-    pub async fn run_told(&self, repository: &RepositoryName, run: RunId) -> Result<(), StateError> {
-        let change = Change { update: "REMOVE #active", condition: "attribute_exists(#pk)" };
-        match conditional(self.change(Key::Run(repository, run), change, Item::new())).await {
-            // It was deleted with its repository.
+    /// Notes that whoever is to be told of a run's end has been: of this end, if it has had another one since.
+    pub async fn run_told(&self, repository: &RepositoryName, run: &Run) -> Result<(), StateError> {
+        let change = Change { update: "REMOVE #active", condition: "#invocations = :mine" };
+        let mine = Item::from([(":mine".to_owned(), AttributeValue::N(run.invocations.to_string()))]);
+        match conditional(self.change(Key::Run(repository, run.run_id), change, mine)).await {
+            // It was deleted with its repository, or has ended once more.
             Err(StateError::Conflict) => Ok(()),
             result => result,
         }
@@ -140,7 +141,7 @@ impl Table {
     ) -> Result<(), StateError> {
         let expires_at = run.started_at.plus(RUN_RETENTION);
         let Some(attempt) = run.outcome_items.len().checked_sub(1) else { return Ok(()) };
-        for outcomes in outcomes.chunks(OUTCOMES_PER_ITEM) {
+        for outcomes in parts(outcomes) {
             let place = Place { attempt, number: run.outcome_items[attempt] };
             let outcomes = OutcomesItem { outcomes: outcomes.to_vec(), expires_at, place: Some(place) };
             let key = Key::Outcomes(repository, run.run_id, place.attempt, place.number);
@@ -206,6 +207,22 @@ impl Table {
     }
 }
 
+/// Outcomes that have room in one item each time: so many, and fewer where they say who has signed.
+fn parts(outcomes: &[TagOutcome]) -> impl Iterator<Item = &[TagOutcome]> {
+    let mut rest = outcomes;
+    std::iter::from_fn(move || {
+        let mut weight = 0_usize;
+        let fits = |outcome: &&TagOutcome| {
+            weight = weight.saturating_add(1).saturating_add(outcome.signed.len());
+            weight <= OUTCOMES_PER_ITEM
+        };
+        let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
+        let (part, others) = rest.split_at(count);
+        rest = others;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 fn run_item(run: &Run) -> RunItem {
     RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION), active: None }
 }
@@ -225,6 +242,23 @@ mod tests {
         assert_eq!((of(0, 0), of(0, 1), of(0, 2)), (true, true, false));
         assert_eq!((of(1, 0), of(1, 1), of(2, 0)), (true, false, false));
         assert!(item(None).is_of(&run), "from before");
+    }
+
+    #[test]
+    fn what_says_who_has_signed_takes_more_room() {
+        let verified = |number: usize| {
+            let text = format!(r#"{{"authority": "{number}", "evidence": "sha256:{}"}}"#, "0".repeat(64));
+            serde_json::from_str(&text).unwrap()
+        };
+        let outcome = |signed: usize| TagOutcome {
+            signed: (0..signed).map(verified).collect(),
+            ..TagOutcome::new("v1".parse().unwrap(), moorage_domain::run::Outcome::Copied)
+        };
+        let sizes = |outcomes: &[TagOutcome]| parts(outcomes).map(<[_]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&vec![outcome(0); 600]), [250, 250, 100]);
+        assert_eq!(sizes(&vec![outcome(4); 101]), [50, 50, 1]);
+        assert_eq!(sizes(&[outcome(300), outcome(0)]), [1, 1]);
+        assert!(sizes(&[]).is_empty());
     }
 
     #[test]

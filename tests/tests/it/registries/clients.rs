@@ -172,7 +172,6 @@ async fn what_does_not_exist_is_not_found_with_any_method() {
         format!("organization/{}/autoprunepolicy/b0ef4b6c", world.namespace),
         "user/autoprunepolicy/".to_owned(),
         format!("repository/{}/mirror/rules", world.repository),
-        format!("repository/{}/notification/", world.repository),
         format!("organization/{}/quota", world.namespace),
         "nothing/at/all".to_owned(),
     ] {

@@ -211,3 +211,25 @@ fn many_young_versions_take_few_rounds() {
     }
     assert!(rounds <= 12, "{rounds}");
 }
+
+#[test]
+fn a_selection_that_is_only_observed_keeps_nothing_out_and_says_what_it_would() {
+    let selection = json!({"mode": "observe", "include_regex": "v.*", "max_size": 10});
+    let gate = gate(Some(selection), None);
+    let (held, sightings) = (BTreeMap::new(), BTreeMap::new());
+    let tags = ["v1", "v2", "x"].map(|tag| tag.parse().unwrap()).to_vec();
+    let mut admission = Admission::new(&gate, &held, &sightings, (tags, Vec::new()), at(0));
+    let facts = |size| Facts { size: Some(size), platforms: None };
+    let (decisions, _) = run(&mut admission, &[("v1", 1), ("v2", 2), ("x", 3)], &[(1, facts(5)), (2, facts(50))]);
+    let observed: Vec<_> = decisions.iter().map(|it| (it.tag.as_str(), it.verdict, it.observed)).collect();
+    let removed = |step| Some(Verdict::Removed { step });
+    let expected = [
+        ("v1", Verdict::Kept, None),
+        ("v2", Verdict::Kept, removed(Step::MaxSize)),
+        ("x", Verdict::Kept, removed(Step::IncludeRegex)),
+    ];
+    assert_eq!(observed, expected);
+    let off =
+        Gate { selection: Some(Selection::parse(json!({"mode": "off", "newest": 1})).unwrap()), ..Gate::default() };
+    assert!(!off.asks());
+}

@@ -38,11 +38,11 @@ impl<'a> Passages<'a> {
         sightings: &'a BTreeMap<Digest, Sighting>,
     ) -> Self {
         let one = |decision: Decision| {
-            let Decision { tag, verdict, key, group, rank, spared } = decision;
+            let Decision { tag, verdict, key, group, rank, spared, observed } = decision;
             let passage = match verdict {
                 Verdict::Kept => {
-                    let until = admission.observed(&tag);
-                    Passage::Passed(until.map(|until| Judgement::too_young(Mode::Observe, until)))
+                    let age = || admission.observed(&tag).map(|until| Judgement::too_young(Mode::Observe, until));
+                    Passage::Passed(observed.and_then(Judgement::observed).or_else(age))
                 }
                 Verdict::Removed { step: Step::Derived } => Passage::Derived,
                 Verdict::Removed { step } => Passage::Out(Judgement::of_step(step, Reason::Deselected)),

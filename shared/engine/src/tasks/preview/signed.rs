@@ -27,13 +27,16 @@ impl Library for Scout<'_> {
         self.registry.referrers(image).await
     }
 
-    async fn named(&self, tag: &TagName) -> Result<(Digest, Bytes), WorkError> {
-        let Resolved { digest, manifest } = self.registry.read(tag).await?;
+    async fn named(&self, tag: &TagName) -> Result<Option<(Digest, Bytes)>, WorkError> {
+        let Resolved { digest, manifest } = match self.registry.read(tag).await {
+            Err(UpstreamError::NotFound(_)) => return Ok(None),
+            read => read?,
+        };
         let bytes = match manifest {
             Some(bytes) => bytes,
             None => self.registry.manifest(&digest, Some(tag)).await?,
         };
-        Ok((digest, bytes))
+        Ok(Some((digest, bytes)))
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Bytes, WorkError> {
