@@ -13,7 +13,7 @@ TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "infra" / "template.yam
 
 GOLDEN = TEMPLATE.parents[1] / "shared" / "domain" / "tests" / "golden"
 # The golden files of what the schedules of the template send.
-INPUTS = {"Reconcile": "reconcile.older.json", "Watch": "watch.json", "GcTrigger": "collect.older.json"}
+INPUTS = {"Reconcile": "reconcile.older.json", "Watch": "watch.json", "GcTrigger": "collect.older.json", "TrustRule": "refresh_trust.json"}
 
 # What API Gateway or the template itself writes. It escapes nothing, so that what a client writes (a path, a method, an
 # error's message, a protocol, a header) can end the JSON, or add to it.
@@ -56,7 +56,7 @@ def alarms(alarms, runbook):
     for source in (source for folder in SOURCES for source in folder.rglob("src/**/*.rs")):
         text = source.read_text()
         dimensions = set(re.findall(r'emit\(\s*&\[\("(\w+)"', text))
-        measured.update({("Moorage", name): dimensions for name in re.findall(r'metric\("(\w+)"', text)})
+        measured.update({("Moorage", name): dimensions for name in re.findall(r'(?:metric\(|Metric \{ name: )"(\w+)"', text)})
     names = set()
     for resource, alarm in alarms.items():
         name = alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-")
@@ -78,12 +78,17 @@ def failures(resources):
         if config.get("DestinationConfig") != {"OnFailure": {"Destination": QUEUE}}:
             yield f"{name}: what fails is lost"
         role = resources[config["FunctionName"]["Ref"]]["Properties"]["Role"]["Fn::GetAtt"][0]
-        statements = resources[role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        statements = statements_of(resources[role]["Properties"]["Policies"][0])
         if not any(it["Action"] == "sqs:SendMessage" and it["Resource"] == QUEUE for it in statements):
             yield f"{role}: it may not keep what fails"
     for name, schedule in of_type(resources, "AWS::Scheduler::Schedule").items():
         if schedule["Target"].get("DeadLetterConfig") != {"Arn": QUEUE}:
             yield f"{name}: what cannot be delivered is lost"
+
+
+def statements_of(policy):
+    """The statements of a policy, with those, too, that a role has by a condition only."""
+    return [it["Fn::If"][1] if "Fn::If" in it else it for it in policy["PolicyDocument"]["Statement"]]
 
 
 def inputs(resources):
@@ -111,7 +116,7 @@ def access_log(stage):
 
 def role(name, properties):
     for policy in properties["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        for statement in statements_of(policy):
             where = f"{name}, {statement.get('Sid', 'a statement without a name')}"
             yield from statement_problems(where, statement)
 

@@ -104,12 +104,18 @@ mod tests {
 
     #[test]
     fn buses() {
-        for text in ["default", "my.bus_1", "aws.partner/x/y", "arn:aws:events:eu-west-1:123456789012:event-bus/my-bus"]
+        for text in ["mirrors", "my.bus_1", "aws.partner/x/y", "arn:aws:events:eu-west-1:123456789012:event-bus/my-bus"]
         {
             assert_eq!(Bus::parse(text).unwrap().as_str(), text);
         }
-        for text in ["", "a b", "arn:aws:events:eu-west-1:123456789012:rule/x", "arn:aws:events:eu-west-1::event-bus/x"]
-        {
+        for text in [
+            "",
+            "a b",
+            "default",
+            "arn:aws:events:eu-west-1:123456789012:event-bus/default",
+            "arn:aws:events:eu-west-1:123456789012:rule/x",
+            "arn:aws:events:eu-west-1::event-bus/x",
+        ] {
             assert_eq!(Bus::parse(text), None, "{text}");
         }
     }

@@ -132,7 +132,7 @@ mod tests {
         let topic = TopicArn::parse("arn:aws:sns:eu-west-1:123456789012:mirrors").unwrap();
         let subject = format!("Repository Mirror changed for {MESSAGE}");
         assert_eq!(sent(&Destination::Sns(topic)), Payload::Sns { subject, message: body.clone() });
-        let bus = Destination::EventBridge(Bus::parse("default").unwrap());
+        let bus = Destination::EventBridge(Bus::parse("mirrors").unwrap());
         let (source, detail_type) = ("moorage", "repo_mirror_changed");
         assert_eq!(sent(&bus), Payload::EventBridge { source, detail_type, detail: body.clone() });
         assert!(super::subject(Event::Failed, &"é\n".repeat(200)).len() <= SUBJECT_LENGTH);

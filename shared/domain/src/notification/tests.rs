@@ -48,7 +48,7 @@ fn what_is_stored_is_read_back_and_so_is_what_an_earlier_build_stored() {
     let written = serde_json::to_value(stored()).unwrap();
     assert_eq!(serde_json::from_value::<Notification>(written.clone()).unwrap(), stored());
     let least = json!({
-        "uuid": Uuid::nil(), "event": "repo_mirror_late", "method": "eventbridge", "config": {"bus": "default"},
+        "uuid": Uuid::nil(), "event": "repo_mirror_late", "method": "eventbridge", "config": {"bus": "mirrors"},
         "event_config": {}, "a_later_field": 1,
     });
     let read: Notification = serde_json::from_value(least).unwrap();

@@ -23,7 +23,7 @@ fn each_method_has_its_configuration() {
         (Method::QuayNotification, json!({"target": {"kind": "org", "name": "acme"}})),
         (Method::QuayNotification, json!({"target": {"kind": "team", "name": "ops", "is_robot": false}})),
         (Method::Sns, json!({"topic_arn": topic})),
-        (Method::Eventbridge, json!({"bus": "default"})),
+        (Method::Eventbridge, json!({"bus": "mirrors"})),
     ] {
         let (target, secret) = parse(method, config.clone()).unwrap();
         assert!(secret.is_none());
