@@ -17,13 +17,13 @@ pub mod counted;
 pub mod document;
 pub mod fork;
 pub mod function;
+pub mod gate;
 pub mod hostile;
 pub mod image;
 pub mod invoke;
 pub mod lab;
 pub mod limited;
 pub mod logs;
-
 pub mod openssl;
 pub mod organization_mirror;
 pub mod process;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use moorage_domain::{Digest, run::Trigger};
 use moorage_tests::{
     eventually,
+    gate::{holds, preview, previewed, served},
     image::{Image, delete, layer},
     proxy::{Fault, Proxy, count},
     table,
@@ -32,31 +33,8 @@ async fn push(world: &World, tags: &[&str]) -> Vec<Image> {
     images
 }
 
-/// What the mirror serves under a tag.
-async fn served(world: &World, tag: &str) -> Option<Digest> {
-    let reply = world.robot().await.head(&format!("/v2/{}/manifests/{tag}", world.repository)).await;
-    (reply.status == 200).then(|| reply.header("docker-content-digest").parse().unwrap())
-}
-
-async fn holds(world: &World) -> Vec<Value> {
-    let (status, holds) = world.call(Method::GET, &world.mirror_path("/holds"), None).await;
-    assert_eq!(status, 200, "{holds}");
-    holds["holds"].as_array().unwrap().clone()
-}
-
 async fn release(world: &World, digest: &Digest, body: Value) -> (u16, Value) {
     world.call(Method::POST, &world.mirror_path(&format!("/holds/{digest}/release")), Some(body)).await
-}
-
-async fn preview(world: &World, body: Value) -> Value {
-    let (status, preview) = world.call(Method::POST, &world.mirror_path("/preview"), Some(body)).await;
-    assert_eq!((status, &preview["failure"]), (200, &Value::Null), "{preview}");
-    preview
-}
-
-fn previewed<'a>(preview: &'a Value, name: &str) -> &'a Value {
-    let tags = preview["tags"].as_array().unwrap();
-    tags.iter().find(|tag| tag["name"] == name).unwrap_or_else(|| panic!("no {name} in {preview}"))
 }
 
 /// Lets all images of the repository have been seen longer ago.

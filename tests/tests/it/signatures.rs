@@ -7,6 +7,7 @@ use aws_sdk_kms::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use moorage_domain::Digest;
 use moorage_tests::{
+    gate::{holds, preview, previewed, served},
     image::{Image, OCI_MANIFEST, layer},
     openssl,
     proxy::{Fault, Proxy, count},
@@ -30,29 +31,6 @@ async fn push(world: &World, tag: &str, image: &Image) {
 /// Attaches bundles to an image as clients do where a registry has no referrers API.
 async fn attach(world: &World, image: &Image, bundles: Vec<Image>) {
     push(world, &image.referrers_tag(), &signing::list(bundles)).await;
-}
-
-/// What the mirror serves under a tag.
-async fn served(world: &World, tag: &str) -> Option<Digest> {
-    let reply = world.robot().await.head(&format!("/v2/{}/manifests/{tag}", world.repository)).await;
-    (reply.status == 200).then(|| reply.header("docker-content-digest").parse().unwrap())
-}
-
-async fn holds(world: &World) -> Vec<Value> {
-    let (status, holds) = world.call(Method::GET, &world.mirror_path("/holds"), None).await;
-    assert_eq!(status, 200, "{holds}");
-    holds["holds"].as_array().unwrap().clone()
-}
-
-async fn preview(world: &World, body: Value) -> Value {
-    let (status, preview) = world.call(Method::POST, &world.mirror_path("/preview"), Some(body)).await;
-    assert_eq!((status, &preview["failure"]), (200, &Value::Null), "{preview}");
-    preview
-}
-
-fn previewed<'a>(preview: &'a Value, name: &str) -> &'a Value {
-    let tags = preview["tags"].as_array().unwrap();
-    tags.iter().find(|tag| tag["name"] == name).unwrap_or_else(|| panic!("no {name} in {preview}"))
 }
 
 /// What the gate says of a tag.

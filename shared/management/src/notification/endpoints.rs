@@ -1,4 +1,4 @@
-//! The endpoints of notifications.
+//! The endpoints of notifications: the same calls about a repository, as Quay has them, and about an organization.
 
 use moorage_state::Role;
 
@@ -8,143 +8,120 @@ use crate::{
     notification::{change, create, list, note},
 };
 
-/// Those of repositories, as in Quay.
-pub(crate) const OF_REPOSITORY: &[Endpoint] = &[
-    Endpoint {
-        method: "GET",
-        path: "repository/{repository}/notification/",
-        access: Access::Repository(Role::Admin),
-        operation: "listRepoNotifications",
-        summary: "Who is told of what happens to the repository's mirror.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Notifications"))],
-        run: |it| Box::pin(async move { list::list(it).await }),
-    },
-    Endpoint {
-        method: "POST",
-        path: "repository/{repository}/notification/",
-        access: Access::Repository(Role::Admin),
-        operation: "createRepoNotification",
-        summary: "Has somebody told of an event.",
-        query: &[],
-        body: Some(Body::Required("NewNotification")),
-        answers: &[Reply(201, Some("Notification"))],
-        run: |it| Box::pin(async move { create::create(it).await }),
-    },
-    Endpoint {
-        method: "GET",
-        path: "repository/{repository}/notification/{uuid}",
-        access: Access::Repository(Role::Admin),
-        operation: "getRepoNotification",
-        summary: "One notification.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Notification"))],
-        run: |it| Box::pin(async move { list::get(it).await }),
-    },
-    Endpoint {
-        method: "DELETE",
-        path: "repository/{repository}/notification/{uuid}",
-        access: Access::Repository(Role::Admin),
-        operation: "deleteRepoNotification",
-        summary: "Tells no more.",
-        query: &[],
-        body: None,
-        answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { change::delete(it).await }),
-    },
-    Endpoint {
-        method: "POST",
-        path: "repository/{repository}/notification/{uuid}",
-        access: Access::Repository(Role::Admin),
-        operation: "resetRepositoryNotificationFailures",
-        summary: "Begins to count its failures anew, which switches it on again.",
-        query: &[],
-        body: None,
-        answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { change::reset(it).await }),
-    },
-    Endpoint {
-        method: "POST",
-        path: "repository/{repository}/notification/{uuid}/test",
-        access: Access::Repository(Role::Admin),
-        operation: "testRepoNotification",
-        summary: "Sends a sample.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Empty"))],
-        run: |it| Box::pin(async move { change::test(it).await }),
-    },
-];
+const LIST: Endpoint = Endpoint {
+    method: "GET",
+    path: "repository/{repository}/notification/",
+    access: Access::Repository(Role::Admin),
+    operation: "listRepoNotifications",
+    summary: "Who is told of what happens to the repository's mirror.",
+    query: &[],
+    body: None,
+    answers: &[Reply(200, Some("Notifications"))],
+    run: |it| Box::pin(async move { list::list(it).await }),
+};
 
-/// Those of organizations.
+const CREATE: Endpoint = Endpoint {
+    method: "POST",
+    path: "repository/{repository}/notification/",
+    access: Access::Repository(Role::Admin),
+    operation: "createRepoNotification",
+    summary: "Has somebody told of an event.",
+    query: &[],
+    body: Some(Body::Required("NewNotification")),
+    answers: &[Reply(201, Some("Notification"))],
+    run: |it| Box::pin(async move { create::create(it).await }),
+};
+
+const GET: Endpoint = Endpoint {
+    method: "GET",
+    path: "repository/{repository}/notification/{uuid}",
+    access: Access::Repository(Role::Admin),
+    operation: "getRepoNotification",
+    summary: "One notification.",
+    query: &[],
+    body: None,
+    answers: &[Reply(200, Some("Notification"))],
+    run: |it| Box::pin(async move { list::get(it).await }),
+};
+
+const DELETE: Endpoint = Endpoint {
+    method: "DELETE",
+    path: "repository/{repository}/notification/{uuid}",
+    access: Access::Repository(Role::Admin),
+    operation: "deleteRepoNotification",
+    summary: "Tells no more.",
+    query: &[],
+    body: None,
+    answers: &[Reply(204, None)],
+    run: |it| Box::pin(async move { change::delete(it).await }),
+};
+
+const RESET: Endpoint = Endpoint {
+    method: "POST",
+    path: "repository/{repository}/notification/{uuid}",
+    access: Access::Repository(Role::Admin),
+    operation: "resetRepositoryNotificationFailures",
+    summary: "Begins to count its failures anew, which switches it on again.",
+    query: &[],
+    body: None,
+    answers: &[Reply(204, None)],
+    run: |it| Box::pin(async move { change::reset(it).await }),
+};
+
+const TEST: Endpoint = Endpoint {
+    method: "POST",
+    path: "repository/{repository}/notification/{uuid}/test",
+    access: Access::Repository(Role::Admin),
+    operation: "testRepoNotification",
+    summary: "Sends a sample.",
+    query: &[],
+    body: None,
+    answers: &[Reply(200, Some("Empty"))],
+    run: |it| Box::pin(async move { change::test(it).await }),
+};
+
+/// Those of repositories, as in Quay.
+pub(crate) const OF_REPOSITORY: &[Endpoint] = &[LIST, CREATE, GET, DELETE, RESET, TEST];
+
+/// Those of organizations, and what people were told.
 pub(crate) const OF_ORGANIZATION: &[Endpoint] = &[
     Endpoint {
-        method: "GET",
         path: "organization/{orgname}/notifications",
         access: Access::Namespace(Role::Admin),
         operation: "listOrganizationNotifications",
         summary: "Who is told of what happens to the mirrors of the organization.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Notifications"))],
-        run: |it| Box::pin(async move { list::list(it).await }),
+        ..LIST
     },
     Endpoint {
-        method: "POST",
         path: "organization/{orgname}/notifications",
         access: Access::Namespace(Role::Admin),
         operation: "createOrganizationNotification",
         summary: "Has somebody told of an event of any of its mirrors.",
-        query: &[],
-        body: Some(Body::Required("NewNotification")),
-        answers: &[Reply(201, Some("Notification"))],
-        run: |it| Box::pin(async move { create::create(it).await }),
+        ..CREATE
     },
     Endpoint {
-        method: "GET",
         path: "organization/{orgname}/notifications/{uuid}",
         access: Access::Namespace(Role::Admin),
         operation: "getOrganizationNotification",
-        summary: "One notification.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Notification"))],
-        run: |it| Box::pin(async move { list::get(it).await }),
+        ..GET
     },
     Endpoint {
-        method: "DELETE",
         path: "organization/{orgname}/notifications/{uuid}",
         access: Access::Namespace(Role::Admin),
         operation: "deleteOrganizationNotification",
-        summary: "Tells no more.",
-        query: &[],
-        body: None,
-        answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { change::delete(it).await }),
+        ..DELETE
     },
     Endpoint {
-        method: "POST",
         path: "organization/{orgname}/notifications/{uuid}",
         access: Access::Namespace(Role::Admin),
         operation: "resetOrganizationNotificationFailures",
-        summary: "Begins to count its failures anew, which switches it on again.",
-        query: &[],
-        body: None,
-        answers: &[Reply(204, None)],
-        run: |it| Box::pin(async move { change::reset(it).await }),
+        ..RESET
     },
     Endpoint {
-        method: "POST",
         path: "organization/{orgname}/notifications/{uuid}/test",
         access: Access::Namespace(Role::Admin),
         operation: "testOrganizationNotification",
-        summary: "Sends a sample.",
-        query: &[],
-        body: None,
-        answers: &[Reply(200, Some("Empty"))],
-        run: |it| Box::pin(async move { change::test(it).await }),
+        ..TEST
     },
     Endpoint {
         method: "GET",
