@@ -1,5 +1,7 @@
 //! What is told of runs: each once, by itself or for its organization, and never lost.
 
+use std::time::Duration;
+
 use moorage_domain::task::Task;
 use moorage_tests::{
     proxy::{Fault, Proxy},
