@@ -140,8 +140,8 @@ impl FailureReason {
                 "select fewer tags or delete what is not needed; the parameter that the message names allows more"
             }
             Self::SignatureRefused => {
-                "have the image signed by one of the authorities of signature_policy, or change that; what was served before \
-                 still is"
+                "the message says what was found: have the image signed by one of the authorities of signature_policy, or \
+                 change that; what was served before still is"
             }
             Self::StorageError | Self::UnknownError => "look at the sync function's log; the sync is tried again",
         }

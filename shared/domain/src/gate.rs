@@ -47,7 +47,6 @@ pub struct Gate {
     /// What becomes of tags that point to another image.
     pub on_move: Option<OnMove>,
     /// By whom images have to be signed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub signature_policy: Option<SignaturePolicy>,
 }
 

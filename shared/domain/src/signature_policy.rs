@@ -6,7 +6,7 @@
 //! | `require` | `any` (what is taken if it is not said) of the authorities, or `all` |
 //! | `authorities` | who may sign ([`Authority`]) |
 //! | `tags` | globs of the tags that are judged; all if there are none |
-//! | `no_rollback` | whether a tag must not point to an image that was signed before the one that it points to; not if it is not said |
+//! | `no_rollback` | whether a tag must not point to an image that was signed before the one that it points to, nor to one of which nothing proves when; not if it is not said |
 //! | `judge_served` | whether what is served already is judged, too, once for each change of the policy; not if it is not said. What is refused then stays served, and the run fails for it |
 //!
 //! An authority has a `name`, and:
@@ -154,10 +154,10 @@ impl SignaturePolicy {
 
     /// Why an image may not take the place of the one that a tag points to.
     fn refuses_rollback(&self, before: Option<&Approval>, by: &[Verified]) -> Option<Refusal> {
-        let before = before.filter(|_| self.0.parsed.no_rollback)?.time()?;
+        let before = before.filter(|_| self.0.parsed.no_rollback)?;
         match approval::time(by) {
             None => Some(Refusal::NoTime),
-            Some(time) => (time < before).then_some(Refusal::OlderSignature),
+            Some(time) => before.time().filter(|before| time < *before).map(|_| Refusal::OlderSignature),
         }
     }
 

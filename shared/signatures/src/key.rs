@@ -59,6 +59,10 @@ fn logged(
     now: Timestamp,
 ) -> Result<Proof, Failure> {
     let root = trust.root(&TrustRootId::Public, now)?;
+    if candidate.bundle.verification_material.tlog_entries.is_empty() {
+        let detail = "it was signed by this key, and no log has it; `transparency_log: optional` asks for none";
+        return Err(Failure::new(Refusal::NoTime, detail));
+    }
     let result = root.verify_key(artifact, &candidate.bundle, key)?;
     let times = result.verified_timestamps().iter().map(|time| Timestamp::from_unix(time.as_second()));
     Ok(Proof { time: times.min(), log_index: log_index(&candidate.bundle), ..Proof::default() })

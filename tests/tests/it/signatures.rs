@@ -95,10 +95,20 @@ async fn what_is_not_signed_is_refused_and_what_was_served_stays() {
     // What is here has passed, and costs what it costs without the question.
     proxy.take_seen();
     assert_eq!(world.sync().await["status"], "SUCCESS");
-    let with = count(&proxy.take_seen());
+    let mut with = count(&proxy.take_seen());
     world.change_mirror(json!({"signature_policy": null})).await;
+    assert_eq!(world.mirror().await["signature_policy"], Value::Null);
     assert_eq!(world.sync().await["status"], "SUCCESS");
-    assert_eq!(count(&proxy.take_seen()), with);
+    assert!(served(&world, &derived).await.is_some(), "it is a tag like any other now");
+    proxy.take_seen();
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    // So is the list of what is attached to an image that no tag has any more.
+    *with.entry("HEAD manifests".to_owned()).or_default() += 2;
+    assert_eq!(count(&proxy.take_seen()), with, "two tags more");
+    let anything = image();
+    push(&world, "v1", &anything).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS");
+    assert_eq!(served(&world, "v1").await, Some(anything.digest()), "nobody asks any more");
 }
 
 #[tokio::test]
@@ -145,8 +155,16 @@ async fn signatures_in_tags_count_and_come_along() {
     let rule = json!({"rule_kind": "tag_glob_csv", "rule_value": ["signed", "plain"]});
     let body = json!({"signature_policy": key.policy("enforce"), "root_rule": rule});
     world.create_mirror(&world.stack.upstream, body).await;
+    let told = preview(&world, json!({})).await;
+    let action = |image: &Image| previewed(&told, &simple_tag(&image.digest()))["action"].clone();
+    assert_eq!([action(&signed), action(&plain)], ["copy", "ignore"], "as the image: {told}");
     let run = world.sync().await;
     assert_eq!(said(&run, "plain"), refused("wrong_digest"), "{run}");
+    let refusal = outcome(&run, "plain")["failure"]["message"].as_str().unwrap();
+    assert!(refusal.starts_with(&format!("plain ({}): wrong_digest: release: ", plain.digest())), "{run}");
+    let path = world.mirror_path(&format!("/holds/{}/release", plain.digest()));
+    let (status, answer) = world.call(Method::POST, &path, Some(json!({"reason": "trust me"}))).await;
+    assert!(status == 404 && answer["detail"].as_str().unwrap().contains("cannot be released"), "{answer}");
     let by = &outcome(&run, "signed")["signed"][0];
     assert!(by["evidence"].is_string(), "{run}");
     let held = served(&world, &simple_tag(&signed.digest())).await;
@@ -217,6 +235,27 @@ async fn what_cannot_be_judged_waits_and_nothing_passes_for_it() {
     let run = world.sync().await;
     assert_eq!(outcome(&run, "v1")["outcome"], "copied", "{run}");
     assert_eq!(holds(&world).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_tag_does_not_go_where_nothing_says_when() {
+    let (world, key) = (World::new("timeless").await, SigningKey::generate());
+    let (first, second) = (image(), image());
+    for image in [&first, &second] {
+        push(&world, "v1", image).await;
+        attach(&world, image, vec![key.signature(image)]).await;
+    }
+    push(&world, "v1", &first).await;
+    let mut policy = key.policy("enforce");
+    policy["no_rollback"] = json!(true);
+    world.create_mirror(&world.stack.upstream, json!({"signature_policy": policy})).await;
+    assert_eq!(world.sync().await["status"], "SUCCESS", "there is nothing that it could go back from");
+    push(&world, "v1", &second).await;
+    let told = preview(&world, json!({})).await;
+    assert_eq!(previewed(&told, "v1")["gate"]["reason"], "no_time", "{told}");
+    let run = world.sync().await;
+    assert_eq!(said(&run, "v1"), refused("no_time"), "{run}");
+    assert_eq!(served(&world, "v1").await, Some(first.digest()));
 }
 
 #[tokio::test]
@@ -303,6 +342,10 @@ async fn what_is_wrong_in_a_policy_is_named() {
         (
             json!({"mode": "enforce", "authorities": [{"name": "a", "keyless": {"identities": [{"issuer": "i", "subject_regex": "(?=x)"}]}}]}),
             "signature_policy.authorities[0].keyless.identities[0].subject_regex",
+        ),
+        (
+            json!({"mode": "enforce", "authorities": [{"name": "a", "keyless": {"trust_root": "nobodys", "identities": [{"issuer": "i", "subject": "s"}]}}]}),
+            "signature_policy.authorities[0].keyless.trust_root: there is no trusted root `nobodys`",
         ),
         (json!({"mode": "enforce", "unknown": 1, "authorities": key.policy("off")["authorities"]}), "signature_policy"),
     ] {

@@ -82,6 +82,7 @@ mod tests {
             (vec![Some(100)], vec![Some(99)], Some(Refusal::OlderSignature)),
             (vec![Some(100)], vec![None], Some(Refusal::NoTime)),
             (vec![None], vec![Some(1)], None),
+            (vec![None], vec![None], Some(Refusal::NoTime)),
             (vec![Some(50), Some(100)], vec![Some(10), Some(101)], None),
             (vec![Some(50), Some(100)], vec![Some(60), Some(99)], Some(Refusal::OlderSignature)),
         ] {

@@ -218,7 +218,7 @@ impl Invocation<'_> {
         }
         match verdict {
             Verdict::Refused { reason, detail } => {
-                let message = format!("{}: {detail} ({image})", reason.as_str());
+                let message = format!("{tag} ({image}): {}: {detail}", reason.as_str());
                 Err(WorkError::Failed(Failure::new(FailureReason::SignatureRefused, message)))
             }
             Verdict::Unavailable { .. } | Verdict::Verified { .. } => {

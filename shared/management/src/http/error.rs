@@ -25,6 +25,9 @@ pub(crate) enum ApiError {
     /// It does not exist. 404, A.
     #[error("Not Found")]
     NotFound,
+    /// It does not exist, which needs a word. 404, A.
+    #[error("{0}")]
+    Missing(&'static str),
     /// The path exists, but not with this method; with these. 405, D.
     #[error("The method is not allowed for the requested URL.")]
     MethodNotAllowed(String),
@@ -97,7 +100,7 @@ impl ApiError {
         match self {
             Self::Unauthorized => problem(401, "invalid_token"),
             Self::Forbidden => problem(403, "insufficient_scope"),
-            Self::NotFound => problem(404, "not_found"),
+            Self::NotFound | Self::Missing(_) => problem(404, "not_found"),
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
             Self::TooLarge(_) => problem(413, "invalid_request"),
             Self::QuotaExceeded(_) => problem(403, "exceeds_license"),

@@ -16,6 +16,7 @@ use crate::{
         secrets::{Place, secrets},
     },
     robot::find::unknown_robot,
+    trust_root,
 };
 
 /// `PUT …/mirror`: all or nothing.
@@ -24,6 +25,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
     let unchecked = body::parse(&body)?;
     refuse_if_discovered(&find_mirror(api, repository).await?)?;
     let body = unchecked.check_change(&api.guard)?;
+    trust_root::find::expect(api, &body.policy).await?;
     let robot = match &body.robot_username {
         Some(username) => Some(robot(api, call, repository, Some(username)).await?),
         None => None,

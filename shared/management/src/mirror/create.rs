@@ -22,6 +22,7 @@ use crate::{
     organization_mirror::find::refuse_if_mirrored,
     repository::find::find_repository,
     robot::find::unknown_robot,
+    trust_root,
 };
 
 /// `POST …/mirror`.
@@ -35,6 +36,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     }
     let body = unchecked.check(&api.guard)?;
     body.proxies.refuse_masked()?;
+    trust_root::find::expect(api, &body.policy).await?;
     let robot = robot(api, call, repository, body.robot_username.as_deref()).await?;
     let mut mirror = new_mirror(repository, &body, robot)?;
     mirror.secrets = secrets(api, repository, Place::of(&mirror.config), None, &PlainProxies::default(), &body).await?;

@@ -57,7 +57,9 @@ pub(crate) async fn release(
     let records = api.table.gate_records(repository, now()).await?;
     let waiting: Vec<_> = records.holds.values().filter(|hold| hold.digest == digest).collect();
     if waiting.is_empty() {
-        return Err(ApiError::NotFound);
+        return Err(ApiError::Missing(
+            "Nothing waits for this image. What signature_policy refuses cannot be released.",
+        ));
     }
     if !waiting.iter().any(|hold| hold.can_be_released()) {
         return Err(ApiError::Refused("Only what waits for its age or for its move can be released.".into()));

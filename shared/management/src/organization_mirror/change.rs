@@ -14,6 +14,7 @@ use crate::{
         schedule,
         secrets::secrets,
     },
+    trust_root,
 };
 
 /// `PUT organization/{orgname}/mirror`: all or nothing.
@@ -28,6 +29,7 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
         };
         let source = (&first.external_registry_url, first.external_namespace.as_str());
         let body = unchecked.check(&api.guard, Some(source))?;
+        trust_root::find::expect(api, &body.policy).await?;
         (first.organization, robot, body)
     };
     let mut race = Race::begin();

@@ -16,6 +16,7 @@ use crate::{
         schedule,
         secrets::secrets,
     },
+    trust_root,
 };
 
 /// Seconds that one tag may take, unless the body says otherwise, as in Quay.
@@ -29,6 +30,7 @@ pub(crate) async fn create(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let robot = robot(api, call, &organization, unchecked.robot_username()).await?;
     let body = unchecked.check(&api.guard, None)?;
     body.proxies.refuse_masked()?;
+    trust_root::find::expect(api, &body.policy).await?;
     if !api.table.repositories(&organization, 1, None).await?.repositories.is_empty() {
         return Err(not_empty());
     }

@@ -68,7 +68,9 @@ fn a_log_that_is_required_has_to_have_it() {
     let (instance, key) = (Instance::new(), key());
     let trust = trusting(root(&instance));
     let (without, with) = (keyed(&key, statement(&image(), SIGNED)), logged(&instance, &key, SIGNED_AT));
-    assert!(matches!(verdict(&by_key(&key, "required"), &bundles(&[&without]), &trust), Verdict::Refused { .. }));
+    let found = verdict(&by_key(&key, "required"), &bundles(&[&without]), &trust);
+    assert_eq!(refusal(&found), Refusal::NoTime);
+    assert!(matches!(found, Verdict::Refused { detail, .. } if detail.contains("no log has it")));
     for log in ["required", "optional"] {
         let found = verified(verdict(&by_key(&key, log), &bundles(&[&with]), &trust));
         assert_eq!((found.time, found.log_index), (Some(Timestamp::from_unix(SIGNED_AT)), Some(41)));

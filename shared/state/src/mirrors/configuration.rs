@@ -48,3 +48,37 @@ impl<C: Serialize> Changed<'_, C> {
         Ok((format!("SET {}", assignments.join(", ")), values))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        golden,
+        mirrors::{mirror::Mirror, organization_mirror::OrganizationMirror},
+    };
+
+    /// The attributes that a change to what an item says writes.
+    fn written<C: Serialize>(config: &C, secrets: &MirrorSecrets, state: &SyncState) -> Vec<String> {
+        let changed = Changed { config, secrets, state, config_revision: 1, scheduled_revision: 1 };
+        let (_, values) = changed.update(state).unwrap();
+        let mut names: Vec<_> = values.into_keys().collect();
+        names.sort();
+        names
+    }
+
+    /// An update leaves attributes alone that it does not name.
+    #[test]
+    fn what_is_taken_away_is_written_as_nothing() {
+        let read = |name: &str| serde_dynamo::from_item::<_, Mirror>(golden::read(name)).unwrap();
+        let [plain, gated, signed] = ["Mirror.older", "Mirror.gate", "Mirror.signatures"].map(read);
+        let of = |mirror: &Mirror| written(&mirror.config, &mirror.secrets, &mirror.state);
+        assert_eq!(of(&plain), of(&gated));
+        assert_eq!(of(&plain), of(&signed));
+        let names = ["OrganizationMirror.older", "OrganizationMirror.gate", "OrganizationMirror.signatures"];
+        let read = |name: &str| serde_dynamo::from_item::<_, OrganizationMirror>(golden::read(name)).unwrap();
+        let [plain, gated, signed] = names.map(read);
+        let of = |mirror: &OrganizationMirror| written(&mirror.config, &mirror.secrets, &mirror.state);
+        assert_eq!(of(&plain), of(&gated));
+        assert_eq!(of(&plain), of(&signed));
+    }
+}

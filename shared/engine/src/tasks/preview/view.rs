@@ -35,8 +35,10 @@ pub(crate) struct View<'a> {
 
 impl View<'_> {
     pub(crate) fn tags(&self, wanted: Wanted<'_>) -> Vec<PreviewTag> {
-        let attached = self.attached();
         let selected: BTreeMap<_, _> = self.matched.iter().filter(|(tag, _)| self.passages.keeps(tag)).collect();
+        let chosen = selected.iter().map(|(tag, pattern)| self.selected(tag, pattern, wanted.architectures));
+        let chosen: Vec<_> = chosen.collect();
+        let attached = self.attached(&chosen);
         let kept = selected.keys().map(|tag| **tag).chain(&attached).cloned().collect();
         let matched = self.held_matched.iter().filter(|tag| self.passages.keeps(tag)).cloned().collect();
         let seen = Seen { listed: self.listed.len(), kept: &kept, matched: &matched };
@@ -64,8 +66,7 @@ impl View<'_> {
         };
         let deleted = delete.into_iter().map(|tag| obsolete(PreviewAction::Delete, tag));
         let deleted = deleted.chain(held_back.into_iter().map(|tag| obsolete(PreviewAction::Hold, tag)));
-        let chosen = selected.iter().map(|(tag, pattern)| self.selected(tag, pattern, wanted.architectures));
-        let mut tags: Vec<_> = chosen.chain(attached).chain(deleted).collect();
+        let mut tags: Vec<_> = chosen.into_iter().chain(attached).chain(deleted).collect();
         let told: BTreeSet<_> = tags.iter().map(|tag| tag.name.clone()).collect();
         let others = self.listed.iter().filter(|tag| !told.contains(*tag));
         tags.extend(others.map(|tag| self.ignored(tag)));
@@ -77,12 +78,13 @@ impl View<'_> {
     }
 
     /// The tags that clients look for what is attached to a selected image under: those that the registry lists, and the
-    /// held indexes of referrers, which it need not list.
-    fn attached(&self) -> BTreeSet<TagName> {
-        let subjects = self.matched.keys().filter(|tag| self.passages.keeps(tag)).flat_map(|tag| {
-            let upstream = self.digests.get(*tag).and_then(|digest| digest.as_ref().ok()).into_iter().cloned();
-            let held = self.held.get(*tag).into_iter().flat_map(|held| held.manifests.iter().chain([&held.digest]));
-            upstream.chain(held.cloned())
+    /// held indexes of referrers, which it need not list. To what waits or is refused nothing is attached here.
+    fn attached(&self, chosen: &[PreviewTag]) -> BTreeSet<TagName> {
+        let subjects = chosen.iter().flat_map(|tag| {
+            let comes = !matches!(tag.action, PreviewAction::Wait | PreviewAction::Refuse);
+            let held = self.held.get(&tag.name).into_iter();
+            let held = held.flat_map(|held| held.manifests.iter().chain([&held.digest]));
+            tag.digest.iter().filter(move |_| comes).chain(held).cloned().collect::<Vec<_>>()
         });
         let listed: BTreeSet<_> = self.listed.iter().collect();
         let known = |subject: Digest| {
