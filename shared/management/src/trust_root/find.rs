@@ -1,6 +1,6 @@
 //! Whether there are the trusted roots that a policy names.
 
-use moorage_domain::signature_policy::{Signer, TrustRootId};
+use moorage_domain::signature_policy::{SignaturePolicy, Signer, TrustRootId};
 
 use crate::{api::Api, http::error::ApiError, mirror::policy::SentPolicy};
 
@@ -8,7 +8,7 @@ use crate::{api::Api, http::error::ApiError, mirror::policy::SentPolicy};
 /// are.
 pub(crate) async fn expect(api: &Api, sent: &SentPolicy) -> Result<(), ApiError> {
     let policy = sent.signature_policy.iter().flatten();
-    for (at, authority) in policy.flat_map(|policy| policy.authorities()).enumerate() {
+    for (at, authority) in policy.flat_map(SignaturePolicy::authorities).enumerate() {
         let Signer::Keyless { trust_root: id @ TrustRootId::Other(_), .. } = &authority.signer else { continue };
         if api.table.trust_root(id).await?.is_none() {
             let field = format!("signature_policy.authorities[{at}].keyless.trust_root");
