@@ -45,6 +45,7 @@ pub mod rate_limit;
 pub mod reference;
 pub mod referrers;
 pub mod remedy;
+pub mod rollback;
 pub mod rule;
 pub mod run;
 pub mod secret;

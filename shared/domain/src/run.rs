@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
-    plan::Cause, signature_policy::Verified,
+    plan::Cause, rollback::Target, signature_policy::Verified,
 };
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
@@ -35,6 +35,8 @@ pub enum Trigger {
     Continuation,
     /// What waited at the gate may be let in.
     Hold,
+    /// Somebody turns the tags back to what they were. The registry is not asked.
+    Rollback,
 }
 
 impl Trigger {
@@ -48,6 +50,7 @@ impl Trigger {
             Self::Organization => "organization",
             Self::Continuation => "continuation",
             Self::Hold => "hold",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -222,6 +225,9 @@ pub struct Run {
     /// Whether it failed and is tried again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub will_retry: bool,
+    /// To what it turns the tags back, if it does not sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Target>,
 }
 
 impl Run {
@@ -245,7 +251,13 @@ impl Run {
             outcome_items: vec![0],
             pace: Pace::default(),
             will_retry: false,
+            rollback: None,
         }
+    }
+
+    /// A run that begins to turn tags back.
+    pub fn of_rollback(run_id: RunId, target: Target, started_at: Timestamp) -> Self {
+        Self { rollback: Some(target), ..Self::new(run_id, Trigger::Rollback, started_at, false) }
     }
 
     /// The run in its next invocation.

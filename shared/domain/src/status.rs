@@ -4,7 +4,9 @@
 //! NEVER_RUN ──claim──▶ SYNCING ──▶ SUCCESS | FAIL ──claim──▶ …
 //!     any but SYNCING that does not wait ──sync now──▶ SYNC_NOW ──claim──▶ SYNCING
 //!     SYNCING, SYNC_NOW ──cancel──▶ CANCEL ──sync now──▶ SYNC_NOW
+//!     any but SYNCING ──rollback──▶ SYNC_NOW, paused ──resume──▶ not paused
 //! ```
+//! While a mirror is paused, only what was asked for before or is no sync is claimed.
 //! Every transition takes the present state and the time and gives the next state; the table writes it only if the
 //! transaction id is still the one that was read. Unlike Quay's, an expired claim can be taken over by any trigger.
 
@@ -20,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     NoListing, Remedy, Timestamp, Warning,
+    rollback::{Pause, Target},
     run::{RunId, Trigger},
 };
 
@@ -140,6 +143,12 @@ pub struct SyncState {
     /// Whether its registry was found to have no listing that says digests.
     #[serde(default)]
     pub no_listing: Option<NoListing>,
+    /// To what the tags are to be turned back, if the run that is pending or runs is no sync.
+    #[serde(default)]
+    pub rollback: Option<Target>,
+    /// That nothing is synced at present.
+    #[serde(default)]
+    pub pause: Option<Pause>,
 }
 
 impl SyncState {
@@ -171,7 +180,14 @@ impl SyncState {
             recent_runs: RecentRuns::default(),
             last_tags: None,
             no_listing: None,
+            rollback: None,
+            pause: None,
         }
+    }
+
+    /// Whether nothing may be synced.
+    pub fn is_paused(&self, now: Timestamp) -> bool {
+        self.pause.is_some_and(|pause| pause.lasts(now))
     }
 
     /// Whether a sync holds a claim that has not expired.

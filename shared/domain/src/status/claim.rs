@@ -28,6 +28,9 @@ pub enum NotEligible {
     /// Cancelled; only Sync Now starts it again.
     #[error("the mirror was cancelled")]
     Cancelled,
+    /// Its tags were turned back, and nobody has resumed it.
+    #[error("the mirror is paused")]
+    Paused,
     /// The schedule is off.
     #[error("the mirror is disabled")]
     Disabled,
@@ -75,7 +78,10 @@ impl SyncState {
             _ if self.sync_status == SyncStatus::SyncNow => {}
             // A killed sync is taken over by whatever comes next: it was eligible when it was claimed.
             _ if expired => {}
-            Trigger::SyncNow | Trigger::Verify | Trigger::Continuation => return Err(NotEligible::NotRequested),
+            Trigger::SyncNow | Trigger::Verify | Trigger::Continuation | Trigger::Rollback => {
+                return Err(NotEligible::NotRequested);
+            }
+            _ if self.is_paused(now) => return Err(NotEligible::Paused),
             Trigger::Organization | Trigger::Hold if self.sync_status == SyncStatus::Cancel => {
                 return Err(NotEligible::Cancelled);
             }

@@ -9,6 +9,7 @@ use crate::{
     NoListing, Remedy, Timestamp, Warning,
     failure::Failure,
     grid::next_start,
+    rollback::{Pause, Target},
     run::{RunId, RunStatus},
 };
 
@@ -149,15 +150,18 @@ impl SyncState {
     /// How long after a failure to retry, if tries are left and the start has come: `backoff`, doubled each time.
     pub fn retry_delay(&self, now: Timestamp, backoff: Duration) -> Option<Duration> {
         let used = MAX_SYNC_RETRIES.saturating_sub(self.sync_retries_remaining);
-        let pending = self.sync_status == SyncStatus::Fail && used > 0 && self.is_due(now);
+        let pending = self.sync_status == SyncStatus::Fail && used > 0 && self.is_due(now) && !self.is_paused(now);
         pending.then(|| backoff.saturating_mul(1 << (used - 1).min(MAX_SYNC_RETRIES)))
     }
 
-    /// Sync Now: refused while a sync runs; else pending at once, with at least one try. One that waits for its
+    /// Sync Now: refused while a sync runs, or the mirror is paused; else pending at once, with at least one try. One that waits for its
     /// registry goes on now. A run that was left long ago is not gone on with.
     pub fn sync_now(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
         if self.is_running(now) && !self.is_waiting(now) {
             return Err(NotEligible::Running);
+        }
+        if self.is_paused(now) {
+            return Err(NotEligible::Paused);
         }
         Ok(Self {
             sync_status: SyncStatus::SyncNow,
@@ -174,6 +178,26 @@ impl SyncState {
     /// Verify: Sync Now, as the run `run`, which looks at everything that the tags reference.
     pub fn verify(&self, now: Timestamp, id: Uuid, run: RunId) -> Result<Self, NotEligible> {
         Ok(Self { sync_run_id: Some(run), verify_requested: true, ..self.sync_now(now, id)? })
+    }
+
+    /// Rollback: pending at once, as the run `run`, which turns the tags back. The mirror is paused from now on; without a
+    /// `pause`, it is as before.
+    pub fn roll_back(
+        &self,
+        now: Timestamp,
+        id: Uuid,
+        run: RunId,
+        target: Target,
+        pause: Option<Pause>,
+    ) -> Result<Self, NotEligible> {
+        let asked = Self { pause: None, ..self.clone() }.sync_now(now, id)?;
+        Ok(Self { sync_run_id: Some(run), rollback: Some(target), pause: pause.or(self.pause), ..asked })
+    }
+
+    /// Resume: what is synced is synced again.
+    #[must_use]
+    pub fn resume(&self, id: Uuid) -> Self {
+        Self { pause: None, sync_transaction_id: id, ..self.clone() }
     }
 
     /// Cancel: takes the claim away from a running sync, or withdraws a pending one.
@@ -214,6 +238,7 @@ impl SyncState {
             sync_handed_over: false,
             sync_interruptions: 0,
             sync_waits: 0,
+            rollback: None,
             ..self.clone()
         }
     }
@@ -253,6 +278,44 @@ mod tests {
         assert_eq!(stopped.recent_runs.iter().last(), Some(RunStatus::Cancel), "it had begun");
         let asked = stopped.sync_now(now, Uuid::nil()).unwrap().cancel(Uuid::nil()).unwrap();
         assert_eq!(asked.recent_runs, stopped.recent_runs, "it had not");
+    }
+
+    #[test]
+    fn what_was_turned_back_stays_so_until_somebody_resumes_it() {
+        let start = at("2026-01-10T00:00:00Z");
+        let (run, id) = (RunId(Uuid::max()), Uuid::nil());
+        let target = Target { at: start, run_id: None, tags: None };
+        let pause = Some(Pause { since: start, until: None });
+        let idle = state(SyncStatus::Success, "2026-01-10T00:00:00Z");
+        let asked = idle.roll_back(start, id, run, target.clone(), pause).unwrap();
+        assert_eq!((asked.sync_status, asked.sync_run_id), (SyncStatus::SyncNow, Some(run)));
+        assert_eq!(asked.rollback, Some(target.clone()));
+        let claimed = claim(&asked, true, Trigger::Rollback, "2026-01-10T00:00:00Z").unwrap();
+        assert_eq!((claimed.sync_run_id, &claimed.rollback), (Some(run), &Some(target.clone())));
+        assert_eq!(claimed.roll_back(start, id, run, target.clone(), pause), Err(NotEligible::Running));
+        assert!(
+            claim(&claimed, true, Trigger::Schedule, "2026-01-10T00:10:00Z").is_ok(),
+            "one that was killed goes on"
+        );
+        let failed = claimed.release(SyncEnd::Fail, DAY, start, id);
+        assert_eq!(
+            (&failed.rollback, failed.retry_delay(start, Duration::ZERO)),
+            (&None, None),
+            "it is not tried again"
+        );
+        for trigger in [Trigger::Schedule, Trigger::Retry, Trigger::Organization, Trigger::Hold] {
+            let refused = claim(&failed, true, trigger, "2026-01-11T00:00:00Z");
+            assert_eq!(refused, Err(NotEligible::Paused), "{trigger:?}");
+        }
+        assert_eq!(failed.sync_now(start, id), Err(NotEligible::Paused));
+        assert_eq!(failed.verify(start, id, run), Err(NotEligible::Paused));
+        let undone = failed.roll_back(start, id, run, target, None).unwrap();
+        assert_eq!(undone.pause, pause, "it stays paused");
+        assert!(failed.resume(id).sync_now(start, id).is_ok());
+        assert!(claim(&failed.resume(id), true, Trigger::Schedule, "2026-01-11T00:00:00Z").is_ok());
+        let until = Some(Pause { since: start, until: Some(at("2026-01-11T00:00:00Z")) });
+        let paused = SyncState { pause: until, ..failed };
+        assert!(claim(&paused, true, Trigger::Schedule, "2026-01-11T00:00:00Z").is_ok(), "or until it is time");
     }
 
     #[test]

@@ -177,6 +177,7 @@ names! {
         Organization => "organization",
         Continuation => "continuation",
         Hold => "hold",
+        Rollback => "rollback",
     }
     RunStatus {
         Syncing => "SYNCING",

@@ -1,0 +1,124 @@
+//! Turning a repository's tags back to what they were at a moment.
+//!
+//! What is attached to images follows them: it comes back with an image that comes back, and goes with one that goes. What is
+//! attached to an image that stays, stays: a signature that came later is no reason to have the image without one.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, PastTag, RootRule, TagName, Timestamp,
+    changes::{TagChange, TagState},
+    plan::HeldTag,
+    referrers::{MAX_REFERRER_DEPTH, attached_tags, is_attached_tag},
+    rule::RuleError,
+    run::RunId,
+};
+
+/// To what tags are turned back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The moment.
+    pub at: Timestamp,
+    /// The run that ended then, if it was named by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
+    /// Which tags; all without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<RootRule>,
+}
+
+/// That a mirror's tags are left as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Pause {
+    /// Whether it has not ended.
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// What a tag points to: its manifest, and what that lists.
+type Points<'a> = (&'a Digest, &'a [Digest]);
+
+/// A tag that was, at the moment.
+fn of_past(past: &PastTag) -> Points<'_> {
+    (&past.digest, past.children.as_ref().map_or(&[], |children| &children.present))
+}
+
+fn of_held(held: &HeldTag) -> Points<'_> {
+    (&held.digest, &held.manifests)
+}
+
+impl Target {
+    /// Whether an entry of the past says what its tag was at the moment. A tag that changed in that second is taken as it was
+    /// after it.
+    pub fn is_of(&self, past: &PastTag) -> bool {
+        past.start <= self.at && self.at < past.end
+    }
+
+    /// What has to be changed of tags that are `held` now, of which the `past` has been.
+    pub fn changes(&self, held: &BTreeMap<TagName, HeldTag>, past: &[PastTag]) -> Result<Vec<TagChange>, RuleError> {
+        let now: BTreeMap<&TagName, Points<'_>> = held.iter().map(|(tag, held)| (tag, of_held(held))).collect();
+        let was = past.iter().filter(|past| self.is_of(past)).map(|past| (&past.tag, of_past(past)));
+        let still = held.iter().filter(|(_, held)| held.first_seen <= self.at).map(|(tag, held)| (tag, of_held(held)));
+        let then: BTreeMap<&TagName, Points<'_>> = was.chain(still).collect();
+        let names: BTreeSet<&TagName> = now.keys().chain(then.keys()).copied().collect();
+        let images = names.iter().filter(|tag| !is_attached_tag(tag)).map(|tag| (*tag).clone());
+        let turned: BTreeSet<TagName> = match &self.tags {
+            Some(rule) => rule.select(images)?.into_iter().collect(),
+            None => images.collect(),
+        };
+        let now = |tag: &TagName| now.get(tag).copied();
+        let then = |tag: &TagName| then.get(tag).copied();
+        let after = |tag: &TagName| if turned.contains(tag) { then(tag) } else { now(tag) };
+        let present = attached(&names, now, now);
+        let coming = attached(&names, after, |tag| if present.contains(tag) { now(tag) } else { then(tag) });
+        let becomes = |tag: &TagName| match (present.contains(tag), coming.contains(tag)) {
+            _ if !is_attached_tag(tag) => after(tag),
+            (false, true) => then(tag).or(now(tag)),
+            (true, false) => None,
+            _ => now(tag),
+        };
+        let state =
+            |points: Option<Points<'_>>| TagState { digest: points.map(|(digest, _)| digest.clone()), held: None };
+        let change = |tag: &&TagName| TagChange::between(tag, &state(now(tag)), &state(becomes(tag)));
+        Ok(names.iter().filter_map(change).collect())
+    }
+}
+
+/// The names of what is attached to the images of the tags that are no such names, and to what is attached to them.
+fn attached<'a>(
+    names: &BTreeSet<&TagName>,
+    image: impl Fn(&TagName) -> Option<Points<'a>>,
+    list: impl Fn(&TagName) -> Option<Points<'a>>,
+) -> BTreeSet<TagName> {
+    let images = names.iter().filter(|tag| !is_attached_tag(tag)).filter_map(|tag| image(tag));
+    let mut subjects: BTreeSet<&Digest> = images.flat_map(below).collect();
+    let mut found = BTreeSet::new();
+    for _ in 0..MAX_REFERRER_DEPTH {
+        let names: Vec<TagName> = subjects.iter().flat_map(|subject| attached_tags(subject)).collect();
+        let fresh: Vec<TagName> = names.into_iter().filter(|tag| found.insert(tag.clone())).collect();
+        subjects = fresh.iter().filter_map(&list).flat_map(below).collect();
+        if subjects.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// All manifests that a tag points to.
+fn below<'a>((digest, children): Points<'a>) -> impl Iterator<Item = &'a Digest> {
+    std::iter::once(digest).chain(children)
+}
