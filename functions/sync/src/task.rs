@@ -43,6 +43,7 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::ChangeTag { repository, tag, digest, reversion } => {
             engine.change_tag(repository, tag, digest.as_ref(), *reversion).await
         }
+        Task::PlanRollback { repository, target } => engine.rollback_plan(repository, target, soon).await,
         Task::Purge { repository } => Box::pin(engine.purge(repository, end)).await?,
         Task::EndOrganization { organization, invocation } => {
             let end = if *invocation == 0 { soon } else { end };

@@ -49,6 +49,33 @@ impl Pause {
     }
 }
 
+/// The most changes that a plan tells: each takes up to 300 bytes, and an answer of a function may have 6 MB.
+const MAX_CHANGES: usize = 10_000;
+
+/// What turning back comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackPlan {
+    /// How many tags change.
+    pub total: u64,
+    /// The first of them, by name.
+    pub changes: Vec<TagChange>,
+    /// The tags among all of them whose content is not here any more, the first of them: nothing is turned back then.
+    pub missing: Vec<TagName>,
+    /// Images that there was no time to look at.
+    pub unverified: u64,
+}
+
+impl RollbackPlan {
+    /// Of these changes, of which images are `gone`.
+    pub fn new(mut changes: Vec<TagChange>, gone: &BTreeSet<Digest>, unverified: u64) -> Self {
+        let is_gone = |change: &&TagChange| change.to.as_ref().is_some_and(|to| gone.contains(to));
+        let missing = changes.iter().filter(is_gone).map(|change| change.tag.clone()).take(MAX_CHANGES).collect();
+        let total = changes.len() as u64;
+        changes.truncate(MAX_CHANGES);
+        Self { total, changes, missing, unverified }
+    }
+}
+
 /// What a tag points to: its manifest, and what that lists.
 type Points<'a> = (&'a Digest, &'a [Digest]);
 

@@ -8,6 +8,7 @@ use crate::{
     details::{Details, DetailsOf},
     failure::Failure,
     preview::{Preview, PreviewRequest},
+    rollback::{RollbackPlan, Target},
     run::{SyncRequest, Trigger},
     signature_policy::TrustRootId,
     trust_root::TrustRootSource,
@@ -51,6 +52,13 @@ pub enum Task {
         /// Whether it pointed to the manifest before.
         #[serde(default)]
         reversion: bool,
+    },
+    /// Says what turning a mirror's tags back would come to.
+    PlanRollback {
+        /// The repository.
+        repository: RepositoryName,
+        /// To what.
+        target: Target,
     },
     /// Removes everything of a repository that was deleted.
     Purge {
@@ -116,6 +124,7 @@ impl Task {
             Self::Preview(_) => "preview",
             Self::DescribeImages { .. } => "describe_images",
             Self::ChangeTag { .. } => "change_tag",
+            Self::PlanRollback { .. } => "plan_rollback",
             Self::Purge { .. } => "purge",
             Self::Reconcile { .. } => "reconcile",
             Self::Watch {} => "watch",
@@ -162,6 +171,7 @@ impl Task {
             Self::Preview(_)
             | Self::DescribeImages { .. }
             | Self::ChangeTag { .. }
+            | Self::PlanRollback { .. }
             | Self::Purge { .. }
             | Self::Reconcile { .. }
             | Self::SetTrustRoot { .. }
@@ -192,6 +202,8 @@ pub enum TaskAnswer {
     Preview(Preview),
     /// The answer to [`Task::DescribeImages`], as far as there was time.
     Described(Vec<Details>),
+    /// The answer to [`Task::PlanRollback`].
+    RollbackPlan(RollbackPlan),
     /// What [`Task::Reconcile`] mended.
     Reconciled {
         /// Schedules that were missing or wrong.

@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 13] = [
+const TASKS: [&str; 14] = [
     "preview",
     "change_tag",
     "purge",
@@ -35,9 +35,10 @@ const TASKS: [&str; 13] = [
     "describe_images",
     "set_trust_root",
     "refresh_trust",
+    "plan_rollback",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 12] = [
+const ANSWERS: [&str; 13] = [
     "done",
     "unfinished",
     "not_found",
@@ -50,6 +51,7 @@ const ANSWERS: [&str; 12] = [
     "watched",
     "described",
     "trust_refreshed",
+    "rollback_plan",
 ];
 
 fn stored(name: &str) -> Value {
@@ -85,6 +87,7 @@ fn name(task: &Task) -> &'static str {
         Task::Watch {} => TASKS[9],
         Task::SetTrustRoot { .. } => TASKS[11],
         Task::RefreshTrust {} => TASKS[12],
+        Task::PlanRollback { .. } => TASKS[13],
         Task::DescribeImages { .. } => TASKS[10],
     }
 }
@@ -103,6 +106,7 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::Watched { .. } => ANSWERS[9],
         TaskAnswer::Described(_) => ANSWERS[10],
         TaskAnswer::TrustRefreshed { .. } => ANSWERS[11],
+        TaskAnswer::RollbackPlan(_) => ANSWERS[12],
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod slot;
 pub(crate) mod source;
 pub(crate) mod steps;
 pub(crate) mod tag_set;
+pub(crate) mod turn_back;
 
 use std::{
     collections::BTreeMap,
@@ -131,6 +132,7 @@ impl Engine {
         let (begun, (limit, login)) = tokio::try_join!(self.begin(request, claim, mirror), login)?;
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
+        let rollback = run.rollback.clone();
         let is_resumed = run.invocations > 1;
         if claimed.is_notified && !is_resumed {
             self.tell(&Notice::Started { repository: request.repository.clone(), run_id }).await;
@@ -179,6 +181,7 @@ impl Engine {
             copied: earlier.copied,
             skipped,
             verifies,
+            rollback,
             login: &login,
             meter,
             knowledge: Arc::clone(&knowledge),

@@ -5,6 +5,7 @@ pub(crate) mod organization;
 pub(crate) mod preview;
 pub(crate) mod purge;
 pub(crate) mod reconcile;
+pub(crate) mod rollback;
 pub(crate) mod tags;
 pub(crate) mod trust;
 pub(crate) mod watch;

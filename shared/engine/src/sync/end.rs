@@ -129,6 +129,7 @@ impl Ending<'_> {
             Work::Done { selected, .. } => {
                 (RunStatus::Fail, tag_failure, Some(report::failed_in_part(config, &selected, &failed)))
             }
+            Work::TurnedBack => (RunStatus::Success, None, None),
             Work::Failed(failure) => {
                 let failure = failure.explained_by(self.untold);
                 let log = report::failed_as_a_whole(config, &failure);
@@ -256,8 +257,9 @@ impl ClaimedMirror<'_> {
             return Ok(Ended::Superseded);
         }
         engine.table.add_log(&config.repository, &log).await?;
-        let success =
-            if run.status == RunStatus::Success { Some(run.started_at) } else { self.mirror.state.last_success };
+        // What was turned back says nothing of the registry.
+        let is_current = run.status == RunStatus::Success && run.rollback.is_none();
+        let success = if is_current { Some(run.started_at) } else { self.mirror.state.last_success };
         let of_repository = engine.settings.repository_metrics;
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);
         match run.status {

@@ -11,6 +11,7 @@ use moorage_domain::{
     failure::Failure,
     gate::{Judgement, Reason},
     plan::{HeldTag, Missing},
+    rollback::Target,
     run::RunId,
 };
 use moorage_signatures::Trust;
@@ -54,6 +55,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
     /// Whether everything that the tags reference is looked at.
     pub(crate) verifies: bool,
+    /// To what it turns the tags back, if it does not sync.
+    pub(crate) rollback: Option<Target>,
     /// Who the mirror is at its registry.
     pub(crate) login: &'a Login,
     pub(crate) meter: Meter,
@@ -83,6 +86,8 @@ pub(crate) enum Work {
         verified: bool,
         no_listing: Option<NoListing>,
     },
+    /// The tags are what they were.
+    TurnedBack,
     /// The sync failed as a whole.
     Failed(Failure),
     /// The claim was lost.

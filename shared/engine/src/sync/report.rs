@@ -64,6 +64,16 @@ pub(crate) fn deleted(config: &MirrorConfig, tag: &TagName, cause: Option<Cause>
     sync_entry(LogKind::DeleteTag, now(), &config.repository, fields)
 }
 
+/// A tag was turned back to what it was: to an image, or to nothing.
+pub(crate) fn turned_back(config: &MirrorConfig, tag: &TagName, digest: Option<&Digest>) -> LogEntry {
+    let (kind, message) = match digest {
+        Some(digest) => (LogKind::RevertTag, format!("turned back to {digest}")),
+        None => (LogKind::DeleteTag, "turned back: there was no such tag".to_owned()),
+    };
+    let fields = SyncFields { verb: "rollback", message, tag: Some(tag.to_string()), ..SyncFields::default() };
+    sync_entry(kind, now(), &config.repository, fields)
+}
+
 /// Everything was mirrored.
 pub(crate) fn succeeded(config: &MirrorConfig, tags: &[TagName]) -> LogEntry {
     let tags = if tags.is_empty() { "No tags matched".to_owned() } else { names(tags, &TagSet::default()) };

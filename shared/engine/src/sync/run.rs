@@ -27,6 +27,9 @@ impl Engine {
     ) -> Result<Option<(Run, Earlier)>, SyncError> {
         let id = mirror.state.sync_run_id.unwrap_or(claim.run());
         let new = || {
+            if let Some(target) = &mirror.state.rollback {
+                return Run::of_rollback(id, target.clone(), now());
+            }
             let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now());
             Run::new(id, request.trigger, now(), verifies)
         };
@@ -66,7 +69,8 @@ impl Engine {
             let is_new = race == 0 && id == claim.run();
             let known = if is_new { None } else { self.table.run(repository, id).await? };
             let run = known.map_or_else(&new, Run::again);
-            let log = (run.invocations == 1).then(|| report::started(config));
+            let is_sync = run.rollback.is_none();
+            let log = (run.invocations == 1 && is_sync).then(|| report::started(config));
             match self.table.begin_attempt(repository, &run, claim.transaction(), log).await {
                 Ok(true) => return Ok(Some(run)),
                 // An earlier one has just written it.

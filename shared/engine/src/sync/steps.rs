@@ -42,12 +42,12 @@ impl Invocation<'_> {
     /// Leaves the repository as it should be left, if it is still ours: with nothing that no tag needs. The next invocation
     /// goes on by what is recorded of that.
     pub(crate) async fn leave(&self, work: &Work) -> Result<(), WorkError> {
-        if matches!(work, Work::Failed(_)) {
+        if matches!(work, Work::Failed(_)) && self.rollback.is_none() {
             self.ask_next().await?;
         }
         let Some(possession) = self.possession.get() else { return Ok(()) };
         match work {
-            Work::Done { .. } | Work::Failed(_) | Work::Suspended | Work::Limited(_) => {
+            Work::Done { .. } | Work::TurnedBack | Work::Failed(_) | Work::Suspended | Work::Limited(_) => {
                 possession.end(self.claim).await
             }
             Work::Stopped => Ok(()),
@@ -55,6 +55,9 @@ impl Invocation<'_> {
     }
 
     async fn try_all(&self) -> Result<Work, WorkError> {
+        if let Some(target) = &self.rollback {
+            return self.turn_back(target).await;
+        }
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.login, self.meter.clone()).await?;
         self.knowledge.speak(&registry);

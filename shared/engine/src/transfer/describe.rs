@@ -20,6 +20,8 @@ const DEPTH: usize = 2;
 pub(crate) enum BlobLinks {
     /// They have to: a collection before may have taken out those of an image that no tag needed.
     Required,
+    /// And their bytes have to be there.
+    Present,
     /// What is missing is brought again.
     Optional,
 }
@@ -44,10 +46,14 @@ impl Engine {
                 match content {
                     Content::Image(blobs) => {
                         let is_linked = async |index: usize| {
-                            let linked = self.storage.links_blob(owner, &blobs[index].digest).await?;
-                            Ok::<_, WorkError>(linked.is_some())
+                            Ok::<_, WorkError>(match self.storage.links_blob(owner, &blobs[index].digest).await? {
+                                Some(blob) if blob_links == BlobLinks::Present => {
+                                    self.storage.blob_size(&blob).await? == Some(blobs[index].size)
+                                }
+                                linked => linked.is_some(),
+                            })
                         };
-                        if blob_links == BlobLinks::Required && follow(blobs.len(), is_linked).await?.contains(&false) {
+                        if blob_links != BlobLinks::Optional && follow(blobs.len(), is_linked).await?.contains(&false) {
                             return Ok(None);
                         }
                         sizes.extend(blobs.into_iter().map(|blob| (blob.digest, blob.size)));

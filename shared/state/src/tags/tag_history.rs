@@ -37,6 +37,11 @@ impl Table {
         transaction.put(Key::PastTag(repository, tag, held.first_seen), &item)
     }
 
+    /// Whether what tags were at a moment is remembered.
+    pub fn remembers(&self, moment: Timestamp, now: Timestamp) -> bool {
+        moment.plus(self.tag_retention) > now
+    }
+
     /// The past of all tags, if there are at most [`FEW`] entries.
     pub async fn few_past_tags(
         &self,

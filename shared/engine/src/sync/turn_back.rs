@@ -1,0 +1,191 @@
+//! A run that does not sync: it turns the tags back to what they were, if all of their content is still there. The registry
+//! is not asked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{
+    Digest, FailureReason, Owner, RepositoryName, TagName,
+    changes::TagChange,
+    failure::Failure,
+    plan::HeldTag,
+    referrers::is_attached_tag,
+    rollback::Target,
+    run::{Outcome, TagOutcome},
+};
+use moorage_state::{Recorded, now};
+
+use crate::{
+    engine::Engine,
+    error::WorkError,
+    sync::{
+        invocation::{Invocation, Work},
+        report,
+    },
+    transfer::{
+        describe::BlobLinks,
+        publish::{Believed, publish},
+    },
+};
+
+/// The most tags that are turned back together: their records, and those of what they were, take some 50 MB.
+const MOST_TAGS: usize = 50_000;
+/// Images that are looked at at once, and tags that are turned at once.
+const IN_FLIGHT: usize = 16;
+/// What stands for the architectures of an image of which not all are here: nobody knows any more which were wanted, so the
+/// next sync looks.
+const UNKNOWN: &str = "unknown";
+/// How many of those that are gone a message names.
+const NAMED: usize = 3;
+
+/// What turning back comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// What becomes of tags, by their names.
+    pub(crate) changes: Vec<TagChange>,
+    /// The images that tags point to again, each with the manifests that it has to have.
+    pub(crate) images: BTreeMap<Digest, BTreeSet<Digest>>,
+}
+
+/// An image that is looked for.
+pub(crate) enum Found {
+    /// All of it is there: the record of a tag that points to it.
+    Whole(Box<HeldTag>),
+    /// It is not.
+    Gone(Digest),
+}
+
+impl Engine {
+    /// What becomes of the tags that are `held` now.
+    pub(crate) async fn plan_rollback(
+        &self,
+        repository: &RepositoryName,
+        target: &Target,
+        held: &BTreeMap<TagName, HeldTag>,
+    ) -> Result<Plan, WorkError> {
+        let now = now();
+        let refused = |message: String| WorkError::Failed(Failure::new(FailureReason::NotFound, message));
+        if !self.table.remembers(target.at, now) {
+            return Err(refused(format!("what tags were at {} is not remembered any more", target.at.iso())));
+        }
+        let past = self.table.past_tags(repository, MOST_TAGS + 1, now, |past| target.is_of(past)).await?;
+        if past.len() > MOST_TAGS || held.len() > MOST_TAGS {
+            return Err(refused(format!("there are more than the {MOST_TAGS} tags that are turned back together")));
+        }
+        let changes = target.changes(held, &past);
+        let changes = changes.map_err(|error| refused(error.to_string()))?;
+        let wanted: BTreeSet<&Digest> = changes.iter().filter_map(|change| change.to.as_ref()).collect();
+        let mut images = BTreeMap::<Digest, BTreeSet<Digest>>::new();
+        for past in past.iter().filter(|past| wanted.contains(&past.digest)) {
+            let children = past.children.iter().flat_map(|children| children.present.iter().cloned());
+            images.entry(past.digest.clone()).or_default().extend(children);
+        }
+        Ok(Plan { changes, images })
+    }
+
+    /// Looks for an image, with everything below it that it has to have.
+    pub(crate) async fn find_image(
+        &self,
+        owner: &Arc<Owner>,
+        digest: &Digest,
+        children: &BTreeSet<Digest>,
+    ) -> Result<Found, WorkError> {
+        let held = self.describe(owner, digest, BlobLinks::Present).await?;
+        let is_whole = |held: &HeldTag| children.iter().all(|child| held.manifests.contains(child));
+        Ok(match held.filter(is_whole) {
+            Some(held) => Found::Whole(Box::new(held)),
+            None => Found::Gone(digest.clone()),
+        })
+    }
+}
+
+impl Invocation<'_> {
+    /// Turns the tags back. An earlier invocation of the run may have turned some: these are what they are to be.
+    pub(crate) async fn turn_back(&self, target: &Target) -> Result<Work, WorkError> {
+        let repository = &self.owner.repository;
+        let held = self.engine.table.tags(repository).await?;
+        let Plan { changes, images } = self.engine.plan_rollback(repository, target, &held).await?;
+        self.progress.selected(changes.iter().filter(|change| change.to.is_some()).count());
+        let look = async |(digest, children): (&Digest, &BTreeSet<Digest>)| {
+            self.engine.find_image(&self.owner, digest, children).await
+        };
+        let found: Vec<Found> = stream::iter(&images).map(look).buffer_unordered(IN_FLIGHT).try_collect().await?;
+        let (mut whole, mut gone) = (BTreeMap::new(), BTreeSet::new());
+        for found in found {
+            match found {
+                Found::Whole(held) => _ = whole.insert(held.digest.clone(), *held),
+                Found::Gone(digest) => _ = gone.insert(digest),
+            }
+        }
+        if let Some(failure) = missing(&changes, &gone) {
+            return Ok(Work::Failed(failure));
+        }
+        // Nobody sees an image without what is attached to it, nor that without its image for longer than a moment.
+        let stage = |change: &&TagChange| match (change.to.is_some(), is_attached_tag(&change.tag)) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, false) => 2,
+            (false, true) => 3,
+        };
+        for number in 0..=3 {
+            let now = changes.iter().filter(|change| stage(change) == number);
+            let turn = async |change: &TagChange| self.turn(change, held.get(&change.tag), &whole).await;
+            stream::iter(now).map(turn).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+        }
+        self.engine.measure(repository).await?;
+        self.progress.complete();
+        Ok(Work::TurnedBack)
+    }
+
+    /// Turns one tag back: the bucket first, which is what is served.
+    async fn turn(
+        &self,
+        change: &TagChange,
+        held: Option<&HeldTag>,
+        whole: &BTreeMap<Digest, HeldTag>,
+    ) -> Result<(), WorkError> {
+        let (storage, config) = (&self.engine.storage, &self.mirror.config);
+        let TagChange { tag, from, to, .. } = change;
+        self.progress.queue_ready().await;
+        self.claim.check()?;
+        let log = Some(report::turned_back(config, tag, to.as_ref()));
+        let Some(digest) = to else {
+            storage.delete_tag(&self.owner.repository, tag).await?;
+            self.tags.delete(tag, log).await?;
+            self.progress.record(TagOutcome { from: from.clone(), ..TagOutcome::new(tag.clone(), Outcome::Pruned) });
+            return Ok(());
+        };
+        let gone = || missing(std::slice::from_ref(change), &BTreeSet::from([digest.clone()]));
+        let proven = storage.links_manifest(&self.owner, digest).await?;
+        let (Some(image), Some(proven)) = (whole.get(digest), proven) else {
+            return Err(gone().map_or(WorkError::ClaimLost, WorkError::Failed));
+        };
+        let may_go_on = async || Ok(self.claim.renew().await?);
+        let link = publish(storage, &proven, tag, Believed::of(held), may_go_on).await?;
+        // The registry may have something else under the tag since long.
+        let last_seen = Some(held.map_or(image.first_seen, |held| held.first_seen));
+        let architectures = if image.left_out.is_empty() { Vec::new() } else { vec![UNKNOWN.to_owned()] };
+        let image =
+            HeldTag { reversion: true, link: Some(link), last_seen, first_seen: now(), architectures, ..image.clone() };
+        self.tags.put(tag, Recorded { held: image, is_first: false, log }).await?;
+        self.progress.moved(tag, Outcome::Copied, digest.clone(), held);
+        Ok(())
+    }
+}
+
+/// That images are not there any more that tags would point to; nothing if all are.
+fn missing(changes: &[TagChange], gone: &BTreeSet<Digest>) -> Option<Failure> {
+    if gone.is_empty() {
+        return None;
+    }
+    let is_gone = |change: &&TagChange| change.to.as_ref().is_some_and(|to| gone.contains(to));
+    let tags: Vec<_> = changes.iter().filter(is_gone).map(|change| change.tag.as_str()).collect();
+    let more = if tags.len() > NAMED { ", …" } else { "" };
+    let names = tags.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let message =
+        format!("the content of {} tags is not here any more ({names}{more}); no tag was turned back", tags.len());
+    Some(Failure::new(FailureReason::NotFound, message))
+}
