@@ -17,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod preview;
 pub(crate) mod rate_limit;
 pub(crate) mod robot;
+pub(crate) mod rollback;
 pub(crate) mod runs;
 pub(crate) mod schedule;
 pub(crate) mod secrets;

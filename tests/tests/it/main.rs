@@ -43,6 +43,7 @@ mod repositories;
 mod requests;
 mod resume;
 mod robots;
+mod rollback;
 mod schedule;
 mod secrets;
 mod seen;

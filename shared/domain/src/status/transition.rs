@@ -194,10 +194,12 @@ impl SyncState {
         Ok(Self { sync_run_id: Some(run), rollback: Some(target), pause: pause.or(self.pause), ..asked })
     }
 
-    /// Resume: what is synced is synced again.
-    #[must_use]
-    pub fn resume(&self, id: Uuid) -> Self {
-        Self { pause: None, sync_transaction_id: id, ..self.clone() }
+    /// Resume: it is synced again. Not while something runs, which would lose its claim.
+    pub fn resume(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
+        if self.is_running(now) || self.rollback.is_some() {
+            return Err(NotEligible::Running);
+        }
+        Ok(Self { pause: None, sync_transaction_id: id, ..self.clone() })
     }
 
     /// Cancel: takes the claim away from a running sync, or withdraws a pending one.
@@ -311,8 +313,10 @@ mod tests {
         assert_eq!(failed.verify(start, id, run), Err(NotEligible::Paused));
         let undone = failed.roll_back(start, id, run, target, None).unwrap();
         assert_eq!(undone.pause, pause, "it stays paused");
-        assert!(failed.resume(id).sync_now(start, id).is_ok());
-        assert!(claim(&failed.resume(id), true, Trigger::Schedule, "2026-01-11T00:00:00Z").is_ok());
+        assert_eq!(claimed.resume(start, id), Err(NotEligible::Running));
+        let resumed = failed.resume(start, id).unwrap();
+        assert!(resumed.sync_now(start, id).is_ok());
+        assert!(claim(&resumed, true, Trigger::Schedule, "2026-01-11T00:00:00Z").is_ok());
         let until = Some(Pause { since: start, until: Some(at("2026-01-11T00:00:00Z")) });
         let paused = SyncState { pause: until, ..failed };
         assert!(claim(&paused, true, Trigger::Schedule, "2026-01-11T00:00:00Z").is_ok(), "or until it is time");

@@ -3,7 +3,7 @@
 //! Quay's errors come in four shapes, and its clients read all of them: `detail` with `error_type` and more (A),
 //! `detail` alone (B), `message` of a broken rule of the data (C), and `message` of the framework (D).
 
-use moorage_domain::{FailureReason, RepositoryName, failure::Failure};
+use moorage_domain::{FailureReason, RepositoryName, failure::Failure, status::NotEligible};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
@@ -156,10 +156,14 @@ impl From<StateError> for ApiError {
     }
 }
 
+/// What is answered to who has a mirror synced whose tags were turned back.
+const PAUSED: &str = "The mirror is paused, because its tags were turned back. Resume it first.";
+
 impl From<TransitionError> for ApiError {
     fn from(error: TransitionError) -> Self {
         match error {
             // Quay answers so to Sync Now of a running sync, and to a cancel of none.
+            TransitionError::NotEligible(NotEligible::Paused) => Self::NotNow(PAUSED),
             TransitionError::NotFound | TransitionError::NotEligible(_) => Self::NotFound,
             TransitionError::ClaimLost => Self::Unavailable(error.to_string()),
             TransitionError::State(error) => error.into(),

@@ -76,7 +76,8 @@ async fn between(api: &Api, repository: &RepositoryName, since: &Run, run: &Run)
     Ok(runs)
 }
 
-async fn find(api: &Api, repository: &RepositoryName, run: &str) -> Result<Run, ApiError> {
+/// The run of an id.
+pub(crate) async fn find(api: &Api, repository: &RepositoryName, run: &str) -> Result<Run, ApiError> {
     let id = run.parse::<Uuid>().map(RunId).map_err(|_| ApiError::NotFound)?;
     api.table.run(repository, id).await?.ok_or(ApiError::NotFound)
 }

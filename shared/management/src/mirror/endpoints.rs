@@ -5,7 +5,7 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::{change, changes, create, end, health, holds, overview, preview, rate_limit, runs, sync, view},
+    mirror::{change, changes, create, end, health, holds, overview, preview, rate_limit, rollback, runs, sync, view},
 };
 
 /// The endpoints.
@@ -87,6 +87,29 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: Some(Body::Optional("Anything")),
         answers: &[Reply(202, Some("Started"))],
         run: |it| Box::pin(async move { sync::verify(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "repository/{repository}/mirror/rollback",
+        access: Access::Repository(Role::Admin),
+        operation: "rollBackMirror",
+        summary: "Turns the tags back to what they were when a run ended, or at a moment, if all of their content is still there, \
+                  and pauses the mirror; or says what would come of it.",
+        query: &[],
+        body: Some(Body::Required("Rollback")),
+        answers: &[Reply(200, Some("RollbackPlan")), Reply(202, Some("Started"))],
+        run: |it| Box::pin(async move { rollback::roll_back(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "repository/{repository}/mirror/resume",
+        access: Access::Repository(Role::Admin),
+        operation: "resumeMirror",
+        summary: "Has a mirror synced again that was paused when its tags were turned back.",
+        query: &[],
+        body: Some(Body::Optional("Anything")),
+        answers: &[Reply(204, None)],
+        run: |it| Box::pin(async move { rollback::resume(it.api, it.parameters.repository()?, it.call).await }),
     },
     Endpoint {
         method: "DELETE",

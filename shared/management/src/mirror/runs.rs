@@ -16,6 +16,7 @@ use crate::{
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{
         holds::judgement,
+        rollback,
         signed::signed,
         warning::{GOES_ON, INTERRUPTED, warning},
     },
@@ -113,6 +114,9 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
         "tags_pruned": counts.tags_pruned, "tags_held": counts.tags_held, "tags_repaired": counts.tags_repaired, "invocations": run.invocations,
         "verifies": run.verifies, "waits": run.waits, "upstream": counts.upstream,
     });
+    if let Some(target) = &run.rollback {
+        view["rollback"] = rollback::shown(target);
+    }
     if let Some(until) = run.waiting_until {
         view["waiting_until"] = until.iso().into();
     }

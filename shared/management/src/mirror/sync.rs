@@ -76,7 +76,7 @@ async fn start(api: &Api, asked: &Mirror, trigger: Trigger) -> Result<(), ApiErr
 }
 
 /// Fails if no sync of the repository begins at present: what was asked for would stay pending for ever.
-async fn require_mirror_state(api: &Api, repository: &RepositoryName) -> Result<(), ApiError> {
+pub(crate) async fn require_mirror_state(api: &Api, repository: &RepositoryName) -> Result<(), ApiError> {
     match api.table.repository(repository).await? {
         Some(found) if found.state.is_mirror() => Ok(()),
         _ => find_mirror(api, repository).await.and(Err(ApiError::NotNow(NOT_MIRROR))),

@@ -8,7 +8,7 @@ use crate::{
     api::Api,
     external_registry::secrets,
     http::{answer::Answer, entity_tag::entity_tag, error::ApiError},
-    mirror::{find::find_mirror, policy, warning},
+    mirror::{find::find_mirror, policy, rollback, warning},
 };
 
 /// `GET …/mirror`.
@@ -51,6 +51,9 @@ fn view(mirror: &Mirror, stored: &MirrorSecrets, now: Timestamp) -> Value {
     policy::show(&config.policy, &mut view);
     if let Some(until) = state.sync_waiting_until.filter(|_| !state.is_interrupted(now)) {
         view["sync_waiting_until"] = until.iso().into();
+    }
+    if let Some(pause) = state.pause.filter(|pause| pause.lasts(now)) {
+        view["paused"] = rollback::pause_view(pause);
     }
     let sent = stored.credentials_dropped.warning().or(state.sync_warning);
     if let Some(shown) = warning::interrupted(state, now).or(sent.map(warning::warning)) {
