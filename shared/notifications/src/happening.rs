@@ -38,7 +38,8 @@ impl Notifier {
         }
         let earlier = self.table.runs(repository, RUNS, Some(run.run_id), now()).await?.runs;
         let (attempts, before) = split(&earlier);
-        let before_ending = before.map(|before| match before.status {
+        // What was turned back says nothing of the registry: it has not recovered.
+        let before_ending = before.filter(|_| run.rollback.is_none()).map(|before| match before.status {
             RunStatus::Success => Ending::Success,
             _ => Ending::Failure,
         });
@@ -115,9 +116,9 @@ fn split(earlier: &[Run]) -> (Vec<&Run>, Option<&Run>) {
     (attempts, None)
 }
 
-/// Whether a run was the last attempt, and nobody cancelled it.
+/// Whether a run was the last attempt of a sync, and nobody cancelled it.
 fn is_end(run: &Run) -> bool {
-    matches!(run.status, RunStatus::Success | RunStatus::Fail) && !run.will_retry
+    matches!(run.status, RunStatus::Success | RunStatus::Fail) && !run.will_retry && run.rollback.is_none()
 }
 
 fn was_refused(outcome: &TagOutcome) -> bool {
@@ -126,7 +127,7 @@ fn was_refused(outcome: &TagOutcome) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::{Timestamp, run::RunId};
+    use moorage_domain::{Timestamp, rollback::Target, run::RunId};
     use uuid::Uuid;
 
     use super::*;
@@ -139,6 +140,10 @@ mod tests {
     #[test]
     fn a_run_has_its_attempts_and_what_was_before_them() {
         use RunStatus::{Cancel, Fail, Success};
+        let at = Timestamp::from_unix(0);
+        let target = Target { at, run_id: None, tags: None };
+        let turned = Run::of_rollback(RunId(Uuid::from_u128(6)), target, at);
+        let turned = Run { status: Success, ..turned };
         let earlier = [
             run(5, Trigger::Retry, Fail, true),
             run(4, Trigger::Schedule, Fail, true),
@@ -155,5 +160,7 @@ mod tests {
         assert_eq!(names(&earlier[2..]), (vec![], Some(1)));
         assert_eq!(names(&earlier[3..]), (vec![2], Some(1)));
         assert_eq!(names(&[]), (vec![], None));
+        let [.., last] = earlier;
+        assert_eq!(names(&[turned, last]), (vec![], Some(1)), "what was turned back is no sync");
     }
 }

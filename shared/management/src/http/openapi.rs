@@ -131,8 +131,12 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     if is_conditional(endpoint) {
         failures.push(("412", "It was changed meanwhile, and `If-Match` names what it was.", "Error"));
     }
-    if matches!(endpoint.operation, "syncNow" | "verifyMirror") {
-        failures.push(("409", "The repository is not in the state MIRROR, or a sync of it runs.", "Error"));
+    if matches!(endpoint.operation, "syncNow" | "verifyMirror" | "rollBackMirror" | "resumeMirror") {
+        failures.push((
+            "409",
+            "The repository is not in the state MIRROR, or a sync of it runs, or it is paused.",
+            "Error",
+        ));
     }
     failures.into_iter().map(|(status, about, schema)| (status.to_owned(), about, schema)).collect()
 }
