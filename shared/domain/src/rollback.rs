@@ -95,23 +95,36 @@ impl Target {
         past.start <= self.at && self.at < past.end
     }
 
-    /// What has to be changed of tags that are `held` now, of which the `past` has been.
-    pub fn changes(&self, held: &BTreeMap<TagName, HeldTag>, past: &[PastTag]) -> Result<Vec<TagChange>, RuleError> {
+    /// Whether an entry of the past says what somebody who has begun at `began` may have turned back before being killed.
+    pub fn may_have_left(past: &PastTag, began: Option<Timestamp>) -> bool {
+        began.is_some_and(|began| began <= past.end)
+    }
+
+    /// What has to be changed of tags that are `held` now, of which the `past` has been. Who goes on with what began at
+    /// `began` has perhaps turned an image's tag back, and not what is attached to the image.
+    pub fn changes(
+        &self,
+        held: &BTreeMap<TagName, HeldTag>,
+        past: &[PastTag],
+        began: Option<Timestamp>,
+    ) -> Result<Vec<TagChange>, RuleError> {
         let now: BTreeMap<&TagName, Points<'_>> = held.iter().map(|(tag, held)| (tag, of_held(held))).collect();
         let was = past.iter().filter(|past| self.is_of(past)).map(|past| (&past.tag, of_past(past)));
         let still = held.iter().filter(|(_, held)| held.first_seen <= self.at).map(|(tag, held)| (tag, of_held(held)));
         let then: BTreeMap<&TagName, Points<'_>> = was.chain(still).collect();
         let names: BTreeSet<&TagName> = now.keys().chain(then.keys()).copied().collect();
-        let images = names.iter().filter(|tag| !is_attached_tag(tag)).map(|tag| (*tag).clone());
+        let chosen = names.iter().filter(|tag| !is_attached_tag(tag)).map(|tag| (*tag).clone());
         let turned: BTreeSet<TagName> = match &self.tags {
-            Some(rule) => rule.select(images)?.into_iter().collect(),
-            None => images.collect(),
+            Some(rule) => rule.select(chosen)?.into_iter().collect(),
+            None => chosen.collect(),
         };
         let now = |tag: &TagName| now.get(tag).copied();
         let then = |tag: &TagName| then.get(tag).copied();
         let after = |tag: &TagName| if turned.contains(tag) { then(tag) } else { now(tag) };
-        let present = attached(&names, now, now);
-        let coming = attached(&names, after, |tag| if present.contains(tag) { now(tag) } else { then(tag) });
+        let left = past.iter().filter(|past| Self::may_have_left(past, began) && !is_attached_tag(&past.tag));
+        let left = left.map(of_past);
+        let present = attached(images(&names, now).chain(left), now);
+        let coming = attached(images(&names, after), |tag| if present.contains(tag) { now(tag) } else { then(tag) });
         let becomes = |tag: &TagName| match (present.contains(tag), coming.contains(tag)) {
             _ if !is_attached_tag(tag) => after(tag),
             (false, true) => then(tag).or(now(tag)),
@@ -125,14 +138,20 @@ impl Target {
     }
 }
 
-/// The names of what is attached to the images of the tags that are no such names, and to what is attached to them.
-fn attached<'a>(
+/// What the tags point to that are not named after what they are attached to.
+fn images<'a>(
     names: &BTreeSet<&TagName>,
-    image: impl Fn(&TagName) -> Option<Points<'a>>,
+    state: impl Fn(&TagName) -> Option<Points<'a>>,
+) -> impl Iterator<Item = Points<'a>> {
+    names.iter().filter(|tag| !is_attached_tag(tag)).filter_map(move |tag| state(tag))
+}
+
+/// The names of what is attached to images, and to what is attached to them.
+fn attached<'a>(
+    images: impl IntoIterator<Item = Points<'a>>,
     list: impl Fn(&TagName) -> Option<Points<'a>>,
 ) -> BTreeSet<TagName> {
-    let images = names.iter().filter(|tag| !is_attached_tag(tag)).filter_map(|tag| image(tag));
-    let mut subjects: BTreeSet<&Digest> = images.flat_map(below).collect();
+    let mut subjects: BTreeSet<&Digest> = images.into_iter().flat_map(below).collect();
     let mut found = BTreeSet::new();
     for _ in 0..MAX_REFERRER_DEPTH {
         let names: Vec<TagName> = subjects.iter().flat_map(|subject| attached_tags(subject)).collect();

@@ -9,5 +9,6 @@ mod every;
 mod organization;
 mod purge;
 mod recovery;
+mod rollback;
 mod sync;
 mod upload;

@@ -57,16 +57,16 @@ fn each_tag_becomes_what_it_was() {
         past(&again, 5, -1, 20),
         past(&again, 7, 20, 60),
     ];
-    let changes = target(None).changes(&all, &history).unwrap();
+    let changes = target(None).changes(&all, &history, None).unwrap();
     let expected = [
         ("gone".to_owned(), K::Created, Some(image(6))),
         ("made".to_owned(), K::Deleted, None),
         ("moved".to_owned(), K::Moved, Some(image(1))),
     ];
     assert_eq!(told(&changes), expected);
-    let some = target(Some(&["m*", "nothing"])).changes(&all, &history).unwrap();
+    let some = target(Some(&["m*", "nothing"])).changes(&all, &history, None).unwrap();
     assert_eq!(told(&some), expected[1..]);
-    assert_eq!(target(Some(&["same"])).changes(&all, &history).unwrap(), []);
+    assert_eq!(target(Some(&["same"])).changes(&all, &history, None).unwrap(), []);
 }
 
 #[test]
@@ -81,15 +81,28 @@ fn what_is_attached_follows_its_image() {
         (signatures_tag(&stays), since(30, 12)),
     ]);
     let history = [past(&v1, 1, -10, 10), past(&list(&returns), 10, -9, 10), past(&list(&stays), 31, -9, 5)];
-    let changes = target(None).changes(&all, &history).unwrap();
+    let changes = target(None).changes(&all, &history, None).unwrap();
     let becomes = |name: &TagName| changes.iter().find(|it| it.tag == *name).map(|it| it.to.clone());
     assert_eq!(becomes(&list(&returns)), Some(Some(image(10))), "it comes back");
     assert_eq!(becomes(&list(&goes)), Some(None), "it goes");
     assert_eq!(becomes(&signatures_tag(&stays)), None, "what came later stays");
     assert_eq!(becomes(&list(&stays)), None, "nor does what went come back to one that stayed");
     assert_eq!(changes.len(), 3);
-    assert_eq!(target(Some(&["v1"])).changes(&all, &history).unwrap(), changes);
-    assert_eq!(target(Some(&["v2"])).changes(&all, &history).unwrap(), []);
+    assert_eq!(target(Some(&["v1"])).changes(&all, &history, None).unwrap(), changes);
+    assert_eq!(target(Some(&["v2"])).changes(&all, &history, None).unwrap(), []);
+}
+
+#[test]
+fn who_goes_on_takes_away_what_is_attached_to_what_was_left() {
+    let v1 = tag("v1");
+    let list = referrers_tag(&image(2));
+    let began = Timestamp::from_unix(AT + 100);
+    let turned = HeldTag { reversion: true, ..since(1, 101) };
+    let all = BTreeMap::from([(v1.clone(), turned), (list.clone(), since(20, 11))]);
+    let history = [past(&v1, 1, -10, 10), past(&v1, 2, 10, 101)];
+    assert_eq!(target(None).changes(&all, &history, None).unwrap(), [], "it is attached to nothing that goes");
+    let changes = target(None).changes(&all, &history, Some(began)).unwrap();
+    assert_eq!(told(&changes), [(list.to_string(), ChangeKind::Deleted, None)]);
 }
 
 #[test]
@@ -99,9 +112,9 @@ fn what_another_tag_still_points_to_keeps_what_is_attached_to_it() {
     let all =
         BTreeMap::from([(v1.clone(), since(2, 10)), (latest.clone(), since(2, 10)), (list.clone(), since(20, 11))]);
     let history = [past(&v1, 1, -10, 10), past(&latest, 1, -10, 10)];
-    let one = target(Some(&["latest"])).changes(&all, &history).unwrap();
+    let one = target(Some(&["latest"])).changes(&all, &history, None).unwrap();
     assert_eq!(told(&one), [("latest".to_owned(), ChangeKind::Moved, Some(image(1)))]);
-    let both = target(None).changes(&all, &history).unwrap();
+    let both = target(None).changes(&all, &history, None).unwrap();
     assert!(both.iter().any(|it| it.tag == list && it.to.is_none()));
 }
 
@@ -113,7 +126,7 @@ fn what_is_attached_to_what_is_attached_comes_too_and_so_does_what_is_attached_t
     let index = PastTag { children: children(&platform), ..past(&v1, 1, -10, 10) };
     let list = PastTag { children: children(&bundle), ..past(&referrers_tag(&platform), 11, -9, 10) };
     let second = past(&referrers_tag(&bundle), 12, -9, 10);
-    let changes = target(None).changes(&BTreeMap::new(), &[index, list, second]).unwrap();
+    let changes = target(None).changes(&BTreeMap::new(), &[index, list, second], None).unwrap();
     assert_eq!(changes.len(), 3);
     assert!(changes.iter().all(|it| it.change == ChangeKind::Created));
 }
@@ -145,7 +158,7 @@ proptest! {
             }
         }
         let target = target(None);
-        let changes = target.changes(&all, &history).unwrap();
+        let changes = target.changes(&all, &history, None).unwrap();
         let now = all.iter().map(|(tag, held)| (tag.clone(), TagState::at(held.digest.clone()))).collect();
         let then = changes::as_of(target.at, &all, &history);
         prop_assert_eq!(&changes, &changes::diff(&now, &then));

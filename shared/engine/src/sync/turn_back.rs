@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, Owner, RepositoryName, TagName,
+    Digest, FailureReason, Owner, PastTag, RepositoryName, TagName, Timestamp,
     changes::TagChange,
     failure::Failure,
     plan::HeldTag,
@@ -59,27 +59,29 @@ pub(crate) enum Found {
 }
 
 impl Engine {
-    /// What becomes of the tags that are `held` now.
+    /// What becomes of the tags that are `held` now; for a run that has begun, with what it may have left undone.
     pub(crate) async fn plan_rollback(
         &self,
         repository: &RepositoryName,
         target: &Target,
         held: &BTreeMap<TagName, HeldTag>,
+        began: Option<Timestamp>,
     ) -> Result<Plan, WorkError> {
         let now = now();
         let refused = |message: String| WorkError::Failed(Failure::new(FailureReason::NotFound, message));
         if !self.table.remembers(target.at, now) {
             return Err(refused(format!("what tags were at {} is not remembered any more", target.at.iso())));
         }
-        let past = self.table.past_tags(repository, MOST_TAGS + 1, now, |past| target.is_of(past)).await?;
-        if past.len() > MOST_TAGS || held.len() > MOST_TAGS {
+        let counts = |past: &PastTag| target.is_of(past) || Target::may_have_left(past, began);
+        let past = self.table.past_tags(repository, 2 * MOST_TAGS + 1, now, counts).await?;
+        if past.len() > 2 * MOST_TAGS || held.len() > MOST_TAGS {
             return Err(refused(format!("there are more than the {MOST_TAGS} tags that are turned back together")));
         }
-        let changes = target.changes(held, &past);
+        let changes = target.changes(held, &past, began);
         let changes = changes.map_err(|error| refused(error.to_string()))?;
         let wanted: BTreeSet<&Digest> = changes.iter().filter_map(|change| change.to.as_ref()).collect();
         let mut images = BTreeMap::<Digest, BTreeSet<Digest>>::new();
-        for past in past.iter().filter(|past| wanted.contains(&past.digest)) {
+        for past in past.iter().filter(|past| target.is_of(past) && wanted.contains(&past.digest)) {
             let children = past.children.iter().flat_map(|children| children.present.iter().cloned());
             images.entry(past.digest.clone()).or_default().extend(children);
         }
@@ -107,7 +109,8 @@ impl Invocation<'_> {
     pub(crate) async fn turn_back(&self, target: &Target) -> Result<Work, WorkError> {
         let repository = &self.owner.repository;
         let held = self.engine.table.tags(repository).await?;
-        let Plan { changes, images } = self.engine.plan_rollback(repository, target, &held).await?;
+        let began = Some(self.started_at).filter(|_| self.is_resumed);
+        let Plan { changes, images } = self.engine.plan_rollback(repository, target, &held, began).await?;
         self.progress.selected(changes.iter().filter(|change| change.to.is_some()).count());
         let look = async |(digest, children): (&Digest, &BTreeSet<Digest>)| {
             self.engine.find_image(&self.owner, digest, children).await
