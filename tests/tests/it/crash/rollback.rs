@@ -54,7 +54,10 @@ impl Scenario for Rollback {
             world.call(Method::GET, &format!("repository/{}/tag/?onlyActiveTags=true", world.repository), None).await;
         assert_eq!(status, 200, "{tags}");
         let tag = |tag: &Value| format!("{} {} {}", tag["name"], tag["manifest_digest"], tag["reversion"]);
-        seen.extend(tags["tags"].as_array().unwrap().iter().map(tag));
+        // They come in the order of their last changes.
+        let mut tags: Vec<_> = tags["tags"].as_array().unwrap().iter().map(tag).collect();
+        tags.sort();
+        seen.extend(tags);
         let runs = world.runs().await;
         seen.extend(
             runs.iter()
