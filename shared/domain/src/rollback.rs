@@ -11,43 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, PastTag, RootRule, TagName, Timestamp,
+    Digest, PastTag, TagName, Timestamp,
     changes::{TagChange, TagState},
     plan::HeldTag,
     referrers::{MAX_REFERRER_DEPTH, attached_tags, is_attached_tag},
     rule::RuleError,
-    run::RunId,
+    target::Target,
 };
-
-/// To what tags are turned back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    /// The moment.
-    pub at: Timestamp,
-    /// The run that ended then, if it was named by that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_id: Option<RunId>,
-    /// Which tags; all without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<RootRule>,
-}
-
-/// That a mirror's tags are left as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pause {
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-}
-
-impl Pause {
-    /// Whether it has not ended.
-    pub fn lasts(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now < until)
-    }
-}
 
 /// The most changes that a plan tells: each takes up to 300 bytes, and an answer of a function may have 6 MB.
 const MAX_CHANGES: usize = 10_000;
@@ -88,54 +58,40 @@ fn of_held(held: &HeldTag) -> Points<'_> {
     (&held.digest, &held.manifests)
 }
 
-impl Target {
-    /// Whether an entry of the past says what its tag was at the moment. A tag that changed in that second is taken as it was
-    /// after it.
-    pub fn is_of(&self, past: &PastTag) -> bool {
-        past.start <= self.at && self.at < past.end
-    }
-
-    /// Whether an entry of the past says what somebody who has begun at `began` may have turned back before being killed.
-    pub fn may_have_left(past: &PastTag, began: Option<Timestamp>) -> bool {
-        began.is_some_and(|began| began <= past.end)
-    }
-
-    /// What has to be changed of tags that are `held` now, of which the `past` has been. Who goes on with what began at
-    /// `began` has perhaps turned an image's tag back, and not what is attached to the image.
-    pub fn changes(
-        &self,
-        held: &BTreeMap<TagName, HeldTag>,
-        past: &[PastTag],
-        began: Option<Timestamp>,
-    ) -> Result<Vec<TagChange>, RuleError> {
-        let now: BTreeMap<&TagName, Points<'_>> = held.iter().map(|(tag, held)| (tag, of_held(held))).collect();
-        let was = past.iter().filter(|past| self.is_of(past)).map(|past| (&past.tag, of_past(past)));
-        let still = held.iter().filter(|(_, held)| held.first_seen <= self.at).map(|(tag, held)| (tag, of_held(held)));
-        let then: BTreeMap<&TagName, Points<'_>> = was.chain(still).collect();
-        let names: BTreeSet<&TagName> = now.keys().chain(then.keys()).copied().collect();
-        let chosen = names.iter().filter(|tag| !is_attached_tag(tag)).map(|tag| (*tag).clone());
-        let turned: BTreeSet<TagName> = match &self.tags {
-            Some(rule) => rule.select(chosen)?.into_iter().collect(),
-            None => chosen.collect(),
-        };
-        let now = |tag: &TagName| now.get(tag).copied();
-        let then = |tag: &TagName| then.get(tag).copied();
-        let after = |tag: &TagName| if turned.contains(tag) { then(tag) } else { now(tag) };
-        let left = past.iter().filter(|past| Self::may_have_left(past, began) && !is_attached_tag(&past.tag));
-        let left = left.map(of_past);
-        let present = attached(images(&names, now).chain(left), now);
-        let coming = attached(images(&names, after), |tag| if present.contains(tag) { now(tag) } else { then(tag) });
-        let becomes = |tag: &TagName| match (present.contains(tag), coming.contains(tag)) {
-            _ if !is_attached_tag(tag) => after(tag),
-            (false, true) => then(tag).or(now(tag)),
-            (true, false) => None,
-            _ => now(tag),
-        };
-        let state =
-            |points: Option<Points<'_>>| TagState { digest: points.map(|(digest, _)| digest.clone()), held: None };
-        let change = |tag: &&TagName| TagChange::between(tag, &state(now(tag)), &state(becomes(tag)));
-        Ok(names.iter().filter_map(change).collect())
-    }
+/// What has to be changed of tags that are `held` now, of which the `past` has been. Who goes on with what began at
+/// `began` has perhaps turned an image's tag back, and not what is attached to the image.
+pub fn changes(
+    target: &Target,
+    held: &BTreeMap<TagName, HeldTag>,
+    past: &[PastTag],
+    began: Option<Timestamp>,
+) -> Result<Vec<TagChange>, RuleError> {
+    let now: BTreeMap<&TagName, Points<'_>> = held.iter().map(|(tag, held)| (tag, of_held(held))).collect();
+    let was = past.iter().filter(|past| target.is_of(past)).map(|past| (&past.tag, of_past(past)));
+    let still = held.iter().filter(|(_, held)| held.first_seen <= target.at).map(|(tag, held)| (tag, of_held(held)));
+    let then: BTreeMap<&TagName, Points<'_>> = was.chain(still).collect();
+    let names: BTreeSet<&TagName> = now.keys().chain(then.keys()).copied().collect();
+    let chosen = names.iter().filter(|tag| !is_attached_tag(tag)).map(|tag| (*tag).clone());
+    let turned: BTreeSet<TagName> = match &target.tags {
+        Some(rule) => rule.select(chosen)?.into_iter().collect(),
+        None => chosen.collect(),
+    };
+    let now = |tag: &TagName| now.get(tag).copied();
+    let then = |tag: &TagName| then.get(tag).copied();
+    let after = |tag: &TagName| if turned.contains(tag) { then(tag) } else { now(tag) };
+    let left = past.iter().filter(|past| Target::may_have_left(past, began) && !is_attached_tag(&past.tag));
+    let left = left.map(of_past);
+    let present = attached(images(&names, now).chain(left), now);
+    let coming = attached(images(&names, after), |tag| if present.contains(tag) { now(tag) } else { then(tag) });
+    let becomes = |tag: &TagName| match (present.contains(tag), coming.contains(tag)) {
+        _ if !is_attached_tag(tag) => after(tag),
+        (false, true) => then(tag).or(now(tag)),
+        (true, false) => None,
+        _ => now(tag),
+    };
+    let state = |points: Option<Points<'_>>| TagState { digest: points.map(|(digest, _)| digest.clone()), held: None };
+    let change = |tag: &&TagName| TagChange::between(tag, &state(now(tag)), &state(becomes(tag)));
+    Ok(names.iter().filter_map(change).collect())
 }
 
 /// What the tags point to that are not named after what they are attached to.
@@ -165,6 +121,6 @@ fn attached<'a>(
 }
 
 /// All manifests that a tag points to.
-fn below<'a>((digest, children): Points<'a>) -> impl Iterator<Item = &'a Digest> {
+fn below((digest, children): Points<'_>) -> impl Iterator<Item = &Digest> {
     std::iter::once(digest).chain(children)
 }

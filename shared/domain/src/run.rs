@@ -1,11 +1,12 @@
 //! One run of a sync: what started it, how far it is, and what became of each tag.
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+
+pub use crate::run_id::RunId;
 
 use crate::{
     Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
-    plan::Cause, rollback::Target, signature_policy::Verified,
+    plan::Cause, signature_policy::Verified, target::Target,
 };
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
@@ -52,17 +53,6 @@ impl Trigger {
             Self::Hold => "hold",
             Self::Rollback => "rollback",
         }
-    }
-}
-
-/// A run's name. Ids sort by the time at which the runs started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RunId(pub Uuid);
-
-impl std::fmt::Display for RunId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -22,8 +22,9 @@ use uuid::Uuid;
 
 use crate::{
     NoListing, Remedy, Timestamp, Warning,
-    rollback::{Pause, Target},
+    pause::Pause,
     run::{RunId, Trigger},
+    target::Target,
 };
 
 pub use claim::{NewClaim, NotEligible};

@@ -8,9 +8,10 @@ use crate::{
     details::{Details, DetailsOf},
     failure::Failure,
     preview::{Preview, PreviewRequest},
-    rollback::{RollbackPlan, Target},
+    rollback::RollbackPlan,
     run::{SyncRequest, Trigger},
     signature_policy::TrustRootId,
+    target::Target,
     trust_root::TrustRootSource,
 };
 

@@ -209,7 +209,7 @@ impl Engine {
             (work, _) => work,
         };
         let untold = login.warning;
-        Ending { claimed, progress, begun, knowledge, known, untold }.end(work, heartbeat).await
+        Box::pin(Ending { claimed, progress, begun, knowledge, known, untold }.end(work, heartbeat)).await
     }
 }
 

@@ -127,7 +127,7 @@ fn was_refused(outcome: &TagOutcome) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::{Timestamp, rollback::Target, run::RunId};
+    use moorage_domain::{Timestamp, run::RunId, target::Target};
     use uuid::Uuid;
 
     use super::*;

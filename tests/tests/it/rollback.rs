@@ -97,7 +97,7 @@ async fn tags_become_what_they_were_and_that_can_be_undone() {
     ]);
     let of_images = |changes: &Value| {
         let all = changes.as_array().unwrap().iter();
-        Value::from_iter(all.filter(|it| !it["tag"].as_str().unwrap().starts_with("sha256-")).cloned())
+        all.filter(|it| !it["tag"].as_str().unwrap().starts_with("sha256-")).cloned().collect::<Value>()
     };
     let (status, plan) = ask(&world, json!({"run_id": first["run_id"], "dry_run": true})).await;
     assert_eq!((status, of_images(&plan["changes"])), (200, expected.clone()), "{plan}");

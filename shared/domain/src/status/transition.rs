@@ -9,8 +9,9 @@ use crate::{
     NoListing, Remedy, Timestamp, Warning,
     failure::Failure,
     grid::next_start,
-    rollback::{Pause, Target},
+    pause::Pause,
     run::{RunId, RunStatus},
+    target::Target,
 };
 
 /// How much of a failure's message is kept with the state: the run has all of it.

@@ -11,8 +11,8 @@ use moorage_domain::{
     failure::Failure,
     gate::{Judgement, Reason},
     plan::{HeldTag, Missing},
-    rollback::Target,
     run::RunId,
+    target::Target,
 };
 use moorage_signatures::Trust;
 use moorage_state::{Claim, Crowd, Login, Mirror, SkippedTag, Tags};

@@ -13,8 +13,9 @@ use moorage_domain::{
     failure::Failure,
     plan::HeldTag,
     referrers::is_attached_tag,
-    rollback::Target,
+    rollback,
     run::{Outcome, TagOutcome},
+    target::Target,
 };
 use moorage_state::{Recorded, now};
 
@@ -77,7 +78,7 @@ impl Engine {
         if past.len() > 2 * MOST_TAGS || held.len() > MOST_TAGS {
             return Err(refused(format!("there are more than the {MOST_TAGS} tags that are turned back together")));
         }
-        let changes = target.changes(held, &past, began);
+        let changes = rollback::changes(target, held, &past, began);
         let changes = changes.map_err(|error| refused(error.to_string()))?;
         let wanted: BTreeSet<&Digest> = changes.iter().filter_map(|change| change.to.as_ref()).collect();
         let mut images = BTreeMap::<Digest, BTreeSet<Digest>>::new();

@@ -3,11 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use futures_util::{StreamExt as _, stream};
-use moorage_domain::{
-    Digest, Owner, RepositoryName,
-    rollback::{RollbackPlan, Target},
-    task::TaskAnswer,
-};
+use moorage_domain::{Digest, Owner, RepositoryName, rollback::RollbackPlan, target::Target, task::TaskAnswer};
 
 use crate::{
     engine::Engine,

@@ -3,9 +3,11 @@
 use moorage_domain::{
     FailureReason, RepositoryName, RootRule, Timestamp,
     failure::Failure,
-    rollback::{Pause, RollbackPlan, Target},
+    pause::Pause,
+    rollback::RollbackPlan,
     run::{RunId, RunStatus, SyncRequest, Trigger},
     status::NotEligible,
+    target::Target,
     task::{Task, TaskAnswer},
 };
 use moorage_state::{TransitionError, now};
