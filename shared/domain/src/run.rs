@@ -35,6 +35,8 @@ pub enum Trigger {
     Continuation,
     /// What waited at the gate may be let in.
     Hold,
+    /// A webhook: somebody says that tags have moved.
+    Webhook,
 }
 
 impl Trigger {
@@ -48,6 +50,7 @@ impl Trigger {
             Self::Organization => "organization",
             Self::Continuation => "continuation",
             Self::Hold => "hold",
+            Self::Webhook => "webhook",
         }
     }
 }
@@ -222,6 +225,9 @@ pub struct Run {
     /// Whether it failed and is tried again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub will_retry: bool,
+    /// The only tags that it asks for, if somebody has said that they have moved. Of the others it learns nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hinted: Option<Vec<TagName>>,
 }
 
 impl Run {
@@ -245,6 +251,7 @@ impl Run {
             outcome_items: vec![0],
             pace: Pace::default(),
             will_retry: false,
+            hinted: None,
         }
     }
 

@@ -140,6 +140,10 @@ pub struct SyncState {
     /// Whether its registry was found to have no listing that says digests.
     #[serde(default)]
     pub no_listing: Option<NoListing>,
+    /// The status before the sync that holds the claim, if that asks for hinted tags only: it says nothing of the mirror as
+    /// a whole, which stands where it stood when that has ended.
+    #[serde(default)]
+    pub sync_hinted: Option<SyncStatus>,
 }
 
 impl SyncState {
@@ -171,6 +175,7 @@ impl SyncState {
             recent_runs: RecentRuns::default(),
             last_tags: None,
             no_listing: None,
+            sync_hinted: None,
         }
     }
 
