@@ -325,7 +325,8 @@ pub enum Outcome {
     Failed,
     /// It was deleted, because the rule does not select it or the registry has lost it.
     Pruned,
-    /// It was left as it is: its image is of an architecture that the mirror does not keep.
+    /// It was left as it is: its image is of an architecture that the mirror does not keep; or somebody has said that it has
+    /// moved, and the registry does not have it any more.
     Skipped,
     /// It was left as it is: it is to be deleted, but the run may not delete so many, or the registry still has it or may
     /// have it; or what it points to waits at the gate.

@@ -56,3 +56,4 @@ mod trouble;
 mod trust;
 mod trust_roots;
 mod verify;
+mod webhooks;

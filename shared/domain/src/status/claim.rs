@@ -233,7 +233,11 @@ pub(super) mod tests {
         let killed = "2026-01-10T00:02:00Z";
         for trigger in [Trigger::Schedule, Trigger::Continuation] {
             let again = claim(&claimed, true, trigger, killed).unwrap();
-            assert_eq!((again.sync_run_id, again.sync_hinted), (claimed.sync_run_id, claimed.sync_hinted), "it goes on");
+            assert_eq!(
+                (again.sync_run_id, again.sync_hinted),
+                (claimed.sync_run_id, claimed.sync_hinted),
+                "it goes on"
+            );
         }
         let later = claim(&claimed, true, Trigger::Schedule, "2026-01-11T00:00:00Z").unwrap();
         assert_eq!(later.sync_hinted, None, "another run, of all tags");

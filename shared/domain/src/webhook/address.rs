@@ -145,6 +145,12 @@ impl Webhook {
         Self { pending: None, taken_at: Some(now), ..self.changed() }
     }
 
+    /// After a sync has begun that did not take all that had come.
+    #[must_use]
+    pub fn begun(self, now: Timestamp) -> Self {
+        Self { taken_at: Some(now), ..self.changed() }
+    }
+
     /// After what had come was given up: no sync of the mirror may begin.
     #[must_use]
     pub fn dropped(self) -> Self {
@@ -188,9 +194,8 @@ mod tests {
 
     #[test]
     fn two_addresses_are_valid_while_rotating() {
-        let valid = |webhook: &Webhook| {
-            ["a", "b", "c"].map(|id| webhook.address_of(&Digest::sha256(id.as_bytes())).is_some())
-        };
+        let valid =
+            |webhook: &Webhook| ["a", "b", "c"].map(|id| webhook.address_of(&Digest::sha256(id.as_bytes())).is_some());
         let first = Webhook::new(address("a"), at(0));
         let second = first.clone().rotated(address("b"), at(1));
         let third = second.clone().rotated(address("c"), at(2));

@@ -23,8 +23,7 @@ mod tests {
     #[test]
     fn signatures_as_github_documents_them() {
         let secret: SecretString = "It's a Secret to Everybody".into();
-        let (body, hex) =
-            (b"Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
+        let (body, hex) = (b"Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
         assert!(is_signed(&secret, body, &format!("sha256={hex}")));
         for wrong in [hex, "", "sha256=", "sha1=00", &format!("sha256={}", &hex[2..]), "sha256=zz"] {
             assert!(!is_signed(&secret, body, wrong), "{wrong}");

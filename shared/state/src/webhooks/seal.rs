@@ -59,7 +59,10 @@ mod tests {
     fn a_secret_is_opened_by_its_id_alone() {
         let (id, secret, address) = new_address(true).unwrap();
         let (other, other_secret, _) = new_address(false).unwrap();
-        assert_eq!((secret.expose_secret().len(), address.hash.clone(), address.require_signature), (64, id.hash(), true));
+        assert_eq!(
+            (secret.expose_secret().len(), address.hash.clone(), address.require_signature),
+            (64, id.hash(), true)
+        );
         assert_ne!(secret.expose_secret(), other_secret.expose_secret());
         assert_eq!(secret_of(&id, &address).unwrap().expose_secret(), secret.expose_secret());
         assert!(secret_of(&other, &address).is_none());
