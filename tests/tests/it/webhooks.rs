@@ -175,11 +175,19 @@ async fn what_lies_or_is_of_others_changes_nothing() {
     let events = json!({"events": [target("edge"), target("v1"), target("v2"), target("v9")]});
     assert_eq!(hook.call(&world, events).await, (202, json!({"tags": 4})));
     let run = runs(&world, 1).await.remove(0);
-    let (_, run) = world.call(Method::GET, &world.mirror_path(&format!("/runs/{}", run["run_id"].as_str().unwrap())), None).await;
+    let (_, run) =
+        world.call(Method::GET, &world.mirror_path(&format!("/runs/{}", run["run_id"].as_str().unwrap())), None).await;
     assert_eq!((&run["status"], &run["tags_pruned"], &run["tags_failed"]), (&json!("SUCCESS"), &json!(0), &json!(0)));
     assert_eq!(outcome(&run, "v1")["outcome"], "unchanged");
-    assert_eq!([&outcome(&run, "v2")["outcome"], &outcome(&run, "v9")["outcome"]], [&json!("skipped"), &json!("skipped")]);
-    assert_eq!([served(&world, "v1").await, served(&world, "v2").await], was, "nothing is concluded and nothing deleted");
+    assert_eq!(
+        [&outcome(&run, "v2")["outcome"], &outcome(&run, "v9")["outcome"]],
+        [&json!("skipped"), &json!("skipped")]
+    );
+    assert_eq!(
+        [served(&world, "v1").await, served(&world, "v2").await],
+        was,
+        "nothing is concluded and nothing deleted"
+    );
     assert_eq!(served(&world, "edge").await, None);
 
     world.change_mirror(json!({"is_enabled": false})).await;
@@ -241,7 +249,9 @@ async fn a_signature_is_right_or_the_delivery_refused() {
     for (hook, unsigned) in [(&any, 202), (&strict, 403)] {
         let right = hook.signature(&body);
         let another = hook.signature(b"another body");
-        for (signature, status) in [(Some(right), 202), (Some(another), 403), (Some("sha256=00".into()), 403), (None, unsigned)] {
+        for (signature, status) in
+            [(Some(right), 202), (Some(another), 403), (Some("sha256=00".into()), 403), (None, unsigned)]
+        {
             let signed = signature.iter().map(|it: &String| ("x-hub-signature-256", it.as_str()));
             let headers: Vec<_> = std::iter::once(("content-type", "application/json")).chain(signed).collect();
             assert_eq!(hook.send(&world, &headers, body.clone()).await.status(), status, "{signature:?}");
@@ -321,7 +331,11 @@ async fn the_gate_is_asked_and_signatures_follow_their_images() {
     skip_the_pause(&world).await;
     assert_eq!(hook.call(&world, json!({"tags": ["v1"]})).await.0, 202);
     let run = runs(&world, 3).await.remove(0);
-    assert_eq!((&run["status"], &run["tags_held"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(1), &json!(0)), "{run}");
+    assert_eq!(
+        (&run["status"], &run["tags_held"], &run["tags_copied"]),
+        (&json!("SUCCESS"), &json!(1), &json!(0)),
+        "{run}"
+    );
     assert_eq!(holds(&world).await.len(), 1);
     assert_eq!(served(&world, "v1").await, Some(image.digest()), "what was there stays");
 }

@@ -181,12 +181,7 @@ names! {
         Hold => "hold",
         Webhook => "webhook",
     }
-    DeliveryOutcome.as_str {
-        Accepted => "accepted",
-        Ignored => "ignored",
-        Unsigned => "unsigned",
-        Invalid => "invalid",
-    }
+    DeliveryOutcome.as_str { Accepted => "accepted", Ignored => "ignored", Unsigned => "unsigned", Invalid => "invalid", }
     RunStatus {
         Syncing => "SYNCING",
         Success => "SUCCESS",

@@ -234,7 +234,8 @@ impl ClaimedMirror<'_> {
     pub(crate) async fn fail(&self, request: &SyncRequest, failure: Failure) -> Result<Ended, SyncError> {
         let config = &self.mirror.config;
         let id = self.mirror.state.sync_run_id.unwrap_or(self.claim.run());
-        let new = || Run::new(id, request.trigger, now(), false);
+        let hinted = self.is_hinted().then(Vec::new);
+        let new = || Run { hinted: hinted.clone(), ..Run::new(id, request.trigger, now(), false) };
         // Whatever this invocation has left behind is shut out, too.
         let run = self.engine.attempt(&self.claim, config, id, new).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };

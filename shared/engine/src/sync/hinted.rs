@@ -132,8 +132,13 @@ impl Invocation<'_> {
         named: BTreeSet<TagName>,
     ) -> Result<BTreeSet<TagName>, WorkError> {
         let is_new = |tag: &&TagName| copier.has_copied(tag) || self.copied.contains(tag);
-        let copied = tags.iter().filter(is_new).filter_map(|tag| held.get(tag));
-        let names = copied.flat_map(|held| attached_tags(&held.digest)).filter(|tag| !named.contains(tag)).collect();
+        let mut names = BTreeSet::new();
+        for copied in tags.iter().filter(is_new).filter_map(|tag| held.get(tag)) {
+            names.extend(attached_tags(&copied.digest));
+            // What is attached to the images of an index seldom has tags; what is here already must not lose anything.
+            names.extend(copied.manifests.iter().flat_map(attached_tags).filter(|tag| held.contains_key(tag)));
+        }
+        names.retain(|tag| !named.contains(tag));
         Ok(self.find(registry, names).await?.there.into_iter().chain(named).collect())
     }
 }
