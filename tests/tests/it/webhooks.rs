@@ -3,13 +3,19 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use aws_lc_rs::hmac;
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
-use moorage_domain::Digest;
+use moorage_domain::{
+    Digest,
+    task::{Task, TaskAnswer},
+};
 use moorage_tests::{
     eventually,
     gate::{holds, served},
     http,
     image::{Image, delete, layer},
+    logs,
+    registry::Registry,
     table,
     world::{World, outcome},
 };
@@ -202,7 +208,7 @@ async fn ids_are_found_or_not_and_two_are_valid_while_rotating() {
     let of = |path: String| Hook { path, secret: String::new() };
     let unknown = answer(&of(format!("webhooks/{}", "A".repeat(43)))).await;
     assert_eq!(unknown, world.problem(404, "not_found", "Not Found"));
-    for garbled in ["x".to_owned(), "A".repeat(44), format!("{}%2F", "A".repeat(42)), "%00".to_owned()] {
+    for garbled in ["x".to_owned(), "A".repeat(44), format!("{}%2F", "A".repeat(42))] {
         assert_eq!(answer(&of(format!("webhooks/{garbled}"))).await, unknown, "{garbled}");
     }
     let path = world.mirror_path("/webhook");
@@ -237,6 +243,13 @@ async fn ids_are_found_or_not_and_two_are_valid_while_rotating() {
     for method in [Method::GET, Method::POST, Method::DELETE] {
         assert_eq!(world.send(method, &path, Some(&reader), None).await.0, 403);
     }
+    let name = world.stack.sync_function.replace("-sync", "-api");
+    for hook in [&first, &second, &third, &fourth] {
+        let id = hook.path.strip_prefix("webhooks/").unwrap();
+        assert!(logs::lines(&world.stack, &name, id).await.is_empty(), "no log has an id");
+        assert!(logs::lines(&world.stack, &name, &hook.secret).await.is_empty(), "nor a secret");
+    }
+    assert!(!logs::lines(&world.stack, &name, "webhooks/{id}").await.is_empty(), "deliveries are logged");
     let kinds: BTreeSet<_> = world.log().await.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect();
     assert!(kinds.contains("create_repo_mirror_webhook") && kinds.contains("delete_repo_mirror_webhook"), "{kinds:?}");
 }
@@ -338,4 +351,34 @@ async fn the_gate_is_asked_and_signatures_follow_their_images() {
     );
     assert_eq!(holds(&world).await.len(), 1);
     assert_eq!(served(&world, "v1").await, Some(image.digest()), "what was there stays");
+}
+
+#[tokio::test]
+async fn a_registry_tells_of_its_pushes_itself() {
+    let (world, hook) = mirrored("telling", &["v1"], json!({})).await;
+    let registry = Registry::that_tells(&format!("{}/api/v1/{}", world.stack.url, hook.path));
+    let reference = format!("{}/{}", registry.address, world.path);
+    world.change_mirror(json!({"external_reference": reference})).await;
+    for tag in ["v1", "v2"] {
+        let image = Image::oci("amd64", &[layer(rand::random(), 300)]);
+        image.push(&registry.url, &world.path, tag).await;
+        is_served(&world, tag, &image).await;
+    }
+    assert_eq!(runs(&world, 2).await[0]["hinted"], json!(["v2"]));
+}
+
+#[tokio::test]
+async fn what_waits_for_an_invocation_that_does_not_come_is_found() {
+    let (world, _) = mirrored("lost", &["v1"], json!({})).await;
+    let image = push(&world, "v1").await;
+    // As a delivery leaves it whose function was killed before it asked for a sync.
+    let map = |name: &str, value| AttributeValue::M([(name.to_owned(), value)].into());
+    let tags = map("only", AttributeValue::L(vec![table::text("v1")]));
+    let key = table::Key(format!("REPO#{}", world.repository), "WEBHOOK".to_owned());
+    let left = [("pending", map("tags", tags)), ("asked_at", table::number(0)), ("active", table::text("WEBHOOKS"))];
+    table::set(&world.stack, &key, left).await;
+    let TaskAnswer::Watched { restarted } = world.task(&Task::Watch {}).await else { panic!() };
+    assert!(restarted >= 1, "{restarted}");
+    is_served(&world, "v1", &image).await;
+    assert_eq!(runs(&world, 1).await[0]["hinted"], json!(["v1"]));
 }
