@@ -243,13 +243,13 @@ async fn ids_are_found_or_not_and_two_are_valid_while_rotating() {
     for method in [Method::GET, Method::POST, Method::DELETE] {
         assert_eq!(world.send(method, &path, Some(&reader), None).await.0, 403);
     }
-    let name = world.stack.sync_function.replace("-sync", "-api");
+    let name = &world.stack.api_function;
     for hook in [&first, &second, &third, &fourth] {
         let id = hook.path.strip_prefix("webhooks/").unwrap();
-        assert!(logs::lines(&world.stack, &name, id).await.is_empty(), "no log has an id");
-        assert!(logs::lines(&world.stack, &name, &hook.secret).await.is_empty(), "nor a secret");
+        assert!(logs::lines(&world.stack, name, id).await.is_empty(), "no log has an id");
+        assert!(logs::lines(&world.stack, name, &hook.secret).await.is_empty(), "nor a secret");
     }
-    assert!(!logs::lines(&world.stack, &name, "webhooks/{id}").await.is_empty(), "deliveries are logged");
+    assert!(!logs::lines(&world.stack, name, "webhooks/{id}").await.is_empty(), "deliveries are logged");
     let kinds: BTreeSet<_> = world.log().await.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect();
     assert!(kinds.contains("create_repo_mirror_webhook") && kinds.contains("delete_repo_mirror_webhook"), "{kinds:?}");
 }
