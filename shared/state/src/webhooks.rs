@@ -100,7 +100,7 @@ impl Table {
     ) -> Result<(), StateError> {
         let item = WebhookItem::of(webhook);
         self.put_if(Key::Webhook(repository), &item, "#mine = :mine", ("revision", seen(before))).await?;
-        if before.previous != webhook.previous { self.forget_ids(Some(before), Some(webhook)).await } else { Ok(()) }
+        if before.previous == webhook.previous { Ok(()) } else { self.forget_ids(Some(before), Some(webhook)).await }
     }
 
     /// Deletes a webhook; [`StateError::Conflict`] if it is not as it was read, or gone.

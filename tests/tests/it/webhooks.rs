@@ -53,8 +53,7 @@ impl Hook {
 
     fn signature(&self, body: &[u8]) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes());
-        let hex = hmac::sign(&key, body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        format!("sha256={hex}")
+        format!("sha256={}", hex::encode(hmac::sign(&key, body)))
     }
 }
 
@@ -70,7 +69,7 @@ async fn mirrored(name: &str, tags: &[&str], changes: Value) -> (World, Hook) {
     for tag in tags {
         push(&world, tag).await;
     }
-    world.create_mirror(&world.stack.upstream.to_string(), changes).await;
+    world.create_mirror(&world.stack.upstream, changes).await;
     assert_eq!(world.sync().await["status"], "SUCCESS");
     let hook = Hook::make(&world, json!({})).await;
     (world, hook)
@@ -236,7 +235,7 @@ async fn ids_are_found_or_not_and_two_are_valid_while_rotating() {
     assert_eq!(world.call(Method::DELETE, &world.mirror_path(""), None).await.0, 204);
     assert_eq!(answer(&fourth).await, unknown);
     assert_eq!(world.call(Method::POST, &path, Some(json!({}))).await.0, 404, "there is no mirror");
-    world.create_mirror(&world.stack.upstream.to_string(), json!({})).await;
+    world.create_mirror(&world.stack.upstream, json!({})).await;
     assert_eq!((answer(&fourth).await, world.call(Method::GET, &path, None).await.0), (unknown, 404));
 
     let reader = world.token(Some(&world.namespace), "write").await;

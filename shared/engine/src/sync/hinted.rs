@@ -106,17 +106,16 @@ impl Invocation<'_> {
         let mut answers = stream::iter(tags).map(ask).buffer_unordered(HEADS_IN_FLIGHT);
         while let Some((tag, said)) = answers.next().await {
             match said {
-                Ok(()) => found.there.insert(tag),
                 Err(Some(UpstreamError::NotFound(_))) => found.gone.insert(tag),
                 Err(Some(error @ UpstreamError::RateLimited { .. })) => {
                     stop = Some(error.into());
                     break;
                 }
-                Err(Some(_)) => found.there.insert(tag),
                 Err(None) => {
                     stop = Some(WorkError::Suspended);
                     break;
                 }
+                Ok(()) | Err(Some(_)) => found.there.insert(tag),
             };
         }
         stop.map_or(Ok(found), Err)
@@ -132,14 +131,14 @@ impl Invocation<'_> {
         named: BTreeSet<TagName>,
     ) -> Result<BTreeSet<TagName>, WorkError> {
         let is_new = |tag: &&TagName| copier.has_copied(tag) || self.copied.contains(tag);
-        let mut names = BTreeSet::new();
+        let mut tried = BTreeSet::new();
         for copied in tags.iter().filter(is_new).filter_map(|tag| held.get(tag)) {
-            names.extend(attached_tags(&copied.digest));
+            tried.extend(attached_tags(&copied.digest));
             // What is attached to the images of an index seldom has tags; what is here already must not lose anything.
-            names.extend(copied.manifests.iter().flat_map(attached_tags).filter(|tag| held.contains_key(tag)));
+            tried.extend(copied.manifests.iter().flat_map(attached_tags).filter(|tag| held.contains_key(tag)));
         }
-        names.retain(|tag| !named.contains(tag));
-        Ok(self.find(registry, names).await?.there.into_iter().chain(named).collect())
+        tried.retain(|tag| !named.contains(tag));
+        Ok(self.find(registry, tried).await?.there.into_iter().chain(named).collect())
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// A repository of ours.
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute that is stored, and none follows from another")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     /// Its full name.
