@@ -93,6 +93,8 @@ def refusals(policies_of):
             writes_tokens = role == "ApiRole"
             yield from asked(policies_of, role, action, {TABLE: ["TOKENS"]}, writes_tokens)
             yield from asked(policies_of, role, action, {TABLE: ["REPO#a/b", "TOKENS"]}, writes_tokens)
+            # Whose webhook an id is, is the API's alone.
+            yield from asked(policies_of, role, action, {TABLE: ["WEBHOOK#00"]}, role == "ApiRole")
             yield from asked(policies_of, role, action, {}, False)
     yield from asked(policies_of, "SyncRole", "dynamodb:PutItem", {TABLE: ["REPO#a/b"]}, True)
     yield from asked(policies_of, "GcRole", "dynamodb:PutItem", {TABLE: ["NS#a"]}, False)

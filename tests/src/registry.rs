@@ -47,6 +47,13 @@ impl Registry {
         Self::start(tempfile::tempdir().unwrap(), &filesystem(), "", "http")
     }
 
+    /// One that tells `url` of whatever is pushed to it.
+    pub fn that_tells(url: &str) -> Self {
+        let endpoint = format!("{{name: mirror, url: \"{url}\", timeout: 5s, threshold: 3, backoff: 1s}}");
+        let notifications = format!("notifications: {{endpoints: [{endpoint}]}}\n");
+        Self::start(tempfile::tempdir().unwrap(), &filesystem(), &notifications, "http")
+    }
+
     /// One with a certificate that nobody vouches for.
     pub fn with_tls() -> Self {
         let folder = tempfile::tempdir().unwrap();

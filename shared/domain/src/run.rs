@@ -38,6 +38,8 @@ pub enum Trigger {
     Hold,
     /// Somebody turns the tags back to what they were. The registry is not asked.
     Rollback,
+    /// A webhook: somebody says that tags have moved.
+    Webhook,
 }
 
 impl Trigger {
@@ -52,6 +54,7 @@ impl Trigger {
             Self::Continuation => "continuation",
             Self::Hold => "hold",
             Self::Rollback => "rollback",
+            Self::Webhook => "webhook",
         }
     }
 }
@@ -218,6 +221,9 @@ pub struct Run {
     /// To what it turns the tags back, if it does not sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Target>,
+    /// The only tags that it asks for, if somebody has said that they have moved. Of the others it learns nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hinted: Option<Vec<TagName>>,
 }
 
 impl Run {
@@ -242,6 +248,7 @@ impl Run {
             pace: Pace::default(),
             will_retry: false,
             rollback: None,
+            hinted: None,
         }
     }
 
@@ -320,7 +327,8 @@ pub enum Outcome {
     Failed,
     /// It was deleted, because the rule does not select it or the registry has lost it.
     Pruned,
-    /// It was left as it is: its image is of an architecture that the mirror does not keep.
+    /// It was left as it is: its image is of an architecture that the mirror does not keep; or somebody has said that it has
+    /// moved, and the registry does not have it any more.
     Skipped,
     /// It was left as it is: it is to be deleted, but the run may not delete so many, or the registry still has it or may
     /// have it; or what it points to waits at the gate.

@@ -150,6 +150,10 @@ pub struct SyncState {
     /// That nothing is synced at present.
     #[serde(default)]
     pub pause: Option<Pause>,
+    /// The status before the sync that holds the claim, if that asks for hinted tags only: it says nothing of the mirror as
+    /// a whole, which stands where it stood when that has ended.
+    #[serde(default)]
+    pub sync_hinted: Option<SyncStatus>,
 }
 
 impl SyncState {
@@ -183,6 +187,7 @@ impl SyncState {
             no_listing: None,
             rollback: None,
             pause: None,
+            sync_hinted: None,
         }
     }
 

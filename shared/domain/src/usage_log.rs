@@ -95,6 +95,10 @@ pub enum LogKind {
     DeleteRepoNotification,
     /// A notification's counter of failures was set to zero.
     ResetRepoNotification,
+    /// A mirror got a webhook, or another one beside it. Ours, not Quay's.
+    CreateRepoMirrorWebhook,
+    /// A mirror's webhook is valid no more, or the one before it. Ours, not Quay's.
+    DeleteRepoMirrorWebhook,
 }
 
 /// One entry.

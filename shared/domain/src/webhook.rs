@@ -14,18 +14,22 @@
 //! | Azure's registry | `action` | `target.tag` of a `push` |
 //! | anybody | `tags` | a list of them; and `repository`, if there is one |
 
+mod address;
 mod delivery;
 mod id;
 mod rate;
 mod sender;
+mod signature;
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use address::{Address, Delivery, DeliveryOutcome, PAUSE, Webhook};
 pub use id::{InvalidId, WebhookId};
 pub use rate::{MAX_PER_MINUTE, Rate};
 pub use sender::Sender;
+pub use signature::is_signed;
 
 use crate::{ExternalReference, TagName};
 

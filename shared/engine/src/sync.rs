@@ -4,10 +4,13 @@ pub(crate) mod budget;
 pub(crate) mod claim;
 pub(crate) mod end;
 pub(crate) mod heartbeat;
+pub(crate) mod hint;
+pub(crate) mod hinted;
 pub(crate) mod invocation;
 pub(crate) mod knowledge;
 pub(crate) mod listing;
 pub(crate) mod losses;
+pub(crate) mod outfit;
 pub(crate) mod progress;
 pub(crate) mod prune;
 pub(crate) mod refresh;
@@ -29,10 +32,11 @@ use moorage_domain::{
     FailureReason, Generation, Owner,
     failure::Failure,
     notification::Notice,
-    run::{Run, RunStatus, SyncRequest},
+    run::{Run, RunStatus, SyncRequest, Trigger},
     status::NotEligible,
+    webhook::HintedTags,
 };
-use moorage_state::{Claim, Crowd, Mirror, Right, StateError, Vacancy, now};
+use moorage_state::{Claim, Crowd, Mirror, Repository, Right, StateError, Vacancy, now};
 use moorage_upstream::Meter;
 use tokio::sync::OnceCell;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -55,6 +59,14 @@ impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near. Where its namespace
     /// has no free slot it is put off by seconds, and the mirror stays as it is.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
+        let is_hinted = if request.trigger == Trigger::Webhook {
+            match self.await_hint(&request.repository).await? {
+                Some(hint) => matches!(hint.tags, HintedTags::Only(_)),
+                None => return Ok(Ended::NotEligible(NotEligible::NotRequested)),
+            }
+        } else {
+            false
+        };
         let slot = match self.take_slot(&request.repository).await? {
             Vacancy::Slot(slot) => Some(slot),
             Vacancy::NotNeeded => None,
@@ -63,7 +75,10 @@ impl Engine {
                 return Ok(Ended::NotEligible(NotEligible::Crowded));
             }
         };
-        let ended = Box::pin(self.sync_in_slot(request, deadline)).await;
+        let ended = Box::pin(self.sync_in_slot(request, is_hinted, deadline)).await;
+        if request.trigger == Trigger::Webhook && begins_no_more(&ended) {
+            self.drop_hint(&request.repository).await?;
+        }
         if let Some(slot) = slot
             && needs_no_slot(&ended)
         {
@@ -72,7 +87,12 @@ impl Engine {
         ended
     }
 
-    async fn sync_in_slot(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
+    async fn sync_in_slot(
+        &self,
+        request: &SyncRequest,
+        is_hinted: bool,
+        deadline: Instant,
+    ) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
         let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
         if !repository.state.is_mirror() {
@@ -80,7 +100,7 @@ impl Engine {
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
         let (claim, mirror): (Arc<Claim>, _) =
-            match claim(&self.table, &repository, request, self.settings.claim, budget).await? {
+            match claim(&self.table, &repository, (request, is_hinted), self.settings.claim, budget).await? {
                 Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
                 Claimed::NotEligible(NotEligible::Locked) => {
                     // A trigger that is let go does not come again before the mirror's next start.
@@ -91,7 +111,8 @@ impl Engine {
                 Claimed::NoMirror => return Ok(Ended::NoMirror),
             };
         let fenced = self.fenced(claim.fence());
-        let claimed = ClaimedMirror { engine: &fenced, mirror, claim, is_notified: repository.is_notified };
+        let Repository { is_notified, has_webhook, .. } = repository;
+        let claimed = ClaimedMirror { engine: &fenced, mirror, claim, is_notified, has_webhook };
         if let Some(failure) = claimed.mirror.state.given_up() {
             return claimed.fail(request, failure).await;
         }
@@ -133,6 +154,7 @@ impl Engine {
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let rollback = run.rollback.clone();
+        let hinted = run.hinted.clone();
         let is_resumed = run.invocations > 1;
         if claimed.is_notified && !is_resumed {
             self.tell(&Notice::Started { repository: request.repository.clone(), run_id }).await;
@@ -180,6 +202,7 @@ impl Engine {
             done: earlier.done,
             copied: earlier.copied,
             skipped,
+            hinted,
             verifies,
             rollback,
             login: &login,
@@ -233,6 +256,12 @@ fn was_lost(ended: &Result<Ended, SyncError>) -> bool {
         Ok(Ended::NotEligible(_) | Ended::NoMirror) => false,
         Ok(Ended::Superseded) | Err(_) => true,
     }
+}
+
+/// Whether no sync of the mirror begins until somebody wants it: then what webhooks have brought is not kept for it.
+fn begins_no_more(ended: &Result<Ended, SyncError>) -> bool {
+    use NotEligible::{Cancelled, Disabled, NotMirror};
+    matches!(ended, Ok(Ended::NotEligible(Cancelled | Disabled | NotMirror)))
 }
 
 /// Whether the repository needs its slot no more: its run has ended, or waits for its registry, or there is none. A run

@@ -10,11 +10,13 @@ use crate::{
     repository::endpoints as repository,
     robot::endpoints as robot,
     trust_root::endpoints as trust_root,
+    webhook::endpoints as webhook,
 };
 
 /// All endpoints. Of those of one path, an answer names the methods in this order.
 pub(crate) const ENDPOINTS: Endpoints = Endpoints(&[
     mirror::ENDPOINTS,
+    webhook::OF_MIRROR,
     account::CAPABILITIES,
     repository::ENDPOINTS,
     notification::OF_REPOSITORY,
@@ -28,4 +30,5 @@ pub(crate) const ENDPOINTS: Endpoints = Endpoints(&[
     robot::OF_ADMIN,
     team::ENDPOINTS,
     trust_root::ENDPOINTS,
+    webhook::DELIVERIES,
 ]);

@@ -16,6 +16,7 @@ mod request;
 mod robot;
 mod trust_root;
 mod usage_log;
+mod webhook;
 
 pub use access::admin_token::AdminToken;
 pub use api::{Api, ApiShares};

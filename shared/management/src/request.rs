@@ -3,8 +3,8 @@
 use std::{borrow::Cow, panic::AssertUnwindSafe, time::Instant};
 
 use ::http::{
-    Request, Response,
-    header::{IF_MATCH, USER_AGENT},
+    HeaderMap, HeaderName, Request, Response,
+    header::{CONTENT_TYPE, IF_MATCH, USER_AGENT},
 };
 use futures_util::FutureExt as _;
 use url::form_urlencoded;
@@ -22,6 +22,8 @@ use crate::{
     },
 };
 
+/// GitHub's signature of a delivery.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 /// The longest user agent that the usage log keeps, in characters.
 const USER_AGENT_LENGTH: usize = 256;
 
@@ -60,8 +62,9 @@ pub async fn answer(api: &Api, context: &RequestContext, request: Request<Vec<u8
     }
     let answer = result.unwrap_or_else(|error| error.answer(&host));
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (path, gateway) = (&context.path, &context.request_id);
-    tracing::info!(http.method = %method, http.path = path, http.status = answer.status(), gateway, duration_ms, "answered");
+    // The id of a webhook is a secret, and no log has it.
+    let (path, gateway) = (route::logged(&context.path), &context.request_id);
+    tracing::info!(http.method = %method, http.path = %path, http.status = answer.status(), gateway, duration_ms, "answered");
     answer.into_response()
 }
 
@@ -102,11 +105,17 @@ fn call(request: Request<Vec<u8>>) -> Result<Call, ApiError> {
     let if_match = request.headers().get_all(IF_MATCH).iter().map(|list| String::from_utf8_lossy(list.as_bytes()));
     // Of one that is not text nothing is known but that it names none of ours.
     let if_match = if_match.reduce(|all, more| format!("{all},{more}").into()).map(Cow::into_owned);
+    let (content_type, signature) = (text(request.headers(), &CONTENT_TYPE), text(request.headers(), &SIGNATURE));
     let body = request.into_body();
     if body.len() > MAX_BODY {
         return Err(ApiError::TooLarge(MAX_BODY));
     }
-    Ok(Call { body, query, user_agent, if_match, ..Call::default() })
+    Ok(Call { body, query, user_agent, if_match, content_type, signature, ..Call::default() })
+}
+
+/// A header's value. One that is not text is not what anybody sends, and of several the first counts.
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// The API's URL, for links: as it is set, else as it was called.

@@ -36,7 +36,9 @@ impl Notifier {
             let happening = Happening::new(Moment::Ended { ending, before: None });
             return Ok(Happening { attempt: attempt(run), failure: run.failure.clone(), ..happening });
         }
-        let earlier = self.table.runs(repository, RUNS, Some(run.run_id), now()).await?.runs;
+        let mut earlier = self.table.runs(repository, RUNS, Some(run.run_id), now()).await?.runs;
+        // What asked for hinted tags only says nothing of the mirror, and is no attempt at all of them.
+        earlier.retain(|earlier| earlier.hinted.is_none() && run.hinted.is_none());
         let (attempts, before) = split(&earlier);
         // What was turned back says nothing of the registry: it has not recovered.
         let before_ending = before.filter(|_| run.rollback.is_none()).map(|before| match before.status {

@@ -85,7 +85,7 @@ impl Organizations {
     ) -> Result<Option<RunningDiscovery<'_>>, OrganizationsError> {
         let Some(before) = self.table.organization_mirror(organization).await? else { return Ok(None) };
         let trigger = if before.state.sync_status == SyncStatus::SyncNow { Trigger::SyncNow } else { trigger };
-        let claimant = Claimant { trigger, duration: self.settings.claim };
+        let claimant = Claimant { trigger, duration: self.settings.claim, is_hinted: false };
         let patience = Instant::now() + self.settings.claim.min(PATIENCE);
         match Claim::of_organization(&self.table, organization, claimant, || Instant::now() < patience).await {
             Ok((claim, mirror)) => Ok(Some(RunningDiscovery { organizations: self, mirror, claim, trigger })),

@@ -72,7 +72,7 @@ impl Scheduler {
 
     /// Removes all schedules of a repository. That there are none is no error.
     pub async fn remove(&self, repository: &RepositoryName) -> Result<(), ScheduleError> {
-        let once = [Trigger::Schedule, Trigger::Retry, Trigger::Hold].map(Trigger::as_str);
+        let once = [Trigger::Schedule, Trigger::Retry, Trigger::Hold, Trigger::Webhook].map(Trigger::as_str);
         for kind in std::iter::once(MIRROR).chain(once) {
             self.remove_named(&schedule_name(kind, repository.as_str())).await?;
         }

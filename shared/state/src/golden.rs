@@ -55,6 +55,7 @@ use crate::{
     },
     trust_roots::StoredTrustRoot,
     usage_log::LogItem,
+    webhooks::{WebhookIdItem, WebhookItem},
 };
 
 /// The id of a number, as the files have them.
@@ -188,6 +189,8 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<Notification>(Key::NamespaceNotification(&acme, id(18))),
         check::<ToldOf>(Key::ToldOf(&app, id(18))),
         check::<Note>(Key::Note(&acme, at, id(19))),
+        check::<WebhookItem>(Key::Webhook(&app)),
+        check::<WebhookIdItem>(Key::WebhookId(&digest)),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         // It is written by an update, which has a test of its own.
         kind_of(Key::CollectorLease),

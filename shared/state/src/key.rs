@@ -82,6 +82,10 @@ pub(crate) enum Key<'a> {
     /// What an organization's notification was last told of the repository.
     ToldOf(&'a RepositoryName, Uuid),
     NamespaceNotification(&'a Namespace, Uuid),
+    /// The webhook of a repository's mirror.
+    Webhook(&'a RepositoryName),
+    /// Whose webhook an id is, by its hash.
+    WebhookId(&'a Digest),
     /// What people of a namespace were told.
     Note(&'a Namespace, Timestamp, Uuid),
     CollectorLease,
@@ -109,6 +113,8 @@ impl Key<'_> {
             | Self::QueuedSync(repository) => namespace_pk(&repository.namespace()),
             Self::RateLimit(account) => namespace_pk(&account.namespace),
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
+            // Each has a partition of its own: it is read by whole ids only.
+            Self::WebhookId(hash) => format!("{}{}", prefix::WEBHOOK_PK, hash.hex()),
             // Spread over partitions as sentences are.
             Self::Hint(domain, digest) => format!("CONTENT#{domain}#{}", &digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -125,6 +131,7 @@ impl Key<'_> {
             | Self::Upload(repository, _)
             | Self::Notification(repository, _)
             | Self::ToldOf(repository, _)
+            | Self::Webhook(repository)
             | Self::Receipt(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
@@ -170,6 +177,8 @@ impl Key<'_> {
             Self::ToldOf(_, uuid) => format!("{}{uuid}", prefix::TOLD),
             Self::Note(_, created, id) => format!("{}{:012}#{id}", prefix::NOTE, created.unix()),
             Self::TrustRoot(id) => format!("{}{id}", prefix::TRUST_ROOT),
+            Self::Webhook(_) => "WEBHOOK".to_owned(),
+            Self::WebhookId(_) => "ID".to_owned(),
             Self::CollectorLease => "LEASE".to_owned(),
             Self::Collection(started_at, id) => format!("{}{:012}#{id}", prefix::COLLECTION, started_at.unix()),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
@@ -192,6 +201,7 @@ impl Key<'_> {
 pub(crate) mod prefix {
     pub(crate) const NAMESPACE_PK: &str = "NS#";
     pub(crate) const REPOSITORY_PK: &str = "REPO#";
+    pub(crate) const WEBHOOK_PK: &str = "WEBHOOK#";
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
     pub(crate) const QUEUED_SYNC: &str = "TURN#";

@@ -22,6 +22,7 @@ mod together;
 mod transaction;
 mod trust_roots;
 mod usage_log;
+mod webhooks;
 
 pub use access::api_token::{ApiToken, NewApiToken};
 pub use access::api_tokens::{ApiTokenPage, MAX_MAKERS};
@@ -65,3 +66,4 @@ pub use tags::tag_writer::{Recorded, Tags};
 pub use together::{Crowd, Member};
 pub use trust_roots::{MAX_TRUST_ROOTS, StoredTrustRoot, TufSource};
 pub use usage_log::{LogOf, LogPage, LogQuery};
+pub use webhooks::seal::{new_address, secret_of};

@@ -57,3 +57,4 @@ mod trouble;
 mod trust;
 mod trust_roots;
 mod verify;
+mod webhooks;

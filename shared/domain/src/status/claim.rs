@@ -17,6 +17,8 @@ pub struct NewClaim {
     pub expiration: Timestamp,
     /// The run, if there is none to go on with.
     pub run: RunId,
+    /// Whether a run that begins is to ask for hinted tags only.
+    pub is_hinted: bool,
 }
 
 /// Why a sync does not start, or a call is refused. None is a failure.
@@ -74,6 +76,9 @@ impl SyncState {
         }
         let expired = self.sync_status == SyncStatus::Syncing;
         match trigger {
+            // What was asked for, or was killed, is more than some tags, and others see to it. What was hinted at is not
+            // forgotten, and its turn comes when that has ended.
+            Trigger::Webhook if expired || self.sync_status == SyncStatus::SyncNow => return Err(NotEligible::Running),
             // Sync Now ignores the schedule; and whatever comes first may serve a pending Sync Now.
             _ if self.sync_status == SyncStatus::SyncNow => {}
             // A killed sync is taken over by whatever comes next: it was eligible when it was claimed.
@@ -82,12 +87,13 @@ impl SyncState {
                 return Err(NotEligible::NotRequested);
             }
             _ if self.is_paused(now) => return Err(NotEligible::Paused),
-            Trigger::Organization | Trigger::Hold if self.sync_status == SyncStatus::Cancel => {
+            Trigger::Organization | Trigger::Hold | Trigger::Webhook if self.sync_status == SyncStatus::Cancel => {
                 return Err(NotEligible::Cancelled);
             }
-            Trigger::Hold if !is_enabled => return Err(NotEligible::Disabled),
-            // The organization's mirror has looked at its own schedule; and what was held is due, whatever the schedule says.
-            Trigger::Organization | Trigger::Hold => {}
+            Trigger::Hold | Trigger::Webhook if !is_enabled => return Err(NotEligible::Disabled),
+            // The organization's mirror has looked at its own schedule; and what was held, or has moved, is due, whatever the
+            // schedule says.
+            Trigger::Organization | Trigger::Hold | Trigger::Webhook => {}
             Trigger::Schedule | Trigger::Retry => {
                 if self.sync_status == SyncStatus::Cancel {
                     return Err(NotEligible::Cancelled);
@@ -106,11 +112,15 @@ impl SyncState {
         // It goes on with what was asked for before.
         let known = if expired || trigger == Trigger::Continuation { self.sync_trigger } else { None };
         let was_killed = expired && !self.sync_handed_over;
+        let run = self.sync_run_id.filter(|_| self.is_recent(now));
+        let goes_on = expired && run.is_some();
+        let begun = (claim.is_hinted && !goes_on).then_some(self.sync_status);
         Ok(Self {
             sync_status: SyncStatus::Syncing,
             sync_transaction_id: claim.transaction,
             sync_expiration_date: Some(claim.expiration),
-            sync_run_id: self.sync_run_id.filter(|_| self.is_recent(now)).or(Some(claim.run)),
+            sync_run_id: run.or(Some(claim.run)),
+            sync_hinted: if goes_on { self.sync_hinted } else { begun },
             sync_waiting_until: None,
             sync_left_by: None,
             sync_left_until: None,
@@ -150,6 +160,7 @@ pub(super) mod tests {
             transaction: Uuid::max(),
             expiration: at(now).plus(Duration::from_secs(120)),
             run: RunId(Uuid::from_u128(u128::from(at(now).unix().unsigned_abs()))),
+            is_hinted: trigger == Trigger::Webhook,
         };
         state.claim(enabled, trigger, at(now), claim)
     }
@@ -173,6 +184,11 @@ pub(super) mod tests {
             (S::Cancel, true, T::Schedule, after, Err(NotEligible::Cancelled)),
             (S::Success, false, T::Organization, before, Ok(())),
             (S::Cancel, true, T::Organization, after, Err(NotEligible::Cancelled)),
+            (S::NeverRun, true, T::Webhook, before, Ok(())),
+            (S::Fail, false, T::Webhook, after, Err(NotEligible::Disabled)),
+            (S::Cancel, true, T::Webhook, after, Err(NotEligible::Cancelled)),
+            (S::SyncNow, true, T::Webhook, after, Err(NotEligible::Running)),
+            (S::Syncing, true, T::Webhook, after, Err(NotEligible::Running)),
         ] {
             let result = claim(&state(status, start), enabled, trigger, now).map(|_| ());
             assert_eq!(result, expected, "{status:?} {enabled} {trigger:?} {now}");
@@ -208,6 +224,33 @@ pub(super) mod tests {
         assert_ne!(next.sync_run_id, first.sync_run_id, "a day later, asked for");
         assert_eq!(first.release(SyncEnd::Success, DAY, at(start), Uuid::nil()).sync_run_id, None);
         assert_eq!(first.cancel(Uuid::nil()).unwrap().sync_run_id, None);
+    }
+
+    #[test]
+    fn a_sync_of_hinted_tags_leaves_the_mirror_where_it_stood() {
+        let start = "2026-01-10T00:00:00Z";
+        let failed = SyncState { sync_retries_remaining: 2, ..state(SyncStatus::Fail, start) };
+        let claimed = claim(&failed, true, Trigger::Webhook, start).unwrap();
+        assert_eq!((claimed.sync_status, claimed.sync_hinted), (SyncStatus::Syncing, Some(SyncStatus::Fail)));
+        for end in [SyncEnd::Success, SyncEnd::Fail] {
+            let after = claimed.release(end, DAY, at("2026-01-10T00:01:00Z"), Uuid::nil());
+            assert_eq!(SyncState { sync_transaction_id: failed.sync_transaction_id, ..after }, failed);
+        }
+        let killed = "2026-01-10T00:02:00Z";
+        for trigger in [Trigger::Schedule, Trigger::Continuation] {
+            let again = claim(&claimed, true, trigger, killed).unwrap();
+            assert_eq!(
+                (again.sync_run_id, again.sync_hinted),
+                (claimed.sync_run_id, claimed.sync_hinted),
+                "it goes on"
+            );
+        }
+        let later = claim(&claimed, true, Trigger::Schedule, "2026-01-11T00:00:00Z").unwrap();
+        assert_eq!(later.sync_hinted, None, "another run, of all tags");
+        let asked = claimed.sync_now(at(killed), Uuid::nil()).unwrap();
+        assert_eq!((asked.sync_run_id, asked.sync_hinted), (None, None), "Sync Now means all tags");
+        let cancelled = claimed.cancel(Uuid::nil()).unwrap();
+        assert_eq!((cancelled.sync_status, cancelled.sync_hinted), (SyncStatus::Cancel, None));
     }
 
     #[test]

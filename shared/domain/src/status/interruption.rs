@@ -37,7 +37,10 @@ impl SyncState {
     /// What the sync is started by if it is started again.
     pub fn trigger_again(&self) -> Trigger {
         match self.sync_status {
-            SyncStatus::Syncing => self.sync_trigger.unwrap_or(Trigger::Continuation),
+            // A webhook takes over nothing.
+            SyncStatus::Syncing => {
+                self.sync_trigger.filter(|trigger| *trigger != Trigger::Webhook).unwrap_or(Trigger::Continuation)
+            }
             _ if self.verify_requested => Trigger::Verify,
             _ => Trigger::SyncNow,
         }
@@ -110,6 +113,8 @@ mod tests {
         assert_eq!(again.trigger_again(), Trigger::SyncNow);
         let before = state(SyncStatus::Syncing, START);
         assert_eq!(before.trigger_again(), Trigger::Continuation, "from before triggers were kept");
+        let hinted = claim(&state(SyncStatus::Success, START), true, Trigger::Webhook, START).unwrap();
+        assert_eq!(hinted.trigger_again(), Trigger::Continuation);
     }
 
     #[test]

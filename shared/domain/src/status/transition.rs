@@ -76,6 +76,9 @@ impl SyncState {
     /// The state after a sync that ended by itself.
     #[must_use]
     pub fn release(&self, end: SyncEnd, interval: u64, now: Timestamp, id: Uuid) -> Self {
+        if let Some(before) = self.sync_hinted {
+            return self.as_before(before, id);
+        }
         let left = self.sync_retries_remaining.saturating_sub(1);
         let again = end == SyncEnd::Fail && left > 0;
         // A start within the slack counts as served, or the sync that it stands for would run twice.
@@ -102,6 +105,18 @@ impl SyncState {
                 SyncEnd::Success => RunStatus::Success,
                 SyncEnd::Fail => RunStatus::Fail,
             }),
+            ..self.at_rest()
+        }
+    }
+
+    /// The state after a sync of hinted tags: where it stood before.
+    fn as_before(&self, status: SyncStatus, id: Uuid) -> Self {
+        Self {
+            sync_status: status,
+            sync_transaction_id: id,
+            sync_expiration_date: None,
+            sync_run_id: None,
+            sync_waiting_until: None,
             ..self.at_rest()
         }
     }
@@ -169,7 +184,8 @@ impl SyncState {
             sync_transaction_id: id,
             sync_expiration_date: None,
             sync_retries_remaining: self.sync_retries_remaining.max(1),
-            sync_run_id: self.sync_run_id.filter(|_| self.is_recent(now)),
+            // One of hinted tags is not what is asked for.
+            sync_run_id: self.sync_run_id.filter(|_| self.is_recent(now) && self.sync_hinted.is_none()),
             sync_waiting_until: None,
             sync_requested_at: Some(now),
             ..self.at_rest()
@@ -242,6 +258,7 @@ impl SyncState {
             sync_interruptions: 0,
             sync_waits: 0,
             rollback: None,
+            sync_hinted: None,
             ..self.clone()
         }
     }

@@ -24,7 +24,7 @@ use moorage_domain::{
     status::SyncStatus,
     trust_root::TrustRootSource,
     usage_log::LogKind,
-    webhook::HintedTags,
+    webhook::{DeliveryOutcome, HintedTags},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -108,6 +108,8 @@ names! {
         AddRepoNotification => "add_repo_notification",
         DeleteRepoNotification => "delete_repo_notification",
         ResetRepoNotification => "reset_repo_notification",
+        CreateRepoMirrorWebhook => "create_repo_mirror_webhook",
+        DeleteRepoMirrorWebhook => "delete_repo_mirror_webhook",
     }
     LockKind {
         Prune => "prune",
@@ -178,7 +180,9 @@ names! {
         Continuation => "continuation",
         Hold => "hold",
         Rollback => "rollback",
+        Webhook => "webhook",
     }
+    DeliveryOutcome.as_str { Accepted => "accepted", Ignored => "ignored", Unsigned => "unsigned", Invalid => "invalid", }
     RunStatus {
         Syncing => "SYNCING",
         Success => "SUCCESS",

@@ -73,7 +73,8 @@ impl Invocation<'_> {
     pub(crate) async fn admit(&self, means: Means<'_>, selected: Vec<TagName>) -> Result<Admitted, WorkError> {
         let Some(keeper) = &self.gatekeeper else { return Ok(Admitted { selected, ..Admitted::default() }) };
         let gate = &self.mirror.config.policy.gate;
-        let is_vanished = |tag: &&TagName| !means.listed.contains(*tag);
+        // Of those that a run has not asked for, nothing is known.
+        let is_vanished = |tag: &&TagName| self.hinted.is_none() && !means.listed.contains(*tag);
         let vanished = self.select(means.held.keys().filter(is_vanished).cloned().collect())?;
         let failures = Mutex::new(BTreeMap::new());
         let moment = now();

@@ -128,11 +128,14 @@ impl Gatekeeper {
         state.holds.contains_key(tag) || (self.held_before.contains(tag) && !state.let_in.contains(tag))
     }
 
-    /// Forgets the tags that do not wait any more, at the end of a run. Returns what somebody should look at.
-    pub(crate) async fn settle(&self) -> Result<Option<Warning>, StateError> {
-        let stale: Vec<_> = self.records.holds.keys().filter(|tag| !self.waits(tag)).collect();
+    /// Forgets the tags that do not wait any more, at the end of a run: of all tags, or `among` those that it asked for.
+    /// Returns what somebody should look at.
+    pub(crate) async fn settle(&self, among: Option<&BTreeSet<TagName>>) -> Result<Option<Warning>, StateError> {
+        let is_asked = |tag: &TagName| among.is_none_or(|among| among.contains(tag));
+        let is_stale = |tag: &&TagName| is_asked(tag) && !self.waits(tag);
+        let stale: Vec<_> = self.records.holds.keys().filter(is_stale).collect();
         self.table.delete_holds(&self.repository, stale).await?;
-        let all = self.all();
+        let all = self.all(is_asked);
         if all.is_empty() {
             return Ok(None);
         }
@@ -147,9 +150,9 @@ impl Gatekeeper {
         Ok(Some(Warning::TagsHeld { tags: all.len() as u64, until: all.values().filter_map(until).min() }))
     }
 
-    /// All that waits, in earlier invocations of the run, too.
-    fn all(&self) -> BTreeMap<TagName, Hold> {
-        let before = self.records.holds.iter().filter(|(tag, _)| self.waits(tag));
+    /// All that waits, in earlier invocations of the run, too, and of earlier runs where this one has not asked.
+    fn all(&self, is_asked: impl Fn(&TagName) -> bool) -> BTreeMap<TagName, Hold> {
+        let before = self.records.holds.iter().filter(|(tag, _)| !is_asked(tag) || self.waits(tag));
         let before: Vec<_> = before.map(|(tag, hold)| (tag.clone(), hold.clone())).collect();
         before.into_iter().chain(self.lock().holds.clone()).collect()
     }

@@ -22,11 +22,11 @@ pub(crate) enum Claimed {
 pub(crate) async fn claim(
     table: &Table,
     repository: &Repository,
-    request: &SyncRequest,
+    (request, is_hinted): (&SyncRequest, bool),
     duration: Duration,
     budget: Budget,
 ) -> Result<Claimed, StateError> {
-    let claimant = Claimant { trigger: request.trigger, duration };
+    let claimant = Claimant { trigger: request.trigger, duration, is_hinted };
     match Claim::of_mirror(table, repository, claimant, || budget.may_begin()).await {
         Ok((claim, mirror)) => Ok(Claimed::Ours(Box::new(claim), Box::new(mirror))),
         Err(TransitionError::NotEligible(reason)) => Ok(Claimed::NotEligible(reason)),

@@ -50,6 +50,8 @@ pub(crate) struct ClaimedMirror<'a> {
     pub(crate) claim: Arc<Claim>,
     /// Whether somebody is told of what happens to it.
     pub(crate) is_notified: bool,
+    /// Whether webhooks may have brought something meanwhile.
+    pub(crate) has_webhook: bool,
 }
 
 /// What is known at the end of an invocation.
@@ -233,7 +235,8 @@ impl ClaimedMirror<'_> {
     pub(crate) async fn fail(&self, request: &SyncRequest, failure: Failure) -> Result<Ended, SyncError> {
         let config = &self.mirror.config;
         let id = self.mirror.state.sync_run_id.unwrap_or(self.claim.run());
-        let new = || Run::new(id, request.trigger, now(), false);
+        let hinted = self.is_hinted().then(Vec::new);
+        let new = || Run { hinted: hinted.clone(), ..Run::new(id, request.trigger, now(), false) };
         // Whatever this invocation has left behind is shut out, too.
         let run = self.engine.attempt(&self.claim, config, id, new).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };
@@ -257,8 +260,9 @@ impl ClaimedMirror<'_> {
             return Ok(Ended::Superseded);
         }
         engine.table.add_log(&config.repository, &log).await?;
-        // What was turned back says nothing of the registry.
-        let is_current = run.status == RunStatus::Success && run.rollback.is_none();
+        // What was turned back, and what was hinted at, says nothing of the whole of the registry.
+        let is_whole = run.rollback.is_none() && !self.is_hinted();
+        let is_current = run.status == RunStatus::Success && is_whole;
         let success = if is_current { Some(run.started_at) } else { self.mirror.state.last_success };
         let of_repository = engine.settings.repository_metrics;
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);
@@ -273,14 +277,26 @@ impl ClaimedMirror<'_> {
         }
         // If this is lost, the watch sees to it.
         engine.tell(&Notice::Ended { repository: config.repository.clone(), run_id: run.run_id }).await;
+        if self.has_webhook
+            && let Err(error) = engine.serve_hint(&config.repository).await
+        {
+            tracing::warn!(repository = %config.repository, %error, "what webhooks have brought waits for the watch");
+        }
         Ok(Ended::Ran(Box::new(run)))
+    }
+
+    /// Whether it asks for hinted tags only: then it says nothing of the mirror as a whole.
+    fn is_hinted(&self) -> bool {
+        self.mirror.state.sync_hinted.is_some()
     }
 
     /// Whether a run that ends so is tried again.
     fn will_retry(&self, run: &Run) -> bool {
         let (config, state) = (&self.mirror.config, &self.mirror.state);
         let after = || state.release(SyncEnd::Fail, config.sync_interval, now(), self.claim.transaction());
-        run.status == RunStatus::Fail && after().retry_delay(now(), self.engine.settings.retry_backoff).is_some()
+        !self.is_hinted()
+            && run.status == RunStatus::Fail
+            && after().retry_delay(now(), self.engine.settings.retry_backoff).is_some()
     }
 
     /// Gives the claim up, and sees to what follows from the mirror's new state.
@@ -297,7 +313,13 @@ impl ClaimedMirror<'_> {
         if let Some(plan) = earlier.filter(|_| !self.mirror.is_discovered) {
             scheduler.ensure(&after.of, &plan).await?;
         }
-        if let Some(delay) = after.state.retry_delay(now, self.engine.settings.retry_backoff) {
+        if self.is_hinted() {
+            // Whoever came for all tags meanwhile has found the mirror taken, and has gone.
+            if after.is_enabled && after.state.is_idle() && after.state.is_due(now) {
+                let (repository, trigger) = (self.mirror.config.repository.clone(), Trigger::Schedule);
+                self.engine.invoker.start(&SyncRequest { repository, trigger }).await?;
+            }
+        } else if let Some(delay) = after.state.retry_delay(now, self.engine.settings.retry_backoff) {
             let request = SyncRequest { repository: self.mirror.config.repository.clone(), trigger: Trigger::Retry };
             scheduler.once(request, now.plus(delay)).await?;
         }

@@ -53,6 +53,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) copied: TagSet,
     /// The tags that the architecture filter has left out before.
     pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
+    /// The only tags that it asks for, if it was told of some.
+    pub(crate) hinted: Option<Vec<TagName>>,
     /// Whether everything that the tags reference is looked at.
     pub(crate) verifies: bool,
     /// To what it turns the tags back, if it does not sync.

@@ -36,6 +36,19 @@ impl Invocation<'_> {
         Ok(self.engine.table.put_referrers_checked(repository, checked, claim).await?)
     }
 
+    /// Has the next sync ask what refers to images of which this one has not learnt it, beside those that were to be asked for
+    /// before.
+    pub(crate) async fn ask_again(&self) -> Result<(), WorkError> {
+        let again = self.progress.losses.again();
+        let mut checked = self.referrers_checked().await?.unwrap_or_default();
+        if again.is_subset(&checked.again) {
+            return Ok(());
+        }
+        checked.again.extend(again);
+        let (repository, claim) = (&self.mirror.config.repository, self.claim.transaction());
+        Ok(self.engine.table.put_referrers_checked(repository, checked, claim).await?)
+    }
+
     /// Records that it was asked, of all images or of some, and of which the next sync asks again.
     pub(crate) async fn asked_referrers(&self, all: bool, before: ReferrersChecked) -> Result<(), WorkError> {
         let again = self.progress.losses.again();

@@ -3,14 +3,14 @@
 use moorage_domain::{
     learnt::Learnt,
     mirror::MirrorConfig,
-    run::{Run, RunId, SyncRequest},
+    run::{Run, RunId, SyncRequest, Trigger},
 };
 use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
 
 use crate::{
     engine::Engine,
     error::SyncError,
-    sync::{knowledge::Knowledge, progress::Earlier, report},
+    sync::{hint::tags_of, knowledge::Knowledge, progress::Earlier, report},
 };
 
 /// How often a run is read again that another sync wrote just before it lost its claim: it can do so once.
@@ -26,14 +26,22 @@ impl Engine {
         mirror: &Mirror,
     ) -> Result<Option<(Run, Earlier)>, SyncError> {
         let id = mirror.state.sync_run_id.unwrap_or(claim.run());
+        let repository = &request.repository;
+        let brought = if request.trigger == Trigger::Webhook { self.table.webhook(repository).await? } else { None };
+        let is_hinted = mirror.state.sync_hinted.is_some();
+        let hinted = is_hinted.then(|| brought.as_ref().and_then(tags_of).unwrap_or_default());
         let new = || {
             if let Some(target) = &mirror.state.rollback {
                 return Run::of_rollback(id, target.clone(), now());
             }
-            let verifies = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now());
-            Run::new(id, request.trigger, now(), verifies)
+            let is_due = mirror.state.verify_due(mirror.created, self.settings.verify_interval, now());
+            let run = Run::new(id, request.trigger, now(), is_due && !is_hinted);
+            Run { hinted: hinted.clone(), ..run }
         };
         let Some(run) = self.attempt(claim, &mirror.config, id, new).await? else { return Ok(None) };
+        if let Some(brought) = &brought {
+            self.take_hint(repository, brought, is_hinted).await?;
+        }
         let mut earlier = Earlier::default();
         if run.invocations > 1 {
             self.table.each_outcome(&request.repository, &run, |outcome| earlier.add(outcome)).await?;

@@ -1,12 +1,8 @@
 //! The steps of one sync, in their order.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use moorage_domain::{TagName, plan::HeldTag, referrers::is_attached_tag};
-use moorage_state::Reads;
 use moorage_upstream::{TagPages, UpstreamError};
 
 use crate::{
@@ -17,20 +13,17 @@ use crate::{
         prune::Shown,
         source,
     },
-    transfer::{
-        allowance::Allowance,
-        blobs::{Blobs, Flow},
-        copier::Copier,
-        possession::Possession,
-        protect::Guardian,
-        referrers::Attached,
-    },
+    transfer::{copier::Copier, referrers::Attached},
 };
 
 impl Invocation<'_> {
     /// Runs all steps.
     pub(crate) async fn all(&self) -> Work {
-        match self.try_all().await {
+        let tried = match &self.hinted {
+            Some(hinted) => self.try_hinted(hinted).await,
+            None => self.try_all().await,
+        };
+        match tried {
             Ok(work) => work,
             Err(WorkError::Failed(failure)) => Work::Failed(failure),
             Err(WorkError::ClaimLost) => Work::Stopped,
@@ -78,28 +71,7 @@ impl Invocation<'_> {
         let selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
-        // A run that was killed, or failed, has left what came: that is not fetched again.
-        let is_empty = held.is_empty() && !engine.storage.has_anything(&config.repository).await?;
-        let reads = Arc::new(Reads::new(engine.table.clone(), self.crowd.clone()));
-        let possession = Possession::new(engine, Arc::clone(&self.owner), is_empty, Arc::clone(&reads));
-        let possession = self.possession.get_or_init(|| Arc::new(possession));
-        let blobs = Blobs {
-            registry: registry.clone(),
-            storage: engine.storage.clone(),
-            table: engine.table.clone(),
-            repository: config.repository.clone(),
-            run: self.run,
-            claim: Arc::clone(self.claim),
-            tags: self.tags.clone(),
-            progress: Arc::clone(self.progress),
-            budget: self.budget,
-            flow: Flow::new(),
-            possession: Arc::clone(possession),
-            guardian: Guardian::new(engine.table.clone(), reads),
-            verifies: self.verifies,
-            allowance: Allowance::new(engine, &config.repository, &held).await?,
-        };
-        let copier = Copier::new(blobs, config.clone());
+        let copier = self.copier(&registry, &held).await?;
         let means = Means { registry: &registry, copier: &copier, held: &held, listed: &listed };
         let mut admitted = self.admit(means, selected).await?;
         let mut selected = std::mem::take(&mut admitted.selected);
@@ -135,7 +107,7 @@ impl Invocation<'_> {
         let kept = selected.iter().chain(&waiting).cloned().collect();
         let warning = self.prune(&registry, &held, Shown { listed: listed.len(), kept, out }).await?;
         let held_back = match &self.gatekeeper {
-            Some(keeper) => keeper.settle().await?,
+            Some(keeper) => keeper.settle(None).await?,
             None => None,
         };
         engine.measure(&config.repository).await?;

@@ -51,6 +51,12 @@ impl Engine {
             let ordered = stream::iter(lost).map(|it| self.order_purge(it)).buffer_unordered(STARTS);
             let count = ordered.try_fold(0, async |sum, is_ordered| Ok(sum + u64::from(is_ordered))).await?;
             watched.restarted = watched.restarted.saturating_add(count);
+            for repository in self.table.webhooks_to_serve().await? {
+                if self.table.webhook(&repository).await?.is_some_and(|webhook| webhook.is_lost(now())) {
+                    self.serve_hint(&repository).await?;
+                    watched.restarted = watched.restarted.saturating_add(1);
+                }
+            }
             for (repository, run_id) in self.table.untold_runs().await? {
                 // Most of them are told of at this moment, which does no harm: a message has the same name each time.
                 self.tell(&Notice::Ended { repository, run_id }).await;

@@ -20,6 +20,10 @@ pub(crate) struct Call {
     pub(crate) user_agent: Option<String>,
     /// The entity tags one of which is to be that of what is changed, as `If-Match` lists them.
     pub(crate) if_match: Option<String>,
+    /// What the body is said to be.
+    pub(crate) content_type: Option<String>,
+    /// The signature of the body, as GitHub sends it.
+    pub(crate) signature: Option<String>,
     /// The API's URL.
     pub(crate) host: String,
 }

@@ -71,6 +71,9 @@ pub(crate) enum ApiError {
     /// The namespace has all that it may have. 403, A.
     #[error("{0}")]
     QuotaExceeded(String),
+    /// A delivery of a webhook is not signed as it has to be. 403, A.
+    #[error("The delivery is not signed with the webhook's secret")]
+    Unsigned,
     /// A fault of ours, which the log tells. 500, D.
     #[error("The call failed because of a fault of this service, whose log says more")]
     Panicked,
@@ -99,7 +102,7 @@ impl ApiError {
         };
         match self {
             Self::Unauthorized => problem(401, "invalid_token"),
-            Self::Forbidden => problem(403, "insufficient_scope"),
+            Self::Forbidden | Self::Unsigned => problem(403, "insufficient_scope"),
             Self::NotFound | Self::Missing(_) => problem(404, "not_found"),
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
             Self::TooLarge(_) => problem(413, "invalid_request"),

@@ -131,6 +131,9 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     if is_conditional(endpoint) {
         failures.push(("412", "It was changed meanwhile, and `If-Match` names what it was.", "Error"));
     }
+    if endpoint.operation == "deliverWebhook" {
+        failures.push(("403", "It is not signed as it has to be.", "Problem"));
+    }
     if matches!(endpoint.operation, "syncNow" | "verifyMirror" | "rollBackMirror" | "resumeMirror") {
         failures.push((
             "409",
@@ -176,6 +179,7 @@ fn path_parameter(name: &'static str) -> Value {
         "username" | "membername" => {
             ("The robot's full name, namespace+name.", "^[a-z0-9][a-z0-9._-]{0,99}\\+[a-z0-9]+$")
         }
+        "webhook" => ("The id of a webhook, which is a secret.", "^[A-Za-z0-9_-]{43}$"),
         "tag" => ("The tag.", "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"),
         _ => ("Its name.", "^[A-Za-z0-9_-]+$"),
     };

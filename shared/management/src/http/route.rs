@@ -1,7 +1,9 @@
 //! Paths: from a request to its endpoint.
 
+use std::borrow::Cow;
+
 use ::http::Method;
-use moorage_domain::RepositoryName;
+use moorage_domain::{RepositoryName, webhook::WebhookId};
 use percent_encoding::percent_decode_str;
 
 use crate::http::{
@@ -11,6 +13,8 @@ use crate::http::{
 
 /// What all paths begin with.
 pub(crate) const BASE: &str = "/api/v1/";
+/// What the paths of webhooks begin with, behind that.
+const WEBHOOKS: &str = "webhooks";
 /// The parameter that takes as many segments as there are.
 const REPOSITORY: &str = "{repository}";
 
@@ -40,6 +44,22 @@ pub(crate) fn find(
         }
         None => Err(ApiError::MethodNotAllowed(methods())),
     }
+}
+
+/// What a log may have of a path: no id of a webhook, and nothing where one should be.
+pub(crate) fn logged(path: &str) -> Cow<'_, str> {
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let is_secret = |segment: &str| WebhookId::parse(segment).is_ok();
+    let lower = decoded.to_ascii_lowercase();
+    let begins = lower.split('/').filter(|segment| !segment.is_empty()).take(3);
+    if begins.eq(["api", "v1", WEBHOOKS]) {
+        return Cow::Owned(format!("{BASE}{WEBHOOKS}/{{id}}"));
+    }
+    if decoded.split('/').any(is_secret) {
+        let shown = decoded.split('/').map(|segment| if is_secret(segment) { "{id}" } else { segment });
+        return Cow::Owned(shown.collect::<Vec<_>>().join("/"));
+    }
+    Cow::Borrowed(path)
 }
 
 /// Whether a template ends with a repository's name.
@@ -152,6 +172,27 @@ mod tests {
             let read: Vec<_> = parameters.others.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let name = parameters.repository.as_ref().map(RepositoryName::as_str);
             assert_eq!((found, name, read.as_slice()), (operation, repository, others), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn no_log_has_the_id_of_a_webhook() {
+        let id = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s";
+        for path in [
+            format!("/api/v1/webhooks/{id}"),
+            format!("/api/v1/webhooks/{id}/"),
+            format!("/api/v1/%77ebhooks/{id}"),
+            format!("/api/v1/webhooks%2F{id}"),
+            format!("/api/v1//Webhooks/{id}"),
+            format!("/api/v1/webhooks/{}", &id[1..]),
+            format!("/api/v1/webhook/{id}"),
+            format!("/{id}"),
+        ] {
+            let logged = logged(&path);
+            assert!(!logged.contains(&id[2..]) && logged.contains("{id}"), "{path}: {logged}");
+        }
+        for path in ["/api/v1/repository/a%2Fb/mirror/webhook", "/api/v1/repository/a/webhooks/mirror"] {
+            assert_eq!(logged(path), path);
         }
     }
 

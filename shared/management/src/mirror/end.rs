@@ -9,6 +9,7 @@ use crate::{
     lock_wait::LockWait,
     mirror::find::{find_mirror, refuse_if_discovered},
     usage_log::write::object,
+    webhook,
 };
 
 /// `DELETE …/mirror`.
@@ -17,6 +18,7 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
     loop {
         let mirror = find_mirror(api, repository).await?;
         refuse_if_discovered(&mirror)?;
+        let webhook = webhook::end::read(api, repository).await;
         let deleted = api.table.delete_mirror(&mirror).await;
         if wait.again(&deleted).await {
             continue;
@@ -33,6 +35,7 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         if let Err(error) = api.scheduler.remove(repository).await {
             tracing::warn!(%repository, %error, "a schedule was not removed yet");
         }
+        webhook::end::forget(api, repository, webhook).await;
         let metadata = object([("changed", "mirror".into()), ("to", serde_json::Value::Null)]);
         api.log(call, repository, vec![(LogKind::RepoMirrorConfigChanged, metadata)]).await;
         return Ok(Answer::NoContent);

@@ -120,6 +120,9 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
     if let Some(until) = run.waiting_until {
         view["waiting_until"] = until.iso().into();
     }
+    if let Some(hinted) = &run.hinted {
+        view["hinted"] = json!(hinted);
+    }
     if let Some(sent) = run.warning {
         view["warning"] = warning(sent);
     }

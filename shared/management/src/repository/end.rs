@@ -8,6 +8,7 @@ use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
     lock_wait::LockWait,
+    webhook,
 };
 
 /// `DELETE /repository/{repository}`.
@@ -45,6 +46,7 @@ async fn mark(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
     let (wait, mut race) = (LockWait::begin(), Race::begin());
     loop {
         let mirror = api.table.mirror(name).await?;
+        let webhook = webhook::end::read(api, name).await;
         let marked = api.table.mark_repository_deleted(name, mirror.as_ref()).await;
         if wait.again(&marked).await {
             continue;
@@ -55,6 +57,7 @@ async fn mark(api: &Api, name: &RepositoryName) -> Result<(), ApiError> {
             Ok(()) if mirror.is_none() => return Ok(()),
             // A schedule that stays finds no mirror, and is removed with the next reconciliation.
             Ok(()) => {
+                webhook::end::forget(api, name, webhook).await;
                 if let Err(error) = api.scheduler.remove(name).await {
                     tracing::warn!(repository = %name, %error, "a schedule was not removed yet");
                 }

@@ -26,6 +26,8 @@ pub(crate) const ORGANIZATIONS: &str = "ORGANIZATIONS";
 pub(crate) const TURNS: &str = "TURNS";
 /// The partition of runs that have ended, until whoever is to be told has been.
 pub(crate) const UNTOLD: &str = "UNTOLD";
+/// The partition of webhooks of which something waits for a sync.
+pub(crate) const WEBHOOKS: &str = "WEBHOOKS";
 /// The partition of repositories that were deleted, until nothing of them is left.
 pub(crate) const PURGES: &str = "PURGES";
 
@@ -55,6 +57,11 @@ impl Table {
             RepositoryName::new(namespace.as_str(), sk.strip_prefix(prefix::REPOSITORY)?).ok()
         };
         self.active(PURGES, name).await
+    }
+
+    /// The repositories of whose webhooks something waits for a sync.
+    pub async fn webhooks_to_serve(&self) -> Result<Vec<RepositoryName>, StateError> {
+        self.active(WEBHOOKS, |pk, _| pk.strip_prefix(prefix::REPOSITORY_PK)?.parse().ok()).await
     }
 
     /// The runs that have ended, and of which nobody has been told yet.

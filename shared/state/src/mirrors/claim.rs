@@ -7,7 +7,7 @@ use std::{
 };
 
 use moorage_domain::{
-    Fence, MirrorOf, Namespace, Remedy, Timestamp, Timetable,
+    Fence, MirrorOf, Namespace, Remedy, Selection, Timestamp, Timetable,
     failure::Failure,
     run::{RunId, Trigger},
     status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
@@ -34,6 +34,8 @@ pub struct Claimant {
     pub trigger: Trigger,
     /// How long the claim lasts unless it is renewed.
     pub duration: Duration,
+    /// Whether a sync that begins is to ask for hinted tags only, if the mirror's gate can judge them by themselves.
+    pub is_hinted: bool,
 }
 
 /// A claim that somebody holds.
@@ -60,6 +62,9 @@ impl Claim {
     ) -> Result<(Self, Mirror), TransitionError> {
         let claim = async |new: NewClaim| {
             let claimed = table.claim(repository, |mirror| {
+                let newest = mirror.config.policy.gate.selects().and_then(Selection::newest);
+                let is_hinted = claimant.is_hinted && newest.is_none();
+                let new = NewClaim { is_hinted, ..new };
                 Ok(mirror.state.claim(mirror.config.is_enabled, claimant.trigger, now(), new)?)
             });
             claimed.await
@@ -95,7 +100,7 @@ impl Claim {
         let (transaction, run) = (Uuid::new_v4(), RunId(Uuid::now_v7()));
         loop {
             let expiration = now().plus(duration);
-            match claim(NewClaim { transaction, expiration, run }).await {
+            match claim(NewClaim { transaction, expiration, run, is_hinted: false }).await {
                 Err(TransitionError::NotEligible(NotEligible::Locked)) if may_wait() => {
                     tokio::time::sleep(LOCKED_PAUSE).await;
                 }
@@ -175,7 +180,12 @@ impl Claim {
         failure: Option<(&Failure, Remedy)>,
     ) -> Result<Option<Timetable>, StateError> {
         self.give_up(|state, sync_interval| {
-            let state = state.release(end, sync_interval, now(), Uuid::new_v4()).because(failure);
+            let released = state.release(end, sync_interval, now(), Uuid::new_v4());
+            // How one of hinted tags ended says nothing of the mirror.
+            if state.sync_hinted.is_some() {
+                return released;
+            }
+            let state = released.because(failure);
             match &findings {
                 Some(findings) => state.with(findings.clone()),
                 None => state,

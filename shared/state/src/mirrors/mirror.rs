@@ -236,6 +236,8 @@ impl Table {
             condition.push_str(" AND #sync_expiration_date = :expiration");
         }
         transaction.delete(Key::Mirror(&mirror.config.repository), Some((&condition, seen)))?;
+        // Without it nothing is found by its ids.
+        transaction.delete(Key::Webhook(&mirror.config.repository), None)?;
         if mirror.is_discovered { Ok(()) } else { release_robot(transaction, &mirror.config.robot) }
     }
 

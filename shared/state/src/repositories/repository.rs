@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// A repository of ours.
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute that is stored, and none follows from another")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     /// Its full name.
@@ -50,6 +51,9 @@ pub struct Repository {
     /// Whether somebody is told of what happens to its mirror, or was; as it is read, those of its organization, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_notified: bool,
+    /// Whether its mirror has a webhook, or had one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_webhook: bool,
     /// Who has it to themselves, if somebody has.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
@@ -87,6 +91,7 @@ impl From<NewRepository> for Repository {
             left_by: None,
             left_until: None,
             is_notified: false,
+            has_webhook: false,
             lock: None,
         }
     }

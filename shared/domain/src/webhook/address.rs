@@ -1,0 +1,232 @@
+//! A mirror's webhook: where it is called, and what has come and waits for its sync.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hint, Rate};
+use crate::{Digest, Timestamp, secret::Ciphertext};
+
+/// How long after a sync by webhooks the next one begins at the earliest: a release moves several tags, and a registry tells
+/// of each by itself.
+pub const PAUSE: Duration = Duration::from_secs(10);
+/// How long an invocation that was asked for may take to come until a further delivery asks again: Lambda needs about a
+/// second, and the invocation may wait for [`PAUSE`].
+const ON_ITS_WAY: Duration = Duration::from_secs(60);
+
+/// One of the addresses of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The hash of its id, which nobody but its senders knows.
+    pub hash: Digest,
+    /// What deliveries are signed with, sealed by what the id says.
+    pub secret: Ciphertext,
+    /// Whether a delivery without a signature is refused.
+    #[serde(default)]
+    pub require_signature: bool,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryOutcome {
+    /// A sync asks for its tags.
+    Accepted,
+    /// There was nothing to do.
+    Ignored,
+    /// Its signature is wrong, or missing.
+    Unsigned,
+    /// It is no hint.
+    Invalid,
+}
+
+impl DeliveryOutcome {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Ignored => "ignored",
+            Self::Unsigned => "unsigned",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A delivery that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// When.
+    pub at: Timestamp,
+    /// What became of it.
+    pub outcome: DeliveryOutcome,
+}
+
+/// A mirror's webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// When its address was made.
+    pub created: Timestamp,
+    /// Its address.
+    pub address: Address,
+    /// The one before, as long as that is valid, too.
+    pub previous: Option<Address>,
+    /// How often it is called.
+    pub rate: Rate,
+    /// The last call of it.
+    pub last_delivery: Option<Delivery>,
+    /// What has come, and no sync has taken yet.
+    pub pending: Option<Hint>,
+    /// When a sync was asked for last to take that.
+    pub asked_at: Option<Timestamp>,
+    /// When a sync took what had come last.
+    pub taken_at: Option<Timestamp>,
+    /// Counts changes, so that two at once cannot undo each other.
+    pub revision: u64,
+}
+
+impl Webhook {
+    /// One that is new.
+    pub fn new(address: Address, created: Timestamp) -> Self {
+        Self {
+            created,
+            address,
+            previous: None,
+            rate: Rate::default(),
+            last_delivery: None,
+            pending: None,
+            asked_at: None,
+            taken_at: None,
+            revision: 1,
+        }
+    }
+
+    /// With another address; the one that it had stays valid, and the one before that ends.
+    #[must_use]
+    pub fn rotated(self, address: Address, created: Timestamp) -> Self {
+        let previous = Some(self.address.clone());
+        Self { created, address, previous, ..self.changed() }
+    }
+
+    /// With its present address alone.
+    #[must_use]
+    pub fn without_previous(self) -> Self {
+        Self { previous: None, ..self.changed() }
+    }
+
+    /// The address of an id that is valid, by its hash.
+    pub fn address_of(&self, hash: &Digest) -> Option<&Address> {
+        std::iter::once(&self.address).chain(&self.previous).find(|address| address.hash == *hash)
+    }
+
+    /// With one more delivery, whatever comes of it.
+    #[must_use]
+    pub fn called(self, outcome: DeliveryOutcome, now: Timestamp) -> Self {
+        let last_delivery = Some(Delivery { at: now, outcome });
+        Self { rate: self.rate.again(now), last_delivery, ..self.changed() }
+    }
+
+    /// With what a delivery says, and whether somebody has to ask for a sync that takes it: not if one was asked for already,
+    /// and not long ago.
+    #[must_use]
+    pub fn hinted(self, hint: Hint, now: Timestamp) -> (Self, bool) {
+        let is_on_its_way = self.asked_at.is_some_and(|asked| now < asked.plus(ON_ITS_WAY));
+        let asks = self.pending.is_none() || !is_on_its_way;
+        let pending = match self.pending.clone() {
+            Some(before) => before.and(hint),
+            None => hint,
+        };
+        let asked_at = if asks { Some(now) } else { self.asked_at };
+        (Self { pending: Some(pending), asked_at, ..self.changed() }, asks)
+    }
+
+    /// After a sync has taken what had come.
+    #[must_use]
+    pub fn taken(self, now: Timestamp) -> Self {
+        Self { pending: None, taken_at: Some(now), ..self.changed() }
+    }
+
+    /// After a sync has begun that did not take all that had come.
+    #[must_use]
+    pub fn begun(self, now: Timestamp) -> Self {
+        Self { taken_at: Some(now), ..self.changed() }
+    }
+
+    /// After what had come was given up: no sync of the mirror may begin.
+    #[must_use]
+    pub fn dropped(self) -> Self {
+        Self { pending: None, ..self.changed() }
+    }
+
+    /// How long a sync has to wait that is to take what has come.
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        let next = self.taken_at.map_or(now, |taken| taken.plus(PAUSE));
+        // A clock that was turned back keeps nobody longer.
+        let seconds = u64::try_from(next.unix().saturating_sub(now.unix())).unwrap_or_default();
+        Duration::from_secs(seconds).min(PAUSE)
+    }
+
+    /// Whether the invocation did not come that was to take what has come.
+    pub fn is_lost(&self, now: Timestamp) -> bool {
+        self.pending.is_some() && self.asked_at.is_none_or(|asked| asked.plus(ON_ITS_WAY) <= now)
+    }
+
+    fn changed(self) -> Self {
+        Self { revision: self.revision.saturating_add(1), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::HintedTags;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix(1_790_000_000 + second)
+    }
+
+    fn address(id: &str) -> Address {
+        Address { hash: Digest::sha256(id.as_bytes()), secret: "c2VhbGVk".to_owned().into(), require_signature: false }
+    }
+
+    fn hint(tag: &str) -> Hint {
+        Hint { repository: None, tags: HintedTags::Only(vec![tag.parse().unwrap()]) }
+    }
+
+    #[test]
+    fn two_addresses_are_valid_while_rotating() {
+        let valid =
+            |webhook: &Webhook| ["a", "b", "c"].map(|id| webhook.address_of(&Digest::sha256(id.as_bytes())).is_some());
+        let first = Webhook::new(address("a"), at(0));
+        let second = first.clone().rotated(address("b"), at(1));
+        let third = second.clone().rotated(address("c"), at(2));
+        assert_eq!(valid(&first), [true, false, false]);
+        assert_eq!((valid(&second), second.created), ([true, true, false], at(1)));
+        assert_eq!((valid(&third), third.revision), ([false, true, true], 3));
+        assert_eq!(valid(&third.without_previous()), [false, false, true]);
+    }
+
+    #[test]
+    fn what_comes_is_merged_and_asked_for_once() {
+        let (one, asks) = Webhook::new(address("a"), at(0)).hinted(hint("v1"), at(0));
+        let (two, again) = one.hinted(hint("v2"), at(59));
+        assert!(asks && !again);
+        assert_eq!(two.pending, Some(hint("v1").and(hint("v2"))));
+        assert!(!two.is_lost(at(59)) && two.is_lost(at(60)));
+        let (three, again) = two.hinted(hint("v2"), at(60));
+        assert!(again && !three.is_lost(at(60)), "the invocation was lost");
+        let taken = three.taken(at(61));
+        assert!(taken.pending.is_none() && !taken.is_lost(at(999)));
+        let (next, asks) = taken.hinted(hint("v3"), at(62));
+        assert!(asks, "the sync that runs has not seen it");
+        let waits = [62, 70, 71, 99].map(|second| next.wait(at(second)).as_secs());
+        assert_eq!((waits, next.wait(at(-500)).as_secs()), ([9, 1, 0, 0], 10));
+        assert_eq!((next.clone().dropped().pending, next.dropped().taken_at), (None, Some(at(61))));
+    }
+
+    #[test]
+    fn calls_are_counted() {
+        let called = Webhook::new(address("a"), at(0)).called(DeliveryOutcome::Ignored, at(5));
+        assert_eq!((called.rate.count, called.revision), (1, 2));
+        assert_eq!(called.last_delivery, Some(Delivery { at: at(5), outcome: DeliveryOutcome::Ignored }));
+    }
+}

@@ -1,0 +1,52 @@
+//! What an invocation copies with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use moorage_domain::{TagName, plan::HeldTag};
+use moorage_state::Reads;
+use moorage_upstream::Registry;
+
+use crate::{
+    error::WorkError,
+    sync::invocation::Invocation,
+    transfer::{
+        allowance::Allowance,
+        blobs::{Blobs, Flow},
+        copier::Copier,
+        possession::Possession,
+        protect::Guardian,
+    },
+};
+
+impl Invocation<'_> {
+    /// What copies from a registry to what is held.
+    pub(crate) async fn copier(
+        &self,
+        registry: &Registry,
+        held: &BTreeMap<TagName, HeldTag>,
+    ) -> Result<Copier, WorkError> {
+        let (engine, config) = (self.engine, &self.mirror.config);
+        // A run that was killed, or failed, has left what came: that is not fetched again.
+        let is_empty = held.is_empty() && !engine.storage.has_anything(&config.repository).await?;
+        let reads = Arc::new(Reads::new(engine.table.clone(), self.crowd.clone()));
+        let possession = Possession::new(engine, Arc::clone(&self.owner), is_empty, Arc::clone(&reads));
+        let possession = self.possession.get_or_init(|| Arc::new(possession));
+        let blobs = Blobs {
+            registry: registry.clone(),
+            storage: engine.storage.clone(),
+            table: engine.table.clone(),
+            repository: config.repository.clone(),
+            run: self.run,
+            claim: Arc::clone(self.claim),
+            tags: self.tags.clone(),
+            progress: Arc::clone(self.progress),
+            budget: self.budget,
+            flow: Flow::new(),
+            possession: Arc::clone(possession),
+            guardian: Guardian::new(engine.table.clone(), reads),
+            verifies: self.verifies,
+            allowance: Allowance::new(engine, &config.repository, held).await?,
+        };
+        Ok(Copier::new(blobs, config.clone()))
+    }
+}

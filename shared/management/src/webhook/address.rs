@@ -1,0 +1,87 @@
+//! What administrators do with a mirror's webhook.
+
+use moorage_domain::{ExposeSecret as _, RepositoryName, Timestamp, usage_log::LogKind, webhook::Webhook};
+use moorage_state::{Race, StateError, new_address, now};
+use serde_json::json;
+
+use crate::{
+    api::Api,
+    http::{answer::Answer, call::Call, error::ApiError, field::Fields},
+    mirror::find::{find_mirror, refuse_if_discovered},
+    usage_log::write::object,
+};
+
+/// `POST …/mirror/webhook`: makes one, or another address beside the present one. Both are shown only now.
+pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.optional_object()?;
+    let require_signature = Fields(&body).boolean("require_signature")?.unwrap_or(false);
+    refuse_if_discovered(&find_mirror(api, repository).await?)?;
+    let mut race = Race::begin();
+    loop {
+        let before = api.table.webhook(repository).await?;
+        let (id, secret, address) = new_address(require_signature)?;
+        let rotated = before.is_some();
+        let webhook = match before.clone() {
+            Some(before) => before.rotated(address, now()),
+            None => Webhook::new(address, now()),
+        };
+        match api.table.put_webhook(repository, before.as_ref(), &webhook).await {
+            Ok(()) => {}
+            Err(StateError::Conflict) => {
+                race.lost().await?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let metadata = object([("rotated", rotated.into()), ("require_signature", require_signature.into())]);
+        api.log(call, repository, vec![(LogKind::CreateRepoMirrorWebhook, metadata)]).await;
+        let url = format!("{}/api/v1/webhooks/{}", call.host, id.text().expose_secret());
+        return Ok(Answer::Json(
+            201,
+            json!({
+                "url": url, "secret": secret.expose_secret(), "created": webhook.created.iso(),
+                "require_signature": require_signature, "previous_is_valid": webhook.previous.is_some(),
+            }),
+        ));
+    }
+}
+
+/// `GET …/mirror/webhook`: whether there is one, and whether it is called. Neither its address nor its secret is known.
+pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
+    find_mirror(api, repository).await?;
+    let webhook = api.table.webhook(repository).await?.ok_or(ApiError::NotFound)?;
+    let last = webhook.last_delivery.map(|last| json!({"at": last.at.iso(), "outcome": last.outcome}));
+    Ok(Answer::ok(json!({
+        "created": webhook.created.iso(), "require_signature": webhook.address.require_signature,
+        "previous_is_valid": webhook.previous.is_some(), "last_delivery": last,
+        "last_sync": webhook.taken_at.map(Timestamp::iso),
+    })))
+}
+
+/// `DELETE …/mirror/webhook`: ends it; with `previous=true` only the address that it had before.
+pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    let of_previous = call.flag("previous", false);
+    let mut race = Race::begin();
+    loop {
+        let webhook = api.table.webhook(repository).await?.ok_or(ApiError::NotFound)?;
+        let deleted = if of_previous {
+            if webhook.previous.is_none() {
+                return Err(ApiError::NotFound);
+            }
+            api.table.change_webhook(repository, &webhook, &webhook.clone().without_previous()).await
+        } else {
+            api.table.delete_webhook(repository, &webhook).await
+        };
+        match deleted {
+            Ok(()) => {}
+            Err(StateError::Conflict) => {
+                race.lost().await?;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let metadata = object([("previous", of_previous.into())]);
+        api.log(call, repository, vec![(LogKind::DeleteRepoMirrorWebhook, metadata)]).await;
+        return Ok(Answer::NoContent);
+    }
+}
