@@ -122,6 +122,10 @@ async fn tags_become_what_they_were_and_that_can_be_undone() {
     let (status, answer) = world.call(Method::POST, &world.mirror_path("/sync-now"), Some(json!({}))).await;
     assert!(status == 409 && answer.to_string().contains("paused"), "{status} {answer}");
     assert_eq!(world.call(Method::POST, &world.mirror_path("/verify"), None).await.0, 409);
+    let (_, webhook) = world.call(Method::POST, &world.mirror_path("/webhook"), Some(json!({}))).await;
+    let address = format!("webhooks/{}", webhook["url"].as_str().unwrap().rsplit('/').next().unwrap());
+    let (status, said) = world.call(Method::POST, &address, Some(json!({"tags": ["a"]}))).await;
+    assert!(status == 202 && said["ignored"].as_str().unwrap().contains("paused"), "{said}");
     let due = AttributeValue::N("1000".to_owned());
     table::set(&world.stack, &table::Key::mirror(&world.repository), [("sync_start_date", due)]).await;
     for trigger in [Trigger::Schedule, Trigger::Retry, Trigger::Hold] {

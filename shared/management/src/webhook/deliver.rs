@@ -110,6 +110,8 @@ fn ignored(hint: &Hint, mirror: &Mirror, repository: Option<&Repository>) -> Opt
         Some("The mirror is disabled.")
     } else if mirror.state.sync_status == SyncStatus::Cancel {
         Some("The mirror was cancelled, and waits for Sync Now.")
+    } else if mirror.state.is_paused(now()) {
+        Some("The mirror is paused, because its tags were turned back.")
     } else {
         None
     }
