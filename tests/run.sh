@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Runs every test against stacks of their own, on free ports, and ends the stacks whatever happens.
+# Runs every test against a stack of its own, on free ports, and ends the stack whatever happens.
 # Arguments go to nextest: `tests/run.sh killed` for the tests with that in their names, `tests/run.sh pull::` for a folder's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+export MOORAGE_LOCAL="$PWD/target/test-stack"
 export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto MOORAGE_BROWSER_PORT=auto
+# Where tests get copies of the emulator.
+export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
 # Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end. What was
 # killed is started again by tests alone. So little memory for blobs that these have parts of 8 MiB.
 short="BlobMemoryMegabytes=88,ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20,WatchSchedule=rate(1 day)"
-python=target/venv/bin/python
 
-# lane NAME: the stacks of this shell have this name, and end with it.
-lane() {
-  export MOORAGE_LOCAL="$PWD/target/$1"
-  # Where tests get copies of the emulator.
-  export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
-  trap '"$python" infra/local/stack.py down' EXIT
-}
+command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
+tests/registries.sh
+python=target/venv/bin/python
+trap '"$python" infra/local/stack.py down' EXIT
 
 # new_stack PARAMETERS: the environment has a new stack then.
 new_stack() {
@@ -39,29 +38,9 @@ patient="GcGraceSeconds=86400,AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:o
 impatient=GcGraceSeconds=2,RetentionSeconds=18
 # A namespace that may have little, for the tests of what it may have, and content that is proven once for all.
 small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"
-# Tests with a stack of other parameters; those that copy theirs, which must be small; and those that let nothing else run.
-other='test(/^(garbage|locks|schedule|shares)::/)'
-copies='test(/^(crash|trouble|long_verify)::/)'
-alone='test(/^(thousands|trust::floods|many_tags)::/) + test(a_thousand_clients)'
 # What the functions ask of AWS while all tests run, and by which statement of their roles they may.
 record="$PWD/target/iam.jsonl"
-
-# Everything but most tests. What lets nothing else run uses one of two cores.
-apart() {
-  lane test-stack-apart
-  export MOORAGE_IAM_RECORD="$record.apart"
-  on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
-  on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
-  on_stack "$patient" -E "binary(it) & ($copies)"
-  on_stack "$patient" -E "binary(it) & ($alone)"
-  # It has functions fail, and turns invocations away: nothing else may use the stack.
-  "$python" tests/alarms.py
-}
-
-command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
-tests/registries.sh
 if [ $# -gt 0 ]; then
-  lane test-stack
   case "$*" in
     alarms)
       new_stack "$patient"
@@ -72,28 +51,18 @@ if [ $# -gt 0 ]; then
     *shares*) on_stack "$patient,$small" "$@" ;;
     *) on_stack "$patient" "$@" ;;
   esac
-  exit
-fi
-
-"$python" tests/template.py
-"$python" tests/deploy.py
-"$python" tests/guards.py
-rm -f "$record" "$record.apart"
-# Built once, before two want it at the same time.
-cargo nextest list --workspace >/dev/null
-(apart) >target/apart.log 2>&1 &
-apart=$!
-lane test-stack
-trap 'kill "$apart" 2>/dev/null || true; "$python" infra/local/stack.py down' EXIT
-export MOORAGE_IAM_RECORD="$record"
-failed=
-on_stack "$patient" -E "not (binary(it) & ($other + $copies + $alone))" || failed=1
-if wait "$apart"; then
-  grep -vE '^ +PASS ' target/apart.log
 else
-  cat target/apart.log
-  failed=1
+  "$python" tests/template.py
+  "$python" tests/deploy.py
+  "$python" tests/guards.py
+  rm -f "$record"
+  export MOORAGE_IAM_RECORD="$record"
+  on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
+  on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
+  # These copy their stack, which must be small.
+  on_stack "$patient" -E 'binary(it) & test(/^(crash|trouble|long_verify)::/)'
+  on_stack "$patient" -E 'not (binary(it) & test(/^(crash|trouble|long_verify|garbage|locks|schedule|shares)::/))'
+  # It has functions fail, and turns invocations away: nothing else may use the stack.
+  "$python" tests/alarms.py
+  "$python" tests/iam.py "$record"
 fi
-[ -z "$failed" ]
-cat "$record.apart" >>"$record"
-"$python" tests/iam.py "$record"

@@ -167,6 +167,8 @@ export const TRIGGERS = {
   verify: "Verify",
   retry: "Retry",
   continuation: "Continued",
+  rollback: "Rollback",
+  webhook: "Webhook",
   organization: "Organization",
   hold: "What waited may be let in"
 };
