@@ -260,8 +260,8 @@ fn was_lost(ended: &Result<Ended, SyncError>) -> bool {
 
 /// Whether no sync of the mirror begins until somebody wants it: then what webhooks have brought is not kept for it.
 fn begins_no_more(ended: &Result<Ended, SyncError>) -> bool {
-    use NotEligible::{Cancelled, Disabled, NotMirror};
-    matches!(ended, Ok(Ended::NotEligible(Cancelled | Disabled | NotMirror)))
+    use NotEligible::{Cancelled, Disabled, NotMirror, Paused};
+    matches!(ended, Ok(Ended::NotEligible(Cancelled | Disabled | NotMirror | Paused)))
 }
 
 /// Whether the repository needs its slot no more: its run has ended, or waits for its registry, or there is none. A run

@@ -170,8 +170,8 @@ impl SyncState {
         pending.then(|| backoff.saturating_mul(1 << (used - 1).min(MAX_SYNC_RETRIES)))
     }
 
-    /// Sync Now: refused while a sync runs, or the mirror is paused; else pending at once, with at least one try. One that waits for its
-    /// registry goes on now. A run that was left long ago is not gone on with.
+    /// Sync Now: refused while a sync runs, or the mirror is paused; else pending at once, with at least one try. One that
+    /// waits for its registry goes on now. A run that was left long ago is not gone on with.
     pub fn sync_now(&self, now: Timestamp, id: Uuid) -> Result<Self, NotEligible> {
         if self.is_running(now) && !self.is_waiting(now) {
             return Err(NotEligible::Running);

@@ -235,8 +235,12 @@ impl ClaimedMirror<'_> {
     pub(crate) async fn fail(&self, request: &SyncRequest, failure: Failure) -> Result<Ended, SyncError> {
         let config = &self.mirror.config;
         let id = self.mirror.state.sync_run_id.unwrap_or(self.claim.run());
-        let hinted = self.is_hinted().then(Vec::new);
-        let new = || Run { hinted: hinted.clone(), ..Run::new(id, request.trigger, now(), false) };
+        let (hinted, rollback) = (self.is_hinted().then(Vec::new), &self.mirror.state.rollback);
+        let new = || Run {
+            hinted: hinted.clone(),
+            rollback: rollback.clone(),
+            ..Run::new(id, request.trigger, now(), false)
+        };
         // Whatever this invocation has left behind is shut out, too.
         let run = self.engine.attempt(&self.claim, config, id, new).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };

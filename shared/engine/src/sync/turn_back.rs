@@ -124,8 +124,8 @@ impl Invocation<'_> {
                 Found::Gone(digest) => _ = gone.insert(digest),
             }
         }
-        if let Some(failure) = missing(&changes, &gone) {
-            return Ok(Work::Failed(failure));
+        if !gone.is_empty() {
+            return Ok(Work::Failed(missing(&changes, &gone)));
         }
         // Nobody sees an image without what is attached to it, nor that without its image for longer than a moment.
         let stage = |change: &&TagChange| match (change.to.is_some(), is_attached_tag(&change.tag)) {
@@ -162,10 +162,10 @@ impl Invocation<'_> {
             self.progress.record(TagOutcome { from: from.clone(), ..TagOutcome::new(tag.clone(), Outcome::Pruned) });
             return Ok(());
         };
-        let gone = || missing(std::slice::from_ref(change), &BTreeSet::from([digest.clone()]));
         let proven = storage.links_manifest(&self.owner, digest).await?;
         let (Some(image), Some(proven)) = (whole.get(digest), proven) else {
-            return Err(gone().map_or(WorkError::ClaimLost, WorkError::Failed));
+            let message = format!("the content of {tag} went while the tags were turned back: some of them are");
+            return Err(WorkError::Failed(Failure::new(FailureReason::NotFound, message)));
         };
         let may_go_on = async || Ok(self.claim.renew().await?);
         let link = publish(storage, &proven, tag, Believed::of(held), may_go_on).await?;
@@ -180,16 +180,13 @@ impl Invocation<'_> {
     }
 }
 
-/// That images are not there any more that tags would point to; nothing if all are.
-fn missing(changes: &[TagChange], gone: &BTreeSet<Digest>) -> Option<Failure> {
-    if gone.is_empty() {
-        return None;
-    }
+/// That images are not there any more that tags would point to.
+fn missing(changes: &[TagChange], gone: &BTreeSet<Digest>) -> Failure {
     let is_gone = |change: &&TagChange| change.to.as_ref().is_some_and(|to| gone.contains(to));
     let tags: Vec<_> = changes.iter().filter(is_gone).map(|change| change.tag.as_str()).collect();
     let more = if tags.len() > NAMED { ", …" } else { "" };
     let names = tags.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
     let message =
         format!("the content of {} tags is not here any more ({names}{more}); no tag was turned back", tags.len());
-    Some(Failure::new(FailureReason::NotFound, message))
+    Failure::new(FailureReason::NotFound, message)
 }
