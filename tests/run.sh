@@ -17,19 +17,31 @@ tests/registries.sh
 python=target/venv/bin/python
 trap '"$python" infra/local/stack.py down' EXIT
 
-# new_stack PARAMETERS: the environment has a new stack then.
+# new_stack PARAMETERS: the environment has a new stack then. Each command says itself that a failure ends it: bash does not
+# for a function whose failure is caught.
 new_stack() {
-  "$python" infra/local/stack.py down
-  MOORAGE_PARAMETERS="$short,$1" "$python" infra/local/stack.py up
-  # shellcheck source=/dev/null
-  source "$MOORAGE_LOCAL/env"
+  "$python" infra/local/stack.py down &&
+    MOORAGE_PARAMETERS="$short,$1" "$python" infra/local/stack.py up &&
+    # shellcheck source=/dev/null
+    source "$MOORAGE_LOCAL/env"
 }
 
 # on_stack PARAMETERS ARGUMENTS...: runs what nextest makes of the arguments against a new stack.
 on_stack() {
-  new_stack "$1"
   # Integration tests mostly wait, for syncs and for the emulator; more than four at once only wait for each other.
-  cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "${@:2}"
+  new_stack "$1" &&
+    cargo nextest run --config-file tests/nextest.toml --workspace --no-fail-fast --test-threads 4 "${@:2}"
+}
+
+# stage COMMAND...: a part of all tests; those after it run whether it fails or not, so that one run tells all that fails.
+failed=()
+stage() {
+  "$@" || failed+=("$*")
+}
+
+# It has functions fail, and turns invocations away: nothing else may use the stack.
+alarms() {
+  new_stack "$patient" && "$python" tests/alarms.py
 }
 
 # A collector with a grace of seconds takes what other tests leave lying about, so its tests, and those of the lock, have
@@ -42,27 +54,27 @@ small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepo
 record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
   case "$*" in
-    alarms)
-      new_stack "$patient"
-      "$python" tests/alarms.py
-      ;;
+    alarms) alarms ;;
     *"not "*) on_stack "$patient" "$@" ;;
     *garbage* | *locks* | *schedule*) on_stack "$impatient" "$@" ;;
     *shares*) on_stack "$patient,$small" "$@" ;;
     *) on_stack "$patient" "$@" ;;
   esac
 else
-  "$python" tests/template.py
-  "$python" tests/deploy.py
-  "$python" tests/guards.py
+  stage "$python" tests/template.py
+  stage "$python" tests/deploy.py
+  stage "$python" tests/guards.py
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"
-  on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
-  on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
+  stage on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
+  stage on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
   # These copy their stack, which must be small.
-  on_stack "$patient" -E 'binary(it) & test(/^(crash|trouble|long_verify)::/)'
-  on_stack "$patient" -E 'not (binary(it) & test(/^(crash|trouble|long_verify|garbage|locks|schedule|shares)::/))'
-  # It has functions fail, and turns invocations away: nothing else may use the stack.
-  "$python" tests/alarms.py
-  "$python" tests/iam.py "$record"
+  stage on_stack "$patient" -E 'binary(it) & test(/^(crash|trouble|long_verify)::/)'
+  stage on_stack "$patient" -E 'not (binary(it) & test(/^(crash|trouble|long_verify|garbage|locks|schedule|shares)::/))'
+  stage alarms
+  stage "$python" tests/iam.py "$record"
+  if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}" >&2
+    exit 1
+  fi
 fi
