@@ -60,7 +60,7 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
         let content = match kind(&name)? {
             "text/javascript" => minify::script(&text).map_err(|error| format!("{name}: {error}"))?,
             "text/css" => style::squeezed(&text),
-            _ => text,
+            _ => text.lines().map(str::trim).collect(),
         };
         files.push((name, content));
     }

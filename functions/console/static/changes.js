@@ -1,19 +1,32 @@
 // What a run has changed of what tags point to, by itself or with those after an earlier one.
 
-import { get } from "./api.js";
-import { fill, h } from "./element.js";
-import { options } from "./form.js";
-import { digestOf, filters, hint, shows, state, table } from "./parts.js";
-import { inOrder } from "./screen.js";
-import { TRIGGERS, both, count, date } from "./text.js";
+import {
+  both, count, date, digestOf, fill, filters, get, h, hint, inOrder, options, shows, state, tall, TRIGGERS
+} from "./kit.js";
 
 /** Tags that are shown. */
 const ROWS = 500;
 
+/** Changes, the first of `total`; those that are still `to` come have other words. */
+export const changesTable = (caption, all, empty, total = all.length, to = "") => [
+  tall(
+    caption,
+    [
+      ["Tag", (it) => it.tag],
+      ["Change", (it) => state(to + it.change)],
+      ["From", (it) => digestOf(it.tag, it.from)],
+      ["To", (it) => digestOf(it.tag, it.to ?? it.held)]
+    ],
+    all.slice(0, ROWS),
+    empty
+  ),
+  total > ROWS && hint(`The first ${ROWS} of ${count(total, "tag")}.`)
+];
+
 /** What a run of those at `where` has changed. */
 export function changes(where) {
   const picker = h("select", { onchange: load }),
-    place = h("div"),
+    place = h(),
     answers = inOrder();
   const element = h("div", { hidden: true }, h("h3", "What it changed"), filters(h("label", "Since ", picker)), place);
   let shown;
@@ -36,20 +49,6 @@ export function changes(where) {
   }
 
   function draw({ changes: all }) {
-    fill(
-      place,
-      table(
-        "What it changed",
-        [
-          ["Tag", (it) => it.tag],
-          ["Change", (it) => state(it.change)],
-          ["From", (it) => digestOf(it.tag, it.from)],
-          ["To", (it) => digestOf(it.tag, it.to ?? it.held)]
-        ],
-        all.slice(0, ROWS),
-        "Tags point to what they pointed to before."
-      ),
-      all.length > ROWS && hint(`The first ${ROWS} of ${count(all.length, "tag")}.`)
-    );
+    fill(place, changesTable("What it changed", all, "Tags point to what they pointed to before."));
   }
 }

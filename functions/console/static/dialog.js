@@ -12,7 +12,7 @@ let number = 0;
 const opened = new Set();
 
 /** Whether a dialog waits for an answer that would be lost with it. */
-export const isBusy = () => [...opened].some((dialog) => dialog.isBusy());
+export const isAnswering = () => [...opened].some((dialog) => dialog.isBusy());
 
 export const closeAll = () => opened.forEach((dialog) => dialog.close());
 
@@ -67,10 +67,11 @@ export function prompt(title, fields, { content, values = {}, task, ...more }) {
 }
 
 /**
- * Asks before something is destroyed: `lost` names what will be. `typed` has to be typed first. `task` is what is done,
- * or `remove` what is deleted; its failure is shown in the dialog. Answers whether it was done.
+ * Asks before something is destroyed: `lost` names what will be, and `content` is above that. `typed` has to be typed
+ * first. `task` is what is done, or `remove` what is deleted; its failure is shown in the dialog. Answers whether it was
+ * done.
  */
-export async function ask({ title, text, lost = [], typed, verb = "Delete", remove, task }) {
+export async function ask({ title, text, lost = [], typed, verb = "Delete", content, remove, task }) {
   const fields = typed ? [{ name: "typed", label: ["Type ", h("strong", typed), " to go on"], required: true }] : [];
   const listed = lost.slice(0, LISTED).map((name) => h("li", name));
   if (lost.length > LISTED) listed.push(h("li", `and ${lost.length - LISTED} more`));
@@ -78,6 +79,7 @@ export async function ask({ title, text, lost = [], typed, verb = "Delete", remo
     verb,
     danger: true,
     content: [
+      content,
       text && p(text),
       listed.length > 0 && h("ul.lost", { tabindex: "0", label: "What will be lost" }, listed)
     ],

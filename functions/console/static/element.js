@@ -4,10 +4,10 @@
 const PROPERTIES = new Set(["value", "checked", "disabled", "hidden", "selected", "open", "required", "indeterminate"]);
 
 /**
- * An element: `tag.class`, attributes, if it has any, and what is in it. Attributes that begin with `on` are listeners;
+ * An element: `tag.class`, or a div; attributes, if it has any, and what is in it. Attributes that begin with `on` are listeners;
  * those of custom elements may be any value; a label is for those who hear.
  */
-export function h(what, ...children) {
+export function h(what = "div", ...children) {
   const [tag, ...classes] = what.split("."),
     element = document.createElement(tag),
     attributes = children[0]?.constructor === Object ? children.shift() : {};

@@ -18,7 +18,7 @@ const SECRET = 32;
  * change, and refuses with false. `danger` is of one that destroys.
  */
 export function form(fields, values, { verb = "Save", task, cancel, changed = () => {}, label, danger }) {
-  const place = h("div");
+  const place = h();
   const controls = new Map();
   const body = h("div.fields");
   let into = body;

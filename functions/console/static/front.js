@@ -1,7 +1,10 @@
 // The front page: all mirrors, worst first.
 
-import { pages } from "./api.js";
-import { fill, h, p, say } from "./element.js";
+import {
+  advises, box, button, digits, every, fill, filters, framed, h, isAdmin, isAnyAdmin, isBusy, line, link, options,
+  outdated, p, pages, quiet, runs, say, searchField, span, state, time, toOrganization, toRepository, toScreen,
+  worded, WORDS
+} from "./kit.js";
 import {
   ORDER,
   TROUBLE,
@@ -15,13 +18,6 @@ import {
   stateOf,
   trouble
 } from "./mirrors.js";
-import { options } from "./form.js";
-import { worded } from "./mirror-fields.js";
-import { advises, box, button, filters, framed, line, link, outdated, quiet, runs, state, time } from "./parts.js";
-import { toOrganization, toRepository, toScreen } from "./route.js";
-import { every } from "./screen.js";
-import { isAdmin, isAnyAdmin } from "./session.js";
-import { WORDS, digits, isBusy, span } from "./text.js";
 
 const POLL = 10000;
 const ALL = ["", "All namespaces"];
@@ -64,13 +60,11 @@ export async function show(view, { query }) {
   let mirrors = [];
   const title = h("h1", { tabindex: "-1" }, "Mirrors");
   const tiles = h("div.tiles", { role: "group", label: "Filter by state" });
-  const stale = h("div"),
-    first = h("div"),
+  const stale = h(),
+    first = h(),
     shown = h("p.quiet", { role: "status" });
   const body = h("tbody");
-  const search = h("input", {
-    type: "search",
-    label: "Search mirrors",
+  const search = searchField("Search mirrors", {
     placeholder: "Search name or source",
     value: filter.text,
     oninput: typed

@@ -1,9 +1,7 @@
 // The gate in the form of a mirror: its fields part by part; as JSON, where they have more than that.
 
-import { fill, h } from "./element.js";
-import { controlOf, options } from "./form.js";
 import { GATE, QUESTIONS, blamed, fromParts, idOf, isShown, meaning, toParts } from "./gate.js";
-import { actions, button, small } from "./parts.js";
+import { actions, button, controlOf, fill, h, options, small } from "./kit.js";
 
 /** The fields, folded away where none of them is set. */
 export const gateFields = [
@@ -14,7 +12,7 @@ export const gateFields = [
 /** One of them: it gives what it was given, as long as that still means what is filled in. */
 function question(field, given = null) {
   const { name, label, parts } = field,
-    body = h("div"),
+    body = h(),
     whole = h("p.wrong", { role: "alert" }),
     as = (json, form = json ? "JSON" : "a form") =>
       button(`As ${form}`, () => turn(json), { class: "small", label: `${label} as ${form}` });

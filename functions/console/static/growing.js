@@ -1,7 +1,7 @@
 // Lists that are read page by page.
 
 import { fill } from "./element.js";
-import { button, doing } from "./parts.js";
+import { acting } from "./parts.js";
 
 /**
  * A list that grows: `read` is given where the page before ended, nothing at first, and gives rows and where they end, if
@@ -18,6 +18,6 @@ export function growing(read, draw, place) {
     const rows = [...before, ...page[0]],
       next = page[1];
     fill(place);
-    draw(rows, next && button("Show more", (event) => doing(event.currentTarget, place, () => load(mine, rows, next))));
+    draw(rows, next && acting("Show more", place, () => load(mine, rows, next)));
   }
 }

@@ -1,26 +1,12 @@
 // The first mirror, or another one, on one page: organization, robot, repository, mirror, first sync, pull command.
 
-import { call, get, orNull, path } from "./api.js";
-import { fill, h, p, say } from "./element.js";
-import { NEW, form } from "./form.js";
 import {
-  INTERVAL,
-  PASSWORD,
-  TLS,
-  USERNAME,
-  changes,
-  filledIn,
-  sourceFields,
-  toBody,
-  toForm
-} from "./mirror-fields.js";
+  administered, call, changes, every, fill, filledIn, form, get, h, heading, hint, INTERVAL, isSuperuser, link, NEW,
+  orNull, p, PASSWORD, path, problem, quiet, say, sourceFields, state, TLS, toBody, toForm, toRepository, USERNAME
+} from "./kit.js";
 import { robots } from "./robots.js";
-import { heading, hint, link, problem, quiet, state } from "./parts.js";
 import { pulls } from "./pull.js";
-import { toRepository } from "./route.js";
 import { runView } from "./run.js";
-import { every } from "./screen.js";
-import { administered, isSuperuser } from "./session.js";
 
 const POLL = 1000;
 
@@ -32,8 +18,8 @@ const nameFrom = (reference) => reference.split("/").filter(Boolean).slice(1).po
 
 export async function show(view) {
   const steps = h("ol.steps", { "aria-live": "polite" }),
-    after = h("div");
-  const shown = h("div");
+    after = h();
+  const shown = h();
   fill(view, heading("New mirror"), p("Say what to mirror. The rest can be changed later."), shown);
   const known = administered();
   const choices = isSuperuser() ? [...known, [NEW, "A new one…"]] : known;

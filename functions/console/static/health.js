@@ -1,12 +1,9 @@
 // How the deployment is: what its alarms are made of, and the last garbage collection.
 
-import { get } from "./api.js";
-import { h, fill } from "./element.js";
-import { box, facts, heading, hint, link, outdated, problem, state, table, time } from "./parts.js";
-import { toOrganization, toRepository } from "./route.js";
-import { every } from "./screen.js";
-import { isSuperuser, organizations } from "./session.js";
-import { count, digits, span } from "./text.js";
+import {
+  box, count, digits, every, facts, fill, get, h, heading, hint, isSuperuser, link, organizations, outdated, problem,
+  span, state, table, time, toOrganization, toRepository
+} from "./kit.js";
 
 const POLL = 30000;
 /** An hour: what the alarm waits for. */
@@ -14,8 +11,8 @@ const CLAIM = 3600;
 const COLLECTION = 259_200;
 
 export async function show(view) {
-  const place = h("div"),
-    stale = h("div");
+  const place = h(),
+    stale = h();
   fill(view, heading("Health"), stale, place);
   // Of the whole deployment, or of the first namespace that the token may see.
   const namespace = isSuperuser() ? null : organizations()[0]?.name;

@@ -1,19 +1,17 @@
 // What waits at the gate of a mirror, and how it is let in.
 
-import { call, get, path } from "./api.js";
-import { prompt } from "./dialog.js";
-import { fill, h, p, say } from "./element.js";
-import { growing } from "./growing.js";
 import { gateSays } from "./judged.js";
-import { box, button, digestOf, hint, link, quiet, table, time } from "./parts.js";
-import { toRepository } from "./route.js";
+import {
+  box, button, call, digestOf, fill, get, growing, h, hint, link, p, path, prompt, quiet, say, table, time,
+  toRepository
+} from "./kit.js";
 
 const PAGE = 100;
 
 export async function show(content, name) {
   const where = path`repository/${name}/mirror/holds`,
-    list = h("div"),
-    place = h("div"),
+    list = h(),
+    place = h(),
     said = h("div", { role: "status" });
   const load = growing(read, draw, place);
   fill(

@@ -1,10 +1,7 @@
 // What the gate says of a tag, and who signed its image.
 
-import { h } from "./element.js";
 import { stepLabel } from "./gate.js";
-import { worded } from "./mirror-fields.js";
-import { quiet } from "./parts.js";
-import { both, date } from "./text.js";
+import { both, date, h, quiet, worded } from "./kit.js";
 
 /** What it says, in the words of the form. */
 export const gateSays = ({ reason, step, message }) =>

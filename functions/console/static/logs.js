@@ -1,15 +1,10 @@
 // Usage logs: of a repository, of an organization, or of the user's own namespace.
 
-import { get, path } from "./api.js";
-import { h, fill } from "./element.js";
-import { options } from "./form.js";
-import { growing } from "./growing.js";
+import {
+  administered, count, fill, filters, get, go, growing, h, heading, hint, options, path, quiet, searchField, shows,
+  table, time, toScreen, usDate
+} from "./kit.js";
 import { GROUPS, logText } from "./log-text.js";
-import { filters, heading, hint, quiet, shows, table, time } from "./parts.js";
-import { toScreen } from "./route.js";
-import { go } from "./screen.js";
-import { administered } from "./session.js";
-import { count, usDate } from "./text.js";
 
 const DAY = 86_400_000;
 /** Pages that are read for a filter before it says that it found nothing more. */
@@ -19,7 +14,7 @@ const ENOUGH = 20;
 export async function show(view, { query }) {
   const names = administered(),
     chosen = names.includes(query.namespace) ? query.namespace : names[0];
-  const content = h("div");
+  const content = h();
   const picker = h(
     "select",
     { id: "log-of", onchange: () => go(toScreen("logs", { namespace: picker.value })) },
@@ -47,15 +42,10 @@ async function log(content, where) {
     day = (date) => date.toISOString().slice(0, 10);
   const from = h("input", { type: "date", value: day(new Date(today - 6 * DAY)), onchange: again }),
     to = h("input", { type: "date", value: day(today), onchange: again });
-  const text = h("input", {
-    type: "search",
-    label: "Search the log",
-    placeholder: "Search",
-    oninput: () => draw(...last)
-  });
+  const text = searchField("Search the log", { oninput: () => draw(...last) });
   const group = h("select", { onchange: again }, options(GROUPS));
-  const list = h("div"),
-    place = h("div"),
+  const list = h(),
+    place = h(),
     shown = h("p.quiet", { role: "status" });
   const load = growing(read, draw, place);
   let last = [[]];

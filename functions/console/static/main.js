@@ -1,15 +1,12 @@
 // Begins: who is signed in, which screen is asked for, and the bar above it.
 
-import { Problem, dropToken, token } from "./api.js";
-import { closeAll, isBusy, sure } from "./dialog.js";
-import { fill, h, p, say } from "./element.js";
-import { button, denied, heading, link, problem } from "./parts.js";
-import { parse, toScreen } from "./route.js";
-import { begin, go, isUnsaved } from "./screen.js";
-import { forget, identify, isAnyAdmin } from "./session.js";
 import * as front from "./front.js";
 import * as guide from "./guide.js";
 import * as health from "./health.js";
+import {
+  begin, button, closeAll, denied, dropToken, fill, forget, go, h, heading, identify, isAnswering, isAnyAdmin,
+  isUnsaved, link, p, parse, Problem, problem, say, sure, token, toScreen
+} from "./kit.js";
 import * as logs from "./logs.js";
 import * as organization from "./organization.js";
 import * as repository from "./repository.js";
@@ -99,7 +96,7 @@ function drawBar(screen) {
 
 /** Whether what is shown may be left: not while an answer is waited for, and with unsaved changes only if they may go. */
 async function mayLeave() {
-  if (isBusy() || isAsked) return false;
+  if (isAnswering() || isAsked) return false;
   if (!isUnsaved()) return true;
   isAsked = true;
   const may = await sure("Leave without saving?", "Leave", "What you have filled in here is lost.");
@@ -125,7 +122,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("hashchange", async ({ oldURL }) => {
-  if (!token() || !(isBusy() || isUnsaved())) return navigate();
+  if (!token() || !(isAnswering() || isUnsaved())) return navigate();
   // The address is that of what is shown, until that is left.
   const wanted = location.hash;
   history.replaceState(null, "", oldURL);
@@ -137,6 +134,6 @@ addEventListener("unhandledrejection", (event) => {
   else if (event.reason instanceof Problem) main.prepend(problem(event.reason));
 });
 addEventListener("beforeunload", (event) => {
-  if (token() && (isBusy() || isUnsaved())) event.preventDefault();
+  if (token() && (isAnswering() || isUnsaved())) event.preventDefault();
 });
 navigate();

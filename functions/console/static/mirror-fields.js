@@ -187,6 +187,7 @@ export const organizationFields = (exists, robots, create) => [
 /** What the forms call the API's fields. */
 export const LABELS = {
   ...GATE_LABELS,
+  resume_at: "Paused until",
   ...Object.fromEntries([...fields(true), ...organizationFields()].map(({ name, label }) => [name, label]))
 };
 

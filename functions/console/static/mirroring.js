@@ -1,20 +1,17 @@
 // The Mirroring tab: where the mirror stands, its form with a preview beside it, and its runs.
 
-import { call, get, orNull, path } from "./api.js";
-import { ask } from "./dialog.js";
-import { fill, h, p, say } from "./element.js";
 import { gateFields } from "./gate-form.js";
 import * as holds from "./holds.js";
-import { fields, previewed } from "./mirror-fields.js";
-import { button, link, notice, outdated, shows } from "./parts.js";
+import {
+  ask, button, call, count, every, fields, fill, get, go, h, inOrder, isBusy, link, notice, orNull, outdated, p, path,
+  previewed, say, shows, toOrganization, toRepository, WORDS
+} from "./kit.js";
 import { preview } from "./preview.js";
-import { toOrganization, toRepository } from "./route.js";
 import { createRobot, robots } from "./robots.js";
 import { runList } from "./runs.js";
-import { every, go, inOrder } from "./screen.js";
 import { settings } from "./settings.js";
 import { standing } from "./standing.js";
-import { WORDS, count, isBusy } from "./text.js";
+import { webhook } from "./webhook.js";
 
 const BUSY = 1000;
 const IDLE = 5000;
@@ -24,16 +21,17 @@ export async function show(content, { name, namespace, repository, query }) {
   const where = path`repository/${name}/mirror`,
     find = () => get(where).catch(orNull),
     answers = inOrder();
-  const note = h("div"),
-    top = h("div"),
-    middle = h("div"),
-    past = h("div"),
-    stale = h("div");
+  const note = h(),
+    top = h(),
+    middle = h(),
+    past = h(),
+    stale = h();
   // The organization's mirror configures those that it has made.
   const isDiscovered = repository.state === "ORG_MIRROR",
     elsewhere = () => link(toOrganization(namespace, "mirroring"), `Mirroring of ${namespace}`);
   const status = standing(where, { changed: refresh, held });
-  const history = runList(name, query.run);
+  const history = runList(name, query.run, refresh);
+  const hook = webhook(where);
   const shown = preview(name);
   const editor = settings({
     where,
@@ -80,7 +78,7 @@ export async function show(content, { name, namespace, repository, query }) {
     fill(top, mirror && [status.element, history.current]);
     fill(past, mirror && history.all);
     if (isDiscovered) return;
-    fill(middle, h("div.split", editor.element, shown.element));
+    fill(middle, h("div.split", editor.element, shown.element), mirror && hook.element);
     editor.show(mirror);
   }
 
@@ -95,7 +93,9 @@ export async function show(content, { name, namespace, repository, query }) {
     status.update(fresh);
     const busy = isBusy(fresh);
     await history.update();
-    return busy ? BUSY : IDLE;
+    if (busy) return BUSY;
+    if (!isDiscovered) await hook.update();
+    return IDLE;
   }
 
   function asks(filled) {

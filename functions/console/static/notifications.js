@@ -1,23 +1,18 @@
 // Who is told of what happens to a repository's mirror, or to those of an organization; and what its people were told.
 
-import { call, get, path } from "./api.js";
-import { ask, prompt } from "./dialog.js";
-import { fill, h, p } from "./element.js";
-import { worded } from "./mirror-fields.js";
+import {
+  actions, ask, box, button, call, count, doing, every, fill, get, h, inOrder, isAdmin, link, outdated, p, path,
+  prompt, shows, small, state, table, time, toRepository, worded
+} from "./kit.js";
 import { FIELDS, eventText, goesTo, isAsked, toNotification } from "./notification.js";
-import { actions, box, button, doing, link, outdated, shows, small, state, table, time } from "./parts.js";
-import { toRepository } from "./route.js";
-import { every, inOrder } from "./screen.js";
-import { isAdmin } from "./session.js";
-import { count } from "./text.js";
 
 /** How soon a failure that was counted is seen. */
 const POLL = 3000;
 
 /** Shows those at `where`, until the screen is left. */
 export function notifications(where, namespace) {
-  const list = h("div"),
-    stale = h("div"),
+  const list = h(),
+    stale = h(),
     said = h("div", { role: "status" }),
     answers = inOrder();
   let shown;
@@ -94,7 +89,7 @@ const standing = ({ enabled, number_of_failures: failures }) => [
 
 /** The notifications of an organization, and what its people were told. */
 export async function show(content, { name }) {
-  const place = h("div"),
+  const place = h(),
     may = isAdmin(name);
   fill(
     content,

@@ -1,32 +1,14 @@
 // The mirror of a whole namespace: where it and its repositories stand, and its settings.
 
-import { call, get, orNull, path } from "./api.js";
-import { ask } from "./dialog.js";
-import { fill, h, p, say } from "./element.js";
 import { gateFields } from "./gate-form.js";
-import { organizationFields } from "./mirror-fields.js";
-import { createRobot, robots } from "./robots.js";
 import {
-  actions,
-  advises,
-  box,
-  button,
-  doing,
-  hint,
-  link,
-  notice,
-  outdated,
-  problem,
-  shows,
-  state,
-  table,
-  time
-} from "./parts.js";
-import { toOrganization, toRepository } from "./route.js";
-import { every, inOrder } from "./screen.js";
+  acting, actions, advises, ask, box, button, call, count, every, fill, get, h, hint, inOrder, isBusy, link, notice,
+  organizationFields, orNull, outdated, p, path, problem, say, shows, state, table, time, toOrganization,
+  toRepository, WORDS
+} from "./kit.js";
+import { createRobot, robots } from "./robots.js";
 import { settings } from "./settings.js";
 import { standing } from "./standing.js";
-import { WORDS, count, isBusy } from "./text.js";
 
 const BUSY = 1500;
 const IDLE = 5000;
@@ -37,9 +19,9 @@ export async function show(content, { name, query }) {
     find = () => get(where).catch(orNull),
     answers = inOrder(),
     lists = inOrder();
-  const top = h("div"),
-    list = h("div"),
-    stale = h("div");
+  const top = h(),
+    list = h(),
+    stale = h();
   const status = standing(where, { changed: refresh });
   const editor = settings({
     where,
@@ -158,15 +140,13 @@ export async function show(content, { name, query }) {
 
   /** What can be done with a mirror besides. */
   function below() {
-    const answer = h("div");
+    const answer = h();
     const acts = actions(
-      button("Verify connection", (event) =>
-        doing(event.currentTarget, answer, async () => {
-          const { success, message } = await call("POST", `${where}/verify`);
-          fill(answer, success ? p(message) : problem({ message }));
-          say(message);
-        })
-      ),
+      acting("Verify connection", answer, async () => {
+        const { success, message } = await call("POST", `${where}/verify`);
+        fill(answer, success ? p(message) : problem({ message }));
+        say(message);
+      }),
       button(
         "Delete the mirror",
         async () => {

@@ -1,18 +1,14 @@
 // Organizations; and one of them: its repositories, teams, robots, mirror, log and settings.
 
-import { call, pages, path } from "./api.js";
-import { ask, prompt } from "./dialog.js";
-import { fill, h, p } from "./element.js";
-import { box, button, denied, filters, heading, link, table, tabs, time } from "./parts.js";
-import { ORGANIZATION_TABS, shownTabs, toOrganization, toRepository, toScreen } from "./route.js";
-import { go } from "./screen.js";
-import { isAdmin, isSuperuser, organizations } from "./session.js";
+import {
+  ask, box, button, call, denied, fill, filters, go, h, heading, isAdmin, isSuperuser, link, ORGANIZATION_TABS,
+  organizations, p, pages, path, prompt, shownTabs, STATES, table, tabs, time, toOrganization, toRepository, toScreen
+} from "./kit.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
 import * as notifications from "./notifications.js";
 import * as robots from "./robots.js";
 import { teams } from "./teams.js";
-import { STATES } from "./text.js";
 
 const TABS = {
   repositories,
@@ -26,7 +22,7 @@ const TABS = {
 
 export async function show(view, route) {
   const { name, tab } = route,
-    content = h("div"),
+    content = h(),
     shown = shownTabs(ORGANIZATION_TABS, isAdmin(name));
   fill(
     view,

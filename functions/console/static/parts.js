@@ -114,6 +114,9 @@ export function table(caption, columns, rows, empty = "There are none.") {
   return framed(columns, { label: caption }, h("tbody", rows.map((row) => line(columns, row))));
 }
 
+/** A table with a height of its own, in which people scroll. */
+export const tall = (label, ...of) => h("div.tall", { tabindex: "0", role: "region", label }, table(label, ...of));
+
 /** Such a table around rows that are somebody else's to make. */
 export const framed = (columns, attributes, body) =>
   h(
@@ -160,6 +163,8 @@ const titled = (name) => (name === "history" ? "Tag history" : name[0].toUpperCa
 export const link = (href, ...text) => h("a", { href }, text);
 /** Words that matter less. */
 export const quiet = (...words) => h("span.quiet", words);
+/** Where people type what a list is searched for. */
+export const searchField = (label, more) => h("input", { type: "search", label, placeholder: label, ...more });
 /** What a list is searched and filtered by, in a row. */
 export const filters = (...fields) => h("div.filters", fields);
 /** Buttons in a row. */
@@ -215,6 +220,10 @@ export const box = (title, ...content) => h("section.box", title && h("h2", titl
 /** A heading of the page, with what can be done there. */
 export const heading = (title, ...buttons) =>
   h("div.heading", h("h1", { tabindex: "-1" }, title), buttons.length ? actions(buttons) : null);
+
+/** A button whose `task` takes a while, and whose failure is shown in `place`. */
+export const acting = (text, place, task, more) =>
+  button(text, (event) => doing(event.currentTarget, place, task), more);
 
 /** Runs what a button asks for, which is off meanwhile; what fails is shown in `place`. */
 export async function doing(button, place, task) {

@@ -1,12 +1,9 @@
 // What a sync would do, beside the form, while one types.
 
-import { call, path } from "./api.js";
-import { fill, h, p } from "./element.js";
 import { compared, gateSays, judged } from "./judged.js";
-import { worded } from "./mirror-fields.js";
-import { advises, hint, problem, state, table, tally } from "./parts.js";
-import { life, sleep } from "./screen.js";
-import { WORDS, count, digits } from "./text.js";
+import {
+  advises, call, count, digits, fill, h, hint, life, p, path, problem, sleep, state, tall, tally, worded, WORDS
+} from "./kit.js";
 
 const PAUSE = 500;
 /** The same where a password was typed: half of one is better not tried. */
@@ -19,7 +16,7 @@ const ORDER = ["fail", "refuse", "delete", "hold", "wait", "copy", "keep", "unkn
 /** A preview of a mirror: `ask` is given the settings of the form, and asks half a second after the last change. */
 export function preview(name) {
   const summary = h("div", { role: "status", "aria-live": "polite" }),
-    list = h("div");
+    list = h();
   const element = h(
     "section.box.aside",
     { label: "Preview" },
@@ -80,27 +77,23 @@ export function preview(name) {
     const sorted = [...tags].sort((a, b) => ORDER.indexOf(a.action) - ORDER.indexOf(b.action));
     fill(
       list,
-      h(
-        "div.tall",
-        { tabindex: "0", role: "region", label: "Tags of the preview" },
-        table(
-          "Preview",
+      tall(
+        "Tags of the preview",
+        [
+          ["Tag", (tag) => tag.name],
+          ["Action", (tag) => state(tag.action)],
           [
-            ["Tag", (tag) => tag.name],
-            ["Action", (tag) => state(tag.action)],
-            [
-              "Why",
-              (tag) => [
-                tag.gate?.message === tag.reason ? gateSays(tag.gate) : worded(tag.failure?.message ?? tag.reason),
-                tag.matched_by && h("small", `matched by ${tag.matched_by}`),
-                compared(tag),
-                judged(tag, tag.reason)
-              ]
+            "Why",
+            (tag) => [
+              tag.gate?.message === tag.reason ? gateSays(tag.gate) : worded(tag.failure?.message ?? tag.reason),
+              tag.matched_by && h("small", `matched by ${tag.matched_by}`),
+              compared(tag),
+              judged(tag, tag.reason)
             ]
-          ],
-          sorted.slice(0, ROWS),
-          "The registry lists no tags."
-        )
+          ]
+        ],
+        sorted.slice(0, ROWS),
+        "The registry lists no tags."
       ),
       (truncated || sorted.length > ROWS) && hint("Not all tags are shown.")
     );

@@ -1,8 +1,6 @@
 // The commands that pull.
 
-import { h, p } from "./element.js";
-import { copy, link } from "./parts.js";
-import { toOrganization } from "./route.js";
+import { copy, h, link, p, toOrganization } from "./kit.js";
 
 const host = () => location.host;
 const insecure = (option) => (location.protocol === "http:" ? `${option}=false ` : "");

@@ -1,11 +1,10 @@
 // A repository: its tabs, what it is, and its settings.
 
-import { call, get, orNull, path } from "./api.js";
-import { ask, prompt, removal } from "./dialog.js";
-import { fill, h, p, say } from "./element.js";
-import { form } from "./form.js";
-import { actions, box, button, denied, doing, facts, hint, link, quiet, table, tabs } from "./parts.js";
-import { REPOSITORY_TABS, shownTabs, toOrganization, toRepository } from "./route.js";
+import {
+  acting, actions, ask, box, button, call, denied, doing, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite,
+  orNull, p, path, prompt, quiet, removal, REPOSITORY_TABS, say, shownTabs, STATES, table, tabs, toOrganization,
+  toRepository
+} from "./kit.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./mirroring.js";
@@ -13,9 +12,6 @@ import { notifications } from "./notifications.js";
 import * as tags from "./tags.js";
 import { pulls } from "./pull.js";
 import { robots } from "./robots.js";
-import { go } from "./screen.js";
-import { isAdmin, mayWrite } from "./session.js";
-import { STATES } from "./text.js";
 
 const TABS = {
   information,
@@ -81,7 +77,7 @@ function information(content, { name, repository }) {
 }
 
 async function settings(content, { name, namespace, repository }) {
-  const roles = h("div");
+  const roles = h();
   fill(
     content,
     box("Permissions", h("p.help", "What robots and teams may do. Tokens of the API have roles of their own."), roles),
@@ -104,7 +100,7 @@ async function permissions(place, name, namespace) {
   ];
   const where = (row) => path`repository/${name}/permissions/${row.kind}/${row.name}`;
   const again = () => permissions(place, name, namespace);
-  const said = h("div");
+  const said = h();
   fill(
     place,
     table(
@@ -226,11 +222,11 @@ function destroy(name, namespace) {
     });
     if (done) go(toOrganization(namespace));
   };
-  const said = h("div");
+  const said = h();
   return box(
     "Delete",
     p("With its mirror, its tags and their history."),
     said,
-    actions(button("Delete this repository", (event) => doing(event.currentTarget, said, act), "danger"))
+    actions(acting("Delete this repository", said, act, "danger"))
   );
 }

@@ -1,11 +1,9 @@
 // Robots of an organization: their credentials, roles and the repositories that they are for; and as a choice.
 
-import { call, get } from "./api.js";
-import { ask, closeAll, prompt, show } from "./dialog.js";
-import { fill, h, p } from "./element.js";
-import { actions, button, copy, filters, hint, link, quiet, shows, small, table, time } from "./parts.js";
-import { toRepository } from "./route.js";
-import { isAdmin, robotsOf } from "./session.js";
+import {
+  actions, ask, button, call, closeAll, copy, fill, filters, get, h, hint, isAdmin, link, p, prompt, quiet, robotsOf,
+  show, shows, small, table, time, toRepository
+} from "./kit.js";
 
 const FORMS = [
   ["docker-login", "docker login"],
@@ -42,8 +40,8 @@ export const createRobot = (namespace) =>
   );
 
 export async function list(content, { name, query }) {
-  const place = h("div"),
-    all = h("div"),
+  const place = h(),
+    all = h(),
     where = robotsOf(name),
     may = isAdmin(name);
   fill(

@@ -1,10 +1,10 @@
 // One run: how far it is, what became of each tag, and what to do about those that failed.
 
-import { fill, h, p } from "./element.js";
 import { judged } from "./judged.js";
-import { worded } from "./mirror-fields.js";
-import { advises, digestOf, facts, hint, problem, state, table, tally, time, warned } from "./parts.js";
-import { TRIGGERS, WORDS, bytes, count, date, digits, span } from "./text.js";
+import {
+  advises, bytes, count, date, digestOf, digits, facts, fill, h, hint, p, problem, span, state, tall, tally, time,
+  TRIGGERS, warned, worded, WORDS
+} from "./kit.js";
 
 /** Tags that are shown, the worst first. */
 const ROWS = 500;
@@ -12,9 +12,9 @@ const ORDER = ["failed", "refused", "held", "pruned", "repaired", "copied", "ski
 
 /** A run that can be shown again as it goes on. */
 export function runView() {
-  const bars = h("div"),
-    words = h("div"),
-    tags = h("div"),
+  const bars = h(),
+    words = h(),
+    tags = h(),
     tagBar = h("progress", { label: "Tags" }),
     byteBar = h("progress", { label: "Bytes" });
   const tagText = h("span"),
@@ -81,12 +81,14 @@ function summary(run) {
         `${TRIGGERS[run.trigger] ?? run.trigger}${run.verifies && run.trigger !== "verify" ? ", verified" : ""}`
       ],
       ["Copied", bytes(run.bytes_copied)],
+      run.rollback && ["Turned back to", [time(run.rollback.at), run.rollback.tags?.join(", ")]],
       run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]
     ),
     tally(came(run), ["failed"]),
     run.waiting_until && p("The registry allows no more for now. It goes on: ", time(run.waiting_until)),
     run.failure && problem({ message: worded(run.failure.message) }, "Why:"),
-    run.failure && advises(run.failure.advice),
+    // What is advised is about the registry, which was not asked then.
+    run.failure && !run.rollback && advises(run.failure.advice),
     run.warning &&
       warned(run.warning)
   ];
@@ -102,28 +104,24 @@ function outcomes(run) {
       "details",
       { open: run.status !== "SUCCESS" || run.tags_held > 0 },
       h("summary", "Tags"),
-      h(
-        "div.tall",
-        { tabindex: "0", role: "region", label: "Tags of the run" },
-        table(
-          "Tags of the run",
+      tall(
+        "Tags of the run",
+        [
+          ["Tag", (it) => it.tag],
+          ["Outcome", (it) => state(it.failure?.reason in WORDS ? it.failure.reason : it.outcome)],
+          ["Digest", (it) => digestOf(it.tag, it.digest)],
           [
-            ["Tag", (it) => it.tag],
-            ["Outcome", (it) => state(it.failure?.reason in WORDS ? it.failure.reason : it.outcome)],
-            ["Digest", (it) => digestOf(it.tag, it.digest)],
-            [
-              "Why, and what to do",
-              (it) => [
-                it.failure
-                  ? [p(worded(it.failure.message)), it.failure.advice && advises(it.failure.advice)]
-                  : causes[it.cause],
-                judged(it, it.failure?.message)
-              ]
+            "Why, and what to do",
+            (it) => [
+              it.failure
+                ? [p(worded(it.failure.message)), it.failure.advice && advises(it.failure.advice)]
+                : causes[it.cause],
+              judged(it, it.failure?.message)
             ]
-          ],
-          sorted.slice(0, ROWS),
-          run.status === "SYNCING" ? "No tag is done yet." : "It came to no tag."
-        )
+          ]
+        ],
+        sorted.slice(0, ROWS),
+        run.status === "SYNCING" ? "No tag is done yet." : "It came to no tag."
       )
     ),
     sorted.length > ROWS && hint(`The first ${ROWS} of ${count(sorted.length, "tag")}, the worst first.`)

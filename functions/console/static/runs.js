@@ -1,31 +1,44 @@
 // The runs of a mirror, newest first; the one that goes on, or that was chosen, in full.
 
-import { get, path } from "./api.js";
 import { changes } from "./changes.js";
-import { h, fill } from "./element.js";
-import { box, button, doing, link, state, table, time } from "./parts.js";
-import { toRepository } from "./route.js";
+import {
+  acting, actions, box, button, bytes, date, digits, fill, get, h, inOrder, link, path, span, state, table, time,
+  toRepository, TRIGGERS
+} from "./kit.js";
+import { turnBack } from "./rollback.js";
 import { came, runView } from "./run.js";
-import { inOrder } from "./screen.js";
-import { TRIGGERS, bytes, date, digits, span } from "./text.js";
 
 const PAGE = 20;
 /** The newest runs, of which one held back what is still held back. */
 const SEARCHED = 100;
 
-/** The runs. `chosen` is one that the address names. */
-export function runList(name, chosen) {
+/** The runs. `chosen` is one that the address names; `begun` is told that another one was begun here. */
+export function runList(name, chosen, begun) {
   const where = path`repository/${name}/mirror/runs`,
     answers = inOrder();
   const title = h("h2", "Latest run"),
     view = runView(),
     changed = changes(where),
-    list = h("div"),
-    place = h("div");
-  const more = button("Show more", () => doing(more, place, showMore), { hidden: true });
-  const current = h("section.box", { label: "Run", hidden: true }, title, view.element, changed.element);
+    list = h(),
+    place = h();
+  const more = acting("Show more", place, showMore, { hidden: true });
+  const back = button("Turn back to this run…", async () => {
+    if (!(await turnBack(name, run))) return;
+    // The newest run is what matters now.
+    chosen = known = null;
+    history.replaceState(null, "", toRepository(name, "mirroring"));
+    await begun();
+  });
+  const current = h(
+    "section.box",
+    { label: "Run", hidden: true },
+    h("div.heading", title, actions(back)),
+    view.element,
+    changed.element
+  );
   const all = box("Runs", list, place, more);
-  let shown,
+  let run,
+    shown,
     above,
     known,
     read = [],
@@ -57,7 +70,8 @@ export function runList(name, chosen) {
       known = key;
       return;
     }
-    const run = await one(id);
+    run = await one(id);
+    back.hidden = !run.ended_at;
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
     view.update(run);
     changed.show(run, read);

@@ -1,11 +1,9 @@
 // The settings of a mirror, of a repository's or of an organization's: a form that leaves to others what they change.
 
-import { Problem, call } from "./api.js";
-import { sure } from "./dialog.js";
-import { fill, h, p, say } from "./element.js";
-import { form } from "./form.js";
-import { LABELS, changes, configured, dropsPassword, filledIn, toBody, toForm } from "./mirror-fields.js";
-import { button, notice } from "./parts.js";
+import {
+  button, call, changes, configured, dropsPassword, fill, filledIn, form, h, LABELS, notice, p, Problem, say, sure,
+  toBody, toForm
+} from "./kit.js";
 
 /** What the API has for a mirror, of which some was filled in anew. */
 const body = (mirror, filled) => toBody({ ...toForm(mirror), ...filled }, mirror.external_registry_config);

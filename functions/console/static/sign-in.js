@@ -1,9 +1,6 @@
 // Asks for a token. It is kept for this tab alone, until it is closed.
 
-import { dropToken, keepToken } from "./api.js";
-import { fill, h, p } from "./element.js";
-import { problem } from "./parts.js";
-import { forget, identify } from "./session.js";
+import { dropToken, fill, forget, h, identify, keepToken, p, problem } from "./kit.js";
 
 let why = null;
 

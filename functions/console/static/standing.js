@@ -1,18 +1,18 @@
-// Where a mirror stands, and what can be done about it: Sync Now, Cancel, Verify.
+// Where a mirror stands, and what can be done about it: Sync Now, Cancel, Verify, Resume.
 
-import { call } from "./api.js";
-import { fill, h, say } from "./element.js";
-import { actions, button, doing, facts, state, time, warned } from "./parts.js";
-import { RETRIES, isBusy, span } from "./text.js";
+import {
+  acting, actions, button, call, doing, facts, fill, h, isBusy, notice, p, quiet, RETRIES, say, span, state, time,
+  warned
+} from "./kit.js";
 
 /**
  * The state of the mirror at `where`. `changed` is called after each act; `held` makes what leads to what a warning is
  * about.
  */
 export function standing(where, { changed, held }) {
-  const place = h("div"),
-    shown = h("div"),
-    warning = h("div");
+  const place = h(),
+    shown = h(),
+    warning = h();
   const act = (what, words) => (event) =>
     doing(event.currentTarget, place, async () => {
       await call("POST", `${where}/${what}`);
@@ -24,9 +24,20 @@ export function standing(where, { changed, held }) {
   const verify = button("Verify", act("verify", "The verification began"), {
     title: "A sync that trusts nothing, and fetches again what is missing or damaged"
   });
+  /** What ends something that keeps the mirror from being synced. */
+  const end = (text, method, what) =>
+    acting(
+      text,
+      place,
+      async () => {
+        await call(method, `${where}/${what}`);
+        await changed();
+      },
+      "small"
+    );
   let key,
     busy = false,
-    lost = false;
+    still = false;
   const element = h(
     "section.box",
     { label: "State" },
@@ -39,48 +50,42 @@ export function standing(where, { changed, held }) {
 
   function usable() {
     cancel.disabled = !busy;
-    sync.disabled = verify.disabled = busy && !lost;
+    sync.disabled = verify.disabled = still;
   }
 
   function update(mirror) {
     busy = isBusy(mirror);
+    const { paused, sync_status: status, sync_waiting_until: waiting, sync_warning: told } = mirror;
     // One that was killed goes on at once if somebody wants it.
-    lost = mirror.sync_warning?.reason === "interrupted";
+    still = Boolean(paused) || (busy && told?.reason !== "interrupted");
     usable();
     const now = JSON.stringify(mirror);
     if (now === key) return;
     key = now;
-    const told = mirror.sync_warning;
     fill(
       shown,
       facts(
-        ["State", state(mirror.sync_waiting_until ? "WAITING" : mirror.sync_status)],
+        ["State", state(waiting ? "WAITING" : paused && status === "SUCCESS" ? "PAUSED" : status)],
         ["Scheduled", mirror.is_enabled ? `every ${span(mirror.sync_interval)}` : "disabled"],
-        ["Next start", time(mirror.sync_start_date)],
+        ["Next start", paused ? quiet("none while it is paused") : time(mirror.sync_start_date)],
         ["Retries Remaining", `${mirror.sync_retries_remaining} / ${RETRIES}`],
-        mirror.sync_status === "SYNCING" && ["Must report by", time(mirror.sync_expiration_date)],
+        status === "SYNCING" && ["Must report by", time(mirror.sync_expiration_date)],
         ["From", mirror.external_reference],
-        mirror.sync_waiting_until && [
-          "Waits until",
-          [
-            time(mirror.sync_waiting_until),
-            button(
-              "Do not wait",
-              (event) =>
-                doing(event.currentTarget, place, async () => {
-                  await call("DELETE", `${where}/rate-limit`);
-                  await changed();
-                }),
-              "small"
-            )
-          ]
-        ]
+        waiting && ["Waits until", [time(waiting), end("Do not wait", "DELETE", "rate-limit")]]
       )
     );
     fill(
       warning,
-      told &&
-        warned(told, held?.(told))
+      paused &&
+        notice(
+          p(
+            h("strong", "Paused: "),
+            "its tags were turned back, and no sync begins ",
+            paused.until ? ["before: ", time(paused.until)] : "until somebody resumes it."
+          ),
+          end("Resume", "POST", "resume")
+        ),
+      told && warned(told, held?.(told))
     );
   }
 }

@@ -1,22 +1,16 @@
 // What tags pointed to, and when; in ordinary repositories, back to it.
 
-import { call, get, path } from "./api.js";
-import { ask } from "./dialog.js";
-import { h, fill } from "./element.js";
-import { growing } from "./growing.js";
-import { digestOf, filters, hint, link, shows, small, table, time } from "./parts.js";
-import { toRepository } from "./route.js";
-import { bytes, short } from "./text.js";
+import {
+  ask, bytes, call, digestOf, fill, filters, get, growing, h, hint, link, path, searchField, short, shows, small,
+  table, time, toRepository
+} from "./kit.js";
 
 export async function show(content, { name, repository, query }) {
-  const list = h("div"),
-    place = h("div");
+  const list = h(),
+    place = h();
   const load = growing(read, draw, place);
   let entries = [];
-  const search = h("input", {
-    type: "search",
-    label: "Only this tag",
-    placeholder: "Only this tag",
+  const search = searchField("Only this tag", {
     value: query.tag ?? "",
     onchange: () => load().catch(shows(place))
   });

@@ -1,13 +1,10 @@
 // The tags of a repository: what each points to, for which platforms, with what attached.
 
-import { get, path, registry } from "./api.js";
-import { ask } from "./dialog.js";
-import { h, fill } from "./element.js";
-import { growing } from "./growing.js";
-import { button, copy, digestOf, facts, filters, hint, link, problem, quiet, shows, table, time } from "./parts.js";
+import {
+  ask, button, bytes, copy, count, digestOf, facts, fill, filters, get, growing, h, hint, link, path, problem, quiet,
+  registry, searchField, short, shows, table, time, toRepository
+} from "./kit.js";
 import { pulls } from "./pull.js";
-import { toRepository } from "./route.js";
-import { bytes, count, short } from "./text.js";
 
 const PAGE = 100;
 /** Pages that are read at once when more are asked for. */
@@ -55,18 +52,15 @@ const platformsOf = (tag) =>
   tag.platforms?.join(", ") || (tag.is_manifest_list ? count(tag.present_child_count ?? 0, "image") : "One image");
 
 export async function show(content, { name, repository }) {
-  const list = h("div"),
-    place = h("div"),
+  const list = h(),
+    place = h(),
     shown = h("p.quiet", { role: "status" });
   const load = growing(readOn, draw, place),
     anew = () => load().catch(shows(place));
   let timer,
     last = [[]];
   const attached = h("input", { type: "checkbox", onchange: () => draw(...last) });
-  const search = h("input", {
-    type: "search",
-    label: "Search tags",
-    placeholder: "Search tags",
+  const search = searchField("Search tags", {
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(anew, PAUSE);

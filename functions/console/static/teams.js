@@ -1,11 +1,9 @@
 // The teams of an organization, and the robots in them.
 
-import { call, get, path } from "./api.js";
-import { ask, prompt, removal } from "./dialog.js";
-import { fill, p } from "./element.js";
-import { actions, box, button, filters, table } from "./parts.js";
+import {
+  actions, ask, box, button, call, fill, filters, get, isAdmin, p, path, prompt, removal, table
+} from "./kit.js";
 import { robots } from "./robots.js";
-import { isAdmin } from "./session.js";
 
 export async function teams(content, { name }) {
   const again = () => teams(content, { name }),

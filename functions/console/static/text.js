@@ -57,11 +57,13 @@ export function date(value) {
   return Number.isNaN(parsed.getTime()) ? null : parsed;
 }
 
-const HERE = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-const local = new Intl.DateTimeFormat("en-GB", HERE);
-const localYear = new Intl.DateTimeFormat("en-GB", { ...HERE, year: "numeric" });
-const utc = new Intl.DateTimeFormat("en-GB", { ...HERE, timeZone: "UTC" });
-const utcHour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+const DATE = { day: "numeric", month: "short" },
+  UTC = { timeZone: "UTC" };
+const format = (more) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", ...more });
+const local = format(DATE);
+const localYear = format({ ...DATE, year: "numeric" });
+const utc = format({ ...DATE, ...UTC });
+const utcHour = format(UTC);
 
 /** A time in the reader's zone with the one in UTC beside it: once, where both are the same. */
 export function both(at) {
@@ -116,6 +118,7 @@ export const WORDS = {
   LATE: ["Late", "bad"],
   WARNING: ["Warning", "warn"],
   WAITING: ["Waiting for the registry", "warn"],
+  PAUSED: ["Paused", "warn"],
   OFF: ["Disabled", "quiet"],
   "run SUCCESS": ["Good", "good"],
   "run FAIL": ["Failed", "bad"],
@@ -131,6 +134,9 @@ export const WORDS = {
   created: ["Came", "good"],
   moved: ["Moved", "good"],
   deleted: ["Deleted", "warn"],
+  "to created": ["Comes back", "good"],
+  "to moved": ["Moves", "warn"],
+  "to deleted": ["Goes", "bad"],
   no_longer_held: ["Waits no more", "quiet"],
   held: ["Held back", "warn"],
   copy: ["To copy", "good"],

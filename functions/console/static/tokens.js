@@ -1,13 +1,12 @@
 // Tokens of the API: made, and revoked.
 
-import { call, pages, path } from "./api.js";
-import { ask, prompt, show as showDialog } from "./dialog.js";
-import { fill, h, p } from "./element.js";
-import { button, copy, heading, hint, small, table, time } from "./parts.js";
-import { administered, isSuperuser } from "./session.js";
+import {
+  administered, ask, button, call, copy, fill, h, heading, hint, isSuperuser, p, pages, path, prompt, show as
+  showDialog, small, table, time
+} from "./kit.js";
 
 export async function show(view) {
-  const list = h("div");
+  const list = h();
   const create = button(
     "Create a token",
     async () => {

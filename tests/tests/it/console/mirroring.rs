@@ -213,6 +213,7 @@ async fn deletions_that_an_organizations_mirror_holds_are_decided_there() {
     let browser = browser(&world).await;
     browser.see(STATE, "Deletions held back").await;
     assert!(!browser.may("Look at them, and delete them…").await);
+    assert_eq!(browser.text("section[aria-label=Webhook]").await, "", "it has none of its own");
     let leads = format!("Mirroring of {}", world.namespace);
     browser.see(&format!("{STATE} .notice"), &leads).await;
     browser.see("main > .view .notice", &leads).await;

@@ -239,9 +239,17 @@ async fn each_part_of_a_run_has_words() {
     let actions = variants(&serde_json::from_value::<PreviewAction>(json!("?")).unwrap_err());
     let warnings = variants(&serde_json::from_value::<Warning>(json!({"reason": "?"})).unwrap_err());
     let changes = variants(&serde_json::from_value::<ChangeKind>(json!("?")).unwrap_err());
+    // Those of tags that are to be turned back.
+    let planned: Vec<_> = changes.iter().filter(|it| !it.contains("held")).map(|it| format!("to {it}")).collect();
     let missing = "const [given, done] = arguments, main = document.querySelector('script[type=module]').src;
         import(new URL('text.js', main)).then((it) => done(given.flatMap(([table, names]) => names.filter((name) => !(name in it[table])))))";
-    let tables = json!([[["TRIGGERS", triggers], ["WORDS", actions], ["WORDS", changes], ["WARNINGS", warnings]]]);
+    let tables = json!([[
+        ["TRIGGERS", triggers],
+        ["WORDS", actions],
+        ["WORDS", changes],
+        ["WORDS", planned],
+        ["WARNINGS", warnings]
+    ]]);
     assert_eq!(browser.script_until_done(missing, tables).await, json!([]));
     browser.close().await;
 }

@@ -13,7 +13,7 @@ async fn nobody_is_offered_what_they_may_not_do() {
     let upstream = format!("http://{}", world.stack.upstream);
     Image::oci("amd64", &[layer(rand::random(), 1_000)]).push(&upstream, &world.path, "v1").await;
     world.create_mirror(&world.stack.upstream.clone(), json!({})).await;
-    world.sync().await;
+    let run = world.sync().await["run_id"].as_str().unwrap().to_owned();
     for role in ["read", "write"] {
         let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), role).await).await;
         browser.see("tbody", "In sync").await;
@@ -45,6 +45,7 @@ async fn nobody_is_offered_what_they_may_not_do() {
         // What somebody else has sent a link to.
         for screen in [
             format!("repository/{}/mirroring", world.repository),
+            format!("repository/{}/mirroring?run={run}", world.repository),
             format!("organization/{}/logs", world.namespace),
             "tokens".to_owned(),
             "guide".to_owned(),
