@@ -257,6 +257,11 @@ impl Run {
         Self { rollback: Some(target), ..Self::new(run_id, Trigger::Rollback, started_at, false) }
     }
 
+    /// Whether it is a sync of all tags: what turned tags back, or asked for hinted ones, says nothing of the mirror.
+    pub const fn is_whole(&self) -> bool {
+        self.rollback.is_none() && self.hinted.is_none()
+    }
+
     /// The run in its next invocation.
     #[must_use]
     pub fn again(self) -> Self {

@@ -269,9 +269,7 @@ impl ClaimedMirror<'_> {
             return Ok(Ended::Superseded);
         }
         engine.table.add_log(&config.repository, &log).await?;
-        // What was turned back, and what was hinted at, says nothing of the whole of the registry.
-        let is_whole = run.rollback.is_none() && !self.is_hinted();
-        let is_current = run.status == RunStatus::Success && is_whole;
+        let is_current = run.status == RunStatus::Success && run.is_whole();
         let success = if is_current { Some(run.started_at) } else { self.mirror.state.last_success };
         let of_repository = engine.settings.repository_metrics;
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);

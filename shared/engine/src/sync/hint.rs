@@ -42,10 +42,10 @@ impl Engine {
         is_hinted: bool,
     ) -> Result<(), SyncError> {
         let webhook = read.clone();
-        let taken = match webhook.due(at) {
-            Some(HintedTags::All) if is_hinted => None,
-            Some(HintedTags::Only(_)) | None if is_hinted => Some(webhook.taken(at)),
-            _ => Some(webhook.taken_whole(at)),
+        let taken = match (is_hinted, webhook.due(at)) {
+            (true, Some(HintedTags::All)) => None,
+            (true, Some(HintedTags::Only(_)) | None) => Some(webhook.taken(at)),
+            (false, _) => Some(webhook.taken_whole(at)),
         };
         if let Some(taken) = taken
             && self.change(repository, read, &taken).await?
@@ -74,6 +74,8 @@ impl Engine {
             if is_passing(&outcome) {
                 vain.insert(outcome.tag);
             } else {
+                // One that waited in an invocation may be let in by the next one.
+                vain.remove(&outcome.tag);
                 is_final |= outcome.failure.is_some();
                 dealt_with.insert(outcome.tag);
             }
@@ -106,16 +108,13 @@ impl Engine {
         }
     }
 
-    /// Gives up what has come for a mirror of which no sync begins.
-    pub(crate) async fn drop_hint(&self, repository: &RepositoryName) -> Result<(), SyncError> {
-        let mut race = Race::begin();
-        while let Some(webhook) = self.table.webhook(repository).await?.filter(Webhook::waits) {
-            if self.change(repository, &webhook, &webhook.clone().dropped()).await? {
-                break;
-            }
-            race.lost().await?;
+    /// Gives up what had come for a mirror of which no sync began, as it was `read` before that was found out. What has come
+    /// since may have come to a mirror that was let go on: another sync finds out.
+    pub(crate) async fn drop_hint(&self, repository: &RepositoryName, read: &Webhook) -> Result<(), SyncError> {
+        if self.change(repository, read, &read.clone().dropped()).await? {
+            return Ok(());
         }
-        Ok(())
+        self.serve_hint(repository).await
     }
 
     /// Has a sync take what waits: what came while another one ran, because whoever was invoked for it has found that one, and

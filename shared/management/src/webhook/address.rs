@@ -14,11 +14,14 @@ use crate::{
 /// `POST …/mirror/webhook`: makes one, or another address beside the present one. Both are shown only now.
 pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     let body = call.optional_object()?;
-    let require_signature = Fields(&body).boolean("require_signature")?.unwrap_or(false);
+    let fields = Fields(&body);
+    fields.refuse_others(&["require_signature"])?;
+    let wanted = fields.boolean("require_signature")?;
     refuse_if_discovered(&find_mirror(api, repository).await?)?;
     let mut race = Race::begin();
     loop {
         let before = api.table.webhook(repository).await?;
+        let require_signature = required(wanted, before.as_ref());
         let (id, secret, address) = new_address(require_signature)?;
         let rotated = before.is_some();
         let webhook = match before.clone() {
@@ -83,5 +86,25 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         let metadata = object([("previous", of_previous.into())]);
         api.log(call, repository, vec![(LogKind::DeleteRepoMirrorWebhook, metadata)]).await;
         return Ok(Answer::NoContent);
+    }
+}
+
+/// Whether deliveries to a new address have to be signed: as is `wanted`, and if nothing is said, as before.
+fn required(wanted: Option<bool>, before: Option<&Webhook>) -> bool {
+    wanted.unwrap_or_else(|| before.is_some_and(|before| before.address.require_signature))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_address_is_as_strict_as_the_one_before() {
+        for strict in [false, true] {
+            let before = Webhook::new(new_address(strict).unwrap().2, now());
+            assert_eq!(required(None, Some(&before)), strict);
+            assert_eq!([true, false].map(|wanted| required(Some(wanted), Some(&before))), [true, false]);
+        }
+        assert!(!required(None, None));
     }
 }

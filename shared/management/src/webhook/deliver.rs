@@ -83,14 +83,15 @@ async fn hear(
     if !is_authentic(id, address, call) {
         return Ok(Said::Refused(DeliveryOutcome::Unsigned, ApiError::Unsigned));
     }
-    let hint = match Hint::read(call.content_type.as_deref(), &call.body) {
-        Ok(hint) => hint,
+    let Some(mirror) = api.table.mirror(repository).await? else { return Err(ApiError::NotFound) };
+    let hint = match Hint::read(call.content_type.as_deref(), &call.body, &mirror.config.external_reference) {
+        Ok(Some(hint)) => hint,
+        Ok(None) => return Ok(Said::Ignored("It is about another repository.")),
         Err(error) => {
             let error = ApiError::InvalidRequest(error.to_string());
             return Ok(Said::Refused(DeliveryOutcome::Invalid, error));
         }
     };
-    let Some(mirror) = api.table.mirror(repository).await? else { return Err(ApiError::NotFound) };
     let found = api.table.repository(repository).await?;
     Ok(match ignored(&hint, &mirror, found.as_ref()) {
         Some(why) => Said::Ignored(why),
@@ -102,8 +103,6 @@ async fn hear(
 fn ignored(hint: &Hint, mirror: &Mirror, repository: Option<&Repository>) -> Option<&'static str> {
     if hint.is_empty() {
         Some("It names no tag that was pushed.")
-    } else if !hint.may_be_of(&mirror.config.external_reference) {
-        Some("It is about another repository.")
     } else if !repository.is_some_and(|found| found.state.is_mirror()) {
         Some("The repository is not in the state MIRROR.")
     } else if !mirror.config.is_enabled {
