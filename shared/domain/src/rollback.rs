@@ -94,6 +94,27 @@ pub fn changes(
     Ok(names.iter().filter_map(change).collect())
 }
 
+/// What somebody has turned back already who has begun at `began`, as the tags that are `held` now and the `past` tell.
+pub fn turned(held: &BTreeMap<TagName, HeldTag>, past: &[PastTag], began: Timestamp) -> Vec<TagChange> {
+    let left: BTreeMap<&TagName, &Digest> = past
+        .iter()
+        .filter(|past| Target::may_have_left(past, Some(began)))
+        .map(|past| (&past.tag, &past.digest))
+        .collect();
+    let came = held.iter().filter(|(_, held)| held.reversion && held.first_seen >= began);
+    let came: BTreeMap<&TagName, &Digest> = came.map(|(tag, held)| (tag, &held.digest)).collect();
+    let went = left.keys().filter(|tag| !held.contains_key(**tag)).copied();
+    let state = |digest: Option<&&Digest>| TagState { digest: digest.map(|it| (*it).clone()), held: None };
+    let tags: BTreeSet<&TagName> = came.keys().copied().chain(went).collect();
+    let change = |tag: &TagName| TagChange::between(tag, &state(left.get(tag)), &state(came.get(tag)));
+    tags.into_iter().filter_map(change).collect()
+}
+
+/// Whether this would take everything away because there was nothing: the moment lies before the first sync.
+pub fn leaves_nothing(target: &Target, held: &BTreeMap<TagName, HeldTag>, changes: &[TagChange]) -> bool {
+    target.tags.is_none() && !held.is_empty() && changes.len() == held.len() && changes.iter().all(|it| it.to.is_none())
+}
+
 /// What the tags point to that are not named after what they are attached to.
 fn images<'a>(
     names: &BTreeSet<&TagName>,

@@ -71,6 +71,34 @@ fn each_tag_becomes_what_it_was() {
 }
 
 #[test]
+fn who_goes_on_tells_what_was_turned_before() {
+    let [back, gone, came, synced] = ["back", "gone", "came", "synced"].map(tag);
+    let began = Timestamp::from_unix(AT + 60);
+    let turned_back = |n| HeldTag { reversion: true, ..since(n, 60) };
+    let held = BTreeMap::from([(back.clone(), turned_back(1)), (came, turned_back(3)), (synced.clone(), since(5, 20))]);
+    let history = [past(&back, 2, 10, 60), past(&gone, 4, 10, 61), past(&synced, 6, 0, 20), past(&gone, 7, 0, 10)];
+    let turned = super::turned(&held, &history, began);
+    use ChangeKind as K;
+    let expected =
+        [("back", K::Moved, Some(image(1))), ("came", K::Created, Some(image(3))), ("gone", K::Deleted, None)];
+    assert_eq!(told(&turned), expected.map(|(name, kind, to)| (name.to_owned(), kind, to)));
+    assert_eq!(turned[2].from, Some(image(4)));
+}
+
+#[test]
+fn nothing_at_all_is_no_state_to_turn_back_to() {
+    let held = BTreeMap::from([(tag("a"), since(1, 5)), (tag("b"), since(2, 6))]);
+    let all = target(None);
+    assert!(leaves_nothing(&all, &held, &changes(&all, &held, &[], None).unwrap()));
+    let was = [past(&tag("c"), 3, -5, 3)];
+    assert!(!leaves_nothing(&all, &held, &changes(&all, &held, &was, None).unwrap()), "there was another tag");
+    let named = target(Some(&["*"]));
+    assert!(!leaves_nothing(&named, &held, &changes(&named, &held, &[], None).unwrap()), "it is asked for by name");
+    let none = BTreeMap::new();
+    assert!(!leaves_nothing(&all, &none, &changes(&all, &none, &[], None).unwrap()));
+}
+
+#[test]
 fn what_is_attached_follows_its_image() {
     let (v1, v2) = (tag("v1"), tag("v2"));
     let [returns, goes, stays] = [image(1), image(2), image(3)];

@@ -30,8 +30,12 @@ impl Engine {
     ) -> Result<TaskAnswer, WorkError> {
         let Some(found) = self.table.repository(repository).await? else { return Ok(TaskAnswer::NotFound) };
         let owner = Arc::new(Owner { repository: found.repository, generation: found.id });
-        let held = self.table.tags(repository).await?;
-        let Plan { changes, images } = self.plan_rollback(repository, target, &held, None).await?;
+        let plan = async {
+            let held = self.table.tags(repository).await?;
+            self.plan_rollback(repository, target, &held, None).await
+        };
+        let Ok(plan) = tokio::time::timeout_at(end.into(), plan).await else { return Ok(TaskAnswer::Unfinished) };
+        let Plan { changes, images, .. } = plan?;
         let look = async |(digest, children): (&Digest, &BTreeSet<Digest>)| {
             let found = tokio::time::timeout_at(end.into(), self.find_image(&owner, digest, children)).await;
             found.ok().transpose()

@@ -24,6 +24,8 @@ use crate::{
 const FIELDS: [&str; 6] = ["run_id", "at", "tags", "dry_run", "pause", "resume_at"];
 /// What is answered where something runs.
 const RUNNING: &str = "A sync of the repository runs. Turn it back when that has ended, or cancel it.";
+/// What is answered where there are more tags than can be looked through in time.
+const UNPLANNED: &str = "There was no time to tell what would change. Try again, or name some tags.";
 /// What is answered to who resumes a mirror whose tags are being turned back.
 const TURNING: &str = "The tags are being turned back. Resume the mirror when that has ended.";
 
@@ -44,8 +46,9 @@ pub(crate) async fn roll_back(api: &Api, repository: &RepositoryName, call: &Cal
         return match api.invoker.ask(&task).await? {
             TaskAnswer::RollbackPlan(plan) => Ok(Answer::ok(view(&target, plan))),
             TaskAnswer::NotFound => Err(ApiError::NotFound),
+            TaskAnswer::Unfinished => Err(ApiError::Unfinished(UNPLANNED.into())),
             // It was not done because it cannot be, not because something failed.
-            TaskAnswer::Failed(Failure { code: None, message, reason: FailureReason::NotFound, .. }) => {
+            TaskAnswer::Failed(Failure { code: None, message, reason: FailureReason::ContentGone, .. }) => {
                 Err(ApiError::Refused(message))
             }
             TaskAnswer::Failed(failure) => Err(failure.into()),
@@ -65,11 +68,18 @@ pub(crate) async fn roll_back(api: &Api, repository: &RepositoryName, call: &Cal
     })?;
     // Before it begins: it is the only trace of who asked.
     api.log(call, repository, vec![changed("rollback", shown(&target))]).await;
-    if asked.is_discovered {
+    // It is asked for now, whatever comes: who was told of an error would ask once more, or believe that nothing happens.
+    if let Err(error) = begin(api, repository, asked.is_discovered).await {
+        tracing::warn!(%repository, %error, "the rollback waits for the watch to begin it");
+    }
+    Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
+async fn begin(api: &Api, repository: &RepositoryName, is_discovered: bool) -> Result<(), ApiError> {
+    if is_discovered {
         api.table.leave_queue(repository).await?;
     }
-    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Rollback }).await?;
-    Ok(Answer::Json(202, json!({ "run_id": run })))
+    Ok(api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Rollback }).await?)
 }
 
 /// `POST …/mirror/resume`: it is synced again, from its next start on.
@@ -101,8 +111,9 @@ async fn asked(
         (Some(text), None) => (moment("at", text)?, None),
         (None, Some(text)) => {
             let run = changes::find(api, repository, text).await?;
-            let ended = run.ended_at.filter(|_| run.status != RunStatus::Syncing);
-            let Some(ended) = ended else { return invalid("run_id: the run has not ended".into()) };
+            let Some(ended) = run.ended_at.filter(|_| run.status != RunStatus::Syncing) else {
+                return invalid("run_id: the run has not come to an end; name a moment by `at`".into());
+            };
             (ended, Some(run.run_id))
         }
         _ => return invalid("takes `run_id` or `at`, one of them".into()),
