@@ -113,6 +113,7 @@ impl FailureReason {
                 "check external_registry_url and external_namespace, and whether the credentials let it see the namespace"
             }
             Self::ContentRefused => "mirror a namespace with fewer repositories, or single repositories",
+            Self::Preempted => "see to the repositories that the message names, and ask for it again",
             Self::QuotaExceeded => {
                 "let repository_filters select fewer repositories, or delete what is not needed; the parameter that the \
                  message names allows more"

@@ -30,6 +30,7 @@ mod openapi;
 mod organization_mirror_ends;
 mod organization_mirror_policy;
 mod organization_mirrors;
+mod organization_rollback;
 mod overview;
 mod permissions;
 mod possession;

@@ -34,7 +34,7 @@ fn past(name: &TagName, n: u8, start: i64, end: i64) -> PastTag {
 
 fn target(tags: Option<&[&str]>) -> Target {
     let tags = tags.map(|tags| RootRule::new(tags.iter().map(ToString::to_string).collect()).unwrap());
-    Target { at: Timestamp::from_unix(AT), run_id: None, tags }
+    Target { at: Timestamp::from_unix(AT), run_id: None, tags, by_organization: false }
 }
 
 fn told(changes: &[TagChange]) -> Vec<(String, ChangeKind, Option<Digest>)> {
@@ -185,4 +185,20 @@ proptest! {
         prop_assert_eq!(&changes, &changes::diff(&now, &then));
         prop_assert_eq!(changes::apply(&changes, now), then);
     }
+}
+
+#[test]
+fn what_becomes_of_a_repository_is_counted() {
+    let [gone, moved, made] = ["gone", "moved", "made"].map(tag);
+    let all = BTreeMap::from([(moved.clone(), since(2, 50)), (made, since(3, 1))]);
+    let history = [past(&moved, 1, -10, 50), past(&gone, 6, 0, 10)];
+    let changes = changes(&target(None), &all, &history, None).unwrap();
+    let plan = RepositoryPlan::new("acme/app".parse().unwrap(), &changes, &BTreeSet::from([image(6)]), 2);
+    assert_eq!((plan.created, plan.moved, plan.deleted), (1, 1, 1));
+    assert_eq!((plan.missing, plan.missing_tags, plan.unverified), (1, vec![gone], 2));
+    // Of a repository that there was not, nothing is left.
+    let new = BTreeMap::from([(tag("a"), since(2, 5)), (tag("b"), since(3, 5))]);
+    let changes = super::changes(&target(Some(&["a"])), &new, &[], None).unwrap();
+    let plan = RepositoryPlan::new("acme/new".parse().unwrap(), &changes, &BTreeSet::new(), 0);
+    assert_eq!((plan.created, plan.moved, plan.deleted), (0, 0, 1), "but what was not asked for");
 }

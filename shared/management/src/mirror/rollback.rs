@@ -30,10 +30,10 @@ const UNPLANNED: &str = "There was no time to tell what would change. Try again,
 const TURNING: &str = "The tags are being turned back. Resume the mirror when that has ended.";
 
 /// What a body asks for.
-struct Asked {
-    target: Target,
-    dry_run: bool,
-    pause: Option<Pause>,
+pub(crate) struct Asked {
+    pub(crate) target: Target,
+    pub(crate) dry_run: bool,
+    pub(crate) pause: Option<Pause>,
 }
 
 /// `POST …/mirror/rollback`.
@@ -103,9 +103,7 @@ async fn asked(
     now: Timestamp,
 ) -> Result<Asked, ApiError> {
     let invalid = |message: String| Err(ApiError::InvalidRequest(message));
-    if let Some(name) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        return invalid(format!("{name} is no field: {}", FIELDS.join(", ")));
-    }
+    expect_fields(body, &FIELDS)?;
     let fields = Fields(body);
     let (at, run_id) = match (fields.string("at")?, fields.string("run_id")?) {
         (Some(text), None) => (moment("at", text)?, None),
@@ -118,6 +116,21 @@ async fn asked(
         }
         _ => return invalid("takes `run_id` or `at`, one of them".into()),
     };
+    asked_of(api, fields, Target { at, run_id, tags: None, by_organization: false }, now)
+}
+
+/// Fails if a body has other fields than these.
+pub(crate) fn expect_fields(body: &Map<String, Value>, known: &[&str]) -> Result<(), ApiError> {
+    match body.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(ApiError::InvalidRequest(format!("{name} is no field: {}", known.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// What a body asks for that means this moment.
+pub(crate) fn asked_of(api: &Api, fields: Fields<'_>, to: Target, now: Timestamp) -> Result<Asked, ApiError> {
+    let invalid = |message: String| Err(ApiError::InvalidRequest(message));
+    let at = to.at;
     if at > now {
         return invalid("at lies ahead".into());
     }
@@ -133,10 +146,11 @@ async fn asked(
         return invalid("resume_at has to lie ahead, and takes a pause".into());
     }
     let pause = is_paused.then_some(Pause { since: now, until });
-    Ok(Asked { target: Target { at, run_id, tags }, dry_run: fields.boolean("dry_run")?.unwrap_or(false), pause })
+    Ok(Asked { target: Target { tags, ..to }, dry_run: fields.boolean("dry_run")?.unwrap_or(false), pause })
 }
 
-fn moment(name: &str, text: &str) -> Result<Timestamp, ApiError> {
+/// A moment of a body.
+pub(crate) fn moment(name: &str, text: &str) -> Result<Timestamp, ApiError> {
     Timestamp::parse_iso(text).ok_or_else(|| ApiError::InvalidRequest(format!("{name} is no time in ISO 8601")))
 }
 
@@ -148,6 +162,9 @@ pub(crate) fn shown(target: &Target) -> Value {
     }
     if let Some(tags) = &target.tags {
         view["tags"] = tags.patterns().to_vec().into();
+    }
+    if target.by_organization {
+        view["by_organization"] = true.into();
     }
     view
 }

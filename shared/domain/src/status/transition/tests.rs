@@ -36,7 +36,7 @@ fn a_sync_verifies_when_asked_and_once_in_a_while() {
 fn what_was_turned_back_stays_so_until_somebody_resumes_it() {
     let start = at("2026-01-10T00:00:00Z");
     let (run, id) = (RunId(Uuid::max()), Uuid::nil());
-    let target = Target { at: start, run_id: None, tags: None };
+    let target = Target { at: start, run_id: None, tags: None, by_organization: false };
     let pause = Some(Pause { since: start, until: None });
     let idle = state(SyncStatus::Success, "2026-01-10T00:00:00Z");
     let asked = idle.roll_back(start, id, run, target.clone(), pause).unwrap();
