@@ -90,6 +90,29 @@ impl FailureReason {
         }
     }
 
+    /// Whether it may pass by itself within minutes. A registry lacks for a moment what was just pushed there; one that asks to
+    /// be left alone is.
+    pub const fn is_passing(self) -> bool {
+        match self {
+            Self::NetworkTimeout
+            | Self::ConnectionError
+            | Self::NotFound
+            | Self::DigestMismatch
+            | Self::RegistryError
+            | Self::StorageError => true,
+            Self::AuthFailed
+            | Self::TlsError
+            | Self::DecryptionFailed
+            | Self::Preempted
+            | Self::InvalidSourceRegistry
+            | Self::UnknownError
+            | Self::RateLimited
+            | Self::ContentRefused
+            | Self::QuotaExceeded
+            | Self::SignatureRefused => false,
+        }
+    }
+
     /// What the owner of the mirror can do about it where it failed a tag: there is a repository then, and a list of tags
     /// that could be read.
     pub const fn advice_for_tag(self) -> &'static str {

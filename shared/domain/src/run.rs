@@ -291,7 +291,7 @@ pub struct TagOutcome {
     /// Why it failed or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Why it was deleted, or is held.
+    /// Why it was deleted, or is held; or that the registry lacks it, if somebody has said that it has moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// What the gate said of it: why it waits, or would, or was deleted.

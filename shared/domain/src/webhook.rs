@@ -18,6 +18,7 @@ mod address;
 mod delivery;
 mod id;
 mod rate;
+mod retry;
 mod sender;
 mod signature;
 
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use address::{Address, Delivery, DeliveryOutcome, PAUSE, Webhook};
 pub use id::{InvalidId, WebhookId};
 pub use rate::{MAX_PER_MINUTE, Rate};
+pub use retry::{Retry, is_passing};
 pub use sender::Sender;
 pub use signature::is_signed;
 

@@ -61,7 +61,7 @@ impl Engine {
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
         let is_hinted = if request.trigger == Trigger::Webhook {
             match self.await_hint(&request.repository).await? {
-                Some(hint) => matches!(hint.tags, HintedTags::Only(_)),
+                Some(webhook) => matches!(webhook.due(now()), Some(HintedTags::Only(_))),
                 None => return Ok(Ended::NotEligible(NotEligible::NotRequested)),
             }
         } else {

@@ -30,7 +30,7 @@ pub(crate) struct WebhookItem {
 
 impl WebhookItem {
     fn of(webhook: &Webhook) -> Self {
-        let active = webhook.pending.as_ref().map(|_| active::WEBHOOKS.to_owned());
+        let active = webhook.waits().then(|| active::WEBHOOKS.to_owned());
         Self { webhook: webhook.clone(), active }
     }
 }

@@ -259,7 +259,12 @@ impl ClaimedMirror<'_> {
         wake: Option<Timestamp>,
     ) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let run = Run { will_retry: self.will_retry(&run), ..ended(run, now()) };
+        // If this fails, the schedule finds what was asked for in vain.
+        let is_tried_again = engine.try_again(config, &run).await.unwrap_or_else(|error| {
+            tracing::warn!(repository = %config.repository, %error, "what was asked for in vain is not asked for again");
+            false
+        });
+        let run = Run { will_retry: is_tried_again || self.will_retry(&run), ..ended(run, now()) };
         if !is_written(engine.table.put_ended_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
     TagName,
-    plan::HeldTag,
+    plan::{Cause, HeldTag},
     referrers::{attached_tags, is_attached_tag},
     run::Outcome,
 };
@@ -29,7 +29,7 @@ const HEADS_IN_FLIGHT: usize = 32;
 struct Found {
     /// It has them, or does not say.
     there: BTreeSet<TagName>,
-    /// It does not have them any more.
+    /// It does not have them any more, or not yet.
     gone: BTreeSet<TagName>,
 }
 
@@ -45,13 +45,14 @@ impl Invocation<'_> {
         // A signature is pushed by itself, after its image, and no rule names it.
         let others = hinted.iter().filter(|tag| is_attached_tag(tag) && !wanted.contains(*tag)).cloned().collect();
         let Found { there, gone } = self.find(&registry, wanted).await?;
-        let named = self.find(&registry, others).await?.there;
+        let Found { there: named, gone: unnamed } = self.find(&registry, others).await?;
         self.knowledge.spoke(&registry);
+        let gone: BTreeSet<_> = gone.into_iter().chain(unnamed).collect();
         self.progress.selected(there.len().saturating_add(gone.len()));
         // That it is gone, only a whole list shows: until then it stays.
         for tag in gone.iter().filter(|tag| !self.done.contains(tag)) {
             self.progress.queue_ready().await;
-            self.progress.outcome(tag, Outcome::Skipped, None);
+            self.progress.obsolete(tag, Outcome::Skipped, Cause::Vanished, None);
         }
         let copier = self.copier(&registry, &held).await?;
         let means = Means { registry: &registry, copier: &copier, held: &held, listed: &there };
