@@ -109,7 +109,8 @@ impl FailureReason {
             | Self::RateLimited
             | Self::ContentRefused
             | Self::QuotaExceeded
-            | Self::SignatureRefused => false,
+            | Self::SignatureRefused
+            | Self::ContentGone => false,
         }
     }
 
