@@ -10,7 +10,6 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Digest, Timestamp, run::Trigger};
-use moorage_state::now;
 use moorage_tests::{
     bucket, eventually,
     gate::served,
@@ -189,8 +188,9 @@ async fn what_is_wrong_is_refused() {
     let world = World::new("rollback-wrong").await;
     push(&world, "a", &new_image()).await;
     world.create_mirror(&world.stack.upstream, json!({})).await;
-    let before_all = Timestamp::from_unix(now().unix() - 60).iso();
     let run = world.sync().await;
+    let began = Timestamp::parse_iso(run["started_at"].as_str().unwrap()).unwrap();
+    let before_all = Timestamp::from_unix(began.unix() - 60).iso();
     let (id, at) = (&run["run_id"], &run["ended_at"]);
     for (body, status) in [
         (json!({}), 400),
