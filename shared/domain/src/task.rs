@@ -13,6 +13,7 @@ use crate::{
     signature_policy::TrustRootId,
     target::Target,
     trust_root::TrustRootSource,
+    webhook::EcrEvent,
 };
 
 /// The most further invocations of one reconciliation, or of one end of an organization: hours, in which hundreds of
@@ -27,6 +28,8 @@ pub enum Order {
     Task(Task),
     /// A sync.
     Sync(SyncRequest),
+    /// What EventBridge says of ECR.
+    Event(Box<EcrEvent>),
 }
 
 /// Work that is not a sync.

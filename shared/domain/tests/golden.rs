@@ -123,6 +123,8 @@ fn every_order_is_read_as_it_was_written() {
         assert_eq!((name(&read), read.as_str()), (task, task));
     }
     let Order::Sync(sync) = check::<Order>("sync") else { panic!("a sync is no task") };
+    let Order::Event(event) = check::<Order>("ecr_event") else { panic!("an event is neither") };
+    assert!(event.hint().is_some());
     assert_eq!(sync, SyncRequest { repository: "acme/app".parse().unwrap(), trigger: Trigger::Continuation });
     check::<CollectRequest>("collect");
 }

@@ -9,6 +9,7 @@ mod console;
 mod crash;
 mod credentials;
 mod deletions;
+mod ecr;
 mod ended_once;
 mod failures;
 mod garbage;
