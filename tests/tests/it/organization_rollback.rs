@@ -117,9 +117,9 @@ async fn all_repositories_become_what_they_were_but_those_whose_content_is_gone(
     assert_eq!(all_served(&world).await, as_first);
     assert_eq!(bucket::check(&world.stack, &named(&world, "new")).await.tags.len(), 0, "it is there, and empty");
     for name in ["app", "gone", "new", "tools/x"] {
-        let last = of(&world, name).last_run().await;
-        assert_eq!((&last["run_id"], &last["trigger"]), (&run, &json!("rollback")), "{last}");
-        assert_eq!(last["rollback"], json!({"at": first, "by_organization": true}), "{last}");
+        let newest = of(&world, name).last_run().await;
+        assert_eq!((&newest["run_id"], &newest["trigger"]), (&run, &json!("rollback")), "{newest}");
+        assert_eq!(newest["rollback"], json!({"at": first, "by_organization": true}), "{newest}");
         assert!(of(&world, name).mirror().await["paused"]["since"].is_string(), "{name}");
     }
     let failed = repositories(&world, "?status=FAIL").await;

@@ -78,9 +78,11 @@ fn who_goes_on_tells_what_was_turned_before() {
     let held = BTreeMap::from([(back.clone(), turned_back(1)), (came, turned_back(3)), (synced.clone(), since(5, 20))]);
     let history = [past(&back, 2, 10, 60), past(&gone, 4, 10, 61), past(&synced, 6, 0, 20), past(&gone, 7, 0, 10)];
     let turned = super::turned(&held, &history, began);
-    use ChangeKind as K;
-    let expected =
-        [("back", K::Moved, Some(image(1))), ("came", K::Created, Some(image(3))), ("gone", K::Deleted, None)];
+    let expected = [
+        ("back", ChangeKind::Moved, Some(image(1))),
+        ("came", ChangeKind::Created, Some(image(3))),
+        ("gone", ChangeKind::Deleted, None),
+    ];
     assert_eq!(told(&turned), expected.map(|(name, kind, to)| (name.to_owned(), kind, to)));
     assert_eq!(turned[2].from, Some(image(4)));
 }

@@ -150,7 +150,9 @@ impl Webhook {
         let is_on_its_way = self.asked_at.is_some_and(|asked| now < asked.plus(ON_ITS_WAY));
         let asks = self.pending.is_none() || !is_on_its_way;
         if let HintedTags::Only(tags) = &hint.tags {
-            tags.iter().for_each(|tag| _ = self.retries.remove(tag));
+            for tag in tags {
+                self.retries.remove(tag);
+            }
         }
         let pending = match self.pending.take() {
             Some(before) => before.and(hint),

@@ -125,8 +125,8 @@ impl Invocation<'_> {
         for TagChange { tag, from, to, .. } in turned.into_iter().filter(|change| !self.done.contains(&change.tag)) {
             self.progress.record(turned_back(tag, from, to));
         }
-        let counts = self.progress.counts();
-        self.progress.selected(changes.iter().filter(|it| it.to.is_some()).count() + counts.tags_done as usize);
+        let before = usize::try_from(self.progress.counts().tags_done).unwrap_or_default();
+        self.progress.selected(before.saturating_add(changes.iter().filter(|it| it.to.is_some()).count()));
         let look = async |(digest, children): (&Digest, &BTreeSet<Digest>)| {
             self.engine.find_image(&self.owner, digest, children).await
         };
@@ -166,7 +166,7 @@ impl Invocation<'_> {
     /// Mends the links of the tags that stay as they are. A run may have been ended while it turned tags back: the bucket may
     /// have what it has begun, and the table does not know of it.
     async fn mend_others(&self, held: &BTreeMap<TagName, HeldTag>, changes: &[TagChange]) -> Result<(), WorkError> {
-        let changed: BTreeSet<&TagName> = changes.iter().map(|change| &change.tag).collect();
+        let turned: BTreeSet<&TagName> = changes.iter().map(|change| &change.tag).collect();
         let mend = async |(tag, held): (&TagName, &HeldTag)| {
             self.claim.check()?;
             if let Some(proven) = self.engine.storage.links_manifest(&self.owner, &held.digest).await? {
@@ -174,7 +174,7 @@ impl Invocation<'_> {
             }
             Ok::<_, WorkError>(())
         };
-        let others = held.iter().filter(|(tag, _)| !changed.contains(tag));
+        let others = held.iter().filter(|(tag, _)| !turned.contains(tag));
         stream::iter(others).map(mend).buffer_unordered(IN_FLIGHT).try_collect::<()>().await
     }
 

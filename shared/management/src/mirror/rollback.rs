@@ -116,7 +116,7 @@ async fn asked(
         }
         _ => return invalid("takes `run_id` or `at`, one of them".into()),
     };
-    asked_of(api, fields, Target { at, run_id, tags: None, by_organization: false }, now)
+    asked_of(api, fields, &Target { at, run_id, tags: None, by_organization: false }, now)
 }
 
 /// Fails if a body has other fields than these.
@@ -128,7 +128,7 @@ pub(crate) fn expect_fields(body: &Map<String, Value>, known: &[&str]) -> Result
 }
 
 /// What a body asks for that means this moment.
-pub(crate) fn asked_of(api: &Api, fields: Fields<'_>, to: Target, now: Timestamp) -> Result<Asked, ApiError> {
+pub(crate) fn asked_of(api: &Api, fields: Fields<'_>, to: &Target, now: Timestamp) -> Result<Asked, ApiError> {
     let invalid = |message: String| Err(ApiError::InvalidRequest(message));
     let at = to.at;
     if at > now {
@@ -146,7 +146,7 @@ pub(crate) fn asked_of(api: &Api, fields: Fields<'_>, to: Target, now: Timestamp
         return invalid("resume_at has to lie ahead, and takes a pause".into());
     }
     let pause = is_paused.then_some(Pause { since: now, until });
-    Ok(Asked { target: Target { tags, ..to }, dry_run: fields.boolean("dry_run")?.unwrap_or(false), pause })
+    Ok(Asked { target: Target { tags, ..to.clone() }, dry_run: fields.boolean("dry_run")?.unwrap_or(false), pause })
 }
 
 /// A moment of a body.

@@ -93,7 +93,7 @@ fn asked(api: &Api, mirror: &OrganizationMirror, call: &Call) -> Result<Asked, A
         let message = format!("at {} there was no mirror: no tag would be left", at.iso());
         return Err(ApiError::InvalidRequest(message));
     }
-    asked_of(api, fields, Target { at, run_id: None, tags: None, by_organization: true }, now())
+    asked_of(api, fields, &Target { at, run_id: None, tags: None, by_organization: true }, now())
 }
 
 /// What would come of it, a page of repositories.
