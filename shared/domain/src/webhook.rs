@@ -16,6 +16,7 @@
 
 mod address;
 mod delivery;
+mod ecr;
 mod id;
 mod rate;
 mod retry;
@@ -27,13 +28,18 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, Delivery, DeliveryOutcome, PAUSE, Webhook};
+pub use ecr::{EcrEvent, EcrRepository};
 pub use id::{InvalidId, WebhookId};
 pub use rate::{MAX_PER_MINUTE, Rate};
 pub use retry::{Retry, is_passing};
 pub use sender::Sender;
 pub use signature::is_signed;
 
-use crate::{ExternalReference, TagName};
+use crate::{
+    ExternalReference, TagName, Timestamp,
+    mirror::{MirrorConfig, RepositoryState},
+    status::{SyncState, SyncStatus},
+};
 
 /// The largest body, in bytes: GitHub's are some 20 kB, and a registry's envelope holds few events.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -109,19 +115,44 @@ impl Hint {
         }
         let is_empty = pushed.is_empty();
         pushed.retain(|(repository, _)| repository.as_deref().is_none_or(|sent| may_be(sent, reference)));
-        if pushed.is_empty() && !is_empty {
-            return Ok(None);
-        }
+        Ok(Some(Self::of(&pushed)).filter(|_| is_empty || !pushed.is_empty()))
+    }
+
+    /// What there is to ask for after this was pushed.
+    fn of(pushed: &[(Option<String>, Vec<String>)]) -> Self {
         let repositories: BTreeSet<_> = pushed.iter().filter_map(|(repository, _)| repository.as_deref()).collect();
         let repository = repositories.first().filter(|_| repositories.len() == 1).map(|&one| one.to_owned());
         // What is no tag, as a digest in a tag's place, cannot be asked for.
         let tags = pushed.iter().flat_map(|(_, tags)| tags).filter_map(|tag| tag.parse().ok()).collect();
-        Ok(Some(Self { repository, tags: HintedTags::of(tags) }))
+        Self { repository, tags: HintedTags::of(tags) }
     }
 
     /// Whether there is nothing to ask for.
     pub fn is_empty(&self) -> bool {
         matches!(&self.tags, HintedTags::Only(tags) if tags.is_empty())
+    }
+
+    /// Why it leads to nothing, if it does, at a mirror and what its repository is for.
+    pub fn ignored(
+        &self,
+        config: &MirrorConfig,
+        state: &SyncState,
+        repository: Option<RepositoryState>,
+        now: Timestamp,
+    ) -> Option<&'static str> {
+        if self.is_empty() {
+            Some("It names no tag that was pushed.")
+        } else if !repository.is_some_and(RepositoryState::is_mirror) {
+            Some("The repository is not in the state MIRROR.")
+        } else if !config.is_enabled {
+            Some("The mirror is disabled.")
+        } else if state.sync_status == SyncStatus::Cancel {
+            Some("The mirror was cancelled, and waits for Sync Now.")
+        } else if state.is_paused(now) {
+            Some("The mirror is paused, because its tags were turned back.")
+        } else {
+            None
+        }
     }
 
     /// Both hints, if they come shortly after one another.

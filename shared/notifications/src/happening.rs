@@ -163,7 +163,7 @@ mod tests {
     fn a_run_has_its_attempts_and_what_was_before_them() {
         use RunStatus::{Cancel, Fail, Success};
         let at = Timestamp::from_unix(0);
-        let target = Target { at, run_id: None, tags: None };
+        let target = Target { at, run_id: None, tags: None, by_organization: false };
         let turned = Run::of_rollback(RunId(Uuid::from_u128(6)), target, at);
         let turned = Run { status: Success, ..turned };
         let earlier = [

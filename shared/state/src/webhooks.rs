@@ -81,8 +81,10 @@ impl Table {
             }
             None => transaction.create(Key::Webhook(repository), &item)?,
         }
-        let id = WebhookIdItem { repository: repository.clone() };
-        transaction.create(Key::WebhookId(&webhook.address.hash), &id)?;
+        if !webhook.is_unaddressed {
+            let id = WebhookIdItem { repository: repository.clone() };
+            transaction.create(Key::WebhookId(&webhook.address.hash), &id)?;
+        }
         match transaction.commit().await? {
             Committed::Yes => {}
             Committed::Refused(0 | 1) => return Err(StateError::NotFound),

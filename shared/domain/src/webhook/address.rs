@@ -88,6 +88,9 @@ pub struct Webhook {
     pub asked_at: Option<Timestamp>,
     /// When a sync took what had come last.
     pub taken_at: Option<Timestamp>,
+    /// Whether nobody was given its address: it is there for what EventBridge says of ECR.
+    #[serde(default)]
+    pub is_unaddressed: bool,
     /// Counts changes, so that two at once cannot undo each other.
     pub revision: u64,
 }
@@ -105,15 +108,21 @@ impl Webhook {
             retries: BTreeMap::new(),
             asked_at: None,
             taken_at: None,
+            is_unaddressed: false,
             revision: 1,
         }
+    }
+
+    /// One whose address is given to nobody.
+    pub fn unaddressed(address: Address, created: Timestamp) -> Self {
+        Self { is_unaddressed: true, ..Self::new(address, created) }
     }
 
     /// With another address; the one that it had stays valid, and the one before that ends.
     #[must_use]
     pub fn rotated(self, address: Address, created: Timestamp) -> Self {
-        let previous = Some(self.address.clone());
-        Self { created, address, previous, ..self.changed() }
+        let previous = Some(self.address.clone()).filter(|_| !self.is_unaddressed);
+        Self { created, address, previous, is_unaddressed: false, ..self.changed() }
     }
 
     /// With its present address alone.
@@ -141,7 +150,9 @@ impl Webhook {
         let is_on_its_way = self.asked_at.is_some_and(|asked| now < asked.plus(ON_ITS_WAY));
         let asks = self.pending.is_none() || !is_on_its_way;
         if let HintedTags::Only(tags) = &hint.tags {
-            tags.iter().for_each(|tag| _ = self.retries.remove(tag));
+            for tag in tags {
+                self.retries.remove(tag);
+            }
         }
         let pending = match self.pending.take() {
             Some(before) => before.and(hint),
@@ -265,6 +276,8 @@ mod tests {
         assert_eq!((valid(&second), second.created), ([true, true, false], at(1)));
         assert_eq!((valid(&third), third.revision), ([false, true, true], 3));
         assert_eq!(valid(&third.without_previous()), [false, false, true]);
+        let first_of_its_senders = Webhook::unaddressed(address("a"), at(0)).rotated(address("b"), at(1));
+        assert_eq!((valid(&first_of_its_senders), first_of_its_senders.is_unaddressed), ([false, true, false], false));
     }
 
     #[test]
@@ -329,7 +342,8 @@ mod tests {
         let all: BTreeSet<TagName> = (0..=MAX_TAGS).map(|number| format!("t{number}").parse().unwrap()).collect();
         let asked: Vec<_> = all.iter().cloned().collect();
         let webhook = Webhook::new(address("a"), at(0));
-        let most = webhook.clone().tried(&asked[1..], &all, at(0));
+        let fewer = all.iter().skip(1).cloned().collect();
+        let most = webhook.clone().tried(&asked, &fewer, at(0));
         assert_eq!((most.pending, most.retries.len()), (None, MAX_TAGS));
         let more = webhook.tried(&asked, &all, at(0));
         assert_eq!((more.due(at(0)), more.retries.len()), (Some(HintedTags::All), 0));

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::PAUSE;
 use crate::{
     Timestamp,
     gate::Reason,
@@ -16,7 +15,7 @@ use crate::{
 /// How long after each try the next one begins. A registry that answers from several places may not show at once what was
 /// pushed, which takes seconds; one that restarts is back in a minute; and what takes longer than some minutes is trouble,
 /// which no webhook has to solve.
-const AFTER: [Duration; 3] = [PAUSE, Duration::from_secs(60), LONGEST];
+const AFTER: [Duration; 3] = [Duration::from_secs(10), Duration::from_secs(60), LONGEST];
 /// The longest of them.
 pub(super) const LONGEST: Duration = Duration::from_secs(300);
 

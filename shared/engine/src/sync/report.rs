@@ -209,7 +209,7 @@ mod tests {
         let (id, at) = (RunId(Uuid::nil()), Timestamp::from_unix(1_790_000_000));
         let whole = Run { status: RunStatus::Success, ..Run::new(id, Trigger::Schedule, at, false) };
         let hinted = Run { hinted: Some(vec!["v1".parse().unwrap()]), ..Run::new(id, Trigger::Webhook, at, false) };
-        let turned = Run::of_rollback(id, Target { at, run_id: None, tags: None }, at);
+        let turned = Run::of_rollback(id, Target { at, run_id: None, tags: None, by_organization: false }, at);
         let names = |run: &Run| measured(run, at).iter().map(|metric| metric.name).collect::<Vec<_>>();
         let of_mirror = |name: &&&str| name.starts_with("quay_repository_mirror") || **name == "deletions_held";
         assert_eq!(names(&whole).iter().filter(of_mirror).count(), 6);

@@ -21,9 +21,9 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     let mut race = Race::begin();
     loop {
         let before = api.table.webhook(repository).await?;
-        let require_signature = required(wanted, before.as_ref());
+        let require_signature = required(wanted, before.as_ref().filter(|before| !before.is_unaddressed));
         let (id, secret, address) = new_address(require_signature)?;
-        let rotated = before.is_some();
+        let rotated = before.as_ref().is_some_and(|before| !before.is_unaddressed);
         let webhook = match before.clone() {
             Some(before) => before.rotated(address, now()),
             None => Webhook::new(address, now()),
@@ -52,7 +52,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
 /// `GET …/mirror/webhook`: whether there is one, and whether it is called. Neither its address nor its secret is known.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName) -> Result<Answer, ApiError> {
     find_mirror(api, repository).await?;
-    let webhook = api.table.webhook(repository).await?.ok_or(ApiError::NotFound)?;
+    let webhook = addressed(api, repository).await?;
     let last = webhook.last_delivery.map(|last| json!({"at": last.at.iso(), "outcome": last.outcome}));
     Ok(Answer::ok(json!({
         "created": webhook.created.iso(), "require_signature": webhook.address.require_signature,
@@ -66,7 +66,7 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
     let of_previous = call.flag("previous", false);
     let mut race = Race::begin();
     loop {
-        let webhook = api.table.webhook(repository).await?.ok_or(ApiError::NotFound)?;
+        let webhook = addressed(api, repository).await?;
         let deleted = if of_previous {
             if webhook.previous.is_none() {
                 return Err(ApiError::NotFound);
@@ -87,6 +87,12 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         api.log(call, repository, vec![(LogKind::DeleteRepoMirrorWebhook, metadata)]).await;
         return Ok(Answer::NoContent);
     }
+}
+
+/// The webhook of a mirror, if somebody was given its address.
+async fn addressed(api: &Api, repository: &RepositoryName) -> Result<Webhook, ApiError> {
+    let found = api.table.webhook(repository).await?;
+    found.filter(|webhook| !webhook.is_unaddressed).ok_or(ApiError::NotFound)
 }
 
 /// Whether deliveries to a new address have to be signed: as is `wanted`, and if nothing is said, as before.
