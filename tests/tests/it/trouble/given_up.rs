@@ -2,7 +2,7 @@
 
 use moorage_tests::{
     aws::{self, fault::Fault, request::Request, request::Service},
-    gate::served,
+    bucket,
     image::{Image, layer},
     world::World,
 };
@@ -47,5 +47,6 @@ async fn what_comes_to_a_mirror_that_was_let_go_on_is_not_given_up_with_what_cam
     frozen.thaw();
     frozen.answer().await;
     scene.lab.settle().await;
-    assert_eq!(served(&scene.world, "v1").await, Some(image.digest()), "{:?}", scene.world.runs().await);
+    let held = bucket::check(scene.stack(), &scene.world.repository).await;
+    assert_eq!(held.tags.get("v1"), Some(&image.digest()), "{:?}", scene.world.runs().await);
 }

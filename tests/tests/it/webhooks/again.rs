@@ -100,8 +100,8 @@ async fn another_address_is_as_strict_as_the_one_before() {
     let make = async |body: Value| world.call(Method::POST, &path, Some(body)).await;
     let strict = json!({"require_signature": true});
     for (body, expected) in [(strict, true), (json!({}), true), (json!({"require_signature": false}), false)] {
-        let (status, made) = make(body).await;
-        assert_eq!((status, &made["require_signature"]), (201, &json!(expected)));
+        let (status, answer) = make(body).await;
+        assert_eq!((status, &answer["require_signature"]), (201, &json!(expected)));
         let (_, shown) = world.call(Method::GET, &path, None).await;
         assert_eq!(shown["require_signature"], expected);
     }
