@@ -22,7 +22,6 @@ down: ## stop the local stack
 demo: build ## mirror sample images and pull them back
 	@$(PYTHON) infra/local/demo.py
 
-test: export WITH_TESTS := 1
 test: build ## run every test against a stack of its own
 	@tests/run.sh
 

@@ -95,6 +95,8 @@ def refusals(policies_of):
             yield from asked(policies_of, role, action, {TABLE: ["REPO#a/b", "TOKENS"]}, writes_tokens)
             # Whose webhook an id is, is the API's alone.
             yield from asked(policies_of, role, action, {TABLE: ["WEBHOOK#00"]}, role == "ApiRole")
+            # Whoever ends mirrors takes them out of the lists of ECR's repositories.
+            yield from asked(policies_of, role, action, {TABLE: ["ECR#1/a/b"]}, role in ("ApiRole", "SyncRole"))
             yield from asked(policies_of, role, action, {}, False)
     yield from asked(policies_of, "SyncRole", "dynamodb:PutItem", {TABLE: ["REPO#a/b"]}, True)
     yield from asked(policies_of, "GcRole", "dynamodb:PutItem", {TABLE: ["NS#a"]}, False)

@@ -46,7 +46,7 @@ alarms() {
 
 # A collector with a grace of seconds takes what other tests leave lying about, so its tests, and those of the lock, have
 # a stack of their own. Those of schedules are there, too: the emulator lists a hundred of them, and the others make more.
-patient="GcGraceSeconds=86400,AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:operators,Dashboard=true"
+patient="GcGraceSeconds=86400,AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:operators,Dashboard=true,EcrEvents=true"
 impatient=GcGraceSeconds=2,RetentionSeconds=18
 # A namespace that may have little, for the tests of what it may have, and content that is proven once for all.
 small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"

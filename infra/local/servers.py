@@ -156,11 +156,11 @@ def reap():
         pass
 
 
-def registry(folder, name, port_number, storage, env=None):
-    """Starts a stock registry over `storage`, its configuration's storage section."""
+def registry(folder, name, port_number, storage, env=None, **sections):
+    """Starts a stock registry over `storage`, its configuration's storage section, with what else it is to have."""
     config = {
         "version": 0.1, "log": {"level": "warn"}, "storage": {**storage, "delete": {"enabled": True}},
-        "http": {"addr": f"127.0.0.1:{port_number}", "secret": "of no use to anybody"},
+        "http": {"addr": f"127.0.0.1:{port_number}", "secret": "of no use to anybody"}, **sections,
     }
     # JSON is YAML.
     path = folder / f"{name}.yml"

@@ -1,9 +1,12 @@
 """What the project has set itself, and whether this run shows it."""
+import pushes
 from table import cpu_per_gb, is_sync, markdown, size
 
 # How many of crane's times ours may take, and of the other build's.
 AGAIN_OF_CRANE, FIRST_OF_CRANE, LAYER_OF_PEERS = 1 / 3, 1 / 4, 1 / 7
 FIRST_OF_BEFORE, MANY_FIRST_OF_BEFORE, MANY_AGAIN_OF_BEFORE = 0.75, 0.5, 0.65
+# Seconds until what was pushed can be pulled.
+PULLABLE = 5
 
 
 def table(results):
@@ -48,6 +51,11 @@ def table(results):
     for megabytes in sorted({it.typical.limit for it in syncs if it.typical.limit}):
         biggest = max((it for it in syncs if it.typical.limit == megabytes), key=lambda it: it.rss)
         bar(f"peak memory of a sync with {megabytes} MB ({biggest.case})", megabytes, biggest.rss, "MiB")
+    if told := find("push", pushes.SILENT):
+        worst = max(sample.seconds for sample in told.samples)
+        bar(f"from a push to a pull, {told.step}, worst of {len(told.samples)}", PULLABLE, worst, "s")
+    if told := find("push", pushes.HURRIED):
+        bar(f"from a push to a pull, {told.step}", PULLABLE, told.seconds, "s")
     for it in results:
         if it.case.startswith("collection") and it.tool == "ours":
             bar(f"{it.case} at 15 ms for each S3 request", 900, it.seconds, "s")

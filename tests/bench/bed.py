@@ -54,10 +54,10 @@ class Bed:
         make(content)
         return content
 
-    def upstream(self, rate=0, tls=False):
-        """The registry, 20 ms away; `rate` bytes a second of each connection; by https or by http."""
+    def upstream(self, rate=0, tls=False, registry=None):
+        """The stack's registry, or another one, 20 ms away; `rate` bytes a second of each connection; by https or by http."""
         self.made += 1
-        target = f"http://{self.env['MOORAGE_UPSTREAM']}"
+        target = f"http://{registry or self.env['MOORAGE_UPSTREAM']}"
         return Shape(self.folder, f"shape-{self.made}", target, delay=DELAY_MS, rate=rate, tls=tls)
 
     @contextlib.contextmanager

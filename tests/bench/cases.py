@@ -7,7 +7,8 @@ import client
 import collect
 import content
 import functions
-from measure import Result, Sample, Usage, cpu_of, processes, program
+import pushes
+from measure import NOTHING, Result, Sample, Usage, cpu_of, processes, program
 import verify as verification
 from tools import Before, Crane, Ours, peers
 
@@ -26,7 +27,6 @@ MANY = int(os.environ.get("MANY", "3000"))
 VERIFIED, VERIFY_SECONDS = int(os.environ.get("VERIFIED", "10000")), 7_200
 # How much longer than ours another build is waited for: some that came before do not come to an end.
 TIMES = 2
-NOTHING = {"requests": {}, "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
 
 
 def small(bed):
@@ -106,9 +106,7 @@ def pull(bed):
     pulls, made, upstream = 100, bed.content(content.small), bed.upstream()
     tool = Ours(bed, upstream, made)
     tool.sync()
-    org = tool.repository.split("/")[0]
-    bed.call("PUT", f"repository/{tool.repository}/permissions/user/{org}+bot", {"role": "read"})
-    robot = bed.call("GET", f"organization/{org}/robots/bot")
+    robot = tool.reader()
     bed.aws.counts()
     function, began, waits = bed.env["MOORAGE_REGISTRY_FUNCTION"], time.time(), {}
     before = cpu_of(processes(bed, function))
@@ -125,6 +123,14 @@ def pull(bed):
     made.remove()
     bed.empty()
     return [Result("pull", f"{pulls} images", "ours", [sample])]
+
+
+def push(bed):
+    """From a push until that tag is pulled with that digest: by a webhook, which the registry itself calls; and how long a
+    mirror would take that asks every minute, which nobody may more often."""
+    silent, hurried, polled = pushes.run(bed)
+    return [Result("push", step, "ours", samples) for step, samples in (
+        (pushes.SILENT, silent), (pushes.HURRIED, hurried), (pushes.POLLED, polled))]
 
 
 def mark(_bed):
@@ -145,7 +151,7 @@ def collection(bed):
     for name, code in builds(bed, "gc"):
         took, ended, counts, cpu = collect.run(bed, code, COLLECTED, TAGS, AWAY_MS, most)
         most = TIMES * took
-        requests = {"requests": counts["requests"], "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
+        requests = {**NOTHING, "requests": counts["requests"]}
         sample = Sample(took, cpu[0], cpu[1], NOTHING, requests, [ended])
         results.append(Result(f"collection {COLLECTED:,} repositories", "", name, [sample]))
     return results
@@ -158,7 +164,7 @@ def verify(bed):
     for name, code in builds(bed, "sync"):
         took, ended, counts, cpu = verification.run(bed, code, VERIFIED, AWAY_MS, most)
         most = TIMES * took
-        requests = {"requests": counts["requests"], "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
+        requests = {**NOTHING, "requests": counts["requests"]}
         sample = Sample(took, cpu[0], cpu[1], NOTHING, requests, [ended])
         results.append(Result(f"verify {VERIFIED:,} tags", "", name, [sample]))
     return results
@@ -199,6 +205,6 @@ def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS):
 
 
 ALL = {case.__name__: case for case in (
-    small, distant, multi, layer, large, memory, many, scale, handover, pull, mark, collection, verify, start)}
+    small, distant, multi, layer, large, memory, many, scale, handover, pull, push, mark, collection, verify, start)}
 # What is measured of another build, too, on a stack of its own.
 BESIDE = (small, distant, layer, scale)

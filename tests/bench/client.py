@@ -5,10 +5,14 @@ import json
 import os
 import re
 import time
+import urllib.error
 import urllib.request
 import uuid
 
+import images
+
 PART = 8 * 1024 * 1024
+MANIFEST = images.TYPES["oci"]["manifest"]
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -30,13 +34,28 @@ def pull(bed, repository, tag, robot, waits):
         waits.setdefault(what, []).append(time.monotonic() - began)
         return body
 
-    basic = base64.b64encode(f"{robot['name']}:{robot['token']}".encode()).decode()
     url = f"{registry}/token?service=registry&scope=repository:{repository}:pull"
-    token = json.loads(ask("token", url, {"Authorization": f"Basic {basic}"}))["token"]
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.oci.image.manifest.v1+json"}
+    token = json.loads(ask("token", url, basic(robot)))["token"]
+    headers = {"Authorization": f"Bearer {token}", "Accept": MANIFEST}
     manifest = json.loads(ask("manifest", f"{registry}/{repository}/manifests/{tag}", headers))
     for blob in [manifest["config"], *manifest["layers"]]:
         ask("blob", f"{registry}/{repository}/blobs/{blob['digest']}", headers)
+
+
+def pulled(bed, repository, tag, robot):
+    """The digest of the manifest that a tag gives to who pulls it; nothing as long as there is no such tag."""
+    url = f"{bed.env['MOORAGE_URL']}/v2/{repository}/manifests/{tag}"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers={**basic(robot), "Accept": MANIFEST}), timeout=30) as answer:
+            return images.digest(answer.read())
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
+
+
+def basic(robot):
+    return {"Authorization": "Basic " + base64.b64encode(f"{robot['name']}:{robot['token']}".encode()).decode()}
 
 
 def upload(bed, size):

@@ -13,6 +13,8 @@ import urllib.request
 import servers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What a proxy counts that nothing has passed.
+NOTHING = {"requests": {}, "bytes": 0, "first_ms": {}, "read_units": 0, "write_units": 0}
 # How often a process's memory is looked at while it runs, in seconds.
 LOOK_EVERY = 0.01
 

@@ -5,6 +5,7 @@ import pathlib
 import platform
 import zipfile
 
+import pushes
 from measure import ROOT, percentile
 
 MB = 1_000_000
@@ -84,6 +85,8 @@ def others(results):
             kinds = ", ".join(f"{kind.removeprefix('S3 ')} {number:,}" for kind, number in sorted(asked.items()))
             rows.append([f"{result.case}, {result.tool}", f"{result.seconds:.0f} s, {result.rss:.0f} MiB",
                          f"{said}; S3: {kinds}"])
+        elif result.case == "push":
+            rows.append(arrivals(result))
         elif result.case == "pull":
             handled = [it["duration_ms"] / 1000 for it in result.typical.invocations]
             waited = [f"{what} {span(waits)}" for what, waits in result.typical.waits.items()]
@@ -98,6 +101,17 @@ def others(results):
         rows.append([f"handing over, {len(gaps)} times", f"{longer:.2f} s longer each time",
                      f"{max(gaps, default=0) * 1000:.0f} ms at most from one invocation to the next"])
     return markdown(["", "", ""], rows)
+
+
+def arrivals(result):
+    """From a push to a pull. Nobody waits here for polling: its parts are measured and added up."""
+    times, inside = [sample.seconds for sample in result.samples], result.median(lambda sample: sample.inside)
+    if result.step == pushes.POLLED:
+        return [f"push, polled each {pushes.INTERVAL} s", f"{pushes.INTERVAL / 2 + times[0]:.1f} s on average, "
+                f"{pushes.INTERVAL + times[0]:.1f} s at worst", f"not waited for: the interval, and {times[0]:.2f} s, which "
+                "a sync of one new tag took"]
+    spread = f", worst of {len(times)}: {max(times):.2f} s" if len(times) > 1 else ""
+    return [f"push, {result.step}", f"{result.seconds:.2f} s{spread}", f"{inside:.2f} s in the function"]
 
 
 def span(seconds):
@@ -123,7 +137,7 @@ def size(name):
 
 
 def is_sync(result):
-    return not result.case.startswith(("start", "mark", "pull", "collection", "verify"))
+    return not result.case.startswith(("start", "mark", "pull", "push", "collection", "verify"))
 
 
 def markdown(heads, rows):

@@ -32,6 +32,12 @@ class Ours:
             "sync_start_date": f"{began:%Y-%m-%dT%H:%M:%SZ}", "skopeo_timeout_interval": 300,
             "robot_username": f"{org}+bot"})
 
+    def reader(self):
+        """The robot, which may pull from now on."""
+        org = self.repository.split("/")[0]
+        self.bed.call("PUT", f"repository/{self.repository}/permissions/user/{org}+bot", {"role": "read"})
+        return self.bed.call("GET", f"organization/{org}/robots/bot")
+
     def sync(self):
         bed, function = self.bed, self.bed.env["MOORAGE_SYNC_FUNCTION"]
         drain(self)

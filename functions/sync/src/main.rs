@@ -1,8 +1,9 @@
 //! The sync function: EventBridge Scheduler, Sync Now and continuations invoke it with a `SyncRequest`, the API and a
-//! schedule of the stack with a `Task`.
+//! schedule of the stack with a `Task`, and a rule of EventBridge with what it says of ECR.
 
 mod config;
 mod error;
+mod event;
 mod handler;
 mod health;
 mod reconcile;

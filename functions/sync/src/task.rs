@@ -44,6 +44,9 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
             engine.change_tag(repository, tag, digest.as_ref(), *reversion).await
         }
         Task::PlanRollback { repository, target } => engine.rollback_plan(repository, target, soon).await,
+        Task::PlanOrganizationRollback { organization, target, limit, after } => {
+            engine.organization_plan(organization, target, (*limit, after.as_ref()), soon).await
+        }
         Task::Purge { repository } => Box::pin(engine.purge(repository, end)).await?,
         Task::EndOrganization { organization, invocation } => {
             let end = if *invocation == 0 { soon } else { end };
@@ -63,6 +66,7 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
             Box::pin(organizations.discover(organization, *trigger, end)).await?
         }
         Task::CancelDiscovered { organization } => organizations.cancel(organization, end).await?,
+        Task::ResumeDiscovered { organization } => organizations.resume(organization, soon).await?,
         Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
         Task::CheckSource { organization } => organizations.check(organization, soon).await?,
         Task::SetTrustRoot { id, source } => engine.set_trust_root(id, source, soon).await,

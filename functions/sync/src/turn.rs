@@ -20,7 +20,7 @@ pub(crate) async fn pass(organizations: &Organizations, request: &SyncRequest, e
 /// Whether a turn came to its end. A run keeps it through all of its invocations.
 fn has_turn(request: &SyncRequest, ended: &Result<Ended, SyncError>) -> bool {
     match ended {
-        Ok(Ended::Ran(run)) => run.trigger == Trigger::Organization && run.status != RunStatus::Syncing,
+        Ok(Ended::Ran(run)) => run.is_turn() && run.status != RunStatus::Syncing,
         // It comes again, with the same trigger; or another sync goes on, and keeps the turn.
         Ok(Ended::NotEligible(NotEligible::Locked | NotEligible::Crowded) | Ended::Superseded) => false,
         Ok(Ended::NotEligible(_) | Ended::NoMirror) | Err(_) => request.trigger == Trigger::Organization,

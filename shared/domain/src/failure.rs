@@ -46,6 +46,8 @@ pub enum FailureReason {
     QuotaExceeded,
     /// An image is not signed as the mirror's `signature_policy` asks.
     SignatureRefused,
+    /// What tags are to be turned back to is not remembered, or not here any more.
+    ContentGone,
 }
 
 impl FailureReason {
@@ -68,6 +70,7 @@ impl FailureReason {
             Self::StorageError => "storage_error",
             Self::QuotaExceeded => "quota_exceeded",
             Self::SignatureRefused => "signature_refused",
+            Self::ContentGone => "content_gone",
         }
     }
 
@@ -81,8 +84,33 @@ impl FailureReason {
             | Self::RegistryError
             | Self::StorageError
             | Self::QuotaExceeded
-            | Self::SignatureRefused => Self::UnknownError,
+            | Self::SignatureRefused
+            | Self::ContentGone => Self::UnknownError,
             other => other,
+        }
+    }
+
+    /// Whether it may pass by itself within minutes. A registry lacks for a moment what was just pushed there; one that asks to
+    /// be left alone is.
+    pub const fn is_passing(self) -> bool {
+        match self {
+            Self::NetworkTimeout
+            | Self::ConnectionError
+            | Self::NotFound
+            | Self::DigestMismatch
+            | Self::RegistryError
+            | Self::StorageError => true,
+            Self::AuthFailed
+            | Self::TlsError
+            | Self::DecryptionFailed
+            | Self::Preempted
+            | Self::InvalidSourceRegistry
+            | Self::UnknownError
+            | Self::RateLimited
+            | Self::ContentRefused
+            | Self::QuotaExceeded
+            | Self::SignatureRefused
+            | Self::ContentGone => false,
         }
     }
 
@@ -109,6 +137,7 @@ impl FailureReason {
                 "check external_registry_url and external_namespace, and whether the credentials let it see the namespace"
             }
             Self::ContentRefused => "mirror a namespace with fewer repositories, or single repositories",
+            Self::Preempted => "see to the repositories that the message names, and ask for it again",
             Self::QuotaExceeded => {
                 "let repository_filters select fewer repositories, or delete what is not needed; the parameter that the \
                  message names allows more"
@@ -142,6 +171,9 @@ impl FailureReason {
             Self::SignatureRefused => {
                 "the message says what was found: have the image signed by one of the authorities of signature_policy, or \
                  change that; what was served before still is"
+            }
+            Self::ContentGone => {
+                "turn back to a later moment, or only the tags whose content is here: a dry run names the others"
             }
             Self::StorageError | Self::UnknownError => "look at the sync function's log; the sync is tried again",
         }

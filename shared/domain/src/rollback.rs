@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, PastTag, TagName, Timestamp,
-    changes::{TagChange, TagState},
+    Digest, PastTag, RepositoryName, TagName, Timestamp,
+    changes::{ChangeKind, TagChange, TagState},
     plan::HeldTag,
     referrers::{MAX_REFERRER_DEPTH, attached_tags, is_attached_tag},
     rule::RuleError,
@@ -21,6 +21,8 @@ use crate::{
 
 /// The most changes that a plan tells: each takes up to 300 bytes, and an answer of a function may have 6 MB.
 const MAX_CHANGES: usize = 10_000;
+/// The most tags without content that are named of one of an organization's repositories, of which one answer has a thousand.
+const MAX_NAMED: usize = 20;
 
 /// What turning back comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,12 +40,70 @@ pub struct RollbackPlan {
 impl RollbackPlan {
     /// Of these changes, of which images are `gone`.
     pub fn new(mut changes: Vec<TagChange>, gone: &BTreeSet<Digest>, unverified: u64) -> Self {
-        let is_gone = |change: &&TagChange| change.to.as_ref().is_some_and(|to| gone.contains(to));
-        let missing = changes.iter().filter(is_gone).map(|change| change.tag.clone()).take(MAX_CHANGES).collect();
+        let missing = missing(&changes, gone).take(MAX_CHANGES).cloned().collect();
         let total = changes.len() as u64;
         changes.truncate(MAX_CHANGES);
         Self { total, changes, missing, unverified }
     }
+}
+
+/// What turning back comes to for one of an organization's repositories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryPlan {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// How many tags come back.
+    pub created: u64,
+    /// How many point to something else.
+    pub moved: u64,
+    /// How many go.
+    pub deleted: u64,
+    /// How many have no content here any more: no tag of the repository is turned back then.
+    pub missing: u64,
+    /// The first of those.
+    pub missing_tags: Vec<TagName>,
+    /// Images that there was no time to look at.
+    pub unverified: u64,
+    /// Why it cannot be turned back, whatever its content is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// What turning an organization's mirror back comes to: of some of its repositories, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationPlan {
+    /// These repositories.
+    pub repositories: Vec<RepositoryPlan>,
+    /// Whether there are more behind the last of them.
+    pub has_more: bool,
+}
+
+impl RepositoryPlan {
+    /// Of these changes, of which images are `gone`.
+    pub fn new(repository: RepositoryName, changes: &[TagChange], gone: &BTreeSet<Digest>, unverified: u64) -> Self {
+        let count = |kind: ChangeKind| changes.iter().filter(|change| change.change == kind).count() as u64;
+        Self {
+            repository,
+            created: count(ChangeKind::Created),
+            moved: count(ChangeKind::Moved),
+            deleted: count(ChangeKind::Deleted),
+            missing: missing(changes, gone).count() as u64,
+            missing_tags: missing(changes, gone).take(MAX_NAMED).cloned().collect(),
+            unverified,
+            refused: None,
+        }
+    }
+
+    /// Of a repository that cannot be turned back, for this reason.
+    pub fn refused(repository: RepositoryName, why: String) -> Self {
+        Self { refused: Some(why), ..Self::new(repository, &[], &BTreeSet::new(), 0) }
+    }
+}
+
+/// The tags that would point to images that are `gone`.
+fn missing<'a>(changes: &'a [TagChange], gone: &'a BTreeSet<Digest>) -> impl Iterator<Item = &'a TagName> {
+    let is_gone = |change: &&TagChange| change.to.as_ref().is_some_and(|to| gone.contains(to));
+    changes.iter().filter(is_gone).map(|change| &change.tag)
 }
 
 /// What a tag points to: its manifest, and what that lists.
@@ -92,6 +152,29 @@ pub fn changes(
     let state = |points: Option<Points<'_>>| TagState { digest: points.map(|(digest, _)| digest.clone()), held: None };
     let change = |tag: &&TagName| TagChange::between(tag, &state(now(tag)), &state(becomes(tag)));
     Ok(names.iter().filter_map(change).collect())
+}
+
+/// What somebody has turned back already who has begun at `began`, as the tags that are `held` now and the `past` tell.
+pub fn turned(held: &BTreeMap<TagName, HeldTag>, past: &[PastTag], began: Timestamp) -> Vec<TagChange> {
+    let left: BTreeMap<&TagName, &Digest> = past
+        .iter()
+        .filter(|past| Target::may_have_left(past, Some(began)))
+        .map(|past| (&past.tag, &past.digest))
+        .collect();
+    let came = held.iter().filter(|(_, held)| held.reversion && held.first_seen >= began);
+    let came: BTreeMap<&TagName, &Digest> = came.map(|(tag, held)| (tag, &held.digest)).collect();
+    let went = left.keys().filter(|tag| !held.contains_key(**tag)).copied();
+    let state = |digest: Option<&&Digest>| TagState { digest: digest.map(|it| (*it).clone()), held: None };
+    let tags: BTreeSet<&TagName> = came.keys().copied().chain(went).collect();
+    let change = |tag: &TagName| TagChange::between(tag, &state(left.get(tag)), &state(came.get(tag)));
+    tags.into_iter().filter_map(change).collect()
+}
+
+/// Whether this would take everything away because there was nothing: the moment lies before the first sync. Of an
+/// organization's repositories some are newer than others.
+pub fn leaves_nothing(target: &Target, held: &BTreeMap<TagName, HeldTag>, changes: &[TagChange]) -> bool {
+    let is_all = target.tags.is_none() && !target.by_organization;
+    is_all && !held.is_empty() && changes.len() == held.len() && changes.iter().all(|it| it.to.is_none())
 }
 
 /// What the tags point to that are not named after what they are attached to.

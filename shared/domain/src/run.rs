@@ -257,6 +257,17 @@ impl Run {
         Self { rollback: Some(target), ..Self::new(run_id, Trigger::Rollback, started_at, false) }
     }
 
+    /// Whether it is a sync of all tags: what turned tags back, or asked for hinted ones, says nothing of the mirror.
+    pub const fn is_whole(&self) -> bool {
+        self.rollback.is_none() && self.hinted.is_none()
+    }
+
+    /// Whether it is one of the turns of an organization's mirror, which passes it on when it ends.
+    pub fn is_turn(&self) -> bool {
+        let is_turned = self.rollback.as_ref().is_some_and(|target| target.by_organization);
+        self.trigger == Trigger::Organization || is_turned
+    }
+
     /// The run in its next invocation.
     #[must_use]
     pub fn again(self) -> Self {
@@ -285,7 +296,7 @@ pub struct TagOutcome {
     /// Why it failed or was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Why it was deleted, or is held.
+    /// Why it was deleted, or is held; or that the registry lacks it, if somebody has said that it has moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// What the gate said of it: why it waits, or would, or was deleted.
@@ -360,5 +371,23 @@ impl Progress {
         };
         *count = count.saturating_add(1);
         self.tags_done = self.tags_done.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_an_organizations_mirror_has_asked_for_is_a_turn() {
+        let (id, at) = (RunId(Uuid::nil()), Timestamp::from_unix(0));
+        let turned = |by_organization| {
+            Run::of_rollback(id, Target { at, run_id: None, tags: None, by_organization }, at).is_turn()
+        };
+        assert!(turned(true) && !turned(false));
+        let synced = |trigger| Run::new(id, trigger, at, false).is_turn();
+        assert!(synced(Trigger::Organization) && !synced(Trigger::SyncNow));
     }
 }

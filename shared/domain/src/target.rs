@@ -15,6 +15,9 @@ pub struct Target {
     /// Which tags; all without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<RootRule>,
+    /// Whether the whole of an organization's mirror is turned back: then a repository's run is one of its mirror's turns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_organization: bool,
 }
 
 impl Target {

@@ -8,11 +8,12 @@ use crate::{
     details::{Details, DetailsOf},
     failure::Failure,
     preview::{Preview, PreviewRequest},
-    rollback::RollbackPlan,
+    rollback::{OrganizationPlan, RollbackPlan},
     run::{SyncRequest, Trigger},
     signature_policy::TrustRootId,
     target::Target,
     trust_root::TrustRootSource,
+    webhook::EcrEvent,
 };
 
 /// The most further invocations of one reconciliation, or of one end of an organization: hours, in which hundreds of
@@ -27,6 +28,8 @@ pub enum Order {
     Task(Task),
     /// A sync.
     Sync(SyncRequest),
+    /// What EventBridge says of ECR.
+    Event(Box<EcrEvent>),
 }
 
 /// Work that is not a sync.
@@ -61,6 +64,18 @@ pub enum Task {
         /// To what.
         target: Target,
     },
+    /// Says what turning an organization's mirror back would come to.
+    PlanOrganizationRollback {
+        /// The organization.
+        organization: Namespace,
+        /// To what.
+        target: Target,
+        /// The most repositories that are told of: those behind `after`, by name.
+        limit: usize,
+        /// The last repository that the answers before have told of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<RepositoryName>,
+    },
     /// Removes everything of a repository that was deleted.
     Purge {
         /// The repository.
@@ -86,6 +101,11 @@ pub enum Task {
     },
     /// Ends all syncs of an organization's mirror that run or are to run.
     CancelDiscovered {
+        /// The organization.
+        organization: Namespace,
+    },
+    /// Has all repositories of an organization's mirror that were turned back synced again, and then the mirror itself.
+    ResumeDiscovered {
         /// The organization.
         organization: Namespace,
     },
@@ -126,11 +146,13 @@ impl Task {
             Self::DescribeImages { .. } => "describe_images",
             Self::ChangeTag { .. } => "change_tag",
             Self::PlanRollback { .. } => "plan_rollback",
+            Self::PlanOrganizationRollback { .. } => "plan_organization_rollback",
             Self::Purge { .. } => "purge",
             Self::Reconcile { .. } => "reconcile",
             Self::Watch {} => "watch",
             Self::Discover { .. } => "discover",
             Self::CancelDiscovered { .. } => "cancel_discovered",
+            Self::ResumeDiscovered { .. } => "resume_discovered",
             Self::ReleaseDiscovered { .. } => "release_discovered",
             Self::EndOrganization { .. } => "end_organization",
             Self::CheckSource { .. } => "check_source",
@@ -165,7 +187,9 @@ impl Task {
     pub const fn organization(&self) -> Option<&Namespace> {
         match self {
             Self::Discover { organization, .. }
+            | Self::PlanOrganizationRollback { organization, .. }
             | Self::CancelDiscovered { organization }
+            | Self::ResumeDiscovered { organization }
             | Self::ReleaseDiscovered { organization }
             | Self::EndOrganization { organization, .. }
             | Self::CheckSource { organization } => Some(organization),
@@ -205,6 +229,8 @@ pub enum TaskAnswer {
     Described(Vec<Details>),
     /// The answer to [`Task::PlanRollback`].
     RollbackPlan(RollbackPlan),
+    /// The answer to [`Task::PlanOrganizationRollback`], as far as there was time.
+    OrganizationPlan(OrganizationPlan),
     /// What [`Task::Reconcile`] mended.
     Reconciled {
         /// Schedules that were missing or wrong.

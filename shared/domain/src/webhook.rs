@@ -16,8 +16,10 @@
 
 mod address;
 mod delivery;
+mod ecr;
 mod id;
 mod rate;
+mod retry;
 mod sender;
 mod signature;
 
@@ -26,12 +28,18 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, Delivery, DeliveryOutcome, PAUSE, Webhook};
+pub use ecr::{EcrEvent, EcrRepository};
 pub use id::{InvalidId, WebhookId};
 pub use rate::{MAX_PER_MINUTE, Rate};
+pub use retry::{Retry, is_passing};
 pub use sender::Sender;
 pub use signature::is_signed;
 
-use crate::{ExternalReference, TagName};
+use crate::{
+    ExternalReference, TagName, Timestamp,
+    mirror::{MirrorConfig, RepositoryState},
+    status::{SyncState, SyncStatus},
+};
 
 /// The largest body, in bytes: GitHub's are some 20 kB, and a registry's envelope holds few events.
 pub const MAX_BODY: usize = 256 * 1024;
@@ -84,8 +92,13 @@ pub enum WebhookError {
 }
 
 impl Hint {
-    /// Reads a delivery. One that is of no tag, as of a deletion, is a hint at none.
-    pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self, WebhookError> {
+    /// Reads a delivery: what it says that may be of what a mirror mirrors; nothing if all of it is of other repositories. One
+    /// that is of no tag, as of a deletion, is a hint at none.
+    pub fn read(
+        content_type: Option<&str>,
+        body: &[u8],
+        reference: &ExternalReference,
+    ) -> Result<Option<Self>, WebhookError> {
         if body.len() > MAX_BODY {
             return Err(WebhookError::Large);
         }
@@ -95,15 +108,23 @@ impl Hint {
         }
         let value = serde_json::from_slice(body).map_err(|_| WebhookError::Json)?;
         let sender = Sender::of(content_type, &value).ok_or(WebhookError::Unknown)?;
-        let pushed = delivery::read(sender, value).ok_or(WebhookError::Broken(sender))?;
-        let repositories: BTreeSet<_> = pushed.iter().filter_map(|(repository, _)| repository.as_deref()).collect();
-        if repositories.iter().any(|repository| repository.len() > MAX_REPOSITORY) {
+        let mut pushed = delivery::read(sender, value).ok_or(WebhookError::Broken(sender))?;
+        let is_too_long = |repository: &String| repository.len() > MAX_REPOSITORY;
+        if pushed.iter().filter_map(|(repository, _)| repository.as_ref()).any(is_too_long) {
             return Err(WebhookError::Broken(sender));
         }
+        let is_empty = pushed.is_empty();
+        pushed.retain(|(repository, _)| repository.as_deref().is_none_or(|sent| may_be(sent, reference)));
+        Ok(Some(Self::of(&pushed)).filter(|_| is_empty || !pushed.is_empty()))
+    }
+
+    /// What there is to ask for after this was pushed.
+    fn of(pushed: &[(Option<String>, Vec<String>)]) -> Self {
+        let repositories: BTreeSet<_> = pushed.iter().filter_map(|(repository, _)| repository.as_deref()).collect();
         let repository = repositories.first().filter(|_| repositories.len() == 1).map(|&one| one.to_owned());
         // What is no tag, as a digest in a tag's place, cannot be asked for.
         let tags = pushed.iter().flat_map(|(_, tags)| tags).filter_map(|tag| tag.parse().ok()).collect();
-        Ok(Self { repository, tags: HintedTags::of(tags) })
+        Self { repository, tags: HintedTags::of(tags) }
     }
 
     /// Whether there is nothing to ask for.
@@ -111,15 +132,27 @@ impl Hint {
         matches!(&self.tags, HintedTags::Only(tags) if tags.is_empty())
     }
 
-    /// Whether it may be about what a mirror mirrors: a registry that tells of everything tells of other repositories, too.
-    /// The host is not looked at, because registries are known by several names, nor is the case, because GitHub sends an
-    /// owner's name as that writes it.
-    pub fn may_be_of(&self, reference: &ExternalReference) -> bool {
-        let Some(sent) = &self.repository else { return true };
-        let path = reference.repository();
-        let Some(start) = sent.len().checked_sub(path.len()) else { return false };
-        let (Some(host), Some(end)) = (sent.get(..start), sent.get(start..)) else { return false };
-        end.eq_ignore_ascii_case(&path) && (host.is_empty() || host.strip_suffix('/').is_some_and(is_host))
+    /// Why it leads to nothing, if it does, at a mirror and what its repository is for.
+    pub fn ignored(
+        &self,
+        config: &MirrorConfig,
+        state: &SyncState,
+        repository: Option<RepositoryState>,
+        now: Timestamp,
+    ) -> Option<&'static str> {
+        if self.is_empty() {
+            Some("It names no tag that was pushed.")
+        } else if !repository.is_some_and(RepositoryState::is_mirror) {
+            Some("The repository is not in the state MIRROR.")
+        } else if !config.is_enabled {
+            Some("The mirror is disabled.")
+        } else if state.sync_status == SyncStatus::Cancel {
+            Some("The mirror was cancelled, and waits for Sync Now.")
+        } else if state.is_paused(now) {
+            Some("The mirror is paused, because its tags were turned back.")
+        } else {
+            None
+        }
     }
 
     /// Both hints, if they come shortly after one another.
@@ -132,6 +165,16 @@ impl Hint {
         };
         Self { repository: self.repository.filter(|_| is_same), tags }
     }
+}
+
+/// Whether a repository as it was sent may be the one that a mirror mirrors: a registry that tells of everything tells of other
+/// repositories, too. The host is not looked at, because registries are known by several names, nor is the case, because GitHub
+/// sends an owner's name as that writes it.
+fn may_be(sent: &str, reference: &ExternalReference) -> bool {
+    let path = reference.repository();
+    let Some(start) = sent.len().checked_sub(path.len()) else { return false };
+    let (Some(host), Some(end)) = (sent.get(..start), sent.get(start..)) else { return false };
+    end.eq_ignore_ascii_case(&path) && (host.is_empty() || host.strip_suffix('/').is_some_and(is_host))
 }
 
 /// Whether the first part of a repository's name is a host, as clients tell it from a namespace.

@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 14] = [
+const TASKS: [&str; 16] = [
     "preview",
     "change_tag",
     "purge",
@@ -36,9 +36,11 @@ const TASKS: [&str; 14] = [
     "set_trust_root",
     "refresh_trust",
     "plan_rollback",
+    "plan_organization_rollback",
+    "resume_discovered",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 13] = [
+const ANSWERS: [&str; 14] = [
     "done",
     "unfinished",
     "not_found",
@@ -52,6 +54,7 @@ const ANSWERS: [&str; 13] = [
     "described",
     "trust_refreshed",
     "rollback_plan",
+    "organization_plan",
 ];
 
 fn stored(name: &str) -> Value {
@@ -89,6 +92,8 @@ fn name(task: &Task) -> &'static str {
         Task::RefreshTrust {} => TASKS[12],
         Task::PlanRollback { .. } => TASKS[13],
         Task::DescribeImages { .. } => TASKS[10],
+        Task::PlanOrganizationRollback { .. } => TASKS[14],
+        Task::ResumeDiscovered { .. } => TASKS[15],
     }
 }
 
@@ -107,6 +112,7 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::Described(_) => ANSWERS[10],
         TaskAnswer::TrustRefreshed { .. } => ANSWERS[11],
         TaskAnswer::RollbackPlan(_) => ANSWERS[12],
+        TaskAnswer::OrganizationPlan(_) => ANSWERS[13],
     }
 }
 
@@ -117,6 +123,8 @@ fn every_order_is_read_as_it_was_written() {
         assert_eq!((name(&read), read.as_str()), (task, task));
     }
     let Order::Sync(sync) = check::<Order>("sync") else { panic!("a sync is no task") };
+    let Order::Event(event) = check::<Order>("ecr_event") else { panic!("an event is neither") };
+    assert!(event.hint().is_some());
     assert_eq!(sync, SyncRequest { repository: "acme/app".parse().unwrap(), trigger: Trigger::Continuation });
     check::<CollectRequest>("collect");
 }

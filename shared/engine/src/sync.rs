@@ -59,14 +59,15 @@ impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near. Where its namespace
     /// has no free slot it is put off by seconds, and the mirror stays as it is.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
-        let is_hinted = if request.trigger == Trigger::Webhook {
-            match self.await_hint(&request.repository).await? {
-                Some(hint) => matches!(hint.tags, HintedTags::Only(_)),
-                None => return Ok(Ended::NotEligible(NotEligible::NotRequested)),
+        let mut hint = None;
+        if request.trigger == Trigger::Webhook {
+            hint = self.await_hint(&request.repository).await?;
+            if hint.is_none() {
+                return Ok(Ended::NotEligible(NotEligible::NotRequested));
             }
-        } else {
-            false
-        };
+        }
+        let due = hint.as_ref().and_then(|webhook| webhook.due(now()));
+        let is_hinted = matches!(due, Some(HintedTags::Only(_)));
         let slot = match self.take_slot(&request.repository).await? {
             Vacancy::Slot(slot) => Some(slot),
             Vacancy::NotNeeded => None,
@@ -76,8 +77,8 @@ impl Engine {
             }
         };
         let ended = Box::pin(self.sync_in_slot(request, is_hinted, deadline)).await;
-        if request.trigger == Trigger::Webhook && begins_no_more(&ended) {
-            self.drop_hint(&request.repository).await?;
+        if let Some(read) = hint.filter(|_| begins_no_more(&ended)) {
+            self.drop_hint(&request.repository, &read).await?;
         }
         if let Some(slot) = slot
             && needs_no_slot(&ended)

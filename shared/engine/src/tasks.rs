@@ -1,6 +1,7 @@
 //! What is asked for besides syncs.
 
 pub(crate) mod details;
+pub(crate) mod ecr;
 pub(crate) mod organization;
 pub(crate) mod preview;
 pub(crate) mod purge;

@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod rate_limit;
 pub(crate) mod robot;
+pub(crate) mod rollback;
 pub(crate) mod schedule;
 pub(crate) mod secrets;
 pub(crate) mod sync;

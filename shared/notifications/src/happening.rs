@@ -6,14 +6,17 @@ use moorage_domain::{
     FailureReason, RepositoryName, TagName,
     changes::{self, ChangeKind, TagChange},
     notification::{Attempt, Ending, FailedTag, Happening, Moment},
-    run::{Outcome, Run, RunStatus, TagOutcome, Trigger},
+    run::{Outcome, Run, RunId, RunStatus, TagOutcome, Trigger},
 };
-use moorage_state::now;
+use moorage_state::{RunPage, StateError, now};
 
 use crate::{error::NotifyError, notifier::Notifier};
 
-/// How many runs before one are looked at: its earlier attempts, and the one before those.
+/// How many runs before one are read at a time: its earlier attempts, and the one before those, are most often among the first.
 const RUNS: i32 = 25;
+/// How often more of them are read, because webhooks have begun all of these: a day of one each minute and a half. Then it is
+/// told as if there had been none.
+const MAX_PAGES: u32 = 40;
 /// The most failed tags that are told of.
 const MAX_FAILED: usize = 500;
 /// The most holds that are looked at.
@@ -36,9 +39,8 @@ impl Notifier {
             let happening = Happening::new(Moment::Ended { ending, before: None });
             return Ok(Happening { attempt: attempt(run), failure: run.failure.clone(), ..happening });
         }
-        let mut earlier = self.table.runs(repository, RUNS, Some(run.run_id), now()).await?.runs;
-        // What asked for hinted tags only says nothing of the mirror, and is no attempt at all of them.
-        earlier.retain(|earlier| earlier.hinted.is_none() && run.hinted.is_none());
+        let read = async |after| self.table.runs(repository, RUNS, Some(after), now()).await;
+        let earlier = earlier(run, read).await?;
         let (attempts, before) = split(&earlier);
         // What was turned back says nothing of the registry: it has not recovered.
         let before_ending = before.filter(|_| run.rollback.is_none()).map(|before| match before.status {
@@ -99,6 +101,22 @@ impl Notifier {
     }
 }
 
+/// The runs before one, the newest first, down to the one that its end is compared with. What asked for hinted tags only says
+/// nothing of the mirror, and is no attempt at all of them.
+async fn earlier(run: &Run, read: impl AsyncFn(RunId) -> Result<RunPage, StateError>) -> Result<Vec<Run>, StateError> {
+    let (mut earlier, mut after) = (Vec::new(), Some(run.run_id).filter(|_| run.hinted.is_none()));
+    for _ in 0..MAX_PAGES {
+        let Some(last) = after else { break };
+        let RunPage { runs, next } = read(last).await?;
+        after = next.and_then(|next| next.parse().ok()).map(RunId);
+        earlier.extend(runs.into_iter().filter(|run| run.hinted.is_none()));
+        if split(&earlier).1.is_some() {
+            break;
+        }
+    }
+    Ok(earlier)
+}
+
 /// Which attempt of what was begun by a schedule or by hand a run is.
 pub(crate) fn attempt(run: &Run) -> Attempt {
     Attempt { is_first: run.trigger != Trigger::Retry, is_last: !run.will_retry }
@@ -129,7 +147,9 @@ fn was_refused(outcome: &TagOutcome) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use moorage_domain::{Timestamp, run::RunId, target::Target};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use moorage_domain::{Timestamp, target::Target};
     use uuid::Uuid;
 
     use super::*;
@@ -143,7 +163,7 @@ mod tests {
     fn a_run_has_its_attempts_and_what_was_before_them() {
         use RunStatus::{Cancel, Fail, Success};
         let at = Timestamp::from_unix(0);
-        let target = Target { at, run_id: None, tags: None };
+        let target = Target { at, run_id: None, tags: None, by_organization: false };
         let turned = Run::of_rollback(RunId(Uuid::from_u128(6)), target, at);
         let turned = Run { status: Success, ..turned };
         let earlier = [
@@ -164,5 +184,30 @@ mod tests {
         assert_eq!(names(&[]), (vec![], None));
         let [.., last] = earlier;
         assert_eq!(names(&[turned, last]), (vec![], Some(1)), "what was turned back is no sync");
+    }
+
+    #[tokio::test]
+    async fn however_many_webhooks_came_between_the_sync_before_is_found() {
+        let hinted =
+            |number| Run { hinted: Some(Vec::new()), ..run(number, Trigger::Webhook, RunStatus::Success, false) };
+        let all =
+            |count: u128| (1..=count).rev().map(hinted).chain([run(0, Trigger::Schedule, RunStatus::Fail, false)]);
+        let found = async |this: &Run, count: u128| {
+            let asked = AtomicUsize::new(0);
+            let read = async |after: RunId| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let size = usize::try_from(RUNS).unwrap();
+                let runs: Vec<_> = all(count).filter(|run| run.run_id.0 < after.0).take(size).collect();
+                let next = runs.last().filter(|last| last.run_id.0.as_u128() > 0).map(|last| last.run_id.to_string());
+                Ok(RunPage { runs, next })
+            };
+            let earlier = earlier(this, read).await.unwrap();
+            (earlier.iter().map(|run| run.run_id.0.as_u128()).collect::<Vec<_>>(), asked.into_inner())
+        };
+        let this = run(u128::MAX, Trigger::Schedule, RunStatus::Success, false);
+        assert_eq!(found(&this, 3).await, (vec![0], 1));
+        assert_eq!(found(&this, 60).await, (vec![0], 3));
+        assert_eq!(found(&this, 100_000).await, (vec![], 40), "not for ever");
+        assert_eq!(found(&hinted(9), 60).await, (vec![], 0), "what was hinted at is compared with nothing");
     }
 }

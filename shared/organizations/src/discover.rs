@@ -1,4 +1,5 @@
-//! One invocation of a discovery: claim, list, have the round done, and say how it ended.
+//! One invocation of a discovery: claim, list, have the round done, and say how it ended. Where tags are to be turned back,
+//! nothing is listed.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -35,6 +36,8 @@ const MAX_WAITS: u32 = 8;
 /// What an invocation came to.
 enum Work {
     Done,
+    /// All repositories are turned back, or have turns for that.
+    TurnedBack,
     Failed(Failure),
     Limited(Timestamp),
     /// The claim was lost.
@@ -84,7 +87,8 @@ impl Organizations {
         trigger: Trigger,
     ) -> Result<Option<RunningDiscovery<'_>>, OrganizationsError> {
         let Some(before) = self.table.organization_mirror(organization).await? else { return Ok(None) };
-        let trigger = if before.state.sync_status == SyncStatus::SyncNow { Trigger::SyncNow } else { trigger };
+        let is_asked_for = before.state.sync_status == SyncStatus::SyncNow && before.state.rollback.is_none();
+        let trigger = if is_asked_for { Trigger::SyncNow } else { trigger };
         let claimant = Claimant { trigger, duration: self.settings.claim, is_hinted: false };
         let patience = Instant::now() + self.settings.claim.min(PATIENCE);
         match Claim::of_organization(&self.table, organization, claimant, || Instant::now() < patience).await {
@@ -109,6 +113,7 @@ impl RunningDiscovery<'_> {
         // what they are.
         let done = AssertUnwindSafe(self.round(counts)).catch_unwind().await;
         match done.unwrap_or_else(|_| Err(RoundError::Failed(Failure::fault()))) {
+            Ok(()) if self.mirror.state.rollback.is_some() => Work::TurnedBack,
             Ok(()) => Work::Done,
             Err(RoundError::Failed(failure)) => {
                 let dropped = self.mirror.secrets.credentials_dropped.warning();
@@ -122,6 +127,9 @@ impl RunningDiscovery<'_> {
     /// Lists the namespace, and has the round done.
     async fn round(&self, counts: &Counts) -> Result<(), RoundError> {
         let Self { organizations, mirror, claim, trigger } = self;
+        if let Some(target) = &mirror.state.rollback {
+            return Round { organizations, mirror, claim, trigger: *trigger, counts }.turn_back(target).await;
+        }
         let (table, login) = (&organizations.table, Login::of_organization(mirror));
         if *trigger != Trigger::Continuation {
             let warned = login.warning.map(|warning| log::warned(mirror, warning));
@@ -153,10 +161,15 @@ impl RunningDiscovery<'_> {
             Work::Limited(until) => self.wait_for_registry(until).await,
             Work::Suspended if counts.has_moved() => self.hand_over().await,
             Work::Suspended => {
-                let message = "a whole invocation was not enough to list the namespace".to_owned();
+                let what = if self.mirror.state.rollback.is_some() { "ask a repository" } else { "list the namespace" };
+                let message = format!("a whole invocation was not enough to {what}");
                 self.fail(Failure::new(FailureReason::NetworkTimeout, message)).await
             }
             Work::Failed(failure) => self.fail(failure).await,
+            Work::TurnedBack => {
+                self.release(SyncEnd::Success, None).await?;
+                Ok(TaskAnswer::Done)
+            }
             Work::Done => {
                 let (repositories, created) = (counts.repositories(), counts.created());
                 self.tell(log::succeeded(&self.mirror, repositories, created)).await?;
@@ -167,7 +180,9 @@ impl RunningDiscovery<'_> {
     }
 
     async fn fail(&self, failure: Failure) -> Result<TaskAnswer, OrganizationsError> {
-        self.tell(log::failed(&self.mirror, &failure.message)).await?;
+        let is_rollback = self.mirror.state.rollback.is_some();
+        let entry = if is_rollback { log::not_turned_back } else { log::failed };
+        self.tell(entry(&self.mirror, &failure.message)).await?;
         self.release(SyncEnd::Fail, Some((&failure, Remedy::new(failure.reason, 0, None)))).await?;
         Ok(TaskAnswer::Failed(failure))
     }
@@ -177,13 +192,10 @@ impl RunningDiscovery<'_> {
         let Organizations { scheduler, settings, .. } = self.organizations;
         let organization = &self.mirror.config.organization;
         let began = now();
-        let findings = (end == SyncEnd::Success).then_some(Findings {
-            began,
-            warning: None,
-            verified: false,
-            tags: None,
-            no_listing: None,
-        });
+        // What was turned back says nothing of the registry.
+        let is_found = end == SyncEnd::Success && self.mirror.state.rollback.is_none();
+        let findings =
+            is_found.then_some(Findings { began, warning: None, verified: false, tags: None, no_listing: None });
         let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
         let now = now();
         if let Some(plan) = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now) {

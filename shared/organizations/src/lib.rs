@@ -12,6 +12,8 @@ mod organizations;
 mod played;
 mod quota;
 mod reconcile;
+mod resume;
+mod roll_back;
 mod round;
 mod turns;
 mod watch;

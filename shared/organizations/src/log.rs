@@ -28,6 +28,11 @@ pub(crate) fn failed(mirror: &OrganizationMirror, why: &str) -> LogEntry {
     entry(mirror, LogKind::OrgMirrorSyncFailed, "end", message)
 }
 
+/// Not all of the repositories were turned back. Quay has no such entry.
+pub(crate) fn not_turned_back(mirror: &OrganizationMirror, why: &str) -> LogEntry {
+    entry(mirror, LogKind::OrgMirrorSyncFailed, "rollback", format!("The tags were not all turned back: {why}"))
+}
+
 /// A round waits for its registry. Quay has no such entry.
 pub(crate) fn waiting(mirror: &OrganizationMirror, until: Timestamp) -> LogEntry {
     let message = format!("The registry limits the rate of requests: the discovery goes on at {until}");

@@ -51,6 +51,11 @@ impl Counts {
         self.created.load(Ordering::Relaxed)
     }
 
+    /// Counts repositories that were queued.
+    pub(crate) fn queued(&self, count: usize) {
+        self.queued.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// Whether the round got anywhere.
     pub(crate) fn has_moved(&self) -> bool {
         self.created() + self.queued.load(Ordering::Relaxed) > 0
@@ -178,7 +183,7 @@ impl Round<'_> {
                 Err(StateError::NotFound) => return Err(RoundError::ClaimLost),
                 result => result?,
             }
-            self.counts.queued.fetch_add(batch.len(), Ordering::Relaxed);
+            self.counts.queued(batch.len());
             self.claim.moved();
         }
         Ok(())

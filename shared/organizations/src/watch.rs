@@ -119,7 +119,7 @@ impl Organizations {
         Ok(())
     }
 
-    async fn names(&self, organization: &Namespace) -> Result<Vec<RepositoryName>, OrganizationsError> {
+    pub(crate) async fn names(&self, organization: &Namespace) -> Result<Vec<RepositoryName>, OrganizationsError> {
         Ok(self.table.discovered(organization).await?.into_iter().map(|known| known.repository).collect())
     }
 }

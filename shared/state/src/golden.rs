@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::{
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use moorage_domain::{
     Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, gate::Hold, learnt::Learnt,
-    notification::Notification, run::RunId, signature_policy::TrustRootId,
+    notification::Notification, run::RunId, signature_policy::TrustRootId, webhook::EcrRepository,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -32,7 +32,7 @@ use crate::{
     },
     garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
     key::Key,
-    mirrors::{discovered::QueuedSync, mirror::Mirror, organization_mirror::OrganizationMirror},
+    mirrors::{discovered::QueuedSync, ecr, mirror::Mirror, organization_mirror::OrganizationMirror},
     notifications::{Note, ToldOf},
     organizations::{
         organization::{self, Organization},
@@ -149,6 +149,8 @@ fn every_kind_of_item_is_read_as_it_was_written() {
     let (robot, dev, latest) = ("acme+mirror".parse().unwrap(), "dev".parse().unwrap(), "latest".parse().unwrap());
     let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
     let (run, at) = (RunId(id(2)), Timestamp::from_unix(1_790_000_000));
+    let ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/app".parse().unwrap();
+    let ecr = EcrRepository::of(&ecr).unwrap();
     let account = Account::new("acme".parse().unwrap(), "registry.example.com", None);
     let checked = BTreeSet::from([
         check::<Organization>(Key::Organization(&acme)),
@@ -191,6 +193,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<Note>(Key::Note(&acme, at, id(19))),
         check::<WebhookItem>(Key::Webhook(&app)),
         check::<WebhookIdItem>(Key::WebhookId(&digest)),
+        check::<ecr::Entry>(Key::EcrMirror(&ecr, &app)),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         // It is written by an update, which has a test of its own.
         kind_of(Key::CollectorLease),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
     Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId,
-    signature_policy::TrustRootId,
+    signature_policy::TrustRootId, webhook::EcrRepository,
 };
 use uuid::Uuid;
 
@@ -86,6 +86,8 @@ pub(crate) enum Key<'a> {
     Webhook(&'a RepositoryName),
     /// Whose webhook an id is, by its hash.
     WebhookId(&'a Digest),
+    /// That a mirror copies from a repository of ECR.
+    EcrMirror(&'a EcrRepository, &'a RepositoryName),
     /// What people of a namespace were told.
     Note(&'a Namespace, Timestamp, Uuid),
     CollectorLease,
@@ -115,6 +117,7 @@ impl Key<'_> {
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             // Each has a partition of its own: it is read by whole ids only.
             Self::WebhookId(hash) => format!("{}{}", prefix::WEBHOOK_PK, hash.hex()),
+            Self::EcrMirror(source, _) => ecr_pk(source),
             // Spread over partitions as sentences are.
             Self::Hint(domain, digest) => format!("CONTENT#{domain}#{}", &digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -156,7 +159,7 @@ impl Key<'_> {
             Self::Grant(robot, repository) => format!("{}{}", grants_prefix(robot), repository.name()),
             Self::Repository(repository) => format!("{}{}", prefix::REPOSITORY, repository.name()),
             Self::Mirror(_) => "MIRROR".to_owned(),
-            Self::Public(repository) => format!("{}{repository}", prefix::REPOSITORY),
+            Self::Public(repository) | Self::EcrMirror(_, repository) => format!("{}{repository}", prefix::REPOSITORY),
             Self::StrayLock(_) => "LOCK".to_owned(),
             Self::Referrers(_) => "REFERRERS".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
@@ -202,6 +205,7 @@ pub(crate) mod prefix {
     pub(crate) const NAMESPACE_PK: &str = "NS#";
     pub(crate) const REPOSITORY_PK: &str = "REPO#";
     pub(crate) const WEBHOOK_PK: &str = "WEBHOOK#";
+    pub(crate) const ECR_PK: &str = "ECR#";
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
     pub(crate) const QUEUED_SYNC: &str = "TURN#";
@@ -243,6 +247,10 @@ pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
 
 pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
     format!("{}{repository}", prefix::REPOSITORY_PK)
+}
+
+pub(crate) fn ecr_pk(source: &EcrRepository) -> String {
+    format!("{}{source}", prefix::ECR_PK)
 }
 
 pub(crate) fn collections_pk() -> String {

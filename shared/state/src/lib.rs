@@ -36,6 +36,7 @@ pub use error::StateError;
 pub use garbage::possession::{Clue, recorded};
 pub use mirrors::claim::{Claim, Claimant};
 pub use mirrors::discovery::{Discoverer, NewDiscovered};
+pub use mirrors::ecr::MAX_ECR_MIRRORS;
 pub use mirrors::listed::{ListedMirror, MirrorPage};
 pub use mirrors::login::Login;
 pub use mirrors::mirror::{CreateMirrorError, Mirror, NewMirror};

@@ -30,7 +30,7 @@ pub(crate) struct WebhookItem {
 
 impl WebhookItem {
     fn of(webhook: &Webhook) -> Self {
-        let active = webhook.pending.as_ref().map(|_| active::WEBHOOKS.to_owned());
+        let active = webhook.waits().then(|| active::WEBHOOKS.to_owned());
         Self { webhook: webhook.clone(), active }
     }
 }
@@ -81,14 +81,17 @@ impl Table {
             }
             None => transaction.create(Key::Webhook(repository), &item)?,
         }
-        let id = WebhookIdItem { repository: repository.clone() };
-        transaction.create(Key::WebhookId(&webhook.address.hash), &id)?;
+        if !webhook.is_unaddressed {
+            let id = WebhookIdItem { repository: repository.clone() };
+            transaction.create(Key::WebhookId(&webhook.address.hash), &id)?;
+        }
         match transaction.commit().await? {
             Committed::Yes => {}
             Committed::Refused(0 | 1) => return Err(StateError::NotFound),
             Committed::Refused(_) => return Err(StateError::Conflict),
         }
-        self.forget_ids(before, Some(webhook)).await
+        self.let_ids_go(repository, before, Some(webhook)).await;
+        Ok(())
     }
 
     /// Changes a webhook; [`StateError::Conflict`] if it is not as it was `before`, or gone.
@@ -100,7 +103,10 @@ impl Table {
     ) -> Result<(), StateError> {
         let item = WebhookItem::of(webhook);
         self.put_if(Key::Webhook(repository), &item, "#mine = :mine", ("revision", seen(before))).await?;
-        if before.previous == webhook.previous { Ok(()) } else { self.forget_ids(Some(before), Some(webhook)).await }
+        if before.previous != webhook.previous {
+            self.let_ids_go(repository, Some(before), Some(webhook)).await;
+        }
+        Ok(())
     }
 
     /// Deletes a webhook; [`StateError::Conflict`] if it is not as it was read, or gone.
@@ -109,7 +115,10 @@ impl Table {
         let values = Item::from([(":seen".to_owned(), seen(webhook))]);
         transaction.delete(Key::Webhook(repository), Some(("#revision = :seen", values)))?;
         match transaction.commit().await? {
-            Committed::Yes => self.forget_ids(Some(webhook), None).await,
+            Committed::Yes => {
+                self.let_ids_go(repository, Some(webhook), None).await;
+                Ok(())
+            }
             Committed::Refused(_) => Err(StateError::Conflict),
         }
     }
@@ -117,6 +126,14 @@ impl Table {
     /// Removes the ids of a webhook that ended with its mirror. They lead nowhere without it.
     pub async fn forget_webhook(&self, webhook: &Webhook) -> Result<(), StateError> {
         self.forget_ids(Some(webhook), None).await
+    }
+
+    /// Removes the ids that a webhook had before a change, if that can be: the change has happened. Whoever was told that it had
+    /// not would make it again, and end the address that senders use.
+    async fn let_ids_go(&self, repository: &RepositoryName, before: Option<&Webhook>, after: Option<&Webhook>) {
+        if let Err(error) = self.forget_ids(before, after).await {
+            tracing::warn!(%repository, %error, "ids of a webhook that lead nowhere are left");
+        }
     }
 
     /// Removes the ids that a webhook had and has no more. One that stays leads to a webhook that does not know it.
@@ -127,5 +144,43 @@ impl Table {
         let (before, after) = (before.map(hashes).unwrap_or_default(), after.map(hashes).unwrap_or_default());
         let gone = before.iter().filter(|hash| !after.contains(hash));
         self.delete_many(gone.map(|hash| Key::WebhookId(hash).attributes()).collect()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        config::retry::RetryConfig,
+        operation::{put_item::PutItemOutput, transact_write_items::TransactWriteItemsOutput},
+    };
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use moorage_domain::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_happened_is_no_failure_because_old_ids_are_left() {
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ValidationException","message":"no"}"#;
+        let written = mock!(Client::transact_write_items).then_output(|| TransactWriteItemsOutput::builder().build());
+        let put = mock!(Client::put_item).then_output(|| PutItemOutput::builder().build());
+        let left = mock!(Client::batch_write_item).sequence().http_status(400, Some(body.into())).times(9).build();
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&written, &put, &left], |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        let (table, repository, at) =
+            (Table::new(client, "table"), "acme/app".parse().unwrap(), Timestamp::from_unix(0));
+        let address = |id: &str| Address {
+            hash: Digest::sha256(id.as_bytes()),
+            secret: "c2VhbGVk".to_owned().into(),
+            require_signature: false,
+        };
+        let two = Webhook::new(address("a"), at).rotated(address("b"), at);
+        let three = two.clone().rotated(address("c"), at);
+        table.put_webhook(&repository, Some(&two), &three).await.unwrap();
+        table.change_webhook(&repository, &three, &three.clone().without_previous()).await.unwrap();
+        table.delete_webhook(&repository, &three).await.unwrap();
+        assert_eq!(left.num_calls(), 3, "it was tried");
+        assert!(table.forget_webhook(&three).await.is_err(), "whoever ends a mirror goes on with it");
     }
 }

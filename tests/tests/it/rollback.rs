@@ -9,7 +9,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Digest, run::Trigger};
+use moorage_domain::{Digest, Timestamp, run::Trigger};
 use moorage_tests::{
     bucket, eventually,
     gate::served,
@@ -189,6 +189,8 @@ async fn what_is_wrong_is_refused() {
     push(&world, "a", &new_image()).await;
     world.create_mirror(&world.stack.upstream, json!({})).await;
     let run = world.sync().await;
+    let began = Timestamp::parse_iso(run["started_at"].as_str().unwrap()).unwrap();
+    let before_all = Timestamp::from_unix(began.unix() - 60).iso();
     let (id, at) = (&run["run_id"], &run["ended_at"]);
     for (body, status) in [
         (json!({}), 400),
@@ -198,6 +200,7 @@ async fn what_is_wrong_is_refused() {
         (json!({"at": "yesterday"}), 400),
         (json!({"at": "2099-01-01T00:00:00Z"}), 400),
         (json!({"at": "2020-01-01T00:00:00Z"}), 400),
+        (json!({"at": before_all, "dry_run": true}), 400),
         (json!({"run_id": id, "tags": []}), 400),
         (json!({"run_id": id, "tags": "a"}), 400),
         (json!({"run_id": id, "tag": "a"}), 400),
@@ -265,4 +268,84 @@ async fn who_pulls_meanwhile_never_sees_a_tag_without_its_content() {
         Some(())
     })
     .await;
+}
+
+/// Before, the bucket had what the table did not know of, and no sync asked.
+#[tokio::test]
+async fn what_is_cancelled_halfway_is_mended() {
+    let world = World::new("rollback-cancel").await;
+    let tags: Vec<String> = (0..48).map(|number| format!("t{number}")).collect();
+    let pushed = async || {
+        let mut digests = Vec::new();
+        for tag in &tags {
+            let image = new_image();
+            push(&world, tag, &image).await;
+            digests.push(Some(image.digest()));
+        }
+        digests
+    };
+    let all_served = async || {
+        let mut digests = Vec::new();
+        for tag in &tags {
+            digests.push(served(&world, tag).await);
+        }
+        digests
+    };
+    pushed().await;
+    world.create_mirror(&world.stack.upstream, json!({})).await;
+    let first = world.sync().await;
+    next_second().await;
+    let new = pushed().await;
+    let second = world.sync().await;
+    next_second().await;
+    let mut cancelled = 0;
+    for delay in [400, 700, 1_000, 1_400] {
+        let (status, started) = ask(&world, json!({"run_id": first["run_id"]})).await;
+        assert_eq!(status, 202, "{started}");
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        let (status, _) = world.call(Method::POST, &world.mirror_path("/sync-cancel"), Some(json!({}))).await;
+        cancelled += usize::from(status == 204);
+        world.wait_for(&["CANCEL", "SUCCESS"]).await;
+        // Until it has noticed, nobody else begins.
+        let undone = eventually("it is undone", Duration::from_secs(40), async || {
+            next_second().await;
+            let (status, _) = ask(&world, json!({"run_id": second["run_id"]})).await;
+            (status == 202).then_some(())
+        });
+        undone.await;
+        world.wait_for(&["SUCCESS", "FAIL"]).await;
+        assert_eq!(world.mirror().await["sync_status"], "SUCCESS", "{:?}", world.last_run().await);
+        assert!(all_served().await == new, "undone, after {delay} ms");
+        next_second().await;
+        assert_eq!(resume(&world).await, 204);
+    }
+    assert!(cancelled > 0, "all of them were too fast");
+    let (status, _) = ask(&world, json!({"run_id": first["run_id"]})).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(status, 202);
+    world.call(Method::POST, &world.mirror_path("/sync-cancel"), Some(json!({}))).await;
+    assert_eq!(resume(&world).await, 204);
+    let synced = world.sync().await;
+    assert_eq!((&synced["status"], all_served().await == new), (&json!("SUCCESS"), true), "{synced}");
+    bucket::check(&world.stack, &world.repository).await;
+}
+
+/// Before, it had its tags since that sync, and turning back to an earlier moment took them away.
+#[tokio::test]
+async fn what_is_copied_again_is_there_since_it_came() {
+    let world = World::new("rollback-sparse").await;
+    let platforms: Vec<Image> =
+        ["amd64", "arm64"].map(|it| Image::oci(it, &[layer(rand::random(), 300)])).into_iter().collect();
+    let index = Image::index(platforms);
+    push(&world, "a", &index).await;
+    world.create_mirror(&world.stack.upstream, json!({"architecture_filter": ["amd64"]})).await;
+    let first = world.sync().await;
+    next_second().await;
+    let (status, said) =
+        world.call(Method::PUT, &world.mirror_path(""), Some(json!({"architecture_filter": ["amd64", "arm64"]}))).await;
+    assert_eq!(status, 201, "{said}");
+    assert_eq!(world.sync().await["tags_copied"], 1);
+    next_second().await;
+    let (_, plan) = ask(&world, json!({"run_id": first["run_id"], "dry_run": true})).await;
+    assert_eq!((&plan["total"], &plan["changes"]), (&json!(0), &json!([])), "{plan}");
 }

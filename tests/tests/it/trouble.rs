@@ -6,6 +6,7 @@
 mod bounds;
 mod frozen_keepers;
 mod frozen_sync;
+mod given_up;
 mod scene;
 mod slots;
 mod turns;

@@ -1,5 +1,7 @@
 //! Webhooks that come in: whoever pushes says which tags have moved, and the mirror asks its registry for them.
 
+mod again;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use aws_lc_rs::hmac;

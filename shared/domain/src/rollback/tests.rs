@@ -34,7 +34,7 @@ fn past(name: &TagName, n: u8, start: i64, end: i64) -> PastTag {
 
 fn target(tags: Option<&[&str]>) -> Target {
     let tags = tags.map(|tags| RootRule::new(tags.iter().map(ToString::to_string).collect()).unwrap());
-    Target { at: Timestamp::from_unix(AT), run_id: None, tags }
+    Target { at: Timestamp::from_unix(AT), run_id: None, tags, by_organization: false }
 }
 
 fn told(changes: &[TagChange]) -> Vec<(String, ChangeKind, Option<Digest>)> {
@@ -68,6 +68,36 @@ fn each_tag_becomes_what_it_was() {
     let chosen = super::changes(&target(Some(&["m*", "nothing"])), &all, &history, None).unwrap();
     assert_eq!(told(&chosen), expected[1..]);
     assert_eq!(super::changes(&target(Some(&["same"])), &all, &history, None).unwrap(), []);
+}
+
+#[test]
+fn who_goes_on_tells_what_was_turned_before() {
+    let [back, gone, came, synced] = ["back", "gone", "came", "synced"].map(tag);
+    let began = Timestamp::from_unix(AT + 60);
+    let turned_back = |n| HeldTag { reversion: true, ..since(n, 60) };
+    let held = BTreeMap::from([(back.clone(), turned_back(1)), (came, turned_back(3)), (synced.clone(), since(5, 20))]);
+    let history = [past(&back, 2, 10, 60), past(&gone, 4, 10, 61), past(&synced, 6, 0, 20), past(&gone, 7, 0, 10)];
+    let turned = super::turned(&held, &history, began);
+    let expected = [
+        ("back", ChangeKind::Moved, Some(image(1))),
+        ("came", ChangeKind::Created, Some(image(3))),
+        ("gone", ChangeKind::Deleted, None),
+    ];
+    assert_eq!(told(&turned), expected.map(|(name, kind, to)| (name.to_owned(), kind, to)));
+    assert_eq!(turned[2].from, Some(image(4)));
+}
+
+#[test]
+fn nothing_at_all_is_no_state_to_turn_back_to() {
+    let held = BTreeMap::from([(tag("a"), since(1, 5)), (tag("b"), since(2, 6))]);
+    let all = target(None);
+    assert!(leaves_nothing(&all, &held, &changes(&all, &held, &[], None).unwrap()));
+    let was = [past(&tag("c"), 3, -5, 3)];
+    assert!(!leaves_nothing(&all, &held, &changes(&all, &held, &was, None).unwrap()), "there was another tag");
+    let named = target(Some(&["*"]));
+    assert!(!leaves_nothing(&named, &held, &changes(&named, &held, &[], None).unwrap()), "it is asked for by name");
+    let none = BTreeMap::new();
+    assert!(!leaves_nothing(&all, &none, &changes(&all, &none, &[], None).unwrap()));
 }
 
 #[test]
@@ -157,4 +187,20 @@ proptest! {
         prop_assert_eq!(&changes, &changes::diff(&now, &then));
         prop_assert_eq!(changes::apply(&changes, now), then);
     }
+}
+
+#[test]
+fn what_becomes_of_a_repository_is_counted() {
+    let [gone, moved, made] = ["gone", "moved", "made"].map(tag);
+    let all = BTreeMap::from([(moved.clone(), since(2, 50)), (made, since(3, 1))]);
+    let history = [past(&moved, 1, -10, 50), past(&gone, 6, 0, 10)];
+    let changes = changes(&target(None), &all, &history, None).unwrap();
+    let plan = RepositoryPlan::new("acme/app".parse().unwrap(), &changes, &BTreeSet::from([image(6)]), 2);
+    assert_eq!((plan.created, plan.moved, plan.deleted), (1, 1, 1));
+    assert_eq!((plan.missing, plan.missing_tags, plan.unverified), (1, vec![gone], 2));
+    // Of a repository that there was not, nothing is left.
+    let new = BTreeMap::from([(tag("a"), since(2, 5)), (tag("b"), since(3, 5))]);
+    let changes = super::changes(&target(Some(&["a"])), &new, &[], None).unwrap();
+    let plan = RepositoryPlan::new("acme/new".parse().unwrap(), &changes, &BTreeSet::new(), 0);
+    assert_eq!((plan.created, plan.moved, plan.deleted), (0, 0, 1), "but what was not asked for");
 }

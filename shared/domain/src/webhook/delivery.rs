@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::sender::Sender;
+use super::{
+    ecr::EcrEvent,
+    sender::{Pushed, Sender},
+};
 use crate::object::Object;
-
-/// A repository, and tags of it that were pushed; as they were sent.
-pub(super) type Pushed = Vec<(Option<String>, Vec<String>)>;
 
 /// What was pushed, by a delivery of this sender. Nothing if it is not as that sends it.
 pub(super) fn read(sender: Sender, body: Value) -> Option<Pushed> {
@@ -19,7 +19,7 @@ pub(super) fn read(sender: Sender, body: Value) -> Option<Pushed> {
         Sender::Quay => of::<Quay>(body).map(Quay::pushed),
         Sender::Harbor => of::<Harbor>(body).map(Harbor::pushed),
         Sender::GitHub => of::<GitHub>(body).map(GitHub::pushed),
-        Sender::Ecr => of::<Ecr>(body).map(Ecr::pushed),
+        Sender::Ecr => of::<EcrEvent>(body).map(EcrEvent::pushed),
         Sender::Azure => of::<TargetEvent>(body).map(|event| event.pushed().into_iter().collect()),
         Sender::Plain => of::<Plain>(body).map(Plain::pushed),
     }
@@ -195,36 +195,6 @@ impl GitHub {
         let tag = metadata.and_then(|Object(metadata)| metadata.tag).and_then(|Object(tag)| tag.name);
         let repository = package.namespace.zip(package.name).map(|(namespace, name)| format!("{namespace}/{name}"));
         vec![(repository, tag.into_iter().collect())]
-    }
-}
-
-/// EventBridge's envelope.
-#[derive(Deserialize)]
-struct Ecr {
-    #[serde(rename = "detail-type")]
-    kind: String,
-    source: String,
-    detail: Object<EcrDetail>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct EcrDetail {
-    result: Option<String>,
-    action_type: Option<String>,
-    repository_name: Option<String>,
-    image_tag: Option<String>,
-}
-
-impl Ecr {
-    fn pushed(self) -> Pushed {
-        let Object(detail) = self.detail;
-        let is_push = self.kind == "ECR Image Action"
-            && self.source == "aws.ecr"
-            && detail.action_type.as_deref() == Some("PUSH")
-            && detail.result.as_deref() == Some("SUCCESS");
-        let pushed = (detail.repository_name, detail.image_tag.into_iter().collect());
-        is_push.then_some(pushed).into_iter().collect()
     }
 }
 

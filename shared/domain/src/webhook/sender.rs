@@ -8,6 +8,9 @@ use serde_json::Value;
 const ENVELOPES: [&str; 2] =
     ["application/vnd.docker.distribution.events.v1+json", "application/vnd.docker.distribution.events.v2+json"];
 
+/// A repository, and tags of it that were pushed; as they were sent.
+pub(super) type Pushed = Vec<(Option<String>, Vec<String>)>;
+
 /// Who sends webhooks that are understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {

@@ -3,8 +3,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// Reads a delivery to a mirror of `acme/app`.
+fn heard(content_type: Option<&str>, body: &[u8]) -> Result<Option<Hint>, WebhookError> {
+    Hint::read(content_type, body, &"quay.io/acme/app".parse().unwrap())
+}
+
 fn read(body: &Value) -> Result<Hint, WebhookError> {
-    Hint::read(Some("application/json; charset=utf-8"), body.to_string().as_bytes())
+    let read = heard(Some("application/json; charset=utf-8"), body.to_string().as_bytes());
+    read.map(|hint| hint.expect("it is not of other repositories"))
 }
 
 fn hint(repository: Option<&str>, tags: &[&str]) -> Hint {
@@ -157,13 +163,27 @@ fn what_is_of_no_tag_is_a_hint_at_none() {
 }
 
 #[test]
-fn an_envelope_is_known_by_its_content_type_and_of_several_repositories_none_is_named() {
-    let several = json!({"events": [event("push", "acme/app", Some("v1")), event("push", "acme/web", Some("v2"))]});
-    let body = several.to_string();
+fn an_envelope_is_known_by_its_content_type_and_of_several_repositories_only_ours_is_heard() {
+    let of = |pushed: &[(&str, &str)]| {
+        let events: Vec<_> = pushed.iter().map(|(repository, tag)| event("push", repository, Some(tag))).collect();
+        json!({"events": events}).to_string()
+    };
     let v1 = "application/vnd.docker.distribution.events.v1+json";
-    assert_eq!(Hint::read(Some(v1), body.as_bytes()), Ok(hint(None, &["v1", "v2"])));
-    assert_eq!(Hint::read(None, body.as_bytes()), Ok(hint(None, &["v1", "v2"])));
-    assert_eq!(Hint::read(Some(v1), b"{\"tags\": []}"), Err(WebhookError::Broken(Sender::Distribution)));
+    for content_type in [Some(v1), None] {
+        let heard = |pushed: &[(&str, &str)]| heard(content_type, of(pushed).as_bytes()).unwrap();
+        assert_eq!(heard(&[("acme/app", "v1"), ("acme/web", "v2")]), Some(hint(Some("acme/app"), &["v1"])));
+        let ours = [("acme/app", "v1"), ("quay.io/acme/app", "v2"), ("acme/web", "v3")];
+        assert_eq!(heard(&ours), Some(hint(None, &["v1", "v2"])));
+        assert_eq!(heard(&[("acme/web", "v1"), ("acme/tools", "v2")]), None, "all of it is of others");
+    }
+    assert_eq!(heard(Some(v1), b"{\"tags\": []}"), Err(WebhookError::Broken(Sender::Distribution)));
+    let many: Vec<_> = (0..=MAX_TAGS).map(|number| format!("t{number}")).collect();
+    let many: Vec<_> = many.iter().map(|tag| ("acme/web", tag.as_str())).chain([("acme/app", "v1")]).collect();
+    assert_eq!(
+        heard(None, of(&many).as_bytes()),
+        Ok(Some(hint(Some("acme/app"), &["v1"]))),
+        "not all, for others' tags"
+    );
 }
 
 #[test]
@@ -193,10 +213,10 @@ fn what_is_broken_or_unknown_is_refused() {
         assert_eq!(read(&body), Err(error), "{body}");
     }
     let form = Some("application/x-www-form-urlencoded");
-    assert_eq!(Hint::read(form, b"payload=%7B%7D"), Err(E::Form));
-    assert_eq!(Hint::read(None, b"{\"tags\": ["), Err(E::Json));
-    assert_eq!(Hint::read(None, "[".repeat(MAX_BODY).as_bytes()), Err(E::Json));
-    assert_eq!(Hint::read(None, &vec![b' '; MAX_BODY + 1]), Err(E::Large));
+    assert_eq!(heard(form, b"payload=%7B%7D"), Err(E::Form));
+    assert_eq!(heard(None, b"{\"tags\": ["), Err(E::Json));
+    assert_eq!(heard(None, "[".repeat(MAX_BODY).as_bytes()), Err(E::Json));
+    assert_eq!(heard(None, &vec![b' '; MAX_BODY + 1]), Err(E::Large));
     assert!(E::Broken(Sender::Azure).to_string().contains("Azure") && E::Unknown.to_string().contains("{\"tags\""));
 }
 
@@ -213,7 +233,13 @@ fn many_tags_are_all() {
 
 #[test]
 fn other_repositories_are_told_apart() {
-    let of = |reference: &str, sent: Option<&str>| hint(sent, &[]).may_be_of(&reference.parse().unwrap());
+    let of = |reference: &str, sent: Option<&str>| {
+        let mut body = json!({"tags": ["v1"]});
+        if let Some(sent) = sent {
+            body["repository"] = json!(sent);
+        }
+        Hint::read(None, body.to_string().as_bytes(), &reference.parse().unwrap()).unwrap().is_some()
+    };
     for (reference, sent, may_be) in [
         ("quay.io/acme/app", None, true),
         ("quay.io/acme/app", Some("acme/app"), true),
@@ -248,7 +274,7 @@ fn hints_come_together() {
 proptest! {
     #[test]
     fn whatever_comes_is_a_bounded_hint_or_an_error(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Hint::read(None, &body);
+        let _ = heard(None, &body);
     }
 
     #[test]
@@ -260,7 +286,7 @@ proptest! {
         let samples = [docker_hub(), quay(), harbor("PUSH_ARTIFACT"), github("package", "published"), azure("push"), ecr("PUSH", "SUCCESS")];
         let mut body = samples[which].clone();
         body[key] = value;
-        if let Ok(Hint { tags: HintedTags::Only(tags), .. }) = read(&body) {
+        if let Ok(Some(Hint { tags: HintedTags::Only(tags), .. })) = heard(None, body.to_string().as_bytes()) {
             prop_assert!(tags.len() <= MAX_TAGS);
         }
     }

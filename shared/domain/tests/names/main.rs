@@ -133,6 +133,7 @@ names! {
         StorageError => "storage_error",
         QuotaExceeded => "quota_exceeded",
         SignatureRefused => "signature_refused",
+        ContentGone => "content_gone",
     }
     PreviewAction {
         Copy => "copy",

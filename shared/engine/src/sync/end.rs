@@ -259,14 +259,17 @@ impl ClaimedMirror<'_> {
         wake: Option<Timestamp>,
     ) -> Result<Ended, SyncError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        let run = Run { will_retry: self.will_retry(&run), ..ended(run, now()) };
+        // If this fails, the schedule finds what was asked for in vain.
+        let is_tried_again = engine.try_again(config, &run).await.unwrap_or_else(|error| {
+            tracing::warn!(repository = %config.repository, %error, "what was asked for in vain is not asked for again");
+            false
+        });
+        let run = Run { will_retry: is_tried_again || self.will_retry(&run), ..ended(run, now()) };
         if !is_written(engine.table.put_ended_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }
         engine.table.add_log(&config.repository, &log).await?;
-        // What was turned back, and what was hinted at, says nothing of the whole of the registry.
-        let is_whole = run.rollback.is_none() && !self.is_hinted();
-        let is_current = run.status == RunStatus::Success && is_whole;
+        let is_current = run.status == RunStatus::Success && run.is_whole();
         let success = if is_current { Some(run.started_at) } else { self.mirror.state.last_success };
         let of_repository = engine.settings.repository_metrics;
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    TagName,
-    plan::HeldTag,
+    FailureReason, TagName,
+    gate::Mode,
+    plan::{Cause, HeldTag},
     referrers::{attached_tags, is_attached_tag},
-    run::Outcome,
+    run::{Outcome, TagOutcome},
 };
+use moorage_state::now;
 use moorage_upstream::{Registry, UpstreamError};
 
 use crate::{
@@ -23,13 +25,16 @@ use crate::{
 
 /// Tags that are asked for at once.
 const HEADS_IN_FLIGHT: usize = 32;
+/// How many runs are looked at for images that were refused. Most often the last one of the schedule is among them, which asked
+/// for all tags.
+const RUNS: i32 = 25;
 
 /// What the registry says of tags.
 #[derive(Default)]
 struct Found {
     /// It has them, or does not say.
     there: BTreeSet<TagName>,
-    /// It does not have them any more.
+    /// It does not have them any more, or not yet.
     gone: BTreeSet<TagName>,
 }
 
@@ -44,14 +49,18 @@ impl Invocation<'_> {
         let wanted: BTreeSet<_> = self.select(hinted.to_vec())?.into_iter().collect();
         // A signature is pushed by itself, after its image, and no rule names it.
         let others = hinted.iter().filter(|tag| is_attached_tag(tag) && !wanted.contains(*tag)).cloned().collect();
-        let Found { there, gone } = self.find(&registry, wanted).await?;
-        let named = self.find(&registry, others).await?.there;
+        let Found { mut there, gone } = self.find(&registry, wanted).await?;
+        let Found { there: mut named, gone: unnamed } = self.find(&registry, others).await?;
+        // Where images have to be signed, one that a rule names follows its image all the same.
+        named.extend(there.iter().filter(|tag| is_attached_tag(tag)).cloned());
         self.knowledge.spoke(&registry);
+        there.extend(self.refused_before(&registry, &held, &named).await?);
+        let gone: BTreeSet<_> = gone.into_iter().chain(unnamed).collect();
         self.progress.selected(there.len().saturating_add(gone.len()));
         // That it is gone, only a whole list shows: until then it stays.
         for tag in gone.iter().filter(|tag| !self.done.contains(tag)) {
             self.progress.queue_ready().await;
-            self.progress.outcome(tag, Outcome::Skipped, None);
+            self.progress.obsolete(tag, Outcome::Skipped, Cause::Vanished, None);
         }
         let copier = self.copier(&registry, &held).await?;
         let means = Means { registry: &registry, copier: &copier, held: &held, listed: &there };
@@ -90,6 +99,49 @@ impl Invocation<'_> {
         self.progress.complete();
         let no_listing = source::no_listing(self.mirror, &registry);
         Ok(Work::Done { selected, warnings: [None, held_back], verified: false, no_listing })
+    }
+
+    /// The tags that earlier runs have refused because their images were not signed, as these `named` signatures say that they
+    /// are now: nothing of them is here, by which a signature would find them.
+    async fn refused_before(
+        &self,
+        registry: &Registry,
+        held: &BTreeMap<TagName, HeldTag>,
+        named: &BTreeSet<TagName>,
+    ) -> Result<BTreeSet<TagName>, WorkError> {
+        let is_enforced =
+            self.mirror.config.policy.gate.signatures().is_some_and(|policy| policy.mode() == Mode::Enforce);
+        let mut strange = named.clone();
+        for held in held.values() {
+            subject_names(held).for_each(|tag| _ = strange.remove(&tag));
+        }
+        if !is_enforced || strange.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let (table, repository) = (&self.engine.table, &self.mirror.config.repository);
+        let mut refused = BTreeSet::new();
+        for run in table.runs(repository, RUNS, Some(self.run), now()).await?.runs {
+            if run.progress.tags_failed > 0 {
+                let is_unsigned = |outcome: &TagOutcome| {
+                    outcome.failure.as_ref().is_some_and(|failure| failure.reason == FailureReason::SignatureRefused)
+                };
+                let see = |outcome: TagOutcome| _ = is_unsigned(&outcome).then(|| refused.insert(outcome.tag));
+                table.each_outcome(repository, &run, see).await?;
+            }
+            if run.is_whole() {
+                break;
+            }
+        }
+        let refused = self.select(refused.into_iter().collect())?.into_iter().collect();
+        let mut signed = BTreeSet::new();
+        for tag in self.find(registry, refused).await?.there {
+            match self.knowledge.resolve(registry, &tag).await {
+                Ok(resolved) if !attached_tags(&resolved.digest).any(|name| strange.contains(&name)) => {}
+                // What cannot be asked for fails as what was told of, and is asked for again.
+                Ok(_) | Err(_) => _ = signed.insert(tag),
+            }
+        }
+        Ok(signed)
     }
 
     /// Which of some tags the registry has. What it says otherwise is said again where the tag is copied, and fails it there.
@@ -147,8 +199,11 @@ fn subjects_of(attached: &BTreeSet<TagName>, held: &BTreeMap<TagName, HeldTag>) 
     if attached.is_empty() {
         return BTreeSet::new();
     }
-    let is_subject = |held: &HeldTag| {
-        std::iter::once(&held.digest).chain(&held.manifests).flat_map(attached_tags).any(|tag| attached.contains(&tag))
-    };
+    let is_subject = |held: &HeldTag| subject_names(held).any(|tag| attached.contains(&tag));
     held.iter().filter(|(_, held)| is_subject(held)).map(|(tag, _)| tag.clone()).collect()
+}
+
+/// The names of all that may be attached to what a tag holds.
+fn subject_names(held: &HeldTag) -> impl Iterator<Item = TagName> {
+    std::iter::once(&held.digest).chain(&held.manifests).flat_map(attached_tags)
 }

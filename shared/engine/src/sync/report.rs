@@ -154,39 +154,70 @@ fn names(tags: &[TagName], failed: &TagSet) -> String {
 /// the repository shows may be.
 pub(crate) fn metrics(repository: &RepositoryName, run: &Run, current_at: Timestamp, of_repository: bool) {
     let namespace = repository.namespace();
-    let succeeded = run.status == RunStatus::Success;
-    let duration = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(run.started_at.unix()));
-    let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
-    let held = run.warning.map_or(0, Warning::held);
-    let lag = run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(current_at.unix()));
-    let upstream = run.progress.upstream;
-    let metric = |name, unit, value| Metric { name, unit, value };
-    #[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
-    let counts = [
-        metric("quay_repository_mirror_last_sync_status", Unit::None, f64::from(u8::from(succeeded))),
-        metric("quay_repository_mirror_sync_complete", Unit::None, f64::from(u8::from(succeeded))),
-        metric("quay_repository_mirror_last_sync_timestamp", Unit::Seconds, run.started_at.unix() as f64),
-        metric("quay_repository_mirror_sync_duration_seconds", Unit::Seconds, duration as f64),
-        metric("quay_repository_mirror_pending_tags", Unit::Count, run.progress.tags_failed as f64),
-        metric("bytes_copied", Unit::Bytes, run.progress.bytes_copied as f64),
-        metric("deletions_held", Unit::Count, held as f64),
-        metric("mirror_lag_seconds", Unit::Seconds, lag as f64),
-        metric("tags_repaired", Unit::Count, run.progress.tags_repaired as f64),
-        metric("upstream_requests", Unit::Count, upstream.requests as f64),
-        metric("upstream_manifest_gets", Unit::Count, upstream.manifest_gets as f64),
-        metric("upstream_retries", Unit::Count, upstream.retries as f64),
-    ];
     let fields = [("namespace", namespace.as_str()), ("repository", repository.name())];
-    emit(&fields, if of_repository { 2 } else { 1 }, &counts);
-    if !succeeded {
+    emit(&fields, if of_repository { 2 } else { 1 }, &measured(run, current_at));
+    if run.status != RunStatus::Success {
+        let reason = run.failure.as_ref().map_or("", |failure| failure.reason.quay().as_str());
         let failures = [metric("quay_repository_mirror_sync_failures_total", Unit::Count, 1.0)];
         emit(&[("namespace", namespace.as_str()), ("reason", reason)], 2, &failures);
     }
 }
 
+fn metric(name: &'static str, unit: Unit, value: f64) -> Metric {
+    Metric { name, unit, value }
+}
+
+/// What a run has counted; and where the mirror stands, if it was a sync of all of its tags: of that, others say nothing.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floating-point numbers")]
+fn measured(run: &Run, current_at: Timestamp) -> Vec<Metric> {
+    let since = |at: Timestamp| run.ended_at.map_or(0, |ended| ended.unix().saturating_sub(at.unix()));
+    let upstream = run.progress.upstream;
+    let mut measured = vec![
+        metric("bytes_copied", Unit::Bytes, run.progress.bytes_copied as f64),
+        metric("mirror_lag_seconds", Unit::Seconds, since(current_at) as f64),
+        metric("tags_repaired", Unit::Count, run.progress.tags_repaired as f64),
+        metric("upstream_requests", Unit::Count, upstream.requests as f64),
+        metric("upstream_manifest_gets", Unit::Count, upstream.manifest_gets as f64),
+        metric("upstream_retries", Unit::Count, upstream.retries as f64),
+    ];
+    if run.is_whole() {
+        let succeeded = f64::from(u8::from(run.status == RunStatus::Success));
+        measured.extend([
+            metric("quay_repository_mirror_last_sync_status", Unit::None, succeeded),
+            metric("quay_repository_mirror_sync_complete", Unit::None, succeeded),
+            metric("quay_repository_mirror_last_sync_timestamp", Unit::Seconds, run.started_at.unix() as f64),
+            metric("quay_repository_mirror_sync_duration_seconds", Unit::Seconds, since(run.started_at) as f64),
+            metric("quay_repository_mirror_pending_tags", Unit::Count, run.progress.tags_failed as f64),
+            metric("deletions_held", Unit::Count, run.warning.map_or(0, Warning::held) as f64),
+        ]);
+    }
+    measured
+}
+
 #[cfg(test)]
 mod tests {
+    use moorage_domain::{
+        run::{RunId, Trigger},
+        target::Target,
+    };
+    use uuid::Uuid;
+
     use super::*;
+
+    #[test]
+    fn where_the_mirror_stands_only_a_sync_of_all_of_its_tags_says() {
+        let (id, at) = (RunId(Uuid::nil()), Timestamp::from_unix(1_790_000_000));
+        let whole = Run { status: RunStatus::Success, ..Run::new(id, Trigger::Schedule, at, false) };
+        let hinted = Run { hinted: Some(vec!["v1".parse().unwrap()]), ..Run::new(id, Trigger::Webhook, at, false) };
+        let turned = Run::of_rollback(id, Target { at, run_id: None, tags: None, by_organization: false }, at);
+        let names = |run: &Run| measured(run, at).iter().map(|metric| metric.name).collect::<Vec<_>>();
+        let of_mirror = |name: &&&str| name.starts_with("quay_repository_mirror") || **name == "deletions_held";
+        assert_eq!(names(&whole).iter().filter(of_mirror).count(), 6);
+        for run in [&hinted, &turned] {
+            assert_eq!(names(run).iter().filter(of_mirror).count(), 0, "{run:?}");
+            assert!(names(run).contains(&"upstream_requests"), "what it has asked counts");
+        }
+    }
 
     #[test]
     fn failed_tags_are_marked_as_quay_does() {

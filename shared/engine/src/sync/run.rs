@@ -4,13 +4,14 @@ use moorage_domain::{
     learnt::Learnt,
     mirror::MirrorConfig,
     run::{Run, RunId, SyncRequest, Trigger},
+    webhook::HintedTags,
 };
 use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
 
 use crate::{
     engine::Engine,
     error::SyncError,
-    sync::{hint::tags_of, knowledge::Knowledge, progress::Earlier, report},
+    sync::{knowledge::Knowledge, progress::Earlier, report},
 };
 
 /// How often a run is read again that another sync wrote just before it lost its claim: it can do so once.
@@ -29,7 +30,11 @@ impl Engine {
         let repository = &request.repository;
         let brought = if request.trigger == Trigger::Webhook { self.table.webhook(repository).await? } else { None };
         let is_hinted = mirror.state.sync_hinted.is_some();
-        let hinted = is_hinted.then(|| brought.as_ref().and_then(tags_of).unwrap_or_default());
+        let read_at = now();
+        let hinted = is_hinted.then(|| match brought.as_ref().and_then(|brought| brought.due(read_at)) {
+            Some(HintedTags::Only(tags)) => tags,
+            Some(HintedTags::All) | None => Vec::new(),
+        });
         let new = || {
             if let Some(target) = &mirror.state.rollback {
                 return Run::of_rollback(id, target.clone(), now());
@@ -40,7 +45,7 @@ impl Engine {
         };
         let Some(run) = self.attempt(claim, &mirror.config, id, new).await? else { return Ok(None) };
         if let Some(brought) = &brought {
-            self.take_hint(repository, brought, is_hinted).await?;
+            self.take_hint(repository, (brought, read_at), is_hinted).await?;
         }
         let mut earlier = Earlier::default();
         if run.invocations > 1 {

@@ -49,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<TagChange>,
     /// The images that tags point to again, each with the manifests that it has to have.
     pub(crate) images: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// What earlier invocations of the run have done.
+    pub(crate) turned: Vec<TagChange>,
 }
 
 /// An image that is looked for.
@@ -69,7 +71,7 @@ impl Engine {
         began: Option<Timestamp>,
     ) -> Result<Plan, WorkError> {
         let now = now();
-        let refused = |message: String| WorkError::Failed(Failure::new(FailureReason::NotFound, message));
+        let refused = |message: String| WorkError::Failed(Failure::new(FailureReason::ContentGone, message));
         if !self.table.remembers(target.at, now) {
             return Err(refused(format!("what tags were at {} is not remembered any more", target.at.iso())));
         }
@@ -80,13 +82,21 @@ impl Engine {
         }
         let changes = rollback::changes(target, held, &past, began);
         let changes = changes.map_err(|error| refused(error.to_string()))?;
+        let turned = began.map(|began| rollback::turned(held, &past, began)).unwrap_or_default();
+        if turned.is_empty() && rollback::leaves_nothing(target, held, &changes) {
+            let message = format!(
+                "there was no tag at {}: all would be deleted; name them in tags to have that",
+                target.at.iso()
+            );
+            return Err(refused(message));
+        }
         let wanted: BTreeSet<&Digest> = changes.iter().filter_map(|change| change.to.as_ref()).collect();
         let mut images = BTreeMap::<Digest, BTreeSet<Digest>>::new();
         for past in past.iter().filter(|past| target.is_of(past) && wanted.contains(&past.digest)) {
             let children = past.children.iter().flat_map(|children| children.present.iter().cloned());
             images.entry(past.digest.clone()).or_default().extend(children);
         }
-        Ok(Plan { changes, images })
+        Ok(Plan { changes, images, turned })
     }
 
     /// Looks for an image, with everything below it that it has to have.
@@ -111,8 +121,12 @@ impl Invocation<'_> {
         let repository = &self.owner.repository;
         let held = self.engine.table.tags(repository).await?;
         let began = Some(self.started_at).filter(|_| self.is_resumed);
-        let Plan { changes, images } = self.engine.plan_rollback(repository, target, &held, began).await?;
-        self.progress.selected(changes.iter().filter(|change| change.to.is_some()).count());
+        let Plan { changes, images, turned } = self.engine.plan_rollback(repository, target, &held, began).await?;
+        for TagChange { tag, from, to, .. } in turned.into_iter().filter(|change| !self.done.contains(&change.tag)) {
+            self.progress.record(turned_back(tag, from, to));
+        }
+        let before = usize::try_from(self.progress.counts().tags_done).unwrap_or_default();
+        self.progress.selected(before.saturating_add(changes.iter().filter(|it| it.to.is_some()).count()));
         let look = async |(digest, children): (&Digest, &BTreeSet<Digest>)| {
             self.engine.find_image(&self.owner, digest, children).await
         };
@@ -125,7 +139,7 @@ impl Invocation<'_> {
             }
         }
         if !gone.is_empty() {
-            return Ok(Work::Failed(missing(&changes, &gone)));
+            return Ok(Work::Failed(missing(&changes, &gone, began.is_some())));
         }
         // Nobody sees an image without what is attached to it, nor that without its image for longer than a moment.
         let stage = |change: &&TagChange| match (change.to.is_some(), is_attached_tag(&change.tag)) {
@@ -135,13 +149,33 @@ impl Invocation<'_> {
             (false, true) => 3,
         };
         for number in 0..=3 {
-            let now = changes.iter().filter(|change| stage(change) == number);
+            let mut now: Vec<_> = changes.iter().filter(|change| stage(change) == number).collect();
+            // The tags of one image one after the other: they agree again within a moment.
+            now.sort_by_key(|change| change.to.as_ref());
             let turn = async |change: &TagChange| self.turn(change, held.get(&change.tag), &whole).await;
             stream::iter(now).map(turn).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+        }
+        if self.mirror.state.verify_requested {
+            self.mend_others(&held, &changes).await?;
         }
         self.engine.measure(repository).await?;
         self.progress.complete();
         Ok(Work::TurnedBack)
+    }
+
+    /// Mends the links of the tags that stay as they are. A run may have been ended while it turned tags back: the bucket may
+    /// have what it has begun, and the table does not know of it.
+    async fn mend_others(&self, held: &BTreeMap<TagName, HeldTag>, changes: &[TagChange]) -> Result<(), WorkError> {
+        let turned: BTreeSet<&TagName> = changes.iter().map(|change| &change.tag).collect();
+        let mend = async |(tag, held): (&TagName, &HeldTag)| {
+            self.claim.check()?;
+            if let Some(proven) = self.engine.storage.links_manifest(&self.owner, &held.digest).await? {
+                self.engine.storage.mend_tag(&proven, tag).await?;
+            }
+            Ok::<_, WorkError>(())
+        };
+        let others = held.iter().filter(|(tag, _)| !turned.contains(tag));
+        stream::iter(others).map(mend).buffer_unordered(IN_FLIGHT).try_collect::<()>().await
     }
 
     /// Turns one tag back: the bucket first, which is what is served.
@@ -159,13 +193,13 @@ impl Invocation<'_> {
         let Some(digest) = to else {
             storage.delete_tag(&self.owner.repository, tag).await?;
             self.tags.delete(tag, log).await?;
-            self.progress.record(TagOutcome { from: from.clone(), ..TagOutcome::new(tag.clone(), Outcome::Pruned) });
+            self.progress.record(turned_back(tag.clone(), from.clone(), None));
             return Ok(());
         };
         let proven = storage.links_manifest(&self.owner, digest).await?;
         let (Some(image), Some(proven)) = (whole.get(digest), proven) else {
             let message = format!("the content of {tag} went while the tags were turned back: some of them are");
-            return Err(WorkError::Failed(Failure::new(FailureReason::NotFound, message)));
+            return Err(WorkError::Failed(Failure::new(FailureReason::ContentGone, message)));
         };
         let may_go_on = async || Ok(self.claim.renew().await?);
         let link = publish(storage, &proven, tag, Believed::of(held), may_go_on).await?;
@@ -175,18 +209,24 @@ impl Invocation<'_> {
         let image =
             HeldTag { reversion: true, link: Some(link), last_seen, first_seen: now(), architectures, ..image.clone() };
         self.tags.put(tag, Recorded { held: image, is_first: false, log }).await?;
-        self.progress.moved(tag, Outcome::Copied, digest.clone(), held);
+        self.progress.record(turned_back(tag.clone(), from.clone(), Some(digest.clone())));
         Ok(())
     }
 }
 
+/// What became of a tag.
+fn turned_back(tag: TagName, from: Option<Digest>, to: Option<Digest>) -> TagOutcome {
+    let outcome = if to.is_some() { Outcome::Copied } else { Outcome::Pruned };
+    TagOutcome { digest: to, from, ..TagOutcome::new(tag, outcome) }
+}
+
 /// That images are not there any more that tags would point to.
-fn missing(changes: &[TagChange], gone: &BTreeSet<Digest>) -> Failure {
+fn missing(changes: &[TagChange], gone: &BTreeSet<Digest>, is_resumed: bool) -> Failure {
     let is_gone = |change: &&TagChange| change.to.as_ref().is_some_and(|to| gone.contains(to));
     let tags: Vec<_> = changes.iter().filter(is_gone).map(|change| change.tag.as_str()).collect();
     let more = if tags.len() > NAMED { ", …" } else { "" };
     let names = tags.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    let message =
-        format!("the content of {} tags is not here any more ({names}{more}); no tag was turned back", tags.len());
-    Failure::new(FailureReason::NotFound, message)
+    let others = if is_resumed { "others may have been turned back before" } else { "no tag was turned back" };
+    let message = format!("the content of {} tags is not here any more ({names}{more}); {others}", tags.len());
+    Failure::new(FailureReason::ContentGone, message)
 }

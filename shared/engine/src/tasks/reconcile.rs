@@ -161,6 +161,7 @@ impl Engine {
                     }
                 }
                 self.table.list_mirror(&mirror, is_mirror).await?;
+                self.table.enter_ecr_mirror(&mirror).await?;
                 // Its organization's mirror has the schedule, and the turns.
                 if mirror.is_discovered {
                     continue;
@@ -232,7 +233,7 @@ impl Engine {
     async fn remove_orphan(&self, name: String, done: &Done) -> Result<(), SyncError> {
         let is_of_use = match self.scheduler.order_of(&name).await? {
             Some(Order::Sync(request)) => self.table.mirror(&request.repository).await?.is_some(),
-            Some(Order::Task(_)) | None => false,
+            Some(Order::Task(_) | Order::Event(_)) | None => false,
         };
         if !is_of_use {
             self.scheduler.remove_named(&name).await?;

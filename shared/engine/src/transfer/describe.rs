@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use moorage_domain::{
     Digest, Owner,
-    manifest::{Content, MAX_DESCRIPTORS, Manifest, Refusal},
+    manifest::{Content, MAX_DESCRIPTORS, MAX_INDEX_DEPTH, Manifest, Refusal},
     plan::{HeldTag, MAX_MANIFESTS},
 };
 use moorage_state::now;
@@ -12,7 +12,7 @@ use moorage_storage::Stored;
 
 use crate::{engine::Engine, error::WorkError, transfer::follow::follow};
 
-/// How deep the size of an index is added up.
+/// How deep the size of an index is added up, where its bytes need not be there.
 const DEPTH: usize = 2;
 
 /// Whether an image's blobs have to be linked.
@@ -39,8 +39,9 @@ impl Engine {
         let manifest = Manifest::parse(&bytes)?;
         let mut sizes = BTreeMap::from([(digest.clone(), bytes.len() as u64)]);
         let (mut manifests, mut nested, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let deepest = if blob_links == BlobLinks::Present { MAX_INDEX_DEPTH + 1 } else { DEPTH };
         let (mut open, mut depth) = (vec![manifest.content], 0);
-        while !open.is_empty() && depth < DEPTH {
+        while !open.is_empty() && depth < deepest {
             let mut below = Vec::new();
             for content in open {
                 match content {

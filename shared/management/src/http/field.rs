@@ -35,6 +35,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Fails if there is any that is none of `names`.
+    pub(crate) fn refuse_others(self, names: &[&str]) -> Result<(), ApiError> {
+        match self.0.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(name) => {
+                let name = repr(&Value::String(name.clone()));
+                Err(invalid(format!("Additional properties are not allowed ({name} was unexpected)")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A string, if it is there.
     pub(crate) fn string(self, name: &str) -> Result<Option<&'a str>, ApiError> {
         self.typed(name, "'string'", Value::as_str)

@@ -24,14 +24,16 @@ use crate::{
 const FIELDS: [&str; 6] = ["run_id", "at", "tags", "dry_run", "pause", "resume_at"];
 /// What is answered where something runs.
 const RUNNING: &str = "A sync of the repository runs. Turn it back when that has ended, or cancel it.";
+/// What is answered where there are more tags than can be looked through in time.
+const UNPLANNED: &str = "There was no time to tell what would change. Try again, or name some tags.";
 /// What is answered to who resumes a mirror whose tags are being turned back.
 const TURNING: &str = "The tags are being turned back. Resume the mirror when that has ended.";
 
 /// What a body asks for.
-struct Asked {
-    target: Target,
-    dry_run: bool,
-    pause: Option<Pause>,
+pub(crate) struct Asked {
+    pub(crate) target: Target,
+    pub(crate) dry_run: bool,
+    pub(crate) pause: Option<Pause>,
 }
 
 /// `POST …/mirror/rollback`.
@@ -44,8 +46,9 @@ pub(crate) async fn roll_back(api: &Api, repository: &RepositoryName, call: &Cal
         return match api.invoker.ask(&task).await? {
             TaskAnswer::RollbackPlan(plan) => Ok(Answer::ok(view(&target, plan))),
             TaskAnswer::NotFound => Err(ApiError::NotFound),
+            TaskAnswer::Unfinished => Err(ApiError::Unfinished(UNPLANNED.into())),
             // It was not done because it cannot be, not because something failed.
-            TaskAnswer::Failed(Failure { code: None, message, reason: FailureReason::NotFound, .. }) => {
+            TaskAnswer::Failed(Failure { code: None, message, reason: FailureReason::ContentGone, .. }) => {
                 Err(ApiError::Refused(message))
             }
             TaskAnswer::Failed(failure) => Err(failure.into()),
@@ -65,11 +68,18 @@ pub(crate) async fn roll_back(api: &Api, repository: &RepositoryName, call: &Cal
     })?;
     // Before it begins: it is the only trace of who asked.
     api.log(call, repository, vec![changed("rollback", shown(&target))]).await;
-    if asked.is_discovered {
+    // It is asked for now, whatever comes: who was told of an error would ask once more, or believe that nothing happens.
+    if let Err(error) = begin(api, repository, asked.is_discovered).await {
+        tracing::warn!(%repository, %error, "the rollback waits for the watch to begin it");
+    }
+    Ok(Answer::Json(202, json!({ "run_id": run })))
+}
+
+async fn begin(api: &Api, repository: &RepositoryName, is_discovered: bool) -> Result<(), ApiError> {
+    if is_discovered {
         api.table.leave_queue(repository).await?;
     }
-    api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Rollback }).await?;
-    Ok(Answer::Json(202, json!({ "run_id": run })))
+    Ok(api.invoker.start(&SyncRequest { repository: repository.clone(), trigger: Trigger::Rollback }).await?)
 }
 
 /// `POST …/mirror/resume`: it is synced again, from its next start on.
@@ -93,20 +103,26 @@ async fn asked(
     now: Timestamp,
 ) -> Result<Asked, ApiError> {
     let invalid = |message: String| Err(ApiError::InvalidRequest(message));
-    if let Some(name) = body.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        return invalid(format!("{name} is no field: {}", FIELDS.join(", ")));
-    }
     let fields = Fields(body);
+    fields.refuse_others(&FIELDS)?;
     let (at, run_id) = match (fields.string("at")?, fields.string("run_id")?) {
         (Some(text), None) => (moment("at", text)?, None),
         (None, Some(text)) => {
             let run = changes::find(api, repository, text).await?;
-            let ended = run.ended_at.filter(|_| run.status != RunStatus::Syncing);
-            let Some(ended) = ended else { return invalid("run_id: the run has not ended".into()) };
+            let Some(ended) = run.ended_at.filter(|_| run.status != RunStatus::Syncing) else {
+                return invalid("run_id: the run has not come to an end; name a moment by `at`".into());
+            };
             (ended, Some(run.run_id))
         }
         _ => return invalid("takes `run_id` or `at`, one of them".into()),
     };
+    asked_of(api, fields, &Target { at, run_id, tags: None, by_organization: false }, now)
+}
+
+/// What a body asks for that means this moment.
+pub(crate) fn asked_of(api: &Api, fields: Fields<'_>, to: &Target, now: Timestamp) -> Result<Asked, ApiError> {
+    let invalid = |message: String| Err(ApiError::InvalidRequest(message));
+    let at = to.at;
     if at > now {
         return invalid("at lies ahead".into());
     }
@@ -122,10 +138,11 @@ async fn asked(
         return invalid("resume_at has to lie ahead, and takes a pause".into());
     }
     let pause = is_paused.then_some(Pause { since: now, until });
-    Ok(Asked { target: Target { at, run_id, tags }, dry_run: fields.boolean("dry_run")?.unwrap_or(false), pause })
+    Ok(Asked { target: Target { tags, ..to.clone() }, dry_run: fields.boolean("dry_run")?.unwrap_or(false), pause })
 }
 
-fn moment(name: &str, text: &str) -> Result<Timestamp, ApiError> {
+/// A moment of a body.
+pub(crate) fn moment(name: &str, text: &str) -> Result<Timestamp, ApiError> {
     Timestamp::parse_iso(text).ok_or_else(|| ApiError::InvalidRequest(format!("{name} is no time in ISO 8601")))
 }
 
@@ -137,6 +154,9 @@ pub(crate) fn shown(target: &Target) -> Value {
     }
     if let Some(tags) = &target.tags {
         view["tags"] = tags.patterns().to_vec().into();
+    }
+    if target.by_organization {
+        view["by_organization"] = true.into();
     }
     view
 }

@@ -5,7 +5,7 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    organization_mirror::{change, create, end, list, rate_limit, sync, view},
+    organization_mirror::{change, create, end, list, rate_limit, rollback, sync, view},
 };
 
 /// The endpoints.
@@ -90,6 +90,40 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(200, Some("Checked"))],
         run: |it| Box::pin(async move { sync::verify(it.api, it.parameters.get("orgname")).await }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "organization/{orgname}/mirror/rollback",
+        access: Access::Namespace(Role::Admin),
+        operation: "rollBackOrgMirror",
+        summary: "Turns the tags of all repositories back to what they were at a moment, those of each repository if all of \
+                  their content is still there, and pauses the mirror; or says what would come of it.",
+        query: &[
+            Parameter {
+                name: "limit",
+                kind: "integer",
+                about: "The most repositories that `dry_run` tells of: 1 to 1000, 100 by default.",
+            },
+            Parameter {
+                name: "next_page",
+                kind: "string",
+                about: "Where the page before ended, as its `next_page` says.",
+            },
+        ],
+        body: Some(Body::Required("OrganizationRollback")),
+        answers: &[Reply(200, Some("OrganizationRollbackPlan")), Reply(202, Some("Started"))],
+        run: |it| Box::pin(async move { rollback::roll_back(it.api, it.parameters.get("orgname"), it.call).await }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "organization/{orgname}/mirror/resume",
+        access: Access::Namespace(Role::Admin),
+        operation: "resumeOrgMirror",
+        summary: "Has a mirror, and all of its repositories, synced again that were paused when their tags were turned back.",
+        query: &[],
+        body: Some(Body::Optional("Anything")),
+        answers: &[Reply(204, None)],
+        run: |it| Box::pin(async move { rollback::resume(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "DELETE",

@@ -8,7 +8,7 @@ use crate::{
     api::Api,
     external_registry::secrets,
     http::{answer::Answer, entity_tag::entity_tag, error::ApiError},
-    mirror::{policy, warning},
+    mirror::{policy, rollback, warning},
     organization_mirror::{find::find_organization_mirror, list},
 };
 
@@ -47,6 +47,9 @@ fn view(mirror: &OrganizationMirror, counts: &Value, now: Timestamp) -> Value {
     policy::show(&config.policy, &mut view);
     if let Some(until) = state.sync_waiting_until.filter(|_| !state.is_interrupted(now)) {
         view["sync_waiting_until"] = until.iso().into();
+    }
+    if let Some(pause) = state.pause.filter(|pause| pause.lasts(now)) {
+        view["paused"] = rollback::pause_view(pause);
     }
     let sent = mirror.secrets.credentials_dropped.warning();
     if let Some(shown) = warning::interrupted(state, now).or(sent.map(warning::warning)) {

@@ -3,10 +3,9 @@
 use moorage_domain::{
     Digest, RepositoryName,
     run::{SyncRequest, Trigger},
-    status::SyncStatus,
     webhook::{Address, DeliveryOutcome, Hint, HintedTags, Webhook, WebhookId, is_signed},
 };
-use moorage_state::{Mirror, Race, Repository, StateError, now, secret_of};
+use moorage_state::{Race, StateError, now, secret_of};
 use serde_json::json;
 
 use crate::{
@@ -83,38 +82,20 @@ async fn hear(
     if !is_authentic(id, address, call) {
         return Ok(Said::Refused(DeliveryOutcome::Unsigned, ApiError::Unsigned));
     }
-    let hint = match Hint::read(call.content_type.as_deref(), &call.body) {
-        Ok(hint) => hint,
+    let Some(mirror) = api.table.mirror(repository).await? else { return Err(ApiError::NotFound) };
+    let hint = match Hint::read(call.content_type.as_deref(), &call.body, &mirror.config.external_reference) {
+        Ok(Some(hint)) => hint,
+        Ok(None) => return Ok(Said::Ignored("It is about another repository.")),
         Err(error) => {
             let error = ApiError::InvalidRequest(error.to_string());
             return Ok(Said::Refused(DeliveryOutcome::Invalid, error));
         }
     };
-    let Some(mirror) = api.table.mirror(repository).await? else { return Err(ApiError::NotFound) };
-    let found = api.table.repository(repository).await?;
-    Ok(match ignored(&hint, &mirror, found.as_ref()) {
+    let state = api.table.repository(repository).await?.map(|found| found.state);
+    Ok(match hint.ignored(&mirror.config, &mirror.state, state, now()) {
         Some(why) => Said::Ignored(why),
         None => Said::Hint(hint),
     })
-}
-
-/// Why a hint leads to nothing, if it does.
-fn ignored(hint: &Hint, mirror: &Mirror, repository: Option<&Repository>) -> Option<&'static str> {
-    if hint.is_empty() {
-        Some("It names no tag that was pushed.")
-    } else if !hint.may_be_of(&mirror.config.external_reference) {
-        Some("It is about another repository.")
-    } else if !repository.is_some_and(|found| found.state.is_mirror()) {
-        Some("The repository is not in the state MIRROR.")
-    } else if !mirror.config.is_enabled {
-        Some("The mirror is disabled.")
-    } else if mirror.state.sync_status == SyncStatus::Cancel {
-        Some("The mirror was cancelled, and waits for Sync Now.")
-    } else if mirror.state.is_paused(now()) {
-        Some("The mirror is paused, because its tags were turned back.")
-    } else {
-        None
-    }
 }
 
 /// Whether a delivery is signed as it has to be: one with a signature with a right one, and one without if none is needed.

@@ -102,12 +102,26 @@ impl Table {
     /// Writes what is remembered of repositories of one organization, and queues the syncs of those that are not skipped.
     /// [`StateError::NotFound`] if the discovery has lost its claim.
     pub async fn put_discovered(&self, discovered: &[DiscoveredRepository], claim: Uuid) -> Result<(), StateError> {
+        self.put_and_queue(discovered, claim, |known| known.skipped.is_none()).await
+    }
+
+    /// As [`Self::put_discovered`], but whatever is asked of the repositories is queued of all of them.
+    pub async fn queue_discovered(&self, discovered: &[DiscoveredRepository], claim: Uuid) -> Result<(), StateError> {
+        self.put_and_queue(discovered, claim, |_| true).await
+    }
+
+    async fn put_and_queue(
+        &self,
+        discovered: &[DiscoveredRepository],
+        claim: Uuid,
+        is_queued: impl Fn(&DiscoveredRepository) -> bool,
+    ) -> Result<(), StateError> {
         for some in discovered.chunks(AT_ONCE) {
             let mut transaction = Transaction::new(self);
             for known in some {
                 let repository = &known.repository;
                 transaction.put(Key::Discovered(repository), known)?;
-                if known.skipped.is_none() {
+                if is_queued(known) {
                     discovered::queue(&mut transaction, repository)?;
                 }
             }

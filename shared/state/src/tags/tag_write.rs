@@ -59,6 +59,15 @@ impl Write {
     }
 }
 
+/// A tag that is written again, with the same image as `before`: it has that since then. Otherwise nobody would know that it
+/// has had it at the moments between, and who turns back to one of them would delete it.
+fn still(before: Option<&HeldTag>, held: HeldTag) -> HeldTag {
+    match before.filter(|before| before.digest == held.digest && before.generation == held.generation) {
+        Some(before) => HeldTag { first_seen: before.first_seen, reversion: before.reversion, ..held },
+        None => held,
+    }
+}
+
 impl Table {
     /// Writes all of this, or nothing; [`TransitionError::ClaimLost`] if the right is gone.
     pub(crate) async fn write_tags(
@@ -78,7 +87,7 @@ impl Table {
                     if let Some(before) = before.filter(|before| before.digest != held.digest) {
                         self.end_tag(&mut transaction, repository, tag, before, held.first_seen)?;
                     }
-                    let item = TagItem { tag: (*tag).clone(), held: HeldTag::clone(held) };
+                    let item = TagItem { tag: (*tag).clone(), held: still(before, HeldTag::clone(held)) };
                     transaction.put(Key::Tag(repository, tag), &item)?;
                     told.iter().try_for_each(|told| told.add(&mut transaction, repository))?;
                 }
