@@ -12,6 +12,7 @@ import json
 import os
 import re
 
+import faster
 import forks
 from ministack.core import iam_actions, iam_evaluator
 
@@ -143,6 +144,7 @@ def main():
     ):
         for replacement in replacements:
             setattr(module, replacement.__name__, replacement)
+    faster.install()
     if forks_socket := os.environ.get("MOORAGE_EMULATOR_FORKS"):
         forks.listen(forks_socket)
     from ministack.app import main as serve
