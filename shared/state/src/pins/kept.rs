@@ -1,6 +1,5 @@
 //! What keeps the items of a pinned run from expiring.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{RepositoryName, Timestamp, run::RunId};
 use serde::Deserialize;
@@ -108,6 +107,8 @@ fn gone_is_fine(result: Result<(), StateError>) -> Result<(), StateError> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
     #[test]
