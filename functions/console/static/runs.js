@@ -2,7 +2,7 @@
 
 import { changes } from "./changes.js";
 import {
-  acting, actions, box, button, bytes, date, digits, fill, get, h, inOrder, link, path, span, state, table, time,
+  acting, actions, box, button, bytes, call, date, digits, fill, get, h, inOrder, link, path, span, state, table, time,
   toRepository, TRIGGERS
 } from "./kit.js";
 import { turnBack } from "./rollback.js";
@@ -20,6 +20,7 @@ export function runList(name, chosen, begun) {
     view = runView(),
     changed = changes(where),
     list = h(),
+    refused = h(),
     place = h();
   const more = acting("Show more", place, showMore, { hidden: true });
   const back = button("Turn back to this run…", async () => {
@@ -29,10 +30,16 @@ export function runList(name, chosen, begun) {
     history.replaceState(null, "", toRepository(name, "mirroring"));
     await begun();
   });
+  const pin = acting("Pin", refused, async () => {
+    await call(run.pinned ? "DELETE" : "PUT", `${where}/${run.run_id}/pin`);
+    known = null;
+    await update();
+  });
   const current = h(
     "section.box",
     { label: "Run", hidden: true },
-    h("div.heading", title, actions(back)),
+    h("div.heading", title, actions(pin, back)),
+    refused,
     view.element,
     changed.element
   );
@@ -71,7 +78,8 @@ export function runList(name, chosen, begun) {
       return;
     }
     run = await one(id);
-    back.hidden = !run.ended_at;
+    pin.hidden = back.hidden = !run.ended_at;
+    fill(pin, run.pinned ? "Unpin" : "Pin");
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
     view.update(run);
     changed.show(run, read);

@@ -47,6 +47,7 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::PlanOrganizationRollback { organization, target, limit, after } => {
             engine.organization_plan(organization, target, (*limit, after.as_ref()), soon).await
         }
+        Task::PinRun { repository, run_id, reason } => engine.pin_run(repository, *run_id, reason.as_ref(), soon).await,
         Task::Purge { repository } => Box::pin(engine.purge(repository, end)).await?,
         Task::EndOrganization { organization, invocation } => {
             let end = if *invocation == 0 { soon } else { end };

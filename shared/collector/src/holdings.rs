@@ -52,6 +52,7 @@ impl Collector {
         most: usize,
     ) -> Result<Result<Garbage, Skip>, CollectError> {
         let known = self.table.repository(repository).await?;
+        let pins = known.as_ref().map(|known| known.pins.clone()).unwrap_or_default();
         let owner = known.map(|known| Owner { repository: repository.clone(), generation: known.id });
         let Some(holdings) = self.holdings(repository, most).await? else { return Ok(Err(Skip::TooLarge)) };
         let strays = self.read_tags(repository, owner.as_ref(), &holdings, facts).await?;
@@ -60,12 +61,13 @@ impl Collector {
         if owner.is_some() {
             // What is gone already cannot be restored any more, and needs nothing.
             let mut past = Digests::default();
-            let visit = |digest| {
+            let mut visit = |digest| {
                 if holdings.manifests.contains(&digest) {
                     past.insert(&digest);
                 }
             };
-            self.table.each_past_digest(repository, now(), visit).await?;
+            self.table.each_past_digest(repository, now(), &mut visit).await?;
+            self.table.each_pinned_digest(repository, &pins, &mut visit).await?;
             roots.extend(past.without(&facts.live.manifests));
         } else if !roots.is_empty() {
             return Ok(Err(Skip::Unknown));

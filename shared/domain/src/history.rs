@@ -31,6 +31,11 @@ pub struct PastTag {
 }
 
 impl PastTag {
+    /// Whether it is what its tag was at a moment. A tag that changed in that second is taken as it was after it.
+    pub fn is_of(&self, at: Timestamp) -> bool {
+        self.start <= at && at < self.end
+    }
+
     /// What `held` was until `end`.
     pub fn ended(tag: &TagName, held: &HeldTag, end: Timestamp) -> Self {
         Self {

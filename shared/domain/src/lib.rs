@@ -37,6 +37,7 @@ pub mod organization;
 pub mod pace;
 mod pattern;
 pub mod pause;
+pub mod pin;
 pub mod plan;
 pub mod platform;
 pub mod preview;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, PastTag, RepositoryName, TagName, Timestamp,
     changes::{ChangeKind, TagChange, TagState},
+    pin::PinnedTag,
     plan::HeldTag,
     referrers::{MAX_REFERRER_DEPTH, attached_tags, is_attached_tag},
     rule::RuleError,
@@ -114,22 +115,32 @@ fn of_past(past: &PastTag) -> Points<'_> {
     (&past.digest, past.children.as_ref().map_or(&[], |children| &children.present))
 }
 
+/// A tag that a pin keeps.
+fn of_pinned(pinned: &PinnedTag) -> Points<'_> {
+    (&pinned.digest, &pinned.children)
+}
+
 fn of_held(held: &HeldTag) -> Points<'_> {
     (&held.digest, &held.manifests)
 }
 
-/// What has to be changed of tags that are `held` now, of which the `past` has been. Who goes on with what began at
-/// `began` has perhaps turned an image's tag back, and not what is attached to the image.
+/// What has to be changed of tags that are `held` now, of which the `past` has been; or which were all of those that are
+/// `pinned`, whatever is remembered besides. Who goes on with what began at `began` has perhaps turned an image's tag back, and
+/// not what is attached to the image.
 pub fn changes(
     target: &Target,
     held: &BTreeMap<TagName, HeldTag>,
     past: &[PastTag],
+    pinned: Option<&[PinnedTag]>,
     began: Option<Timestamp>,
 ) -> Result<Vec<TagChange>, RuleError> {
     let now: BTreeMap<&TagName, Points<'_>> = held.iter().map(|(tag, held)| (tag, of_held(held))).collect();
     let was = past.iter().filter(|past| target.is_of(past)).map(|past| (&past.tag, of_past(past)));
     let still = held.iter().filter(|(_, held)| held.first_seen <= target.at).map(|(tag, held)| (tag, of_held(held)));
-    let then: BTreeMap<&TagName, Points<'_>> = was.chain(still).collect();
+    let then: BTreeMap<&TagName, Points<'_>> = match pinned {
+        Some(pinned) => pinned.iter().map(|pinned| (&pinned.tag, of_pinned(pinned))).collect(),
+        None => was.chain(still).collect(),
+    };
     let names: BTreeSet<&TagName> = now.keys().chain(then.keys()).copied().collect();
     let chosen = names.iter().filter(|tag| !is_attached_tag(tag)).map(|tag| (*tag).clone());
     let turned: BTreeSet<TagName> = match &target.tags {

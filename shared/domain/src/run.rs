@@ -262,6 +262,17 @@ impl Run {
         self.rollback.is_none() && self.hinted.is_none()
     }
 
+    /// Whether it has asked for all tags, whatever became of them: one that failed earlier, or was ended, knows nothing of some.
+    pub const fn has_asked_for_all(&self) -> bool {
+        let Progress { tags_total, tags_done, .. } = self.progress;
+        self.is_whole()
+            && match self.status {
+                RunStatus::Success => true,
+                RunStatus::Fail => tags_total > 0 && tags_done >= tags_total,
+                RunStatus::Syncing | RunStatus::Cancel => false,
+            }
+    }
+
     /// Whether it is one of the turns of an organization's mirror, which passes it on when it ends.
     pub fn is_turn(&self) -> bool {
         let is_turned = self.rollback.as_ref().is_some_and(|target| target.by_organization);
@@ -379,6 +390,20 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_run_that_ended_early_has_not_asked_for_all_tags() {
+        let run = |status, tags_total, tags_done| {
+            let run = Run::new(RunId(Uuid::nil()), Trigger::Schedule, Timestamp::from_unix(0), false);
+            Run { status, progress: Progress { tags_total, tags_done, ..Progress::default() }, ..run }
+        };
+        let has = |status, total, done| run(status, total, done).has_asked_for_all();
+        assert!(has(RunStatus::Success, 0, 0) && has(RunStatus::Fail, 3, 3));
+        assert!(!has(RunStatus::Fail, 0, 0), "before it had a list");
+        assert!(!has(RunStatus::Fail, 3, 2) && !has(RunStatus::Cancel, 3, 3) && !has(RunStatus::Syncing, 3, 3));
+        let hinted = Run { hinted: Some(Vec::new()), ..run(RunStatus::Success, 1, 1) };
+        assert!(!hinted.has_asked_for_all());
+    }
 
     #[test]
     fn what_an_organizations_mirror_has_asked_for_is_a_turn() {

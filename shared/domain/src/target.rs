@@ -21,10 +21,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether an entry of the past says what its tag was at the moment. A tag that changed in that second is taken as it was
-    /// after it.
+    /// Whether an entry of the past says what its tag was at the moment.
     pub fn is_of(&self, past: &PastTag) -> bool {
-        past.start <= self.at && self.at < past.end
+        past.is_of(self.at)
     }
 
     /// Whether an entry of the past says what somebody who has begun at `began` may have turned back before being killed.

@@ -7,9 +7,10 @@ use crate::{
     Digest, Namespace, RepositoryName, TagName,
     details::{Details, DetailsOf},
     failure::Failure,
+    pin::Pin,
     preview::{Preview, PreviewRequest},
     rollback::{OrganizationPlan, RollbackPlan},
-    run::{SyncRequest, Trigger},
+    run::{RunId, SyncRequest, Trigger},
     signature_policy::TrustRootId,
     target::Target,
     trust_root::TrustRootSource,
@@ -75,6 +76,16 @@ pub enum Task {
         /// The last repository that the answers before have told of.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<RepositoryName>,
+    },
+    /// Keeps what a run of a mirror has left, until that is unpinned.
+    PinRun {
+        /// The repository.
+        repository: RepositoryName,
+        /// The run.
+        run_id: RunId,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Removes everything of a repository that was deleted.
     Purge {
@@ -147,6 +158,7 @@ impl Task {
             Self::ChangeTag { .. } => "change_tag",
             Self::PlanRollback { .. } => "plan_rollback",
             Self::PlanOrganizationRollback { .. } => "plan_organization_rollback",
+            Self::PinRun { .. } => "pin_run",
             Self::Purge { .. } => "purge",
             Self::Reconcile { .. } => "reconcile",
             Self::Watch {} => "watch",
@@ -197,6 +209,7 @@ impl Task {
             | Self::DescribeImages { .. }
             | Self::ChangeTag { .. }
             | Self::PlanRollback { .. }
+            | Self::PinRun { .. }
             | Self::Purge { .. }
             | Self::Reconcile { .. }
             | Self::SetTrustRoot { .. }
@@ -231,6 +244,15 @@ pub enum TaskAnswer {
     RollbackPlan(RollbackPlan),
     /// The answer to [`Task::PlanOrganizationRollback`], as far as there was time.
     OrganizationPlan(OrganizationPlan),
+    /// The answer to [`Task::PinRun`].
+    Pinned {
+        /// The pin: the first one, if there was one.
+        pin: Box<Pin>,
+        /// Whether it was made now.
+        is_new: bool,
+    },
+    /// It cannot be done, whatever is tried: why, for people.
+    Refused(String),
     /// What [`Task::Reconcile`] mended.
     Reconciled {
         /// Schedules that were missing or wrong.

@@ -99,6 +99,10 @@ pub enum LogKind {
     CreateRepoMirrorWebhook,
     /// A mirror's webhook is valid no more, or the one before it. Ours, not Quay's.
     DeleteRepoMirrorWebhook,
+    /// What a run of a mirror has left is kept. Ours, not Quay's.
+    PinRepoMirrorRun,
+    /// It is kept no longer than anything else. Ours, not Quay's.
+    UnpinRepoMirrorRun,
 }
 
 /// One entry.

@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 16] = [
+const TASKS: [&str; 17] = [
     "preview",
     "change_tag",
     "purge",
@@ -38,9 +38,10 @@ const TASKS: [&str; 16] = [
     "plan_rollback",
     "plan_organization_rollback",
     "resume_discovered",
+    "pin_run",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 14] = [
+const ANSWERS: [&str; 16] = [
     "done",
     "unfinished",
     "not_found",
@@ -55,6 +56,8 @@ const ANSWERS: [&str; 14] = [
     "trust_refreshed",
     "rollback_plan",
     "organization_plan",
+    "pinned",
+    "refused",
 ];
 
 fn stored(name: &str) -> Value {
@@ -94,6 +97,7 @@ fn name(task: &Task) -> &'static str {
         Task::DescribeImages { .. } => TASKS[10],
         Task::PlanOrganizationRollback { .. } => TASKS[14],
         Task::ResumeDiscovered { .. } => TASKS[15],
+        Task::PinRun { .. } => TASKS[16],
     }
 }
 
@@ -113,6 +117,8 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::TrustRefreshed { .. } => ANSWERS[11],
         TaskAnswer::RollbackPlan(_) => ANSWERS[12],
         TaskAnswer::OrganizationPlan(_) => ANSWERS[13],
+        TaskAnswer::Pinned { .. } => ANSWERS[14],
+        TaskAnswer::Refused(_) => ANSWERS[15],
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod details;
 pub(crate) mod ecr;
 pub(crate) mod organization;
+pub(crate) mod pin;
 pub(crate) mod preview;
 pub(crate) mod purge;
 pub(crate) mod reconcile;

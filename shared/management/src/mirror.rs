@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod holds;
 pub(crate) mod log;
 pub(crate) mod overview;
+pub(crate) mod pin;
 pub(crate) mod policy;
 pub(crate) mod preview;
 pub(crate) mod rate_limit;

@@ -83,7 +83,7 @@ impl Organizations {
                 return Ok(self.table.forget_discovered(repository).await?);
             };
             match self.table.delete_mirror(&mirror).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(self.table.settle_pins(repository).await?),
                 // Its sync goes on, or somebody has the repository to themselves for some seconds.
                 Err(StateError::Conflict | StateError::Locked) => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error.into()),

@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::{
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use moorage_domain::{
     Hasher, Timestamp, digest::Algorithm, discovery::DiscoveredRepository, gate::Hold, learnt::Learnt,
-    notification::Notification, run::RunId, signature_policy::TrustRootId, webhook::EcrRepository,
+    notification::Notification, pin::Pin, run::RunId, signature_policy::TrustRootId, webhook::EcrRepository,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -39,6 +39,7 @@ use crate::{
         team::{Team, TeamRole},
         team_member::Member,
     },
+    pins::{LoosePin, snapshot::PinnedTagsItem},
     repositories::{lock::StrayLock, public_entry, repository::Repository},
     runs::{
         account::Account,
@@ -181,6 +182,9 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<UploadItem>(Key::Upload(&app, &digest)),
         check::<RunItem>(Key::Run(&app, run)),
         check::<OutcomesItem>(Key::Outcomes(&app, run, 1, 2)),
+        check::<Pin>(Key::Pin(&app, run)),
+        check::<PinnedTagsItem>(Key::PinnedTags(&app, id(20), 3)),
+        check::<LoosePin>(Key::LoosePin(&app, id(20))),
         check::<Part>(Key::Learnt(&app, run, 0)),
         check::<LogItem>(Key::Log(&app, at, id(7))),
         check::<LimitItem>(Key::RateLimit(&account)),

@@ -68,6 +68,12 @@ pub(crate) enum Key<'a> {
     Run(&'a RepositoryName, RunId),
     /// The outcomes of a run: which of its attempts wrote them, and its number there.
     Outcomes(&'a RepositoryName, RunId, usize, u32),
+    /// That what a run has left is kept.
+    Pin(&'a RepositoryName, RunId),
+    /// A part of what a pin keeps.
+    PinnedTags(&'a RepositoryName, Uuid, u32),
+    /// That a snapshot is no pin yet, or no longer.
+    LoosePin(&'a RepositoryName, Uuid),
     /// A part of what a run has learnt of its registry.
     Learnt(&'a RepositoryName, RunId, u32),
     Log(&'a RepositoryName, Timestamp, Uuid),
@@ -138,6 +144,9 @@ impl Key<'_> {
             | Self::Receipt(repository, _)
             | Self::Run(repository, _)
             | Self::Outcomes(repository, ..)
+            | Self::Pin(repository, _)
+            | Self::PinnedTags(repository, ..)
+            | Self::LoosePin(repository, _)
             | Self::Learnt(repository, ..)
             | Self::Log(repository, ..) => repository_pk(repository),
         }
@@ -187,6 +196,9 @@ impl Key<'_> {
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
             // Ten digits hold every u32, so that the text order is the numeric order.
             Self::Outcomes(_, run, attempt, number) => format!("{}{attempt:010}#{number:010}", outcomes_prefix(*run)),
+            Self::Pin(_, run) => format!("{}{run}", prefix::PIN),
+            Self::PinnedTags(_, snapshot, number) => format!("{}{number:010}", pinned_prefix(*snapshot)),
+            Self::LoosePin(_, snapshot) => format!("{}{snapshot}", prefix::LOOSE_PIN),
             Self::Learnt(_, run, number) => format!("{}{number:010}", learnt_prefix(*run)),
             Self::Log(_, datetime, id) | Self::NamespaceLog(_, datetime, id) => {
                 format!("{}{:012}#{id}", prefix::LOG, datetime.unix())
@@ -230,6 +242,9 @@ pub(crate) mod prefix {
     pub(crate) const RECEIPT: &str = "RECEIPT#";
     pub(crate) const RUN: &str = "RUN#";
     pub(crate) const OUTCOMES: &str = "OUTCOMES#";
+    pub(crate) const PIN: &str = "PIN#";
+    pub(crate) const PINNED_TAGS: &str = "PINNEDTAGS#";
+    pub(crate) const LOOSE_PIN: &str = "LOOSEPIN#";
     pub(crate) const LEARNT: &str = "LEARNT#";
     pub(crate) const RATE_LIMIT: &str = "RATELIMIT#";
     pub(crate) const LOG: &str = "LOG#";
@@ -264,6 +279,10 @@ pub(crate) fn garbage_pk(shard: &str) -> String {
 
 pub(crate) fn outcomes_prefix(run: RunId) -> String {
     format!("{}{run}#", prefix::OUTCOMES)
+}
+
+pub(crate) fn pinned_prefix(snapshot: Uuid) -> String {
+    format!("{}{snapshot}#", prefix::PINNED_TAGS)
 }
 
 pub(crate) fn learnt_prefix(run: RunId) -> String {

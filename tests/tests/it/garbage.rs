@@ -4,6 +4,7 @@
 //! The stack of these tests has a grace of two seconds and keeps past tags for eighteen.
 
 mod ended;
+mod pin;
 mod slow;
 
 use std::{

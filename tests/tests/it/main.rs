@@ -34,6 +34,7 @@ mod organization_mirrors;
 mod organization_rollback;
 mod overview;
 mod permissions;
+mod pins;
 mod possession;
 mod preview;
 mod pull;

@@ -58,16 +58,38 @@ fn each_tag_becomes_what_it_was() {
         past(&again, 5, -1, 20),
         past(&again, 7, 20, 60),
     ];
-    let changes = super::changes(&target(None), &all, &history, None).unwrap();
+    let changes = super::changes(&target(None), &all, &history, None, None).unwrap();
     let expected = [
         ("gone".to_owned(), K::Created, Some(image(6))),
         ("made".to_owned(), K::Deleted, None),
         ("moved".to_owned(), K::Moved, Some(image(1))),
     ];
     assert_eq!(told(&changes), expected);
-    let chosen = super::changes(&target(Some(&["m*", "nothing"])), &all, &history, None).unwrap();
+    let chosen = super::changes(&target(Some(&["m*", "nothing"])), &all, &history, None, None).unwrap();
     assert_eq!(told(&chosen), expected[1..]);
-    assert_eq!(super::changes(&target(Some(&["same"])), &all, &history, None).unwrap(), []);
+    assert_eq!(super::changes(&target(Some(&["same"])), &all, &history, None, None).unwrap(), []);
+}
+
+#[test]
+fn what_is_pinned_is_what_each_tag_was_though_its_past_is_forgotten() {
+    use ChangeKind as K;
+    let [moved, made, gone] = ["moved", "made", "gone"].map(tag);
+    let signed = signatures_tag(&image(1));
+    let all = BTreeMap::from([(moved.clone(), since(2, 50)), (made, since(3, 1))]);
+    let pinned = [(&gone, 6), (&moved, 1), (&signed, 7)].map(|(tag, n)| PinnedTag {
+        tag: tag.clone(),
+        digest: image(n),
+        children: vec![],
+    });
+    let changes = |began| super::changes(&target(None), &all, &[], Some(&pinned), began).unwrap();
+    let expected = [
+        ("gone".to_owned(), K::Created, Some(image(6))),
+        ("made".to_owned(), K::Deleted, None),
+        ("moved".to_owned(), K::Moved, Some(image(1))),
+        (signed.to_string(), K::Created, Some(image(7))),
+    ];
+    assert_eq!(told(&changes(None)), expected);
+    assert_eq!(told(&changes(Some(Timestamp::from_unix(AT)))), expected, "nobody has turned back what is pinned");
 }
 
 #[test]
@@ -91,13 +113,16 @@ fn who_goes_on_tells_what_was_turned_before() {
 fn nothing_at_all_is_no_state_to_turn_back_to() {
     let held = BTreeMap::from([(tag("a"), since(1, 5)), (tag("b"), since(2, 6))]);
     let all = target(None);
-    assert!(leaves_nothing(&all, &held, &changes(&all, &held, &[], None).unwrap()));
+    assert!(leaves_nothing(&all, &held, &changes(&all, &held, &[], None, None).unwrap()));
     let was = [past(&tag("c"), 3, -5, 3)];
-    assert!(!leaves_nothing(&all, &held, &changes(&all, &held, &was, None).unwrap()), "there was another tag");
+    assert!(!leaves_nothing(&all, &held, &changes(&all, &held, &was, None, None).unwrap()), "there was another tag");
     let named = target(Some(&["*"]));
-    assert!(!leaves_nothing(&named, &held, &changes(&named, &held, &[], None).unwrap()), "it is asked for by name");
+    assert!(
+        !leaves_nothing(&named, &held, &changes(&named, &held, &[], None, None).unwrap()),
+        "it is asked for by name"
+    );
     let none = BTreeMap::new();
-    assert!(!leaves_nothing(&all, &none, &changes(&all, &none, &[], None).unwrap()));
+    assert!(!leaves_nothing(&all, &none, &changes(&all, &none, &[], None, None).unwrap()));
 }
 
 #[test]
@@ -112,15 +137,15 @@ fn what_is_attached_follows_its_image() {
         (signatures_tag(&stays), since(30, 12)),
     ]);
     let history = [past(&v1, 1, -10, 10), past(&list(&returns), 10, -9, 10), past(&list(&stays), 31, -9, 5)];
-    let changes = super::changes(&target(None), &all, &history, None).unwrap();
+    let changes = super::changes(&target(None), &all, &history, None, None).unwrap();
     let becomes = |name: &TagName| changes.iter().find(|it| it.tag == *name).map(|it| it.to.clone());
     assert_eq!(becomes(&list(&returns)), Some(Some(image(10))), "it comes back");
     assert_eq!(becomes(&list(&goes)), Some(None), "it goes");
     assert_eq!(becomes(&signatures_tag(&stays)), None, "what came later stays");
     assert_eq!(becomes(&list(&stays)), None, "nor does what went come back to one that stayed");
     assert_eq!(changes.len(), 3);
-    assert_eq!(super::changes(&target(Some(&["v1"])), &all, &history, None).unwrap(), changes);
-    assert_eq!(super::changes(&target(Some(&["v2"])), &all, &history, None).unwrap(), []);
+    assert_eq!(super::changes(&target(Some(&["v1"])), &all, &history, None, None).unwrap(), changes);
+    assert_eq!(super::changes(&target(Some(&["v2"])), &all, &history, None, None).unwrap(), []);
 }
 
 #[test]
@@ -131,8 +156,12 @@ fn who_goes_on_takes_away_what_is_attached_to_what_was_left() {
     let turned = HeldTag { reversion: true, ..since(1, 101) };
     let all = BTreeMap::from([(v1.clone(), turned), (list.clone(), since(20, 11))]);
     let history = [past(&v1, 1, -10, 10), past(&v1, 2, 10, 101)];
-    assert_eq!(super::changes(&target(None), &all, &history, None).unwrap(), [], "it is attached to nothing that goes");
-    let changes = super::changes(&target(None), &all, &history, Some(began)).unwrap();
+    assert_eq!(
+        super::changes(&target(None), &all, &history, None, None).unwrap(),
+        [],
+        "it is attached to nothing that goes"
+    );
+    let changes = super::changes(&target(None), &all, &history, None, Some(began)).unwrap();
     assert_eq!(told(&changes), [(list.to_string(), ChangeKind::Deleted, None)]);
 }
 
@@ -143,9 +172,9 @@ fn what_another_tag_still_points_to_keeps_what_is_attached_to_it() {
     let all =
         BTreeMap::from([(v1.clone(), since(2, 10)), (latest.clone(), since(2, 10)), (list.clone(), since(20, 11))]);
     let history = [past(&v1, 1, -10, 10), past(&latest, 1, -10, 10)];
-    let one = super::changes(&target(Some(&["latest"])), &all, &history, None).unwrap();
+    let one = super::changes(&target(Some(&["latest"])), &all, &history, None, None).unwrap();
     assert_eq!(told(&one), [("latest".to_owned(), ChangeKind::Moved, Some(image(1)))]);
-    let both = super::changes(&target(None), &all, &history, None).unwrap();
+    let both = super::changes(&target(None), &all, &history, None, None).unwrap();
     assert!(both.iter().any(|it| it.tag == list && it.to.is_none()));
 }
 
@@ -157,7 +186,7 @@ fn what_is_attached_to_what_is_attached_comes_too_and_so_does_what_is_attached_t
     let index = PastTag { children: children(&platform), ..past(&v1, 1, -10, 10) };
     let list = PastTag { children: children(&bundle), ..past(&referrers_tag(&platform), 11, -9, 10) };
     let second = past(&referrers_tag(&bundle), 12, -9, 10);
-    let changes = super::changes(&target(None), &BTreeMap::new(), &[index, list, second], None).unwrap();
+    let changes = super::changes(&target(None), &BTreeMap::new(), &[index, list, second], None, None).unwrap();
     assert_eq!(changes.len(), 3);
     assert!(changes.iter().all(|it| it.change == ChangeKind::Created));
 }
@@ -181,7 +210,7 @@ proptest! {
             }
         }
         let target = target(None);
-        let changes = super::changes(&target, &all, &history, None).unwrap();
+        let changes = super::changes(&target, &all, &history, None, None).unwrap();
         let now = all.iter().map(|(tag, held)| (tag.clone(), TagState::at(held.digest.clone()))).collect();
         let then = changes::as_of(target.at, &all, &history);
         prop_assert_eq!(&changes, &changes::diff(&now, &then));
@@ -194,13 +223,13 @@ fn what_becomes_of_a_repository_is_counted() {
     let [gone, moved, made] = ["gone", "moved", "made"].map(tag);
     let all = BTreeMap::from([(moved.clone(), since(2, 50)), (made, since(3, 1))]);
     let history = [past(&moved, 1, -10, 50), past(&gone, 6, 0, 10)];
-    let changes = changes(&target(None), &all, &history, None).unwrap();
+    let changes = changes(&target(None), &all, &history, None, None).unwrap();
     let plan = RepositoryPlan::new("acme/app".parse().unwrap(), &changes, &BTreeSet::from([image(6)]), 2);
     assert_eq!((plan.created, plan.moved, plan.deleted), (1, 1, 1));
     assert_eq!((plan.missing, plan.missing_tags, plan.unverified), (1, vec![gone], 2));
     // Of a repository that there was not, nothing is left.
     let new = BTreeMap::from([(tag("a"), since(2, 5)), (tag("b"), since(3, 5))]);
-    let changes = super::changes(&target(Some(&["a"])), &new, &[], None).unwrap();
+    let changes = super::changes(&target(Some(&["a"])), &new, &[], None, None).unwrap();
     let plan = RepositoryPlan::new("acme/new".parse().unwrap(), &changes, &BTreeSet::new(), 0);
     assert_eq!((plan.created, plan.moved, plan.deleted), (0, 0, 1), "but what was not asked for");
 }

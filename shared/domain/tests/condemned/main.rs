@@ -6,7 +6,8 @@
 //! * [`possession`]: who may have a blob at all. A repository that has it by another one's link while that is pruned, and
 //!   a tenant who names it without having a byte of it;
 //! * [`run`]: two tags of one run that share a blob, one of which fails;
-//! * [`lock`]: prune, syncs, tags set by hand, mirrors that are made and ended, and a purge, all of one repository.
+//! * [`lock`]: prune, syncs, tags set by hand, mirrors that are made and ended, and a purge, all of one repository;
+//! * [`pin`]: a run that is pinned and unpinned while a sync moves its tag, the past is forgotten, and collectors collect.
 //!
 //! Time is left out: the grace is over whenever a collector likes, and a lock ends whenever it likes, which allows more
 //! than real clocks do. Two things are left to time: that a deletion is abandoned only when its collector is gone, because
@@ -17,6 +18,7 @@ mod collector;
 mod explore;
 mod garbage;
 mod lock;
+mod pin;
 mod possession;
 mod run;
 mod sync;

@@ -110,6 +110,8 @@ names! {
         ResetRepoNotification => "reset_repo_notification",
         CreateRepoMirrorWebhook => "create_repo_mirror_webhook",
         DeleteRepoMirrorWebhook => "delete_repo_mirror_webhook",
+        PinRepoMirrorRun => "pin_repo_mirror_run",
+        UnpinRepoMirrorRun => "unpin_repo_mirror_run",
     }
     LockKind {
         Prune => "prune",

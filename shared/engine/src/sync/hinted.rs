@@ -25,8 +25,8 @@ use crate::{
 
 /// Tags that are asked for at once.
 const HEADS_IN_FLIGHT: usize = 32;
-/// How many runs are looked at for images that were refused. Most often the last one of the schedule is among them, which asked
-/// for all tags.
+/// How many runs are looked at for images that were refused, back to one that asked for all tags. Most often the last one of the
+/// schedule is among them, and has.
 const RUNS: i32 = 25;
 
 /// What the registry says of tags.
@@ -121,14 +121,17 @@ impl Invocation<'_> {
         let (table, repository) = (&self.engine.table, &self.mirror.config.repository);
         let mut refused = BTreeSet::new();
         for run in table.runs(repository, RUNS, Some(self.run), now()).await?.runs {
+            let mut is_enough = run.has_asked_for_all();
             if run.progress.tags_failed > 0 {
-                let is_unsigned = |outcome: &TagOutcome| {
-                    outcome.failure.as_ref().is_some_and(|failure| failure.reason == FailureReason::SignatureRefused)
+                let see = |outcome: TagOutcome| match outcome.failure.map(|failure| failure.reason) {
+                    Some(FailureReason::SignatureRefused) => _ = refused.insert(outcome.tag),
+                    // An earlier run may have refused it: this one did not get as far as that.
+                    Some(_) if outcome.outcome == Outcome::Failed => is_enough = false,
+                    _ => {}
                 };
-                let see = |outcome: TagOutcome| _ = is_unsigned(&outcome).then(|| refused.insert(outcome.tag));
                 table.each_outcome(repository, &run, see).await?;
             }
-            if run.is_whole() {
+            if is_enough {
                 break;
             }
         }

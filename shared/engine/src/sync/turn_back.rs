@@ -11,6 +11,7 @@ use moorage_domain::{
     Digest, FailureReason, Owner, PastTag, RepositoryName, TagName, Timestamp,
     changes::TagChange,
     failure::Failure,
+    pin::PinnedTag,
     plan::HeldTag,
     referrers::is_attached_tag,
     rollback,
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// The most tags that are turned back together: their records, and those of what they were, take some 50 MB.
-const MOST_TAGS: usize = 50_000;
+pub(crate) const MOST_TAGS: usize = 50_000;
 /// Images that are looked at at once, and tags that are turned at once.
 const IN_FLIGHT: usize = 16;
 /// What stands for the architectures of an image of which not all are here: nobody knows any more which were wanted, so the
@@ -72,15 +73,17 @@ impl Engine {
     ) -> Result<Plan, WorkError> {
         let now = now();
         let refused = |message: String| WorkError::Failed(Failure::new(FailureReason::ContentGone, message));
-        if !self.table.remembers(target.at, now) {
+        let pinned = self.pinned(repository, target).await?;
+        if pinned.is_none() && !self.table.remembers(target.at, now) {
             return Err(refused(format!("what tags were at {} is not remembered any more", target.at.iso())));
         }
-        let counts = |past: &PastTag| target.is_of(past) || Target::may_have_left(past, began);
+        let is_told = |past: &PastTag| pinned.is_none() && target.is_of(past);
+        let counts = |past: &PastTag| is_told(past) || Target::may_have_left(past, began);
         let past = self.table.past_tags(repository, 2 * MOST_TAGS + 1, now, counts).await?;
         if past.len() > 2 * MOST_TAGS || held.len() > MOST_TAGS {
             return Err(refused(format!("there are more than the {MOST_TAGS} tags that are turned back together")));
         }
-        let changes = rollback::changes(target, held, &past, began);
+        let changes = rollback::changes(target, held, &past, pinned.as_deref(), began);
         let changes = changes.map_err(|error| refused(error.to_string()))?;
         let turned = began.map(|began| rollback::turned(held, &past, began)).unwrap_or_default();
         if turned.is_empty() && rollback::leaves_nothing(target, held, &changes) {
@@ -92,11 +95,25 @@ impl Engine {
         }
         let wanted: BTreeSet<&Digest> = changes.iter().filter_map(|change| change.to.as_ref()).collect();
         let mut images = BTreeMap::<Digest, BTreeSet<Digest>>::new();
-        for past in past.iter().filter(|past| target.is_of(past) && wanted.contains(&past.digest)) {
+        for past in past.iter().filter(|past| is_told(past) && wanted.contains(&past.digest)) {
             let children = past.children.iter().flat_map(|children| children.present.iter().cloned());
             images.entry(past.digest.clone()).or_default().extend(children);
         }
+        for pinned in pinned.iter().flatten().filter(|pinned| wanted.contains(&pinned.digest)) {
+            images.entry(pinned.digest.clone()).or_default().extend(pinned.children.iter().cloned());
+        }
         Ok(Plan { changes, images, turned })
+    }
+
+    /// What the run has left that the tags are turned back to, if it is pinned.
+    async fn pinned(&self, repository: &RepositoryName, target: &Target) -> Result<Option<Vec<PinnedTag>>, WorkError> {
+        let (Some(run), Some(found)) = (target.run_id, self.table.repository(repository).await?) else {
+            return Ok(None);
+        };
+        let Some(pin) = self.table.pin(repository, &found.pins, run).await? else { return Ok(None) };
+        let mut tags = Vec::new();
+        let is_pinned = self.table.each_pinned_tag(repository, &pin, |tag| tags.push(tag)).await?;
+        Ok(is_pinned.then_some(tags))
     }
 
     /// Looks for an image, with everything below it that it has to have.

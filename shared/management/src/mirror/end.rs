@@ -35,6 +35,10 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         if let Err(error) = api.scheduler.remove(repository).await {
             tracing::warn!(%repository, %error, "a schedule was not removed yet");
         }
+        // They are no pins any more; what is left of them goes with the next one of the repository, or with that.
+        if let Err(error) = api.table.settle_pins(repository).await {
+            tracing::warn!(%repository, %error, "what was pinned was not forgotten yet");
+        }
         webhook::end::forget(api, repository, webhook).await;
         let metadata = object([("changed", "mirror".into()), ("to", serde_json::Value::Null)]);
         api.log(call, repository, vec![(LogKind::RepoMirrorConfigChanged, metadata)]).await;

@@ -5,7 +5,9 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    mirror::{change, changes, create, end, health, holds, overview, preview, rate_limit, rollback, runs, sync, view},
+    mirror::{
+        change, changes, create, end, health, holds, overview, pin, preview, rate_limit, rollback, runs, sync, view,
+    },
 };
 
 /// The endpoints.
@@ -205,6 +207,37 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         run: |it| {
             Box::pin(async move {
                 changes::get(it.api, it.parameters.repository()?, it.parameters.get("run_id"), it.call).await
+            })
+        },
+    },
+    Endpoint {
+        method: "PUT",
+        path: "repository/{repository}/mirror/runs/{run_id}/pin",
+        access: Access::Repository(Role::Admin),
+        operation: "pinMirrorRun",
+        summary: "Keeps what a run has left, all tags as they were when it ended with their content, until it is unpinned; if all \
+                  of that is still there.",
+        query: &[],
+        body: Some(Body::Optional("NewPin")),
+        answers: &[Reply(200, Some("Pin"))],
+        run: |it| {
+            Box::pin(async move {
+                pin::pin(it.api, it.parameters.repository()?, it.parameters.get("run_id"), it.call).await
+            })
+        },
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "repository/{repository}/mirror/runs/{run_id}/pin",
+        access: Access::Repository(Role::Admin),
+        operation: "unpinMirrorRun",
+        summary: "Keeps what a run has left no longer than anything else.",
+        query: &[],
+        body: None,
+        answers: &[Reply(204, None)],
+        run: |it| {
+            Box::pin(async move {
+                pin::unpin(it.api, it.parameters.repository()?, it.parameters.get("run_id"), it.call).await
             })
         },
     },

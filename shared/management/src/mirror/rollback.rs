@@ -18,6 +18,7 @@ use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError, field::Fields},
     mirror::{changes, find::find_mirror, log::changed, sync},
+    repository::find::find_repository,
 };
 
 /// The fields. Whoever means another one, as `tag`, would turn back more than is meant.
@@ -105,6 +106,7 @@ async fn asked(
     let invalid = |message: String| Err(ApiError::InvalidRequest(message));
     let fields = Fields(body);
     fields.refuse_others(&FIELDS)?;
+    let mut is_pinned = false;
     let (at, run_id) = match (fields.string("at")?, fields.string("run_id")?) {
         (Some(text), None) => (moment("at", text)?, None),
         (None, Some(text)) => {
@@ -112,23 +114,33 @@ async fn asked(
             let Some(ended) = run.ended_at.filter(|_| run.status != RunStatus::Syncing) else {
                 return invalid("run_id: the run has not come to an end; name a moment by `at`".into());
             };
+            let pins = find_repository(api, repository).await?.pins;
+            is_pinned = pins.contains(&run.run_id);
             (ended, Some(run.run_id))
         }
         _ => return invalid("takes `run_id` or `at`, one of them".into()),
     };
-    asked_of(api, fields, &Target { at, run_id, tags: None, by_organization: false }, now)
+    if !is_pinned {
+        require_memory(api, at, now)?;
+    }
+    asked_of(fields, &Target { at, run_id, tags: None, by_organization: false }, now)
+}
+
+/// Fails if what tags were at a moment is not remembered any more.
+pub(crate) fn require_memory(api: &Api, at: Timestamp, now: Timestamp) -> Result<(), ApiError> {
+    if at.plus(api.tag_retention) > now {
+        return Ok(());
+    }
+    let days = api.tag_retention.as_secs() / 86_400;
+    let message = format!("what tags were at {} is not remembered any more: that is for {days} days", at.iso());
+    Err(ApiError::InvalidRequest(message))
 }
 
 /// What a body asks for that means this moment.
-pub(crate) fn asked_of(api: &Api, fields: Fields<'_>, to: &Target, now: Timestamp) -> Result<Asked, ApiError> {
+pub(crate) fn asked_of(fields: Fields<'_>, to: &Target, now: Timestamp) -> Result<Asked, ApiError> {
     let invalid = |message: String| Err(ApiError::InvalidRequest(message));
-    let at = to.at;
-    if at > now {
+    if to.at > now {
         return invalid("at lies ahead".into());
-    }
-    if at.plus(api.tag_retention) <= now {
-        let days = api.tag_retention.as_secs() / 86_400;
-        return invalid(format!("what tags were at {} is not remembered any more: that is for {days} days", at.iso()));
     }
     let tags = fields.strings("tags")?.map(RootRule::new).transpose();
     let tags = tags.map_err(|error| ApiError::InvalidRequest(format!("tags: {error}")))?;

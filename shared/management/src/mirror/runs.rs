@@ -1,8 +1,11 @@
 //! Runs: what syncs did, and how far a running one is.
 
+use std::collections::BTreeSet;
+
 use moorage_domain::{
     FailureReason, Remedy, RepositoryName, Timestamp,
     failure::Failure,
+    pin::Pin,
     run::{Run, RunId, RunStatus, TagOutcome},
     status::{SyncState, SyncStatus},
 };
@@ -16,7 +19,7 @@ use crate::{
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{
         holds::judgement,
-        rollback,
+        pin, rollback,
         signed::signed,
         warning::{GOES_ON, INTERRUPTED, warning},
     },
@@ -35,12 +38,16 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
     let after = call.query("next_page").map(run_id);
     let after = after.map(|after| after.ok_or_else(|| ApiError::InvalidRequest("next_page is not a page".into())));
     let after = after.transpose()?;
-    let state = state(api, repository).await?;
+    let (state, pins) = state(api, repository).await?;
     let page = api.table.runs(repository, limit, after, now()).await?;
     if state.is_none() && page.runs.is_empty() && after.is_none() {
         return Err(ApiError::NotFound);
     }
-    let view = |run| view(run, state.as_ref(), now());
+    let pins = api.table.pins(repository, &pins).await?;
+    let view = |run: &Run| {
+        let pin = pins.iter().find(|pin| pin.run_id == run.run_id);
+        view(run, state.as_ref(), pin, now())
+    };
     let mut body = json!({"runs": page.runs.iter().map(view).collect::<Vec<_>>()});
     if let Some(next) = page.next {
         body["next_page"] = next.into();
@@ -51,10 +58,11 @@ pub(crate) async fn list(api: &Api, repository: &RepositoryName, call: &Call) ->
 /// `GET …/mirror/runs/{run_id}`.
 pub(crate) async fn get(api: &Api, repository: &RepositoryName, run: &str) -> Result<Answer, ApiError> {
     let id = run_id(run).ok_or(ApiError::NotFound)?;
-    let state = state(api, repository).await?;
+    let (state, pins) = state(api, repository).await?;
     let run = api.table.run(repository, id).await?.ok_or(ApiError::NotFound)?;
     let outcomes = api.table.outcomes(repository, &run).await?;
-    let mut body = view(&run, state.as_ref(), now());
+    let pin = api.table.pin(repository, &pins, id).await?;
+    let mut body = view(&run, state.as_ref(), pin.as_ref(), now());
     body["tags"] = outcomes.iter().map(outcome).collect::<Result<Vec<_>, _>>()?.into();
     Ok(Answer::ok(body))
 }
@@ -74,10 +82,11 @@ fn outcome(tag: &TagOutcome) -> Result<Value, ApiError> {
     Ok(view)
 }
 
-/// The state of the repository's mirror, if it still has one: runs are kept beyond it, but not beyond the repository.
-async fn state(api: &Api, repository: &RepositoryName) -> Result<Option<SyncState>, ApiError> {
-    find_repository(api, repository).await?;
-    Ok(api.table.mirror(repository).await?.map(|mirror| mirror.state))
+/// The state of the repository's mirror, if it still has one, and which runs are pinned. Runs are kept beyond the mirror, but not
+/// beyond the repository.
+async fn state(api: &Api, repository: &RepositoryName) -> Result<(Option<SyncState>, BTreeSet<RunId>), ApiError> {
+    let pins = find_repository(api, repository).await?.pins;
+    Ok((api.table.mirror(repository).await?.map(|mirror| mirror.state), pins))
 }
 
 fn run_id(text: &str) -> Option<RunId> {
@@ -86,7 +95,7 @@ fn run_id(text: &str) -> Option<RunId> {
 
 /// A run as it is shown. One that says it runs, but is not the mirror's current one, was cancelled a moment ago, or was
 /// killed and not taken over; without a mirror it ended with that. The current one was interrupted if its claim has expired.
-fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
+fn view(run: &Run, state: Option<&SyncState>, pin: Option<&Pin>, now: Timestamp) -> Value {
     let is_current = state.and_then(|state| state.sync_run_id) == Some(run.run_id);
     let failed = |message: &str| (RunStatus::Fail, Some(Failure::new(FailureReason::UnknownError, message.to_owned())));
     let (status, killed) = match state {
@@ -116,6 +125,9 @@ fn view(run: &Run, state: Option<&SyncState>, now: Timestamp) -> Value {
     });
     if let Some(target) = &run.rollback {
         view["rollback"] = rollback::shown(target);
+    }
+    if let Some(pin) = pin {
+        view["pinned"] = pin::view(pin);
     }
     if let Some(until) = run.waiting_until {
         view["waiting_until"] = until.iso().into();
@@ -162,11 +174,11 @@ mod tests {
         state.sync_run_id = Some(run.run_id);
         state.sync_status = SyncStatus::Syncing;
         state.sync_expiration_date = Some(at(100));
-        assert_eq!(view(&run, Some(&state), at(99))["status"], "SYNCING");
-        let interrupted = view(&run, Some(&state), at(100));
+        assert_eq!(view(&run, Some(&state), None, at(99))["status"], "SYNCING");
+        let interrupted = view(&run, Some(&state), None, at(100));
         assert_eq!((&interrupted["status"], &interrupted["failure"]["message"]), (&json!("FAIL"), &json!(INTERRUPTED)));
         assert_eq!(interrupted["failure"]["advice"], GOES_ON);
-        assert_eq!(view(&run, Some(&state.hand_over(at(100), Uuid::nil())), at(101))["status"], "SYNCING");
+        assert_eq!(view(&run, Some(&state.hand_over(at(100), Uuid::nil())), None, at(101))["status"], "SYNCING");
         for (current, status, shown) in [
             (None, SyncStatus::Success, "FAIL"),
             (Some(RunId(Uuid::max())), SyncStatus::Syncing, "FAIL"),
@@ -174,9 +186,9 @@ mod tests {
         ] {
             state.sync_run_id = current;
             state.sync_status = status;
-            assert_eq!(view(&run, Some(&state), at(0))["status"], shown);
+            assert_eq!(view(&run, Some(&state), None, at(0))["status"], shown);
         }
-        let ended = view(&run, None, at(0));
+        let ended = view(&run, None, None, at(0));
         assert_eq!((&ended["status"], &ended["failure"]), (&json!("CANCEL"), &Value::Null), "it went with its mirror");
     }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError, field::Fields},
-    mirror::rollback::{Asked, asked_of, moment, shown},
+    mirror::rollback::{Asked, asked_of, moment, require_memory, shown},
     organization_mirror::{find::find_organization_mirror, list},
 };
 
@@ -93,7 +93,9 @@ fn asked(api: &Api, mirror: &OrganizationMirror, call: &Call) -> Result<Asked, A
         let message = format!("at {} there was no mirror: no tag would be left", at.iso());
         return Err(ApiError::InvalidRequest(message));
     }
-    asked_of(api, fields, &Target { at, run_id: None, tags: None, by_organization: true }, now())
+    let now = now();
+    require_memory(api, at, now)?;
+    asked_of(fields, &Target { at, run_id: None, tags: None, by_organization: true }, now)
 }
 
 /// What would come of it, a page of repositories.

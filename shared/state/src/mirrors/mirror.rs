@@ -219,7 +219,8 @@ impl Table {
         values.insert(":state".to_owned(), serde_dynamo::to_attribute_value(RepositoryState::Normal)?);
         let left = remember_left(Some(&mirror.state), &mut values);
         let condition = format!("attribute_exists(#pk) AND {UNLOCKED}");
-        let change = Change { update: &format!("SET #state = :state{left}"), condition: &condition };
+        // What its runs have left is what anybody's tags have left.
+        let change = Change { update: &format!("SET #state = :state{left} REMOVE #pins"), condition: &condition };
         transaction.update(Key::Repository(repository), change, values)?;
         self.unlink_mirror(&mut transaction, mirror)?;
         if mirror.is_discovered {

@@ -1,7 +1,11 @@
 //! Repositories.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Generation, Namespace, RepositoryName, Timestamp, lock::Lock, mirror::RepositoryState};
+use moorage_domain::{
+    Generation, Namespace, RepositoryName, Timestamp, lock::Lock, mirror::RepositoryState, run::RunId,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -54,6 +58,9 @@ pub struct Repository {
     /// Whether its mirror has a webhook, or had one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_webhook: bool,
+    /// The runs that are pinned, of the mirror that it has: what is not among them is no pin.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    pub pins: BTreeSet<RunId>,
     /// Who has it to themselves, if somebody has.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
@@ -92,6 +99,7 @@ impl From<NewRepository> for Repository {
             left_until: None,
             is_notified: false,
             has_webhook: false,
+            pins: BTreeSet::new(),
             lock: None,
         }
     }

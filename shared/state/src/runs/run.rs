@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long runs are kept: long enough to compare a month with the one before.
-const RUN_RETENTION: Duration = Duration::from_secs(62 * 86_400);
+pub(crate) const RUN_RETENTION: Duration = Duration::from_secs(62 * 86_400);
 /// Outcomes in one item. The longest outcome is about 700 bytes, so an item stays under half of DynamoDB's 400 KB.
 const OUTCOMES_PER_ITEM: usize = 250;
 
@@ -38,6 +38,9 @@ pub(crate) struct RunItem {
     /// Where the index of what is under way has it: it has ended, and nobody was told yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     active: Option<String>,
+    /// Which snapshot keeps it from expiring, if it is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pinned: Option<Uuid>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +50,9 @@ pub(crate) struct OutcomesItem {
     /// Whose it is and which, from 0. Items from before attempts were told apart have none.
     #[serde(default)]
     place: Option<Place>,
+    /// Which snapshot keeps it from expiring, if its run is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pinned: Option<Uuid>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -143,7 +149,7 @@ impl Table {
         let Some(attempt) = run.outcome_items.len().checked_sub(1) else { return Ok(()) };
         for outcomes in parts(outcomes) {
             let place = Place { attempt, number: run.outcome_items[attempt] };
-            let outcomes = OutcomesItem { outcomes: outcomes.to_vec(), expires_at, place: Some(place) };
+            let outcomes = OutcomesItem { outcomes: outcomes.to_vec(), expires_at, place: Some(place), pinned: None };
             let key = Key::Outcomes(repository, run.run_id, place.attempt, place.number);
             self.put_all(vec![item(key, &outcomes)?]).await?;
             run.outcome_items[attempt] = place.number.saturating_add(1);
@@ -224,7 +230,7 @@ fn parts(outcomes: &[TagOutcome]) -> impl Iterator<Item = &[TagOutcome]> {
 }
 
 fn run_item(run: &Run) -> RunItem {
-    RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION), active: None }
+    RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION), active: None, pinned: None }
 }
 
 #[cfg(test)]
@@ -237,7 +243,8 @@ mod tests {
     fn what_an_attempt_wrote_later_is_not_seen() {
         let mut run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false).again();
         run.outcome_items = vec![2, 1];
-        let item = |place| OutcomesItem { outcomes: Vec::new(), expires_at: Timestamp::from_unix(0), place };
+        let item =
+            |place| OutcomesItem { outcomes: Vec::new(), expires_at: Timestamp::from_unix(0), place, pinned: None };
         let of = |attempt, number| item(Some(Place { attempt, number })).is_of(&run);
         assert_eq!((of(0, 0), of(0, 1), of(0, 2)), (true, true, false));
         assert_eq!((of(1, 0), of(1, 1), of(2, 0)), (true, false, false));

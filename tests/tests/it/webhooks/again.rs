@@ -1,11 +1,12 @@
 //! What a webhook told of, and one sync could not get: it is asked for again, and what was refused is let in.
 
 use moorage_tests::{
+    eventually,
     gate::served,
     image::Image,
     proxy::{Fault, Proxy},
     signing::{SigningKey, simple_tag},
-    world::{World, outcome},
+    world::{SYNC_LIMIT, World, outcome},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -112,4 +113,35 @@ async fn another_address_is_as_strict_as_the_one_before() {
     assert_eq!(world.call(Method::GET, &path, None).await.1["created"], before, "nothing was made");
     let loose = Hook::make(&world, json!({})).await;
     assert_eq!(loose.call(&world, json!({"tags": []})).await.0, 202);
+}
+
+/// Before, it looked no further back than that run, which had asked for nothing.
+#[tokio::test]
+async fn a_signature_finds_what_was_refused_before_a_sync_that_came_to_nothing() {
+    let (world, hook) = mirrored("signed-after-failure", &["v1"], json!({})).await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    let key = SigningKey::generate();
+    let reference = format!("{}/{}", proxy.address, world.path);
+    let rule = json!({"rule_kind": "tag_glob_csv", "rule_value": ["v*"]});
+    let policy = key.policy("enforce");
+    world.change_mirror(json!({"external_reference": reference, "root_rule": rule, "signature_policy": policy})).await;
+    let image = push(&world, "v2").await;
+    assert_eq!(hook.call(&world, json!({"tags": ["v2"]})).await.0, 202);
+    let refused = run(&world, 1).await;
+    assert_eq!(outcome(&refused, "v2")["outcome"], "refused", "{refused}");
+
+    proxy.fault("GET", "tags/list", ALWAYS, Fault::Status(403, vec![]));
+    world.sync_now().await;
+    // Until it is not tried again: a sync of all tags would refuse the image once more.
+    let is_over = || async {
+        let all = world.runs().await;
+        let failed = all.iter().filter(|run| run["status"] == "FAIL" && run["tags_total"] == 0).count();
+        (failed == 3 && all.iter().all(|run| run["status"] != "SYNCING")).then_some(())
+    };
+    eventually("the sync has failed for good", SYNC_LIMIT, is_over).await;
+    let signature = simple_tag(&image.digest());
+    key.simple(&image.digest(), NAME).push(&format!("http://{}", world.stack.upstream), &world.path, &signature).await;
+    skip_the_pause(&world).await;
+    assert_eq!(hook.call(&world, json!({"tags": [signature]})).await.0, 202);
+    is_served(&world, "v2", &image).await;
 }

@@ -1,0 +1,72 @@
+//! How a pin ends: one transaction makes it none, and what is left of it goes after that.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use moorage_domain::{RepositoryName, pin::Pin};
+
+use crate::{
+    StateError, Table,
+    clock::now,
+    expression::Change,
+    key::Key,
+    pins::{LoosePin, of_snapshot},
+    table::Item,
+    transaction::{Committed, Transaction},
+};
+
+impl Table {
+    /// Unpins a run: what it has left is kept no longer than anything else. Returns whether it was this pin until now.
+    pub async fn unpin(&self, repository: &RepositoryName, pin: &Pin) -> Result<bool, StateError> {
+        let mut transaction = Transaction::new(self);
+        let runs = AttributeValue::Ss(vec![pin.run_id.to_string()]);
+        let run = AttributeValue::S(pin.run_id.to_string());
+        let values = Item::from([(":runs".to_owned(), runs), (":run".to_owned(), run)]);
+        let change = Change { update: "DELETE #pins :runs", condition: "contains(#pins, :run)" };
+        transaction.update(Key::Repository(repository), change, values)?;
+        let loose = loosened(&mut transaction, repository, pin)?;
+        let is_unpinned = transaction.commit().await? == Committed::Yes;
+        if is_unpinned {
+            self.forget_snapshot(repository, &loose).await?;
+        }
+        Ok(is_unpinned)
+    }
+
+    /// Takes away what is left of a pin that is none since its mirror is gone.
+    pub(crate) async fn loosen(&self, repository: &RepositoryName, pin: &Pin) -> Result<(), StateError> {
+        let mut transaction = Transaction::new(self);
+        let run = AttributeValue::S(pin.run_id.to_string());
+        let values = Item::from([(":run".to_owned(), run)]);
+        transaction.check(Key::Repository(repository), "NOT contains(#pins, :run)", values)?;
+        let loose = loosened(&mut transaction, repository, pin)?;
+        match transaction.commit().await? {
+            Committed::Yes => self.forget_snapshot(repository, &loose).await,
+            // Somebody was faster, or has pinned the run again.
+            Committed::Refused(_) => Ok(()),
+        }
+    }
+
+    /// Takes away what there is of a snapshot that does not count, and last what tells of it.
+    pub(crate) async fn forget_snapshot(
+        &self,
+        repository: &RepositoryName,
+        loose: &LoosePin,
+    ) -> Result<(), StateError> {
+        self.release_outcomes(repository, loose.run_id, loose.snapshot).await?;
+        self.delete_snapshot(repository, loose.snapshot).await?;
+        crate::error::or_gone(self.delete(Key::LoosePin(repository, loose.snapshot)).await)
+    }
+
+    /// Gives up what was staged for a pin that was not made.
+    pub async fn unstage_pin(&self, repository: &RepositoryName, pin: &Pin) -> Result<(), StateError> {
+        let loose = LoosePin { run_id: pin.run_id, snapshot: pin.snapshot, since: pin.since };
+        self.forget_snapshot(repository, &loose).await
+    }
+}
+
+/// Makes a loose one of a pin, as a part of a transaction.
+fn loosened(transaction: &mut Transaction<'_>, repository: &RepositoryName, pin: &Pin) -> Result<LoosePin, StateError> {
+    let loose = LoosePin { run_id: pin.run_id, snapshot: pin.snapshot, since: now() };
+    let ours = ("#snapshot = :snapshot", of_snapshot(pin.snapshot));
+    transaction.delete(Key::Pin(repository, pin.run_id), Some(ours))?;
+    transaction.put(Key::LoosePin(repository, pin.snapshot), &loose)?;
+    Ok(loose)
+}

@@ -1,0 +1,122 @@
+//! What keeps the items of a pinned run from expiring.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_domain::{RepositoryName, Timestamp, run::RunId};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::{
+    StateError, Table,
+    clock::moment,
+    expression::Change,
+    key::{Key, outcomes_prefix, repository_pk},
+    pins::of_snapshot,
+    runs::run::RUN_RETENTION,
+    table::{Item, Query, conditional},
+};
+
+/// Items that are written at once.
+const IN_FLIGHT: usize = 16;
+/// What the table's own cleaning up takes for never.
+const NEVER: i64 = i64::MAX;
+
+/// What tells which of a run's outcomes an item has, and of which attempt.
+#[derive(Deserialize)]
+struct Place {
+    sk: String,
+}
+
+/// How an item is kept from expiring by a snapshot.
+pub(crate) fn keep(snapshot: Uuid) -> (&'static str, Item) {
+    let mut values = of_snapshot(snapshot);
+    values.insert(":never".to_owned(), moment(Timestamp::from_unix(NEVER)));
+    ("SET #expires_at = :never, #pinned = :snapshot", values)
+}
+
+impl Table {
+    /// Keeps all outcomes of a run from expiring.
+    pub(crate) async fn keep_outcomes(
+        &self,
+        repository: &RepositoryName,
+        run: RunId,
+        snapshot: Uuid,
+    ) -> Result<(), StateError> {
+        let (update, values) = keep(snapshot);
+        let change = Change { update, condition: "attribute_exists(#pk)" };
+        self.each_item_of(repository, run, change, &values).await
+    }
+
+    /// Has what a snapshot kept of a run expire when it would have, if it is not another one's by now.
+    pub(crate) async fn release_outcomes(
+        &self,
+        repository: &RepositoryName,
+        run: RunId,
+        snapshot: Uuid,
+    ) -> Result<(), StateError> {
+        // A run that is gone has no outcomes that anybody could see.
+        let Some(found) = self.run(repository, run).await? else { return Ok(()) };
+        let mut values = of_snapshot(snapshot);
+        values.insert(":expires".to_owned(), moment(found.started_at.plus(RUN_RETENTION)));
+        let update = "SET #expires_at = :expires REMOVE #pinned";
+        let change = Change { update, condition: "#pinned = :snapshot" };
+        self.each_item_of(repository, run, change, &values).await?;
+        gone_is_fine(conditional(self.change(Key::Run(repository, run), change, values)).await)
+    }
+
+    async fn each_item_of(
+        &self,
+        repository: &RepositoryName,
+        run: RunId,
+        change: Change<'_>,
+        values: &Item,
+    ) -> Result<(), StateError> {
+        let (prefix, mut after) = (outcomes_prefix(run), None);
+        loop {
+            let pk = repository_pk(repository);
+            let query = Query { pk, prefix: &prefix, newest_first: false, limit: None, after };
+            let page = self.page::<Place>(query).await?;
+            let numbers: Vec<_> = page.items.iter().filter_map(|place| place.numbers(&prefix)).collect();
+            let one = |(attempt, number): (usize, u32)| async move {
+                let key = Key::Outcomes(repository, run, attempt, number);
+                gone_is_fine(conditional(self.change(key, change, values.clone())).await)
+            };
+            stream::iter(numbers).map(one).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Place {
+    /// The attempt and the number.
+    fn numbers(&self, prefix: &str) -> Option<(usize, u32)> {
+        let (attempt, number) = self.sk.strip_prefix(prefix)?.split_once('#')?;
+        Some((attempt.parse().ok()?, number.parse().ok()?))
+    }
+}
+
+/// An item that is gone, or another snapshot's, is left alone.
+fn gone_is_fine(result: Result<(), StateError>) -> Result<(), StateError> {
+    match result {
+        Err(StateError::Conflict) => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_of_outcomes_says_where_it_is() {
+        let (run, repository) = (RunId(Uuid::nil()), "acme/app".parse().unwrap());
+        let sk = Key::Outcomes(&repository, run, 3, 12).sk();
+        assert_eq!(Place { sk }.numbers(&outcomes_prefix(run)), Some((3, 12)));
+        assert_eq!(Place { sk: "RUN#1".to_owned() }.numbers(&outcomes_prefix(run)), None);
+        let (_, values) = keep(Uuid::nil());
+        assert_eq!(values[":never"], AttributeValue::N("253402300799".to_owned()), "the last second of the year 9999");
+    }
+}
