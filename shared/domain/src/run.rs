@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::run_id::RunId;
 
 use crate::{
-    Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
+    AwsUsage, Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
     plan::Cause, signature_policy::Verified, target::Target,
 };
 
@@ -224,6 +224,9 @@ pub struct Run {
     /// The only tags that it asks for, if somebody has said that they have moved. Of the others it learns nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hinted: Option<Vec<TagName>>,
+    /// What it has used of AWS, as far as that was written; of runs from before it was counted nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<AwsUsage>,
 }
 
 impl Run {
@@ -249,6 +252,7 @@ impl Run {
             will_retry: false,
             rollback: None,
             hinted: None,
+            usage: Some(AwsUsage::default()),
         }
     }
 
