@@ -1,7 +1,7 @@
 // A repository: its tabs, what it is, and its settings.
 
 import {
-  acting, actions, ask, box, button, call, denied, doing, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite,
+  acting, actions, ask, box, button, call, denied, doing, facts, fill, form, get, go, h, heading, hint, isAdmin, link, mayWrite,
   orNull, p, path, prompt, quiet, removal, REPOSITORY_TABS, say, shownTabs, STATES, table, tabs, toOrganization,
   toRepository
 } from "./kit.js";
@@ -31,7 +31,7 @@ export async function show(view, route) {
   fill(
     view,
     h("p.trail", link(toOrganization(namespace), namespace), " /"),
-    h("div.heading", h("h1", { tabindex: "-1" }, name.slice(slash + 1))),
+    heading(name.slice(slash + 1)),
     tabs(
       "Repository",
       shown.map((it) => [it, toRepository(name, it)]),

@@ -2,7 +2,7 @@
 
 import { judged } from "./judged.js";
 import {
-  advises, bytes, count, date, digestOf, digits, facts, fill, h, hint, p, problem, span, state, tall, tally, time,
+  advises, bytes, count, date, digestOf, digits, dollars, facts, fill, h, hint, p, problem, span, state, tall, tally, time,
   TRIGGERS, warned, worded, WORDS
 } from "./kit.js";
 
@@ -42,6 +42,8 @@ export function runView() {
       ...run,
       tags: run.tags?.length,
       upstream: null,
+      usage: null,
+      cost: 0,
       bytes_done: 0,
       bytes_copied: 0,
       bytes_total: 0
@@ -61,6 +63,9 @@ function set(bar, text, done, all, words) {
   fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
 }
 
+/** How long a run took. */
+export const took = (run) => span((date(run.ended_at) - date(run.started_at)) / 1000);
+
 /** How many tags came to what. */
 export const came = (run) =>
   ["copied", "unchanged", "repaired", "pruned", "skipped", "held", "failed"].map((it) => [
@@ -69,18 +74,17 @@ export const came = (run) =>
   ]);
 
 function summary(run) {
-  const ended = date(run.ended_at),
-    began = date(run.started_at);
   return [
     facts(
       ["State", state(`run ${run.status}`)],
       ["Began", time(run.started_at)],
-      ended && ["Took", span((ended - began) / 1000)],
+      run.ended_at && ["Took", took(run)],
       [
         "Trigger",
         `${TRIGGERS[run.trigger] ?? run.trigger}${run.verifies && run.trigger !== "verify" ? ", verified" : ""}`
       ],
       ["Copied", bytes(run.bytes_copied)],
+      run.cost && ["Cost of AWS", dollars(run.cost)],
       run.rollback && ["Turned back to", [time(run.rollback.at), run.rollback.tags?.join(", ")]],
       run.pinned && ["Pinned", [time(run.pinned.since), p(run.pinned.reason)]],
       run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]

@@ -1,51 +1,43 @@
 // Tokens of the API: made, and revoked.
 
 import {
-  administered, ask, button, call, copy, fill, h, heading, hint, isSuperuser, p, pages, path, prompt, show as
-  showDialog, small, table, time
+  administered, ask, call, copy, fill, h, heading, hint, isSuperuser, making, p, pages, path, show as showDialog,
+  small, table, time
 } from "./kit.js";
 
 export async function show(view) {
   const list = h();
-  const create = button(
+  const names = administered();
+  const create = making(
     "Create a token",
-    async () => {
-      const names = administered();
-      const made = await prompt(
-        "Create a token",
-        [
-          { name: "description", label: "What it is for", required: true },
-          {
-            name: "role",
-            label: "Role",
-            kind: "select",
-            options: [
-              ["read", "read: repositories and tags"],
-              ["write", "write: also descriptions and tags"],
-              ["admin", "admin: everything"]
-            ]
-          },
-          {
-            name: "namespace",
-            label: "Namespace",
-            kind: "select",
-            options: isSuperuser() ? [["", "All"], ...names] : names,
-            help: "It sees this namespace alone."
-          },
-          { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
-        ],
-        {
-          content: p("It may do no more than the one that you are signed in with, and ends with it."),
-          task: ({ description, role, namespace, expires }) =>
-            call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } })
-        }
-      );
-      if (made) {
-        await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
-        await load();
-      }
+    [
+      { name: "description", label: "What it is for", required: true },
+      {
+        name: "role",
+        label: "Role",
+        kind: "select",
+        options: [
+          ["read", "read: repositories and tags"],
+          ["write", "write: also descriptions and tags"],
+          ["admin", "admin: everything"]
+        ]
+      },
+      {
+        name: "namespace",
+        label: "Namespace",
+        kind: "select",
+        options: isSuperuser() ? [["", "All"], ...names] : names,
+        help: "It sees this namespace alone."
+      },
+      { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
+    ],
+    ({ description, role, namespace, expires }) =>
+      call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } }),
+    async (made) => {
+      await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
+      await load();
     },
-    "main"
+    p("It may do no more than the one that you are signed in with, and ends with it.")
   );
   fill(
     view,

@@ -69,7 +69,11 @@ mod tests {
             ("DELETE", "uploadId=1", [0, 0, 1]),
         ] {
             let usage = charged(method, query);
-            assert_eq!([usage.s3_writes, usage.s3_reads, usage.s3_deletes], [writes, reads, deletes], "{method} {query}");
+            assert_eq!(
+                [usage.s3_writes, usage.s3_reads, usage.s3_deletes],
+                [writes, reads, deletes],
+                "{method} {query}"
+            );
         }
     }
 }

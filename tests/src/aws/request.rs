@@ -98,7 +98,8 @@ impl Request {
 /// Halves of units that an answer of the table says were consumed.
 pub(super) fn half_units(answer: &[u8]) -> u64 {
     let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let of_one = |capacity: &Value| (capacity["CapacityUnits"].as_f64().unwrap() * 2.0).to_string().parse::<u64>().unwrap();
+    let of_one =
+        |capacity: &Value| (capacity["CapacityUnits"].as_f64().unwrap() * 2.0).to_string().parse::<u64>().unwrap();
     match &answer["ConsumedCapacity"] {
         Value::Array(all) => all.iter().map(of_one).sum(),
         Value::Null => 0,

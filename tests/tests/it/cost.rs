@@ -143,12 +143,16 @@ async fn a_run_counts_what_it_asks_and_one_of_unchanged_tags_costs_less() {
     assert_eq!(of_mirror["since"], first_run["started_at"]);
     // They cover an interval: a day, of which 730 hours are thirty.
     assert_eq!((&of_mirror["covered_seconds"], &of_mirror["truncated"]), (&json!(86_400), &json!(false)));
-    let (cost_of_day, month) = (dollars(&of_mirror["cost"]["s3_requests"]), dollars(&of_mirror["month"]["s3_requests"]));
+    let (cost_of_day, month) =
+        (dollars(&of_mirror["cost"]["s3_requests"]), dollars(&of_mirror["month"]["s3_requests"]));
     assert!((month / cost_of_day - 730.0 / 24.0).abs() < 0.01, "{of_mirror}");
     let stored = of_mirror["stored_bytes"].as_u64().unwrap();
     assert!((2_000 * IMAGES..10_000 * IMAGES).contains(&stored), "{of_mirror}");
     assert!(dollars(&of_mirror["month"]["storage"]) > 0.0, "{of_mirror}");
-    assert_eq!((&of_mirror["prices"]["region"], &of_mirror["prices"]["currency"]), (&json!("us-east-1"), &json!("USD")));
+    assert_eq!(
+        (&of_mirror["prices"]["region"], &of_mirror["prices"]["currency"]),
+        (&json!("us-east-1"), &json!("USD"))
+    );
 
     // The namespace has no other mirror.
     let organization = format!("organization/{}/mirror/cost", world.namespace);

@@ -209,7 +209,10 @@ mod tests {
             recent.add(&run);
         }
         let view = recent.view(Timestamp::from_unix(17 * day));
-        assert_eq!((&view["runs"], &view["runs_not_counted"], &view["covered_seconds"]), (&json!(3), &json!(0), &json!(864_000)));
+        assert_eq!(
+            (&view["runs"], &view["runs_not_counted"], &view["covered_seconds"]),
+            (&json!(3), &json!(0), &json!(864_000))
+        );
         assert_eq!((&view["since"], &view["stored_bytes"]), (&json!("1970-01-08T00:00:00Z"), &json!(1_000_000_000)));
         assert_eq!((&view["cost"]["kms"], &view["cost"]["storage"]), (&json!("0.000009"), &Value::Null));
         // 730 hours are 73 thirds of a day, of which ten days are 30.

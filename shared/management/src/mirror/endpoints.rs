@@ -6,7 +6,8 @@ use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
     mirror::{
-        change, changes, cost, create, end, health, holds, overview, pin, preview, rate_limit, rollback, runs, sync, view,
+        change, changes, cost, create, end, health, holds, overview, pin, preview, rate_limit, rollback, runs, sync,
+        view,
     },
 };
 

@@ -76,11 +76,7 @@ fn written<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) -> AwsU
         all += capacity.capacity_units().unwrap_or_default();
         read += capacity.read_capacity_units().unwrap_or_default();
     }
-    AwsUsage {
-        dynamodb_write_units: whole(all - read),
-        dynamodb_read_halves: whole(read * 2.0),
-        ..AwsUsage::default()
-    }
+    AwsUsage { dynamodb_write_units: whole(all - read), dynamodb_read_halves: whole(read * 2.0), ..AwsUsage::default() }
 }
 
 /// A whole number of what comes as one with a fraction.
