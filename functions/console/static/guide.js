@@ -62,7 +62,7 @@ export async function show(view) {
       label: "Robot",
       required: true,
       pattern: /^(?=..)[a-z\d]+([._-][a-z\d]+)*$/,
-      help: "The account that writes the mirror, and may pull it, in lower case. It is created if there is none."
+      help: "Writes the mirror, and may pull it. In lower case; it is created if there is none."
     }
   ];
   const shape = form(
@@ -79,7 +79,7 @@ export async function show(view) {
         "section.box.aside",
         { label: "Progress" },
         h("h2", "What happens"),
-        hint("What is missing is created and synced; then you see here how to pull."),
+        hint("What is missing is created and synced; then you see how to pull."),
         steps,
         after
       )

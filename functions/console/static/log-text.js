@@ -52,8 +52,6 @@ const TEXTS = {
       return `Image ${short(to?.digest)} released for ${value(to?.tags)}: ${value(to?.reason)}`;
     return `Mirror ${setting(changed)} changed to ${value(to)}`;
   },
-  pin_repo_mirror_run: "Mirror run {run_id} pinned: {?reason}",
-  unpin_repo_mirror_run: "Mirror run {run_id} unpinned",
   add_repo_notification: 'Notification of "{event}" by {method} added to {at}',
   delete_repo_notification: 'Notification of "{event}" by {method} removed from {at}',
   reset_repo_notification: 'Notification of "{event}" by {method} started again in {at}',

@@ -33,7 +33,7 @@ export const sourceFields = [
     required: true,
     placeholder: "registry.example.com/library/app",
     also: /registry (reference|location)/,
-    help: "Host and path of the repository, as in a pull command, without a tag."
+    help: "Host and path, as in a pull command, without a tag."
   },
   {
     name: "root_rule",
@@ -176,7 +176,7 @@ export const organizationFields = (exists, robots, create) => [
     label: "Repository filters",
     kind: "csv",
     placeholder: "app, tools/*",
-    help: "Names or patterns; none select all. All tags of a repository are mirrored."
+    help: "Names or patterns; none select all. All tags are mirrored."
   },
   { name: "visibility", label: "Visibility of what is created", kind: "select", options: ["private", "public"] },
   ...scheduleFields(exists, robots, create, "skopeo_timeout"),

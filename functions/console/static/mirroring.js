@@ -108,12 +108,12 @@ export async function show(content, { name, namespace, repository, query }) {
     return h(
       "details.group",
       h("summary", "End mirroring"),
-      p("The images stay."),
+      p("The images stay; pins end."),
       button(
         "Delete the mirror",
         async () => {
           const title = `End the mirror of ${name}?`;
-          if (await ask({ title, text: "Its tags stay as they are.", lost, typed: name, remove: where }))
+          if (await ask({ title, lost, typed: name, remove: where }))
             go(toRepository(name));
         },
         "danger"

@@ -80,7 +80,7 @@ async function settings(content, { name, namespace, repository }) {
   const roles = h();
   fill(
     content,
-    box("Permissions", h("p.help", "What robots and teams may do. Tokens of the API have roles of their own."), roles),
+    box("Permissions", h("p.help", "What robots and teams may do. The API's tokens have their own roles."), roles),
     notifications(path`repository/${name}/notification`, namespace),
     visibility(name, repository),
     stateBox(name, repository),

@@ -26,7 +26,6 @@ export function runList(name, chosen, begun) {
     changed = changes(where),
     costs = h(),
     list = h(),
-    refused = h(),
     place = h();
   const more = acting("Show more", place, showMore, { hidden: true });
   const back = button("Turn back to this run…", async () => {
@@ -36,7 +35,7 @@ export function runList(name, chosen, begun) {
     history.replaceState(null, "", toRepository(name, "mirroring"));
     await begun();
   });
-  const pin = acting("Pin", refused, async () => {
+  const pin = button("Pin", async () => {
     await call(run.pinned ? "DELETE" : "PUT", `${where}/${run.run_id}/pin`);
     known = null;
     await update();
@@ -45,7 +44,6 @@ export function runList(name, chosen, begun) {
     "section.box",
     { label: "Run", hidden: true },
     h("div.heading", title, actions(pin, back)),
-    refused,
     view.element,
     changed.element
   );
@@ -136,7 +134,7 @@ export function runList(name, chosen, begun) {
           ["Copied", (run) => bytes(run.bytes_copied), "number"]
         ],
         read,
-        "It has not run yet. Sync Now starts it."
+        "It has not run yet."
       )
     );
   }

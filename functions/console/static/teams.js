@@ -19,7 +19,7 @@ export async function teams(content, { name }) {
       label: "Role",
       kind: "select",
       options: ["member", "creator", "admin"],
-      help: "Members have the roles that the team has on repositories; admins have every one."
+      help: "Members have the team's roles on repositories; admins have every one."
     },
     { name: "description", label: "Description" }
   ];

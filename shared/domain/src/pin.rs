@@ -2,8 +2,9 @@
 //!
 //! A pin is a snapshot of what all tags pointed to when the run ended: what a tag was is otherwise forgotten with its past. A
 //! collector that takes content out of a repository under its lock keeps what the snapshots of that moment name. So a snapshot
-//! counts from the write on that makes it one, which is refused while somebody has the lock, and its content is looked for
-//! after that: what is there then stays. `tests/condemned/pin.rs` goes through every interleaving.
+//! counts from the write on that makes it one, which is refused while somebody has the lock. If what tags were is still
+//! remembered after that, nobody has taken anything of it before; and what is found to be there then, stays.
+//! `tests/condemned/pin.rs` goes through every interleaving.
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ mod change;
 mod collection;
 mod every;
 mod organization;
+mod pin;
 mod purge;
 mod recovery;
 mod rollback;

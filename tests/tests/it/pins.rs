@@ -51,9 +51,11 @@ async fn stored(world: &World, run: &Value) -> (Vec<String>, Vec<i64>) {
     let kinds = ["PIN#", "PINNEDTAGS#", "LOOSEPIN#"];
     let of_pins = items.keys().filter(|sk| kinds.iter().any(|kind| sk.starts_with(kind))).cloned().collect();
     let id = run["run_id"].as_str().unwrap();
-    let of_run = [format!("RUN#{id}"), format!("OUTCOMES#{id}#")];
-    let of_run = items.iter().filter(|(sk, _)| of_run.iter().any(|prefix| sk.starts_with(prefix)));
-    let expires = of_run.map(|(_, item)| item["expires_at"].as_n().unwrap().parse().unwrap()).collect();
+    let mut expires = Vec::new();
+    for sk in [format!("RUN#{id}"), format!("OUTCOMES#{id}#{0:010}#{0:010}", 0)] {
+        let item = table::get(&world.stack, &Key(format!("REPO#{}", world.repository), sk)).await.unwrap();
+        expires.push(item["expires_at"].as_n().unwrap().parse().unwrap());
+    }
     (of_pins, expires)
 }
 

@@ -1,6 +1,9 @@
 //! What a run has left, and is pinned: the image of one tag. A sync moves the tag, and may want the image again; what the tag was
 //! is remembered for a while; a collector takes out of the repository what nobody needs, under its lock, and another one deletes
 //! blobs that nothing links to. Whoever was told that the run is pinned has the image until it is unpinned; and then it goes.
+//!
+//! What is remembered is forgotten by clocks. Where those agree, nothing is forgotten for a collector that is not for whoever
+//! pins. Where they do not, no sync may bring the image again just then: the link that it writes ahead is nobody's yet.
 
 use crate::{
     collector::{self, Bucket, Collector},
@@ -22,7 +25,7 @@ enum Without {
     LookAfterwards,
     /// What tags were is read before what they are.
     HeldFirst,
-    /// Nobody asks whether the moment was still remembered when the past had been read.
+    /// Nobody asks whether the moment was still remembered when the pin had begun to count.
     Remembered,
 }
 
@@ -33,8 +36,10 @@ enum Pinning {
     /// Half of the tags was read; whether the image was seen.
     Second(bool),
     /// Everything was read.
-    Remember(bool),
+    Read(bool),
     Commit(bool),
+    /// It counts.
+    Remember(bool),
     Look(bool),
     /// Somebody was told that it is pinned, or that it cannot be.
     Told,
@@ -73,6 +78,10 @@ struct World {
     past: bool,
     /// So is the moment at which the run ended: what ended after it is remembered for longer.
     remembered: bool,
+    /// The collector's clock is ahead.
+    skewed: bool,
+    /// By that clock what the tag was is forgotten.
+    early: bool,
     locked: bool,
     claimed: bool,
     /// The run is pinned; whether the snapshot has the image.
@@ -88,9 +97,11 @@ struct World {
 }
 
 impl World {
-    fn start(published: bool, past: bool, is_condemned: bool) -> Self {
+    fn start(published: bool, past: bool, is_condemned: bool, skewed: bool) -> Self {
         Self {
             bucket: Bucket::new(true, is_condemned),
+            skewed,
+            early: false,
             repository: Repository { link: true, published },
             past,
             remembered: published || past,
@@ -112,11 +123,11 @@ impl World {
 
     /// Time passes: the moment is forgotten first, and then what ended after it.
     fn forget(mut self) -> Option<Self> {
-        if self.remembered {
-            self.remembered = false;
+        if self.skewed && !self.early {
+            self.early = true;
             return Some(self);
         }
-        std::mem::take(&mut self.past).then_some(self)
+        (std::mem::take(&mut self.remembered) || std::mem::take(&mut self.past)).then_some(self)
     }
 
     fn pin(mut self, without: Without) -> Option<Self> {
@@ -126,16 +137,20 @@ impl World {
             Pinning::First if self.pin.is_some() => return None,
             Pinning::First => Pinning::Second(if held_first { self.repository.published } else { self.past }),
             Pinning::Second(seen) => {
-                Pinning::Remember(seen || if held_first { self.past } else { self.repository.published })
+                Pinning::Read(seen || if held_first { self.past } else { self.repository.published })
             }
-            Pinning::Remember(_) if !self.remembered && without != Without::Remembered => Pinning::Told,
-            Pinning::Remember(has) if without == Without::LookAfterwards && !look(&self, has) => Pinning::Told,
-            Pinning::Remember(has) => Pinning::Commit(has),
+            Pinning::Read(has) if without == Without::LookAfterwards && !look(&self, has) => Pinning::Told,
+            Pinning::Read(has) => Pinning::Commit(has),
             Pinning::Commit(_) if self.locked && without != Without::RefuseTheLocked => return None,
             Pinning::Commit(has) => {
                 self.pin = Some(has);
-                Pinning::Look(has)
+                Pinning::Remember(has)
             }
+            Pinning::Remember(_) if !self.remembered && without != Without::Remembered => {
+                self.pin = None;
+                Pinning::Told
+            }
+            Pinning::Remember(has) => Pinning::Look(has),
             Pinning::Look(has) => {
                 self.promised = without == Without::LookAfterwards || look(&self, has);
                 self.pin = self.pin.filter(|_| self.promised);
@@ -171,7 +186,7 @@ impl World {
             Pruning::Look(seen) => {
                 let pinned = if without == Without::PinsUnderTheLock { seen } else { self.pin == Some(true) };
                 let pinned = pinned && without != Without::PinsAreNeeded;
-                Pruning::Send(self.repository.published || self.past || pinned)
+                Pruning::Send(self.repository.published || (self.past && !self.early) || pinned)
             }
             Pruning::Send(is_needed) => {
                 self.repository.link &= is_needed;
@@ -204,6 +219,7 @@ impl World {
                 self.claimed = false;
                 Syncing::ClaimAgain
             }
+            Syncing::ClaimAgain if self.skewed => return None,
             Syncing::ClaimAgain => {
                 self.claimed = true;
                 Syncing::Copy(Step::Link)
@@ -255,10 +271,15 @@ impl explore::World for World {
 }
 
 /// The tag points to the image; it has moved; it has moved long ago, and nothing is remembered. And in each of them the blob may
-/// be condemned from before.
+/// be condemned from before, and the collector's clock be ahead.
 fn starts() -> Vec<World> {
-    let starts = [(true, false), (false, true), (false, false)];
-    starts.iter().flat_map(|(published, past)| [false, true].map(|it| World::start(*published, *past, it))).collect()
+    let mut starts = Vec::new();
+    for (published, past) in [(true, false), (false, true), (false, false)] {
+        for skewed in [false, true] {
+            starts.extend([false, true].map(|is_condemned| World::start(published, past, is_condemned, skewed)));
+        }
+    }
+    starts
 }
 
 #[test]
@@ -284,7 +305,7 @@ fn every_rule_is_needed() {
 
 #[test]
 fn a_pin_outlasts_what_tags_are_remembered_for() {
-    let mut world = World::start(true, false, false);
+    let mut world = World::start(true, false, false, false);
     while let Some(next) = world.pin(Without::Nothing) {
         world = next;
     }

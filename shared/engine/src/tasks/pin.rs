@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, Owner, RepositoryName, TagName,
+    Digest, Owner, RepositoryName, TagName, Timestamp,
     pin::{MAX_PINNED, MAX_PINS, Pin, PinnedTag, left_at},
     run::{RunId, RunStatus},
     task::TaskAnswer,
@@ -112,12 +112,12 @@ impl Engine {
         let Some(at) = ended.filter(|_| mirror.state.sync_run_id != Some(run)) else {
             return refused("The run has not come to an end.".to_owned());
         };
+        if !self.table.remembers(at, now()) {
+            return Ok(Err(forgotten(at)));
+        }
         // What is held comes first: what moves meanwhile is in its past then.
         let held = self.table.tags(repository).await?;
         let past = self.table.past_tags(repository, MAX_PINNED + 1, now(), |past| past.is_of(at)).await?;
-        if !self.table.remembers(at, now()) {
-            return refused(format!("What tags were at {} is not remembered any more.", at.iso()));
-        }
         let tags = left_at(at, &held, &past);
         drop((held, past));
         if tags.len() > MOST_TAGS || tags.iter().map(PinnedTag::weight).sum::<usize>() > MAX_PINNED {
@@ -149,6 +149,12 @@ impl Engine {
     ) -> Result<TaskAnswer, WorkError> {
         if pin.unverified == 0 {
             return Ok(TaskAnswer::Pinned { pin: Box::new(pin), is_new });
+        }
+        // Nobody has looked yet. What was forgotten before it was pinned may be gone, and a sync may bring it again, for a
+        // moment perhaps.
+        if pin.looked.is_none() && !self.table.remembers(pin.at, now()) {
+            self.table.unpin(repository, &pin).await?;
+            return Ok(forgotten(pin.at));
         }
         let Some(found) = self.table.repository(repository).await? else { return Ok(TaskAnswer::NotFound) };
         let owner = Arc::new(Owner { repository: repository.clone(), generation: found.id });
@@ -192,6 +198,10 @@ fn images(tags: &[PinnedTag]) -> BTreeMap<Digest, BTreeSet<Digest>> {
         images.entry(tag.digest.clone()).or_default().extend(tag.children.iter().cloned());
     }
     images
+}
+
+fn forgotten(at: Timestamp) -> TaskAnswer {
+    TaskAnswer::Refused(format!("What tags were at {} is not remembered any more.", at.iso()))
 }
 
 fn too_many_pins() -> TaskAnswer {

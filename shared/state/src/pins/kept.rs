@@ -11,7 +11,6 @@ use crate::{
     clock::moment,
     expression::Change,
     key::{Key, outcomes_prefix, repository_pk},
-    pins::of_snapshot,
     runs::run::RUN_RETENTION,
     table::{Item, Query, conditional},
 };
@@ -27,11 +26,16 @@ struct Place {
     sk: String,
 }
 
-/// How an item is kept from expiring by a snapshot.
+/// How an item is kept from expiring by a snapshot. There may be others, of those who pin the run at the same time.
 pub(crate) fn keep(snapshot: Uuid) -> (&'static str, Item) {
-    let mut values = of_snapshot(snapshot);
+    let mut values = named(snapshot);
     values.insert(":never".to_owned(), moment(Timestamp::from_unix(NEVER)));
-    ("SET #expires_at = :never, #pinned = :snapshot", values)
+    ("SET #expires_at = :never ADD #pinned :snapshots", values)
+}
+
+/// `:snapshots`, which are this one.
+fn named(snapshot: Uuid) -> Item {
+    Item::from([(":snapshots".to_owned(), AttributeValue::Ss(vec![snapshot.to_string()]))])
 }
 
 impl Table {
@@ -47,7 +51,7 @@ impl Table {
         self.each_item_of(repository, run, change, &values).await
     }
 
-    /// Has what a snapshot kept of a run expire when it would have, if it is not another one's by now.
+    /// Has what a snapshot kept of a run expire when it would have, where no other one keeps it.
     pub(crate) async fn release_outcomes(
         &self,
         repository: &RepositoryName,
@@ -56,12 +60,15 @@ impl Table {
     ) -> Result<(), StateError> {
         // A run that is gone has no outcomes that anybody could see.
         let Some(found) = self.run(repository, run).await? else { return Ok(()) };
-        let mut values = of_snapshot(snapshot);
-        values.insert(":expires".to_owned(), moment(found.started_at.plus(RUN_RETENTION)));
-        let update = "SET #expires_at = :expires REMOVE #pinned";
-        let change = Change { update, condition: "#pinned = :snapshot" };
-        self.each_item_of(repository, run, change, &values).await?;
-        gone_is_fine(conditional(self.change(Key::Run(repository, run), change, values)).await)
+        let release = Change { update: "DELETE #pinned :snapshots", condition: "attribute_exists(#pinned)" };
+        let update = "SET #expires_at = :expires";
+        let expire = Change { update, condition: "attribute_exists(#pk) AND attribute_not_exists(#pinned)" };
+        let expires = Item::from([(":expires".to_owned(), moment(found.started_at.plus(RUN_RETENTION)))]);
+        for (change, values) in [(release, named(snapshot)), (expire, expires)] {
+            self.each_item_of(repository, run, change, &values).await?;
+            gone_is_fine(conditional(self.change(Key::Run(repository, run), change, values)).await)?;
+        }
+        Ok(())
     }
 
     async fn each_item_of(
@@ -98,7 +105,7 @@ impl Place {
     }
 }
 
-/// An item that is gone, or another snapshot's, is left alone.
+/// An item that is gone, or that another snapshot keeps, is left alone.
 fn gone_is_fine(result: Result<(), StateError>) -> Result<(), StateError> {
     match result {
         Err(StateError::Conflict) => Ok(()),

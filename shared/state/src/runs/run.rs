@@ -4,7 +4,10 @@
 //! superseded is not seen: its run is refused by condition, and its outcomes lie where nobody looks, because the run says
 //! of each attempt how many items of outcomes it has.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
@@ -38,9 +41,9 @@ pub(crate) struct RunItem {
     /// Where the index of what is under way has it: it has ended, and nobody was told yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     active: Option<String>,
-    /// Which snapshot keeps it from expiring, if it is pinned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pinned: Option<Uuid>,
+    /// Which snapshots keep it from expiring: that of its pin, and those that are no pins yet, or no longer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    pinned: BTreeSet<Uuid>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,9 +53,9 @@ pub(crate) struct OutcomesItem {
     /// Whose it is and which, from 0. Items from before attempts were told apart have none.
     #[serde(default)]
     place: Option<Place>,
-    /// Which snapshot keeps it from expiring, if its run is pinned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pinned: Option<Uuid>,
+    /// The same, of the outcomes of a run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty", with = "serde_dynamo::string_set")]
+    pinned: BTreeSet<Uuid>,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -149,7 +152,8 @@ impl Table {
         let Some(attempt) = run.outcome_items.len().checked_sub(1) else { return Ok(()) };
         for outcomes in parts(outcomes) {
             let place = Place { attempt, number: run.outcome_items[attempt] };
-            let outcomes = OutcomesItem { outcomes: outcomes.to_vec(), expires_at, place: Some(place), pinned: None };
+            let outcomes =
+                OutcomesItem { outcomes: outcomes.to_vec(), expires_at, place: Some(place), pinned: BTreeSet::new() };
             let key = Key::Outcomes(repository, run.run_id, place.attempt, place.number);
             self.put_all(vec![item(key, &outcomes)?]).await?;
             run.outcome_items[attempt] = place.number.saturating_add(1);
@@ -230,7 +234,7 @@ fn parts(outcomes: &[TagOutcome]) -> impl Iterator<Item = &[TagOutcome]> {
 }
 
 fn run_item(run: &Run) -> RunItem {
-    RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION), active: None, pinned: None }
+    RunItem { run: run.clone(), expires_at: run.started_at.plus(RUN_RETENTION), active: None, pinned: BTreeSet::new() }
 }
 
 #[cfg(test)]
@@ -243,8 +247,12 @@ mod tests {
     fn what_an_attempt_wrote_later_is_not_seen() {
         let mut run = Run::new(RunId(Uuid::nil()), Trigger::SyncNow, Timestamp::from_unix(0), false).again();
         run.outcome_items = vec![2, 1];
-        let item =
-            |place| OutcomesItem { outcomes: Vec::new(), expires_at: Timestamp::from_unix(0), place, pinned: None };
+        let item = |place| OutcomesItem {
+            outcomes: Vec::new(),
+            expires_at: Timestamp::from_unix(0),
+            place,
+            pinned: BTreeSet::new(),
+        };
         let of = |attempt, number| item(Some(Place { attempt, number })).is_of(&run);
         assert_eq!((of(0, 0), of(0, 1), of(0, 2)), (true, true, false));
         assert_eq!((of(1, 0), of(1, 1), of(2, 0)), (true, false, false));

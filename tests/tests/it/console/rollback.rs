@@ -168,3 +168,32 @@ async fn what_cannot_be_turned_back_says_why() {
     assert!(!browser.text(RUN).await.contains("What to do"), "the registry has nothing to do with it");
     browser.close().await;
 }
+
+#[tokio::test]
+async fn what_a_run_left_is_pinned_and_unpinned() {
+    let world = World::new("console-pin").await;
+    let lost = push(&world, "a").await;
+    world.create_mirror(&world.stack.upstream.clone(), json!({})).await;
+    let first = world.sync().await;
+    next_second().await;
+    push(&world, "a").await;
+    world.sync().await;
+    let pinned = async || world.runs().await[1]["pinned"].clone();
+
+    let browser = at_run(&world, &first).await;
+    browser.click("Pin").await;
+    browser.see(RUN, "Pinned").await;
+    assert_eq!(pinned().await["tags"], 1);
+    browser.becomes("Unpin", true).await;
+    let found = check(&browser, &axe(), "a pinned run").await;
+    assert!(found.is_empty(), "{found:#?}");
+    browser.click("Unpin").await;
+    browser.becomes("Pin", true).await;
+    assert_eq!(pinned().await, Value::Null);
+    // What cannot be kept says why.
+    let blob = bucket::blob_key(&Digest::sha256(&lost.blobs[1]));
+    world.stack.s3().delete_object().bucket(&world.stack.bucket).key(&blob).send().await.unwrap();
+    browser.click("Pin").await;
+    browser.see("main", "The content of 1 tags is not here any more (a)").await;
+    browser.close().await;
+}
