@@ -106,13 +106,9 @@ export const making = (title, fields, task, then, content) =>
     "main"
   );
 
-/** The button of a row that removes it, after a question. */
-export const removal = (name, text, remove, then) =>
-  small(
-    "Remove",
-    name,
-    async () => (await ask({ title: `Remove ${name}?`, text, verb: "Remove", remove })) && then()
-  );
+/** The button of a row that removes it, after a question; a red one, if that names what is lost. */
+export const removal = (name, text, remove, then, verb = "Remove", lost) =>
+  small(verb, name, async () => (await ask({ title: `${verb} ${name}?`, text, verb, lost, remove })) && then(), lost);
 
 /** Shows something until it is closed. */
 export function show(title, ...content) {

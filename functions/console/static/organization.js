@@ -1,8 +1,8 @@
 // Organizations; and one of them: its repositories, teams, robots, mirror, log and settings.
 
 import {
-  ask, box, button, call, denied, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making,
-  ORGANIZATION_TABS, organizations, p, pages, path, shownTabs, STATES, table, tabs, time, toOrganization, toRepository, toScreen
+  ask, box, button, call, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making, ORGANIZATION_TABS,
+  organizations, p, pages, path, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
@@ -22,21 +22,9 @@ const TABS = {
 
 export async function show(view, route) {
   const { name, tab } = route,
-    content = h(),
-    shown = shownTabs(ORGANIZATION_TABS, isAdmin(name));
-  fill(
-    view,
-    h("p.trail", link(toScreen("organizations"), "Organizations"), " /"),
-    heading(name),
-    tabs(
-      "Organization",
-      shown.map((it) => [it, toOrganization(name, it)]),
-      tab
-    ),
-    content
-  );
-  if (!shown.includes(tab)) return void fill(content, denied(`see the ${tab} of ${name}`, name));
-  return TABS[tab](content, route);
+    above = link(toScreen("organizations"), "Organizations");
+  const content = tabbed(view, "Organization", above, name, route, ORGANIZATION_TABS, toOrganization, name);
+  return content && TABS[tab](content, route);
 }
 
 async function repositories(content, { name }) {

@@ -14,20 +14,10 @@ const ORDER = ["failed", "refused", "held", "pruned", "repaired", "copied", "ski
 export function runView() {
   const bars = h(),
     words = h(),
-    tags = h(),
-    tagBar = h("progress", { label: "Tags" }),
-    byteBar = h("progress", { label: "Bytes" });
-  const tagText = h("span"),
-    byteText = h("span");
-  const progress = h(
-    "div.progress",
-    h("span", "Tags"),
-    tagBar,
-    tagText,
-    h("span", "Bytes"),
-    byteBar,
-    byteText
-  );
+    tags = h();
+  const [tagBar, showTags] = bar("Tags", digits),
+    [byteBar, showBytes] = bar("Bytes", bytes);
+  const progress = h("div.progress", tagBar, byteBar);
   let shown;
   return { element: h("div.run", bars, words, tags), update };
 
@@ -35,8 +25,8 @@ export function runView() {
     const runs = run.status === "SYNCING";
     if (runs) {
       if (!progress.isConnected) fill(bars, progress);
-      set(tagBar, tagText, run.tags_done, run.tags_total, digits);
-      set(byteBar, byteText, run.bytes_done, run.bytes_total, bytes);
+      showTags(run.tags_done, run.tags_total);
+      showBytes(run.bytes_done, run.bytes_total);
     } else fill(bars);
     const key = JSON.stringify({
       ...run,
@@ -55,12 +45,20 @@ export function runView() {
   }
 }
 
-function set(bar, text, done, all, words) {
-  if (all > 0) {
-    bar.max = all;
-    bar.value = Math.min(done, all);
-  } else bar.removeAttribute("value");
-  fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
+/** How much is done of something, and what shows it. */
+function bar(label, words) {
+  const bar = h("progress", { label }),
+    text = h("span");
+  return [
+    [h("span", label), bar, text],
+    (done, all) => {
+      if (all > 0) {
+        bar.max = all;
+        bar.value = Math.min(done, all);
+      } else bar.removeAttribute("value");
+      fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
+    }
+  ];
 }
 
 /** How long a run took. */

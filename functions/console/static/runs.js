@@ -15,7 +15,9 @@ const SEARCHED = 100;
 /** What a month of such runs would cost. */
 const monthly = ({ runs, month, prices }) =>
   runs > 0 &&
-  hint(`A month like this: ${dollars(month.total)}, with what is stored, by AWS's prices of ${prices.date} in ${prices.region}.`);
+  hint(
+    `A month like this: ${dollars(month.total)} with what is stored, by AWS's prices of ${prices.date} in ${prices.region}.`
+  );
 
 /** The runs. `chosen` is one that the address names; `begun` is told that another one was begun here. */
 export function runList(name, chosen, begun) {

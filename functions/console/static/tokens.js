@@ -1,8 +1,8 @@
 // Tokens of the API: made, and revoked.
 
 import {
-  administered, ask, call, copy, fill, h, heading, hint, isSuperuser, making, p, pages, path, show as showDialog,
-  small, table, time
+  administered, call, copy, fill, h, heading, hint, isSuperuser, making, p, pages, path, removal, show as showDialog,
+  table, time
 } from "./kit.js";
 
 export async function show(view) {
@@ -61,22 +61,13 @@ export async function show(view) {
           [
             "",
             (it) =>
-              small(
-                "Revoke",
+              removal(
                 it.description || it.id,
-                async () => {
-                  if (
-                    await ask({
-                      title: `Revoke ${it.description || it.id}?`,
-                      verb: "Revoke",
-                      text: "It stops working within half a minute, and with it all tokens that it has made.",
-                      lost: [`The ${it.role} token for ${it.namespace ?? "all namespaces"}`],
-                      remove: path`tokens/${it.id}`
-                    })
-                  )
-                    await load();
-                },
-                true
+                "It stops working within half a minute, and with it all tokens that it has made.",
+                path`tokens/${it.id}`,
+                load,
+                "Revoke",
+                [`The ${it.role} token for ${it.namespace ?? "all namespaces"}`]
               )
           ]
         ],
