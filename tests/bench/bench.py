@@ -57,7 +57,7 @@ def make_bed(chosen):
 
 def show(results):
     print(f"\n{table.machine()}\n")
-    tables = (table.syncs, table.requests, table.others, cost.table, bars.table)
+    tables = (table.syncs, table.requests, table.others, cost.table, cost.told, bars.table)
     print("\n\n".join(filter(None, (make(results) for make in tables))), flush=True)
 
 

@@ -57,6 +57,20 @@ def table(results):
     return markdown(["dollars", "in all", *parts], rows)
 
 
+def told(results):
+    """What runs count of themselves beside this model: without the namespace's metrics, and without a schedule, which did
+    not start them; with the time that they took, which is what they count."""
+    rows = []
+    for result in results:
+        sample = result.typical
+        if result.tool == "ours" and sample.told:
+            charges = {"Lambda": lambda_(sample.inside, SYNC_MEMORY, len(sample.invocations)), **common(sample)}
+            model = sum(charges.values())
+            told = f"{sample.told:.3g} ({sample.told / model - 1:+.0%})"
+            rows.append([f"{result.case}, {result.step}", f"{model:.3g}", told])
+    return markdown(["dollars", "by the model", "by the run's own counts"], rows) if rows else None
+
+
 def of_sync(sample, moved=0):
     """One sync that its schedule starts. Its time is this machine's, or what the function's share of a processor or the
     network would take, if that is more."""

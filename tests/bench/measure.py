@@ -37,6 +37,8 @@ class Sample:
     limit: int = 0
     # Seconds that a client waited, by what it asked for.
     waits: dict = dataclasses.field(default_factory=dict)
+    # Of ours: what it says itself that it cost, in dollars.
+    told: float | None = None
 
     @property
     def first_byte(self):

@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use self::{
     fault::{Fault, Refusal},
-    request::{Request, Service},
+    request::{Request, Service, half_units},
 };
 use crate::{http, process::Killable};
 
@@ -215,6 +215,9 @@ impl Inner {
         // An answer to HEAD says how long the body would be.
         let length = answer.headers().get("content-length").cloned();
         let body = answer.bytes().await.map_err(io::Error::other)?;
+        if request.service == Service::DynamoDb {
+            self.seen.lock().unwrap()[request.number - 1].half_units = half_units(&body);
+        }
         let response = match length {
             Some(length) if body.is_empty() => response.header("content-length", length),
             _ => response,

@@ -26,6 +26,11 @@ impl Key {
         Self(format!("REPO#{name}"), "MIRROR".to_owned())
     }
 
+    /// Of a run.
+    pub fn run(name: &RepositoryName, id: &str) -> Self {
+        Self(format!("REPO#{name}"), format!("RUN#{id}"))
+    }
+
     /// Of when a repository's registry was last asked what refers to its images.
     pub fn referrers(name: &RepositoryName) -> Self {
         Self(format!("REPO#{name}"), "REFERRERS".to_owned())
@@ -51,6 +56,13 @@ pub async fn set<const N: usize>(stack: &Stack, key: &Key, attributes: [(&str, A
         update = update.expression_attribute_values(format!(":{name}"), value);
     }
     update.update_expression(format!("SET {}", assignments.join(", "))).send().await.unwrap();
+}
+
+/// Takes an attribute away from an item.
+pub async fn remove(stack: &Stack, key: &Key, attribute: &str) {
+    let update = Client::new(&stack.aws).update_item().table_name(&stack.table).set_key(Some(key.attributes()));
+    let update = update.update_expression("REMOVE #name").expression_attribute_names("#name", attribute);
+    update.send().await.unwrap();
 }
 
 /// Until when something lasts, in Unix seconds: claims, locks, leases, sentences, slots, the patience with what was asked for, and whatever is kept for a while.

@@ -95,13 +95,20 @@ export async function ask({ title, text, lost = [], typed, verb = "Delete", cont
 /** Asks whether to go on: there is nothing else to do. */
 export const sure = (title, verb, text, lost) => ask({ title, verb, text, lost, task: async () => {} });
 
-/** The button of a row that removes it, after a question. */
-export const removal = (name, text, remove, then) =>
-  small(
-    "Remove",
-    name,
-    async () => (await ask({ title: `Remove ${name}?`, text, verb: "Remove", remove })) && then()
+/** A button that asks for what is to be made: `then` gets what came of it. */
+export const making = (title, fields, task, then, content) =>
+  button(
+    title,
+    async () => {
+      const made = await prompt(title, fields, { task, content });
+      if (made) await then(made);
+    },
+    "main"
   );
+
+/** The button of a row that removes it, after a question; a red one, if that names what is lost. */
+export const removal = (name, text, remove, then, verb = "Remove", lost) =>
+  small(verb, name, async () => (await ask({ title: `${verb} ${name}?`, text, verb, lost, remove })) && then(), lost);
 
 /** Shows something until it is closed. */
 export function show(title, ...content) {

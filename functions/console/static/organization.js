@@ -1,8 +1,8 @@
 // Organizations; and one of them: its repositories, teams, robots, mirror, log and settings.
 
 import {
-  ask, box, button, call, denied, fill, filters, go, h, heading, isAdmin, isSuperuser, link, ORGANIZATION_TABS,
-  organizations, p, pages, path, prompt, shownTabs, STATES, table, tabs, time, toOrganization, toRepository, toScreen
+  ask, box, button, call, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making, ORGANIZATION_TABS,
+  organizations, p, pages, path, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
@@ -22,45 +22,25 @@ const TABS = {
 
 export async function show(view, route) {
   const { name, tab } = route,
-    content = h(),
-    shown = shownTabs(ORGANIZATION_TABS, isAdmin(name));
-  fill(
-    view,
-    h("p.trail", link(toScreen("organizations"), "Organizations"), " /"),
-    heading(name),
-    tabs(
-      "Organization",
-      shown.map((it) => [it, toOrganization(name, it)]),
-      tab
-    ),
-    content
-  );
-  if (!shown.includes(tab)) return void fill(content, denied(`see the ${tab} of ${name}`, name));
-  return TABS[tab](content, route);
+    above = link(toScreen("organizations"), "Organizations");
+  const content = tabbed(view, "Organization", above, name, route, ORGANIZATION_TABS, toOrganization, name);
+  return content && TABS[tab](content, route);
 }
 
 async function repositories(content, { name }) {
   const found = await pages("repository", { namespace: name, last_modified: true }, "repositories");
-  const create = button(
+  const create = making(
     "Create a repository",
-    async () => {
-      const made = await prompt(
-        "Create a repository",
-        [
-          { name: "repository", label: "Name", required: true, help: `It is pulled as ${location.host}/${name}/NAME.` },
-          { name: "visibility", label: "Visibility", kind: "select", options: ["private", "public"] },
-          { name: "description", label: "Description" }
-        ],
-        {
-          task: async (body) => {
-            await call("POST", "repository", { body: { ...body, namespace: name } });
-            return body.repository;
-          }
-        }
-      );
-      if (made) go(toRepository(`${name}/${made}`, "mirroring"));
+    [
+      { name: "repository", label: "Name", required: true, help: `It is pulled as ${location.host}/${name}/NAME.` },
+      { name: "visibility", label: "Visibility", kind: "select", options: ["private", "public"] },
+      { name: "description", label: "Description" }
+    ],
+    async (body) => {
+      await call("POST", "repository", { body: { ...body, namespace: name } });
+      return body.repository;
     },
-    "main"
+    (made) => go(toRepository(`${name}/${made}`, "mirroring"))
   );
   fill(
     content,
@@ -109,29 +89,21 @@ const ROLES = { admin: "Administrator", write: "Writer", read: "Reader" };
 
 /** All organizations that the token may see. */
 export function list(view) {
-  const create = button(
+  const create = making(
     "Create an organization",
-    async () => {
-      const made = await prompt(
-        "Create an organization",
-        [
-          {
-            name: "name",
-            label: "Name",
-            required: true,
-            help: "Lower case letters, digits and dashes: the first part of its repositories' names."
-          }
-        ],
-        {
-          task: async (body) => {
-            await call("POST", "organization/", { body });
-            return body.name;
-          }
-        }
-      );
-      if (made) go(toOrganization(made));
+    [
+      {
+        name: "name",
+        label: "Name",
+        required: true,
+        help: "Lower case letters, digits and dashes: the first part of its repositories' names."
+      }
+    ],
+    async (body) => {
+      await call("POST", "organization/", { body });
+      return body.name;
     },
-    "main"
+    (made) => go(toOrganization(made))
   );
   create.hidden = !isSuperuser();
   fill(

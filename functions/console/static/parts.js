@@ -2,6 +2,8 @@
 
 import { h, p, svg, fill, say } from "./element.js";
 import { worded } from "./mirror-fields.js";
+import { shownTabs } from "./route.js";
+import { isAdmin } from "./session.js";
 import { WARNINGS, WORDS, ago, both, date, digits, short } from "./text.js";
 
 /** A time: how long ago, and when. */
@@ -149,13 +151,28 @@ export const facts = (...pairs) =>
     pairs.filter(Boolean).map(([name, value]) => h("div", h("dt", name), h("dd", value)))
   );
 
-/** The tabs of a screen: links, of which one is where we are. */
-export const tabs = (label, all, current) =>
-  h(
-    "nav.tabs",
-    { label: label },
-    all.map(([name, href]) => h("a", { href, "aria-current": name === current ? "page" : undefined }, titled(name)))
+/**
+ * A screen of tabs, `all` but for those that the token may not see in a namespace: links, of which one is where we are. `above`
+ * and `title` are before them. Where its content goes; nothing, if the token may not see it.
+ */
+export function tabbed(view, label, above, title, { name, tab }, all, to, namespace) {
+  const content = h(),
+    shown = shownTabs(all, isAdmin(namespace));
+  fill(
+    view,
+    h("p.trail", above, " /"),
+    heading(title),
+    h(
+      "nav.tabs",
+      { label },
+      shown.map((it) => h("a", { href: to(name, it), "aria-current": it === tab ? "page" : undefined }, titled(it)))
+    ),
+    content
   );
+  if (shown.includes(tab)) return content;
+  fill(content, denied(`see the ${tab} of ${name}`, namespace));
+  return null;
+}
 
 const titled = (name) => (name === "history" ? "Tag history" : name[0].toUpperCase() + name.slice(1));
 

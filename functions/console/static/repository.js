@@ -1,9 +1,8 @@
 // A repository: its tabs, what it is, and its settings.
 
 import {
-  acting, actions, ask, box, button, call, denied, doing, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite,
-  orNull, p, path, prompt, quiet, removal, REPOSITORY_TABS, say, shownTabs, STATES, table, tabs, toOrganization,
-  toRepository
+  acting, actions, ask, box, button, call, doing, facts, fill, form, get, go, h, hint, link, mayWrite, orNull, p, path,
+  prompt, quiet, removal, REPOSITORY_TABS, say, STATES, tabbed, table, toOrganization, toRepository
 } from "./kit.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
@@ -26,22 +25,13 @@ export async function show(view, route) {
   const { name, tab } = route;
   const slash = name.indexOf("/"),
     namespace = name.slice(0, slash);
-  const content = h("div", hint("Loading…")),
-    shown = shownTabs(REPOSITORY_TABS, isAdmin(namespace));
-  fill(
-    view,
-    h("p.trail", link(toOrganization(namespace), namespace), " /"),
-    h("div.heading", h("h1", { tabindex: "-1" }, name.slice(slash + 1))),
-    tabs(
-      "Repository",
-      shown.map((it) => [it, toRepository(name, it)]),
-      tab
-    ),
-    content
-  );
-  if (!shown.includes(tab)) return void fill(content, denied(`see the ${tab} of ${name}`, namespace));
+  const above = link(toOrganization(namespace), namespace),
+    title = name.slice(slash + 1);
+  const content = tabbed(view, "Repository", above, title, route, REPOSITORY_TABS, toRepository, namespace);
+  if (!content) return;
+  fill(content, hint("Loading…"));
   const repository = await get(path`repository/${name}`, { includeTags: false }).finally(() => fill(content));
-  return TABS[tab](content, { ...route, namespace, repository });
+  await TABS[tab](content, { ...route, namespace, repository });
 }
 
 function information(content, { name, repository }) {

@@ -2,7 +2,7 @@
 
 import { judged } from "./judged.js";
 import {
-  advises, bytes, count, date, digestOf, digits, facts, fill, h, hint, p, problem, span, state, tall, tally, time,
+  advises, bytes, count, date, digestOf, digits, dollars, facts, fill, h, hint, p, problem, span, state, tall, tally, time,
   TRIGGERS, warned, worded, WORDS
 } from "./kit.js";
 
@@ -14,20 +14,10 @@ const ORDER = ["failed", "refused", "held", "pruned", "repaired", "copied", "ski
 export function runView() {
   const bars = h(),
     words = h(),
-    tags = h(),
-    tagBar = h("progress", { label: "Tags" }),
-    byteBar = h("progress", { label: "Bytes" });
-  const tagText = h("span"),
-    byteText = h("span");
-  const progress = h(
-    "div.progress",
-    h("span", "Tags"),
-    tagBar,
-    tagText,
-    h("span", "Bytes"),
-    byteBar,
-    byteText
-  );
+    tags = h();
+  const [tagBar, showTags] = bar("Tags", digits),
+    [byteBar, showBytes] = bar("Bytes", bytes);
+  const progress = h("div.progress", tagBar, byteBar);
   let shown;
   return { element: h("div.run", bars, words, tags), update };
 
@@ -35,13 +25,15 @@ export function runView() {
     const runs = run.status === "SYNCING";
     if (runs) {
       if (!progress.isConnected) fill(bars, progress);
-      set(tagBar, tagText, run.tags_done, run.tags_total, digits);
-      set(byteBar, byteText, run.bytes_done, run.bytes_total, bytes);
+      showTags(run.tags_done, run.tags_total);
+      showBytes(run.bytes_done, run.bytes_total);
     } else fill(bars);
     const key = JSON.stringify({
       ...run,
       tags: run.tags?.length,
       upstream: null,
+      usage: null,
+      cost: 0,
       bytes_done: 0,
       bytes_copied: 0,
       bytes_total: 0
@@ -53,13 +45,24 @@ export function runView() {
   }
 }
 
-function set(bar, text, done, all, words) {
-  if (all > 0) {
-    bar.max = all;
-    bar.value = Math.min(done, all);
-  } else bar.removeAttribute("value");
-  fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
+/** How much is done of something, and what shows it. */
+function bar(label, words) {
+  const bar = h("progress", { label }),
+    text = h("span");
+  return [
+    [h("span", label), bar, text],
+    (done, all) => {
+      if (all > 0) {
+        bar.max = all;
+        bar.value = Math.min(done, all);
+      } else bar.removeAttribute("value");
+      fill(text, all > 0 ? `${words(done)} of ${words(all)}` : "…");
+    }
+  ];
 }
+
+/** How long a run took. */
+export const took = (run) => span((date(run.ended_at) - date(run.started_at)) / 1000);
 
 /** How many tags came to what. */
 export const came = (run) =>
@@ -69,18 +72,17 @@ export const came = (run) =>
   ]);
 
 function summary(run) {
-  const ended = date(run.ended_at),
-    began = date(run.started_at);
   return [
     facts(
       ["State", state(`run ${run.status}`)],
       ["Began", time(run.started_at)],
-      ended && ["Took", span((ended - began) / 1000)],
+      run.ended_at && ["Took", took(run)],
       [
         "Trigger",
         `${TRIGGERS[run.trigger] ?? run.trigger}${run.verifies && run.trigger !== "verify" ? ", verified" : ""}`
       ],
       ["Copied", bytes(run.bytes_copied)],
+      run.cost && ["Cost of AWS", dollars(run.cost)],
       run.rollback && ["Turned back to", [time(run.rollback.at), run.rollback.tags?.join(", ")]],
       run.pinned && ["Pinned", time(run.pinned.since)],
       run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]

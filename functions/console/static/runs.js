@@ -2,15 +2,22 @@
 
 import { changes } from "./changes.js";
 import {
-  acting, actions, box, button, bytes, call, date, digits, fill, get, h, inOrder, link, path, span, state, table, time,
-  toRepository, TRIGGERS
+  acting, actions, box, button, bytes, call, digits, dollars, fill, get, h, hint, inOrder, link, path, state, table,
+  time, toRepository, TRIGGERS
 } from "./kit.js";
 import { turnBack } from "./rollback.js";
-import { came, runView } from "./run.js";
+import { came, runView, took } from "./run.js";
 
 const PAGE = 20;
 /** The newest runs, of which one held back what is still held back. */
 const SEARCHED = 100;
+
+/** What a month of such runs would cost. */
+const monthly = ({ runs, month, prices }) =>
+  runs > 0 &&
+  hint(
+    `A month like this: ${dollars(month.total)} with what is stored, by AWS's prices of ${prices.date} in ${prices.region}.`
+  );
 
 /** The runs. `chosen` is one that the address names; `begun` is told that another one was begun here. */
 export function runList(name, chosen, begun) {
@@ -19,6 +26,7 @@ export function runList(name, chosen, begun) {
   const title = h("h2", "Latest run"),
     view = runView(),
     changed = changes(where),
+    costs = h(),
     list = h(),
     place = h();
   const more = acting("Show more", place, showMore, { hidden: true });
@@ -41,7 +49,7 @@ export function runList(name, chosen, begun) {
     view.element,
     changed.element
   );
-  const all = box("Runs", list, place, more);
+  const all = box("Runs", costs, list, place, more);
   let run,
     shown,
     above,
@@ -81,6 +89,7 @@ export function runList(name, chosen, begun) {
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");
     view.update(run);
     changed.show(run, read);
+    if (run.status !== "SYNCING") fill(costs, monthly(await get(path`repository/${name}/mirror/cost`)));
     // Only now: what could not be read is asked for with the next poll.
     known = key;
     if (shown !== id && id === chosen) current.scrollIntoView();
@@ -114,7 +123,7 @@ export function runList(name, chosen, begun) {
             ]
           ],
           ["Trigger", (run) => TRIGGERS[run.trigger] ?? run.trigger],
-          ["Took", (run) => (run.ended_at ? span((date(run.ended_at) - date(run.started_at)) / 1000) : "–"), "number"],
+          ["Took", (run) => (run.ended_at ? took(run) : "–"), "number"],
           ["Tags", (run) => `${digits(run.tags_done)} / ${digits(run.tags_total)}`, "number"],
           [
             "Came to",

@@ -100,6 +100,10 @@ export function bytes(count) {
 /** A number as people read it. */
 export const digits = (number) => number.toLocaleString("en");
 
+const usd = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumSignificantDigits: 3 });
+/** Dollars, of which there may be very few: "$0.0000331". */
+export const dollars = (amount) => usd.format(amount);
+
 /** "1 tag", "5 tags". */
 export const count = (number, one, many = `${one}s`) => `${digits(number)} ${number === 1 ? one : many}`;
 

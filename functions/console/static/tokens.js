@@ -1,51 +1,43 @@
 // Tokens of the API: made, and revoked.
 
 import {
-  administered, ask, button, call, copy, fill, h, heading, hint, isSuperuser, p, pages, path, prompt, show as
-  showDialog, small, table, time
+  administered, call, copy, fill, h, heading, hint, isSuperuser, making, p, pages, path, removal, show as showDialog,
+  table, time
 } from "./kit.js";
 
 export async function show(view) {
   const list = h();
-  const create = button(
+  const names = administered();
+  const create = making(
     "Create a token",
-    async () => {
-      const names = administered();
-      const made = await prompt(
-        "Create a token",
-        [
-          { name: "description", label: "What it is for", required: true },
-          {
-            name: "role",
-            label: "Role",
-            kind: "select",
-            options: [
-              ["read", "read: repositories and tags"],
-              ["write", "write: also descriptions and tags"],
-              ["admin", "admin: everything"]
-            ]
-          },
-          {
-            name: "namespace",
-            label: "Namespace",
-            kind: "select",
-            options: isSuperuser() ? [["", "All"], ...names] : names,
-            help: "It sees this namespace alone."
-          },
-          { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
-        ],
-        {
-          content: p("It may do no more than the one that you are signed in with, and ends with it."),
-          task: ({ description, role, namespace, expires }) =>
-            call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } })
-        }
-      );
-      if (made) {
-        await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
-        await load();
-      }
+    [
+      { name: "description", label: "What it is for", required: true },
+      {
+        name: "role",
+        label: "Role",
+        kind: "select",
+        options: [
+          ["read", "read: repositories and tags"],
+          ["write", "write: also descriptions and tags"],
+          ["admin", "admin: everything"]
+        ]
+      },
+      {
+        name: "namespace",
+        label: "Namespace",
+        kind: "select",
+        options: isSuperuser() ? [["", "All"], ...names] : names,
+        help: "It sees this namespace alone."
+      },
+      { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
+    ],
+    ({ description, role, namespace, expires }) =>
+      call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } }),
+    async (made) => {
+      await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
+      await load();
     },
-    "main"
+    p("It may do no more than the one that you are signed in with, and ends with it.")
   );
   fill(
     view,
@@ -69,22 +61,13 @@ export async function show(view) {
           [
             "",
             (it) =>
-              small(
-                "Revoke",
+              removal(
                 it.description || it.id,
-                async () => {
-                  if (
-                    await ask({
-                      title: `Revoke ${it.description || it.id}?`,
-                      verb: "Revoke",
-                      text: "It stops working within half a minute, and with it all tokens that it has made.",
-                      lost: [`The ${it.role} token for ${it.namespace ?? "all namespaces"}`],
-                      remove: path`tokens/${it.id}`
-                    })
-                  )
-                    await load();
-                },
-                true
+                "It stops working within half a minute, and with it all tokens that it has made.",
+                path`tokens/${it.id}`,
+                load,
+                "Revoke",
+                [`The ${it.role} token for ${it.namespace ?? "all namespaces"}`]
               )
           ]
         ],

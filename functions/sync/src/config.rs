@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use moorage_domain::{Guard, share::Quota};
+use moorage_domain::{AwsMeter, Guard, share::Quota};
 use moorage_engine::{Engine, Settings, SyncShares};
 use moorage_organizations::Organizations;
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
-use moorage_state::{SecretBox, Table};
-use moorage_storage::{Storage, StorageRoot};
+use moorage_state::{KmsCounter, SecretBox, Table, UnitCounter};
+use moorage_storage::{RequestCounter, Storage, StorageRoot};
 use moorage_upstream::Limits;
 
 /// The unit of `BLOB_MEMORY_MEGABYTES`.
@@ -76,6 +76,7 @@ impl Config {
                     quota: Quota { tags: environment.number("MAX_TAGS")?, bytes: environment.number("MAX_BYTES")? },
                 },
                 limits: Limits { concurrent_requests: environment.number("REGISTRY_REQUESTS")?, ..Limits::default() },
+                memory_mb: environment.number(MEMORY)?,
                 guard: environment.parsed("SSRF_ALLOWED_HOSTS", Guard::new)?,
                 trust: environment.parsed("TRUST_DOMAIN", str::parse)?,
             },
@@ -90,15 +91,21 @@ impl Config {
     /// Builds the clients. They connect when they are first used.
     pub(crate) fn services(self) -> Services {
         let aws = self.aws;
-        let s3 = aws_sdk_s3::Client::from_conf(moorage_storage::s3_config(&aws).build());
+        let meter = AwsMeter::default();
+        let s3 = moorage_storage::s3_config(&aws).interceptor(RequestCounter::new(meter.clone()));
+        let s3 = aws_sdk_s3::Client::from_conf(s3.build());
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&aws).interceptor(UnitCounter::new(meter.clone()));
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
+        let kms = aws_sdk_kms::config::Builder::from(&aws).interceptor(KmsCounter::new(meter.clone()));
         let engine = Engine {
-            table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table).keep_past_tags(self.tag_retention),
+            table: Table::new(dynamodb, self.table).keep_past_tags(self.tag_retention),
             storage: Storage::new(s3, &self.bucket, StorageRoot::new(&self.storage_root), self.blob_memory),
             invoker: Invoker::new(aws_sdk_lambda::Client::new(&aws), &self.scheduler.target_arn),
             teller: Invoker::new(aws_sdk_lambda::Client::new(&aws), self.events_function),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             // This function's role can only decrypt, for which no key has to be named.
-            secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),
+            secrets: SecretBox::new(aws_sdk_kms::Client::from_conf(kms.build()), String::new()),
+            meter,
             settings: self.settings,
         };
         let settings = moorage_organizations::Settings {

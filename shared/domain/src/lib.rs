@@ -2,6 +2,7 @@
 
 mod access;
 pub mod architecture;
+mod aws_usage;
 pub mod cause;
 pub mod changes;
 pub mod checkpoint;
@@ -41,6 +42,7 @@ pub mod pin;
 pub mod plan;
 pub mod platform;
 pub mod preview;
+pub mod price;
 pub mod proven;
 pub mod proxy;
 pub mod rate_limit;
@@ -69,6 +71,7 @@ pub mod warning;
 pub mod webhook;
 
 pub use access::{Access, Credentials, Proxy};
+pub use aws_usage::{AwsMeter, AwsUsage};
 pub use checkpoint::Checkpoint;
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use digest_listing::{DigestListing, NoListing};

@@ -3,6 +3,8 @@
 mod cause;
 mod prune;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::cause::Cause;
@@ -100,6 +102,13 @@ impl HeldTag {
     }
 }
 
+/// Bytes of the images that tags point to. Of several tags of one image it counts once; what several images share, for each
+/// of them.
+pub fn stored<'a>(held: impl Iterator<Item = &'a HeldTag>) -> u64 {
+    let images: BTreeMap<_, _> = held.map(|held| (&held.digest, held.size)).collect();
+    images.into_values().fold(0, u64::saturating_add)
+}
+
 /// The most manifests that are remembered of one tag, so that its item stays small. What refers to the children of a
 /// larger index than that is not looked for.
 pub const MAX_MANIFESTS: usize = 1_000;
@@ -144,6 +153,13 @@ pub(crate) mod tests {
             link: None,
             approval: None,
         }
+    }
+
+    #[test]
+    fn an_image_of_two_tags_is_stored_once() {
+        let image = |n, size| HeldTag { digest: Digest::sha256(&[n]), size, ..held() };
+        let all = [image(1, 5), image(1, 5), image(2, 7), image(3, u64::MAX)];
+        assert_eq!((stored(all[..3].iter()), stored(all.iter())), (12, u64::MAX));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! One run of a sync: what started it, how far it is, and what became of each tag.
 
+mod upstream;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::upstream::Upstream;
 pub use crate::run_id::RunId;
 
 use crate::{
-    Digest, Fallbacks, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
+    AwsUsage, Digest, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
     plan::Cause, signature_policy::Verified, target::Target,
 };
 
@@ -109,47 +112,12 @@ pub struct Progress {
     /// perhaps twice: what tells that it gets on.
     #[serde(default)]
     pub tags_compared: u64,
+    /// Bytes of the images that the tags pointed to when all were copied, each image once; 0 until then.
+    #[serde(default)]
+    pub bytes_stored: u64,
     /// What the registry was asked.
     #[serde(flatten)]
     pub upstream: Upstream,
-}
-
-/// What a run asked of its registry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Upstream {
-    /// Requests, redirects not counted, and each once, however often it was sent.
-    pub requests: u64,
-    /// How often requests were sent again, on a new connection or without a login, too: with `requests`, all that the
-    /// registry saw but what it redirected.
-    pub retries: u64,
-    /// Manifests that were fetched: what Docker Hub counts as pulls.
-    pub manifest_gets: u64,
-    /// Bytes of bodies that were read.
-    pub bytes_read: u64,
-    /// Milliseconds of the run in which requests waited to be sent, or sent again: of those that waited at once, it counts
-    /// once. Without the time between two invocations, in which nothing runs.
-    pub waited_ms: u64,
-    /// How many entries of the list of tags are no tags, and were left: where it was read several times, the most.
-    pub invalid_tags: u64,
-    /// What the registry refused of what only saves time.
-    pub fallbacks: Fallbacks,
-}
-
-impl std::ops::Add for Upstream {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            requests: self.requests.saturating_add(other.requests),
-            retries: self.retries.saturating_add(other.retries),
-            manifest_gets: self.manifest_gets.saturating_add(other.manifest_gets),
-            bytes_read: self.bytes_read.saturating_add(other.bytes_read),
-            waited_ms: self.waited_ms.saturating_add(other.waited_ms),
-            invalid_tags: self.invalid_tags.max(other.invalid_tags),
-            fallbacks: self.fallbacks.union(other.fallbacks),
-        }
-    }
 }
 
 /// How far a run that verifies is with comparing the bucket's tags with the table's: it does so once.
@@ -224,6 +192,9 @@ pub struct Run {
     /// The only tags that it asks for, if somebody has said that they have moved. Of the others it learns nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hinted: Option<Vec<TagName>>,
+    /// What it has used of AWS, as far as that was written; of runs from before it was counted nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<AwsUsage>,
 }
 
 impl Run {
@@ -249,6 +220,7 @@ impl Run {
             will_retry: false,
             rollback: None,
             hinted: None,
+            usage: Some(AwsUsage::default()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Fence, Guard, TrustDomain, notification::Notice, share::Quota};
+use moorage_domain::{AwsMeter, Fence, Guard, TrustDomain, notification::Notice, share::Quota};
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
 use moorage_storage::Storage;
@@ -32,6 +32,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Which addresses a registry may have.
     pub guard: Guard,
+    /// The memory that the function has, in MB: what its time costs depends on it.
+    pub memory_mb: u64,
     /// Whose possession of content lets a repository have it without its registry's sending it.
     pub trust: TrustDomain,
 }
@@ -60,6 +62,8 @@ pub struct Engine {
     pub teller: Invoker,
     /// For the credentials of the registry.
     pub secrets: SecretBox,
+    /// What the clients of the bucket, the table and the key count of what is used, for the runs.
+    pub meter: AwsMeter,
     /// The stack's settings.
     pub settings: Settings,
 }

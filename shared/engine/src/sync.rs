@@ -19,6 +19,7 @@ pub(crate) mod run;
 pub(crate) mod slot;
 pub(crate) mod source;
 pub(crate) mod steps;
+pub(crate) mod tab;
 pub(crate) mod tag_set;
 pub(crate) mod turn_back;
 
@@ -48,6 +49,7 @@ use self::{
     heartbeat::Heartbeat,
     invocation::{Invocation, Work},
     progress::Progress,
+    tab::Tab,
     tag_set::TagSet,
 };
 use crate::{engine::Engine, error::SyncError, fault::caught, gate::keeper::Gatekeeper};
@@ -59,6 +61,7 @@ impl Engine {
     /// Runs the sync that `request` asks for, if it may run now, until it is done or `deadline` is near. Where its namespace
     /// has no free slot it is put off by seconds, and the mirror stays as it is.
     pub async fn sync(&self, request: &SyncRequest, deadline: Instant) -> Result<Ended, SyncError> {
+        let tab = Arc::new(Tab::open(&self.meter, self.settings.memory_mb));
         let mut hint = None;
         if request.trigger == Trigger::Webhook {
             hint = self.await_hint(&request.repository).await?;
@@ -76,7 +79,7 @@ impl Engine {
                 return Ok(Ended::NotEligible(NotEligible::Crowded));
             }
         };
-        let ended = Box::pin(self.sync_in_slot(request, is_hinted, deadline)).await;
+        let ended = Box::pin(self.sync_in_slot(request, is_hinted, deadline, tab)).await;
         if let Some(read) = hint.filter(|_| begins_no_more(&ended)) {
             self.drop_hint(&request.repository, &read).await?;
         }
@@ -93,6 +96,7 @@ impl Engine {
         request: &SyncRequest,
         is_hinted: bool,
         deadline: Instant,
+        tab: Arc<Tab>,
     ) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
         let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
@@ -113,7 +117,7 @@ impl Engine {
             };
         let fenced = self.fenced(claim.fence());
         let Repository { is_notified, has_webhook, .. } = repository;
-        let claimed = ClaimedMirror { engine: &fenced, mirror, claim, is_notified, has_webhook };
+        let claimed = ClaimedMirror { engine: &fenced, mirror, claim, is_notified, has_webhook, tab };
         if let Some(failure) = claimed.mirror.state.given_up() {
             return claimed.fail(request, failure).await;
         }
@@ -151,7 +155,7 @@ impl Engine {
             let login = self.table.login(mirror).await?;
             Ok((self.table.rate_limit(&login.account).await?, login))
         };
-        let (begun, (limit, login)) = tokio::try_join!(self.begin(request, claim, mirror), login)?;
+        let (begun, (limit, login)) = tokio::try_join!(self.begin(request, claim, mirror, &claimed.tab), login)?;
         let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let rollback = run.rollback.clone();
@@ -175,6 +179,7 @@ impl Engine {
             table: self.table.clone(),
             config: mirror.config.clone(),
             progress: Arc::clone(&progress),
+            tab: Arc::clone(&claimed.tab),
             before: before.upstream,
             meter: meter.clone(),
             account: login.account.clone(),

@@ -4,6 +4,7 @@ pub(crate) mod body;
 pub(crate) mod candidate;
 pub(crate) mod change;
 pub(crate) mod changes;
+pub(crate) mod cost;
 pub(crate) mod create;
 pub(crate) mod end;
 pub(crate) mod endpoints;

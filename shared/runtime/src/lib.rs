@@ -8,6 +8,6 @@ mod stack_secret;
 
 pub use aws::aws;
 pub use environment::{Environment, SettingError};
-pub use logs::init;
+pub use logs::{init, logged_bytes};
 pub use metrics::{Metric, Unit, emit};
 pub use stack_secret::{StackSecret, StackSecretError};

@@ -7,6 +7,8 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use crate::logs::Log;
+
 /// The namespace of all our metrics.
 const NAMESPACE: &str = "Moorage";
 
@@ -40,7 +42,7 @@ pub fn emit(fields: &[(&str, &str)], dimensions: usize, metrics: &[Metric]) {
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let line = line(fields, dimensions, metrics, u64::try_from(timestamp).unwrap_or(u64::MAX));
     // A metric that cannot be written must not end what it measures.
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = Log::open().write_all(format!("{line}\n").as_bytes());
 }
 
 fn line(fields: &[(&str, &str)], dimensions: usize, metrics: &[Metric], timestamp: u64) -> Value {

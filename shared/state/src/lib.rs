@@ -2,6 +2,7 @@
 
 mod access;
 mod clock;
+mod counted;
 mod error;
 mod expression;
 mod fenced;
@@ -33,6 +34,7 @@ pub use access::secret::{MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError, Sec
 pub use access::standing::Standing;
 pub use access::team_role::RobotIdentity;
 pub use clock::now;
+pub use counted::{KmsCounter, UnitCounter};
 pub use error::StateError;
 pub use garbage::possession::{Clue, recorded};
 pub use mirrors::claim::{Claim, Claimant};

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod blob;
+mod counted;
 mod error;
 mod fenced;
 mod gathered;
@@ -22,6 +23,7 @@ mod upload;
 mod walk;
 
 pub use blob::{Present, Verified};
+pub use counted::RequestCounter;
 pub use error::StorageError;
 pub use held::HeldLink;
 pub use key::{StorageKey, StorageRoot};

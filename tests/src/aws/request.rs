@@ -3,6 +3,7 @@
 use std::fmt;
 
 use hyper::{Method, http::request::Parts};
+use serde_json::Value;
 
 /// A service of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +41,8 @@ pub struct Request {
     pub writes: bool,
     /// Whether others were under way when it came.
     pub overlaps: bool,
+    /// Halves of units that the answer says that it consumed, if it is one to the table.
+    pub half_units: u64,
 }
 
 impl Request {
@@ -64,6 +67,7 @@ impl Request {
                 part: None,
                 writes,
                 overlaps: false,
+                half_units: 0,
             };
         }
         if let Some(function) = path.strip_prefix("/2015-03-31/functions/") {
@@ -77,6 +81,7 @@ impl Request {
                 part: None,
                 writes: true,
                 overlaps: false,
+                half_units: 0,
             };
         }
         let service = if path.starts_with("/schedule") { Service::Scheduler } else { Service::S3 };
@@ -86,7 +91,19 @@ impl Request {
         let operation = format!("{} {}", head.method, detail.join(" ")).trim_end().to_owned();
         let part = query.split('&').find_map(|pair| pair.strip_prefix("partNumber=")?.parse().ok());
         let writes = ![Method::GET, Method::HEAD].contains(&head.method);
-        Self { number, service, operation, target: path.to_owned(), part, writes, overlaps: false }
+        Self { number, service, operation, target: path.to_owned(), part, writes, overlaps: false, half_units: 0 }
+    }
+}
+
+/// Halves of units that an answer of the table says were consumed.
+pub(super) fn half_units(answer: &[u8]) -> u64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let of_one =
+        |capacity: &Value| (capacity["CapacityUnits"].as_f64().unwrap() * 2.0).to_string().parse::<u64>().unwrap();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(all) => all.iter().map(of_one).sum(),
+        Value::Null => 0,
+        one => of_one(one),
     }
 }
 

@@ -6,6 +6,7 @@ mod architectures;
 mod changes;
 mod claims;
 mod console;
+mod cost;
 mod crash;
 mod credentials;
 mod deletions;

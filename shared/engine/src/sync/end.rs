@@ -17,7 +17,14 @@ use moorage_state::{Claim, Mirror, TransitionError, now};
 use crate::{
     engine::Engine,
     error::SyncError,
-    sync::{heartbeat::Heartbeat, invocation::Work, knowledge::Knowledge, progress::Progress, report},
+    sync::{
+        heartbeat::Heartbeat,
+        invocation::Work,
+        knowledge::Knowledge,
+        progress::Progress,
+        report,
+        tab::{ENDED, LEFT, Tab},
+    },
 };
 
 /// The most invocations of one run: more than a week of whole ones. It ends a sync that moves, but never arrives.
@@ -52,6 +59,8 @@ pub(crate) struct ClaimedMirror<'a> {
     pub(crate) is_notified: bool,
     /// Whether webhooks may have brought something meanwhile.
     pub(crate) has_webhook: bool,
+    /// What the invocation uses of AWS.
+    pub(crate) tab: Arc<Tab>,
 }
 
 /// What is known at the end of an invocation.
@@ -183,7 +192,8 @@ impl Ending<'_> {
     async fn wait(&self, run: Run, until: Timestamp) -> Result<Ended, SyncError> {
         let (engine, config) = (self.claimed.engine, &self.claimed.mirror.config);
         let idle_waits = if self.has_moved(&run) { 0 } else { run.idle_waits.saturating_add(1) };
-        let run = Run { waiting_until: Some(until), waits: run.waits.saturating_add(1), idle_waits, ..run };
+        let mut run = Run { waiting_until: Some(until), waits: run.waits.saturating_add(1), idle_waits, ..run };
+        self.claimed.tab.close(&mut run, LEFT);
         if !is_written(engine.table.put_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }
@@ -201,8 +211,9 @@ impl Ending<'_> {
 
     /// Leaves the rest to another invocation, which starts in about a second. If it cannot be started, the mirror's
     /// next trigger goes on.
-    async fn hand_over(&self, run: Run) -> Result<Ended, SyncError> {
+    async fn hand_over(&self, mut run: Run) -> Result<Ended, SyncError> {
         let (engine, repository) = (self.claimed.engine, &self.claimed.mirror.config.repository);
+        self.claimed.tab.close(&mut run, LEFT);
         // How fast it moves was not written each time.
         if !is_written(engine.table.put_run(repository, &run).await)? {
             return Ok(Ended::Superseded);
@@ -242,7 +253,7 @@ impl ClaimedMirror<'_> {
             ..Run::new(id, request.trigger, now(), false)
         };
         // Whatever this invocation has left behind is shut out, too.
-        let run = self.engine.attempt(&self.claim, config, id, new).await?;
+        let run = self.engine.attempt(&self.claim, config, (id, new), &self.tab).await?;
         let Some(run) = run else { return Ok(Ended::Superseded) };
         tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
@@ -264,7 +275,8 @@ impl ClaimedMirror<'_> {
             tracing::warn!(repository = %config.repository, %error, "what was asked for in vain is not asked for again");
             false
         });
-        let run = Run { will_retry: is_tried_again || self.will_retry(&run), ..ended(run, now()) };
+        let mut run = Run { will_retry: is_tried_again || self.will_retry(&run), ..ended(run, now()) };
+        self.tab.close(&mut run, ENDED);
         if !is_written(engine.table.put_ended_run(&config.repository, &run).await)? {
             return Ok(Ended::Superseded);
         }

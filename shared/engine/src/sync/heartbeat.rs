@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fault::caught,
-    sync::{progress::Progress, report},
+    sync::{progress::Progress, report, tab::Tab},
 };
 
 /// What beats while the steps work.
@@ -23,6 +23,7 @@ pub(crate) struct Heartbeat {
     pub(crate) table: Table,
     pub(crate) config: MirrorConfig,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) tab: Arc<Tab>,
     pub(crate) run: Run,
     /// What earlier invocations of the run asked of the registry.
     pub(crate) before: Upstream,
@@ -55,10 +56,10 @@ impl Heartbeat {
         // For the next invocation, too.
         self.run.warning = self.progress.losses.warning();
         self.run.compared = self.progress.compared();
-        if counts != self.run.progress || !self.unlogged.is_empty() {
-            self.run.progress = counts;
-            self.table.put_run(repository, &self.run).await?;
-        }
+        self.run.progress = counts;
+        // Each time: what it has used is always more than it was.
+        self.tab.count(&mut self.run);
+        self.table.put_run(repository, &self.run).await?;
         let log: Vec<_> = self.unlogged.drain(..).filter_map(|outcome| report::tag(&self.config, &outcome)).collect();
         self.table.add_log(repository, &log).await?;
         Ok(self.share_limit().await?)

@@ -185,6 +185,11 @@ impl Progress {
         counts.tags_total = counts.tags_done;
     }
 
+    /// Notes what the repository's tags hold now that all are copied.
+    pub(crate) fn stores(&self, bytes: u64) {
+        self.lock().tally.counts.bytes_stored = bytes;
+    }
+
     /// Counts tags of what is attached to the selected ones.
     pub(crate) fn attached(&self, tags: usize) {
         add(&mut self.lock().tally.counts.tags_total, tags as u64);

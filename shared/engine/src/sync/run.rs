@@ -11,7 +11,7 @@ use moorage_state::{Claim, Mirror, StateError, TransitionError, now};
 use crate::{
     engine::Engine,
     error::SyncError,
-    sync::{knowledge::Knowledge, progress::Earlier, report},
+    sync::{knowledge::Knowledge, progress::Earlier, report, tab::Tab},
 };
 
 /// How often a run is read again that another sync wrote just before it lost its claim: it can do so once.
@@ -25,6 +25,7 @@ impl Engine {
         request: &SyncRequest,
         claim: &Claim,
         mirror: &Mirror,
+        tab: &Tab,
     ) -> Result<Option<(Run, Earlier)>, SyncError> {
         let id = mirror.state.sync_run_id.unwrap_or(claim.run());
         let repository = &request.repository;
@@ -43,7 +44,7 @@ impl Engine {
             let run = Run::new(id, request.trigger, now(), is_due && !is_hinted);
             Run { hinted: hinted.clone(), ..run }
         };
-        let Some(run) = self.attempt(claim, &mirror.config, id, new).await? else { return Ok(None) };
+        let Some(run) = self.attempt(claim, &mirror.config, (id, new), tab).await? else { return Ok(None) };
         if let Some(brought) = &brought {
             self.take_hint(repository, (brought, read_at), is_hinted).await?;
         }
@@ -73,19 +74,24 @@ impl Engine {
         &self,
         claim: &Claim,
         config: &MirrorConfig,
-        id: RunId,
-        new: impl Fn() -> Run,
+        (id, new): (RunId, impl Fn() -> Run),
+        tab: &Tab,
     ) -> Result<Option<Run>, SyncError> {
         let repository = &config.repository;
         for race in 0..MAX_RACES {
             // A run that the claim gave its name is most likely a new one.
             let is_new = race == 0 && id == claim.run();
             let known = if is_new { None } else { self.table.run(repository, id).await? };
-            let run = known.map_or_else(&new, Run::again);
+            let mut run = known.map_or_else(&new, Run::again);
+            let earlier = run.usage;
+            tab.count(&mut run);
             let is_sync = run.rollback.is_none();
             let log = (run.invocations == 1 && is_sync).then(|| report::started(config));
             match self.table.begin_attempt(repository, &run, claim.transaction(), log).await {
-                Ok(true) => return Ok(Some(run)),
+                Ok(true) => {
+                    tab.begin(earlier);
+                    return Ok(Some(run));
+                }
                 // An earlier one has just written it.
                 Ok(false) => {}
                 Err(TransitionError::State(error)) => return Err(error.into()),

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorage_domain::{TagName, plan::HeldTag, referrers::is_attached_tag};
+use moorage_domain::{
+    TagName,
+    plan::{HeldTag, stored},
+    referrers::is_attached_tag,
+};
 use moorage_upstream::{TagPages, UpstreamError};
 
 use crate::{
@@ -111,6 +115,7 @@ impl Invocation<'_> {
             None => None,
         };
         engine.measure(&config.repository).await?;
+        self.progress.stores(stored(held.values()));
         self.asked_referrers(refresh, checked).await?;
         self.progress.complete();
         // What failed of a tag that is held was not looked at. What could not be copied is not there to be looked at.

@@ -6,7 +6,8 @@ use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
     mirror::{
-        change, changes, create, end, health, holds, overview, pin, preview, rate_limit, rollback, runs, sync, view,
+        change, changes, cost, create, end, health, holds, overview, pin, preview, rate_limit, rollback, runs, sync,
+        view,
     },
 };
 
@@ -194,6 +195,17 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(200, Some("Runs"))],
         run: |it| Box::pin(async move { runs::list(it.api, it.parameters.repository()?, it.call).await }),
+    },
+    Endpoint {
+        method: "GET",
+        path: "repository/{repository}/mirror/cost",
+        access: Access::Repository(Role::Admin),
+        operation: "getMirrorCost",
+        summary: "What the runs of the last thirty days cost by AWS's list prices, and what a month of the same would.",
+        query: &[],
+        body: None,
+        answers: &[Reply(200, Some("MirrorCost"))],
+        run: |it| Box::pin(async move { cost::get(it.api, it.parameters.repository()?).await }),
     },
     Endpoint {
         method: "GET",

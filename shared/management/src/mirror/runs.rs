@@ -18,6 +18,7 @@ use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{
+        cost,
         holds::judgement,
         pin, rollback,
         signed::signed,
@@ -123,6 +124,10 @@ fn view(run: &Run, state: Option<&SyncState>, pin: Option<&Pin>, now: Timestamp)
         "tags_pruned": counts.tags_pruned, "tags_held": counts.tags_held, "tags_repaired": counts.tags_repaired, "invocations": run.invocations,
         "verifies": run.verifies, "waits": run.waits, "upstream": counts.upstream,
     });
+    if let Some((usage, cost)) = cost::of_run(run) {
+        view["usage"] = usage;
+        view["cost"] = cost;
+    }
     if let Some(target) = &run.rollback {
         view["rollback"] = rollback::shown(target);
     }

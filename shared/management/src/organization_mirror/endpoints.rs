@@ -5,6 +5,7 @@ use moorage_state::Role;
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
+    mirror::cost,
     organization_mirror::{change, create, end, list, rate_limit, rollback, sync, view},
 };
 
@@ -57,6 +58,28 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(204, None)],
         run: |it| Box::pin(async move { end::delete(it.api, it.parameters.get("orgname"), it.call).await }),
+    },
+    Endpoint {
+        method: "GET",
+        path: "organization/{orgname}/mirror/cost",
+        access: Access::Namespace(Role::Admin),
+        operation: "getOrgMirrorCost",
+        summary: "What the mirrors of the namespace cost, a page of them, and what a month of all on the page would.",
+        query: &[
+            Parameter {
+                name: "limit",
+                kind: "integer",
+                about: "The most repositories of the answer: 1 to 50, 20 by default.",
+            },
+            Parameter {
+                name: "next_page",
+                kind: "string",
+                about: "Where the page before ended, as its `next_page` says.",
+            },
+        ],
+        body: None,
+        answers: &[Reply(200, Some("OrganizationCost"))],
+        run: |it| Box::pin(async move { cost::get_many(it.api, it.parameters.get("orgname"), it.call).await }),
     },
     Endpoint {
         method: "POST",

@@ -10,6 +10,7 @@ use moorage_tests::{
     proxy::{Fault, Proxy},
     world::World,
 };
+use reqwest::Method;
 use serde_json::json;
 
 /// A world with some tags at its registry, and a proxy in front of it.
@@ -83,6 +84,11 @@ async fn a_mirror_is_set_up_shown_again_synced_and_cancelled() {
     browser.click("Sync Now").await;
     browser.see(STATE, "In sync").await;
     browser.see("section[aria-label=Run]", "2 copied").await;
+    // What it cost, and a month of it, by the prices of which day.
+    browser.see("section[aria-label=Run]", "Cost of AWS").await;
+    let (_, cost) = world.call(Method::GET, &world.mirror_path("/cost"), None).await;
+    browser.see("main", "A month like this: $0.").await;
+    browser.see("main", &format!("prices of {} in us-east-1", cost["prices"]["date"].as_str().unwrap())).await;
 
     proxy.fault("GET", "/tags/list", 1, Fault::Delay(Duration::from_secs(15)));
     browser.click("Sync Now").await;
