@@ -14,6 +14,7 @@ pub mod browser;
 pub mod bucket;
 pub mod client;
 pub mod counted;
+pub mod declared;
 pub mod document;
 pub mod fork;
 pub mod function;

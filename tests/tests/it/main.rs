@@ -43,6 +43,7 @@ mod registries;
 mod reports;
 mod repositories;
 mod requests;
+mod resource;
 mod resume;
 mod robots;
 mod rollback;
