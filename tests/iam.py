@@ -34,6 +34,7 @@ UNTRIED = {
 # What a test tries to see it denied, by role, action and a part of the resource.
 TRIED_IN_VAIN = {
     ("RegistryRole", "s3:PutObject", "/blobs/"): "a URL that lends the right to read is tried for writing",
+    ("ResourceRole", "secretsmanager:GetSecretValue", "undeclared-"): "a stack names a secret that no parameter allows",
     ("SyncRole", "s3:PutObject", "/repositories/halfway-"): "the bucket's own policy denies a test one tag's history",
 }
 TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
