@@ -8,9 +8,9 @@ use moorage_tests::{
     world::World,
 };
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{EXAMPLE, name, shown};
+use super::{EXAMPLE, name, shown, template};
 
 /// What tests call a world, without what tests make themselves: the stack does.
 async fn world(name: &str) -> World {
@@ -128,4 +128,37 @@ async fn what_is_to_be_removed_goes_with_its_images() {
     assert_eq!(shown(&world, &format!("organization/{organization}")).await, Err(404));
     // The name is free, and its next owner's is nothing of what was there.
     assert_eq!(world.call(Method::POST, "organization/", Some(json!({"name": organization}))).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_namespace_of_a_registry_is_declared_as_a_whole() {
+    let organization = name("whole");
+    let world = world(&organization).await;
+    let declared = |kind: &str, filters: Value| {
+        let robot = json!({"organization": {"Fn::GetAtt": ["Org", "name"]}, "robot_shortname": "mirror"});
+        let mirror = json!({
+            "organization": {"Fn::GetAtt": ["Org", "name"]}, "external_registry_type": kind, "external_namespace": organization,
+            "external_registry_url": format!("http://{}", world.stack.upstream), "repository_filters": filters,
+            "external_registry_config": {"verify_tls": false}, "robot_username": {"Fn::GetAtt": ["Robot", "name"]},
+        });
+        template(&[
+            ("Org", "Organization", json!({"name": organization})),
+            ("Robot", "Robot", robot),
+            ("Whole", "OrganizationMirror", mirror),
+        ])
+    };
+    let mut stack = Declared::new(&world.stack, &organization, declared("distribution", json!(["app"])));
+    assert_eq!(stack.create(&[]).await, "CREATE_COMPLETE", "{:?}", stack.events().await);
+    let path = format!("organization/{organization}/mirror");
+    let mirror = shown(&world, &path).await.unwrap();
+    assert_eq!((&mirror["repository_filters"], &mirror["visibility"]), (&json!(["app"]), &json!("private")));
+    assert_eq!(stack.replace(declared("distribution", json!(["tools/*"]))).await, "UPDATE_COMPLETE");
+    assert_eq!(shown(&world, &path).await.unwrap()["repository_filters"], json!(["tools/*"]));
+    // What the API cannot change is said, and nothing else is changed with it.
+    assert_eq!(stack.replace(declared("harbor", json!(["x"]))).await, "UPDATE_ROLLBACK_COMPLETE");
+    let reason = stack.reason("Whole").await;
+    assert!(reason.starts_with("external_registry_type cannot be changed by the API"), "{reason}");
+    assert_eq!(shown(&world, &path).await.unwrap()["repository_filters"], json!(["tools/*"]));
+    assert_eq!(stack.delete().await, "DELETE_COMPLETE");
+    assert_eq!(shown(&world, &format!("organization/{organization}")).await, Err(404), "nothing was in it");
 }
