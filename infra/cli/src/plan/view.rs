@@ -56,13 +56,13 @@ fn line(change: &Change, is_new: bool) -> String {
 }
 
 /// How many of each.
-pub(crate) fn counts(steps: &[Step]) -> Vec<(&'static str, usize)> {
+fn counts(steps: &[Step]) -> Vec<(&'static str, usize)> {
     let of = |action: &str| steps.iter().filter(|step| step.action.as_str() == action).count();
     ["create", "change", "remove", "unchanged", "impossible"].into_iter().map(|action| (action, of(action))).collect()
 }
 
 /// The same in words.
-pub(crate) fn words(steps: &[Step]) -> String {
+fn words(steps: &[Step]) -> String {
     let said = counts(steps).into_iter().filter_map(|(action, number)| match (action, number) {
         ("impossible", 0) => None,
         ("impossible", number) => Some(format!("{number} that cannot be done")),
