@@ -300,6 +300,9 @@ fn a_notification_is_made_anew() {
     let (list, one) = ("repository/acme/app/notification", "repository/acme/app/notification/1");
     assert_eq!(paths, [("POST", list), ("DELETE", one)], "somebody is always told");
     assert_eq!(changed_fields(&step(json!([shown("1", "https://h/x", false)]))), ["config.secret"]);
+    let mut extra = shown("1", "https://h/x", true);
+    extra["config"]["template"] = "x".into();
+    assert_eq!(changed_fields(&step(json!([extra]))), ["config.template"], "what it is told by belongs together");
     let twice = step(json!([shown("1", "https://h/x", true), shown("2", "https://h/x", true)]));
     assert_eq!(calls(&twice), [("DELETE", "repository/acme/app/notification/2", Value::Null)]);
     let foreign = step(json!([shown("../../../user", "https://h/y", true)]));
