@@ -149,6 +149,7 @@ fn what_is_as_declared_is_left_alone() {
         (json!({"architecture_filter": null, "external_registry_config": {"verify_tls": true}}), json!({})),
         // The API moves the start on.
         (json!({"sync_start_date": "2026-01-01T00:00:00Z"}), json!({})),
+        (json!({"sync_start_date": "2099-01-01T00:00:00Z"}), json!({})),
         (
             json!({"external_registry_username": "u", "external_registry_password": {"env": "P"}}),
             json!({"external_registry_username": "u"}),
@@ -199,6 +200,8 @@ fn a_password_is_sent_again_when_it_would_be_dropped() {
         assert_eq!(step.calls[0].secrets.len(), 1, "{declared}");
         assert_eq!(step.calls[0].secrets[0].pointer, "/external_registry_password");
     }
+    let off = mirror_step(json!({"sync_start_date": "2026-01-01T00:30:00Z"}), json!({}));
+    assert_eq!(changed_fields(&off), ["sync_start_date"]);
     let step = mirror_step(with(json!({"sync_interval": 60})), json!({}));
     assert_eq!(changed_fields(&step), ["sync_interval"], "and not for anything else");
 

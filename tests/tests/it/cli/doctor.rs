@@ -24,7 +24,7 @@ async fn it_says_what_works_and_whose_token_it_is() {
         assert_eq!(check(&found, name)["result"], "ok", "{found}");
     }
     assert_eq!(check(&found, "token")["message"], "it may do everything");
-    assert_eq!(check(&found, "registry")["message"], "it lists 1 tags, of which 1 are selected");
+    assert_eq!(check(&found, "registry")["message"], "it lists 1 tag; the mirror selects 1");
     let off = check(&found, "mirror");
     assert_eq!((&off["result"], &off["message"]), (&json!("warning"), &json!("its schedule is off")), "{found}");
     // Mirrors of other tests may fail, and a fifth of them is too many.

@@ -23,14 +23,8 @@ pub(super) async fn name(address: &Address) -> Check {
     match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => {
             let number = addresses.count();
-            Check::fine(
-                WHAT,
-                format!(
-                    "{host} has {}",
-                    crate::output::count(u64::try_from(number).unwrap_or(0), "address")
-                        .replace("addresss", "addresses")
-                ),
-            )
+            let addresses = if number == 1 { "address" } else { "addresses" };
+            Check::fine(WHAT, format!("{host} has {number} {addresses}"))
         }
         Ok(Err(error)) => Check::failed(
             WHAT,
