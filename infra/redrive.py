@@ -2,8 +2,8 @@
 
     redrive.py STACK [show | redrive | discard]
 
-Each event is a sync, a task or a collection that was not done. Doing it again does no harm: a sync that is not due, or
-whose mirror is gone, ends at once. What fails again comes back into the queue. Needs boto3, and AWS credentials that may
+Each event is a sync, a task, a collection or a stack's request that was not done. Doing it again does no harm: a sync that is
+not due, or whose mirror is gone, ends at once. What fails again comes back into the queue. Needs boto3, and AWS credentials that may
 read the stack's outputs, receive and delete the queue's messages, and invoke the functions.
 """
 import json
@@ -57,16 +57,21 @@ def parsed(message, functions):
     return name, body, " ".join(filter(None, (attributes.get("ERROR_CODE"), attributes.get("ERROR_MESSAGE"))))
 
 
+def shown(event):
+    """The event without the URL at which a stack is answered: whoever has it may answer."""
+    return {**event, "ResponseURL": "********"} if isinstance(event, dict) and "ResponseURL" in event else event
+
+
 def main(stack, action):
     described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described}
     functions = {"sync": outputs["SyncFunctionName"], "gc": outputs["GcFunctionName"],
-                 "events": outputs["EventsFunctionName"]}
+                 "events": outputs["EventsFunctionName"], "resource": outputs.get("ResourceFunctionName")}
     sqs, url = boto3.client("sqs"), outputs["DeadLetterQueueUrl"]
     found = events(sqs, url)
     for message in found:
         name, event, reason = parsed(message, functions)
-        print(f"{name}: {json.dumps(event)}: {reason}")
+        print(f"{name}: {json.dumps(shown(event))}: {reason}")
         if action == "redrive" and name not in functions.values():
             print("redrive: this is no event of this stack; it stays")
             continue

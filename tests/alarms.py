@@ -38,8 +38,8 @@ COMPARE = {
 cloudwatch, functions, sqs, table = (
     boto3.client("cloudwatch"), boto3.client("lambda"), boto3.client("sqs"),
     boto3.resource("dynamodb").Table(os.environ["MOORAGE_TABLE"]))
-SYNC, GC, API, REGISTRY, CONSOLE, EVENTS = (
-    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE", "EVENTS"))
+SYNC, GC, API, REGISTRY, CONSOLE, EVENTS, RESOURCE = (
+    os.environ[f"MOORAGE_{name}_FUNCTION"] for name in ("SYNC", "GC", "API", "REGISTRY", "CONSOLE", "EVENTS", "RESOURCE"))
 
 
 def main():
@@ -138,10 +138,10 @@ def facts(missing, drive):
 
 def failures(drive):
     """Functions that fail, and are turned away."""
-    for name in (SYNC, GC, API, REGISTRY, CONSOLE, EVENTS):
+    for name in (SYNC, GC, API, REGISTRY, CONSOLE, EVENTS, RESOURCE):
         answer = functions.invoke(FunctionName=name, Payload=json.dumps({"task": "no-such-task", "dry_run": "perhaps"}))
         assert "FunctionError" in answer, name
-    drive("sync-errors", "gc-errors", "api-errors", "registry-errors", "console-errors", "events-errors")
+    drive("sync-errors", "gc-errors", "api-errors", "registry-errors", "console-errors", "events-errors", "resource-errors")
     for name in (SYNC, API, REGISTRY, CONSOLE):
         with turned_away(name):
             try:

@@ -21,6 +21,8 @@ UNTRIED = {
     ("RegistryRole", "Log"): "the emulator writes the functions' logs itself",
     ("ConsoleRole", "Log"): "the emulator writes the functions' logs itself",
     ("EventsRole", "Log"): "the emulator writes the functions' logs itself",
+    ("ResourceRole", "Log"): "the emulator writes the functions' logs itself",
+    ("ResourceRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
     ("EventsRole", "TakeMessages"): "the emulator takes messages out of queues itself",
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
@@ -32,9 +34,11 @@ UNTRIED = {
 # What a test tries to see it denied, by role, action and a part of the resource.
 TRIED_IN_VAIN = {
     ("RegistryRole", "s3:PutObject", "/blobs/"): "a URL that lends the right to read is tried for writing",
+    ("ResourceRole", "secretsmanager:GetSecretValue", "undeclared-"): "a stack names a secret that no parameter allows",
     ("SyncRole", "s3:PutObject", "/repositories/halfway-"): "the bucket's own policy denies a test one tag's history",
 }
 TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
+OTHER_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:of-somebody-else"
 WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
 
 
@@ -88,7 +92,7 @@ def refusals(policies_of):
     """Asks for what must be refused, and for what is like it and must not."""
     bucket = bucket_arn(policies_of)
     blob, link = f"{bucket}/{LAYOUT}/blobs/sha256/aa/aa/data", f"{bucket}/{LAYOUT}/repositories/a/b/_layers/sha256/aa/link"
-    for role in ("SyncRole", "GcRole", "RegistryRole", "ApiRole", "EventsRole"):
+    for role in ("SyncRole", "GcRole", "RegistryRole", "ApiRole", "EventsRole", "ResourceRole"):
         for action in WRITES:
             writes_tokens = role == "ApiRole"
             yield from asked(policies_of, role, action, {TABLE: ["TOKENS"]}, writes_tokens)
@@ -97,7 +101,13 @@ def refusals(policies_of):
             yield from asked(policies_of, role, action, {TABLE: ["WEBHOOK#00"]}, role == "ApiRole")
             # Whoever ends mirrors takes them out of the lists of ECR's repositories.
             yield from asked(policies_of, role, action, {TABLE: ["ECR#1/a/b"]}, role in ("ApiRole", "SyncRole"))
+            # Which stack has made what is written by who makes it for stacks; they do all else by the API.
+            writes_owners = role == "ResourceRole" and action in ("dynamodb:PutItem", "dynamodb:DeleteItem")
+            yield from asked(policies_of, role, action, {TABLE: ["RESOURCE#moorage/a/organization"]}, writes_owners)
             yield from asked(policies_of, role, action, {}, False)
+    for action in ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"):
+        yield from asked(policies_of, "ResourceRole", action, {TABLE: ["REPO#a/b"]}, False)
+    yield from asked(policies_of, "ResourceRole", "secretsmanager:GetSecretValue", {}, False, OTHER_SECRET)
     yield from asked(policies_of, "SyncRole", "dynamodb:PutItem", {TABLE: ["REPO#a/b"]}, True)
     yield from asked(policies_of, "GcRole", "dynamodb:PutItem", {TABLE: ["NS#a"]}, False)
     yield from asked(policies_of, "GcRole", "dynamodb:UpdateItem", {TABLE: ["NS#a"]}, True)
@@ -138,7 +148,7 @@ def secrets(policies_of):
         yield from asked(policies_of, "EventsRole", "kms:Decrypt", encryption([owner]), False)
     # Whoever adds a key of one's own to another's context gets it from neither, and nobody gets what is bound to nothing.
     for keys in ([], ["another"], ["robot", "repository"], ["robot", "registry"], ["robot", "another"], ["repository", "another"]):
-        for role in ("SyncRole", "ApiRole", "GcRole", "RegistryRole", "EventsRole"):
+        for role in ("SyncRole", "ApiRole", "GcRole", "RegistryRole", "EventsRole", "ResourceRole"):
             yield from asked(policies_of, role, "kms:Decrypt", encryption(keys), False)
             yield from asked(policies_of, role, "kms:Encrypt", encryption(keys), False)
 

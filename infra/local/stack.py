@@ -90,6 +90,7 @@ def deploy(public_url):
         "SsrfAllowedHosts": "localhost,127.0.0.0/8,::1",
         # Any key of the emulator.
         "SignatureKeyArns": "arn:aws:kms:*:000000000000:key/*",
+        "ResourceSecretArns": "arn:aws:secretsmanager:*:000000000000:secret:declared-*",
         "NotificationTopicArns": "arn:aws:sns:*:000000000000:told-*",
         "NotificationBusArns": "arn:aws:events:*:000000000000:event-bus/told-*",
         "PublicUrl": public_url,
@@ -126,7 +127,7 @@ def check(outputs):
 
     functions = boto3.client("lambda")
     for name in (outputs["SyncFunctionName"], outputs["ApiFunctionName"], outputs["RegistryFunctionName"],
-                 outputs["ConsoleFunctionName"], outputs["EventsFunctionName"]):
+                 outputs["ConsoleFunctionName"], outputs["EventsFunctionName"], outputs["ResourceFunctionName"]):
         functions.get_function(FunctionName=name)
     dynamodb = boto3.client("dynamodb")
     live = dynamodb.describe_time_to_live(TableName=outputs["TableName"])["TimeToLiveDescription"]
@@ -200,6 +201,7 @@ def write_env(ports, endpoint, outputs):
         "MOORAGE_REGISTRY_FUNCTION": outputs["RegistryFunctionName"],
         "MOORAGE_CONSOLE_FUNCTION": outputs["ConsoleFunctionName"],
         "MOORAGE_EVENTS_FUNCTION": outputs["EventsFunctionName"],
+        "MOORAGE_RESOURCE_FUNCTION": outputs["ResourceFunctionName"],
         "MOORAGE_SCHEDULE_GROUP": outputs["ScheduleGroupName"],
         "MOORAGE_UPSTREAM": f"127.0.0.1:{ports['upstream']}",
         "AWS_ENDPOINT_URL": endpoint,

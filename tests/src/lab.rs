@@ -292,7 +292,7 @@ fn at(aws: &SdkConfig, endpoint: &str) -> SdkConfig {
 }
 
 /// A deployed function's variables, and what Lambda sets itself.
-async fn settings_of(aws: &SdkConfig, name: &str) -> HashMap<String, String> {
+pub async fn settings_of(aws: &SdkConfig, name: &str) -> HashMap<String, String> {
     let lambda = aws_sdk_lambda::Client::new(aws);
     let function = lambda.get_function_configuration().function_name(name).send().await.unwrap();
     let mut variables = function.environment.and_then(|environment| environment.variables).unwrap_or_default();

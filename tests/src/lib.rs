@@ -12,8 +12,10 @@
 pub mod aws;
 pub mod browser;
 pub mod bucket;
+pub mod cli;
 pub mod client;
 pub mod counted;
+pub mod declared;
 pub mod document;
 pub mod fork;
 pub mod function;

@@ -50,6 +50,7 @@ use crate::{
         slot_kind::SlotKind,
         upload::UploadItem,
     },
+    stack_resources::StackResource,
     table::{Item, item},
     tags::{
         gate::SightingItem, referrers::ReferrersChecked, skipped::SkippedItem, tag::TagItem, tag_history::PastTagItem,
@@ -199,6 +200,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<WebhookIdItem>(Key::WebhookId(&digest)),
         check::<ecr::Entry>(Key::EcrMirror(&ecr, &app)),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
+        check::<StackResource>(Key::StackResource("moorage/acme/app/notification/0a1b2c3d4e5f6071")),
         // It is written by an update, which has a test of its own.
         kind_of(Key::CollectorLease),
         check::<CollectionItem>(Key::Collection(at, id(15))),

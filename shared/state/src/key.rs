@@ -96,6 +96,8 @@ pub(crate) enum Key<'a> {
     EcrMirror(&'a EcrRepository, &'a RepositoryName),
     /// What people of a namespace were told.
     Note(&'a Namespace, Timestamp, Uuid),
+    /// Which stack of CloudFormation has made something, by its physical id.
+    StackResource(&'a str),
     CollectorLease,
     Collection(Timestamp, Uuid),
 }
@@ -124,6 +126,7 @@ impl Key<'_> {
             // Each has a partition of its own: it is read by whole ids only.
             Self::WebhookId(hash) => format!("{}{}", prefix::WEBHOOK_PK, hash.hex()),
             Self::EcrMirror(source, _) => ecr_pk(source),
+            Self::StackResource(physical_id) => format!("{}{physical_id}", prefix::RESOURCE_PK),
             // Spread over partitions as sentences are.
             Self::Hint(domain, digest) => format!("CONTENT#{domain}#{}", &digest.hex()[..2]),
             Self::CollectorLease | Self::Collection(..) => collections_pk(),
@@ -191,6 +194,7 @@ impl Key<'_> {
             Self::TrustRoot(id) => format!("{}{id}", prefix::TRUST_ROOT),
             Self::Webhook(_) => "WEBHOOK".to_owned(),
             Self::WebhookId(_) => "ID".to_owned(),
+            Self::StackResource(_) => "RESOURCE".to_owned(),
             Self::CollectorLease => "LEASE".to_owned(),
             Self::Collection(started_at, id) => format!("{}{:012}#{id}", prefix::COLLECTION, started_at.unix()),
             Self::Run(_, run) => format!("{}{run}", prefix::RUN),
@@ -218,6 +222,7 @@ pub(crate) mod prefix {
     pub(crate) const REPOSITORY_PK: &str = "REPO#";
     pub(crate) const WEBHOOK_PK: &str = "WEBHOOK#";
     pub(crate) const ECR_PK: &str = "ECR#";
+    pub(crate) const RESOURCE_PK: &str = "RESOURCE#";
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
     pub(crate) const QUEUED_SYNC: &str = "TURN#";

@@ -1,0 +1,51 @@
+//! Robots.
+
+use super::{Deed, Wanted, changed};
+use crate::{
+    body,
+    call::{Call, Verb},
+    diff,
+    present::Found,
+    step::{Action, Change, To},
+};
+
+/// The field that can be changed.
+const REGISTRY: &str = "external_registry";
+
+pub(super) fn create(wanted: &Wanted<'_>) -> Vec<Call> {
+    let (body, secrets) = wanted.whole();
+    // Created twice, it would be refused the second time: the first answer may have been lost, and the robot is there.
+    let mut call = Call::new(Verb::Put, wanted.key.path()).body(body.into()).secrets(secrets);
+    call.is_repeatable = false;
+    vec![call]
+}
+
+pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
+    let (mut of_registry, others): (Vec<_>, Vec<_>) =
+        wanted.differences(found).into_iter().partition(|change| change.field.starts_with(REGISTRY));
+    if !others.is_empty() {
+        let why =
+            "what a robot is for is said when it is created: leave it as it is, or delete the robot, which gives it \
+                   another token"
+                .to_owned();
+        return (Action::Impossible { changes: others, why }, Vec::new());
+    }
+    let has_none = diff::shown(&found.view, REGISTRY).is_none();
+    if !of_registry.is_empty() || has_none || wanted.options.rotate_secrets {
+        let secrets = wanted.fields.iter().filter(|field| matches!(field.to, To::Secret(_)));
+        of_registry.extend(secrets.map(|field| Change { field: field.path.clone(), from: None, to: field.to.clone() }));
+    }
+    changed(of_registry, |_| {
+        let path = format!("{}/external-registry", wanted.key.path());
+        let of_registry = wanted
+            .fields
+            .iter()
+            .filter_map(|field| Some((field.path.strip_prefix(REGISTRY)?.strip_prefix('.')?, &field.to)));
+        let (body, secrets) = body::of(of_registry);
+        if body.is_empty() {
+            // It is declared as null.
+            return vec![Call::new(Verb::Delete, path)];
+        }
+        vec![Call::new(Verb::Put, path).body(body.into()).secrets(secrets)]
+    })
+}

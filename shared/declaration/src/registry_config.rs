@@ -1,0 +1,84 @@
+//! How an external registry is reached.
+
+use moorage_domain::{ProxyUrl, TokenRealm};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use crate::{settings::nullable, text::Text};
+
+/// `external_registry_config`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// Whether certificates are checked; they are without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_tls: Option<bool>,
+    /// Quay's, without a meaning here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned_images: Option<bool>,
+    /// By what the registry is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxySettings>,
+    /// The token servers of other domains that get the credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "realms")]
+    pub token_realms: Option<Vec<String>>,
+}
+
+/// Proxies.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxySettings {
+    /// For plain http. One with a password is named as a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "proxy")]
+    pub http_proxy: Option<Option<Text>>,
+    /// For https.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "proxy")]
+    pub https_proxy: Option<Option<Text>>,
+    /// What is reached without one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub no_proxy: Option<Option<String>>,
+}
+
+fn realms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let given: Vec<String> = Vec::deserialize(deserializer)?;
+    for realm in &given {
+        realm.parse::<TokenRealm>().map_err(|error| D::Error::custom(format!("{realm:.100}: {error}")))?;
+    }
+    Ok(Some(given))
+}
+
+/// The URL of a proxy. Nothing of it is repeated if it is wrong.
+fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Text>>, D::Error> {
+    let given: Option<Text> = Option::deserialize(deserializer)?;
+    if let Some(Text::Plain(text)) = &given
+        && !text.is_empty()
+    {
+        let url = ProxyUrl::parse(text).map_err(|error| D::Error::custom(format!("a proxy {error}")))?;
+        if url.password().is_some() {
+            let message = "a proxy's URL with a password is not written here but named, as {env: NAME} or {file: PATH}";
+            return Err(D::Error::custom(message));
+        }
+    }
+    Ok(Some(given))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_proxy_with_a_password_is_named() {
+        let parse = |proxy| serde_json::from_value::<ProxySettings>(json!({"http_proxy": proxy}));
+        for proxy in
+            [json!("http://proxy:3128"), json!(null), json!(""), json!({"env": "PROXY"}), json!("http://u@p:1")]
+        {
+            let parsed = parse(proxy.clone()).unwrap();
+            assert_eq!(serde_json::to_value(parsed).unwrap(), json!({"http_proxy": proxy}));
+        }
+        for proxy in ["http://u:hunter2@p:1", "http://hunter2/x"] {
+            let error = parse(json!(proxy)).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Robots.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{secret::SecretSource, settings::nullable};
+
+/// What a robot is to be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Robot {
+    /// What it is for. It is said when the robot is created, and cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whatever else; it cannot be changed either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstructured_metadata: Option<Map<String, Value>>,
+    /// Its credentials at one external registry; null for none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub external_registry: Option<Option<ExternalRegistry>>,
+}
+
+/// A robot's credentials at an external registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalRegistry {
+    /// The registry's host, with its port if it has one.
+    pub host: String,
+    /// The user there.
+    pub username: String,
+    /// The password there.
+    pub password: SecretSource,
+    /// Whether they may go without verified TLS; not without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_insecure: Option<bool>,
+    /// Whether they may go by a mirror's proxy; not without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_proxy: Option<bool>,
+}
