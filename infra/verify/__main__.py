@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import time
@@ -31,10 +32,10 @@ import story  # noqa: E402
 from client import Deployment, Problem  # noqa: E402
 from findings import Findings  # noqa: E402
 
-# How long a killed sync blocks its repository, and content without a link is kept: short, so that nobody waits for it.
-CLAIM_SECONDS, GRACE_SECONDS = 10, 2
+# How long content without a link is kept, in seconds: so short that nobody waits for it.
+GRACE_SECONDS = 1
 PARAMETERS = {
-    "ClaimSeconds": str(CLAIM_SECONDS), "GcGraceSeconds": str(GRACE_SECONDS), "RetentionSeconds": "1",
+    "GcGraceSeconds": str(GRACE_SECONDS), "RetentionSeconds": "1",
     "RetryBackoffSeconds": "5", "WatchSchedule": "rate(1 minute)", "TrustSchedule": "", "LogRetentionDays": "1",
 }
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -54,16 +55,20 @@ class Run:
         self.began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
         self.report = pathlib.Path(arguments.report)
         self.folder = self.report / name
-        self.claim_seconds, self.grace_seconds = CLAIM_SECONDS, GRACE_SECONDS
-        self.findings, self.steps, self.numbers, self.credentials, self.starts = Findings(), {}, {}, {}, []
+        self.grace_seconds = GRACE_SECONDS
+        self.findings, self.steps, self.numbers, self.credentials = Findings(), {}, {}, {}
+        # How long syncs took to begin, and when the sync function was made to fail.
+        self.starts, self.troubles = [], []
         self.deployment, self.resources, self.code, self.architecture = None, [], None, None
 
     def number(self, name, value):
         self.numbers[name] = value
 
     def deploy(self):
-        parameters = {**PARAMETERS, **self.place.parameters, **deploy.read([self.arguments.parameters])}
-        self.architecture = parameters.get("Architecture", "arm64")
+        parameters = {
+            **PARAMETERS, "ClaimSeconds": str(self.place.claim), "Architecture": self.arguments.architecture,
+            **self.place.parameters, **deploy.read([self.arguments.parameters])}
+        self.architecture = parameters["Architecture"]
         outputs = account.make(self.name, self.arguments.zips, parameters)
         self.resources = account.pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=self.name)
         self.place.prepare(outputs, self.resources)
@@ -91,27 +96,27 @@ def verify(arguments):
     where = place.Emulator(arguments) if emulated else place.Account(arguments)
     run = Run(account.new_name(), where, arguments)
     say(f"{run.name}: if this is killed, --clean {run.name} removes what is left")
-    code, ended, left = 1, "It came to its end.", {}
+    code, ended, left, at = 1, "It came to its end.", {}, None
     try:
-        for name, step in STEPS.items():
-            say(name)
+        for at, step in STEPS.items():
+            say(at)
             started = time.monotonic()
             step(run)
-            run.steps[name] = round(time.monotonic() - started, 1)
-            if name == arguments.fail_after:
-                raise Problem(f"it was to fail after {name}")
+            run.steps[at] = round(time.monotonic() - started, 1)
+            if at == arguments.fail_after:
+                raise Problem("it was to fail here")
         code = 2 if run.findings.failed() else 0
     except Interrupted as signalled:
-        code, ended = INTERRUPTED[signalled.args[0]], "It was interrupted."
+        code, ended = INTERRUPTED[signalled.args[0]], f"It was interrupted at the step {at}."
     except Exception as error:
         # Whatever it is: what was made is removed, and what was seen is told.
-        ended = f"It ended at the step after {list(run.steps)[-1:]}: {type(error).__name__}: {error}"
+        ended = f"It ended at the step {at}: {type(error).__name__}: {error}"
     finally:
-        for kind in INTERRUPTED:
-            signal.signal(kind, lambda *_: say("it is being removed; wait for the end of that"))
+        shield()
         if not arguments.keep:
             left = remove(run)
         where.close()
+        shutil.rmtree(run.folder, ignore_errors=True)
     print(report.write(run, ended, left), flush=True)
     say(f"{run.report}/{run.name}.md and .json")
     return max(code, 1) if left and not arguments.keep else code
@@ -139,7 +144,14 @@ def clean(name):
 
 
 def interrupt(kind, _):
+    shield()
     raise Interrupted(kind)
+
+
+def shield():
+    """Whoever interrupts again does not keep it from being removed."""
+    for kind in INTERRUPTED:
+        signal.signal(kind, lambda *_: say("it is being removed; wait for the end of that"))
 
 
 def main():
@@ -150,6 +162,7 @@ def main():
     parser.add_argument("--limited-image", help="an image of a registry that refuses (429) when it is asked often")
     parser.add_argument("--chain-image", help="HOST/REPOSITORY:GLOB, whose tags take minutes to mirror one by one")
     parser.add_argument("--kill-after", type=float, default=2, help="when a sync is killed, in seconds")
+    parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64", help="what the code was built for")
     parser.add_argument("--parameters", default="", help="further parameters of the template: 'A=1 B=2'")
     parser.add_argument("--report", default=str(ROOT / "target" / "verify"), help="the folder of the reports")
     parser.add_argument("--keep", action="store_true", help="leave everything; --clean removes it")

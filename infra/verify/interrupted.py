@@ -54,11 +54,12 @@ def set_timeout(functions, name, seconds):
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
-def letter(url):
-    """What the dead-letter queue has of the sync that died: why Lambda gave it up, and how often it had tried."""
-    received = boto3.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=1, VisibilityTimeout=5)
+def letter(url, repository):
+    """What the dead-letter queue has of a repository's sync: why Lambda gave it up, and how often it had tried."""
+    received = boto3.client("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=1, VisibilityTimeout=5, MaxNumberOfMessages=10)
     for message in received.get("Messages", []):
-        context = json.loads(message["Body"]).get("requestContext") or {}
-        if context:
+        body = json.loads(message["Body"])
+        if (body.get("requestPayload") or {}).get("repository") == repository:
+            context = body.get("requestContext") or {}
             return {"condition": context.get("condition"), "count": context.get("approximateInvokeCount")}
     return None

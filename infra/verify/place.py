@@ -22,8 +22,9 @@ ONLY_ELSEWHERE = "the emulator does not say: only an account does"
 class Account:
     """A real account. Its registries are what they are."""
     is_emulated = False
-    # How long a sync of a small image may take, and what CloudWatch takes to show what was logged, in seconds.
-    patience, log_delay = 600, 30
+    # How long a sync of a small image may take; how long a killed one blocks its repository; how long it takes until the watch,
+    # which is due each minute, has run twice undisturbed and CloudWatch shows it. In seconds.
+    patience, claim, settling = 600, 10, 180
     parameters = {}
 
     def __init__(self, arguments):
@@ -79,7 +80,7 @@ class Account:
 class Emulator(Account):
     """An emulator at AWS_ENDPOINT_URL, with fronts of its API and of the registries, which do as they are told."""
     is_emulated = True
-    patience, log_delay = 60, 0
+    patience, claim, settling = 60, 4, 0
 
     def __init__(self, arguments):
         super().__init__(arguments)

@@ -7,6 +7,7 @@ import os
 import uuid
 
 import boto3
+import botocore.config
 import botocore.exceptions
 
 from client import ask, basic
@@ -16,7 +17,8 @@ ANY_MANIFEST = ", ".join(
     f"application/vnd.{it}" for it in (
         "oci.image.index.v1+json", "oci.image.manifest.v1+json", "docker.distribution.manifest.list.v2+json",
         "docker.distribution.manifest.v2+json"))
-PART = 5 * 1024 * 1024
+# A refusal that is asked for again would blur what came of the first request.
+ONCE = botocore.config.Config(retries={"total_max_attempts": 1}, max_pool_connections=16)
 # What a refusal of a condition may be; a conflict is one that another request was quicker.
 REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "ConditionalCheckFailedException"}
 
@@ -68,7 +70,7 @@ def blobs(deployment, findings, credentials, repository, manifest):
 
 def bucket(findings, name, is_emulated):
     """S3's conditions, checksums and parts. What it writes is beside the layout, and goes with the bucket."""
-    s3, key = boto3.client("s3"), f"verify/{uuid.uuid4()}"
+    s3, key = boto3.client("s3", config=ONCE), f"verify/{uuid.uuid4()}"
     put = {"Bucket": name, "Key": key, "Body": b"it"}
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: refusal(s3.put_object, **put, IfNoneMatch="*"), range(16)))
@@ -96,7 +98,7 @@ def bucket(findings, name, is_emulated):
     findings.saw("delete_match", refused in REFUSED and taken is None, f"another: {refused}; the right one: {taken or 'taken'}")
     if is_emulated:
         return findings.not_tried("tls_only", "the emulator speaks plain http, and has no such policy")
-    code = refusal(boto3.client("s3", use_ssl=False).list_objects_v2, Bucket=name)
+    code = refusal(boto3.client("s3", use_ssl=False, config=ONCE).list_objects_v2, Bucket=name)
     findings.saw("tls_only", code == "AccessDenied", f"a signed request that may read otherwise: {code or 'answered'}")
 
 
@@ -156,5 +158,5 @@ def never(findings, is_emulated):
     findings.not_tried("large_answer", "no image of a verification has such a manifest")
     findings.not_tried("ecr", "it takes EcrEvents, and a push to the account's ECR")
     if is_emulated:
-        for name in ("role", "logs", "cold"):
+        for name in ("role", "logs", "cold", "memory"):
             findings.not_tried(name, ONLY_ELSEWHERE)
