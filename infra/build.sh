@@ -29,4 +29,4 @@ for main in functions/*/src/main.rs; do
   function=$(basename "$(dirname "$(dirname "$main")")")
   cp "target/lambda/moorage-$function/bootstrap.zip" "target/deploy/$function.zip"
 done
-python3 infra/sbom.py "$target" target/sbom
+python3 infra/sbom.py target/sbom "$target"

@@ -65,6 +65,7 @@ else
   stage "$python" tests/template.py
   stage "$python" tests/deploy.py
   stage "$python" tests/guards.py
+  stage target/tests-venv/bin/python tests/bills.py
   stage "$python" tests/verify_deployed.py target/lambda
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"

@@ -12,8 +12,8 @@ from client import Problem, eventually, pull, raw
 
 # The organizations that hold the mirrors: of each image, and of what is done to one of them.
 KILLED, LIMITED, CHAINED, AWAY = "killed", "limited", "chained", "away"
-# What stops the sync function's work so early that it needs many invocations, in seconds.
-SHORT = 3
+# The shortest timeout that the template gives the sync function, so that it needs many invocations, in seconds.
+SHORT = 10
 # More than where Lambda's own detection of loops ends a chain.
 CHAIN = 17
 # How long a collection and a chain may take, and a parked sync be waited for, in seconds.
