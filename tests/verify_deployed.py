@@ -15,7 +15,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / folder) for folder in ("infra/verify", "infra", "infra/local", "tests/bench")]
+# Before this folder, which has a deploy.py, too.
+sys.path[:0] = [str(ROOT / folder) for folder in ("infra/verify", "infra", "infra/local")]
+sys.path.append(str(ROOT / "tests" / "bench"))
 os.environ["MOORAGE_LOCAL"] = str(ROOT / "target" / "verify-stack")
 
 import boto3  # noqa: E402
