@@ -70,7 +70,7 @@ class Run:
             **self.place.parameters, **deploy.read([self.arguments.parameters])}
         self.architecture = parameters["Architecture"]
         outputs = account.make(self.name, self.arguments.zips, parameters)
-        self.resources = account.pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=self.name)
+        self.resources = account.resources(self.name)
         self.place.prepare(outputs, self.resources)
         token = boto3.client("secretsmanager").get_secret_value(SecretId=outputs["AdminTokenSecretArn"])["SecretString"]
         self.deployment = Deployment(self.name, outputs, self.place.reach(outputs), token)

@@ -46,8 +46,10 @@ def make(name, zips, parameters):
 
 def unmake(name, say):
     """Removes all that `make` has made, however far it came. Returns what is still there, and what the stack left."""
+    # Tags may come late, and a stack tells nothing of what it has left.
+    keys = [it["PhysicalResourceId"] for it in resources(name) if it["ResourceType"] == "AWS::KMS::Key"]
     delete_stack(name, say)
-    left = leftovers(name)
+    left = leftovers(name, keys)
     for bucket in left["buckets"]:
         say(f"deleting the bucket {bucket} with all versions")
         delete_bucket(bucket)
@@ -62,8 +64,16 @@ def unmake(name, say):
         boto3.client("logs").delete_log_group(logGroupName=group)
     for group in left["schedule groups"]:
         boto3.client("scheduler").delete_schedule_group(Name=group)
-    still = {kind: names for kind, names in leftovers(name).items() if names}
+    still = {kind: names for kind, names in leftovers(name, keys).items() if names}
     return still, {kind: names for kind, names in left.items() if names}
+
+
+def resources(name):
+    """What the stack consists of, as far as it has come; nothing if there is none."""
+    if stack_status(name) is None:
+        return []
+    made = pages("cloudformation", "list_stack_resources", "StackResourceSummaries", StackName=name)
+    return [it for it in made if it.get("PhysicalResourceId")]
 
 
 def delete_stack(name, say):
@@ -101,14 +111,14 @@ def stack_status(name):
     return None if status == "DELETE_COMPLETE" else status
 
 
-def leftovers(name):
-    """What is there by that name, by kind. Keys have none: their tag tells, or what they are described as."""
+def leftovers(name, keys=()):
+    """What is there by that name, by kind. Keys have none: their tag tells, or whoever knows `keys` of the stack."""
     named = f"{name}-"
     return {
         "stacks": [name] if stack_status(name) else [],
         "buckets": [it["Name"] for it in boto3.client("s3").list_buckets()["Buckets"] if it["Name"].startswith(named)],
         "tables": [it for it in pages("dynamodb", "list_tables", "TableNames") if it.startswith(named)],
-        "keys": [it for it in tagged_keys(name)],
+        "keys": live_keys({*tagged_keys(name), *keys}),
         "secrets": [it["ARN"] for it in pages("secretsmanager", "list_secrets", "SecretList") if it["Name"].startswith(named)],
         "log groups": [
             it["logGroupName"] for prefix in (f"/aws/lambda/{named}", f"/moorage/{name}/")
@@ -124,18 +134,23 @@ def pages(service, call, what, **arguments):
 
 
 def tagged_keys(name):
-    kms = boto3.client("kms")
     tagged = pages(
         "resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", ResourceTypeFilters=["kms:key"],
         TagFilters=[{"Key": TAG, "Values": [name]}])
-    for arn in (it["ResourceARN"] for it in tagged):
-        # The list may lag behind.
+    return [it["ResourceARN"].rsplit("/", 1)[1] for it in tagged]
+
+
+def live_keys(keys):
+    """Those that are not being deleted. A list of tags may lag behind."""
+    kms, live = boto3.client("kms"), []
+    for key in sorted(keys):
         try:
-            state = kms.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
+            state = kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
         except kms.exceptions.NotFoundException:
             continue
         if state != "PendingDeletion":
-            yield arn
+            live.append(key)
+    return live
 
 
 def delete_bucket(bucket):
