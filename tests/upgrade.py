@@ -75,7 +75,8 @@ def main(zips, earlier=None):
         front.Front(target, f"/_aws/execute-api/{outputs['ApiId']}/$default", address)
         deployment = client.Deployment(STACK, outputs, f"http://localhost:{address}", token)
         registry = Registry(made[0].split("/")[0])
-        credentials = deployment.mirror(ORGANIZATION, f"{registry.front.address}/samples/large", {"verify_tls": False}, ["v1"])
+        source = f"{registry.front.address}/samples/large"
+        credentials = deployment.mirror(ORGANIZATION, source, {"verify_tls": False}, ["v1"])
 
         functions, sync = boto3.client("lambda"), outputs["SyncFunctionName"]
         registry.gives(3)
@@ -93,7 +94,7 @@ def main(zips, earlier=None):
         registry.gives(5)
         registry.wait(5)
         # One whose sync hands over goes back to the release before, which finds what the newer one has left: the emulator ends
-        # invocations when their code is exchanged, as Lambda does not, so that this one's successor is kept in the queue meanwhile.
+        # invocations when their code is exchanged, as Lambda does not. So this one's successor is kept in the queue meanwhile.
         with story.turned_away(functions, sync):
             client.eventually("the sync hands over", PATIENCE, lambda: waits(sync))
             uploads(outputs["TableName"], 5)
@@ -145,8 +146,10 @@ def release(zips, folder, name):
     made = folder / name
     made.mkdir()
     for archive in zips.glob("*.zip"):
-        with zipfile.ZipFile(archive) as original, zipfile.ZipFile(made / archive.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
-            for file, content in (("bootstrap", BOOTSTRAP.format(name)), ("moorage", original.read("bootstrap"))):
+        with zipfile.ZipFile(archive) as original:
+            binary = original.read("bootstrap")
+        with zipfile.ZipFile(made / archive.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
+            for file, content in (("bootstrap", BOOTSTRAP.format(name)), ("moorage", binary)):
                 info = zipfile.ZipInfo(file)
                 info.external_attr = 0o755 << 16
                 zipped.writestr(info, content)

@@ -25,6 +25,7 @@ import boto3  # noqa: E402
 import findings  # noqa: E402
 import measures  # noqa: E402
 import place  # noqa: E402
+import report  # noqa: E402
 
 # What an emulator cannot tell, or a run does only if it is given something to do it with.
 NOT_TRIED = {
@@ -33,18 +34,20 @@ NOT_TRIED = {
 }
 # How long a run may take.
 PATIENCE = 240
+COMMAND = [sys.executable, str(ROOT / "infra" / "verify")]
 
 
 def main(zips):
     documented()
     reports()
+    verdicts()
     with place.world() as (environment, images), tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment)
         bystanders()
         before = inventory()
 
         def run(*arguments):
-            command = [sys.executable, str(ROOT / "infra" / "verify"), zips, "--images", *images, "--report", folder, *arguments]
+            command = [*COMMAND, zips, "--images", *images, "--report", folder, *arguments]
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
         told = ended(run(), 0)
@@ -73,10 +76,10 @@ def main(zips):
         process.kill()
         process.wait()
         assert inventory() != before, "a run that is killed leaves something"
-        cleaned = subprocess.run([sys.executable, str(ROOT / "infra" / "verify"), "--clean", name], capture_output=True, text=True, timeout=PATIENCE)
+        cleaned = subprocess.run([*COMMAND, "--clean", name], capture_output=True, text=True, timeout=PATIENCE)
         assert cleaned.returncode == 0, cleaned.stdout + cleaned.stderr
         same(before, "--clean")
-        refused = subprocess.run([sys.executable, str(ROOT / "infra" / "verify"), "--clean", "moorage"], capture_output=True, text=True)
+        refused = subprocess.run([*COMMAND, "--clean", "moorage"], capture_output=True, text=True, timeout=PATIENCE)
         assert refused.returncode == 1 and "not the name of a verification" in refused.stderr, refused
     print("verify: what is assumed is compared with what is there, and nothing is left")
 
@@ -91,13 +94,28 @@ def documented():
 
 def reports():
     """Lambda's report is read as an account writes it, as JSON and as text."""
-    metrics = {"durationMs": 250.5, "billedDurationMs": 280, "memorySizeMB": 512, "maxMemoryUsedMB": 61, "initDurationMs": 29.25}
-    line = json.dumps({"time": "2026-01-01T00:00:00Z", "type": "platform.report", "record": {"requestId": "x", "status": "success", "metrics": metrics}})
-    text = "REPORT RequestId: x\tDuration: 250.5 ms\tBilled Duration: 280 ms\tMemory Size: 512 MB\tMax Memory Used: 61 MB\tInit Duration: 29.25 ms"
+    metrics = {
+        "durationMs": 250.5, "billedDurationMs": 280, "memorySizeMB": 512, "maxMemoryUsedMB": 61, "initDurationMs": 29.25}
+    record = {"requestId": "x", "status": "success", "metrics": metrics}
+    line = json.dumps({"time": "2026-01-01T00:00:00Z", "type": "platform.report", "record": record})
+    text = "\t".join([
+        "REPORT RequestId: x", "Duration: 250.5 ms", "Billed Duration: 280 ms", "Memory Size: 512 MB", "Max Memory Used: 61 MB",
+        "Init Duration: 29.25 ms"])
     expected = measures.Invocation("sync", 0.2505, 0.28, 512, 61, 0.02925)
     assert measures.report("sync", line) == measures.report("sync", text) == expected
     assert measures.report("sync", text.rsplit("\t", 1)[0]).init is None
     assert measures.report("sync", '{"level": "INFO", "fields": {}}') is None
+
+
+def verdicts():
+    """What does not hold is told of, and what was not tried is not taken for it."""
+    found = findings.Findings()
+    found.saw("root", True, "it answers")
+    found.not_tried("ecr", "nobody pushes")
+    assert found.failed() == []
+    found.saw("challenge", False, "none | at all")
+    assert found.failed() == [findings.ASSUMPTIONS["challenge"]]
+    assert list(report.table(["a"], [["none | at all"]]))[2] == "| none \\| at all |"
 
 
 def bystanders():

@@ -84,12 +84,14 @@ def described(invocations):
 def judge_invocations(run, invocations, found):
     inits = [it.init for it in invocations if it.init is not None]
     if inits:
-        run.findings.saw("cold", max(inits) < 1, f"{len(inits)}, of {statistics.median(inits):.3f} s, and {max(inits):.3f} s at most")
+        said = f"{len(inits)}, of {statistics.median(inits):.3f} s, and {max(inits):.3f} s at most"
+        run.findings.saw("cold", max(inits) < 1, said)
     elif not run.place.is_emulated:
         run.findings.not_tried("cold", "Lambda reports no cold start")
     if invocations and not run.place.is_emulated:
         fullest = max(invocations, key=lambda it: it.used / it.memory)
-        run.findings.saw("memory", fullest.used < fullest.memory, f"{fullest.function} took {fullest.used:.0f} of {fullest.memory:.0f} MB")
+        said = f"{fullest.function} took {fullest.used:.0f} of {fullest.memory:.0f} MB"
+        run.findings.saw("memory", fullest.used < fullest.memory, said)
     if not run.place.is_emulated:
         # Lambda writes a function's log, with its own lines in it, in the name of the function's role.
         silent = sorted(INVOKED - {name for name, _, _ in found})
@@ -132,14 +134,14 @@ def cost(run, found, invocations):
     if not run.place.is_emulated:
         units = {name: consumed(run, name) for name in ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")}
         run.number("DynamoDB: units", units)
-        dollars["DynamoDB"] = (
-            units["ConsumedReadCapacityUnits"] * prices.DYNAMODB_READ + units["ConsumedWriteCapacityUnits"] * prices.DYNAMODB_WRITE)
+        read, write = units.values()
+        dollars["DynamoDB"] = read * prices.DYNAMODB_READ + write * prices.DYNAMODB_WRITE
     run.number("dollars, without S3's requests, which nobody counts", {name: round(it, 6) for name, it in dollars.items()})
 
 
 def consumed(run, metric):
     now = datetime.datetime.now(datetime.timezone.utc)
     points = boto3.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/DynamoDB", MetricName=metric, Dimensions=[{"Name": "TableName", "Value": run.deployment.outputs["TableName"]}],
-        Period=86400, StartTime=now - datetime.timedelta(days=1), EndTime=now, Statistics=["Sum"])["Datapoints"]
+        Namespace="AWS/DynamoDB", MetricName=metric,
+        Dimensions=[{"Name": "TableName", "Value": run.deployment.outputs["TableName"]}], Period=86400, StartTime=now - datetime.timedelta(days=1), EndTime=now, Statistics=["Sum"])["Datapoints"]
     return sum(it["Sum"] for it in points)

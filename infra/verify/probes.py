@@ -75,7 +75,8 @@ def bucket(findings, name, is_emulated):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: refusal(s3.put_object, **put, IfNoneMatch="*"), range(16)))
     others = {it for it in answers if it}
-    findings.saw("put_absent", answers.count(None) == 1 and others <= REFUSED, f"{answers.count(None)} won; the others: {sorted(others)}")
+    won = answers.count(None)
+    findings.saw("put_absent", won == 1 and others <= REFUSED, f"{won} won; the others: {sorted(others)}")
 
     etag, wrong = s3.head_object(Bucket=name, Key=key)["ETag"], '"0123456789abcdef0123456789abcdef"'
     refused, taken = refusal(s3.put_object, **put, IfMatch=wrong), refusal(s3.put_object, **put, IfMatch=etag)

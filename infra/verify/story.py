@@ -96,7 +96,8 @@ def kill(run):
     state = run.deployment.state(KILLED)["sync_status"]
     # The emulator says three, whatever it was.
     once = run.place.is_emulated or letter["count"] == 1
-    run.findings.saw("no_repeat", letter["condition"] == "RetriesExhausted" and once, f"{letter['condition']}, invoked {letter['count']} times")
+    said = f"{letter['condition']}, invoked {letter['count']} times"
+    run.findings.saw("no_repeat", letter["condition"] == "RetriesExhausted" and once, said)
     # Its claim has to expire first; then the watch takes over.
     time.sleep(run.place.claim + 1)
     run.place.start_watch(name)
