@@ -1,17 +1,11 @@
 #!/usr/bin/env bash
-# Builds the functions as they are deployed: target/deploy/<function>.zip, and what each is made of in target/sbom. Makes
-# target/deploy-venv, whose Python talks to AWS.
+# Builds the functions as they are deployed: target/deploy/<function>.zip, and what each is made of in target/sbom.
 #   ARCHITECTURE  arm64 (default, the cheaper one) or x86_64
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv=target/deploy-venv
-if ! cmp -s infra/requirements-deploy.txt "$venv/requirements.txt"; then
-  [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r infra/requirements-deploy.txt
-  cp infra/requirements-deploy.txt "$venv/requirements.txt"
-fi
-export PATH="$PWD/$venv/bin:$PATH"
+infra/tools.sh
+export PATH="$PWD/target/deploy-venv/bin:$PATH"
 case "${ARCHITECTURE:-arm64}" in
   arm64) flag=--arm64 target=aarch64-unknown-linux-gnu ;;
   x86_64) flag=--x86-64 target=x86_64-unknown-linux-gnu ;;

@@ -11,5 +11,8 @@ if [ -n "${LOCAL:-}${AWS_ENDPOINT_URL:-}" ]; then
   infra/local/package.sh
   exec target/venv/bin/python infra/verify target/lambda ${LOCAL:+--local} "$@"
 fi
-infra/build.sh
+case " $* " in
+  *" --clean "* | *" --help "*) infra/tools.sh ;;
+  *) infra/build.sh ;;
+esac
 exec target/deploy-venv/bin/python infra/verify target/deploy --architecture "${ARCHITECTURE:-arm64}" "$@"

@@ -16,6 +16,8 @@ KILLED, LIMITED, CHAINED, AWAY = "killed", "limited", "chained", "away"
 SHORT = 10
 # More than where Lambda's own detection of loops ends a chain.
 CHAIN = 17
+# When the watch has a sync begin that was asked for, in seconds.
+WATCHED = 120
 # How long a collection and a chain may take, and a parked sync be waited for, in seconds.
 LONG = 900
 
@@ -168,10 +170,15 @@ def turn_away(run):
     run.deployment.mirror(AWAY, repository, config, [tag])
     with trouble(run), turned_away(functions, outputs["SyncFunctionName"]):
         time.sleep(10)
+        asked = time.time()
         run.deployment.sync_now(AWAY)
         time.sleep(10)
-    done = run.deployment.until_synced(AWAY, LONG)
-    run.findings.saw("repeats_throttled", True, f"it began at {done['started_at']}")
+    after = calendar(run.deployment.until_synced(AWAY, LONG)["started_at"]) - asked
+    if interrupted.letter(outputs["DeadLetterQueueUrl"], f"{AWAY}/app"):
+        return run.findings.saw("repeats_throttled", False, "its event is in the dead-letter queue; the watch had it done")
+    if after > WATCHED:
+        return run.findings.not_tried("repeats_throttled", f"it began after {after:.0f} s: that may have been the watch")
+    run.findings.saw("repeats_throttled", True, f"it began {after:.0f} s after it was asked for")
 
 
 @contextlib.contextmanager
