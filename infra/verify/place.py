@@ -151,6 +151,9 @@ def set_variables(functions, name, variables):
 def world():
     """An emulator, and two registries with an image each. Gives the environment that leads to the emulator, and the images."""
     folder = pathlib.Path(stack.FOLDER)
+    # What another stack's emulator is told.
+    for variable in ("MOORAGE_EMULATOR_FORKS", "MOORAGE_IAM_RECORD", "MOORAGE_FUNCTIONS_ENDPOINT"):
+        os.environ.pop(variable, None)
     if servers.alive(servers.marked(folder)):
         raise servers.Problem(f"something runs in {folder} already")
     shutil.rmtree(folder, ignore_errors=True)
