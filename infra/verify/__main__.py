@@ -28,6 +28,7 @@ import deploy  # noqa: E402
 import measures  # noqa: E402
 import place  # noqa: E402
 import report  # noqa: E402
+import servers  # noqa: E402
 import story  # noqa: E402
 from client import Deployment, Problem  # noqa: E402
 from findings import Findings  # noqa: E402
@@ -190,3 +191,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except Interrupted as signalled:
         sys.exit(INTERRUPTED[signalled.args[0]])
+    except servers.Problem as problem:
+        sys.exit(f"verify: {problem}")

@@ -155,7 +155,7 @@ def world():
     for variable in ("MOORAGE_EMULATOR_FORKS", "MOORAGE_IAM_RECORD", "MOORAGE_FUNCTIONS_ENDPOINT"):
         os.environ.pop(variable, None)
     if servers.alive(servers.marked(folder)):
-        raise servers.Problem(f"something runs in {folder} already")
+        raise servers.Problem(f"something runs in {folder} already: MOORAGE_LOCAL={folder} make down stops it")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
