@@ -1,11 +1,11 @@
 # What can be done here. Each recipe is a script or a tool; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down demo test screenshots bench crash lint advisories deploy clean
+.PHONY: help setup build up down demo test screenshots bench crash lint advisories deploy verify-deployed clean
 
 PYTHON := target/venv/bin/python
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 17
 
 setup: ## install what is missing: Debian packages, the emulator
 	@infra/local/setup.sh
@@ -42,6 +42,9 @@ advisories: setup ## what is known against dependencies; fetches its database by
 
 deploy: ## deploy to a real account: STACK, CODE_BUCKET, PARAMETERS
 	@infra/deploy.sh
+
+verify-deployed: ## try a deployment and remove it: ARGS=--help; LOCAL=1 on an emulator
+	@infra/verify.sh $(ARGS)
 
 clean: down ## remove everything that was built
 	rm -rf target

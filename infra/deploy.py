@@ -13,20 +13,25 @@ import boto3
 import botocore.exceptions
 
 TEMPLATE = pathlib.Path(__file__).parent / "template.yaml"
+# What the functions are made of: infra/sbom.py writes it.
+SBOMS = TEMPLATE.parents[1] / "target" / "sbom"
 # The parameter that says whether the table has the index that came last.
 NEWEST_INDEX = "MirrorsIndex"
 
 
-def deploy(stack, code_bucket, zips, parameters):
-    """Uploads the code and the template, creates or updates the stack, and returns its outputs."""
+def deploy(stack, code_bucket, zips, parameters, tags=None):
+    """Uploads the code and the template, creates or updates the stack, and returns its outputs. The stack gets the tags, and
+    what is made of it; without any it keeps those that it has."""
     prefix = upload(code_bucket, zips)
     parameters = {**parameters, "CodeBucket": code_bucket, "CodePrefix": prefix}
-    return put(boto3.client("cloudformation"), stack, template_url(code_bucket, prefix), parameters)
+    return put(boto3.client("cloudformation"), stack, template_url(code_bucket, prefix), parameters, tags)
 
 
-def put(cloudformation, stack, template, parameters):
+def put(cloudformation, stack, template, parameters, tags=None):
     """Creates or updates the stack from the template at a URL, and returns its outputs."""
     request = {"StackName": stack, "TemplateURL": template, "Capabilities": ["CAPABILITY_IAM"]}
+    if tags:
+        request["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
     try:
         cloudformation.create_stack(**request, Parameters=as_named(parameters))
         wait(cloudformation, stack, "stack_create_complete")
@@ -81,7 +86,8 @@ def read(texts):
 
 
 def upload(bucket, zips):
-    """Uploads all code under a prefix made from its content, so that new code is a change of the template."""
+    """Uploads all code under a prefix made from its content, so that new code is a change of the template; and beside it
+    what it is made of, if that was written down."""
     archives = sorted(pathlib.Path(zips).glob("*.zip"))
     if not archives:
         raise SystemExit(f"deploy: no code in {zips}: build it first")
@@ -89,6 +95,9 @@ def upload(bucket, zips):
     prefix = f"moorage/{digest.hexdigest()[:16]}/"
     for archive in archives:
         boto3.client("s3").upload_file(str(archive), bucket, prefix + archive.name)
+    for sbom in (SBOMS / f"{archive.stem}.cdx.json" for archive in archives):
+        if sbom.exists():
+            boto3.client("s3").upload_file(str(sbom), bucket, prefix + sbom.name)
     return prefix
 
 

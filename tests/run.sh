@@ -55,6 +55,8 @@ record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
   case "$*" in
     alarms) alarms ;;
+    verify) "$python" tests/verify_deployed.py target/lambda ;;
+    upgrade) "$python" tests/upgrade.py target/lambda ;;
     *"not "*) on_stack "$patient" "$@" ;;
     *garbage* | *locks* | *schedule*) on_stack "$impatient" "$@" ;;
     *shares*) on_stack "$patient,$small" "$@" ;;
@@ -64,6 +66,9 @@ else
   stage "$python" tests/template.py
   stage "$python" tests/deploy.py
   stage "$python" tests/guards.py
+  stage target/tests-venv/bin/python tests/bills.py
+  stage "$python" tests/verify_deployed.py target/lambda
+  stage "$python" tests/upgrade.py target/lambda
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"
   stage on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the functions for this machine and zips each as Lambda wants it: target/lambda/<function>.zip; with
-# PROFILE=release as they are deployed, into target/lambda-release. Not together with the tests: they would give the functions
+# PROFILE=release as they are deployed, into target/lambda-release; what each is made of is in target/sbom then. Not together with the tests: they would give the functions
 # features that those do not have where they are deployed, as one of the SDK's that has JSON keep the order of its fields.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,6 +10,7 @@ case "${PROFILE:-debug}" in
   release) built=target/release zips=target/lambda-release; cargo build --workspace --bins --release ;;
   *) echo "package: PROFILE is debug or release" >&2; exit 1 ;;
 esac
+python3 infra/sbom.py target/sbom
 mkdir -p "$zips"
 for main in functions/*/src/main.rs; do
   function=$(basename "$(dirname "$(dirname "$main")")")
