@@ -36,7 +36,7 @@ impl Patience {
     pub(crate) fn after_answer(&self, request: &Request, answer: &Answer) -> Option<Duration> {
         let is_undone = matches!(answer.status, 429 | 503);
         let is_unknown = matches!(answer.status, 502 | 504);
-        if !(is_undone || is_unknown && request.is_repeatable) {
+        if request.is_once || !(is_undone || is_unknown && request.is_repeatable) {
             return None;
         }
         // 503 without a time to come back is mostly what no waiting changes, as tags of a mirror that cannot be written.
@@ -46,6 +46,7 @@ impl Patience {
     /// The same after a failure without an answer.
     pub(crate) fn after_failure(&self, request: &Request, error: &ClientError) -> Option<Duration> {
         match error {
+            _ if request.is_once => None,
             ClientError::Unreachable { is_unsent, .. } if *is_unsent || request.is_repeatable => self.pause(None),
             _ => None,
         }
@@ -95,6 +96,8 @@ mod tests {
         assert!(patience.after_failure(&post, &lost(false)).is_none());
         assert!(patience.after_failure(&get, &lost(false)).is_some());
         assert!(patience.after_failure(&get, &ClientError::Unauthorized).is_none());
+        assert!(patience.after_answer(&get.clone().once(), &answer(503, None)).is_none());
+        assert!(patience.after_failure(&get.once(), &lost(true)).is_none());
     }
 
     #[test]

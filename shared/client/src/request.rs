@@ -44,6 +44,7 @@ pub struct Request {
     pub(crate) body: Option<Value>,
     pub(crate) if_match: Option<String>,
     pub(crate) is_repeatable: bool,
+    pub(crate) is_once: bool,
 }
 
 impl Request {
@@ -51,7 +52,7 @@ impl Request {
     /// was done.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         let is_repeatable = method != Method::Post;
-        Self { method, path: path.into(), body: None, if_match: None, is_repeatable }
+        Self { method, path: path.into(), body: None, if_match: None, is_repeatable, is_once: false }
     }
 
     /// With a body.
@@ -72,6 +73,13 @@ impl Request {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.is_repeatable = true;
+        self
+    }
+
+    /// That it is sent once, and whatever is answered is the answer.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.is_once = true;
         self
     }
 }

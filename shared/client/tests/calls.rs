@@ -68,7 +68,9 @@ async fn a_call_has_the_token_and_the_tag() {
     assert_eq!((answered.status, &answered.body, answered.etag.as_deref()), (200, &json!({"a": 1}), Some("\"1-2\"")));
     assert_eq!(answered.date.unwrap().iso(), "1994-11-06T08:49:37Z");
     let seen = server.seen().remove(0).to_lowercase();
-    for part in ["put /api/v1/repository/a/b/mirror http/1.1", "authorization: bearer t0ken", "if-match: \"1-1\"", "{\"x\":1}"] {
+    for part in
+        ["put /api/v1/repository/a/b/mirror http/1.1", "authorization: bearer t0ken", "if-match: \"1-1\"", "{\"x\":1}"]
+    {
         assert!(seen.contains(part), "{part}: {seen}");
     }
 }
@@ -99,7 +101,10 @@ async fn failures_are_told_apart() {
         (json_answer(400, &json!({"message": "bad"})), "bad (400)"),
         (json_answer(409, &detail("it runs")), "it runs (409)"),
         (json_answer(500, &json!({"message": "fault"})), "the API cannot do it now: fault (500)"),
-        (answer(404, "content-type: text/html\r\n", "<html>t0ken"), "127.0.0.1 answers what is not understood: 404 without the API's own words"),
+        (
+            answer(404, "content-type: text/html\r\n", "<html>t0ken"),
+            "127.0.0.1 answers what is not understood: 404 without the API's own words",
+        ),
         (
             answer(302, "location: https://evil.example.com/\r\n", ""),
             "127.0.0.1 answers what is not understood: a redirect (302), and the token goes nowhere else",

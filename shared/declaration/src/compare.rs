@@ -8,6 +8,7 @@ mod robot;
 #[cfg(test)]
 mod tests;
 
+use moorage_domain::RepositoryName;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     diff::{self, Field},
     element::Element,
     key::{Key, Kind},
+    mirror::Mirror,
     present::{Found, Present, PresentError},
     step::{Action, Change, Step},
 };
@@ -54,6 +56,13 @@ fn step(
     };
     let needs = element.needs().into_iter().filter(|need| declaration.has(need)).collect();
     Ok(Step { key, action, calls, needs })
+}
+
+/// The call that says what a sync of a declared mirror would do; nothing changes by it.
+pub fn preview(repository: &RepositoryName, mirror: &Mirror) -> Call {
+    let element = Element::Mirror(repository.clone(), Box::new(mirror.clone()));
+    let (key, fields) = (element.key(), diff::fields(Kind::Mirror, &element.fields()));
+    mirror::preview(&Wanted { key: &key, fields: &fields, options: Options::default() })
 }
 
 fn unchanged(key: Key) -> Step {

@@ -34,10 +34,11 @@ pub(crate) const fn secret_paths(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// The fields that are declared, one by one.
+/// The fields that are declared, one by one, in the order of their names.
 pub(crate) fn fields(kind: Kind, declared: &Map<String, Value>) -> Vec<Field> {
     let mut found = Vec::new();
     collect(kind, "", declared, &mut found);
+    found.sort_by(|one: &Field, other| one.path.cmp(&other.path));
     found
 }
 

@@ -25,7 +25,7 @@ mod text;
 pub mod undeclared;
 
 pub use call::{Call, Slot, Verb};
-pub use compare::{Options, compare, removal};
+pub use compare::{Options, compare, preview, removal};
 pub use declaration::{Declaration, DeclarationError};
 pub use document::{Document, OrganizationDocument, PermissionsDocument, RepositoryDocument};
 pub use element::Element;

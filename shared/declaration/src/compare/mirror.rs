@@ -27,7 +27,9 @@ const EPOCH: i64 = 1_767_225_600;
 
 pub(super) fn create(wanted: &Wanted<'_>) -> Vec<Call> {
     let (mut body, secrets) = wanted.whole();
-    let mut default = |name: &str, value: Value| drop(body.entry(name).or_insert(value));
+    let mut default = |name: &str, value: Value| {
+        body.entry(name).or_insert(value);
+    };
     default("sync_interval", INTERVAL.into());
     if wanted.key.kind() == Kind::Mirror {
         default("root_rule", json!({"rule_kind": "tag_glob_csv", "rule_value": ["*"]}));
@@ -46,6 +48,12 @@ fn start(key: &Key, interval: u64) -> Timestamp {
     let number = hash.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     let offset = i64::try_from(number % interval.max(1)).unwrap_or_default();
     Timestamp::from_unix(EPOCH + offset)
+}
+
+/// What a sync would do with these settings, whatever those of the mirror are.
+pub(super) fn preview(wanted: &Wanted<'_>) -> Call {
+    let (body, secrets) = wanted.whole();
+    Call::new(Verb::Post, format!("{}/preview", wanted.key.path())).body(body.into()).secrets(secrets).repeatable()
 }
 
 pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {

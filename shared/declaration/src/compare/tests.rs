@@ -33,7 +33,10 @@ fn steps(document: Value, answers: &[(&str, Value)]) -> Vec<Step> {
 
 /// Its calls, as they are on the wire, with the places of secrets.
 fn calls(step: &Step) -> Vec<(&'static str, &str, Value)> {
-    step.calls.iter().map(|call| (call.verb.as_str(), call.path.as_str(), call.body.clone().unwrap_or_default())).collect()
+    step.calls
+        .iter()
+        .map(|call| (call.verb.as_str(), call.path.as_str(), call.body.clone().unwrap_or_default()))
+        .collect()
 }
 
 fn changed_fields(step: &Step) -> Vec<&str> {
@@ -251,12 +254,12 @@ fn a_robots_credentials_come_and_go() {
 
 #[test]
 fn members_are_those_that_are_declared() {
-    let document = json!({"organizations": {"acme": {"teams": {"t": {"members": ["acme+b1", "acme+a1"]}}}}});
+    let document = json!({"organizations": {"acme": {"teams": {"t1": {"members": ["acme+b1", "acme+a1"]}}}}});
     let team = |members: &[&str]| {
         let members: Vec<_> = members.iter().map(|name| json!({"name": name})).collect();
         vec![
-            ("organization/acme", json!({"name": "acme", "teams": {"t": {"role": "creator", "description": ""}}})),
-            ("organization/acme/team/t/members", json!({"members": members})),
+            ("organization/acme", json!({"name": "acme", "teams": {"t1": {"role": "creator", "description": ""}}})),
+            ("organization/acme/team/t1/members", json!({"members": members})),
         ]
     };
     let same = steps(document.clone(), &team(&["acme+a1", "acme+b1"]));
@@ -265,8 +268,8 @@ fn members_are_those_that_are_declared() {
     assert_eq!(
         calls(&other[1]),
         [
-            ("PUT", "organization/acme/team/t/members/acme+b1", Value::Null),
-            ("DELETE", "organization/acme/team/t/members/acme+c1", Value::Null),
+            ("PUT", "organization/acme/team/t1/members/acme+b1", Value::Null),
+            ("DELETE", "organization/acme/team/t1/members/acme+c1", Value::Null),
         ]
     );
 }
@@ -285,10 +288,8 @@ fn a_notification_is_made_anew() {
         })
     };
     let step = |all: Value| {
-        let answers = [
-            (REPOSITORY, repository_view()),
-            ("repository/acme/app/notification/", json!({"notifications": all})),
-        ];
+        let answers =
+            [(REPOSITORY, repository_view()), ("repository/acme/app/notification/", json!({"notifications": all}))];
         steps(document.clone(), &answers).remove(1)
     };
     assert_eq!(step(json!([shown("1", "https://h/x", true)])).action, Action::Unchanged);
@@ -362,7 +363,10 @@ fn what_cannot_be_read_is_no_reason_to_make_anything() {
     for (status, body) in [(503, json!({"message": "later"})), (403, json!({"detail": "no"})), (200, json!("<html>"))] {
         assert!(answer(status, body).is_err(), "{status}");
     }
-    assert!(compare(&declaration, &Present::default(), Options::default()).is_err(), "and neither is what was not read");
+    assert!(
+        compare(&declaration, &Present::default(), Options::default()).is_err(),
+        "and neither is what was not read"
+    );
     assert_eq!(answer(404, json!({"detail": "Not Found"})).unwrap()[0].action.as_str(), "create");
 }
 

@@ -1,0 +1,277 @@
+//! The command line.
+
+mod examples;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use moorage_domain::{Digest, RepositoryName};
+
+use crate::{output::Output, target::Target};
+
+/// Operates mirrors of container repositories: what is to be mirrored from a file, syncs, history, what is held, and what is
+/// wrong.
+///
+/// All commands call the management API of one deployment: say where it is by MOORAGE_URL, and give a token by
+/// MOORAGE_TOKEN or in a file. Exit codes: 0 done, 1 failed, 2 somebody should look (a plan has changes, a sync has held
+/// something back), 64 the command line is wrong, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "moorage", version, max_term_width = 80, after_long_help = examples::ALL)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What all commands take.
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// Where the deployment is, as https://HOST.
+    #[arg(long, env = "MOORAGE_URL", value_name = "URL", global = true)]
+    pub(crate) url: Option<String>,
+    /// A file that has the token; without it MOORAGE_TOKEN has it. It is no argument: everybody on a machine can see
+    /// those.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// For whom the output is.
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    pub(crate) output: Output,
+    /// Sends the token over plain http, where everybody on the way can read it. To this machine it always does.
+    #[arg(long, global = true)]
+    pub(crate) allow_http: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Says what would have to change so that everything is as documents declare it.
+    #[command(after_long_help = examples::PLAN)]
+    Plan(Declared),
+    /// Makes everything as documents declare it.
+    #[command(after_long_help = examples::APPLY)]
+    Apply(Apply),
+    /// Prints the JSON Schema of documents, by which editors complete them.
+    Schema,
+    /// Starts a sync.
+    #[command(after_long_help = examples::SYNC)]
+    Sync(Sync),
+    /// Ends the sync that runs. What it has mirrored stays.
+    Cancel {
+        /// NAMESPACE/NAME of a repository, or NAME of an organization.
+        target: Target,
+    },
+    /// Says what a sync would do, tag by tag. Nothing changes.
+    #[command(after_long_help = examples::PREVIEW)]
+    Preview(Preview),
+    /// Lists mirrors, the runs of one, or what became of each tag in a run.
+    #[command(after_long_help = examples::RUNS)]
+    Runs(Runs),
+    /// Lists what a run has changed, or all runs since one.
+    #[command(after_long_help = examples::CHANGES)]
+    Changes(Changes),
+    /// Turns tags back to what they were, after it has said which.
+    #[command(after_long_help = examples::ROLLBACK)]
+    Rollback(Box<Rollback>),
+    /// Has a mirror synced again that a rollback has paused.
+    Resume {
+        /// NAMESPACE/NAME of a repository, or NAME of an organization.
+        target: Target,
+    },
+    /// Lists what waits at the gate, and lets it in.
+    #[command(after_long_help = examples::HOLDS, subcommand)]
+    Holds(Holds),
+    /// Prints the usage log of a repository or an organization, the oldest entry first.
+    #[command(after_long_help = examples::LOGS)]
+    Logs(Logs),
+    /// Looks whether everything works: address, clock, token, mirrors, and a mirror's registry.
+    #[command(after_long_help = examples::DOCTOR)]
+    Doctor {
+        /// Also whether this mirror's registry can be asked.
+        target: Option<Target>,
+    },
+    /// Prints what makes a shell complete the command line.
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+/// Documents, and how they are compared.
+#[derive(Debug, Args)]
+pub(crate) struct Declared {
+    /// A document, or a directory of documents (.yaml, .yml, .json); - is the standard input.
+    #[arg(short, long = "file", value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Also removes what is not declared in the organizations that are: mirrors (what they have mirrored stays), robots,
+    /// teams, roles and notifications. Never repositories or organizations.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Sends all secrets again. Nobody can see whether they are still the same.
+    #[arg(long)]
+    pub(crate) rotate_secrets: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) declared: Declared,
+    /// Does not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub(crate) struct Sync {
+    /// NAMESPACE/NAME of a repository, or NAME of an organization.
+    pub(crate) target: Target,
+    /// Waits until it has ended, and exits by how: 0 it has succeeded, 1 it has failed, 2 it has held something back.
+    #[arg(short, long)]
+    pub(crate) wait: bool,
+    /// For how many seconds to wait; without an end without it. The sync goes on.
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    pub(crate) timeout: Option<u64>,
+}
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub(crate) struct Preview {
+    /// The repository, NAMESPACE/NAME.
+    pub(crate) repository: RepositoryName,
+    /// With the settings that documents declare for it instead of its own. There need not be a mirror yet.
+    #[arg(short, long = "file", value_name = "PATH")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only tags with these actions, as copy, delete, wait.
+    #[arg(long = "action", value_name = "ACTION")]
+    pub(crate) actions: Vec<String>,
+}
+
+/// `runs`.
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// The repository, NAMESPACE/NAME; all mirrors without it.
+    pub(crate) repository: Option<RepositoryName>,
+    /// One run of it, by its id; `last` is the last one.
+    pub(crate) run: Option<String>,
+    /// How many at most.
+    #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+/// `changes`.
+#[derive(Debug, Args)]
+pub(crate) struct Changes {
+    /// The repository, NAMESPACE/NAME.
+    pub(crate) repository: RepositoryName,
+    /// The run, by its id; the last one without it.
+    pub(crate) run: Option<String>,
+    /// All that has changed after this run.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) since: Option<String>,
+}
+
+/// `rollback`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("to").required(true))]
+pub(crate) struct Rollback {
+    /// NAMESPACE/NAME of a repository, or NAME of an organization.
+    pub(crate) target: Target,
+    /// To what the tags were when this run ended.
+    #[arg(long, value_name = "RUN", group = "to")]
+    pub(crate) run: Option<String>,
+    /// To what they were at this moment, as 2026-01-31T23:59:59Z.
+    #[arg(long, value_name = "TIME", group = "to")]
+    pub(crate) at: Option<String>,
+    /// Only tags that this glob matches; several times for several.
+    #[arg(long = "tag", value_name = "GLOB")]
+    pub(crate) tags: Vec<String>,
+    /// Leaves the mirror's schedule on: the next sync undoes it.
+    #[arg(long)]
+    pub(crate) no_pause: bool,
+    /// When the pause ends by itself, as 2026-01-31T23:59:59Z.
+    #[arg(long, value_name = "TIME", conflicts_with = "no_pause")]
+    pub(crate) resume_at: Option<String>,
+    /// Only says what would come of it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Does not ask.
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Waits until it has ended, and exits by how.
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(crate) wait: bool,
+}
+
+/// `holds`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Holds {
+    /// Lists the tags that wait, why, and until when.
+    List {
+        /// The repository, NAMESPACE/NAME.
+        repository: RepositoryName,
+        /// How many at most.
+        #[arg(short, long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Lets in an image that waits for its age, or for its tag to move. A sync begins.
+    Release {
+        /// The repository, NAMESPACE/NAME.
+        repository: RepositoryName,
+        /// The image, as `holds list` shows it.
+        digest: Digest,
+        /// Why, for the usage log.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// NAMESPACE/NAME of a repository, or NAME of an organization.
+    pub(crate) target: Target,
+    /// Goes on with what comes, until it is interrupted.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many entries at most.
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+    /// From this day on, as 2026-01-31; since yesterday without it.
+    #[arg(long, value_name = "DAY")]
+    pub(crate) since: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_its_help_fits() {
+        let mut command = Arguments::command();
+        command.clone().debug_assert();
+        command.build();
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            let help = command.clone().render_long_help().to_string();
+            let name = command.get_name();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+            let is_plain = ["help", "schema", "cancel", "resume"].contains(&name);
+            assert!(is_plain || help.contains("Examples:"), "{name} shows no example");
+        }
+    }
+
+    #[test]
+    fn no_flag_takes_a_token() {
+        for flag in ["--token", "--password"] {
+            assert!(Arguments::try_parse_from(["moorage", "runs", flag, "x"]).is_err(), "{flag}");
+        }
+        assert!(Arguments::try_parse_from(["moorage", "rollback", "a/b"]).is_err(), "it has to be said to what");
+    }
+}

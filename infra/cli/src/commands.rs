@@ -1,0 +1,37 @@
+//! The commands.
+
+mod apply;
+mod cancel;
+mod changes;
+mod completions;
+mod doctor;
+mod holds;
+mod logs;
+mod preview;
+mod rollback;
+mod runs;
+mod schema;
+mod sync;
+mod wait;
+
+use crate::{arguments::Command, context::Context, error::CliError, exit::Exit};
+
+/// Runs one.
+pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Plan(declared) => Box::pin(apply::plan(&declared, context)).await,
+        Command::Apply(apply) => Box::pin(apply::run(&apply, context)).await,
+        Command::Schema => schema::run(context),
+        Command::Sync(sync) => Box::pin(sync::run(&sync, context)).await,
+        Command::Cancel { target } => cancel::cancel(&target, context).await,
+        Command::Preview(preview) => Box::pin(preview::run(&preview, context)).await,
+        Command::Runs(runs) => Box::pin(runs::run(&runs, context)).await,
+        Command::Changes(changes) => Box::pin(changes::run(&changes, context)).await,
+        Command::Rollback(rollback) => Box::pin(rollback::run(&rollback, context)).await,
+        Command::Resume { target } => cancel::resume(&target, context).await,
+        Command::Holds(holds) => Box::pin(holds::run(&holds, context)).await,
+        Command::Logs(logs) => Box::pin(logs::run(&logs, context)).await,
+        Command::Doctor { target } => Box::pin(doctor::run(target.as_ref(), context)).await,
+        Command::Completions { shell } => completions::run(shell, context),
+    }
+}

@@ -1,0 +1,73 @@
+//! `plan` and `apply`.
+
+use moorage_declaration::{Action, Step};
+
+use crate::{
+    arguments::{Apply, Declared},
+    context::Context,
+    error::CliError,
+    exit::Exit,
+    output::confirm,
+    plan::{self, Outcome},
+};
+
+/// Says what would have to be done.
+pub(super) async fn plan(declared: &Declared, context: &Context) -> Result<Exit, CliError> {
+    let steps = Box::pin(plan::steps(declared, &context.client()?)).await?;
+    if context.screen.is_json() {
+        context.screen.json(&plan::json(&steps, None))?;
+    } else {
+        plan::show(context.screen, &steps)?;
+    }
+    Ok(exit_of(&steps))
+}
+
+fn exit_of(steps: &[Step]) -> Exit {
+    if steps.iter().any(|step| matches!(step.action, Action::Impossible { .. })) {
+        Exit::Failed
+    } else if steps.iter().all(Step::is_nothing) {
+        Exit::Done
+    } else {
+        Exit::Notable
+    }
+}
+
+/// Does it.
+pub(super) async fn run(apply: &Apply, context: &Context) -> Result<Exit, CliError> {
+    let (client, screen) = (context.client()?, context.screen);
+    let steps = Box::pin(plan::steps(&apply.declared, &client)).await?;
+    plan::look_for_secrets(&steps)?;
+    let is_anything = steps.iter().any(|step| !step.calls.is_empty());
+    if !screen.is_json() {
+        plan::show(screen, &steps)?;
+    }
+    if is_anything {
+        confirm(apply.yes, "Is it to be done?", "yes")?;
+    }
+    let outcomes = Box::pin(plan::apply(&client, &steps)).await;
+    if screen.is_json() {
+        screen.json(&plan::json(&steps, Some(&outcomes)))?;
+    } else {
+        tell(context, &steps, &outcomes)?;
+    }
+    let is_all = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done | Outcome::Nothing));
+    Ok(if is_all { Exit::Done } else { Exit::Failed })
+}
+
+fn tell(context: &Context, steps: &[Step], outcomes: &[Outcome]) -> Result<(), CliError> {
+    for (step, outcome) in steps.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Failed(why) => context.screen.line(&format!("{} failed: {why}", step.key))?,
+            Outcome::Skipped(need) => {
+                context.screen.line(&format!("{} was not tried, because {need} failed", step.key))?;
+            }
+            Outcome::Done | Outcome::Nothing => {}
+        }
+    }
+    let of = |word: &str| outcomes.iter().filter(|outcome| outcome.as_str() == word).count();
+    let (done, failed, skipped) = (of("done"), of("failed"), of("skipped"));
+    if done + failed + skipped == 0 {
+        return context.screen.line("Everything is as declared.");
+    }
+    context.screen.line(&format!("{done} done, {failed} failed, {skipped} not tried."))
+}

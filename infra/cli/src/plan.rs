@@ -1,0 +1,49 @@
+//! What is declared against what there is, by the API.
+
+mod done;
+mod present;
+mod view;
+
+use std::collections::BTreeSet;
+
+use moorage_client::Client;
+use moorage_declaration::{Action, Declaration, Options, Step, compare, undeclared};
+
+pub(crate) use done::{Outcome, apply};
+pub(crate) use view::{counts, json, show, words};
+
+use crate::{arguments::Declared, documents, error::CliError, secrets};
+
+/// The steps, in the order in which they are done.
+pub(crate) async fn steps(declared: &Declared, client: &Client) -> Result<Vec<Step>, CliError> {
+    let declaration = documents::declaration(&declared.files)?;
+    let present = Box::pin(present::read(client, &declaration, declared.prune)).await?;
+    let mut steps = compare(&declaration, &present, Options { rotate_secrets: declared.rotate_secrets })?;
+    if declared.prune {
+        steps.extend(undeclared::removals(&declaration, &present)?);
+    }
+    steps.sort_by_key(Step::rank);
+    is_sound(&declaration, &steps)?;
+    Ok(steps)
+}
+
+/// Fails if an element would be made and removed: a fault of ours, before it does any harm.
+fn is_sound(declaration: &Declaration, steps: &[Step]) -> Result<(), CliError> {
+    let removed: BTreeSet<_> =
+        steps.iter().filter(|step| step.action == Action::Remove).map(|step| &step.key).collect();
+    match declaration.keys().find(|key| removed.contains(key)) {
+        Some(key) => Err(CliError::Refused(format!("{key} is declared and would be removed"))),
+        None => Ok(()),
+    }
+}
+
+/// Fails if a secret is not where it should be, before anything is sent.
+pub(crate) fn look_for_secrets(steps: &[Step]) -> Result<(), CliError> {
+    for step in steps {
+        for slot in step.calls.iter().flat_map(|call| &call.secrets) {
+            let found = secrets::resolve(&slot.source);
+            found.map_err(|why| CliError::Secret { of: step.key.to_string(), why })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Steps, as they are shown.
+
+use moorage_declaration::{Action, Change, Step, To};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    error::CliError,
+    output::{Screen, cut},
+    plan::Outcome,
+};
+
+/// The longest value that is shown, in characters: both fit on a line.
+const VALUE: usize = 30;
+/// How wide the names of fields are.
+const NAME: usize = 36;
+
+/// Shows what is to be done; what is unchanged is only counted.
+pub(crate) fn show(screen: Screen, steps: &[Step]) -> Result<(), CliError> {
+    for step in steps.iter().filter(|step| !step.is_nothing()) {
+        screen.line(&format!("{} {}", mark(&step.action), step.key))?;
+        if let Action::Impossible { why, .. } = &step.action {
+            screen.indented(why, 4)?;
+        }
+        // Of what is new all is new.
+        let is_new = matches!(step.action, Action::Create(_));
+        for change in step.action.changes() {
+            screen.indented(&line(change, is_new), 4)?;
+        }
+    }
+    screen.line(&format!("{}.", words(steps)))
+}
+
+fn mark(action: &Action) -> char {
+    match action {
+        Action::Create(_) => '+',
+        Action::Change(_) => '~',
+        Action::Remove => '-',
+        Action::Unchanged => ' ',
+        Action::Impossible { .. } => '!',
+    }
+}
+
+fn line(change: &Change, is_new: bool) -> String {
+    let value = |value: &Value| cut(&value.to_string(), VALUE);
+    let to = match &change.to {
+        To::Value(to) => value(to),
+        To::Secret(source) => format!("(secret from {source})"),
+    };
+    let name = &change.field;
+    match (&change.from, &change.to) {
+        (from, To::Value(_)) if !is_new => {
+            format!("{name:<NAME$} {} -> {to}", from.as_ref().map_or_else(|| "null".to_owned(), value))
+        }
+        _ => format!("{name:<NAME$} {to}"),
+    }
+}
+
+/// How many of each.
+pub(crate) fn counts(steps: &[Step]) -> Vec<(&'static str, usize)> {
+    let of = |action: &str| steps.iter().filter(|step| step.action.as_str() == action).count();
+    ["create", "change", "remove", "unchanged", "impossible"].into_iter().map(|action| (action, of(action))).collect()
+}
+
+/// The same in words.
+pub(crate) fn words(steps: &[Step]) -> String {
+    let said = counts(steps).into_iter().filter_map(|(action, number)| match (action, number) {
+        ("impossible", 0) => None,
+        ("impossible", number) => Some(format!("{number} that cannot be done")),
+        ("unchanged", number) => Some(format!("{number} unchanged")),
+        (action, number) => Some(format!("{number} to {action}")),
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// Steps for scripts; with what became of them, if they were done.
+pub(crate) fn json(steps: &[Step], outcomes: Option<&[Outcome]>) -> Value {
+    let mut shown: Vec<_> = steps.iter().map(step).collect();
+    for (step, outcome) in shown.iter_mut().zip(outcomes.into_iter().flatten()) {
+        step["outcome"] = outcome.as_str().into();
+        match outcome {
+            Outcome::Failed(why) => step["error"] = why.as_str().into(),
+            Outcome::Skipped(need) => step["error"] = format!("{need} failed").into(),
+            Outcome::Nothing | Outcome::Done => {}
+        }
+    }
+    let counts: Map<_, _> = counts(steps).into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
+    json!({"steps": shown, "counts": counts})
+}
+
+fn step(step: &Step) -> Value {
+    let mut shown = json!({
+        "kind": step.key.kind().as_str(), "name": step.key.name(), "action": step.action.as_str(),
+        "fields": step.action.changes().iter().map(field).collect::<Vec<_>>(),
+        "calls": step.calls.iter().map(|call| json!({"method": call.verb.as_str(), "path": call.path})).collect::<Vec<_>>(),
+    });
+    if let Action::Impossible { why, .. } = &step.action {
+        shown["error"] = why.as_str().into();
+    }
+    shown
+}
+
+fn field(change: &Change) -> Value {
+    match &change.to {
+        To::Value(to) => json!({"field": change.field, "from": change.from, "to": to}),
+        To::Secret(source) => json!({"field": change.field, "secret": source}),
+    }
+}
