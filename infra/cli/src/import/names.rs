@@ -97,9 +97,7 @@ fn canonical(path: &str) -> String {
     if host != DOCKER_HUB && host != DOCKER_HUB_INDEX {
         return format!("{host}/{rest}");
     }
-    let official = if rest.contains('/') { "" } else { "library/" };
-    debug_assert!(official.is_empty() || official.starts_with(OFFICIAL));
-    format!("{DOCKER_HUB}/{official}{rest}")
+    if rest.contains('/') { format!("{DOCKER_HUB}/{rest}") } else { format!("{DOCKER_HUB}/{OFFICIAL}/{rest}") }
 }
 
 /// The host of a registry, as credentials are looked up by.

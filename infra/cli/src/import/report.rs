@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use crate::import::questions::Question;
 
 /// What became of one entry of the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// It means the same here.
+    #[default]
     Imported,
     /// It is here, and means something else: what, is said.
     Changed,
@@ -32,7 +33,7 @@ impl Outcome {
 }
 
 /// One entry of the source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Where it is in the source: a path in its document, or of its API.
     pub(crate) at: String,
