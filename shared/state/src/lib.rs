@@ -27,7 +27,7 @@ mod webhooks;
 pub use access::api_token::{ApiToken, NewApiToken};
 pub use access::api_tokens::{ApiTokenPage, MAX_MAKERS};
 pub use access::permission::Role;
-pub use access::robot::{Robot, RobotRegistry, RobotToken, TokenError};
+pub use access::robot::{Robot, RobotRegistry, RobotToken};
 pub use access::secret::{MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError, SecretOwner};
 pub use access::standing::Standing;
 pub use access::team_role::RobotIdentity;

@@ -15,6 +15,7 @@ macro_rules! record {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $key:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Default)]
+        #[allow(dead_code, reason = "what has no meaning here is read all the same, so that it is not an unknown field")]
         pub(crate) struct $name {
             $($(#[$field_doc])* pub(crate) $field: Option<$type>,)*
             /// Fields that are not known.
@@ -101,47 +102,47 @@ mod tests {
 
     record! {
         /// For the test.
-        Some_ {
+        Sample {
             /// A text.
             text: String = "a-text",
             /// A list.
             list: Vec<String> = "list",
             /// Another one.
-            inner: Box<Some_> = "inner",
+            inner: Box<Sample> = "inner",
         }
     }
 
     #[test]
     fn nothing_is_passed_over_and_numbers_stay_as_they_are_written() {
         let text = "a-text: 1.10\nlist: [1.0, 007, yes, ~x]\ninner: {other: {x: 1}, a-text: }\nmore: 1\n";
-        let read: Some_ = parse("f", text).unwrap();
+        let read: Sample = parse("f", text).unwrap();
         assert_eq!(read.text.as_deref(), Some("1.10"));
         assert_eq!(read.list.as_deref(), Some(["1.0", "007", "yes", "~x"].map(str::to_owned).as_slice()));
         assert_eq!(read.inner.map(|inner| (inner.unknown, inner.text)), Some((vec!["other".to_owned()], None)));
         assert_eq!(read.unknown, ["more"]);
-        let read: Some_ = parse("f", r#"{"a-text": "x", "list": null, "z": [{}]}"#).unwrap();
+        let read: Sample = parse("f", r#"{"a-text": "x", "list": null, "z": [{}]}"#).unwrap();
         assert_eq!((read.text.as_deref(), read.list, read.unknown), (Some("x"), None, vec!["z".to_owned()]));
     }
 
     #[test]
     fn anchors_are_followed_and_endless_ones_are_not() {
-        let read: Some_ = parse("f", "x: &a {a-text: hello}\ninner: *a\n").unwrap();
+        let read: Sample = parse("f", "x: &a {a-text: hello}\ninner: *a\n").unwrap();
         assert_eq!(read.inner.unwrap().text.as_deref(), Some("hello"));
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let before = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb.push_str(&format!("a{level}: &a{level} [{before}]\n"));
         }
-        assert!(parse::<Some_>("f", &bomb).is_err());
+        assert!(parse::<Sample>("f", &bomb).is_err());
         let deep = format!("list: {}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(parse::<Some_>("f", &deep).is_err());
-        assert!(parse::<Some_>("f", &format!("{{\"x\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000))).is_err());
+        assert!(parse::<Sample>("f", &deep).is_err());
+        assert!(parse::<Sample>("f", &format!("{{\"x\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000))).is_err());
     }
 
     #[test]
     fn no_message_has_what_is_in_the_file() {
         for text in ["list: hunter2\n", "{\"list\": \"hunter2\"}", "inner: hunter2", "hunter2", "a-text: \"hunter2\n"] {
-            let error = parse::<Some_>("f", text).err().unwrap().to_string();
+            let error = parse::<Sample>("f", text).err().unwrap().to_string();
             assert!(!error.contains("hunter2") && error.starts_with("f:"), "{error}");
         }
     }

@@ -146,7 +146,7 @@ fn mirror(name: &RepositoryName, merged: &Merged, options: &Options) -> Result<M
     mirror.selection = rule.selection.map(Some);
     mirror.sync_interval = settings.starts.interval;
     if let (Some(first), Some(interval)) = (settings.starts.first, settings.starts.interval) {
-        let start = times::start(name, first, interval, options.spread, options.now);
+        let start = times::start(name.as_str(), first, interval, options.spread, options.now);
         mirror.sync_start_date = Some(Moment(start));
     }
     if let Some(login) = &settings.login {

@@ -1,6 +1,6 @@
 //! When mirrors start.
 
-use moorage_domain::{RepositoryName, Timestamp};
+use moorage_domain::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 /// Seconds between starts: the least that there can be.
@@ -68,14 +68,8 @@ pub(crate) fn interval(seconds: u64) -> (u64, Option<String>) {
 /// The start of a mirror whose source starts at `first` and every `interval` seconds: on the same times of the day, moved by up
 /// to `spread` seconds that its name makes. It is always the same one, however far the source has come meanwhile, unless that
 /// waits for a moment that is further ahead than an interval.
-pub(crate) fn start(
-    repository: &RepositoryName,
-    first: Timestamp,
-    interval: u64,
-    spread: u64,
-    now: Timestamp,
-) -> Timestamp {
-    let moved = i64::try_from(offset(repository.as_str(), spread.min(interval))).unwrap_or_default();
+pub(crate) fn start(name: &str, first: Timestamp, interval: u64, spread: u64, now: Timestamp) -> Timestamp {
+    let moved = i64::try_from(offset(name, spread.min(interval))).unwrap_or_default();
     let interval = i64::try_from(interval).unwrap_or(i64::MAX).max(1);
     if first.unix().saturating_sub(now.unix()) > interval {
         return Timestamp::from_unix(first.unix().saturating_add(moved));
@@ -87,7 +81,7 @@ pub(crate) fn start(
 /// A number below `most` that a name makes; 0, if there is none.
 fn offset(name: &str, most: u64) -> u64 {
     let hash = Sha256::digest(name);
-    let number = hash.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    let number = hash.iter().take(8).fold(0, |number: u64, byte| (number << 8) | u64::from(*byte));
     number.checked_rem(most).unwrap_or_default()
 }
 
@@ -120,8 +114,7 @@ mod tests {
     fn starts_keep_their_time_of_the_day_are_spread_and_stay() {
         let (day, now) = (86_400, Timestamp::parse_iso("2026-11-29T12:00:00Z").unwrap());
         let at = |name: &str, first: &str, spread| {
-            let name: RepositoryName = name.parse().unwrap();
-            start(&name, Timestamp::parse_iso(first).unwrap(), day, spread, now).iso()
+            start(name, Timestamp::parse_iso(first).unwrap(), day, spread, now).iso()
         };
         assert_eq!(at("a/b", "2020-05-05T03:00:00Z", 0), "2026-01-04T03:00:00Z");
         assert_eq!(at("a/b", "2026-11-30T03:00:00Z", 0), "2026-01-04T03:00:00Z");
