@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 def copy(to):
     """What the guards look at: the files that git knows, and the script under test."""
-    listed = subprocess.run(["git", "ls-files", "-z", "functions", "shared", "tests", "Cargo.*", ".ci"],
+    listed = subprocess.run(["git", "ls-files", "-z", "functions", "shared", "infra/cli", "tests", "Cargo.*",
+                             ".ci"],
                             cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).exists():
@@ -100,6 +101,8 @@ PLANTED = [
     ("a client in the signatures", depend("shared/signatures", "reqwest"), "moorage-signatures must not depend on:"),
     ("S3 in the API", depend("functions/api", "aws-sdk-s3"), "moorage-api must not depend on: aws-sdk-s3"),
     ("the state in the schedule", depend("shared/schedule", "moorage-state"), "moorage-schedule must not depend on: moorage-state"),
+    ("a client in what is declared", depend("shared/declaration", "reqwest"), "moorage-declaration must not depend on:"),
+    ("the state in the command", depend("infra/cli", "moorage-state"), "moorage-cli must not depend on:"),
     ("a task that nobody owns", say("shared/engine/src/lib.rs", "fn f() { tokio::spawn(async {}); }"), "tasks are started that nobody owns"),
     ("content without a proof", say("shared/engine/src/lib.rs", "// attested"), "attested may not be said in"),
 ]

@@ -12,6 +12,7 @@
 pub mod aws;
 pub mod browser;
 pub mod bucket;
+pub mod cli;
 pub mod client;
 pub mod counted;
 pub mod document;

@@ -99,6 +99,26 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// What it is about, if that is one mirror.
+    pub(crate) fn target(&self) -> Option<String> {
+        match self {
+            Self::Sync(Sync { target, .. })
+            | Self::Cancel { target }
+            | Self::Resume { target }
+            | Self::Logs(Logs { target, .. }) => Some(target.to_string()),
+            Self::Rollback(rollback) => Some(rollback.target.to_string()),
+            Self::Preview(Preview { repository, .. })
+            | Self::Changes(Changes { repository, .. })
+            | Self::Holds(Holds::List { repository, .. } | Holds::Release { repository, .. }) => {
+                Some(repository.to_string())
+            }
+            Self::Runs(runs) => runs.repository.as_ref().map(ToString::to_string),
+            Self::Plan(_) | Self::Apply(_) | Self::Schema | Self::Doctor { .. } | Self::Completions { .. } => None,
+        }
+    }
+}
+
 /// Documents, and how they are compared.
 #[derive(Debug, Args)]
 pub(crate) struct Declared {

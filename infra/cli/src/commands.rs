@@ -18,6 +18,11 @@ use crate::{arguments::Command, context::Context, error::CliError, exit::Exit};
 
 /// Runs one.
 pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
+    let target = command.target();
+    Box::pin(one(command, context)).await.map_err(|error| error.about(target.as_deref()))
+}
+
+async fn one(command: Command, context: &Context) -> Result<Exit, CliError> {
     match command {
         Command::Plan(declared) => Box::pin(apply::plan(&declared, context)).await,
         Command::Apply(apply) => Box::pin(apply::run(&apply, context)).await,

@@ -113,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_a_document() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/mirrors.yaml");
+        let declaration = declaration(&[example]).unwrap();
+        let kinds: std::collections::BTreeSet<_> = declaration.keys().map(moorage_declaration::Key::kind).collect();
+        assert_eq!(kinds, moorage_declaration::Kind::ALL.into(), "it shows everything");
+    }
+
+    #[test]
     fn several_documents_are_one() {
         let text = "organizations: {acme: }\n---\n---\nrepositories:\n  acme/app: {description: yes}\n";
         let documents = parse(text).unwrap();

@@ -19,6 +19,9 @@ pub(crate) enum CliError {
     /// A call failed.
     #[error(transparent)]
     Api(#[from] ClientError),
+    /// It is not there, or the token may not see it.
+    #[error("{0} has no mirror, or not what was asked of it")]
+    NoMirror(String),
     /// A file could not be read.
     #[error("{path} cannot be read: {why}")]
     File {
@@ -69,6 +72,7 @@ impl CliError {
             }
             Self::Api(error) => return of_api(error),
             Self::Present(_) => "Try again later; what cannot be read is never changed.",
+            Self::NoMirror(_) => "`moorage runs` lists all mirrors that the token may see, and their runs.",
             Self::Declaration(_) => "Change the document: each element is declared once.",
             Self::Document(_) => "`moorage schema` prints what a document may have.",
             Self::Secret { .. } => "Nothing was sent. Set what the document names, and try again.",
@@ -76,6 +80,14 @@ impl CliError {
             Self::File { .. } | Self::Unexpected(_) | Self::Refused(_) | Self::Output(_) => return None,
         };
         Some(advice)
+    }
+
+    /// The same, of a command that is about something.
+    pub(crate) fn about(self, target: Option<&str>) -> Self {
+        match (self, target) {
+            (Self::Api(ClientError::NotFound { message: None, .. }), Some(target)) => Self::NoMirror(target.to_owned()),
+            (error, _) => error,
+        }
     }
 
     /// What the command ends with.
@@ -97,9 +109,11 @@ fn of_api(error: &ClientError) -> Option<&'static str> {
         }
         ClientError::Unauthorized => "Look at MOORAGE_TOKEN, or make another token.",
         ClientError::Forbidden { .. } => "It takes a token with a larger role, or of that namespace.",
-        ClientError::NotFound { .. } => "Look at its name; `moorage runs` lists all mirrors that the token may see.",
         ClientError::Unavailable { .. } => "Try again in a moment; the deployment's log and its runbook say more.",
         ClientError::TooLarge { .. } => "Ask for less at once.",
-        ClientError::Refused { .. } | ClientError::Path { .. } | ClientError::Setup(_) => return None,
+        ClientError::NotFound { .. }
+        | ClientError::Refused { .. }
+        | ClientError::Path { .. }
+        | ClientError::Setup(_) => return None,
     })
 }

@@ -53,11 +53,6 @@ impl Screen {
         self.output == Output::Json
     }
 
-    /// How wide a line may be; any width in a pipe.
-    pub(crate) fn width(self) -> Option<usize> {
-        self.width
-    }
-
     /// A line, wrapped at words.
     pub(crate) fn line(self, text: &str) -> Result<(), CliError> {
         self.indented(text, 0)

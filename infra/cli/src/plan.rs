@@ -10,7 +10,7 @@ use moorage_client::Client;
 use moorage_declaration::{Action, Declaration, Options, Step, compare, undeclared};
 
 pub(crate) use done::{Outcome, apply};
-pub(crate) use view::{counts, json, show, words};
+pub(crate) use view::{json, show};
 
 use crate::{arguments::Declared, documents, error::CliError, secrets};
 

@@ -59,7 +59,11 @@ impl Answer {
     pub(crate) fn message(&self) -> String {
         let said = ["detail", "error_message", "message"].into_iter().find_map(|name| self.body.get(name)?.as_str());
         match said {
-            Some(said) => said.chars().filter(|it| !it.is_control()).take(MESSAGE).collect(),
+            Some(said) => {
+                let said: String = said.chars().filter(|it| !it.is_control()).take(MESSAGE).collect();
+                // It becomes a part of a sentence.
+                said.trim_end_matches('.').to_owned()
+            }
             None => "without a reason".to_owned(),
         }
     }

@@ -18,6 +18,9 @@ use crate::{
     request::{Method, Request},
 };
 
+/// Quay's words for what does not exist.
+const NOT_FOUND: &str = "Not Found";
+
 /// Calls the API of one deployment with one token. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -122,7 +125,9 @@ impl Client {
             300..=399 => foreign(format!("a redirect ({status}), and the token goes nowhere else")),
             401 => ClientError::Unauthorized,
             403 => ClientError::Forbidden { message },
-            404 if answer.body.is_object() => ClientError::NotFound { path: path.to_owned() },
+            404 if answer.body.is_object() => {
+                ClientError::NotFound { path: path.to_owned(), message: Some(message).filter(|it| it != NOT_FOUND) }
+            }
             429 | 500..=599 => ClientError::Unavailable { status, message },
             _ if !answer.body.is_object() => foreign(format!("{status} without the API's own words")),
             _ => ClientError::Refused { status, message },

@@ -41,10 +41,12 @@ pub enum ClientError {
         message: String,
     },
     /// 404.
-    #[error("{path} does not exist")]
+    #[error("{}", missing(path, message.as_deref()))]
     NotFound {
         /// What was called.
         path: String,
+        /// What the API says, if that is more than that it is not there.
+        message: Option<String>,
     },
     /// Another status that is no success.
     #[error("{message} ({status})")]
@@ -78,6 +80,10 @@ pub enum ClientError {
         /// What was expected.
         why: String,
     },
+}
+
+fn missing(path: &str, message: Option<&str>) -> String {
+    message.map_or_else(|| format!("{path} does not exist"), str::to_owned)
 }
 
 impl ClientError {

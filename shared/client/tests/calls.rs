@@ -97,7 +97,8 @@ async fn failures_are_told_apart() {
     for (answered, expected) in [
         (json_answer(401, &detail("x")), "the token is not known, or has expired"),
         (json_answer(403, &detail("insufficient")), "the token does not go so far: insufficient"),
-        (json_answer(404, &detail("x")), "x/y does not exist"),
+        (json_answer(404, &detail("Not Found")), "x/y does not exist"),
+        (json_answer(404, &detail("Nothing waits for this image.")), "Nothing waits for this image"),
         (json_answer(400, &json!({"message": "bad"})), "bad (400)"),
         (json_answer(409, &detail("it runs")), "it runs (409)"),
         (json_answer(500, &json!({"message": "fault"})), "the API cannot do it now: fault (500)"),

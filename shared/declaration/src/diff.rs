@@ -123,10 +123,11 @@ fn sorted(value: &Value) -> Vec<&str> {
     names
 }
 
-/// Whether both are moments of the same grid: the API shows the next start, and that moves on.
+/// Whether both are moments of the same grid: the API shows the next start. That moves on with each sync, and a sync that
+/// somebody asks for before the first start makes it an earlier one.
 fn is_on_grid(to: &Value, from: Option<&Value>, interval: Option<i64>) -> bool {
     let moment = |value: Option<&Value>| value.and_then(Value::as_str).and_then(Timestamp::parse_iso);
     let (Some(to), Some(from)) = (moment(Some(to)), moment(from)) else { return false };
     let apart = from.unix() - to.unix();
-    apart == 0 || interval.is_some_and(|interval| interval > 0 && apart > 0 && apart % interval == 0)
+    apart == 0 || interval.is_some_and(|interval| interval > 0 && apart % interval == 0)
 }

@@ -58,7 +58,14 @@ pub(crate) struct Found {
 
 impl FromIterator<(Reading, Answer)> for Present {
     fn from_iter<T: IntoIterator<Item = (Reading, Answer)>>(answers: T) -> Self {
-        Self(answers.into_iter().collect())
+        let answers = answers.into_iter().map(|(reading, mut answer)| {
+            // A robot's token is shown with it, and nothing here needs it.
+            if let Some(view) = answer.body.as_object_mut() {
+                view.remove("token");
+            }
+            (reading, answer)
+        });
+        Self(answers.collect())
     }
 }
 

@@ -5,6 +5,7 @@ mod api;
 mod architectures;
 mod changes;
 mod claims;
+mod cli;
 mod console;
 mod crash;
 mod credentials;

@@ -1,14 +1,21 @@
 //! `cancel` and `resume`.
 
-use moorage_client::{Method, Request};
+use moorage_client::{ClientError, Method, Request};
 use serde_json::json;
 
 use crate::{context::Context, error::CliError, exit::Exit, target::Target};
 
-/// Ends what runs. Done twice, it is refused the second time, which says the same.
+/// Ends what runs.
 pub(super) async fn cancel(target: &Target, context: &Context) -> Result<Exit, CliError> {
-    let path = format!("{}/sync-cancel", target.mirror());
-    context.client()?.call(&Request::new(Method::Post, path).body(json!({}))).await?;
+    let (client, path) = (context.client()?, format!("{}/sync-cancel", target.mirror()));
+    match client.call(&Request::new(Method::Post, path).body(json!({})).repeatable()).await {
+        // As in Quay, what is not running does not exist; and neither does what does not exist.
+        Err(ClientError::NotFound { .. }) => {
+            client.get(&target.mirror()).await?;
+            return told(context, target, "not_running", &format!("No sync of {target} runs."));
+        }
+        answer => answer?,
+    };
     told(context, target, "cancelled", &format!("The sync of {target} is cancelled. What it has mirrored stays."))
 }
 

@@ -11,8 +11,8 @@ use crate::{arguments::Logs, context::Context, error::CliError, exit::Exit, outp
 const PAUSE: Duration = Duration::from_secs(2);
 /// How many of the last entries are known again: more than can come in one pause.
 const KNOWN: usize = 2_000;
-/// Of the fields of an entry's metadata, those that say nothing that the line has not.
-const IMPLIED: [&str; 2] = ["namespace", "repo"];
+/// Of the fields of an entry's metadata, those that nobody reads the log for.
+const IMPLIED: [&str; 3] = ["namespace", "repo", "user-agent"];
 
 pub(super) async fn run(asked: &Logs, context: &Context) -> Result<Exit, CliError> {
     let (client, screen) = (context.client()?, context.screen);

@@ -51,6 +51,10 @@ fn body(asked: &Preview) -> Result<Value, CliError> {
 
 fn tell(context: &Context, shown: &Value) -> Result<(), CliError> {
     let screen = context.screen;
+    if let Some(message) = shown["failure"]["message"].as_str() {
+        screen.line(message)?;
+        return screen.line(shown["failure"]["advice"].as_str().unwrap_or_default());
+    }
     let mut table = Table::new(&["TAG", "ACTION", "DIGEST", "REASON"]);
     for tag in shown["tags"].as_array().into_iter().flatten() {
         let text = |name: &str| tag[name].as_str().unwrap_or("-").to_owned();
@@ -69,10 +73,5 @@ fn tell(context: &Context, shown: &Value) -> Result<(), CliError> {
     if pulls > 0 {
         screen.line(&format!("The sync would fetch {} of images.", count(pulls, "manifest")))?;
     }
-    for said in [&shown["failure"]["message"], &shown["failure"]["advice"], &shown["warning"]["message"]] {
-        if let Some(said) = said.as_str() {
-            screen.line(said)?;
-        }
-    }
-    Ok(())
+    shown["warning"]["message"].as_str().map_or(Ok(()), |said| screen.line(said))
 }

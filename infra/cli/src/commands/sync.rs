@@ -1,6 +1,6 @@
 //! `sync`.
 
-use moorage_client::{Client, Method, Request};
+use moorage_client::{Client, ClientError, Method, Request};
 use moorage_domain::RepositoryName;
 use serde_json::{Value, json};
 
@@ -59,18 +59,24 @@ async fn organization_sync(sync: &Sync, client: &Client, context: &Context) -> R
     }
 }
 
-/// Asked for twice it is one sync.
+/// Asked for twice it is one sync; one that runs goes on.
 async fn start(client: &Client, target: &Target) -> Result<(), CliError> {
     let path = format!("{}/sync-now", target.mirror());
-    client.call(&Request::new(Method::Post, path).body(json!({})).repeatable()).await?;
-    Ok(())
+    match client.call(&Request::new(Method::Post, path).body(json!({})).repeatable()).await {
+        // As in Quay, a mirror that is being synced cannot be found by who wants to sync it.
+        Err(ClientError::NotFound { .. }) => {
+            client.get(&target.mirror()).await?;
+            Ok(())
+        }
+        answer => answer.map(drop).map_err(CliError::from),
+    }
 }
 
 fn started(context: &Context, target: &Target) -> Result<Exit, CliError> {
     if context.screen.is_json() {
         context.screen.json(&json!({"target": target.to_string(), "result": "started"}))?;
     } else {
-        context.screen.line(&format!("The sync of {target} begins."))?;
+        context.screen.line(&format!("{target} is being synced."))?;
     }
     Ok(Exit::Done)
 }

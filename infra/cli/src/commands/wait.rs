@@ -130,7 +130,7 @@ pub(super) async fn round(client: &Client, path: &str) -> Result<Value, CliError
             return Ok(mirror);
         }
         let done = of("SUCCESS") + of("FAIL") + of("CANCEL");
-        progress.show(done, done + running + of("NEVER_RUN"), &count(done, "repository done").replace("dones", "done"));
+        progress.show(done, done + running + of("NEVER_RUN"), &format!("{done} repositories done"));
         tokio::time::sleep(pause).await;
         pause = (pause * 5 / 4).min(LAST);
     }
@@ -184,7 +184,7 @@ pub(super) fn tell(context: &Context, repository: &RepositoryName, run: &Value) 
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
     let counts = if counts.is_empty() { "no tags".to_owned() } else { counts.join(", ") };
-    screen.line(&format!("{repository} {ended}: {counts}; {} copied.", bytes(of("bytes_copied"))))?;
+    screen.line(&format!("{repository} {ended}: {counts}; {} moved.", bytes(of("bytes_copied"))))?;
     for said in [&run["failure"]["message"], &run["failure"]["advice"], &run["warning"]["message"]] {
         if let Some(said) = said.as_str() {
             screen.indented(said, 2)?;

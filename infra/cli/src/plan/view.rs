@@ -9,10 +9,12 @@ use crate::{
     plan::Outcome,
 };
 
-/// The longest value that is shown, in characters: both fit on a line.
-const VALUE: usize = 30;
-/// How wide the names of fields are.
-const NAME: usize = 36;
+/// The longest value that is shown, in characters: with the name it fits on a line.
+const VALUE: usize = 44;
+/// The longest of two values on a line.
+const EACH: usize = 20;
+/// How wide the names of fields are, but for some long ones.
+const NAME: usize = 28;
 
 /// Shows what is to be done; what is unchanged is only counted.
 pub(crate) fn show(screen: Screen, steps: &[Step]) -> Result<(), CliError> {
@@ -41,28 +43,25 @@ fn mark(action: &Action) -> char {
 }
 
 fn line(change: &Change, is_new: bool) -> String {
-    let value = |value: &Value| cut(&value.to_string(), VALUE);
-    let to = match &change.to {
-        To::Value(to) => value(to),
-        To::Secret(source) => format!("(secret from {source})"),
-    };
     let name = &change.field;
     match (&change.from, &change.to) {
-        (from, To::Value(_)) if !is_new => {
-            format!("{name:<NAME$} {} -> {to}", from.as_ref().map_or_else(|| "null".to_owned(), value))
+        (_, To::Secret(source)) => format!("{name:<NAME$} (secret from {source})"),
+        (_, To::Value(to)) if is_new => format!("{name:<NAME$} {}", cut(&to.to_string(), VALUE)),
+        (from, To::Value(to)) => {
+            let from = from.as_ref().map_or_else(|| "null".to_owned(), Value::to_string);
+            format!("{name:<NAME$} {} -> {}", cut(&from, EACH), cut(&to.to_string(), EACH))
         }
-        _ => format!("{name:<NAME$} {to}"),
     }
 }
 
 /// How many of each.
-pub(crate) fn counts(steps: &[Step]) -> Vec<(&'static str, usize)> {
+fn counts(steps: &[Step]) -> Vec<(&'static str, usize)> {
     let of = |action: &str| steps.iter().filter(|step| step.action.as_str() == action).count();
     ["create", "change", "remove", "unchanged", "impossible"].into_iter().map(|action| (action, of(action))).collect()
 }
 
 /// The same in words.
-pub(crate) fn words(steps: &[Step]) -> String {
+fn words(steps: &[Step]) -> String {
     let said = counts(steps).into_iter().filter_map(|(action, number)| match (action, number) {
         ("impossible", 0) => None,
         ("impossible", number) => Some(format!("{number} that cannot be done")),

@@ -11,8 +11,13 @@ use crate::{
 };
 
 pub(super) fn create(wanted: &Wanted<'_>) -> Vec<Call> {
+    create_with(wanted, json!({}))
+}
+
+/// With these wishes, if none are declared.
+fn create_with(wanted: &Wanted<'_>, event_config: Value) -> Vec<Call> {
     let (mut body, secrets) = wanted.whole();
-    body.entry("eventConfig").or_insert_with(|| json!({}));
+    body.entry("eventConfig").or_insert(event_config);
     body.entry("config").or_insert_with(|| json!({}));
     vec![Call::new(Verb::Post, wanted.key.path()).body(body.into()).secrets(secrets)]
 }
@@ -27,7 +32,8 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found, titled: &[Found]) -> De
         return (Action::Unchanged, calls);
     }
     if kept.is_none() {
-        calls.splice(0..0, create(wanted));
+        let kept = found.view.get("eventConfig").cloned().unwrap_or_else(|| json!({}));
+        calls.splice(0..0, create_with(wanted, kept));
     }
     (Action::Change(changes(wanted, found)), calls)
 }

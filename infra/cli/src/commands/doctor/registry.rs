@@ -3,7 +3,7 @@
 use moorage_client::{Client, ClientError, Method, Request};
 use serde_json::{Value, json};
 
-use crate::{commands::doctor::check::Check, target::Target};
+use crate::{commands::doctor::check::Check, output::count, target::Target};
 
 /// What was looked at.
 const WHAT: &str = "registry";
@@ -55,7 +55,7 @@ async fn repository(client: &Client, target: &Target) -> Check {
                 return Check::failed(WHAT, message, preview["failure"]["advice"].as_str());
             }
             let of = |name: &str| preview["counts"][name].as_u64().unwrap_or_default();
-            let message = format!("it lists {} tags, of which {} are selected", of("listed"), of("selected"));
+            let message = format!("it lists {}; the mirror selects {}", count(of("listed"), "tag"), of("selected"));
             match (of("fail") + of("unknown"), of("listed")) {
                 (0, 0) => Check::warning(WHAT, message, "Look whether external_reference is right."),
                 (0, _) => Check::fine(WHAT, message),

@@ -23,15 +23,10 @@ pub(super) async fn name(address: &Address) -> Check {
     match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => {
             let number = addresses.count();
-            Check::fine(
-                WHAT,
-                format!(
-                    "{host} has {}",
-                    crate::output::count(u64::try_from(number).unwrap_or(0), "address")
-                        .replace("addresss", "addresses")
-                ),
-            )
+            let addresses = if number == 1 { "address" } else { "addresses" };
+            Check::fine(WHAT, format!("{host} has {number} {addresses}"))
         }
+        Ok(Err(_)) | Err(_) if has_proxy() => Check::fine(WHAT, format!("{host} is for the proxy to resolve")),
         Ok(Err(error)) => Check::failed(
             WHAT,
             format!("{host} cannot be resolved: {error}"),
@@ -39,6 +34,12 @@ pub(super) async fn name(address: &Address) -> Check {
         ),
         Err(_) => Check::failed(WHAT, format!("{host} was not resolved in time"), Some("Look at this machine's DNS.")),
     }
+}
+
+/// Whether the environment names a proxy, which resolves names itself.
+fn has_proxy() -> bool {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    names.into_iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// Whether it answers, as itself, and what its clock says.

@@ -1,0 +1,6 @@
+//! The command of operators: the real binary against the stack.
+
+mod doctor;
+mod documents;
+mod schema;
+mod syncs;
