@@ -3,33 +3,14 @@
 use std::path::Path;
 
 use moorage_declaration::{Declaration, DeclarationError, Element};
-use moorage_domain::{Namespace, RobotName, Timestamp};
 
 use crate::{
     import::{
-        names::Renames,
         questions::Questions,
         report::{Entry, Report},
     },
     secrets::Known,
 };
-
-/// How to import.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    /// The organization of what has none.
-    pub(crate) organization: Option<Namespace>,
-    /// Organizations that have another name here.
-    pub(crate) renames: Renames,
-    /// The short name of the robots that write, where the source has none.
-    pub(crate) robot: String,
-    /// Whether mirrors start as they do in the source; otherwise none of them does.
-    pub(crate) is_enabled: bool,
-    /// Over how many seconds starts are spread that the source has at the same time.
-    pub(crate) spread: u64,
-    /// Now.
-    pub(crate) now: Timestamp,
-}
 
 /// What is made.
 #[derive(Debug, Default)]
@@ -76,12 +57,5 @@ impl Draft {
         let (questions, known) = self.questions.end();
         let report = Report { source, entries: self.entries, notes: self.notes.into_iter().collect(), questions };
         Ok(Import { report, declaration: Declaration::new(self.elements)?, known })
-    }
-}
-
-impl Options {
-    /// The robot that writes in an organization.
-    pub(crate) fn robot(&self, organization: &Namespace) -> Result<RobotName, String> {
-        RobotName::new(organization, &self.robot).map_err(|_| format!("{} is no name of a robot", self.robot))
     }
 }

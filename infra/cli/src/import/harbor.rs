@@ -12,7 +12,8 @@ use crate::{
     error::CliError,
     import::{
         cron,
-        draft::{Draft, Options},
+        draft::Draft,
+        options::Options,
         input,
         mirrors::{self, Copy, Login, Settings},
         names,

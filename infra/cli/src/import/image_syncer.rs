@@ -11,7 +11,8 @@ use serde::{
 use crate::{
     error::CliError,
     import::{
-        draft::{Draft, Options},
+        draft::Draft,
+        options::Options,
         input::{self, record},
         mirrors::{self, Copy, Login, Settings},
         names::{self, Image},
@@ -142,7 +143,7 @@ fn copy(
     if to.tag.is_some() && source.rsplit_once(':').map(|(_, tags)| tags) != target.rsplit_once(':').map(|(_, tags)| tags) {
         return Err("it renames tags; a mirror keeps their names".to_owned());
     }
-    let to = names::target(&to.path(), options)?;
+    let to = options.target(&to.path())?;
     let (login, is_insecure, changes) = logins.of(&from, draft);
     let settings = Settings { login, is_insecure, starts: Starts::default(), ..Settings::default() };
     Ok(Copy { entry: entry.all_changed(changes), from: from.repository, to, tags, settings })

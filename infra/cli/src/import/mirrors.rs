@@ -8,7 +8,8 @@ use moorage_declaration::{
 use moorage_domain::{ExternalReference, Namespace, RepositoryName};
 
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+        options::Options,
     pattern::tags::Tags,
     report::{Entry, Outcome},
     times::{self, Starts},

@@ -13,7 +13,7 @@ use moorage_domain::Namespace;
 
 use crate::{
     error::CliError,
-    import::draft::{Draft, Options},
+    import::{draft::Draft, options::Options},
 };
 
 /// What holds for everything that comes from it.

@@ -12,7 +12,8 @@ use config::{Config, Settings};
 use crate::{
     error::CliError,
     import::{
-        draft::{Draft, Options},
+        draft::Draft,
+        options::Options,
         input, mirrors,
         report::Entry,
     },

@@ -7,7 +7,8 @@ use moorage_domain::{Namespace, RepositoryName, TagName};
 use crate::{
     error::CliError,
     import::{
-        draft::{Draft, Options},
+        draft::Draft,
+        options::Options,
         input::{self, record},
         mirrors::{self, Copy, Login, Settings},
         names::{self, Image},

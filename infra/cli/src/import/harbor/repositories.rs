@@ -10,7 +10,8 @@ use moorage_domain::{
 
 use super::policy::{Policy, Registry};
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     mirrors::{Copy, Settings},
     names,
     pattern::tags::Tags,
@@ -66,7 +67,7 @@ impl Wanted<'_> {
         }
         let from = format!("{}/{name}", self.host()?);
         let from = names::Image::parse(&from)?.repository;
-        let to = names::target(&self.target(name)?, self.options)?;
+        let to = self.options.target(&self.target(name)?)?;
         Ok(Copy { entry, from, to, tags: self.tags.clone(), settings: self.settings.clone() })
     }
 

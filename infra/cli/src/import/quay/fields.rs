@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::read::text;
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     names,
     report::Entry,
     times,

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use super::{
     fields::{config, login, pick, starts, told},
-    read::text,
-    repository::MIRROR,
+    read::{MIRROR, text},
 };
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     report::Entry,
 };
 

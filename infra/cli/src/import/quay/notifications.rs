@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::{fields::secret, read::text};
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     report::Entry,
 };
 

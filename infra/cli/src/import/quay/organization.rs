@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::read::{self, text};
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     report::Entry,
 };
 

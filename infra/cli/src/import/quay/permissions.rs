@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::read;
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     report::Entry,
 };
 

@@ -22,6 +22,9 @@ const OTHERS: [(&str, &str, Option<&str>); 5] = [
     ("immutabilitypolicy", "policies of immutability", Some("policies")),
 ];
 
+/// The state of a repository that is a mirror.
+pub(super) const MIRROR: &str = "MIRROR";
+
 /// An organization. It is not printed: it has tokens.
 pub(super) struct Organization {
     pub(super) name: Namespace,

@@ -6,15 +6,14 @@ use serde_json::Value;
 
 use super::{
     mirror, notifications, permissions,
-    read::{self, text},
+    read::{self, MIRROR, text},
 };
 use crate::import::{
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     report::Entry,
 };
 
-/// The state of a repository that is a mirror.
-pub(super) const MIRROR: &str = "MIRROR";
 /// The state of a repository of an organization's mirror.
 const ORG_MIRROR: &str = "ORG_MIRROR";
 

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::import::{
     cron,
-    draft::{Draft, Options},
+    draft::Draft,
+    options::Options,
     mirrors::{Copy, Settings},
     names::{self, Image},
     pattern::{
@@ -86,7 +87,7 @@ fn image(source: &str, target: &str, options: &Options) -> Result<Copied, String
     if tag != other {
         return Err(format!("it renames the tag {tag} to {other}; a mirror keeps the names of tags"));
     }
-    let to = names::target(&to.path(), options)?;
+    let to = options.target(&to.path())?;
     Ok(Copied { from, to, tags: Tags::matching(vec![Pattern::tag(&tag)]), notes: Vec::new(), changes: Vec::new() })
 }
 
@@ -95,7 +96,7 @@ fn repository(source: &str, target: &str, options: &Options, sync: &Sync) -> Res
     if from.tag.is_some() || to.tag.is_some() || from.has_digest || to.has_digest {
         return Err("it is of a repository, and names a tag".to_owned());
     }
-    let to = names::target(&to.path(), options)?;
+    let to = options.target(&to.path())?;
     let (tags, notes, changes) = tags(sync)?;
     Ok(Copied { from, to, tags, notes, changes })
 }
