@@ -118,7 +118,12 @@ impl Command {
                 Some(repository.to_string())
             }
             Self::Runs(runs) => runs.repository.as_ref().map(ToString::to_string),
-            Self::Plan(_) | Self::Apply(_) | Self::Schema | Self::Doctor { .. } | Self::Completions { .. } => None,
+            Self::Plan(_)
+            | Self::Apply(_)
+            | Self::Schema
+            | Self::Import(_)
+            | Self::Doctor { .. }
+            | Self::Completions { .. } => None,
         }
     }
 }

@@ -21,4 +21,6 @@ pub(crate) mod renames;
 mod report;
 pub(crate) mod skopeo;
 pub(crate) mod there;
+#[cfg(test)]
+mod tests;
 mod times;

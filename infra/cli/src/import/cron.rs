@@ -53,12 +53,12 @@ pub(crate) fn starts(text: &str) -> Result<(Starts, Option<String>), String> {
     let is_each_day = days.len() == 31 && months.len() == 12;
     // If both kinds of days are said, cron starts on either.
     let weekdays = if is_each_day { weekdays } else { (0..7).collect() };
-    let at = |day: u64, hour: u64, minute: u64| ((day * 24 + hour) * 60 + minute) * 60 + second;
-    let mut moments: Vec<_> = weekdays
-        .iter()
-        .flat_map(|day| hours.iter().flat_map(move |hour| minutes.iter().map(move |minute| (*day, *hour, *minute))))
-        .map(|(day, hour, minute)| at(day, hour, minute))
-        .collect();
+    let mut moments = Vec::new();
+    for day in &weekdays {
+        for hour in &hours {
+            moments.extend(minutes.iter().map(|minute| ((day * 24 + hour) * 60 + minute) * 60 + second));
+        }
+    }
     moments.sort_unstable();
     let Some(first) = moments.first().copied() else { return Err(unreadable()) };
     let next = moments.iter().skip(1).copied().chain([first + WEEK]);

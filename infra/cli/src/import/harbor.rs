@@ -142,6 +142,3 @@ fn login(registry: &Registry, entry: &mut Entry, draft: &mut Draft) -> Option<Lo
     let password = draft.questions.ask(&format!("password of {username} at {host}"), None);
     Some(Login { username, password: Some(password) })
 }
-
-#[cfg(test)]
-mod tests;

@@ -54,7 +54,7 @@ record! {
 }
 
 /// One target or several.
-struct Targets(Vec<String>);
+pub(crate) struct Targets(Vec<String>);
 
 impl<'de> Deserialize<'de> for Targets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -238,6 +238,3 @@ fn begins(name: &str, prefix: &str) -> bool {
     let prefix = names::host(prefix);
     name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':']))
 }
-
-#[cfg(test)]
-mod tests;

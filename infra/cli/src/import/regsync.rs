@@ -77,6 +77,3 @@ fn of_defaults(defaults: &Settings) -> Option<Entry> {
     entry = unknown.fold(entry, |entry, name| entry.changed(format!("it is not known what {name} means")));
     (!entry.why.is_empty()).then_some(entry)
 }
-
-#[cfg(test)]
-mod tests;

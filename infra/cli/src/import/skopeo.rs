@@ -193,6 +193,3 @@ fn of_registry(name: &str, registry: &Registry, draft: &mut Draft) -> Settings {
     }
     Settings { login, is_insecure: registry.tls_verify == Some(false), starts: Starts::default(), ..Settings::default() }
 }
-
-#[cfg(test)]
-mod tests;

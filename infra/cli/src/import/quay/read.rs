@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_client::{Client, ClientError, Method, Request, segment};
+use moorage_client::{Client, Method, Request, segment};
 use moorage_domain::Namespace;
 use serde_json::{Map, Value};
 
@@ -142,17 +142,16 @@ async fn repository(client: &Client, view: Map<String, Value>) -> Result<Reposit
 /// What a path answers; nothing if there is nothing.
 async fn object(client: &Client, path: &str) -> Result<Option<Map<String, Value>>, CliError> {
     let request = Request::new(Method::Get, path);
-    match client.ask(&request).await? {
-        answer if answer.status == 404 => Ok(None),
-        answer if answer.status == 200 => match answer.body {
-            Value::Object(view) => Ok(Some(view)),
-            _ => Err(CliError::Source(format!("{path} does not answer as Quay does"))),
-        },
+    let answer = client.ask(&request).await?;
+    let answer = match answer.status {
+        404 => return Ok(None),
+        200 => answer,
         // The client knows what each of the others is.
-        _ => match client.call(&request).await {
-            Err(error) => Err(error.into()),
-            Ok(_) => Err(ClientError::NotFound { path: path.to_owned() }.into()),
-        },
+        _ => client.call(&request).await?,
+    };
+    match answer.body {
+        Value::Object(view) => Ok(Some(view)),
+        _ => Err(CliError::Source(format!("{path} does not answer as Quay does"))),
     }
 }
 

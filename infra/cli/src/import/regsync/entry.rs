@@ -12,7 +12,7 @@ use crate::import::{
     draft::Draft,
     options::Options,
     mirrors::{Copy, Settings},
-    names::{self, Image},
+    names::Image,
     pattern::{
         self, Pattern,
         tags::{Tags, Term},
