@@ -1,6 +1,7 @@
 //! The command line.
 
 mod examples;
+pub(crate) mod import;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Prints the JSON Schema of documents, by which editors complete them.
     Schema,
+    /// Moves from another mirror: says what becomes of each entry of what it is told to do, and writes a document of it.
+    #[command(after_long_help = examples::IMPORT)]
+    Import(Box<import::Import>),
     /// Starts a sync.
     #[command(after_long_help = examples::SYNC)]
     Sync(Sync),
@@ -114,7 +118,12 @@ impl Command {
                 Some(repository.to_string())
             }
             Self::Runs(runs) => runs.repository.as_ref().map(ToString::to_string),
-            Self::Plan(_) | Self::Apply(_) | Self::Schema | Self::Doctor { .. } | Self::Completions { .. } => None,
+            Self::Plan(_)
+            | Self::Apply(_)
+            | Self::Schema
+            | Self::Import(_)
+            | Self::Doctor { .. }
+            | Self::Completions { .. } => None,
         }
     }
 }

@@ -6,6 +6,7 @@ mod changes;
 mod completions;
 mod doctor;
 mod holds;
+mod import;
 mod logs;
 mod preview;
 mod rollback;
@@ -27,6 +28,7 @@ async fn one(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Plan(declared) => Box::pin(apply::plan(&declared, context)).await,
         Command::Apply(apply) => Box::pin(apply::run(&apply, context)).await,
         Command::Schema => schema::run(context),
+        Command::Import(import) => Box::pin(import::run(&import, context)).await,
         Command::Sync(sync) => Box::pin(sync::run(&sync, context)).await,
         Command::Cancel { target } => cancel::cancel(&target, context).await,
         Command::Preview(preview) => Box::pin(preview::run(&preview, context)).await,

@@ -56,7 +56,8 @@ pub(crate) fn client(address: Address, token: Option<&SecretString>) -> Result<C
     Ok(Client::new(address, token, agent, Limits { attempt: ATTEMPT, ..Limits::default() })?)
 }
 
-fn read_token(path: &Path) -> Result<String, CliError> {
+/// The token that a file has.
+pub(crate) fn read_token(path: &Path) -> Result<String, CliError> {
     let wrong = |error: std::io::Error| CliError::File { path: path.display().to_string(), why: error.to_string() };
     let mut text = String::new();
     let file = fs::File::open(path).map_err(wrong)?;

@@ -33,6 +33,9 @@ pub(crate) enum CliError {
     /// A document is wrong.
     #[error("{0}")]
     Document(String),
+    /// The source of an import cannot be taken.
+    #[error("{0}")]
+    Source(String),
     /// What is declared contradicts itself.
     #[error(transparent)]
     Declaration(#[from] DeclarationError),
@@ -77,7 +80,7 @@ impl CliError {
             Self::Document(_) => "`moorage schema` prints what a document may have.",
             Self::Secret { .. } => "Nothing was sent. Set what the document names, and try again.",
             Self::Unconfirmed(_) => "Say --yes where nobody can be asked.",
-            Self::File { .. } | Self::Unexpected(_) | Self::Refused(_) | Self::Output(_) => return None,
+            Self::File { .. } | Self::Unexpected(_) | Self::Source(_) | Self::Refused(_) | Self::Output(_) => return None,
         };
         Some(advice)
     }

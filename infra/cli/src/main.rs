@@ -6,6 +6,7 @@ mod context;
 mod documents;
 mod error;
 mod exit;
+mod import;
 mod output;
 mod plan;
 mod secrets;

@@ -7,23 +7,35 @@ mod view;
 use std::collections::BTreeSet;
 
 use moorage_client::Client;
-use moorage_declaration::{Action, Declaration, Options, Step, compare, undeclared};
+use moorage_declaration::{Action, Declaration, Options, Present, Step, compare, undeclared};
 
 pub(crate) use done::{Outcome, apply};
+pub(crate) use present::read as present;
 pub(crate) use view::{json, show};
 
-use crate::{arguments::Declared, documents, error::CliError, secrets};
+use crate::{arguments::Declared, documents, error::CliError, secrets::Known};
 
 /// The steps, in the order in which they are done.
 pub(crate) async fn steps(declared: &Declared, client: &Client) -> Result<Vec<Step>, CliError> {
     let declaration = documents::declaration(&declared.files)?;
-    let present = Box::pin(present::read(client, &declaration, declared.prune)).await?;
-    let mut steps = compare(&declaration, &present, Options { rotate_secrets: declared.rotate_secrets })?;
+    let present = Box::pin(present(client, &declaration, declared.prune)).await?;
+    let mut steps = compared(&declaration, &present, declared.rotate_secrets)?;
     if declared.prune {
         steps.extend(undeclared::removals(&declaration, &present)?);
     }
     steps.sort_by_key(Step::rank);
     is_sound(&declaration, &steps)?;
+    Ok(steps)
+}
+
+/// The steps of what is declared, in the order in which they are done.
+pub(crate) fn compared(
+    declaration: &Declaration,
+    present: &Present,
+    rotate_secrets: bool,
+) -> Result<Vec<Step>, CliError> {
+    let mut steps = compare(declaration, present, Options { rotate_secrets })?;
+    steps.sort_by_key(Step::rank);
     Ok(steps)
 }
 
@@ -38,10 +50,10 @@ fn is_sound(declaration: &Declaration, steps: &[Step]) -> Result<(), CliError> {
 }
 
 /// Fails if a secret is not where it should be, before anything is sent.
-pub(crate) fn look_for_secrets(steps: &[Step]) -> Result<(), CliError> {
+pub(crate) fn look_for_secrets(steps: &[Step], known: &Known) -> Result<(), CliError> {
     for step in steps {
         for slot in step.calls.iter().flat_map(|call| &call.secrets) {
-            let found = secrets::resolve(&slot.source);
+            let found = known.resolve(&slot.source);
             found.map_err(|why| CliError::Secret { of: step.key.to_string(), why })?;
         }
     }

@@ -1,11 +1,33 @@
 //! Where secrets are, here: in variables of the environment and in files.
 
-use std::{env, fs, io::Read as _};
+use std::{collections::HashMap, env, fs, io::Read as _};
 
 use moorage_declaration::SecretSource;
+use moorage_domain::{ExposeSecret as _, SecretString};
 
 /// The largest secret, in bytes: Google's keys, which are whole documents, have some thousand.
 const LARGEST: u64 = 64 << 10;
+
+/// Secrets that were found elsewhere, by what names them: they need not be in a variable or a file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known(HashMap<String, SecretString>);
+
+impl Known {
+    /// Remembers one.
+    pub(crate) fn insert(&mut self, source: &SecretSource, secret: SecretString) {
+        self.0.insert(source.to_string(), secret);
+    }
+
+    /// One that is remembered.
+    pub(crate) fn get(&self, source: &SecretSource) -> Option<&SecretString> {
+        self.0.get(&source.to_string())
+    }
+
+    /// The secret, remembered or from where it is; why there is none, otherwise.
+    pub(crate) fn resolve(&self, source: &SecretSource) -> Result<String, String> {
+        self.get(source).map_or_else(|| resolve(source), |secret| Ok(secret.expose_secret().to_owned()))
+    }
+}
 
 /// The secret; why there is none, otherwise. Neither is ever in a message.
 pub(crate) fn resolve(source: &SecretSource) -> Result<String, String> {
@@ -49,5 +71,10 @@ mod tests {
         assert!(resolve(&SecretSource::File(name)).unwrap_err().contains("cannot be read"));
         assert!(resolve(&SecretSource::Env("MOORAGE_NO_SUCH_VARIABLE".into())).unwrap_err().contains("is not set"));
         assert!(resolve(&SecretSource::Secret("arn:x".into())).is_err());
+        let (mut known, source) = (Known::default(), SecretSource::Env("MOORAGE_NO_SUCH_VARIABLE".into()));
+        assert!(known.resolve(&source).is_err());
+        known.insert(&source, "hunter2".into());
+        assert_eq!(known.resolve(&source).unwrap(), "hunter2");
+        assert!(!format!("{known:?}").contains("hunter2"));
     }
 }

@@ -95,6 +95,7 @@ fn robot() -> Value {
     registry["additionalProperties"] = false.into();
     properties["description"] = json!({"type": "string", "description": "Said when it is created, and not changed."});
     properties["external_registry"] = or_null(&registry);
+    properties["token"] = reference("Secret");
     object("A robot.", &[], properties)
 }
 

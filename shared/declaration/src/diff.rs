@@ -28,7 +28,7 @@ pub(crate) const fn secret_paths(kind: Kind) -> &'static [&'static str] {
             "external_registry_config.proxy.http_proxy",
             "external_registry_config.proxy.https_proxy",
         ],
-        Kind::Robot => &["external_registry.password"],
+        Kind::Robot => &["external_registry.password", "token"],
         Kind::Notification => &["config.url", "config.secret"],
         Kind::Organization | Kind::Team | Kind::Repository | Kind::Permission => &[],
     }

@@ -70,6 +70,11 @@ impl FromIterator<(Reading, Answer)> for Present {
 }
 
 impl Present {
+    /// How the API shows an element, if there is one. A robot's view has its token.
+    pub fn view(&self, key: &Key) -> Result<Option<Map<String, Value>>, PresentError> {
+        Ok(self.find(key)?.map(|found| found.view))
+    }
+
     /// The element of a key, if there is one.
     pub(crate) fn find(&self, key: &Key) -> Result<Option<Found>, PresentError> {
         match key {

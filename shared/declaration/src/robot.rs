@@ -15,6 +15,9 @@ pub struct Robot {
     /// Whatever else; it cannot be changed either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unstructured_metadata: Option<Map<String, Value>>,
+    /// The token that it has elsewhere, so that no pull secret has to change. It is given when the robot is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretSource>,
     /// Its credentials at one external registry; null for none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub external_registry: Option<Option<ExternalRegistry>>,

@@ -2,5 +2,6 @@
 
 mod doctor;
 mod documents;
+mod import;
 mod schema;
 mod syncs;

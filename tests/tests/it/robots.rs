@@ -99,6 +99,42 @@ fn sha256(text: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_robot_may_come_with_its_token() {
+    let world = World::new("moved").await;
+    let (name, robots) = (world.namespace.clone(), format!("organization/{}/robots", world.namespace));
+    let token = || -> String {
+        let drawn = |_| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[rand::random_range(0..36)]);
+        (0..64).map(drawn).collect()
+    };
+    let (first, second) = (token(), token());
+    let (status, created) = world.call(Method::PUT, &format!("{robots}/old"), Some(json!({"token": first}))).await;
+    assert_eq!((status, &created["token"]), (201, &json!(first)));
+    assert_eq!(stored(&world, "old").await, sha256(&first));
+    let regenerate = format!("{robots}/old/regenerate");
+    let (status, changed) = world.call(Method::POST, &regenerate, Some(json!({"token": second}))).await;
+    assert_eq!((status, &changed["token"]), (200, &json!(second)));
+    assert_eq!(stored(&world, "old").await, sha256(&second));
+    // Without one it is a new one, as in Quay.
+    let (_, rolled) = world.call(Method::POST, &regenerate, Some(json!({}))).await;
+    assert_ne!(rolled["token"], json!(second));
+
+    for wrong in [json!("A".repeat(64)), json!(first.to_lowercase()), json!(first[..49]), json!(7)] {
+        let (status, problem) = world.call(Method::PUT, &format!("{robots}/new"), Some(json!({"token": wrong}))).await;
+        assert_eq!(status, 400, "{problem}");
+        assert!(!problem.to_string().contains(wrong.as_str().unwrap_or("never")), "{problem}");
+        assert_eq!(world.call(Method::POST, &regenerate, Some(json!({"token": wrong}))).await.0, 400);
+    }
+    assert_eq!(world.call(Method::GET, &format!("{robots}/old"), None).await.1["token"], rolled["token"]);
+    for role in ["read", "write"] {
+        let less = world.token(Some(&name), role).await;
+        let body = json!({"token": first}).to_string().into_bytes();
+        assert_eq!(world.send(Method::PUT, &format!("{robots}/new"), Some(&less), Some(body)).await.0, 403, "{role}");
+    }
+    let (_, log) = world.call(Method::GET, &format!("organization/{name}/logs"), None).await;
+    assert!(!log.to_string().contains(&first) && !log.to_string().contains(&second), "{log}");
+}
+
+#[tokio::test]
 async fn a_robot_that_a_mirror_uses_stays() {
     let world = World::new("used").await;
     let robots = format!("organization/{}/robots", world.namespace);

@@ -40,6 +40,29 @@ Examples:
   moorage apply -f mirrors.yaml
   moorage apply -f mirrors/ --prune --yes";
 
+pub(super) const IMPORT: &str = "\
+Nothing is made without --apply, and no mirror starts without --enable. Exits
+with 0 if everything means the same here, with 2 if something does not or is
+not possible, with 1 if it failed.
+
+Examples:
+  moorage import quay --from https://quay.example.com \\
+    --from-token-file quay.token --organization acme --out mirrors.yaml
+  moorage import regsync regsync.yaml --organization acme
+  moorage import skopeo-sync sync.yaml --organization acme --apply
+  moorage import image-syncer images.yaml --auth auth.yaml
+  curl -u admin https://harbor.example.com/api/v2.0/replication/policies \\
+    | moorage import harbor - --out mirrors.yaml";
+
+pub(super) const IMPORT_QUAY: &str = "\
+Robots keep their tokens, so that no pull secret in any cluster has to change.
+
+Examples:
+  moorage import quay --from https://quay.example.com \\
+    --from-token-file quay.token --organization acme
+  moorage import quay ... --out mirrors.yaml --secrets secrets/
+  moorage import quay ... --rename acme=acme-mirrors --apply";
+
 pub(super) const SYNC: &str = "\
 Ctrl-C ends the waiting, not the sync.
 

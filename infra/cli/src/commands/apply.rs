@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     output::confirm,
     plan::{self, Outcome},
+    secrets::Known,
 };
 
 /// Says what would have to be done.
@@ -36,7 +37,8 @@ fn exit_of(steps: &[Step]) -> Exit {
 pub(super) async fn run(apply: &Apply, context: &Context) -> Result<Exit, CliError> {
     let (client, screen) = (context.client()?, context.screen);
     let steps = Box::pin(plan::steps(&apply.declared, &client)).await?;
-    plan::look_for_secrets(&steps)?;
+    let known = Known::default();
+    plan::look_for_secrets(&steps, &known)?;
     let is_anything = steps.iter().any(|step| !step.calls.is_empty());
     if !screen.is_json() {
         plan::show(screen, &steps)?;
@@ -44,7 +46,7 @@ pub(super) async fn run(apply: &Apply, context: &Context) -> Result<Exit, CliErr
     if is_anything {
         confirm(apply.yes, "Is it to be done?", "yes")?;
     }
-    let outcomes = Box::pin(plan::apply(&client, &steps)).await;
+    let outcomes = Box::pin(plan::apply(&client, &steps, &known)).await;
     if screen.is_json() {
         screen.json(&plan::json(&steps, Some(&outcomes)))?;
     } else {
@@ -54,7 +56,8 @@ pub(super) async fn run(apply: &Apply, context: &Context) -> Result<Exit, CliErr
     Ok(if is_all { Exit::Done } else { Exit::Failed })
 }
 
-fn tell(context: &Context, steps: &[Step], outcomes: &[Outcome]) -> Result<(), CliError> {
+/// What became of it.
+pub(super) fn tell(context: &Context, steps: &[Step], outcomes: &[Outcome]) -> Result<(), CliError> {
     for (step, outcome) in steps.iter().zip(outcomes) {
         match outcome {
             Outcome::Failed(why) => context.screen.line(&format!("{} failed: {why}", step.key))?,

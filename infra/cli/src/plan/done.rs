@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use moorage_client::{Client, ClientError, Method, Request};
 use moorage_declaration::{Action, Call, Key, Step, Verb};
 
-use crate::{output::Progress, secrets};
+use crate::{output::Progress, secrets::Known};
 
 /// Steps that are done at once, of those that need none of each other.
 const STEPS: usize = 8;
@@ -37,13 +37,13 @@ impl Outcome {
 }
 
 /// Does all steps, rank by rank, and goes on after those that fail. What became of each, in their order.
-pub(crate) async fn apply(client: &Client, steps: &[Step]) -> Vec<Outcome> {
+pub(crate) async fn apply(client: &Client, steps: &[Step], known: &Known) -> Vec<Outcome> {
     let (mut outcomes, mut failed) = (Vec::with_capacity(steps.len()), BTreeSet::new());
     let mut progress = Progress::new();
     for rank in steps.chunk_by(|one, other| one.rank() == other.rank()) {
         let done: Vec<_> = {
             let failed = &failed;
-            stream::iter(rank).map(|step| one(client, step, failed)).buffered(STEPS).collect().await
+            stream::iter(rank).map(|step| one(client, step, failed, known)).buffered(STEPS).collect().await
         };
         for (step, outcome) in rank.iter().zip(&done) {
             if matches!(outcome, Outcome::Failed(_) | Outcome::Skipped(_)) {
@@ -57,7 +57,7 @@ pub(crate) async fn apply(client: &Client, steps: &[Step]) -> Vec<Outcome> {
     outcomes
 }
 
-async fn one(client: &Client, step: &Step, failed: &BTreeSet<Key>) -> Outcome {
+async fn one(client: &Client, step: &Step, failed: &BTreeSet<Key>, known: &Known) -> Outcome {
     if let Action::Impossible { why, .. } = &step.action {
         return Outcome::Failed(why.clone());
     }
@@ -68,21 +68,21 @@ async fn one(client: &Client, step: &Step, failed: &BTreeSet<Key>) -> Outcome {
         return Outcome::Skipped(need.clone());
     }
     for call in &step.calls {
-        if let Err(why) = send(client, call).await {
+        if let Err(why) = send(client, call, known).await {
             return Outcome::Failed(why);
         }
     }
     Outcome::Done
 }
 
-async fn send(client: &Client, call: &Call) -> Result<(), String> {
+async fn send(client: &Client, call: &Call, known: &Known) -> Result<(), String> {
     let method = match call.verb {
         Verb::Post => Method::Post,
         Verb::Put => Method::Put,
         Verb::Delete => Method::Delete,
     };
     let mut request = Request::new(method, &call.path).if_match(call.if_match.clone());
-    if let Some(body) = call.filled(secrets::resolve)? {
+    if let Some(body) = call.filled(|source| known.resolve(source))? {
         request = request.body(body);
     }
     if call.is_repeatable {

@@ -16,7 +16,7 @@ const READS: usize = 8;
 const ENTRIES: usize = 100_000;
 
 /// Reads what has to be known of what is declared, and if asked of what is not.
-pub(super) async fn read(client: &Client, declaration: &Declaration, with_others: bool) -> Result<Present, CliError> {
+pub(crate) async fn read(client: &Client, declaration: &Declaration, with_others: bool) -> Result<Present, CliError> {
     let mut readings = reading::of_declared(declaration);
     if with_others {
         readings.extend(reading::of_undeclared(declaration));

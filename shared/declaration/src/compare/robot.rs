@@ -4,13 +4,15 @@ use super::{Deed, Wanted, changed};
 use crate::{
     body,
     call::{Call, Verb},
-    diff,
+    diff::{self, Field},
     present::Found,
     step::{Action, Change, To},
 };
 
 /// The field that can be changed.
 const REGISTRY: &str = "external_registry";
+/// The field that is said when the robot is created, and sent again only if that is asked for: whoever pulls has it.
+const TOKEN: &str = "token";
 
 pub(super) fn create(wanted: &Wanted<'_>) -> Vec<Call> {
     let (body, secrets) = wanted.whole();
@@ -31,21 +33,40 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
         return (Action::Impossible { changes: others, why }, Vec::new());
     }
     let has_none = diff::shown(&found.view, REGISTRY).is_none();
+    let is_token = |field: &&Field| field.path == TOKEN;
+    let secrets = || wanted.fields.iter().filter(|field| matches!(field.to, To::Secret(_)));
     if !of_registry.is_empty() || has_none || wanted.options.rotate_secrets {
-        let secrets = wanted.fields.iter().filter(|field| matches!(field.to, To::Secret(_)));
-        of_registry.extend(secrets.map(|field| Change { field: field.path.clone(), from: None, to: field.to.clone() }));
+        of_registry.extend(secrets().filter(|field| !is_token(field)).map(secret));
     }
+    let token = secrets().find(|field| wanted.options.rotate_secrets && is_token(field));
+    let has_registry = !of_registry.is_empty();
+    of_registry.extend(token.map(secret));
     changed(of_registry, |_| {
-        let path = format!("{}/external-registry", wanted.key.path());
-        let of_registry = wanted
-            .fields
-            .iter()
-            .filter_map(|field| Some((field.path.strip_prefix(REGISTRY)?.strip_prefix('.')?, &field.to)));
-        let (body, secrets) = body::of(of_registry);
-        if body.is_empty() {
-            // It is declared as null.
-            return vec![Call::new(Verb::Delete, path)];
-        }
-        vec![Call::new(Verb::Put, path).body(body.into()).secrets(secrets)]
+        let registry = has_registry.then(|| registry(wanted));
+        let regenerate = token.map(|field| {
+            let (body, secrets) = body::of([(TOKEN, &field.to)]);
+            let call = Call::new(Verb::Post, format!("{}/regenerate", wanted.key.path()));
+            call.body(body.into()).secrets(secrets).repeatable()
+        });
+        registry.into_iter().chain(regenerate).collect()
     })
+}
+
+fn secret(field: &Field) -> Change {
+    Change { field: field.path.clone(), from: None, to: field.to.clone() }
+}
+
+/// The call that makes its credentials at an external registry what is declared.
+fn registry(wanted: &Wanted<'_>) -> Call {
+    let path = format!("{}/external-registry", wanted.key.path());
+    let of_registry = wanted
+        .fields
+        .iter()
+        .filter_map(|field| Some((field.path.strip_prefix(REGISTRY)?.strip_prefix('.')?, &field.to)));
+    let (body, secrets) = body::of(of_registry);
+    if body.is_empty() {
+        // It is declared as null.
+        return Call::new(Verb::Delete, path);
+    }
+    Call::new(Verb::Put, path).body(body.into()).secrets(secrets)
 }

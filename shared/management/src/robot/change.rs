@@ -44,7 +44,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
             "The name for the robot '{short:.100}' is invalid: it must match ^([a-z0-9]+(?:[._-][a-z0-9]+)*)$"
         ))
     })?;
-    let token = RobotToken::generate();
+    let token = token(fields)?;
     let robot = Robot {
         token: api.secrets.encrypt(Purpose::Robot(&name), &token.0).await?,
         token_hash: token.hash(),
@@ -93,10 +93,19 @@ pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<
     Ok(Answer::NoContent)
 }
 
+/// The token that was sent, for robots that move here with theirs; otherwise a new one.
+fn token(fields: Fields<'_>) -> Result<RobotToken, ApiError> {
+    match fields.nullable_string("token")?.flatten() {
+        Some(given) => RobotToken::given(given).map_err(|error| ApiError::InvalidRequest(error.to_string())),
+        None => Ok(RobotToken::generate()),
+    }
+}
+
 /// `POST …/robots/{robot_shortname}/regenerate`: the token before no longer works.
 pub(crate) async fn regenerate(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let body = call.optional_object()?;
+    let token = token(Fields(&body))?;
     let robot = find_robot(api, path).await?;
-    let token = RobotToken::generate();
     let encrypted = api.secrets.encrypt(Purpose::Robot(&robot.name), &token.0).await?;
     match api.table.set_robot_token(&robot.name, &token.hash(), &encrypted).await {
         Err(StateError::NotFound) => return Err(unknown_robot()),

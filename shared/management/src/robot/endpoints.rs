@@ -67,7 +67,7 @@ macro_rules! endpoints {
                 operation: concat!("regenerate", $whose, "RobotToken"),
                 summary: "Replaces a robot's token.",
                 query: &[],
-                body: Some(Body::Optional("Anything")),
+                body: Some(Body::Optional("GivenToken")),
                 answers: &[Reply(200, Some("Robot"))],
                 run: |it| Box::pin(async move { change::regenerate(it.api, it.parameters, it.call).await }),
             },

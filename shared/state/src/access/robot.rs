@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Ciphertext, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp};
+use moorage_domain::{
+    Ciphertext, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp,
+    robot_token::{self, RobotTokenError},
+};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -110,6 +113,12 @@ impl RobotToken {
         Self(token.into())
     }
 
+    /// One that was made elsewhere, as Quay makes them; whoever has it need not learn of the move.
+    pub fn given(token: &str) -> Result<Self, RobotTokenError> {
+        robot_token::check(token)?;
+        Ok(Self(token.into()))
+    }
+
     /// What is stored to check it.
     pub fn hash(&self) -> String {
         use moorage_domain::ExposeSecret as _;
@@ -199,9 +208,18 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use moorage_domain::ExposeSecret as _;
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn our_own_tokens_could_have_come_from_elsewhere() {
+        let ours = RobotToken::generate();
+        let given = RobotToken::given(ours.0.expose_secret()).unwrap();
+        assert_eq!(given.hash(), ours.hash());
+        assert!(RobotToken::given(&"A".repeat(64)).is_err());
+    }
 
     #[test]
     fn metadata_is_any_object_and_may_be_stored_as_before() {
