@@ -16,6 +16,9 @@ const INTERVAL: u64 = 86_400;
 /// How long an answer of a registry may take, in seconds, if its template does not say: the least that the API takes.
 const REGISTRY_TIMEOUT: u64 = 300;
 
+/// Whether what was answered says that there is nothing.
+pub(crate) type IsEmpty = fn(&Value) -> bool;
+
 /// A call to be sent.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Call {
@@ -148,7 +151,7 @@ impl Target {
     }
 
     /// What has to be asked to know that nothing is in it, with how that is said. None that is not there counts as empty.
-    pub(crate) fn contents(&self) -> Vec<(String, fn(&Value) -> bool)> {
+    pub(crate) fn contents(&self) -> Vec<(String, IsEmpty)> {
         match self {
             Self::Organization(organization) => vec![
                 (format!("repository?namespace={organization}"), |it| is_empty(&it["repositories"])),

@@ -53,14 +53,7 @@ async fn outcome(function: &Function, payload: &Value, sender: &Sender, until: I
     let begun = Begun::default();
     let event = Event::deserialize(payload).ok();
     let worked = match &event {
-        Some(event) => {
-            let work = AssertUnwindSafe(work(function, event, sender, until, &begun)).catch_unwind();
-            match tokio::time::timeout_at(until.into(), Box::pin(work)).await {
-                Ok(Ok(worked)) => worked,
-                Ok(Err(_)) => Err(Failure::Fault),
-                Err(_) => Err(Failure::TimedOut),
-            }
-        }
+        Some(event) => in_time(work(function, event, sender, until, &begun), until).await,
         None => Err(Failure::Event),
     };
     let (stack, resource) = (&sender.stack_id, &sender.logical_resource_id);
@@ -77,6 +70,17 @@ async fn outcome(function: &Function, payload: &Value, sender: &Sender, until: I
             let physical_id = before.or_else(|| begun.get()).unwrap_or_else(|| NOT_CREATED.to_owned());
             Outcome::Failed { physical_id, reason: failure.to_string() }
         }
+    }
+}
+
+/// Work that ends in time, whatever happens to it. What a panic says stays out of it: that may be anything.
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>, until: Instant) -> Result<T, Failure> {
+    // Whatever is used afterwards are ids of what may have been made, which stay what they are.
+    let caught = Box::pin(AssertUnwindSafe(work).catch_unwind());
+    match tokio::time::timeout_at(until.into(), caught).await {
+        Ok(Ok(worked)) => worked,
+        Ok(Err(_)) => Err(Failure::Fault),
+        Err(_) => Err(Failure::TimedOut),
     }
 }
 
@@ -132,4 +136,23 @@ fn undelivered(sender: &Sender, error: &CallbackError) -> Diagnostic {
     let (stack, resource) = (&sender.stack_id, &sender.logical_resource_id);
     tracing::error!(stack, resource, request = sender.request_id, %error, "nobody could be answered");
     Diagnostic { error_type: "CallbackError".to_owned(), error_message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn there_is_an_answer_in_time_whatever_happens() {
+        let soon = || Instant::now() + Duration::from_millis(50);
+        assert_eq!(in_time(async { Ok(7) }, soon()).await.ok(), Some(7));
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("hunter2");
+        };
+        let fault = in_time::<()>(panics, soon()).await.unwrap_err();
+        assert!(matches!(fault, Failure::Fault) && !fault.to_string().contains("hunter2"));
+        let late = in_time::<()>(std::future::pending(), soon()).await.unwrap_err();
+        assert!(matches!(late, Failure::TimedOut));
+    }
 }
