@@ -15,7 +15,7 @@ use crate::{
         draft::Draft,
         options::Options,
         input,
-        mirrors::{self, Copy, Login, Settings},
+        mirrors::{Copies, Copy, Login, Settings},
         names,
         pattern::{Pattern, tags::Tags},
         report::Entry,
@@ -41,16 +41,16 @@ pub(crate) fn import(path: &Path, options: &Options, draft: &mut Draft) -> Resul
 
 fn translate(policies: &[Policy], options: &Options, draft: &mut Draft) {
     draft.notes.extend(NOTES);
-    let mut copies = Vec::new();
+    let mut copies = Copies::default();
     for (at, policy) in policies.iter().enumerate() {
         let name = policy.name.as_deref().unwrap_or("a rule without a name");
         let entry = Entry::new(format!("[{at}]"), name);
         match rule(policy, entry.clone(), options, draft) {
-            Ok(some) => copies.extend(some),
+            Ok(some) => some.into_iter().for_each(|copy| copies.add(copy, draft)),
             Err(why) => draft.entry(entry.impossible(why)),
         }
     }
-    mirrors::add(copies, options, draft);
+    copies.end(options, draft);
 }
 
 /// The mirrors of repositories that a rule names, as copies; that of an organization is added at once.

@@ -10,7 +10,7 @@ use crate::{
         draft::Draft,
         options::Options,
         input::{self, record},
-        mirrors::{self, Copy, Login, Settings},
+        mirrors::{Copies, Copy, Login, Settings},
         names::{self, Image},
         pattern::{
             Pattern,
@@ -68,7 +68,7 @@ pub(crate) fn import(path: &Path, is_scoped: bool, options: &Options, draft: &mu
     let into = options.organization.clone();
     let into = into.ok_or(CliError::Source("skopeo's file does not say where images go: give --organization".to_owned()))?;
     draft.notes.extend(NOTES);
-    let mut copies = Vec::new();
+    let mut copies = Copies::default();
     for (name, registry) in &registries {
         let settings = of_registry(name, registry, draft);
         let of = Of { name, settings: &settings, into: &into, is_scoped, options };
@@ -90,7 +90,7 @@ pub(crate) fn import(path: &Path, is_scoped: bool, options: &Options, draft: &mu
             });
         }
     }
-    mirrors::add(copies, options, draft);
+    copies.end(options, draft);
     Ok(())
 }
 
@@ -108,7 +108,7 @@ impl Of<'_> {
     fn add(
         &self,
         draft: &mut Draft,
-        copies: &mut Vec<Copy>,
+        copies: &mut Copies,
         list: &str,
         image: &str,
         tags: impl FnOnce(Entry) -> Result<(Tags, Entry), String>,
@@ -118,7 +118,7 @@ impl Of<'_> {
         match made {
             Ok((from, to, (tags, entry))) => {
                 let settings = self.settings.clone();
-                copies.push(Copy { entry, from: from.repository, to, tags, settings });
+                copies.add(Copy { entry, from: from.repository, to, tags, settings }, draft);
             }
             Err(why) => draft.entry(entry.impossible(why)),
         }

@@ -1,7 +1,7 @@
 //! What a rule replicates: repositories that it names, or all of a namespace.
 
 use moorage_declaration::{
-    Element, Organization, OrganizationMirror, RegistryConfig, Robot,
+    Element, Moment, Organization, OrganizationMirror, RegistryConfig,
 };
 use moorage_domain::{
     ExternalReference,
@@ -16,6 +16,7 @@ use crate::import::{
     names,
     pattern::tags::Tags,
     report::Entry,
+    times,
 };
 
 /// The most repositories that the braces of one filter name.
@@ -135,6 +136,9 @@ impl Wanted<'_> {
         let robot = self.options.robot(&organization)?;
         let all_tags = self.tags.without_globs().rule()?;
         let settings = &self.settings;
+        let start = settings.starts.first.zip(settings.starts.interval).map(|(first, interval)| {
+            times::start(organization.as_str(), first, interval, self.options.spread, self.options.now)
+        });
         let filters = RepositoryFilters::try_from(Vec::new()).map_err(|error| error.to_string())?;
         let mirror = OrganizationMirror {
             is_enabled: Some(self.options.is_enabled && !settings.is_off),
@@ -150,7 +154,7 @@ impl Wanted<'_> {
             robot_username: robot.clone(),
             visibility: None,
             sync_interval: settings.starts.interval,
-            sync_start_date: None,
+            sync_start_date: start.map(Moment),
             skopeo_timeout: None,
             deletion_limit: None,
             deletion_grace: None,
@@ -167,7 +171,7 @@ impl Wanted<'_> {
             return Err(format!("{organization} has a mirror already, and can have one"));
         }
         draft.elements.push(Element::Organization(organization, Organization::default()));
-        draft.elements.push(Element::Robot(robot, Robot::default()));
+        draft.robot(&robot);
         draft.element(entry, element);
         Ok(())
     }

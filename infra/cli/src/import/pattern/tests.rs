@@ -49,7 +49,7 @@ fn expressions_that_globs_can_say_are_globs() {
         (r"v\d+", vec![]),
         ("v1.*", vec!["v1*"]),
         (r"v1\.[0-3]", vec!["v1.[0-3]"]),
-        ("(a|b)c?", vec!["a", "ac", "b", "bc"]),
+        ("(a|b)c?", vec!["[ab]", "[ab]c"]),
         (".*-alpine", vec!["*-alpine"]),
         (".+", vec!["?*"]),
         ("[^/]*", vec!["*"]),
@@ -88,7 +88,7 @@ fn expressions_without_anchors_are_found_anywhere() {
         same(&pattern, |tag| go(text).is_match(tag.as_bytes()), text);
     }
     assert_eq!(Pattern::somewhere("^v1").unwrap(), Pattern::Globs(vec!["v1*".into()]));
-    for text in ["(", r"a\", "(?=a)", r"(a)\1", "a**b{2000}"] {
+    for text in ["(", r"a\", "(?=a)", r"(a)\1", "a{3,2}"] {
         assert!(Pattern::somewhere(text).is_err(), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! Mirrors of repositories and of organizations.
 
-use moorage_declaration::{Element, Mirror, OrganizationMirror, Robot};
+use moorage_declaration::{Element, Mirror, OrganizationMirror};
 use moorage_domain::{Namespace, RepositoryName, RobotName};
 use serde_json::{Map, Value};
 
@@ -159,7 +159,7 @@ fn robot(here: &Namespace, view: &Map<String, Value>, entry: Entry, options: &Op
     match (given, options.robot(here)) {
         (Ok(robot), _) if robot.namespace() == *here => (robot.to_string(), entry),
         (_, Ok(robot)) => {
-            draft.elements.push(Element::Robot(robot.clone(), Robot::default()));
+            draft.robot(&robot);
             (robot.to_string(), entry.changed(format!("it has no robot of its organization there: here {robot} writes")))
         }
         (_, Err(why)) => (String::new(), entry.impossible(why)),

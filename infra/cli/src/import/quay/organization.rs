@@ -21,7 +21,7 @@ pub(super) fn add(found: &read::Organization, options: &Options, draft: &mut Dra
     let (name, here) = (&found.name, options.renames.organization(&found.name));
     let mut entry = Entry::new(format!("organization/{name}"), format!("the organization {name}"));
     if here != *name {
-        entry = entry.note(format!("it is {here} here"));
+        entry = entry.note(format!("its name is {here} here"));
     }
     let email = Some(text(&found.view, "email").to_owned()).filter(|email| !email.is_empty());
     draft.element(entry, Element::Organization(here, Organization { email }));
@@ -50,7 +50,7 @@ fn add_robot(found: &read::Organization, view: &Map<String, Value>, options: &Op
     };
     let here = options.renames.robot(&name);
     if here != name {
-        entry = entry.changed(format!("it is {here} here: whoever pulls as {name} needs the other name"));
+        entry = entry.changed(format!("its name is {here} here: whoever pulls as {name} needs the other name"));
     }
     let mut robot = Robot::default();
     robot.description = Some(text(view, "description").to_owned()).filter(|description| !description.is_empty());

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::import::{
     cron,
-    draft::Draft,
     options::Options,
     mirrors::{Copy, Settings},
     names::Image,
@@ -25,15 +24,14 @@ use crate::import::{
 /// What regsync does not take for a version, and the gate does: there, `_` begins a build.
 const NO_VERSION: &str = "[^-]*_.*";
 
-/// The copies of an entry; what is not possible of it is told.
+/// The copies of an entry, or what is told of it instead.
 pub(super) fn copies(
     at: &str,
     sync: &Sync,
     defaults: &Defaults,
     hosts: &Hosts,
     options: &Options,
-    draft: &mut Draft,
-) -> Vec<Copy> {
+) -> Result<Vec<Copy>, Entry> {
     let (source, target) = (sync.source.as_deref().unwrap_or_default(), sync.target.as_deref().unwrap_or_default());
     let entry = Entry::new(at, format!("{source} to {target}"));
     let made = match sync.kind.as_deref().unwrap_or_default() {
@@ -48,10 +46,7 @@ pub(super) fn copies(
     let with_settings = made.and_then(|made| Ok((made, settings(entry.clone(), sync, defaults)?)));
     let (made, (entry, settings)) = match with_settings {
         Ok(made) => made,
-        Err(why) => {
-            draft.entry(entry.impossible(why));
-            return Vec::new();
-        }
+        Err(why) => return Err(entry.impossible(why)),
     };
     let is_one = made.len() == 1;
     let copy = |copied: Copied| {
@@ -65,7 +60,7 @@ pub(super) fn copies(
         let settings = Settings { login: known.login, is_insecure: known.is_insecure, ..settings.clone() };
         Copy { entry, from: copied.from.repository, to: copied.to, tags: copied.tags, settings }
     };
-    made.into_iter().map(copy).collect()
+    Ok(made.into_iter().map(copy).collect())
 }
 
 /// What is copied where.

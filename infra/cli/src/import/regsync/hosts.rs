@@ -34,9 +34,8 @@ impl Hosts {
             let at = format!("creds[{at}]");
             let name = host.registry.clone().unwrap_or_default();
             if name.is_empty() || is_template(&name) {
-                let what = if name.is_empty() { "a registry without a name" } else { "a registry" };
-                let entry = Entry::new(at, what).impossible("templates are not evaluated: write the registry's name");
-                draft.entry(entry);
+                let entry = Entry::new(at, "a registry");
+                draft.entry(entry.impossible("it has no name, or one that is a template: write its name"));
                 continue;
             }
             let name = names::host(&name).to_owned();
@@ -62,7 +61,7 @@ impl Hosts {
 /// Whether an image is of a registry.
 fn is_of(source: &str, host: &str) -> bool {
     let image = names::Image::parse(source);
-    image.map_or_else(|_| names::host(source) == host, |image| names::host(image.repository.authority()) == host)
+    names::host(source) == host || image.is_ok_and(|image| names::host(image.repository.authority()) == host)
 }
 
 pub(super) fn is_template(text: &str) -> bool {
