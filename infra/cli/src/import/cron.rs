@@ -145,7 +145,9 @@ mod tests {
             assert!(how.unwrap().contains(says), "{text}");
         }
         assert_eq!(starts("@every 90m").unwrap().0, Starts { interval: Some(5_400), first: None });
-        for text in ["", "* * *", "60 * * * *", "a * * * *", "*/0 * * * *", "5-1 * * * *", "TZ=UTC 0 3 * * *", "@reboot"] {
+        for text in
+            ["", "* * *", "60 * * * *", "a * * * *", "*/0 * * * *", "5-1 * * * *", "TZ=UTC 0 3 * * *", "@reboot"]
+        {
             assert!(starts(text).is_err(), "{text}");
         }
     }

@@ -13,10 +13,10 @@ use crate::{
     import::{
         cron,
         draft::Draft,
-        options::Options,
         input,
         mirrors::{Copies, Copy, Login, Settings},
         names,
+        options::Options,
         pattern::{Pattern, tags::Tags},
         report::Entry,
         times::Starts,
@@ -134,7 +134,8 @@ fn login(registry: &Registry, entry: &mut Entry, draft: &mut Draft) -> Option<Lo
     let credential = registry.credential.as_ref()?;
     let username = credential.access_key.clone().filter(|key| !key.is_empty())?;
     if credential.kind.as_deref().is_some_and(|kind| !matches!(kind, "" | "basic")) {
-        *entry = std::mem::take(entry).changed("its login is no user with a password: it is asked anonymously until it has one");
+        *entry = std::mem::take(entry)
+            .changed("its login is no user with a password: it is asked anonymously until it has one");
         return None;
     }
     let host = names::host(registry.url.as_deref().unwrap_or_default()).to_owned();

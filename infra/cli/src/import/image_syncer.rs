@@ -12,10 +12,10 @@ use crate::{
     error::CliError,
     import::{
         draft::Draft,
-        options::Options,
         input::{self, record},
         mirrors::{Copies, Copy, Login, Settings},
         names::{self, Image},
+        options::Options,
         pattern::{Pattern, tags::Tags},
         report::Entry,
         times::Starts,
@@ -140,7 +140,9 @@ fn copy(
         return Err("it is of a digest; a mirror follows tags".to_owned());
     }
     // Tags of the target are names in the order of the source's tags.
-    if to.tag.is_some() && source.rsplit_once(':').map(|(_, tags)| tags) != target.rsplit_once(':').map(|(_, tags)| tags) {
+    if to.tag.is_some()
+        && source.rsplit_once(':').map(|(_, tags)| tags) != target.rsplit_once(':').map(|(_, tags)| tags)
+    {
         return Err("it renames tags; a mirror keeps their names".to_owned());
     }
     let to = options.target(&to.path())?;
@@ -181,7 +183,8 @@ impl Logins {
     /// The login that fits best, whether the registry may speak plain http, and how that is something else.
     fn of(&self, image: &Image, draft: &mut Draft) -> (Option<Login>, bool, Vec<String>) {
         let name = format!("{}/{}", names::host(image.repository.authority()), image.path());
-        let Some((prefix, auth)) = self.all.iter().filter(|(prefix, _)| begins(&name, prefix)).max_by_key(|(it, _)| it.len())
+        let Some((prefix, auth)) =
+            self.all.iter().filter(|(prefix, _)| begins(&name, prefix)).max_by_key(|(it, _)| it.len())
         else {
             return (None, false, Vec::new());
         };
@@ -231,7 +234,9 @@ impl Logins {
         for (prefix, auth) in &self.all {
             let is_used = images.keys().any(|source| {
                 let image = tags(source).map(|(image, _)| image);
-                image.is_ok_and(|it| begins(&format!("{}/{}", names::host(it.repository.authority()), it.path()), prefix))
+                image.is_ok_and(|it| {
+                    begins(&format!("{}/{}", names::host(it.repository.authority()), it.path()), prefix)
+                })
             });
             let entry = Entry::new(format!("auth.{prefix}"), format!("the login at {prefix}"));
             let entry = if is_used {

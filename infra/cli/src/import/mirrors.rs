@@ -2,14 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorage_declaration::{
-    Element, Mirror, Moment, Organization, RegistryConfig, Repository, SecretSource,
-};
+use moorage_declaration::{Element, Mirror, Moment, Organization, RegistryConfig, Repository, SecretSource};
 use moorage_domain::{ExternalReference, Namespace, RepositoryName};
 
 use crate::import::{
     draft::Draft,
-        options::Options,
+    options::Options,
     pattern::tags::Tags,
     report::Entry,
     times::{self, Starts},
@@ -81,7 +79,10 @@ impl Copies {
         let mut merged: BTreeMap<RepositoryName, Merged> = BTreeMap::new();
         for (at, Copy { from, to, tags, settings, .. }) in self.0 {
             let refused = match merged.get_mut(&to) {
-                None => tags.rule().map_err(|why| format!("its tags: {why}")).map(|_| drop(merged.insert(to, Merged::new(at, from, tags, settings)))),
+                None => tags
+                    .rule()
+                    .map_err(|why| format!("its tags: {why}"))
+                    .map(|_| drop(merged.insert(to, Merged::new(at, from, tags, settings)))),
                 Some(other) => merge(other, &from, &tags, &settings).map(|()| other.entries.push(at)),
             };
             if let Err(why) = refused {

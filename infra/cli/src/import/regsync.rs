@@ -11,13 +11,7 @@ use config::{Config, Settings};
 
 use crate::{
     error::CliError,
-    import::{
-        draft::Draft,
-        options::Options,
-        input,
-        mirrors::Copies,
-        report::Entry,
-    },
+    import::{draft::Draft, input, mirrors::Copies, options::Options, report::Entry},
 };
 
 /// What holds for everything that comes from it.

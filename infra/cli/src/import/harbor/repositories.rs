@@ -1,8 +1,6 @@
 //! What a rule replicates: repositories that it names, or all of a namespace.
 
-use moorage_declaration::{
-    Element, Moment, Organization, OrganizationMirror, RegistryConfig,
-};
+use moorage_declaration::{Element, Moment, Organization, OrganizationMirror, RegistryConfig};
 use moorage_domain::{
     ExternalReference,
     organization::{RegistryKind, RegistryUrl, RepositoryFilters},
@@ -11,9 +9,9 @@ use moorage_domain::{
 use super::policy::{Policy, Registry};
 use crate::import::{
     draft::Draft,
-    options::Options,
     mirrors::{Copy, Settings},
     names,
+    options::Options,
     pattern::tags::Tags,
     report::Entry,
     times,
@@ -102,7 +100,8 @@ impl Wanted<'_> {
     /// The mirror of an organization, of a filter like `library/**`.
     pub(super) fn organization(&self, filter: &str, mut entry: Entry, draft: &mut Draft) -> Result<(), String> {
         let cannot = || {
-            "its filter of names is not of one namespace: name repositories, or write NAMESPACE/** or NAMESPACE/*".to_owned()
+            "its filter of names is not of one namespace: name repositories, or write NAMESPACE/** or NAMESPACE/*"
+                .to_owned()
         };
         let (namespace, rest) = filter.split_once('/').ok_or_else(cannot)?;
         let namespaces = specific(namespace).ok_or_else(cannot)?;
@@ -115,8 +114,10 @@ impl Wanted<'_> {
         let kind = match self.registry.kind.as_deref().unwrap_or_default() {
             "harbor" => RegistryKind::Harbor,
             "quay" => {
-                entry = entry.changed("its repositories are found by Quay's API, which takes an API token as the password of \
-                                       $oauthtoken");
+                entry = entry.changed(
+                    "its repositories are found by Quay's API, which takes an API token as the password of \
+                                       $oauthtoken",
+                );
                 RegistryKind::Quay
             }
             "docker-registry" => RegistryKind::Distribution,

@@ -89,7 +89,11 @@ impl Tags {
         }
         dedup(&mut globs);
         let Some(one) = united(&others)? else {
-            return if expressions.is_empty() { only(globs) } else { with_always(globs, &expressions, &Term::default()) };
+            return if expressions.is_empty() {
+                only(globs)
+            } else {
+                with_always(globs, &expressions, &Term::default())
+            };
         };
         if expressions.is_empty() {
             return with_always(globs, &[], &one);
@@ -131,7 +135,10 @@ fn unite(mut one: Term, other: &Term) -> Result<Term, String> {
             ours.ranges.extend(theirs.ranges.iter().cloned());
             Ok(one)
         }
-        _ => Err("it is of several sets with different versions or exceptions, which one selection cannot say".to_owned()),
+        _ => {
+            Err("it is of several sets with different versions or exceptions, which one selection cannot say"
+                .to_owned())
+        }
     }
 }
 

@@ -30,8 +30,27 @@ fn go(expression: &str) -> Regex {
 }
 
 const TAGS: &[&str] = &[
-    "latest", "v1", "v1.2", "v1.2.3", "1.2.3", "1.2.3-rc.1", "1.25-alpine", "a", "b", "ab", "xb", "ba", "x", "v3.2-4beta",
-    "_x", "A", "a.b", "a-b", "edge", "20240101", "stable-2",
+    "latest",
+    "v1",
+    "v1.2",
+    "v1.2.3",
+    "1.2.3",
+    "1.2.3-rc.1",
+    "1.25-alpine",
+    "a",
+    "b",
+    "ab",
+    "xb",
+    "ba",
+    "x",
+    "v3.2-4beta",
+    "_x",
+    "A",
+    "a.b",
+    "a-b",
+    "edge",
+    "20240101",
+    "stable-2",
 ];
 
 fn same(pattern: &Pattern, expected: impl Fn(&str) -> bool, what: &str) {
@@ -140,8 +159,16 @@ fn what_one_selection_cannot_say_is_refused() {
 
 /// Expressions of what both have.
 fn expression() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof!["[ab1.]", Just(r"\.".to_owned()), Just(".".to_owned()), Just("[a-c0-1]".to_owned()),
-        Just("[^b]".to_owned()), Just(r"\d".to_owned()), Just("^".to_owned()), Just("$".to_owned())];
+    let leaf = prop_oneof![
+        "[ab1.]",
+        Just(r"\.".to_owned()),
+        Just(".".to_owned()),
+        Just("[a-c0-1]".to_owned()),
+        Just("[^b]".to_owned()),
+        Just(r"\d".to_owned()),
+        Just("^".to_owned()),
+        Just("$".to_owned())
+    ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),

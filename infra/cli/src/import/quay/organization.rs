@@ -7,11 +7,7 @@ use moorage_domain::{RobotName, SecretString, robot_token};
 use serde_json::{Map, Value};
 
 use super::read::{self, text};
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    report::Entry,
-};
+use crate::import::{draft::Draft, options::Options, report::Entry};
 
 /// The team that each organization has.
 const OWNERS: &str = "owners";
@@ -103,7 +99,11 @@ fn add_team(found: &read::Organization, team: &str, view: &Value, options: &Opti
     if team == OWNERS {
         let entry = entry.note("each organization has it");
         let is_more = !robots.is_empty();
-        draft.entry(if is_more { entry.changed("robots are no owners here: give them a team that is admin") } else { entry });
+        draft.entry(if is_more {
+            entry.changed("robots are no owners here: give them a team that is admin")
+        } else {
+            entry
+        });
         return;
     }
     let Ok(name) = team.parse() else {

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::import::{
     cron,
-    options::Options,
     mirrors::{Copy, Settings},
     names::Image,
+    options::Options,
     pattern::{
         self, Pattern,
         tags::{Tags, Term},
@@ -124,13 +124,16 @@ type Said = (Tags, Vec<String>, Vec<String>);
 
 fn tags(sync: &Sync) -> Result<Said, String> {
     let (mut notes, mut changes) = (Vec::new(), Vec::new());
-    let is_said = |set: &&TagSet| [&set.allow, &set.deny, &set.semver_range].into_iter().flatten().any(|it| !it.is_empty());
+    let is_said =
+        |set: &&TagSet| [&set.allow, &set.deny, &set.semver_range].into_iter().flatten().any(|it| !it.is_empty());
     // A set that says nothing selects everything; `tags` is one only if it says something.
     let sets = sync.tag_sets.iter().flatten().chain(sync.tags.iter().filter(is_said));
     let mut all: Option<Tags> = None;
     for set in sets {
         let expressions = |texts: &Option<Vec<String>>| -> Result<Vec<Pattern>, String> {
-            let one = |text: &String| Pattern::between_anchors(text).map_err(|why| format!("its expression {text:.100}: {why}"));
+            let one = |text: &String| {
+                Pattern::between_anchors(text).map_err(|why| format!("its expression {text:.100}: {why}"))
+            };
             texts.iter().flatten().map(one).collect()
         };
         let mut term = Term { versions: None, allow: expressions(&set.allow)?, deny: expressions(&set.deny)? };
@@ -160,7 +163,8 @@ fn settings(mut entry: Entry, sync: &Sync, defaults: &Defaults) -> Result<(Entry
         entry = entry.note("where the allowance is used up, it goes on when the registry says, not after a fixed time");
     }
     if [&sync.backup, &defaults.backup].into_iter().flatten().any(|backup| !backup.is_empty()) {
-        entry = entry.changed("what a tag was before it moved is no other tag, but is remembered, and can be turned back to");
+        entry = entry
+            .changed("what a tag was before it moved is no other tag, but is remembered, and can be turned back to");
     }
     let (architectures, how) = match (&sync.platform, &sync.platforms) {
         (Some(one), _) if !one.is_empty() => platforms::one(one)?,
@@ -215,7 +219,8 @@ fn starts(sync: &Sync, defaults: &Defaults) -> Result<(Starts, bool, Option<Stri
             Ok((Starts { interval: Some(interval), first: None }, false, how))
         }
         (None, None) => {
-            let how = "it has neither an interval nor a schedule: it is off, and starts each day once it is on".to_owned();
+            let how =
+                "it has neither an interval nor a schedule: it is off, and starts each day once it is on".to_owned();
             Ok((Starts::default(), true, Some(how)))
         }
     }
