@@ -107,7 +107,7 @@ impl Moorage {
     }
 
     fn has_no_secret(&self, ran: &Ran) {
-        let secrets = self.secrets.iter().map(|(_, secret)| secret).chain([&self.token]);
+        let secrets = self.secrets.iter().map(|(_, secret)| secret).chain([&self.token]).filter(|it| !it.is_empty());
         for secret in secrets {
             assert!(!ran.out.contains(secret.as_str()) && !ran.err.contains(secret.as_str()), "a secret is shown");
         }
