@@ -49,7 +49,7 @@ impl Draft {
 
     /// An entry and what it has become.
     pub(crate) fn element(&mut self, entry: Entry, element: Element) {
-        self.entries.push(entry.becomes(element.key()));
+        self.entries.push(entry.becomes(&element.key()));
         self.elements.push(element);
     }
 

@@ -63,8 +63,7 @@ fn rule(policy: &Policy, mut entry: Entry, options: &Options, draft: &mut Draft)
         match (filter.kind.as_deref().unwrap_or_default(), value) {
             ("name", Some(value)) if !value.is_empty() => names = Some(value.to_owned()),
             ("tag", Some(value)) if !value.is_empty() => tags = of_tags(filter, value)?,
-            ("resource", Some(value)) if matches!(value, "" | "image" | "artifact") => {}
-            ("name" | "tag" | "resource", Some("")) => {}
+            ("resource", Some("" | "image" | "artifact")) | ("name" | "tag", Some("")) => {}
             ("resource", _) => return Err("it is of other things than images".to_owned()),
             ("label", _) => return Err("it selects by labels, which registries do not tell".to_owned()),
             _ => return Err("one of its filters is not known".to_owned()),

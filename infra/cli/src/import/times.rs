@@ -55,7 +55,7 @@ pub(crate) fn duration(text: &str) -> Result<(u64, bool), String> {
         rest = after;
     }
     let seconds = u64::try_from(nanoseconds.div_ceil(NANOSECONDS)).map_err(|_| wrong())?;
-    Ok((seconds, nanoseconds % NANOSECONDS == 0))
+    Ok((seconds, nanoseconds.is_multiple_of(NANOSECONDS)))
 }
 
 /// An interval as it can be here, and how that is another one than is asked for.

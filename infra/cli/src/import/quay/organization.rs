@@ -48,16 +48,16 @@ fn add_robot(found: &read::Organization, view: &Map<String, Value>, options: &Op
     if here != name {
         entry = entry.changed(format!("its name is {here} here: whoever pulls as {name} needs the other name"));
     }
-    let mut robot = Robot::default();
-    robot.description = Some(text(view, "description").to_owned()).filter(|description| !description.is_empty());
+    let description = Some(text(view, "description").to_owned()).filter(|description| !description.is_empty());
     let metadata = view.get("unstructured_metadata").and_then(Value::as_object);
-    robot.unstructured_metadata = metadata.filter(|metadata| !metadata.is_empty()).cloned();
+    let unstructured_metadata = metadata.filter(|metadata| !metadata.is_empty()).cloned();
+    let mut token = None;
     match text(view, "token") {
         "" => entry = entry.changed("its token is not shown: it gets another one, and pull secrets have to change"),
-        token => match robot_token::check(token) {
+        given => match robot_token::check(given) {
             Ok(()) => {
-                let token = Some(SecretString::from(token));
-                robot.token = Some(draft.questions.ask(&format!("robot token of {here}"), token));
+                let given = Some(SecretString::from(given));
+                token = Some(draft.questions.ask(&format!("robot token of {here}"), given));
             }
             Err(error) => {
                 entry = entry.changed(format!("{error}: it gets another one, and pull secrets have to change"));
@@ -67,7 +67,8 @@ fn add_robot(found: &read::Organization, view: &Map<String, Value>, options: &Op
     if view.get("federation").and_then(Value::as_array).is_some_and(|federation| !federation.is_empty()) {
         entry = entry.changed("nobody can log in as the robot by another identity provider");
     }
-    robot.external_registry = registry(view, draft).map(Some);
+    let external_registry = registry(view, draft).map(Some);
+    let robot = Robot { description, unstructured_metadata, token, external_registry };
     draft.element(entry, Element::Robot(here, robot));
 }
 
