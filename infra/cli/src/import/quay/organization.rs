@@ -24,7 +24,7 @@ pub(super) fn add(found: &read::Organization, options: &Options, draft: &mut Dra
     for (path, what, number) in &found.others {
         let entry = Entry::new(path, *what);
         draft.entry(match number {
-            Some(number) => entry.impossible(format!("there is no such thing here; there are {number} of them there")),
+            Some(number) => entry.impossible(format!("these are not imported; there are {number}")),
             None => entry.impossible("the token may not read whether there are any"),
         });
     }
