@@ -80,7 +80,9 @@ impl CliError {
             Self::Document(_) => "`moorage schema` prints what a document may have.",
             Self::Secret { .. } => "Nothing was sent. Set what the document names, and try again.",
             Self::Unconfirmed(_) => "Say --yes where nobody can be asked.",
-            Self::File { .. } | Self::Unexpected(_) | Self::Source(_) | Self::Refused(_) | Self::Output(_) => return None,
+            Self::File { .. } | Self::Unexpected(_) | Self::Source(_) | Self::Refused(_) | Self::Output(_) => {
+                return None;
+            }
         };
         Some(advice)
     }

@@ -20,7 +20,7 @@ pub(crate) mod regsync;
 pub(crate) mod renames;
 mod report;
 pub(crate) mod skopeo;
-pub(crate) mod there;
 #[cfg(test)]
 mod tests;
+pub(crate) mod there;
 mod times;

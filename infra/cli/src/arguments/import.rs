@@ -1,4 +1,5 @@
 //! The command line of `import`.
+#![allow(clippy::doc_markdown, reason = "the texts are shown on a terminal, where marks are noise")]
 
 use std::path::PathBuf;
 
@@ -87,6 +88,7 @@ pub(crate) enum Source {
 
 /// What all sources take.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct How {
     /// Writes the document there.
     #[arg(long, value_name = "FILE")]

@@ -46,7 +46,9 @@ pub(crate) fn starts(text: &str) -> Result<(Starts, Option<String>), String> {
     let days = set(day, 1, 31, &[]).ok_or_else(unreadable)?;
     let months = set(month, 1, 12, &MONTHS).ok_or_else(unreadable)?;
     let mut weekdays = set(weekday, 0, 7, &DAYS).ok_or_else(unreadable)?;
-    weekdays.iter_mut().for_each(|day| *day %= 7);
+    for day in &mut weekdays {
+        *day %= 7;
+    }
     weekdays.sort_unstable();
     weekdays.dedup();
     let has_seconds = seconds.contains(['*', ',', '-', '/']);
@@ -102,8 +104,8 @@ fn set(field: &str, least: u64, most: u64, names: &[&str]) -> Option<Vec<u64>> {
 }
 
 fn number(text: &str, least: u64, names: &[&str]) -> Option<u64> {
-    let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    match named {
+    let at = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    match at {
         Some(at) => Some(u64::try_from(at).ok()? + least),
         None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         None => None,
@@ -145,7 +147,9 @@ mod tests {
             assert!(how.unwrap().contains(says), "{text}");
         }
         assert_eq!(starts("@every 90m").unwrap().0, Starts { interval: Some(5_400), first: None });
-        for text in ["", "* * *", "60 * * * *", "a * * * *", "*/0 * * * *", "5-1 * * * *", "TZ=UTC 0 3 * * *", "@reboot"] {
+        for text in
+            ["", "* * *", "60 * * * *", "a * * * *", "*/0 * * * *", "5-1 * * * *", "TZ=UTC 0 3 * * *", "@reboot"]
+        {
             assert!(starts(text).is_err(), "{text}");
         }
     }

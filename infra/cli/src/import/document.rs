@@ -82,7 +82,8 @@ pub(crate) fn write(path: &Path, import: &Import) -> Result<(), CliError> {
 pub(crate) fn write_secrets(import: &Import) -> Result<Vec<PathBuf>, CliError> {
     let mut written = Vec::new();
     for question in &import.report.questions {
-        let (SecretSource::File(path), Some(secret)) = (&question.reference, import.known.get(&question.reference)) else {
+        let (SecretSource::File(path), Some(secret)) = (&question.reference, import.known.get(&question.reference))
+        else {
             continue;
         };
         let path = PathBuf::from(path);

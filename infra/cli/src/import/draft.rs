@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use moorage_declaration::{Declaration, DeclarationError, Element};
+use moorage_declaration::{Declaration, DeclarationError, Element, Robot};
+use moorage_domain::RobotName;
 
 use crate::{
     import::{
@@ -48,8 +49,16 @@ impl Draft {
 
     /// An entry and what it has become.
     pub(crate) fn element(&mut self, entry: Entry, element: Element) {
-        self.entries.push(entry.becomes(element.key()));
+        self.entries.push(entry.becomes(&element.key()));
         self.elements.push(element);
+    }
+
+    /// A robot, unless there is one of that name.
+    pub(crate) fn robot(&mut self, name: &RobotName) {
+        let is_it = |element: &Element| matches!(element, Element::Robot(other, _) if other == name);
+        if !self.elements.iter().any(is_it) {
+            self.elements.push(Element::Robot(name.clone(), Robot::default()));
+        }
     }
 
     /// All of it, of this tool.

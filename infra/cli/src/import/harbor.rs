@@ -13,10 +13,10 @@ use crate::{
     import::{
         cron,
         draft::Draft,
-        options::Options,
         input,
-        mirrors::{self, Copy, Login, Settings},
+        mirrors::{Copies, Copy, Login, Settings},
         names,
+        options::Options,
         pattern::{Pattern, tags::Tags},
         report::Entry,
         times::Starts,
@@ -41,16 +41,16 @@ pub(crate) fn import(path: &Path, options: &Options, draft: &mut Draft) -> Resul
 
 fn translate(policies: &[Policy], options: &Options, draft: &mut Draft) {
     draft.notes.extend(NOTES);
-    let mut copies = Vec::new();
+    let mut copies = Copies::default();
     for (at, policy) in policies.iter().enumerate() {
         let name = policy.name.as_deref().unwrap_or("a rule without a name");
         let entry = Entry::new(format!("[{at}]"), name);
         match rule(policy, entry.clone(), options, draft) {
-            Ok(some) => copies.extend(some),
+            Ok(some) => some.into_iter().for_each(|copy| copies.add(copy, draft)),
             Err(why) => draft.entry(entry.impossible(why)),
         }
     }
-    mirrors::add(copies, options, draft);
+    copies.end(options, draft);
 }
 
 /// The mirrors of repositories that a rule names, as copies; that of an organization is added at once.
@@ -63,8 +63,7 @@ fn rule(policy: &Policy, mut entry: Entry, options: &Options, draft: &mut Draft)
         match (filter.kind.as_deref().unwrap_or_default(), value) {
             ("name", Some(value)) if !value.is_empty() => names = Some(value.to_owned()),
             ("tag", Some(value)) if !value.is_empty() => tags = of_tags(filter, value)?,
-            ("resource", Some(value)) if matches!(value, "" | "image" | "artifact") => {}
-            ("name" | "tag" | "resource", Some("")) => {}
+            ("resource", Some("" | "image" | "artifact")) | ("name" | "tag", Some("")) => {}
             ("resource", _) => return Err("it is of other things than images".to_owned()),
             ("label", _) => return Err("it selects by labels, which registries do not tell".to_owned()),
             _ => return Err("one of its filters is not known".to_owned()),
@@ -134,7 +133,8 @@ fn login(registry: &Registry, entry: &mut Entry, draft: &mut Draft) -> Option<Lo
     let credential = registry.credential.as_ref()?;
     let username = credential.access_key.clone().filter(|key| !key.is_empty())?;
     if credential.kind.as_deref().is_some_and(|kind| !matches!(kind, "" | "basic")) {
-        *entry = std::mem::take(entry).changed("its login is no user with a password: it is asked anonymously until it has one");
+        *entry = std::mem::take(entry)
+            .changed("its login is no user with a password: it is asked anonymously until it has one");
         return None;
     }
     let host = names::host(registry.url.as_deref().unwrap_or_default()).to_owned();

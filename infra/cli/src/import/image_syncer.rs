@@ -12,10 +12,10 @@ use crate::{
     error::CliError,
     import::{
         draft::Draft,
-        options::Options,
         input::{self, record},
-        mirrors::{self, Copy, Login, Settings},
+        mirrors::{Copies, Copy, Login, Settings},
         names::{self, Image},
+        options::Options,
         pattern::{Pattern, tags::Tags},
         report::Entry,
         times::Starts,
@@ -107,7 +107,7 @@ pub(crate) fn import(images: &Path, auth: Option<&Path>, options: &Options, draf
 
 fn translate(images: &BTreeMap<String, Targets>, logins: &Logins, options: &Options, draft: &mut Draft) {
     logins.tell(images, draft);
-    let mut copies = Vec::new();
+    let mut copies = Copies::default();
     for (source, Targets(targets)) in images {
         if targets.is_empty() {
             draft.entry(Entry::new(format!("images.{source}"), source).impossible("it has no target"));
@@ -115,12 +115,12 @@ fn translate(images: &BTreeMap<String, Targets>, logins: &Logins, options: &Opti
         for target in targets {
             let entry = Entry::new(format!("images.{source}"), format!("{source} to {target}"));
             match copy(source, target, entry.clone(), logins, options, draft) {
-                Ok(copy) => copies.push(copy),
+                Ok(copy) => copies.add(copy, draft),
                 Err(why) => draft.entry(entry.impossible(why)),
             }
         }
     }
-    mirrors::add(copies, options, draft);
+    copies.end(options, draft);
 }
 
 fn copy(
@@ -140,7 +140,9 @@ fn copy(
         return Err("it is of a digest; a mirror follows tags".to_owned());
     }
     // Tags of the target are names in the order of the source's tags.
-    if to.tag.is_some() && source.rsplit_once(':').map(|(_, tags)| tags) != target.rsplit_once(':').map(|(_, tags)| tags) {
+    if to.tag.is_some()
+        && source.rsplit_once(':').map(|(_, tags)| tags) != target.rsplit_once(':').map(|(_, tags)| tags)
+    {
         return Err("it renames tags; a mirror keeps their names".to_owned());
     }
     let to = options.target(&to.path())?;
@@ -181,31 +183,40 @@ impl Logins {
     /// The login that fits best, whether the registry may speak plain http, and how that is something else.
     fn of(&self, image: &Image, draft: &mut Draft) -> (Option<Login>, bool, Vec<String>) {
         let name = format!("{}/{}", names::host(image.repository.authority()), image.path());
-        let Some((prefix, auth)) = self.all.iter().filter(|(prefix, _)| begins(&name, prefix)).max_by_key(|(it, _)| it.len())
+        let Some((prefix, auth)) =
+            self.all.iter().filter(|(prefix, _)| begins(&name, prefix)).max_by_key(|(it, _)| it.len())
         else {
             return (None, false, Vec::new());
         };
-        let mut changes = Vec::new();
-        let user = auth.username.as_deref().unwrap_or_default();
-        let login = if self.is_expanded && user.contains('$') {
-            changes.push(format!(
-                "{prefix}: its user is a variable, which is not looked up: it is asked anonymously until its user is written"
-            ));
-            None
-        } else {
-            (!user.is_empty()).then(|| Login { username: user.to_owned(), password: self.password(prefix, user, auth, draft) })
-        };
-        let is_insecure = auth.insecure == Some(true);
-        if is_insecure {
-            changes.push(format!("{prefix}: it is asked by https first, and its certificate is not checked"));
-        }
-        (login, is_insecure, changes)
+        let user = auth.username.as_deref().filter(|user| !user.is_empty() && !self.is_variable(user));
+        let login =
+            user.map(|user| Login { username: user.to_owned(), password: self.password(prefix, user, auth, draft) });
+        let changes = self.changes(auth).into_iter().map(|how| format!("{prefix}: {how}")).collect();
+        (login, auth.insecure == Some(true), changes)
+    }
+
+    /// Whether a text stands for what a variable has.
+    fn is_variable(&self, text: &str) -> bool {
+        self.is_expanded && text.contains('$')
+    }
+
+    /// How a login is something else.
+    fn changes(&self, auth: &Auth) -> Vec<String> {
+        let is_variable = auth.username.as_deref().is_some_and(|user| self.is_variable(user));
+        let said = [
+            (
+                is_variable,
+                "its user is a variable, which is not looked up: it is asked anonymously until its user is written",
+            ),
+            (auth.insecure == Some(true), "it is asked by https first, and its certificate is not checked"),
+        ];
+        said.iter().filter(|(is_so, _)| *is_so).map(|(_, how)| (*how).to_owned()).collect()
     }
 
     fn password(&self, prefix: &str, user: &str, auth: &Auth, draft: &mut Draft) -> Option<SecretSource> {
         let text = auth.password.as_deref().filter(|text| !text.is_empty())?;
         let what = format!("password of {user} at {prefix}");
-        if !self.is_expanded || !text.contains('$') {
+        if !self.is_variable(text) {
             return Some(draft.questions.ask(&what, Some(text.into())));
         }
         let name = text.strip_prefix('$')?;
@@ -223,10 +234,16 @@ impl Logins {
         for (prefix, auth) in &self.all {
             let is_used = images.keys().any(|source| {
                 let image = tags(source).map(|(image, _)| image);
-                image.is_ok_and(|it| begins(&format!("{}/{}", names::host(it.repository.authority()), it.path()), prefix))
+                image.is_ok_and(|it| {
+                    begins(&format!("{}/{}", names::host(it.repository.authority()), it.path()), prefix)
+                })
             });
             let entry = Entry::new(format!("auth.{prefix}"), format!("the login at {prefix}"));
-            let entry = if is_used { entry } else { entry.note("nothing is copied from there; here a robot writes") };
+            let entry = if is_used {
+                entry.all_changed(self.changes(auth))
+            } else {
+                entry.note("nothing is copied from there; here a robot writes")
+            };
             let unknown = auth.unknown.iter();
             draft.entry(unknown.fold(entry, |entry, name| entry.changed(format!("it is not known what {name} means"))));
         }

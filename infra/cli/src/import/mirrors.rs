@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorage_declaration::{
-    Element, Mirror, Moment, Organization, RegistryConfig, Repository, Robot, SecretSource,
-};
+use moorage_declaration::{Element, Mirror, Moment, Organization, RegistryConfig, Repository, SecretSource};
 use moorage_domain::{ExternalReference, Namespace, RepositoryName};
 
 use crate::import::{
     draft::Draft,
-        options::Options,
+    options::Options,
     pattern::tags::Tags,
-    report::{Entry, Outcome},
+    report::Entry,
     times::{self, Starts},
 };
 
@@ -65,32 +63,51 @@ struct Merged {
     entries: Vec<usize>,
 }
 
-/// Makes mirrors of copies. Copies of one repository are one mirror with the tags of all of them.
-pub(crate) fn add(copies: Vec<Copy>, options: &Options, draft: &mut Draft) {
-    let mut merged: BTreeMap<RepositoryName, Merged> = BTreeMap::new();
-    for Copy { entry, from, to, tags, settings } in copies {
-        let at = draft.entries.len();
-        let entry = match merged.get_mut(&to) {
-            None => match tags.rule() {
-                Ok(_) => {
-                    merged.insert(to, Merged { from, tags, settings, entries: vec![at] });
-                    entry
-                }
-                Err(why) => entry.impossible(format!("its tags: {why}")),
-            },
-            Some(other) => match merge(other, &from, &tags, &settings) {
-                Ok(()) => {
-                    other.entries.push(at);
-                    entry
-                }
-                Err(why) => entry.impossible(why),
-            },
-        };
-        draft.entry(entry);
+/// Copies, with where they are told.
+#[derive(Debug, Default)]
+pub(crate) struct Copies(Vec<(usize, Copy)>);
+
+impl Copies {
+    /// Adds one.
+    pub(crate) fn add(&mut self, copy: Copy, draft: &mut Draft) {
+        self.0.push((draft.entries.len(), copy.clone()));
+        draft.entry(copy.entry);
     }
-    let mut organizations = BTreeSet::new();
-    for (name, merged) in merged {
-        declare(name, merged, options, draft, &mut organizations);
+
+    /// Makes mirrors of them. Copies of one repository are one mirror with the tags of all of them.
+    pub(crate) fn end(self, options: &Options, draft: &mut Draft) {
+        let mut merged: BTreeMap<RepositoryName, Merged> = BTreeMap::new();
+        for (at, Copy { from, to, tags, settings, .. }) in self.0 {
+            let refused = match merged.get_mut(&to) {
+                None => tags
+                    .rule()
+                    .map_err(|why| format!("its tags: {why}"))
+                    .map(|_| drop(merged.insert(to, Merged::new(at, from, tags, settings)))),
+                Some(other) => merge(other, &from, &tags, &settings).map(|()| other.entries.push(at)),
+            };
+            if let Err(why) = refused {
+                tell(draft, &[at], |entry| entry.impossible(why.clone()));
+            }
+        }
+        let mut organizations = BTreeSet::new();
+        for (name, merged) in merged {
+            declare(name, &merged, options, draft, &mut organizations);
+        }
+    }
+}
+
+impl Merged {
+    fn new(at: usize, from: ExternalReference, tags: Tags, settings: Settings) -> Self {
+        Self { from, tags, settings, entries: vec![at] }
+    }
+}
+
+/// Says something of these entries.
+fn tell(draft: &mut Draft, entries: &[usize], say: impl Fn(Entry) -> Entry) {
+    for at in entries {
+        if let Some(entry) = draft.entries.get_mut(*at) {
+            *entry = say(std::mem::take(entry));
+        }
     }
 }
 
@@ -109,30 +126,23 @@ fn merge(one: &mut Merged, from: &ExternalReference, tags: &Tags, settings: &Set
 
 fn declare(
     name: RepositoryName,
-    merged: Merged,
+    merged: &Merged,
     options: &Options,
     draft: &mut Draft,
     organizations: &mut BTreeSet<Namespace>,
 ) {
     let organization = name.namespace();
-    let made = mirror(&name, &merged, options);
-    let mut tell = |tell: &dyn Fn(Entry) -> Entry| {
-        for at in &merged.entries {
-            let entry = draft.entries[*at].clone();
-            draft.entries[*at] = tell(entry);
-        }
-    };
-    let mirror = match made {
+    let mirror = match mirror(&name, merged, options) {
         Ok(mirror) => mirror,
-        Err(why) => return tell(&|entry| entry.impossible(why.clone())),
+        Err(why) => return tell(draft, &merged.entries, |entry| entry.impossible(why.clone())),
     };
     let robot = mirror.robot_username.clone();
     let element = Element::Mirror(name.clone(), Box::new(mirror));
     let key = element.key();
-    tell(&|entry| if entry.outcome == Outcome::Impossible { entry } else { entry.becomes(&key) });
+    tell(draft, &merged.entries, |entry| entry.becomes(&key));
     if organizations.insert(organization.clone()) {
         draft.elements.push(Element::Organization(organization, Organization::default()));
-        draft.elements.push(Element::Robot(robot, Robot::default()));
+        draft.robot(&robot);
     }
     draft.elements.push(Element::Repository(name, Repository::default()));
     draft.elements.push(element);

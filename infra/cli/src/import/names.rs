@@ -57,7 +57,10 @@ fn canonical(path: &str) -> String {
 pub(crate) fn host(name: &str) -> &str {
     let name = name.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
     match name {
-        "index.docker.io" | "index.docker.io/v1" | "registry-1.docker.io" | "registry.hub.docker.com"
+        "index.docker.io"
+        | "index.docker.io/v1"
+        | "registry-1.docker.io"
+        | "registry.hub.docker.com"
         | "hub.docker.com" => DOCKER_HUB,
         _ => name,
     }

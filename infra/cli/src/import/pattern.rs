@@ -30,7 +30,8 @@ impl Pattern {
     /// An expression of Go's that has to match somewhere.
     pub(crate) fn somewhere(text: &str) -> Result<Self, String> {
         let text = go::rust(text)?;
-        Self::found(&text, &format!(".*(?:{text}).*"))
+        let whole = if hir::is_whole(&text)? { text.clone() } else { format!(".*(?:{text}).*") };
+        Self::found(&text, &whole)
     }
 
     /// An expression of Go's with `^` before it and `$` behind it, and no group around it: of `a|b` it is what begins with `a`

@@ -28,9 +28,8 @@ pub(crate) fn several(platforms: &[String]) -> Result<Filter, String> {
 fn architecture(platform: &str) -> Result<String, String> {
     let parts: Vec<_> = platform.split('/').collect();
     let found = match parts.as_slice() {
-        ["linux", architecture] => Some(*architecture),
         ["linux", "arm64", "v8"] => Some("arm64"),
-        [architecture] => Some(*architecture),
+        ["linux", architecture] | [architecture] => Some(*architecture),
         _ => None,
     };
     let found = found.filter(|architecture| ARCHITECTURES.contains(architecture));

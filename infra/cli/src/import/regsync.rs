@@ -11,12 +11,7 @@ use config::{Config, Settings};
 
 use crate::{
     error::CliError,
-    import::{
-        draft::Draft,
-        options::Options,
-        input, mirrors,
-        report::Entry,
-    },
+    import::{draft::Draft, input, mirrors::Copies, options::Options, report::Entry},
 };
 
 /// What holds for everything that comes from it.
@@ -53,11 +48,14 @@ fn translate(config: Config, options: &Options, draft: &mut Draft) -> Result<(),
     if let Some(entry) = of_defaults(&defaults) {
         draft.entry(entry);
     }
-    let mut copies = Vec::new();
+    let mut copies = Copies::default();
     for (at, sync) in entries.iter().enumerate() {
-        copies.extend(entry::copies(&format!("sync[{at}]"), sync, &defaults, &hosts, options, draft));
+        match entry::copies(&format!("sync[{at}]"), sync, &defaults, &hosts, options) {
+            Ok(some) => some.into_iter().for_each(|copy| copies.add(copy, draft)),
+            Err(impossible) => draft.entry(impossible),
+        }
     }
-    mirrors::add(copies, options, draft);
+    copies.end(options, draft);
     Ok(())
 }
 

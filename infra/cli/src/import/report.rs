@@ -56,7 +56,7 @@ impl Entry {
 
     /// That it has become this.
     #[must_use]
-    pub(crate) fn becomes(mut self, element: impl ToString) -> Self {
+    pub(crate) fn becomes(mut self, element: &impl ToString) -> Self {
         self.elements.push(element.to_string());
         self
     }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_as_bad_as_the_worst_that_is_said_of_it() {
-        let entry = Entry::new("sync[0]", "a to b").note("fine").becomes("mirror a/b");
+        let entry = Entry::new("sync[0]", "a to b").note("fine").becomes(&"mirror a/b");
         assert_eq!(entry.outcome, Outcome::Imported);
         let entry = entry.changed("wider");
         assert_eq!(entry.outcome, Outcome::Changed);

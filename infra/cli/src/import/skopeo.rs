@@ -8,10 +8,10 @@ use crate::{
     error::CliError,
     import::{
         draft::Draft,
-        options::Options,
         input::{self, record},
-        mirrors::{self, Copy, Login, Settings},
+        mirrors::{Copies, Copy, Login, Settings},
         names::{self, Image},
+        options::Options,
         pattern::{
             Pattern,
             tags::{Tags, Term, Versions},
@@ -66,9 +66,10 @@ record! {
 pub(crate) fn import(path: &Path, is_scoped: bool, options: &Options, draft: &mut Draft) -> Result<(), CliError> {
     let registries: BTreeMap<String, Registry> = input::load(path)?;
     let into = options.organization.clone();
-    let into = into.ok_or(CliError::Source("skopeo's file does not say where images go: give --organization".to_owned()))?;
+    let into =
+        into.ok_or(CliError::Source("skopeo's file does not say where images go: give --organization".to_owned()))?;
     draft.notes.extend(NOTES);
-    let mut copies = Vec::new();
+    let mut copies = Copies::default();
     for (name, registry) in &registries {
         let settings = of_registry(name, registry, draft);
         let of = Of { name, settings: &settings, into: &into, is_scoped, options };
@@ -90,7 +91,7 @@ pub(crate) fn import(path: &Path, is_scoped: bool, options: &Options, draft: &mu
             });
         }
     }
-    mirrors::add(copies, options, draft);
+    copies.end(options, draft);
     Ok(())
 }
 
@@ -108,7 +109,7 @@ impl Of<'_> {
     fn add(
         &self,
         draft: &mut Draft,
-        copies: &mut Vec<Copy>,
+        copies: &mut Copies,
         list: &str,
         image: &str,
         tags: impl FnOnce(Entry) -> Result<(Tags, Entry), String>,
@@ -118,7 +119,7 @@ impl Of<'_> {
         match made {
             Ok((from, to, (tags, entry))) => {
                 let settings = self.settings.clone();
-                copies.push(Copy { entry, from: from.repository, to, tags, settings });
+                copies.add(Copy { entry, from: from.repository, to, tags, settings }, draft);
             }
             Err(why) => draft.entry(entry.impossible(why)),
         }
@@ -161,7 +162,8 @@ fn listed(tags: &[String], mut entry: Entry) -> Result<(Tags, Entry), String> {
 fn of_registry(name: &str, registry: &Registry, draft: &mut Draft) -> Settings {
     let mut entry = Entry::new(name, format!("the registry {name}"));
     let mut is_said = false;
-    let credentials = registry.credentials.as_ref().filter(|it| it.username.as_ref().is_some_and(|user| !user.is_empty()));
+    let credentials =
+        registry.credentials.as_ref().filter(|it| it.username.as_ref().is_some_and(|user| !user.is_empty()));
     let login = credentials.map(|credentials| {
         is_said = true;
         let username = credentials.username.clone().unwrap_or_default();
@@ -175,15 +177,17 @@ fn of_registry(name: &str, registry: &Registry, draft: &mut Draft) -> Settings {
     }
     if registry.cert_dir.is_some() {
         is_said = true;
-        entry = entry.changed("certificates of its own cannot be given: it has to have one that the function's roots know");
+        entry =
+            entry.changed("certificates of its own cannot be given: it has to have one that the function's roots know");
     }
     let of_credentials = registry.credentials.iter().flat_map(|credentials| &credentials.unknown);
     for field in registry.unknown.iter().chain(of_credentials) {
         is_said = true;
         entry = entry.changed(format!("it is not known what {field} means"));
     }
-    let is_empty = [&registry.by_regex, &registry.by_version].into_iter().all(|it| it.as_ref().is_none_or(BTreeMap::is_empty))
-        && registry.images.as_ref().is_none_or(BTreeMap::is_empty);
+    let is_empty =
+        [&registry.by_regex, &registry.by_version].into_iter().all(|it| it.as_ref().is_none_or(BTreeMap::is_empty))
+            && registry.images.as_ref().is_none_or(BTreeMap::is_empty);
     if is_empty {
         is_said = true;
         entry = entry.note("it has no images");
@@ -191,5 +195,10 @@ fn of_registry(name: &str, registry: &Registry, draft: &mut Draft) -> Settings {
     if is_said {
         draft.entry(entry);
     }
-    Settings { login, is_insecure: registry.tls_verify == Some(false), starts: Starts::default(), ..Settings::default() }
+    Settings {
+        login,
+        is_insecure: registry.tls_verify == Some(false),
+        starts: Starts::default(),
+        ..Settings::default()
+    }
 }

@@ -40,9 +40,12 @@ pub(crate) fn adapt(
             Element::Robot(_, robot) => {
                 if let Some(view) = present.view(&key)? {
                     let token = robot.token.as_ref().and_then(|source| known.get(source));
-                    let is_other = |token: &str| view.get("token").and_then(Value::as_str).is_some_and(|it| it != token);
+                    let is_other =
+                        |token: &str| view.get("token").and_then(Value::as_str).is_some_and(|it| it != token);
                     if token.is_some_and(|token| is_other(token.expose_secret())) {
-                        left.push(format!("{key} is there and has another token; --rotate-secrets gives it the source's"));
+                        left.push(format!(
+                            "{key} is there and has another token; --rotate-secrets gives it the source's"
+                        ));
                     }
                     (robot.description, robot.unstructured_metadata) = (None, None);
                 }

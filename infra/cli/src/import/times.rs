@@ -55,7 +55,7 @@ pub(crate) fn duration(text: &str) -> Result<(u64, bool), String> {
         rest = after;
     }
     let seconds = u64::try_from(nanoseconds.div_ceil(NANOSECONDS)).map_err(|_| wrong())?;
-    Ok((seconds, nanoseconds % NANOSECONDS == 0))
+    Ok((seconds, nanoseconds.is_multiple_of(NANOSECONDS)))
 }
 
 /// An interval as it can be here, and how that is another one than is asked for.
@@ -113,9 +113,8 @@ mod tests {
     #[test]
     fn starts_keep_their_time_of_the_day_are_spread_and_stay() {
         let (day, now) = (86_400, Timestamp::parse_iso("2026-11-29T12:00:00Z").unwrap());
-        let at = |name: &str, first: &str, spread| {
-            start(name, Timestamp::parse_iso(first).unwrap(), day, spread, now).iso()
-        };
+        let at =
+            |name: &str, first: &str, spread| start(name, Timestamp::parse_iso(first).unwrap(), day, spread, now).iso();
         assert_eq!(at("a/b", "2020-05-05T03:00:00Z", 0), "2026-01-04T03:00:00Z");
         assert_eq!(at("a/b", "2026-11-30T03:00:00Z", 0), "2026-01-04T03:00:00Z");
         assert_eq!(at("a/b", "2026-12-01T03:00:00Z", 0), "2026-12-01T03:00:00Z", "it waits for that day");

@@ -1,8 +1,6 @@
 //! What a rule replicates: repositories that it names, or all of a namespace.
 
-use moorage_declaration::{
-    Element, Organization, OrganizationMirror, RegistryConfig, Robot,
-};
+use moorage_declaration::{Element, Moment, Organization, OrganizationMirror, RegistryConfig};
 use moorage_domain::{
     ExternalReference,
     organization::{RegistryKind, RegistryUrl, RepositoryFilters},
@@ -11,11 +9,12 @@ use moorage_domain::{
 use super::policy::{Policy, Registry};
 use crate::import::{
     draft::Draft,
-    options::Options,
     mirrors::{Copy, Settings},
     names,
+    options::Options,
     pattern::tags::Tags,
     report::Entry,
+    times,
 };
 
 /// The most repositories that the braces of one filter name.
@@ -101,7 +100,8 @@ impl Wanted<'_> {
     /// The mirror of an organization, of a filter like `library/**`.
     pub(super) fn organization(&self, filter: &str, mut entry: Entry, draft: &mut Draft) -> Result<(), String> {
         let cannot = || {
-            "its filter of names is not of one namespace: name repositories, or write NAMESPACE/** or NAMESPACE/*".to_owned()
+            "its filter of names is not of one namespace: name repositories, or write NAMESPACE/** or NAMESPACE/*"
+                .to_owned()
         };
         let (namespace, rest) = filter.split_once('/').ok_or_else(cannot)?;
         let namespaces = specific(namespace).ok_or_else(cannot)?;
@@ -114,8 +114,10 @@ impl Wanted<'_> {
         let kind = match self.registry.kind.as_deref().unwrap_or_default() {
             "harbor" => RegistryKind::Harbor,
             "quay" => {
-                entry = entry.changed("its repositories are found by Quay's API, which takes an API token as the password of \
-                                       $oauthtoken");
+                entry = entry.changed(
+                    "its repositories are found by Quay's API, which takes an API token as the password of \
+                                       $oauthtoken",
+                );
                 RegistryKind::Quay
             }
             "docker-registry" => RegistryKind::Distribution,
@@ -135,6 +137,9 @@ impl Wanted<'_> {
         let robot = self.options.robot(&organization)?;
         let all_tags = self.tags.without_globs().rule()?;
         let settings = &self.settings;
+        let start = settings.starts.first.zip(settings.starts.interval).map(|(first, interval)| {
+            times::start(organization.as_str(), first, interval, self.options.spread, self.options.now)
+        });
         let filters = RepositoryFilters::try_from(Vec::new()).map_err(|error| error.to_string())?;
         let mirror = OrganizationMirror {
             is_enabled: Some(self.options.is_enabled && !settings.is_off),
@@ -150,7 +155,7 @@ impl Wanted<'_> {
             robot_username: robot.clone(),
             visibility: None,
             sync_interval: settings.starts.interval,
-            sync_start_date: None,
+            sync_start_date: start.map(Moment),
             skopeo_timeout: None,
             deletion_limit: None,
             deletion_grace: None,
@@ -167,7 +172,7 @@ impl Wanted<'_> {
             return Err(format!("{organization} has a mirror already, and can have one"));
         }
         draft.elements.push(Element::Organization(organization, Organization::default()));
-        draft.elements.push(Element::Robot(robot, Robot::default()));
+        draft.robot(&robot);
         draft.element(entry, element);
         Ok(())
     }

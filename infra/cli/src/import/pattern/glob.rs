@@ -171,7 +171,8 @@ fn alternatives(text: &[char]) -> Result<Vec<Vec<Part>>, String> {
         };
         // What has a character that no tag has matches nothing.
         let choices: Vec<_> = choices.into_iter().filter(|parts| !parts.contains(&Part::One(Set::NONE))).collect();
-        let pairs = sequences.iter().flat_map(|first| choices.iter().map(move |second| [first.as_slice(), second].concat()));
+        let pairs =
+            sequences.iter().flat_map(|first| choices.iter().map(move |second| [first.as_slice(), second].concat()));
         sequences = pairs.collect();
         if sequences.len() > GLOBS {
             return Err(format!("its braces are more than {GLOBS} globs"));

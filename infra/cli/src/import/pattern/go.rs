@@ -122,7 +122,7 @@ fn named(rest: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String>
     let is_name = |name: &str| name.trim_start_matches('^').bytes().all(|it| it.is_ascii_lowercase());
     match name.strip_prefix(':').and_then(|name| name.strip_suffix(':')) {
         Some(inner) if is_name(inner) => {
-            out.push_str(&format!("[{name}]"));
+            out.extend(["[", name.as_str(), "]"]);
             Ok(())
         }
         _ => Err("a class in a class is not closed".to_owned()),

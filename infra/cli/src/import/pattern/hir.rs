@@ -24,10 +24,10 @@ fn parse(expression: &str) -> Result<Hir, String> {
     })
 }
 
-/// Whether an expression that begins with `^` and ends with `$` has both around all of it.
+/// Whether an expression has `^` and `$` around all of it.
 pub(super) fn is_whole(expression: &str) -> Result<bool, String> {
     let hir = parse(expression)?;
-    let HirKind::Concat(parts) = hir.kind() else { return Ok(is_start(&hir) || is_end(&hir)) };
+    let HirKind::Concat(parts) = hir.kind() else { return Ok(false) };
     Ok(parts.first().is_some_and(is_start) && parts.last().is_some_and(is_end))
 }
 

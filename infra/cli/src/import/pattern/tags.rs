@@ -89,7 +89,11 @@ impl Tags {
         }
         dedup(&mut globs);
         let Some(one) = united(&others)? else {
-            return if expressions.is_empty() { only(globs) } else { with_always(globs, &expressions, &Term::default()) };
+            return if expressions.is_empty() {
+                only(globs)
+            } else {
+                with_always(globs, &expressions, &Term::default())
+            };
         };
         if expressions.is_empty() {
             return with_always(globs, &[], &one);
@@ -131,7 +135,10 @@ fn unite(mut one: Term, other: &Term) -> Result<Term, String> {
             ours.ranges.extend(theirs.ranges.iter().cloned());
             Ok(one)
         }
-        _ => Err("it is of several sets with different versions or exceptions, which one selection cannot say".to_owned()),
+        _ => {
+            Err("it is of several sets with different versions or exceptions, which one selection cannot say"
+                .to_owned())
+        }
     }
 }
 
@@ -147,20 +154,17 @@ fn only(globs: Vec<String>) -> Result<Rule, String> {
 fn with_always(globs: Vec<String>, expressions: &[String], term: &Term) -> Result<Rule, String> {
     let mut selection = Map::new();
     let allowed: Option<Vec<_>> = term.allow.iter().map(globs_of).collect();
-    let root = match allowed.filter(|allowed| !allowed.is_empty()) {
+    let root = if let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) {
         // The first step of a selection is the root rule, so that it has to have what is always taken, too.
-        Some(allowed) => {
-            let mut root: Vec<_> = allowed.into_iter().flatten().chain(globs.iter().cloned()).collect();
-            dedup(&mut root);
-            root
+        let mut root: Vec<_> = allowed.into_iter().flatten().chain(globs.iter().cloned()).collect();
+        dedup(&mut root);
+        root
+    } else {
+        let included: Vec<_> = expressions.iter().cloned().chain(term.allow.iter().map(Pattern::regex)).collect();
+        if !included.is_empty() {
+            selection.insert("include_regex".to_owned(), choice(&included).into());
         }
-        None => {
-            let included: Vec<_> = expressions.iter().cloned().chain(term.allow.iter().map(Pattern::regex)).collect();
-            if !included.is_empty() {
-                selection.insert("include_regex".to_owned(), choice(&included).into());
-            }
-            vec!["*".to_owned()]
-        }
+        vec!["*".to_owned()]
     };
     if let Some(versions) = &term.versions {
         let mut rule = json!({"ranges": versions.ranges});

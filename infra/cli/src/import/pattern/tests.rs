@@ -30,8 +30,27 @@ fn go(expression: &str) -> Regex {
 }
 
 const TAGS: &[&str] = &[
-    "latest", "v1", "v1.2", "v1.2.3", "1.2.3", "1.2.3-rc.1", "1.25-alpine", "a", "b", "ab", "xb", "ba", "x", "v3.2-4beta",
-    "_x", "A", "a.b", "a-b", "edge", "20240101", "stable-2",
+    "latest",
+    "v1",
+    "v1.2",
+    "v1.2.3",
+    "1.2.3",
+    "1.2.3-rc.1",
+    "1.25-alpine",
+    "a",
+    "b",
+    "ab",
+    "xb",
+    "ba",
+    "x",
+    "v3.2-4beta",
+    "_x",
+    "A",
+    "a.b",
+    "a-b",
+    "edge",
+    "20240101",
+    "stable-2",
 ];
 
 fn same(pattern: &Pattern, expected: impl Fn(&str) -> bool, what: &str) {
@@ -49,7 +68,7 @@ fn expressions_that_globs_can_say_are_globs() {
         (r"v\d+", vec![]),
         ("v1.*", vec!["v1*"]),
         (r"v1\.[0-3]", vec!["v1.[0-3]"]),
-        ("(a|b)c?", vec!["a", "ac", "b", "bc"]),
+        ("(a|b)c?", vec!["[ab]", "[ab]c"]),
         (".*-alpine", vec!["*-alpine"]),
         (".+", vec!["?*"]),
         ("[^/]*", vec!["*"]),
@@ -88,7 +107,7 @@ fn expressions_without_anchors_are_found_anywhere() {
         same(&pattern, |tag| go(text).is_match(tag.as_bytes()), text);
     }
     assert_eq!(Pattern::somewhere("^v1").unwrap(), Pattern::Globs(vec!["v1*".into()]));
-    for text in ["(", r"a\", "(?=a)", r"(a)\1", "a**b{2000}"] {
+    for text in ["(", r"a\", "(?=a)", r"(a)\1", "a{3,2}"] {
         assert!(Pattern::somewhere(text).is_err(), "{text}");
     }
 }
@@ -140,8 +159,16 @@ fn what_one_selection_cannot_say_is_refused() {
 
 /// Expressions of what both have.
 fn expression() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof!["[ab1.]", Just(r"\.".to_owned()), Just(".".to_owned()), Just("[a-c0-1]".to_owned()),
-        Just("[^b]".to_owned()), Just(r"\d".to_owned()), Just("^".to_owned()), Just("$".to_owned())];
+    let leaf = prop_oneof![
+        "[ab1.]",
+        Just(r"\.".to_owned()),
+        Just(".".to_owned()),
+        Just("[a-c0-1]".to_owned()),
+        Just("[^b]".to_owned()),
+        Just(r"\d".to_owned()),
+        Just("^".to_owned()),
+        Just("$".to_owned())
+    ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),

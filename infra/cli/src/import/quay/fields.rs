@@ -5,13 +5,7 @@ use moorage_domain::{ProxyUrl, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::read::text;
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    names,
-    report::Entry,
-    times,
-};
+use crate::import::{draft::Draft, names, options::Options, report::Entry, times};
 
 /// What Quay shows of a user name that it cannot decrypt.
 const INVALID: &str = "(invalid. please re-enter)";
@@ -55,7 +49,9 @@ pub(super) fn login(view: &Map<String, Value>, host: &str, draft: &mut Draft) ->
 
 /// `external_registry_config`, in which a proxy with a password is named, and how it is something else.
 pub(super) fn config(view: &Map<String, Value>, draft: &mut Draft) -> (Option<Value>, Vec<String>) {
-    let Some(given) = view.get("external_registry_config").and_then(Value::as_object) else { return (None, Vec::new()) };
+    let Some(given) = view.get("external_registry_config").and_then(Value::as_object) else {
+        return (None, Vec::new());
+    };
     let mut config = pick(given, &CONFIG);
     let mut changes = Vec::new();
     let mut proxy = Map::new();

@@ -1,6 +1,6 @@
 //! Mirrors of repositories and of organizations.
 
-use moorage_declaration::{Element, Mirror, OrganizationMirror, Robot};
+use moorage_declaration::{Element, Mirror, OrganizationMirror};
 use moorage_domain::{Namespace, RepositoryName, RobotName};
 use serde_json::{Map, Value};
 
@@ -8,11 +8,7 @@ use super::{
     fields::{config, login, pick, starts, told},
     read::{MIRROR, text},
 };
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    report::Entry,
-};
+use crate::import::{draft::Draft, options::Options, report::Entry};
 
 /// The fields of a mirror that are taken as they are; the last ones only another Moorage has.
 const OF_MIRROR: [&str; 12] = [
@@ -154,13 +150,22 @@ impl Shared<'_> {
 }
 
 /// Its robot, by its name here; where it has none of its organization's, one that the document has besides.
-fn robot(here: &Namespace, view: &Map<String, Value>, entry: Entry, options: &Options, draft: &mut Draft) -> (String, Entry) {
+fn robot(
+    here: &Namespace,
+    view: &Map<String, Value>,
+    entry: Entry,
+    options: &Options,
+    draft: &mut Draft,
+) -> (String, Entry) {
     let given = text(view, "robot_username").parse::<RobotName>().map(|robot| options.renames.robot(&robot));
     match (given, options.robot(here)) {
         (Ok(robot), _) if robot.namespace() == *here => (robot.to_string(), entry),
         (_, Ok(robot)) => {
-            draft.elements.push(Element::Robot(robot.clone(), Robot::default()));
-            (robot.to_string(), entry.changed(format!("it has no robot of its organization there: here {robot} writes")))
+            draft.robot(&robot);
+            (
+                robot.to_string(),
+                entry.changed(format!("it has no robot of its organization there: here {robot} writes")),
+            )
         }
         (_, Err(why)) => (String::new(), entry.impossible(why)),
     }

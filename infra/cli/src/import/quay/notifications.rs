@@ -10,11 +10,7 @@ use moorage_domain::{
 use serde_json::{Map, Value, json};
 
 use super::{fields::secret, read::text};
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    report::Entry,
-};
+use crate::import::{draft::Draft, options::Options, report::Entry};
 
 /// The fields of a notification's configuration that are known.
 const CONFIG: [&str; 5] = ["url", "template", "target", "topic_arn", "bus"];
@@ -43,7 +39,9 @@ pub(super) fn add(
         let (title, entry) = title(view, &mut titles, entry);
         let (config, entry) = config(here, &title, view, entry, options, draft);
         let mut fields = json!({"title": title, "event": event, "method": method, "config": config});
-        if let Some(event_config) = view.get("event_config").filter(|it| it.as_object().is_some_and(|it| !it.is_empty())) {
+        if let Some(event_config) =
+            view.get("event_config").filter(|it| it.as_object().is_some_and(|it| !it.is_empty()))
+        {
             fields["eventConfig"] = event_config.clone();
         }
         match serde_json::from_value::<Notification>(fields) {
@@ -59,7 +57,8 @@ pub(super) fn add(
 /// What it is called, which nothing else of the repository is.
 fn title(view: &Map<String, Value>, titles: &mut BTreeSet<String>, mut entry: Entry) -> (String, Entry) {
     let given = text(view, "title");
-    let base = if given.is_empty() { format!("{} {}", text(view, "event"), text(view, "method")) } else { given.to_owned() };
+    let base =
+        if given.is_empty() { format!("{} {}", text(view, "event"), text(view, "method")) } else { given.to_owned() };
     let (mut title, mut number) = (base.clone(), 1);
     while !titles.insert(title.clone()) {
         number += 1;

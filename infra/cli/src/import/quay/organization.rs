@@ -7,11 +7,7 @@ use moorage_domain::{RobotName, SecretString, robot_token};
 use serde_json::{Map, Value};
 
 use super::read::{self, text};
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    report::Entry,
-};
+use crate::import::{draft::Draft, options::Options, report::Entry};
 
 /// The team that each organization has.
 const OWNERS: &str = "owners";
@@ -21,14 +17,14 @@ pub(super) fn add(found: &read::Organization, options: &Options, draft: &mut Dra
     let (name, here) = (&found.name, options.renames.organization(&found.name));
     let mut entry = Entry::new(format!("organization/{name}"), format!("the organization {name}"));
     if here != *name {
-        entry = entry.note(format!("it is {here} here"));
+        entry = entry.note(format!("its name is {here} here"));
     }
     let email = Some(text(&found.view, "email").to_owned()).filter(|email| !email.is_empty());
     draft.element(entry, Element::Organization(here, Organization { email }));
     for (path, what, number) in &found.others {
         let entry = Entry::new(path, *what);
         draft.entry(match number {
-            Some(number) => entry.impossible(format!("there is no such thing here; there are {number} of them there")),
+            Some(number) => entry.impossible(format!("these are not imported; there are {number}")),
             None => entry.impossible("the token may not read whether there are any"),
         });
     }
@@ -50,18 +46,18 @@ fn add_robot(found: &read::Organization, view: &Map<String, Value>, options: &Op
     };
     let here = options.renames.robot(&name);
     if here != name {
-        entry = entry.changed(format!("it is {here} here: whoever pulls as {name} needs the other name"));
+        entry = entry.changed(format!("its name is {here} here: whoever pulls as {name} needs the other name"));
     }
-    let mut robot = Robot::default();
-    robot.description = Some(text(view, "description").to_owned()).filter(|description| !description.is_empty());
+    let description = Some(text(view, "description").to_owned()).filter(|description| !description.is_empty());
     let metadata = view.get("unstructured_metadata").and_then(Value::as_object);
-    robot.unstructured_metadata = metadata.filter(|metadata| !metadata.is_empty()).cloned();
+    let unstructured_metadata = metadata.filter(|metadata| !metadata.is_empty()).cloned();
+    let mut token = None;
     match text(view, "token") {
         "" => entry = entry.changed("its token is not shown: it gets another one, and pull secrets have to change"),
-        token => match robot_token::check(token) {
+        given => match robot_token::check(given) {
             Ok(()) => {
-                let token = Some(SecretString::from(token));
-                robot.token = Some(draft.questions.ask(&format!("robot token of {here}"), token));
+                let given = Some(SecretString::from(given));
+                token = Some(draft.questions.ask(&format!("robot token of {here}"), given));
             }
             Err(error) => {
                 entry = entry.changed(format!("{error}: it gets another one, and pull secrets have to change"));
@@ -71,7 +67,8 @@ fn add_robot(found: &read::Organization, view: &Map<String, Value>, options: &Op
     if view.get("federation").and_then(Value::as_array).is_some_and(|federation| !federation.is_empty()) {
         entry = entry.changed("nobody can log in as the robot by another identity provider");
     }
-    robot.external_registry = registry(view, draft).map(Some);
+    let external_registry = registry(view, draft).map(Some);
+    let robot = Robot { description, unstructured_metadata, token, external_registry };
     draft.element(entry, Element::Robot(here, robot));
 }
 
@@ -103,7 +100,11 @@ fn add_team(found: &read::Organization, team: &str, view: &Value, options: &Opti
     if team == OWNERS {
         let entry = entry.note("each organization has it");
         let is_more = !robots.is_empty();
-        draft.entry(if is_more { entry.changed("robots are no owners here: give them a team that is admin") } else { entry });
+        draft.entry(if is_more {
+            entry.changed("robots are no owners here: give them a team that is admin")
+        } else {
+            entry
+        });
         return;
     }
     let Ok(name) = team.parse() else {

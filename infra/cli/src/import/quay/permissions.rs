@@ -2,14 +2,10 @@
 
 use moorage_declaration::{Element, Grantee, Role};
 use moorage_domain::{Namespace, RepositoryName, RobotName};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::read;
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    report::Entry,
-};
+use crate::import::{draft::Draft, options::Options, report::Entry};
 
 /// Adds the roles on a repository. The role of the mirror's robot comes with the mirror.
 pub(super) fn add(
@@ -42,7 +38,9 @@ pub(super) fn add(
     for (name, view) in &found.teams {
         let entry = Entry::new(format!("{at}/permissions/team/{name}"), what(name, view));
         match (name.parse(), role(view)) {
-            (Ok(team), Some(role)) => draft.element(entry, Element::Permission(here.clone(), Grantee::Team(team), role)),
+            (Ok(team), Some(role)) => {
+                draft.element(entry, Element::Permission(here.clone(), Grantee::Team(team), role));
+            }
             _ => draft.entry(entry.impossible("there is no such team or role here")),
         }
     }
@@ -53,8 +51,7 @@ fn what(name: &str, view: &Value) -> String {
 }
 
 fn role(view: &Value) -> Option<Role> {
-    let fields = view.as_object().map(Map::clone).unwrap_or_default();
-    match fields.get("role").and_then(Value::as_str)? {
+    match view.get("role").and_then(Value::as_str)? {
         "read" => Some(Role::Read),
         "write" => Some(Role::Write),
         "admin" => Some(Role::Admin),

@@ -14,12 +14,13 @@ const READS: usize = 8;
 /// The most repositories of an organization.
 const REPOSITORIES: usize = 100_000;
 /// What an organization may have that nothing here is made of: below its path, what it is, and where its entries are.
-const OTHERS: [(&str, &str, Option<&str>); 5] = [
+const OTHERS: [(&str, &str, Option<&str>); 6] = [
     ("prototypes", "permissions of new repositories", Some("prototypes")),
     ("quota", "quotas", None),
     ("proxycache", "a proxy cache", None),
     ("autoprunepolicy/", "policies of pruning", Some("policies")),
     ("immutabilitypolicy", "policies of immutability", Some("policies")),
+    ("notifications", "notifications of the organization", Some("notifications")),
 ];
 
 /// The state of a repository that is a mirror.

@@ -8,11 +8,7 @@ use super::{
     mirror, notifications, permissions,
     read::{self, MIRROR, text},
 };
-use crate::import::{
-    draft::Draft,
-    options::Options,
-    report::Entry,
-};
+use crate::import::{draft::Draft, options::Options, report::Entry};
 
 /// The state of a repository of an organization's mirror.
 const ORG_MIRROR: &str = "ORG_MIRROR";

@@ -36,7 +36,7 @@ record! {
         /// For how long.
         cred_expire: String = "credExpire",
         /// Of that program.
-        cred_host: String = "credHost",
+        helper_host: String = "credHost",
         /// `enabled`, `insecure` or `disabled`.
         tls: String = "tls",
         /// `https` or `http`, of earlier releases.

@@ -9,10 +9,9 @@ use super::{
 };
 use crate::import::{
     cron,
-    draft::Draft,
-    options::Options,
     mirrors::{Copy, Settings},
     names::Image,
+    options::Options,
     pattern::{
         self, Pattern,
         tags::{Tags, Term},
@@ -25,15 +24,14 @@ use crate::import::{
 /// What regsync does not take for a version, and the gate does: there, `_` begins a build.
 const NO_VERSION: &str = "[^-]*_.*";
 
-/// The copies of an entry; what is not possible of it is told.
+/// The copies of an entry, or what is told of it instead.
 pub(super) fn copies(
     at: &str,
     sync: &Sync,
     defaults: &Defaults,
     hosts: &Hosts,
     options: &Options,
-    draft: &mut Draft,
-) -> Vec<Copy> {
+) -> Result<Vec<Copy>, Entry> {
     let (source, target) = (sync.source.as_deref().unwrap_or_default(), sync.target.as_deref().unwrap_or_default());
     let entry = Entry::new(at, format!("{source} to {target}"));
     let made = match sync.kind.as_deref().unwrap_or_default() {
@@ -48,10 +46,7 @@ pub(super) fn copies(
     let with_settings = made.and_then(|made| Ok((made, settings(entry.clone(), sync, defaults)?)));
     let (made, (entry, settings)) = match with_settings {
         Ok(made) => made,
-        Err(why) => {
-            draft.entry(entry.impossible(why));
-            return Vec::new();
-        }
+        Err(why) => return Err(entry.impossible(why)),
     };
     let is_one = made.len() == 1;
     let copy = |copied: Copied| {
@@ -65,7 +60,7 @@ pub(super) fn copies(
         let settings = Settings { login: known.login, is_insecure: known.is_insecure, ..settings.clone() };
         Copy { entry, from: copied.from.repository, to: copied.to, tags: copied.tags, settings }
     };
-    made.into_iter().map(copy).collect()
+    Ok(made.into_iter().map(copy).collect())
 }
 
 /// What is copied where.
@@ -129,13 +124,16 @@ type Said = (Tags, Vec<String>, Vec<String>);
 
 fn tags(sync: &Sync) -> Result<Said, String> {
     let (mut notes, mut changes) = (Vec::new(), Vec::new());
-    let is_said = |set: &&TagSet| [&set.allow, &set.deny, &set.semver_range].into_iter().flatten().any(|it| !it.is_empty());
+    let is_said =
+        |set: &&TagSet| [&set.allow, &set.deny, &set.semver_range].into_iter().flatten().any(|it| !it.is_empty());
     // A set that says nothing selects everything; `tags` is one only if it says something.
     let sets = sync.tag_sets.iter().flatten().chain(sync.tags.iter().filter(is_said));
     let mut all: Option<Tags> = None;
     for set in sets {
         let expressions = |texts: &Option<Vec<String>>| -> Result<Vec<Pattern>, String> {
-            let one = |text: &String| Pattern::between_anchors(text).map_err(|why| format!("its expression {text:.100}: {why}"));
+            let one = |text: &String| {
+                Pattern::between_anchors(text).map_err(|why| format!("its expression {text:.100}: {why}"))
+            };
             texts.iter().flatten().map(one).collect()
         };
         let mut term = Term { versions: None, allow: expressions(&set.allow)?, deny: expressions(&set.deny)? };
@@ -165,7 +163,8 @@ fn settings(mut entry: Entry, sync: &Sync, defaults: &Defaults) -> Result<(Entry
         entry = entry.note("where the allowance is used up, it goes on when the registry says, not after a fixed time");
     }
     if [&sync.backup, &defaults.backup].into_iter().flatten().any(|backup| !backup.is_empty()) {
-        entry = entry.changed("what a tag was before it moved is no other tag, but is remembered, and can be turned back to");
+        entry = entry
+            .changed("what a tag was before it moved is no other tag, but is remembered, and can be turned back to");
     }
     let (architectures, how) = match (&sync.platform, &sync.platforms) {
         (Some(one), _) if !one.is_empty() => platforms::one(one)?,
@@ -220,7 +219,8 @@ fn starts(sync: &Sync, defaults: &Defaults) -> Result<(Starts, bool, Option<Stri
             Ok((Starts { interval: Some(interval), first: None }, false, how))
         }
         (None, None) => {
-            let how = "it has neither an interval nor a schedule: it is off, and starts each day once it is on".to_owned();
+            let how =
+                "it has neither an interval nor a schedule: it is off, and starts each day once it is on".to_owned();
             Ok((Starts::default(), true, Some(how)))
         }
     }

@@ -6,12 +6,7 @@ use moorage_declaration::SecretSource;
 use moorage_domain::ExternalReference;
 
 use super::config::{Host, Sync};
-use crate::import::{
-    draft::Draft,
-    mirrors::Login,
-    names,
-    report::Entry,
-};
+use crate::import::{draft::Draft, mirrors::Login, names, report::Entry};
 
 /// What is known of a registry.
 #[derive(Debug, Clone, Default)]
@@ -34,14 +29,14 @@ impl Hosts {
             let at = format!("creds[{at}]");
             let name = host.registry.clone().unwrap_or_default();
             if name.is_empty() || is_template(&name) {
-                let what = if name.is_empty() { "a registry without a name" } else { "a registry" };
-                let entry = Entry::new(at, what).impossible("templates are not evaluated: write the registry's name");
-                draft.entry(entry);
+                let entry = Entry::new(at, "a registry");
+                draft.entry(entry.impossible("it has no name, or one that is a template: write its name"));
                 continue;
             }
             let name = names::host(&name).to_owned();
             let entry = Entry::new(at, format!("the registry {name}"));
-            let is_source = entries.iter().any(|sync| sync.source.as_deref().is_some_and(|source| is_of(source, &name)));
+            let is_source =
+                entries.iter().any(|sync| sync.source.as_deref().is_some_and(|source| is_of(source, &name)));
             if !is_source {
                 draft.entry(entry.note("nothing is copied from there; here a robot writes"));
                 continue;
@@ -62,7 +57,7 @@ impl Hosts {
 /// Whether an image is of a registry.
 fn is_of(source: &str, host: &str) -> bool {
     let image = names::Image::parse(source);
-    image.map_or_else(|_| names::host(source) == host, |image| names::host(image.repository.authority()) == host)
+    names::host(source) == host || image.is_ok_and(|image| names::host(image.repository.authority()) == host)
 }
 
 pub(super) fn is_template(text: &str) -> bool {
@@ -99,7 +94,10 @@ fn read(mut entry: Entry, name: &str, host: &Host, draft: &mut Draft) -> (Entry,
         known.login = Some(Login { username: user.to_owned(), password });
     }
     let lost = [
-        (host.reg_cert.is_some(), "its own certificate cannot be given: it has to be one that the function's roots know"),
+        (
+            host.reg_cert.is_some(),
+            "its own certificate cannot be given: it has to be one that the function's roots know",
+        ),
         (host.client_cert.is_some() || host.client_key.is_some(), "no certificate is shown to it"),
         (host.mirrors.as_ref().is_some_and(|mirrors| !mirrors.is_empty()), "its mirrors are not asked"),
         (host.path_prefix.is_some(), "nothing is put before its names"),

@@ -4,11 +4,13 @@
 use crate::import::pattern::tags::Versions;
 
 /// Which tags are versions there and not here; said of every entry that has ranges.
-pub(super) const OTHERS: &str = "tags like 1.2.3.4, 1.2.3-01 or 1.2.3-a_b are versions there and none here: they are not mirrored";
+pub(super) const OTHERS: &str =
+    "tags like 1.2.3.4, 1.2.3-01 or 1.2.3-a_b are versions there and none here: they are not mirrored";
 
 /// The same ranges; none if there are only empty ones.
 pub(super) fn translate(ranges: &[String]) -> Result<Option<Versions>, String> {
-    let ranges = ranges.iter().filter(|range| !range.is_empty()).map(|range| one(range)).collect::<Result<Vec<_>, _>>()?;
+    let ranges =
+        ranges.iter().filter(|range| !range.is_empty()).map(|range| one(range)).collect::<Result<Vec<_>, _>>()?;
     Ok((!ranges.is_empty()).then_some(Versions { ranges, has_prereleases: true }))
 }
 
