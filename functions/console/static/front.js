@@ -206,7 +206,7 @@ const welcome = () =>
   box(
     "Mirror your first repository",
     p(
-      "Moorage copies tags from another registry, keeps them current, and lets you pull them from here."
+      "Moorage copies tags from other registries, and keeps them current."
     ),
     isAnyAdmin() ? create("Create the first mirror") : p("This token may not create one.")
   );

@@ -44,7 +44,7 @@ export async function show(view) {
       label: "Repository",
       required: true,
       pattern: /^[a-z\d][a-z\d._-]*(\/[a-z\d][a-z\d._-]*)*$/,
-      help: "What it is called here, in lower case letters, digits, dashes and slashes."
+      help: "Its name here: lower case letters, digits, dashes and slashes."
     },
     {
       name: "visibility",
@@ -115,7 +115,7 @@ export async function show(view) {
       // Somebody else's settings, and with them its tags, would be gone.
       if (there && !made.has(name))
         throw Object.assign(
-          new Error(`${name} is a mirror already: change it on its own page, or choose another name.`),
+          new Error(`${name} is a mirror already: choose another name.`),
           { field: "repository" }
         );
       const config = there?.external_registry_config,

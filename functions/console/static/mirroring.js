@@ -70,7 +70,7 @@ export async function show(content, { name, namespace, repository, query }) {
           link(toRepository(name, "settings"), "Change its state in Settings")
         )
       );
-    return !mirror && p("As a mirror this repository has the tags of the external one, and no others.");
+    return !mirror && p("A mirror has the tags of the external repository, and no others.");
   }
 
   function draw() {
@@ -104,15 +104,16 @@ export async function show(content, { name, namespace, repository, query }) {
 
   /** Ends mirroring. */
   function end() {
-    const lost = [`The settings, with ${mirror.external_reference}`, "The schedule", "The stored password"];
     return h(
       "details.group",
       h("summary", "End mirroring"),
-      p("The images stay; pins end."),
+      p("What tags point to stays."),
       button(
         "Delete the mirror",
         async () => {
-          const title = `End the mirror of ${name}?`;
+          const title = `End the mirror of ${name}?`,
+            settings = `The settings, with ${mirror.external_reference}`,
+            lost = [settings, "The schedule", "The stored password", ...(await history.pinned())];
           if (await ask({ title, lost, typed: name, remove: where }))
             go(toRepository(name));
         },

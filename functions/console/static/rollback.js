@@ -49,7 +49,7 @@ export async function turnBack(name, run) {
         )
       ],
       plan.unverified > 0 &&
-        hint(`There was no time to look whether ${count(plan.unverified, "image")} is here as a whole.`),
+        hint(`There was no time to look for ${count(plan.unverified, "image")}.`),
       changesTable("What would change", plan.changes, "The tags are what they were then.", total, "to ")
     ];
     if (total && !gone)

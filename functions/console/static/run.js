@@ -84,7 +84,14 @@ function summary(run) {
       ["Copied", bytes(run.bytes_copied)],
       run.cost && ["Cost of AWS", dollars(run.cost)],
       run.rollback && ["Turned back to", [time(run.rollback.at), run.rollback.tags?.join(", ")]],
-      run.pinned && ["Pinned", time(run.pinned.since)],
+      run.pinned && [
+        "Pinned",
+        [
+          time(run.pinned.since),
+          run.pinned.reason && h("small", run.pinned.reason),
+          run.pinned.unverified > 0 && h("small", `${count(run.pinned.unverified, "image")} not verified`)
+        ]
+      ],
       run.upstream.waited_ms > 1000 && ["Waited for the registry", span(run.upstream.waited_ms / 1000)]
     ),
     tally(came(run), ["failed"]),

@@ -2,7 +2,7 @@
 
 import { changes } from "./changes.js";
 import {
-  acting, actions, box, button, bytes, call, digits, dollars, fill, get, h, hint, inOrder, link, path, state, table,
+  acting, actions, ask, box, button, bytes, call, digits, dollars, fill, get, h, hint, inOrder, link, path, state, table,
   time, toRepository, TRIGGERS
 } from "./kit.js";
 import { turnBack } from "./rollback.js";
@@ -11,6 +11,8 @@ import { came, runView, took } from "./run.js";
 const PAGE = 20;
 /** The newest runs, of which one held back what is still held back. */
 const SEARCHED = 100;
+/** What goes with a pin. */
+const ONLY = "Images that only it keeps";
 
 /** What a month of such runs would cost. */
 const monthly = ({ runs, month, prices }) =>
@@ -38,7 +40,9 @@ export function runList(name, chosen, begun) {
     await begun();
   });
   const pin = button("Pin", async () => {
-    await call(run.pinned ? "DELETE" : "PUT", `${where}/${run.run_id}/pin`);
+    const it = `${where}/${run.run_id}/pin`;
+    if (!run.pinned) await call("PUT", it);
+    else if (!(await ask({ title: "Unpin this run?", verb: "Let it go", lost: [ONLY], remove: it }))) return;
     known = null;
     await update();
   });
@@ -56,7 +60,13 @@ export function runList(name, chosen, begun) {
     known,
     read = [],
     next;
-  return { current, all, update, held };
+  return { current, all, update, held, pinned };
+
+  /** What is lost with the pins: that of the newest runs by their names. */
+  async function pinned() {
+    const { runs } = await get(where, { limit: SEARCHED });
+    return ["All pins", ...runs.filter((it) => it.pinned).map((it) => ["Run of ", time(it.started_at), `: ${ONLY}`])];
+  }
 
   /** The tags whose deletion the last run held back that came to that: later ones may have failed before. */
   async function held() {
@@ -119,6 +129,7 @@ export function runList(name, chosen, begun) {
             "State",
             (run) => [
               state(`run ${run.status}`),
+              run.pinned && h("small", "Pinned"),
               run.failure && run.run_id !== above && h("small", run.failure.message)
             ]
           ],

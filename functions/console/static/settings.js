@@ -82,7 +82,7 @@ export function settings({ where, find, answers, fields, begins, name, title, be
         (await sure(
           "Drop the stored password?",
           "Save without it",
-          "A change of the host, a proxy or Verify TLS drops it, unless you type it again.",
+          "A change of host, proxy or Verify TLS drops it, unless typed again.",
           ["The password of the external registry"]
         )));
     if (!may) return;

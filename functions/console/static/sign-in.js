@@ -44,7 +44,7 @@ export function show(view, done) {
         "details",
         h("summary", "Where do I get one?"),
         p(
-          "The first is the stack's secret AdminTokenSecretArn; on a local stack it is in target/local/env. Others are made under Tokens."
+          "The first is the stack's secret AdminTokenSecretArn, or in target/local/env; others are made under Tokens."
         )
       )
     )

@@ -22,7 +22,7 @@ export function standing(where, { changed, held }) {
   const sync = button("Sync Now", act("sync-now", "The sync was asked for"), "main");
   const cancel = button("Cancel", act("sync-cancel", "The sync was cancelled"), { disabled: true });
   const verify = button("Verify", act("verify", "The verification began"), {
-    title: "A sync that trusts nothing, and fetches again what is missing or damaged"
+    title: "A sync that fetches again what is missing or damaged"
   });
   /** What ends something that keeps the mirror from being synced. */
   const end = (text, method, what) =>

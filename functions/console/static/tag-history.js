@@ -21,7 +21,7 @@ export async function show(content, { name, repository, query }) {
     !may &&
       hint(
         repository.can_admin
-          ? "A mirror's tags follow its registry. To restore one, make the repository an ordinary one first: "
+          ? "To restore a mirror's tag, make the repository an ordinary one first: "
           : "This token may not restore tags.",
         repository.can_admin && link(toRepository(name, "settings"), "Settings")
       ),

@@ -37,12 +37,12 @@ export async function show(view) {
       await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
       await load();
     },
-    p("It may do no more than the one that you are signed in with, and ends with it.")
+    p("It may do no more than yours, and ends with it.")
   );
   fill(
     view,
     heading("Tokens", create),
-    hint("Whoever has one can call the API, sign in here, and pull as the user $oauthtoken."),
+    hint("Who has one can call the API, sign in, and pull as $oauthtoken."),
     list
   );
   await load();

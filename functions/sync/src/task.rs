@@ -8,6 +8,7 @@ use std::{
 use futures_util::FutureExt as _;
 use lambda_runtime::Diagnostic;
 use moorage_domain::task::{Task, TaskAnswer};
+use moorage_engine::PinNote;
 use moorage_state::now;
 
 use crate::{config::Services, error::TaskError, health, reconcile::reconcile};
@@ -47,7 +48,10 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::PlanOrganizationRollback { organization, target, limit, after } => {
             engine.organization_plan(organization, target, (*limit, after.as_ref()), soon).await
         }
-        Task::PinRun { repository, run_id, reason } => engine.pin_run(repository, *run_id, reason.as_ref(), soon).await,
+        Task::PinRun { repository, run_id, reason, log } => {
+            let note = PinNote { reason: reason.as_ref(), log: log.as_deref() };
+            Box::pin(engine.pin_run(repository, *run_id, note, soon)).await
+        }
         Task::Purge { repository } => Box::pin(engine.purge(repository, end)).await?,
         Task::EndOrganization { organization, invocation } => {
             let end = if *invocation == 0 { soon } else { end };

@@ -16,8 +16,9 @@ use crate::{Digest, PastTag, TagName, Timestamp, plan::HeldTag, run_id::RunId};
 /// The most pinned runs of a repository: a collection reads all of their tags each time, and their content is paid for until
 /// somebody unpins them, who has to see which they are.
 pub const MAX_PINS: usize = 20;
-/// The most tags of a pin, each with the manifests that it lists: some 9 MB, which one partition of the table takes in ten
-/// seconds, and a call has twenty-four.
+/// The most tags of all pins of a repository together, each with the manifests that it lists. With some eight blobs of its own
+/// each they are 900,000 links, which a collection takes besides what tags need. And one pin that has all of them has some 9 MB,
+/// which one partition of the table takes in ten seconds, and a call has twenty-four.
 pub const MAX_PINNED: usize = 100_000;
 /// The most characters of a reason: it is a note, shown with each of the runs of a page.
 pub const MAX_REASON: usize = 500;
@@ -45,6 +46,21 @@ pub struct Pin {
     pub snapshot: Uuid,
     /// In how many parts the table has that.
     pub parts: u32,
+    /// What it counts towards [`MAX_PINNED`].
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub weight: usize,
+    /// Whether the moment was still remembered when it counted already. Then somebody may have been told that it is kept, so
+    /// that nobody but people ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remembered: bool,
+    /// Whether all that the run tells of its tags is kept, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's interface")]
+fn is_nothing(weight: &usize) -> bool {
+    *weight == 0
 }
 
 /// What a tag pointed to.

@@ -14,6 +14,7 @@ use crate::{
     signature_policy::TrustRootId,
     target::Target,
     trust_root::TrustRootSource,
+    usage_log::LogEntry,
     webhook::EcrEvent,
 };
 
@@ -86,6 +87,9 @@ pub enum Task {
         /// Why, for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What the usage logs tell of it, if it is pinned now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<Box<LogEntry>>,
     },
     /// Removes everything of a repository that was deleted.
     Purge {

@@ -131,6 +131,8 @@ fn every_order_is_read_as_it_was_written() {
     let Order::Sync(sync) = check::<Order>("sync") else { panic!("a sync is no task") };
     let Order::Event(event) = check::<Order>("ecr_event") else { panic!("an event is neither") };
     assert!(event.hint().is_some());
+    let Order::Task(Task::PinRun { log, .. }) = check::<Order>("pin_run.logged") else { panic!("no pin") };
+    assert!(log.is_some(), "with what came later");
     assert_eq!(sync, SyncRequest { repository: "acme/app".parse().unwrap(), trigger: Trigger::Continuation });
     check::<CollectRequest>("collect");
 }
@@ -143,6 +145,8 @@ fn every_answer_is_read_as_it_was_written() {
     // With what came later.
     let TaskAnswer::Failed(failure) = check("answer.failed.code") else { panic!("no failure") };
     assert_eq!(failure.code.as_deref(), Some("AccessDenied"));
+    let TaskAnswer::Pinned { pin, .. } = check("answer.pinned.remembered") else { panic!("no pin") };
+    assert!(pin.remembered && pin.kept);
 }
 
 #[test]

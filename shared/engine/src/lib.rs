@@ -11,5 +11,6 @@ mod transfer;
 pub use engine::{Engine, Settings, SyncShares};
 pub use error::SyncError;
 pub use sync::end::Ended;
+pub use tasks::pin::PinNote;
 pub use tasks::reconcile::Reconciled;
 pub use tasks::watch::Watched;

@@ -8,7 +8,7 @@ use moorage_domain::{
     task::{Task, TaskAnswer},
 };
 use moorage_state::StateError;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::{
     error::OrganizationsError,
@@ -19,6 +19,8 @@ use crate::{
 const MAX_RACES: u32 = 20;
 /// The pause before the next try.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long what is left of a repository's pins keeps the others waiting.
+const SETTLING: Duration = Duration::from_secs(5);
 
 impl Organizations {
     /// Makes the repositories of an organization's mirror that was deleted ordinary ones, and then forgets the mirror. It
@@ -83,7 +85,15 @@ impl Organizations {
                 return Ok(self.table.forget_discovered(repository).await?);
             };
             match self.table.delete_mirror(&mirror).await {
-                Ok(()) => return Ok(self.table.settle_pins(repository).await?),
+                Ok(()) => {
+                    // What is left of its pins is settled each day.
+                    match timeout(SETTLING, self.table.settle_pins(repository)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => tracing::warn!(%repository, %error, "what was pinned was not forgotten yet"),
+                        Err(_) => tracing::info!(%repository, "there was no time to forget what was pinned"),
+                    }
+                    return Ok(());
+                }
                 // Its sync goes on, or somebody has the repository to themselves for some seconds.
                 Err(StateError::Conflict | StateError::Locked) => tokio::time::sleep(PAUSE).await,
                 Err(error) => return Err(error.into()),

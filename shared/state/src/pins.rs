@@ -8,6 +8,8 @@ pub(crate) mod end;
 pub(crate) mod kept;
 pub(crate) mod make;
 pub(crate) mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -46,6 +48,12 @@ impl Table {
         self.get(Key::Pin(repository, run)).await
     }
 
+    /// The pin of a run, as it is now.
+    pub async fn present_pin(&self, repository: &RepositoryName, run: RunId) -> Result<Option<Pin>, StateError> {
+        let Some(found) = self.repository(repository).await? else { return Ok(None) };
+        self.pin(repository, &found.pins, run).await
+    }
+
     /// The pins of a repository whose `pins` are these.
     pub async fn pins(&self, repository: &RepositoryName, pins: &BTreeSet<RunId>) -> Result<Vec<Pin>, StateError> {
         if pins.is_empty() {
@@ -55,7 +63,8 @@ impl Table {
         Ok(all.into_iter().filter(|pin| pins.contains(&pin.run_id)).collect())
     }
 
-    /// Records how far somebody has looked at what a pin keeps. One that is gone stays gone.
+    /// Records how far somebody has looked at what a `pin` keeps who read it like this, and that its moment was still
+    /// remembered. [`StateError::Conflict`] if it is gone, or somebody else has looked meanwhile: then it has to be read again.
     pub async fn pin_looked(
         &self,
         repository: &RepositoryName,
@@ -63,17 +72,21 @@ impl Table {
         (looked, unverified): (Option<&Digest>, u64),
     ) -> Result<(), StateError> {
         let mut values = of_snapshot(pin.snapshot);
+        values.insert(":true".to_owned(), AttributeValue::Bool(true));
         values.insert(":unverified".to_owned(), AttributeValue::N(unverified.to_string()));
-        let mut update = "SET #unverified = :unverified".to_owned();
+        let mut update = "SET #remembered = :true, #unverified = :unverified".to_owned();
         if let Some(looked) = looked {
             values.insert(":looked".to_owned(), AttributeValue::S(looked.to_string()));
             update.push_str(", #looked = :looked");
         }
-        let change = Change { update: &update, condition: "#snapshot = :snapshot" };
-        match conditional(self.change(Key::Pin(repository, pin.run_id), change, values)).await {
-            Err(StateError::Conflict) => Ok(()),
-            result => result,
-        }
+        let condition = if let Some(was) = &pin.looked {
+            values.insert(":was".to_owned(), AttributeValue::S(was.to_string()));
+            "#snapshot = :snapshot AND #looked = :was"
+        } else {
+            "#snapshot = :snapshot AND attribute_not_exists(#looked)"
+        };
+        let change = Change { update: &update, condition };
+        conditional(self.change(Key::Pin(repository, pin.run_id), change, values)).await
     }
 }
 

@@ -33,6 +33,17 @@ impl Told {
     pub(crate) fn add(&self, transaction: &mut Transaction<'_>, repository: &RepositoryName) -> Result<(), StateError> {
         transaction.put(Key::Log(repository, self.entry.datetime, self.id), &LogItem::new(&self.entry))
     }
+
+    /// The same, and to its namespace's, where all that is done by hand is told.
+    pub(crate) fn add_to_both(
+        &self,
+        transaction: &mut Transaction<'_>,
+        repository: &RepositoryName,
+    ) -> Result<(), StateError> {
+        self.add(transaction, repository)?;
+        let key = Key::NamespaceLog(&repository.namespace(), self.entry.datetime, self.id);
+        transaction.put(key, &LogItem::new(&self.entry))
+    }
 }
 
 #[derive(Serialize, Deserialize)]

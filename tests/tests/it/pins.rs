@@ -1,5 +1,7 @@
 //! What a run has left is kept until it is unpinned.
 
+mod trouble;
+
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -1,6 +1,8 @@
 //! What a run has left, and is pinned: the image of one tag. A sync moves the tag, and may want the image again; what the tag was
 //! is remembered for a while; a collector takes out of the repository what nobody needs, under its lock, and another one deletes
 //! blobs that nothing links to. Whoever was told that the run is pinned has the image until it is unpinned; and then it goes.
+//! There may be no time to look for it: then somebody is told that it is pinned, and what is there of it stays. Others may ask for
+//! the same, beside whoever made the pin and after that: they look for it, too, and end no pin.
 //!
 //! What is remembered is forgotten by clocks. Where those agree, nothing is forgotten for a collector that is not for whoever
 //! pins. Where they do not, no sync may bring the image again just then: the link that it writes ahead is nobody's yet.
@@ -27,6 +29,12 @@ enum Without {
     HeldFirst,
     /// Nobody asks whether the moment was still remembered when the pin had begun to count.
     Remembered,
+    /// Whoever finds that the image is gone ends the pin, although it is not theirs.
+    OnlyTheirOwn,
+    /// Whoever made the pin ends it, although somebody was told that it is pinned.
+    OnlyIfUntold,
+    /// Whoever was at work on a pin says so of another one that came since.
+    SameSnapshot,
 }
 
 /// What a pin is made by.
@@ -42,6 +50,15 @@ enum Pinning {
     Remember(bool),
     Look(bool),
     /// Somebody was told that it is pinned, or that it cannot be.
+    Told,
+}
+
+/// Somebody who asks for the same where there is a pin already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Asking {
+    Begin,
+    /// They know that the moment was remembered when it was a pin; which one it was.
+    Look(u8),
     Told,
 }
 
@@ -86,8 +103,13 @@ struct World {
     claimed: bool,
     /// The run is pinned; whether the snapshot has the image.
     pin: Option<bool>,
-    /// Somebody was told so.
+    /// It is recorded that its moment was still remembered then.
+    marked: bool,
+    /// Somebody was told that it is pinned.
+    told: bool,
+    /// And that all of it is there, or what was there then was all.
     promised: bool,
+    asking: Asking,
     pinning: Pinning,
     /// How often it may be unpinned, and pinned again.
     unpins: u8,
@@ -108,7 +130,10 @@ impl World {
             locked: false,
             claimed: false,
             pin: None,
+            marked: false,
+            told: false,
             promised: false,
+            asking: Asking::Begin,
             pinning: Pinning::First,
             unpins: 1,
             pruning: (Pruning::Begin, 2),
@@ -130,6 +155,41 @@ impl World {
         (std::mem::take(&mut self.remembered) || std::mem::take(&mut self.past)).then_some(self)
     }
 
+    /// Somebody is told that it is pinned: who has looked for it, or had no time to.
+    fn tell(mut self, has_looked: bool, has: bool) -> Self {
+        (self.marked, self.told) = (true, true);
+        self.promised |= !has || has_looked || self.is_there();
+        self
+    }
+
+    /// Somebody who asks for what is pinned already, and may have no time to look for it.
+    fn ask(mut self, without: Without, has_time: bool) -> Option<Self> {
+        self.asking = match (self.asking, self.pin) {
+            (Asking::Begin, Some(_)) if self.marked || self.remembered => Asking::Look(self.unpins),
+            // They are told that nobody knows.
+            (Asking::Begin, Some(_)) => Asking::Told,
+            (Asking::Look(which), Some(has)) if which == self.unpins || without == Without::SameSnapshot => {
+                self.asking = Asking::Told;
+                if !has_time || !has || self.is_there() {
+                    return Some(self.tell(has_time, has));
+                }
+                // They are told that it is gone.
+                self.pin = self.pin.filter(|_| without != Without::OnlyTheirOwn);
+                Asking::Told
+            }
+            (Asking::Look(_), _) => Asking::Told,
+            (Asking::Begin, None) | (Asking::Told, _) => return None,
+        };
+        Some(self)
+    }
+
+    /// Whoever looks for what they have pinned may have no time to.
+    fn has_no_time(mut self, without: Without) -> Option<Self> {
+        let Pinning::Look(has) = self.pinning else { return None };
+        self.pinning = Pinning::Told;
+        Some(if self.pin.is_some() && without != Without::LookAfterwards { self.tell(false, has) } else { self })
+    }
+
     fn pin(mut self, without: Without) -> Option<Self> {
         let held_first = without != Without::HeldFirst;
         let look = |world: &Self, has: bool| !has || world.is_there();
@@ -147,13 +207,19 @@ impl World {
                 Pinning::Remember(has)
             }
             Pinning::Remember(_) if !self.remembered && without != Without::Remembered => {
-                self.pin = None;
+                self.pin = self.pin.filter(|_| self.marked);
                 Pinning::Told
             }
             Pinning::Remember(has) => Pinning::Look(has),
             Pinning::Look(has) => {
-                self.promised = without == Without::LookAfterwards || look(&self, has);
-                self.pin = self.pin.filter(|_| self.promised);
+                self.pinning = Pinning::Told;
+                if self.pin.is_none() {
+                    return Some(self);
+                }
+                if without == Without::LookAfterwards || look(&self, has) {
+                    return Some(self.tell(true, has));
+                }
+                self.pin = self.pin.filter(|_| self.marked && without != Without::OnlyIfUntold);
                 Pinning::Told
             }
             Pinning::Told => return None,
@@ -164,7 +230,7 @@ impl World {
     /// Unpins what is pinned. Once it may be pinned again.
     fn unpin(mut self) -> Option<Self> {
         self.pin.take()?;
-        self.promised = false;
+        (self.marked, self.told, self.promised) = (false, false, false);
         if self.unpins > 0 && self.pinning == Pinning::Told {
             (self.unpins, self.pinning) = (self.unpins - 1, Pinning::First);
         } else {
@@ -259,6 +325,8 @@ impl explore::World for World {
 
     fn next(self, without: Without) -> Vec<Self> {
         let others = [self.pin(without), self.unpin(), self.forget(), self.prune(without), self.sync()];
+        let asking = [self.has_no_time(without), self.ask(without, true), self.ask(without, false)];
+        let others = others.into_iter().chain(asking);
         others.into_iter().flatten().chain(self.sweep()).collect()
     }
 
@@ -266,7 +334,9 @@ impl explore::World for World {
         let is_wanted = self.repository.published || self.past || self.pin.is_some() || self.claimed;
         let is_being_deleted = self.bucket.sentence.is_some_and(|sentence| sentence.deleting);
         let is_lost = (self.repository.published || self.promised) && !self.is_there();
-        is_lost || (!is_wanted && !self.locked && !is_being_deleted && !self.goes())
+        is_lost
+            || (self.told && self.pin.is_none())
+            || (!is_wanted && !self.locked && !is_being_deleted && !self.goes())
     }
 }
 
@@ -298,6 +368,9 @@ fn every_rule_is_needed() {
         Without::LookAfterwards,
         Without::HeldFirst,
         Without::Remembered,
+        Without::OnlyTheirOwn,
+        Without::OnlyIfUntold,
+        Without::SameSnapshot,
     ] {
         assert!(explore(starts(), without).1, "{without:?} makes no difference");
     }

@@ -1,100 +1,151 @@
 //! Pinning a run: what it has left is kept from now on, and looked for after that.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod look;
 
-use futures_util::{StreamExt as _, stream};
+use std::time::{Duration, Instant};
+
 use moorage_domain::{
-    Digest, Owner, RepositoryName, TagName, Timestamp,
+    RepositoryName, Timestamp,
     pin::{MAX_PINNED, MAX_PINS, Pin, PinnedTag, left_at},
     run::{RunId, RunStatus},
     task::TaskAnswer,
+    usage_log::LogEntry,
 };
 use moorage_state::{Pinned, StateError, now};
 use rand::Rng as _;
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use crate::{
     engine::Engine,
     error::WorkError,
-    sync::turn_back::{Found, MOST_TAGS},
-    tasks::answer,
+    sync::turn_back::MOST_TAGS,
+    tasks::{answer, pin::look::images},
 };
 
-/// Images that are looked at at once.
-const IN_FLIGHT: usize = 32;
 /// What is left of the time for what comes after the look.
 const RESERVE: Duration = Duration::from_secs(2);
+/// What is left of it besides for looking, or for taking away what there was no time to write all of.
+const CLEARING: Duration = Duration::from_secs(4);
+/// How long what others have left of a repository's pins is worked at, by who wants something else.
+const SETTLING: Duration = Duration::from_secs(5);
 /// The longest pause between two tries, while somebody has the repository: a collector, or a purge. It is of random length.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How many of the tags whose content is gone a refusal names.
-const NAMED: usize = 20;
+
+/// What is said of a pin that is made.
+#[derive(Debug, Clone, Copy)]
+pub struct PinNote<'a> {
+    /// Why it is, in the words of who does it.
+    pub reason: Option<&'a String>,
+    /// What the usage logs tell of it.
+    pub log: Option<&'a LogEntry>,
+}
 
 impl Engine {
     /// Pins what a run has left, and looks for its content until `end`: if some of that is gone, it is not pinned. What there was
-    /// no time for is looked for when the same is asked for again. A run that is pinned stays as it was pinned first.
+    /// no time for is looked for when the same is asked for again. A run that is pinned stays so, as it was pinned first.
     pub async fn pin_run(
         &self,
         repository: &RepositoryName,
         run: RunId,
-        reason: Option<&String>,
+        note: PinNote<'_>,
         end: Instant,
     ) -> TaskAnswer {
         let end = end.checked_sub(RESERVE).unwrap_or(end);
-        answer(match tokio::time::timeout_at(end.into(), self.pin(repository, run, reason)).await {
-            Ok(Ok(Ok((pin, is_new)))) => self.look_pinned(repository, pin, is_new, end).await,
-            Ok(Ok(Err(answer))) => Ok(answer),
-            Ok(Err(error)) => Err(error),
-            // What was written of it is found by whoever pins one of the repository's runs later.
-            Err(_) => Ok(TaskAnswer::Unfinished),
-        })
+        answer(self.try_pin(repository, run, note, end).await)
     }
 
-    /// The pin of a run, and whether it was made now; or why it cannot be.
-    async fn pin(
+    async fn try_pin(
         &self,
         repository: &RepositoryName,
         run: RunId,
-        reason: Option<&String>,
-    ) -> Result<Result<(Pin, bool), TaskAnswer>, WorkError> {
-        let Some(found) = self.table.repository(repository).await? else { return Ok(Err(TaskAnswer::NotFound)) };
+        note: PinNote<'_>,
+        end: Instant,
+    ) -> Result<TaskAnswer, WorkError> {
+        let Some(found) = self.table.repository(repository).await? else { return Ok(TaskAnswer::NotFound) };
         if let Some(pin) = self.table.pin(repository, &found.pins, run).await? {
-            return Ok(Ok((pin, false)));
+            return self.look_pinned(repository, pin, None, end).await;
         }
         if found.pins.len() >= MAX_PINS {
-            return Ok(Err(too_many_pins()));
+            return Ok(too_many_pins());
         }
-        self.table.settle_pins(repository).await?;
-        let (pin, tags) = match self.left_by(repository, run).await? {
-            Ok((pin, tags)) => (Pin { reason: reason.cloned(), ..pin }, tags),
-            Err(refused) => return Ok(Err(refused)),
+        self.settle_pins(repository, end).await;
+        let until = end.checked_sub(CLEARING).unwrap_or(end);
+        let (pin, tags) = match timeout_at(until.into(), self.left_by(repository, run)).await {
+            Ok(left) => match left? {
+                Ok((pin, tags)) => (Pin { reason: note.reason.cloned(), ..pin }, tags),
+                Err(refused) => return Ok(refused),
+            },
+            Err(_) => return Ok(TaskAnswer::Unfinished),
         };
-        let pin = self.table.stage_pin(repository, pin, &tags).await?;
-        let committed = loop {
-            match self.table.commit_pin(repository, &pin).await {
-                Err(StateError::Locked) => {
-                    tokio::time::sleep(rand::rng().random_range(Duration::ZERO..=PAUSE)).await;
-                }
-                committed => break committed,
+        let staged = match timeout_at(until.into(), self.table.stage_pin(repository, pin.clone(), &tags)).await {
+            Ok(Ok(staged)) => staged,
+            failed => {
+                // Whoever tries again and again leaves no more than one.
+                self.unstage(repository, &pin, end).await;
+                return match failed {
+                    Ok(Err(StateError::NotFound)) => Ok(TaskAnswer::NotFound),
+                    Ok(Err(error)) => Err(error.into()),
+                    _ => Ok(TaskAnswer::Unfinished),
+                };
             }
         };
-        if !matches!(committed, Ok(Pinned::Now)) {
-            self.table.unstage_pin(repository, &pin).await?;
+        drop(tags);
+        let refused = match self.commit(repository, &staged, note, until).await {
+            Ok(Pinned::Now) => return self.look_pinned(repository, staged, Some(note), end).await,
+            Ok(Pinned::Before) => None,
+            Ok(Pinned::TooMany) => Some(too_many_pins()),
+            Ok(Pinned::TooMuch) => Some(TaskAnswer::Refused(format!(
+                "All pins keep {MAX_PINNED} tags and manifests that indexes list, and no more. Unpin a run first."
+            ))),
+            Err(StateError::Locked | StateError::Conflict) => Some(TaskAnswer::Busy),
+            Err(StateError::NotFound) => Some(TaskAnswer::NotFound),
+            // It may be a pin, or become one. What is there of it is settled later, if it is none.
+            Err(error) => return Err(error.into()),
+        };
+        self.unstage(repository, &staged, end).await;
+        if let Some(refused) = refused {
+            return Ok(refused);
         }
-        match committed {
-            Ok(Pinned::Now) => Ok(Ok((pin, true))),
-            Ok(Pinned::TooMany) => Ok(Err(too_many_pins())),
-            // Somebody else was faster: theirs it is.
-            Ok(Pinned::Before) => match self.table.pin(repository, &BTreeSet::from([run]), run).await? {
-                Some(pin) => Ok(Ok((pin, false))),
-                None => Ok(Err(TaskAnswer::Busy)),
-            },
-            Err(StateError::NotFound) => Ok(Err(TaskAnswer::NotFound)),
-            Err(error) => Err(error.into()),
+        // Somebody else was faster: theirs it is.
+        match self.table.present_pin(repository, run).await? {
+            Some(pin) => self.look_pinned(repository, pin, None, end).await,
+            None => Ok(TaskAnswer::Busy),
+        }
+    }
+
+    /// Makes a pin of what was staged, as soon as nobody has the repository, or the last of several tries is refused.
+    async fn commit(
+        &self,
+        repository: &RepositoryName,
+        pin: &Pin,
+        note: PinNote<'_>,
+        until: Instant,
+    ) -> Result<Pinned, StateError> {
+        loop {
+            match self.table.commit_pin(repository, pin, note.log.cloned()).await {
+                Err(StateError::Locked) if Instant::now() < until => {
+                    tokio::time::sleep(rand::rng().random_range(Duration::ZERO..=PAUSE)).await;
+                }
+                committed => return committed,
+            }
+        }
+    }
+
+    /// Takes away what was staged for a pin that nobody makes, as far as there is time.
+    async fn unstage(&self, repository: &RepositoryName, pin: &Pin, end: Instant) {
+        match timeout_at(end.into(), self.table.unstage_pin(repository, pin)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%repository, %error, "what was written for a pin was not forgotten yet"),
+            Err(_) => tracing::warn!(%repository, "there was no time to forget what was written for a pin"),
+        }
+    }
+
+    /// Does what others have left halfway of a repository's pins, for some seconds: what is left then, others do.
+    pub(crate) async fn settle_pins(&self, repository: &RepositoryName, end: Instant) {
+        let end = end.min(Instant::now() + SETTLING);
+        if let Ok(Err(error)) = timeout_at(end.into(), self.table.settle_pins(repository)).await {
+            tracing::warn!(%repository, %error, "what is left of pins was not settled yet");
         }
     }
 
@@ -113,14 +164,15 @@ impl Engine {
             return refused("The run has not come to an end.".to_owned());
         };
         if !self.table.remembers(at, now()) {
-            return Ok(Err(forgotten(at)));
+            return refused(forgotten(at));
         }
         // What is held comes first: what moves meanwhile is in its past then.
         let held = self.table.tags(repository).await?;
         let past = self.table.past_tags(repository, MAX_PINNED + 1, now(), |past| past.is_of(at)).await?;
         let tags = left_at(at, &held, &past);
         drop((held, past));
-        if tags.len() > MOST_TAGS || tags.iter().map(PinnedTag::weight).sum::<usize>() > MAX_PINNED {
+        let weight = tags.iter().map(PinnedTag::weight).fold(0, usize::saturating_add);
+        if tags.len() > MOST_TAGS || weight > MAX_PINNED {
             return refused(format!(
                 "The run has left more than {MOST_TAGS} tags, or {MAX_PINNED} of them and of what indexes list."
             ));
@@ -135,101 +187,19 @@ impl Engine {
             looked: None,
             snapshot: Uuid::now_v7(),
             parts: 0,
+            weight,
+            remembered: false,
+            kept: false,
         };
         Ok(Ok((pin, tags)))
     }
-
-    /// Looks for what a pin keeps and nobody has looked for yet. Where some is gone, the pin ends.
-    async fn look_pinned(
-        &self,
-        repository: &RepositoryName,
-        mut pin: Pin,
-        is_new: bool,
-        end: Instant,
-    ) -> Result<TaskAnswer, WorkError> {
-        if pin.unverified == 0 {
-            return Ok(TaskAnswer::Pinned { pin: Box::new(pin), is_new });
-        }
-        // Nobody has looked yet. What was forgotten before it was pinned may be gone, and a sync may bring it again, for a
-        // moment perhaps.
-        if pin.looked.is_none() && !self.table.remembers(pin.at, now()) {
-            self.table.unpin(repository, &pin).await?;
-            return Ok(forgotten(pin.at));
-        }
-        let Some(found) = self.table.repository(repository).await? else { return Ok(TaskAnswer::NotFound) };
-        let owner = Arc::new(Owner { repository: repository.clone(), generation: found.id });
-        let mut tags = Vec::new();
-        if !self.table.each_pinned_tag(repository, &pin, |tag| tags.push(tag)).await? {
-            return Ok(TaskAnswer::Busy);
-        }
-        let images = images(&tags);
-        let behind = pin.looked.clone().map_or(Bound::Unbounded, Bound::Excluded);
-        let look = async |(digest, children): (&Digest, &BTreeSet<Digest>)| {
-            let found = tokio::time::timeout_at(end.into(), self.find_image(&owner, digest, children)).await;
-            (digest.clone(), found.ok())
-        };
-        let rest = images.range((behind, Bound::Unbounded));
-        let mut looked = stream::iter(rest).map(look).buffered(IN_FLIGHT);
-        let mut gone = BTreeSet::new();
-        while let Some((digest, found)) = looked.next().await {
-            match found.transpose()? {
-                Some(Found::Whole(_)) => {
-                    pin.unverified = pin.unverified.saturating_sub(1);
-                    pin.looked = Some(digest);
-                }
-                Some(Found::Gone(_)) => _ = gone.insert(digest),
-                None => break,
-            }
-        }
-        drop(looked);
-        if gone.is_empty() {
-            self.table.pin_looked(repository, &pin, (pin.looked.as_ref(), pin.unverified)).await?;
-            return Ok(TaskAnswer::Pinned { pin: Box::new(pin), is_new });
-        }
-        self.table.unpin(repository, &pin).await?;
-        Ok(TaskAnswer::Refused(named(&tags, &gone)))
-    }
 }
 
-/// The images that tags point to, each with the manifests that it has to have.
-fn images(tags: &[PinnedTag]) -> BTreeMap<Digest, BTreeSet<Digest>> {
-    let mut images = BTreeMap::<Digest, BTreeSet<Digest>>::new();
-    for tag in tags {
-        images.entry(tag.digest.clone()).or_default().extend(tag.children.iter().cloned());
-    }
-    images
-}
-
-fn forgotten(at: Timestamp) -> TaskAnswer {
-    TaskAnswer::Refused(format!("What tags were at {} is not remembered any more.", at.iso()))
+/// That what tags were is forgotten, so that a run cannot be pinned.
+fn forgotten(at: Timestamp) -> String {
+    format!("What tags were at {} is not remembered any more.", at.iso())
 }
 
 fn too_many_pins() -> TaskAnswer {
     TaskAnswer::Refused(format!("{MAX_PINS} runs are pinned, and no more may be. Unpin one first."))
-}
-
-/// That the content of tags is gone, and of which.
-fn named(tags: &[PinnedTag], gone: &BTreeSet<Digest>) -> String {
-    let lost: Vec<&TagName> = tags.iter().filter(|tag| gone.contains(&tag.digest)).map(|tag| &tag.tag).collect();
-    let names = lost.iter().take(NAMED).map(|tag| tag.as_str()).collect::<Vec<_>>().join(", ");
-    let more = if lost.len() > NAMED { ", …" } else { "" };
-    format!("The content of {} tags is not here any more ({names}{more}), so the run is not pinned.", lost.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_names_the_first_of_the_tags_that_are_gone() {
-        let digest = |n: u8| Digest::sha256(&[n]);
-        let tag =
-            |n: u8| PinnedTag { tag: format!("v{n:02}").parse().unwrap(), digest: digest(n % 30), children: vec![] };
-        let tags: Vec<_> = (0..60).map(tag).collect();
-        let message = named(&tags, &BTreeSet::from([digest(1)]));
-        assert!(message.starts_with("The content of 2 tags is not here any more (v01, v31)"), "{message}");
-        let message = named(&tags, &(0..30).map(digest).collect());
-        assert!(message.contains("60 tags") && message.contains("v19, …)"), "{message}");
-        assert_eq!(images(&tags).len(), 30, "each image is looked at once");
-    }
 }

@@ -33,6 +33,8 @@ const PURGE: Duration = Duration::from_secs(20);
 const PAGE: i32 = 100;
 /// Schedules that are made or removed at once: together they stay below what Scheduler takes in a second.
 const SCHEDULES: usize = 8;
+/// Repositories whose pins are looked at at once: most have none, which takes two small reads.
+const PINS: usize = 16;
 
 /// What a reconciliation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -179,6 +181,9 @@ impl Engine {
             if let Some(last) = names.last() {
                 done.reach(last);
             }
+            // A pin that somebody has left halfway, or that went with its mirror.
+            let settle = async |name: &RepositoryName| self.settle_pins(name, end).await;
+            stream::iter(&names).for_each_concurrent(PINS, settle).await;
             for name in &page.deleted {
                 match self.try_purge(name, end.min(Instant::now() + PURGE)).await {
                     // What is left has invocations of its own.

@@ -1,7 +1,10 @@
 //! The end of a mirror: its repository becomes an ordinary one, and keeps its images.
 
+use std::time::Duration;
+
 use moorage_domain::{RepositoryName, usage_log::LogKind};
 use moorage_state::{Race, StateError};
+use tokio::time::timeout;
 
 use crate::{
     api::Api,
@@ -11,6 +14,9 @@ use crate::{
     usage_log::write::object,
     webhook,
 };
+
+/// How long a caller waits for what is left of pins to go.
+const SETTLING: Duration = Duration::from_secs(5);
 
 /// `DELETE …/mirror`.
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
@@ -35,13 +41,15 @@ pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) 
         if let Err(error) = api.scheduler.remove(repository).await {
             tracing::warn!(%repository, %error, "a schedule was not removed yet");
         }
-        // They are no pins any more; what is left of them goes with the next one of the repository, or with that.
-        if let Err(error) = api.table.settle_pins(repository).await {
-            tracing::warn!(%repository, %error, "what was pinned was not forgotten yet");
-        }
         webhook::end::forget(api, repository, webhook).await;
         let metadata = object([("changed", "mirror".into()), ("to", serde_json::Value::Null)]);
         api.log(call, repository, vec![(LogKind::RepoMirrorConfigChanged, metadata)]).await;
+        // They are no pins any more; what is left of them is settled by whoever comes next, and each day.
+        match timeout(SETTLING, api.table.settle_pins(repository)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%repository, %error, "what was pinned was not forgotten yet"),
+            Err(_) => tracing::info!(%repository, "there was no time to forget what was pinned"),
+        }
         return Ok(Answer::NoContent);
     }
 }

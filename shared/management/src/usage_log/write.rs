@@ -20,11 +20,8 @@ impl Api {
         entries: Vec<(LogKind, Map<String, Value>)>,
     ) {
         let namespace = repository.namespace();
-        let entry = |(kind, mut metadata): (LogKind, Map<String, Value>)| {
-            metadata.insert("repo".into(), repository.name().into());
-            entry(call, &namespace, (kind, metadata))
-        };
-        let entries: Vec<_> = entries.into_iter().map(entry).collect();
+        let entries: Vec<_> =
+            entries.into_iter().map(|(kind, metadata)| entry_of(call, repository, kind, metadata)).collect();
         let logs = [LogOf::Repository(repository), LogOf::Namespace(&namespace)];
         let [ours, theirs] = logs.map(|log| self.table.add_log_of(log, &entries));
         let (ours, theirs) = join(ours, theirs).await;
@@ -57,6 +54,17 @@ impl Api {
             tracing::warn!(%namespace, %error, "could not write the usage log");
         }
     }
+}
+
+/// An entry of the usage logs of a repository and of its namespace, in the name of who calls.
+pub(crate) fn entry_of(
+    call: &Call,
+    repository: &RepositoryName,
+    kind: LogKind,
+    mut metadata: Map<String, Value>,
+) -> LogEntry {
+    metadata.insert("repo".into(), repository.name().into());
+    entry(call, &repository.namespace(), (kind, metadata))
 }
 
 /// An entry of the usage log, in the name of who calls.

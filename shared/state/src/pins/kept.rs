@@ -2,15 +2,16 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{RepositoryName, Timestamp, run::RunId};
+use moorage_domain::{RepositoryName, Timestamp, pin::Pin, run::RunId};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
     StateError, Table,
-    clock::moment,
+    clock::{moment, now},
     expression::Change,
     key::{Key, outcomes_prefix, repository_pk},
+    pins::of_snapshot,
     runs::run::RUN_RETENTION,
     table::{Item, Query, conditional},
 };
@@ -39,16 +40,20 @@ fn named(snapshot: Uuid) -> Item {
 }
 
 impl Table {
-    /// Keeps all outcomes of a run from expiring.
-    pub(crate) async fn keep_outcomes(
-        &self,
-        repository: &RepositoryName,
-        run: RunId,
-        snapshot: Uuid,
-    ) -> Result<(), StateError> {
-        let (update, values) = keep(snapshot);
+    /// Keeps what a pinned run tells of its tags from expiring, which is in weeks: each of its items is charged as a whole,
+    /// and a run of fifty thousand tags has some 12 MB of them.
+    pub async fn keep_outcomes(&self, repository: &RepositoryName, pin: &Pin) -> Result<(), StateError> {
+        let (update, values) = keep(pin.snapshot);
         let change = Change { update, condition: "attribute_exists(#pk)" };
-        self.each_item_of(repository, run, change, &values).await
+        self.each_item_of(repository, pin.run_id, change, &values).await?;
+        let mut values = of_snapshot(pin.snapshot);
+        values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        let change = Change { update: "SET #kept = :true", condition: "#snapshot = :snapshot" };
+        match conditional(self.change(Key::Pin(repository, pin.run_id), change, values)).await {
+            // It was unpinned meanwhile.
+            Err(StateError::Conflict) => self.release_outcomes(repository, pin.run_id, pin.snapshot).await,
+            result => result,
+        }
     }
 
     /// Has what a snapshot kept of a run expire when it would have, where no other one keeps it.
@@ -58,12 +63,13 @@ impl Table {
         run: RunId,
         snapshot: Uuid,
     ) -> Result<(), StateError> {
-        // A run that is gone has no outcomes that anybody could see.
-        let Some(found) = self.run(repository, run).await? else { return Ok(()) };
+        // Of a run that is gone nobody sees any outcomes.
+        let found = self.run(repository, run).await?;
+        let until = found.map_or_else(now, |found| found.started_at.plus(RUN_RETENTION));
         let release = Change { update: "DELETE #pinned :snapshots", condition: "attribute_exists(#pinned)" };
         let update = "SET #expires_at = :expires";
         let expire = Change { update, condition: "attribute_exists(#pk) AND attribute_not_exists(#pinned)" };
-        let expires = Item::from([(":expires".to_owned(), moment(found.started_at.plus(RUN_RETENTION)))]);
+        let expires = Item::from([(":expires".to_owned(), moment(until))]);
         for (change, values) in [(release, named(snapshot)), (expire, expires)] {
             self.each_item_of(repository, run, change, &values).await?;
             gone_is_fine(conditional(self.change(Key::Run(repository, run), change, values)).await)?;

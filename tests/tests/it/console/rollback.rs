@@ -187,7 +187,11 @@ async fn what_a_run_left_is_pinned_and_unpinned() {
     browser.becomes("Unpin", true).await;
     let found = check(&browser, &axe(), "a pinned run").await;
     assert!(found.is_empty(), "{found:#?}");
+    browser.see("section[aria-label=Runs]", "Pinned").await;
     browser.click("Unpin").await;
+    browser.see("dialog .lost", "Images that only it keeps").await;
+    assert_eq!(pinned().await["tags"], 1, "nothing is done yet");
+    browser.click("Let it go").await;
     browser.becomes("Pin", true).await;
     assert_eq!(pinned().await, Value::Null);
     // What cannot be kept says why.

@@ -11,7 +11,7 @@ use moorage_tests::{
     image::{Image, layer},
     lab::{Lab, gateway},
     registry::Registry,
-    table,
+    table::{self, Key, let_pass},
     world::World,
 };
 use reqwest::Method;
@@ -21,6 +21,11 @@ use super::{
     every::{Scenario, every_kill},
     recovery::after_a_crash,
 };
+
+/// Longer than anybody who makes a pin needs.
+const HOURS: Duration = Duration::from_secs(2 * 3_600);
+/// What expires later than this, in Unix seconds, never does.
+const FAR: i64 = 100_000_000_000;
 
 struct Pin {
     world: World,
@@ -80,7 +85,8 @@ impl Scenario for Pin {
             );
             return (lab.stack.api_function.clone(), event);
         }
-        let task = Task::PinRun { repository: self.world.repository.clone(), run_id: self.run, reason: None };
+        let task =
+            Task::PinRun { repository: self.world.repository.clone(), run_id: self.run, reason: None, log: None };
         (lab.stack.sync_function.clone(), serde_json::to_value(task).unwrap())
     }
 
@@ -88,7 +94,7 @@ impl Scenario for Pin {
     async fn check(&self, lab: &Lab) {
         let world = self.world.at(&lab.stack);
         if world.runs().await.iter().any(|run| run["pinned"] != Value::Null) {
-            let task = Task::PinRun { repository: world.repository.clone(), run_id: self.run, reason: None };
+            let task = Task::PinRun { repository: world.repository.clone(), run_id: self.run, reason: None, log: None };
             let Outcome::Answer(answer) = lab.task(&task).await else { panic!("it is not answered") };
             let answer: TaskAnswer = serde_json::from_value(answer).unwrap();
             assert!(matches!(&answer, TaskAnswer::Pinned { is_new: false, pin } if pin.unverified == 0), "{answer:?}");
@@ -98,6 +104,9 @@ impl Scenario for Pin {
     async fn recover(&self, lab: &Lab) {
         after_a_crash(lab).await;
         self.ask(&self.world.at(&lab.stack), if self.ends { Method::DELETE } else { Method::PUT }).await;
+        // What somebody has left who was killed is taken away by whoever comes hours later.
+        let_pass(&lab.stack, HOURS).await;
+        lab.task(&Task::Reconcile { invocation: 0, after: None }).await;
     }
 
     async fn observe(&self, lab: &Lab) -> Vec<String> {
@@ -105,10 +114,20 @@ impl Scenario for Pin {
         let runs = world.runs().await;
         let mut seen: Vec<_> =
             runs.iter().map(|run| format!("{} {} {}", run["trigger"], run["status"], run["pinned"]["tags"])).collect();
-        // What somebody has left who was killed is found by whoever comes an hour later.
         let items = table::all_of(&world.stack, &world.repository).await;
-        let of = |prefix: &str| items.keys().filter(|sk| sk.starts_with(prefix)).count();
-        seen.push(format!("{} pins", of("PIN#")));
+        for kind in ["PIN#", "PINNEDTAGS#", "LOOSEPIN#"] {
+            seen.push(format!("{} {kind}", items.keys().filter(|sk| sk.starts_with(kind)).count()));
+        }
+        // The run, and what it tells of its tags.
+        for sk in [format!("RUN#{}", self.run), format!("OUTCOMES#{}#{1:010}#{1:010}", self.run, 0)] {
+            let item = table::get(&world.stack, &Key(format!("REPO#{}", world.repository), sk)).await.unwrap();
+            let expires: i64 = item["expires_at"].as_n().unwrap().parse().unwrap();
+            seen.push(format!(
+                "expires: {}, {:?}",
+                expires < FAR,
+                item.get("pinned").map(|of| of.as_ss().unwrap().len())
+            ));
+        }
         seen
     }
 }
