@@ -39,7 +39,7 @@ export function runList(name, chosen, begun) {
     history.replaceState(null, "", toRepository(name, "mirroring"));
     await begun();
   });
-  const pin = button("Pin", async () => {
+  const pin = acting("Pin", place, async () => {
     const it = `${where}/${run.run_id}/pin`;
     if (!run.pinned) await call("PUT", it);
     else if (!(await ask({ title: "Unpin this run?", verb: "Let it go", lost: [ONLY], remove: it }))) return;
@@ -50,10 +50,11 @@ export function runList(name, chosen, begun) {
     "section.box",
     { label: "Run", hidden: true },
     h("div.heading", title, actions(pin, back)),
+    place,
     view.element,
     changed.element
   );
-  const all = box("Runs", costs, list, place, more);
+  const all = box("Runs", costs, list, more);
   let run,
     shown,
     above,
