@@ -37,7 +37,7 @@ export function runList(name, chosen, begun) {
     history.replaceState(null, "", toRepository(name, "mirroring"));
     await begun();
   });
-  const pin = button("Pin", async () => {
+  const pin = acting("Pin", place, async () => {
     await call(run.pinned ? "DELETE" : "PUT", `${where}/${run.run_id}/pin`);
     known = null;
     await update();
@@ -46,10 +46,11 @@ export function runList(name, chosen, begun) {
     "section.box",
     { label: "Run", hidden: true },
     h("div.heading", title, actions(pin, back)),
+    place,
     view.element,
     changed.element
   );
-  const all = box("Runs", costs, list, place, more);
+  const all = box("Runs", costs, list, more);
   let run,
     shown,
     above,

@@ -97,7 +97,8 @@ struct World {
 }
 
 impl World {
-    fn start(published: bool, past: bool, is_condemned: bool, skewed: bool) -> Self {
+    /// Where the tag points to the image, or did; with a blob that may be condemned.
+    fn start((published, past): (bool, bool), is_condemned: bool, skewed: bool) -> Self {
         Self {
             bucket: Bucket::new(true, is_condemned),
             skewed,
@@ -274,9 +275,9 @@ impl explore::World for World {
 /// be condemned from before, and the collector's clock be ahead.
 fn starts() -> Vec<World> {
     let mut starts = Vec::new();
-    for (published, past) in [(true, false), (false, true), (false, false)] {
+    for tag in [(true, false), (false, true), (false, false)] {
         for skewed in [false, true] {
-            starts.extend([false, true].map(|is_condemned| World::start(published, past, is_condemned, skewed)));
+            starts.extend([false, true].map(|is_condemned| World::start(tag, is_condemned, skewed)));
         }
     }
     starts
@@ -305,7 +306,7 @@ fn every_rule_is_needed() {
 
 #[test]
 fn a_pin_outlasts_what_tags_are_remembered_for() {
-    let mut world = World::start(true, false, false, false);
+    let mut world = World::start((true, false), false, false);
     while let Some(next) = world.pin(Without::Nothing) {
         world = next;
     }

@@ -2,8 +2,13 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use crate::WITH_ROWS;
+
+/// Those whose values have golden files, which `golden.rs` reads.
+const WITH_FILES: [&str; 3] = ["Order", "Task", "TaskAnswer"];
+
 /// The enums of a folder that are written.
-pub(crate) fn written(folder: &Path, found: &mut BTreeSet<String>) {
+fn written(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -22,4 +27,12 @@ pub(crate) fn written(folder: &Path, found: &mut BTreeSet<String>) {
             is_written = false;
         }
     }
+}
+
+#[test]
+fn each_enum_that_is_written_has_rows_or_files() {
+    let mut found = BTreeSet::new();
+    written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let known: BTreeSet<_> = WITH_ROWS.iter().chain(&WITH_FILES).map(|&name| name.to_owned()).collect();
+    assert_eq!(found, known, "each has rows in `names!`");
 }

@@ -194,6 +194,6 @@ async fn what_a_run_left_is_pinned_and_unpinned() {
     let blob = bucket::blob_key(&Digest::sha256(&lost.blobs[1]));
     world.stack.s3().delete_object().bucket(&world.stack.bucket).key(&blob).send().await.unwrap();
     browser.click("Pin").await;
-    browser.see("main", "The content of 1 tags is not here any more (a)").await;
+    browser.see(RUN, "The content of 1 tags is not here any more (a)").await;
     browser.close().await;
 }

@@ -1,12 +1,11 @@
 //! What a webhook told of, and one sync could not get: it is asked for again, and what was refused is let in.
 
 use moorage_tests::{
-    eventually,
     gate::served,
     image::Image,
     proxy::{Fault, Proxy},
     signing::{SigningKey, simple_tag},
-    world::{SYNC_LIMIT, World, outcome},
+    world::{World, outcome},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -131,14 +130,8 @@ async fn a_signature_finds_what_was_refused_before_a_sync_that_came_to_nothing()
     assert_eq!(outcome(&refused, "v2")["outcome"], "refused", "{refused}");
 
     proxy.fault("GET", "tags/list", ALWAYS, Fault::Status(403, vec![]));
-    world.sync_now().await;
-    // Until it is not tried again: a sync of all tags would refuse the image once more.
-    let is_over = || async {
-        let all = world.runs().await;
-        let failed = all.iter().filter(|run| run["status"] == "FAIL" && run["tags_total"] == 0).count();
-        (failed == 3 && all.iter().all(|run| run["status"] != "SYNCING")).then_some(())
-    };
-    eventually("the sync has failed for good", SYNC_LIMIT, is_over).await;
+    let failed = world.sync().await;
+    assert_eq!((&failed["status"], &failed["tags_total"]), (&json!("FAIL"), &json!(0)), "{failed}");
     let signature = simple_tag(&image.digest());
     key.simple(&image.digest(), NAME).push(&format!("http://{}", world.stack.upstream), &world.path, &signature).await;
     skip_the_pause(&world).await;
