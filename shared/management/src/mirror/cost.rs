@@ -217,7 +217,7 @@ mod tests {
         assert_eq!((&view["cost"]["kms"], &view["cost"]["storage"]), (&json!("0.000009"), &Value::Null));
         // 730 hours are 73 thirds of a day, of which ten days are 30.
         assert_eq!((&view["month"]["kms"], &view["month"]["storage"]), (&json!("0.000027375"), &json!("0.023")));
-        assert_eq!(view["month"]["total"], "0.0230280859375");
+        assert_eq!(view["month"]["total"], "0.023029085937");
     }
 
     #[test]
