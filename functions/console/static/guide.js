@@ -44,7 +44,7 @@ export async function show(view) {
       label: "Repository",
       required: true,
       pattern: /^[a-z\d][a-z\d._-]*(\/[a-z\d][a-z\d._-]*)*$/,
-      help: "Its name here: lower case letters, digits, dashes and slashes."
+      help: "Lower case letters, digits, dashes and slashes."
     },
     {
       name: "visibility",
@@ -62,7 +62,7 @@ export async function show(view) {
       label: "Robot",
       required: true,
       pattern: /^(?=..)[a-z\d]+([._-][a-z\d]+)*$/,
-      help: "Writes the mirror, and may pull it. In lower case; it is created if there is none."
+      help: "Writes the mirror, and may pull it. In lower case; it is made if there is none."
     }
   ];
   const shape = form(

@@ -19,7 +19,7 @@ export async function show(content, name) {
     p(link(toRepository(name, "mirroring"), "Back to its mirroring")),
     box(
       "What waits at the gate",
-      hint("They stay what they are until what they wait for comes, or somebody releases them."),
+      hint("They stay as they are until that comes, or somebody releases them."),
       said,
       place,
       list

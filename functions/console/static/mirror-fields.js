@@ -42,7 +42,7 @@ export const sourceFields = [
     required: true,
     placeholder: "latest, v1.*",
     also: /rule_value/,
-    help: "Names or patterns, separated by commas. Tags that none matches are deleted here."
+    help: "Names or patterns, separated by commas. Other tags are deleted here."
   }
 ];
 
@@ -97,7 +97,7 @@ const credentialFields = (exists) => [
   USERNAME,
   {
     ...PASSWORD,
-    help: exists ? "Empty keeps the one that is stored, unless host, proxy or Verify TLS change." : undefined
+    help: exists ? "Empty keeps the stored one, unless host, proxy or Verify TLS change." : undefined
   },
   ...(exists ? [{ name: "forget_password", label: "Remove the stored password", kind: "checkbox" }] : []),
   { group: "Advanced", more: true },

@@ -183,7 +183,7 @@ function stateBox(name, repository) {
         label: "Repository state",
         kind: "select",
         options: ["NORMAL", "READ_ONLY", "MIRROR"].map((it) => [it, STATES[it]]),
-        help: "Ordinary: changed by hand. Mirror: changed by syncs. Read only: not changed."
+        help: "Ordinary: changed by hand. Mirror: by syncs. Read only: not."
       }
     ],
     repository,

@@ -16,7 +16,7 @@ const FIELDS = [
     name: "resume_at",
     label: "Paused until",
     kind: "datetime",
-    help: "The next sync would undo it: none begins before. Empty: before somebody resumes it."
+    help: "No sync begins before. Empty: before somebody resumes it."
   }
 ];
 

@@ -18,7 +18,7 @@ const ONLY = "Images that only it keeps";
 const monthly = ({ runs, month, prices }) =>
   runs > 0 &&
   hint(
-    `A month like this: ${dollars(month.total)} with what is stored, by AWS's prices of ${prices.date} in ${prices.region}.`
+    `A month like this: ${dollars(month.total)} with storage, by AWS's prices of ${prices.date} in ${prices.region}.`
   );
 
 /** The runs. `chosen` is one that the address names; `begun` is told that another one was begun here. */

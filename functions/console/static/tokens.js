@@ -63,7 +63,7 @@ export async function show(view) {
             (it) =>
               removal(
                 it.description || it.id,
-                "It stops working within half a minute, and with it all tokens that it has made.",
+                "It and all tokens that it has made stop working within half a minute.",
                 path`tokens/${it.id}`,
                 load,
                 "Revoke",

@@ -17,7 +17,7 @@ const SIGNED = [
     name: "require_signature",
     label: "Refuse what is not signed",
     kind: "checkbox",
-    help: "In X-Hub-Signature-256, as GitHub does. Most others sign nothing."
+    help: "In X-Hub-Signature-256, as GitHub does."
   }
 ];
 

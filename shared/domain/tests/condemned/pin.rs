@@ -167,8 +167,6 @@ impl World {
     fn ask(mut self, without: Without, has_time: bool) -> Option<Self> {
         self.asking = match (self.asking, self.pin) {
             (Asking::Begin, Some(_)) if self.marked || self.remembered => Asking::Look(self.unpins),
-            // They are told that nobody knows.
-            (Asking::Begin, Some(_)) => Asking::Told,
             (Asking::Look(which), Some(has)) if which == self.unpins || without == Without::SameSnapshot => {
                 self.asking = Asking::Told;
                 if !has_time || !has || self.is_there() {
@@ -178,7 +176,8 @@ impl World {
                 self.pin = self.pin.filter(|_| without != Without::OnlyTheirOwn);
                 Asking::Told
             }
-            (Asking::Look(_), _) => Asking::Told,
+            // They are told that nobody knows, or that it is none any more.
+            (Asking::Begin, Some(_)) | (Asking::Look(_), _) => Asking::Told,
             (Asking::Begin, None) | (Asking::Told, _) => return None,
         };
         Some(self)

@@ -69,7 +69,7 @@ impl Engine {
         if found.pins.len() >= MAX_PINS {
             return Ok(too_many_pins());
         }
-        self.settle_pins(repository, end).await;
+        self.settle_pins(repository, end.min(Instant::now() + SETTLING)).await;
         let until = end.checked_sub(CLEARING).unwrap_or(end);
         let (pin, tags) = match timeout_at(until.into(), self.left_by(repository, run)).await {
             Ok(left) => match left? {
@@ -141,9 +141,8 @@ impl Engine {
         }
     }
 
-    /// Does what others have left halfway of a repository's pins, for some seconds: what is left then, others do.
+    /// Does what others have left halfway of a repository's pins, until `end`: what is left then, others do.
     pub(crate) async fn settle_pins(&self, repository: &RepositoryName, end: Instant) {
-        let end = end.min(Instant::now() + SETTLING);
         if let Ok(Err(error)) = timeout_at(end.into(), self.table.settle_pins(repository)).await {
             tracing::warn!(%repository, %error, "what is left of pins was not settled yet");
         }

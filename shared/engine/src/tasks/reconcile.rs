@@ -35,6 +35,8 @@ const PAGE: i32 = 100;
 const SCHEDULES: usize = 8;
 /// Repositories whose pins are looked at at once: most have none, which takes two small reads.
 const PINS: usize = 16;
+/// How long the pins of a page of repositories are worked at: what the largest run tells takes a quarter of it.
+const SETTLING: Duration = Duration::from_secs(60);
 
 /// What a reconciliation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -182,7 +184,8 @@ impl Engine {
                 done.reach(last);
             }
             // A pin that somebody has left halfway, or that went with its mirror.
-            let settle = async |name: &RepositoryName| self.settle_pins(name, end).await;
+            let until = end.min(Instant::now() + SETTLING);
+            let settle = async |name: &RepositoryName| self.settle_pins(name, until).await;
             stream::iter(&names).for_each_concurrent(PINS, settle).await;
             for name in &page.deleted {
                 match self.try_purge(name, end.min(Instant::now() + PURGE)).await {

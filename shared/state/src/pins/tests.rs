@@ -101,7 +101,7 @@ async fn all_pins_together_keep_no_more_than_they_may() {
         let pinned = table(&[&found, &pins, &committed]).commit_pin(&app, &ours, None).await;
         assert_eq!((pinned.unwrap(), committed.num_calls()), (expected, usize::from(expected == Pinned::Now)));
     }
-    let asked = asked.lock().unwrap();
+    let asked = asked.lock().unwrap().clone();
     assert!(
         asked.contains("size(#pins) = :count AND contains(#pins, :pin0)"),
         "they are those that were seen: {asked}"

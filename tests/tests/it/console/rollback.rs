@@ -9,6 +9,7 @@ use moorage_tests::{
     gate::served,
     image::{Image, layer},
     proxy::{Fault, Proxy},
+    table,
     world::World,
 };
 use reqwest::Method;
@@ -187,13 +188,31 @@ async fn what_a_run_left_is_pinned_and_unpinned() {
     browser.becomes("Unpin", true).await;
     let found = check(&browser, &axe(), "a pinned run").await;
     assert!(found.is_empty(), "{found:#?}");
-    browser.see("section[aria-label=Runs]", "Pinned").await;
+    browser.see("table[aria-label=Runs]", "Pinned").await;
+    // Whoever ends the mirror is told that pins end with it, and which.
+    browser.script("document.querySelectorAll('details').forEach((it) => (it.open = true))", json!([])).await;
+    browser.click("Delete the mirror").await;
+    browser.see("dialog .lost", "All pins").await;
+    browser.see("dialog .lost", "Run of ").await;
+    browser.click("Cancel").await;
     browser.click("Unpin").await;
     browser.see("dialog .lost", "Images that only it keeps").await;
     assert_eq!(pinned().await["tags"], 1, "nothing is done yet");
     browser.click("Let it go").await;
     browser.becomes("Pin", true).await;
     assert_eq!(pinned().await, Value::Null);
+    // What somebody else has said of it, and that there was no time to look at all of it.
+    let run = first["run_id"].as_str().unwrap();
+    let path = world.mirror_path(&format!("/runs/{run}/pin"));
+    assert_eq!(world.call(Method::PUT, &path, Some(json!({"reason": "release 7"}))).await.0, 200);
+    let of_pin = table::Key(format!("REPO#{}", world.repository), format!("PIN#{run}"));
+    table::set(&world.stack, &of_pin, [("unverified", table::number(2))]).await;
+    browser.refresh().await;
+    browser.see(RUN, "release 7").await;
+    browser.see(RUN, "2 images not verified").await;
+    assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
+    browser.refresh().await;
+    browser.becomes("Pin", true).await;
     // What cannot be kept says why.
     let blob = bucket::blob_key(&Digest::sha256(&lost.blobs[1]));
     world.stack.s3().delete_object().bucket(&world.stack.bucket).key(&blob).send().await.unwrap();
