@@ -101,6 +101,7 @@ fn number(usage: &Value, name: &str) -> u64 {
 /// The run has counted what these invocations have used.
 fn counts(run: &Value, invocations: &[&Ended]) {
     let (usage, seen, many) = (&run["usage"], Seen::of(invocations), invocations.len() as u64);
+    eprintln!("CALIBRATE {many} {seen:?} {usage}");
     let is_near = |name, seen: u64, by: u64| number(usage, name).abs_diff(seen) <= by * many;
     assert_eq!(["s3_writes", "s3_reads", "s3_deletes"].map(|name| number(usage, name)), seen.s3, "{seen:?} {usage}");
     assert_eq!(number(usage, "kms_requests"), seen.kms, "{seen:?} {usage}");
