@@ -1,4 +1,4 @@
-//! The command of operators, as they run it.
+//! The command of operators, as they run it: the one that was built, or that of `MOORAGE_COMMAND`.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -76,7 +76,8 @@ impl Moorage {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/moorage");
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/moorage");
+        let program = std::env::var_os("MOORAGE_COMMAND").map_or(built, PathBuf::from);
         assert!(program.exists(), "{} is missing: run `make build`", program.display());
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());

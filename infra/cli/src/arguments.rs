@@ -1,4 +1,5 @@
 //! The command line.
+#![expect(clippy::doc_markdown, reason = "what is written here is the help, which is no Markdown")]
 
 mod examples;
 pub(crate) mod import;
@@ -205,6 +206,7 @@ pub(crate) struct Changes {
 
 /// `rollback`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group = clap::ArgGroup::new("to").required(true))]
 pub(crate) struct Rollback {
     /// NAMESPACE/NAME of a repository, or NAME of an organization.

@@ -24,10 +24,14 @@ const END: Duration = Duration::from_millis(100);
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // There is nobody to tell that it cannot be said.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        Err(error) if error.use_stderr() => {
+            note(error.render().to_string().trim_end());
+            return Exit::Usage.into();
+        }
+        Err(help) => {
+            // Who has closed the output does not want to read it.
+            let _ = help.print();
+            return Exit::Done.into();
         }
     };
     match run(arguments) {

@@ -77,6 +77,7 @@ impl Screen {
     }
 
     /// A JSON document.
+    #[expect(clippy::unused_self, reason = "there is one way to the output, whatever goes there")]
     pub(crate) fn json(self, value: &Value) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         writeln!(out, "{value:#}")?;
@@ -84,6 +85,7 @@ impl Screen {
     }
 
     /// A JSON document on one line, which is seen at once.
+    #[expect(clippy::unused_self, reason = "there is one way to the output, whatever goes there")]
     pub(crate) fn json_line(self, value: &Value) -> Result<(), CliError> {
         let mut out = io::stdout().lock();
         writeln!(out, "{value}")?;
@@ -91,6 +93,7 @@ impl Screen {
     }
 
     /// A text as it is, as that of a file.
+    #[expect(clippy::unused_self, reason = "there is one way to the output, whatever goes there")]
     pub(crate) fn raw(self, text: &[u8]) -> Result<(), CliError> {
         Ok(io::stdout().lock().write_all(text)?)
     }

@@ -1,5 +1,7 @@
 //! The schema of documents is what the API's description says of the same fields, and what the types read. Set
 //! `MOORAGE_WRITE_SCHEMA=1` to have it written anew.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::needless_pass_by_value, reason = "schemas are written where they are used")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -67,7 +67,7 @@ async fn body(asked: &Rollback, client: &Client) -> Result<Value, CliError> {
     let mut body = json!({});
     match (&asked.run, &asked.at, &asked.target) {
         (Some(run), _, Target::Repository(repository)) => {
-            body["run_id"] = runs::id(client, repository, run).await?.into()
+            body["run_id"] = runs::id(client, repository, run).await?.into();
         }
         (Some(_), _, Target::Organization(_)) => {
             let why = "an organization is turned back to a moment (--at), as its rounds are not kept".to_owned();

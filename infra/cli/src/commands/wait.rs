@@ -86,7 +86,7 @@ pub(super) async fn run(client: &Client, repository: &RepositoryName, which: &Wh
     let (mut pause, mut progress) = (FIRST, Progress::new());
     loop {
         let found = runs(client, repository, RUNS).await?;
-        let found = found.into_iter().filter(|run| which.is(run.get("run_id").and_then(Value::as_str))).next_back();
+        let found = found.into_iter().rfind(|run| which.is(run.get("run_id").and_then(Value::as_str)));
         if let Some(run) = found {
             if status(&run) != "SYNCING" {
                 return Ok(run);

@@ -48,7 +48,7 @@ impl Drop for Progress {
 }
 
 fn bar(done: u64, total: u64) -> String {
-    let full = if total == 0 { 0 } else { done.min(total).saturating_mul(BAR) / total };
+    let full = done.min(total).saturating_mul(BAR).checked_div(total).unwrap_or(0);
     let (full, left) = (usize::try_from(full).unwrap_or(0), usize::try_from(BAR - full).unwrap_or(0));
     format!("[{}{}]", "#".repeat(full), ".".repeat(left))
 }
