@@ -56,3 +56,50 @@ pub(crate) fn adapt(
     }
     Ok(Adapted { declaration: Declaration::new(elements)?, left })
 }
+
+#[cfg(test)]
+mod tests {
+    use moorage_declaration::{Answer, Mirror, Reading, Robot, SecretSource};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_there_keeps_its_token_and_whether_it_is_on() {
+        let token = SecretSource::Env("TOKEN".into());
+        let robot = Robot { description: Some("mirrors".into()), token: Some(token.clone()), ..Robot::default() };
+        let mut mirror = Mirror::new("quay.io/a/b".parse().unwrap(), "acme+bot".parse().unwrap());
+        mirror.is_enabled = Some(false);
+        let elements = [
+            Element::Robot("acme+bot".parse().unwrap(), robot),
+            Element::Mirror("acme/app".parse().unwrap(), Box::new(mirror)),
+        ];
+        let declaration = Declaration::new(elements).unwrap();
+        let answers = |token: &str| {
+            let answer = |path: &str, body: Value| {
+                let reading = Reading { path: path.to_owned(), list: None };
+                (reading, Answer { status: 200, body, etag: None })
+            };
+            let robot = answer("organization/acme/robots/bot", json!({"name": "acme+bot", "token": token}));
+            let mirror = answer("repository/acme/app/mirror", json!({"is_enabled": true}));
+            Present::from_iter([robot, mirror])
+        };
+        let mut known = Known::default();
+        known.insert(&token, "hunter2".into());
+        let adapted = |present: &Present, is_enabled| adapt(&declaration, present, &known, is_enabled).unwrap();
+        let same = adapted(&answers("hunter2"), false);
+        assert!(same.left.is_empty());
+        let mirrors = |it: &Adapted| {
+            let mirrors = it.declaration.elements().filter_map(|element| match element {
+                Element::Mirror(_, mirror) => Some(mirror.is_enabled),
+                _ => None,
+            });
+            mirrors.collect::<Vec<_>>()
+        };
+        assert_eq!(mirrors(&same), [None]);
+        let other = adapted(&answers("another"), true);
+        assert!(other.left[0].starts_with("robot acme+bot is there and has another token"), "{:?}", other.left);
+        assert!(!other.left[0].contains("hunter2"));
+        assert_eq!(mirrors(&other), [Some(false)]);
+    }
+}
