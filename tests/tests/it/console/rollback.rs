@@ -195,6 +195,8 @@ async fn what_a_run_left_is_pinned_and_unpinned() {
     browser.see("dialog .lost", "All pins").await;
     browser.see("dialog .lost", "Run of ").await;
     browser.click("Cancel").await;
+    browser.refresh().await;
+    browser.see(RUN, "Pinned").await;
     browser.click("Unpin").await;
     browser.see("dialog .lost", "Images that only it keeps").await;
     assert_eq!(pinned().await["tags"], 1, "nothing is done yet");
