@@ -44,12 +44,14 @@ fn changed_fields(step: &Step) -> Vec<&str> {
     step.action.changes().iter().map(|change| change.field.as_str()).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
 fn mirror(fields: Value) -> Value {
     let mut mirror = json!({"external_reference": "quay.io/acme/app", "robot_username": "acme+mirror"});
     mirror.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     json!({"repositories": {"acme/app": {"mirror": mirror}}})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
 fn mirror_view(fields: Value) -> Value {
     let mut view = json!({
         "is_enabled": true, "external_reference": "quay.io/acme/app", "external_registry_username": null,

@@ -132,6 +132,7 @@ fn globs_of_harbor_are_globs_of_ours() {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field has it")]
 fn versions(ranges: &[&str]) -> Option<Versions> {
     Some(Versions { ranges: ranges.iter().map(ToString::to_string).collect(), has_prereleases: false })
 }

@@ -46,7 +46,7 @@ fn organization(name: &str, file: &str) -> read::Organization {
 
 fn import(found: &read::Organization, options: &Options) -> Import {
     let mut draft = Draft::new(None);
-    translate(found, &[found.name.clone()], options, &mut draft);
+    translate(found, std::slice::from_ref(&found.name), options, &mut draft);
     let import = draft.end("quay").unwrap();
     let tokens = found.robots.iter().filter_map(|robot| robot["token"].as_str());
     let shown = format!("{}{:?}", import.report.json(), import.report.lines());
