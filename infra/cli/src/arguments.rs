@@ -84,6 +84,14 @@ pub(crate) enum Command {
         /// NAMESPACE/NAME of a repository, or NAME of an organization.
         target: Target,
     },
+    /// Keeps what a run has left, so that it can be turned back to however long that is ago.
+    #[command(after_long_help = examples::PIN)]
+    Pin(Pin),
+    /// Ends that: what only the pin keeps goes.
+    Unpin(Unpin),
+    /// Says what mirrors cost, by what their runs have counted and AWS's list prices.
+    #[command(after_long_help = examples::COST)]
+    Cost(Cost),
     /// Lists what waits at the gate, and lets it in.
     #[command(after_long_help = examples::HOLDS, subcommand)]
     Holds(Holds),
@@ -113,8 +121,11 @@ impl Command {
             | Self::Resume { target }
             | Self::Logs(Logs { target, .. }) => Some(target.to_string()),
             Self::Rollback(rollback) => Some(rollback.target.to_string()),
+            Self::Cost(cost) => Some(cost.target.to_string()),
             Self::Preview(Preview { repository, .. })
             | Self::Changes(Changes { repository, .. })
+            | Self::Pin(Pin { repository, .. })
+            | Self::Unpin(Unpin { repository, .. })
             | Self::Holds(Holds::List { repository, .. } | Holds::Release { repository, .. }) => {
                 Some(repository.to_string())
             }
@@ -135,7 +146,8 @@ pub(crate) struct Declared {
     /// A document, or a directory of documents (.yaml, .yml, .json); - is the standard input.
     #[arg(short, long = "file", value_name = "PATH", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Also removes what is not declared in the organizations that are: mirrors (what they have mirrored stays), robots,
+    /// Also removes what is not declared in the organizations that are: mirrors (what they have mirrored stays, but for what only
+    /// pins keep), robots,
     /// teams, roles and notifications. Never repositories or organizations.
     #[arg(long)]
     pub(crate) prune: bool,
@@ -172,7 +184,8 @@ pub(crate) struct Sync {
 pub(crate) struct Preview {
     /// The repository, NAMESPACE/NAME.
     pub(crate) repository: RepositoryName,
-    /// With the settings that documents declare for it instead of its own. There need not be a mirror yet.
+    /// With the settings that documents declare for it instead of its own. There need not be a mirror yet,
+    /// but the repository has to be there.
     #[arg(short, long = "file", value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
     /// Only tags with these actions, as copy, delete, wait.
@@ -237,6 +250,40 @@ pub(crate) struct Rollback {
     pub(crate) wait: bool,
 }
 
+/// `pin`.
+#[derive(Debug, Args)]
+pub(crate) struct Pin {
+    /// The repository, NAMESPACE/NAME.
+    pub(crate) repository: RepositoryName,
+    /// The run, by its id; `last` is the last one.
+    pub(crate) run: String,
+    /// Why, for whoever sees the pin.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+/// `unpin`.
+#[derive(Debug, Args)]
+pub(crate) struct Unpin {
+    /// The repository, NAMESPACE/NAME.
+    pub(crate) repository: RepositoryName,
+    /// The run, by its id; `last` is the last one.
+    pub(crate) run: String,
+    /// Does not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// `cost`.
+#[derive(Debug, Args)]
+pub(crate) struct Cost {
+    /// NAMESPACE/NAME of a repository, or NAME of an organization.
+    pub(crate) target: Target,
+    /// How many of an organization's mirrors at most.
+    #[arg(short, long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
 /// `holds`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Holds {
@@ -293,7 +340,7 @@ mod tests {
             for line in help.lines() {
                 assert!(line.chars().count() <= 80, "{name}: {line}");
             }
-            let is_plain = ["help", "schema", "cancel", "resume"].contains(&name);
+            let is_plain = ["help", "schema", "cancel", "resume", "unpin"].contains(&name);
             assert!(is_plain || help.contains("Examples:"), "{name} shows no example");
         }
     }

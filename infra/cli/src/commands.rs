@@ -4,10 +4,12 @@ mod apply;
 mod cancel;
 mod changes;
 mod completions;
+mod cost;
 mod doctor;
 mod holds;
 mod import;
 mod logs;
+mod pin;
 mod preview;
 mod rollback;
 mod runs;
@@ -36,6 +38,9 @@ async fn one(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Changes(changes) => Box::pin(changes::run(&changes, context)).await,
         Command::Rollback(rollback) => Box::pin(rollback::run(&rollback, context)).await,
         Command::Resume { target } => cancel::resume(&target, context).await,
+        Command::Pin(pin) => Box::pin(pin::pin(&pin, context)).await,
+        Command::Unpin(unpin) => Box::pin(pin::unpin(&unpin, context)).await,
+        Command::Cost(cost) => Box::pin(cost::run(&cost, context)).await,
         Command::Holds(holds) => Box::pin(holds::run(&holds, context)).await,
         Command::Logs(logs) => Box::pin(logs::run(&logs, context)).await,
         Command::Doctor { target } => Box::pin(doctor::run(target.as_ref(), context)).await,

@@ -20,7 +20,7 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Api(#[from] ClientError),
     /// It is not there, or the token may not see it.
-    #[error("{0} has no mirror, or not what was asked of it")]
+    #[error("{0} has no mirror, or there is no such run of it")]
     NoMirror(String),
     /// A file could not be read.
     #[error("{path} cannot be read: {why}")]

@@ -17,7 +17,7 @@ use crate::{
 
 /// One thing that is declared: what it is known by, and what it is to be.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there are some thousands of them, and notifications among them")]
+#[allow(clippy::large_enum_variant, reason = "there are some thousands of them, and notifications among them")]
 pub enum Element {
     /// An organization.
     Organization(Namespace, Organization),

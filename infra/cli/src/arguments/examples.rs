@@ -102,6 +102,19 @@ Examples:
   moorage rollback acme/app --run ID --tag 'v2.*'
   moorage rollback acme --at 2026-01-31T23:59:59Z --yes --wait";
 
+pub(super) const PIN: &str = "\
+Exits with 2 if there was no time to look at all of it: pin it once more then.
+
+Examples:
+  moorage pin acme/app last --reason 'release 7'
+  moorage rollback acme/app --run ID      however long that is ago
+  moorage unpin acme/app ID";
+
+pub(super) const COST: &str = "\
+Examples:
+  moorage cost acme/app                   the runs of 30 days, and a month
+  moorage cost acme                       each mirror of an organization";
+
 pub(super) const HOLDS: &str = "\
 Examples:
   moorage holds list acme/app

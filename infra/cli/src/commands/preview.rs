@@ -1,6 +1,6 @@
 //! `preview`.
 
-use moorage_client::{Method, Request};
+use moorage_client::{ClientError, Method, Request};
 use moorage_declaration::{Element, preview};
 use serde_json::{Value, json};
 
@@ -18,7 +18,15 @@ use crate::{
 pub(super) async fn run(asked: &Preview, context: &Context) -> Result<Exit, CliError> {
     let client = context.client()?;
     let path = format!("{}/preview", mirror_of(&asked.repository));
-    let mut shown = client.call(&Request::new(Method::Post, path).body(body(asked)?).repeatable()).await?.body;
+    let called = client.call(&Request::new(Method::Post, path).body(body(asked)?).repeatable()).await;
+    let mut shown = match called {
+        // Who declares a mirror may not have the repository yet, of which it would be.
+        Err(ClientError::NotFound { .. }) if !asked.files.is_empty() => {
+            let what = "there is no such repository yet: apply the document with is_enabled: false, and look then";
+            return Err(CliError::Refused(format!("{}: {what}", asked.repository)));
+        }
+        answer => answer?.body,
+    };
     if !asked.actions.is_empty()
         && let Some(tags) = shown["tags"].as_array_mut()
     {

@@ -72,9 +72,15 @@ pub(crate) fn text(declaration: &Declaration) -> Result<String, CliError> {
     Ok(format!("{HEAD}{text}"))
 }
 
-/// Writes the document.
+/// Writes the document, and over no other one: somebody may have changed it since.
 pub(crate) fn write(path: &Path, import: &Import) -> Result<(), CliError> {
     let text = text(&import.declaration)?;
+    if fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() > 0)
+        && fs::read_to_string(path).ok() != Some(text.clone())
+    {
+        let why = "has something else already: name another file, or remove it";
+        return Err(CliError::Refused(format!("{} {why}", path.display())));
+    }
     fs::write(path, text).map_err(|error| wrong(path, &error))
 }
 

@@ -44,6 +44,11 @@ pub(super) fn holds(name: &str, import: &Import) {
             fs::write(&path, &text).unwrap();
         }
         let golden = fs::read_to_string(&path).unwrap_or_default();
+        let parsed = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
+        // In which order a selection's fields are depends on what serde_json was built with.
+        if ending == "document" && parsed(&text) == parsed(&golden) {
+            continue;
+        }
         assert_eq!(text, golden, "{}", path.display());
     }
     assert!(!import.report.json().to_string().contains("hunter2"));

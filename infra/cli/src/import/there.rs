@@ -1,7 +1,7 @@
 //! What is there already where an import goes: it is left as somebody has made it.
 
-use moorage_declaration::{Declaration, DeclarationError, Element, Present, PresentError};
-use moorage_domain::ExposeSecret as _;
+use moorage_declaration::{Declaration, DeclarationError, Element, Present, PresentError, TOKEN_DIGEST};
+use moorage_domain::{Digest, ExposeSecret as _};
 use serde_json::Value;
 
 use crate::secrets::Known;
@@ -40,9 +40,9 @@ pub(crate) fn adapt(
             Element::Robot(_, robot) => {
                 if let Some(view) = present.view(&key)? {
                     let token = robot.token.as_ref().and_then(|source| known.get(source));
-                    let is_other =
-                        |token: &str| view.get("token").and_then(Value::as_str).is_some_and(|it| it != token);
-                    if token.is_some_and(|token| is_other(token.expose_secret())) {
+                    let digest = token.map(|token| Digest::sha256(token.expose_secret().as_bytes()).to_string());
+                    let there = view.get(TOKEN_DIGEST).and_then(Value::as_str);
+                    if there.zip(digest).is_some_and(|(there, digest)| there != digest) {
                         left.push(format!(
                             "{key} is there and has another token; --rotate-secrets gives it the source's"
                         ));
