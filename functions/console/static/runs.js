@@ -87,7 +87,6 @@ export function runList(name, chosen, begun) {
     if (key === known) return;
     if (!read.length) next = after;
     const id = chosen && !runs.some((run) => run.status === "SYNCING") ? chosen : runs[0]?.run_id;
-    current.hidden = !id;
     above = id;
     draw(runs, read);
     if (!id) {
@@ -95,6 +94,7 @@ export function runList(name, chosen, begun) {
       return;
     }
     run = await one(id);
+    current.hidden = false;
     pin.hidden = back.hidden = !run.ended_at;
     fill(pin, run.pinned ? "Unpin" : "Pin");
     fill(title, run.status === "SYNCING" ? "Running now" : id === runs[0]?.run_id ? "Latest run" : "The chosen run");

@@ -4,8 +4,8 @@ use uuid::Uuid;
 use super::{month::Runs, *};
 use crate::{Timestamp, run::RunId};
 
-/// The benchmark's model, whose prices these are.
-const MODEL: &str = include_str!("../../../../tests/bench/cost.py");
+/// What the benchmark and the verification of a deployment take for prices.
+const MODEL: &str = include_str!("../../../../tests/bench/prices.py");
 
 /// A price of the model, which writes it as a number, or as one divided by another.
 fn model(name: &str) -> f64 {

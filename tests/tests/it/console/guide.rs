@@ -93,7 +93,7 @@ async fn what_is_refused_is_refused_before_anything_is_made() {
         ("external_reference", "10.0.0.1/a/app", "not allowed"),
         ("organization_name", "ACME", "Lower case"),
         ("organization_name", "admin", "already exists"),
-        ("repository", "App", "lower case"),
+        ("repository", "App", "Lower case"),
         ("robot", "Robot", "lower case"),
         ("sync_interval", "0", "less than the minimum"),
     ] {

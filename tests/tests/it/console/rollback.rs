@@ -214,6 +214,7 @@ async fn what_a_run_left_is_pinned_and_unpinned() {
     browser.see(RUN, "2 images not verified").await;
     assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
     browser.refresh().await;
+    browser.see(RUN, "Sync Now").await;
     browser.becomes("Pin", true).await;
     // What cannot be kept says why.
     let blob = bucket::blob_key(&Digest::sha256(&lost.blobs[1]));
