@@ -44,14 +44,17 @@ fn changed_fields(step: &Step) -> Vec<&str> {
     step.action.changes().iter().map(|change| change.field.as_str()).collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
+fn extend(object: &mut Value, fields: Value) {
+    let Value::Object(fields) = fields else { panic!("{fields} are no fields") };
+    object.as_object_mut().unwrap().extend(fields);
+}
+
 fn mirror(fields: Value) -> Value {
     let mut mirror = json!({"external_reference": "quay.io/acme/app", "robot_username": "acme+mirror"});
-    mirror.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    extend(&mut mirror, fields);
     json!({"repositories": {"acme/app": {"mirror": mirror}}})
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as `json!` makes it")]
 fn mirror_view(fields: Value) -> Value {
     let mut view = json!({
         "is_enabled": true, "external_reference": "quay.io/acme/app", "external_registry_username": null,
@@ -59,7 +62,7 @@ fn mirror_view(fields: Value) -> Value {
         "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "robot_username": "acme+mirror",
         "skopeo_timeout_interval": 300, "architecture_filter": [], "sync_status": "SUCCESS",
     });
-    view.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    extend(&mut view, fields);
     view
 }
 
