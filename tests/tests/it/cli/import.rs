@@ -81,8 +81,6 @@ async fn a_quay_moves_with_the_tokens_of_its_robots() {
         assert!(!document.contains(secret), "{document}");
     }
     assert_eq!(here.call(Method::GET, &format!("organization/{}", here.namespace), None).await.0, 404, "it was dry");
-    let same = moorage.run(&[&from[..], &["--out", "mirrors.yaml"]].concat()).await.ends(2);
-    assert!(same.out.contains("The document is"), "{}", same.out);
     std::fs::write(&out, format!("{document}# changed since\n")).unwrap();
     let refused = moorage.run(&[&from[..], &["--out", "mirrors.yaml"]].concat()).await.ends(1);
     assert!(refused.err.contains("has something else already"), "{}", refused.err);
