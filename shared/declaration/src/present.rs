@@ -70,7 +70,7 @@ impl FromIterator<(Reading, Answer)> for Present {
 }
 
 impl Present {
-    /// How the API shows an element, if there is one. A robot's view has its token.
+    /// How the API shows an element, if there is one; a robot without its token.
     pub fn view(&self, key: &Key) -> Result<Option<Map<String, Value>>, PresentError> {
         Ok(self.find(key)?.map(|found| found.view))
     }
