@@ -44,9 +44,14 @@ fn changed_fields(step: &Step) -> Vec<&str> {
     step.action.changes().iter().map(|change| change.field.as_str()).collect()
 }
 
+fn extend(object: &mut Value, fields: Value) {
+    let Value::Object(fields) = fields else { panic!("{fields} are no fields") };
+    object.as_object_mut().unwrap().extend(fields);
+}
+
 fn mirror(fields: Value) -> Value {
     let mut mirror = json!({"external_reference": "quay.io/acme/app", "robot_username": "acme+mirror"});
-    mirror.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    extend(&mut mirror, fields);
     json!({"repositories": {"acme/app": {"mirror": mirror}}})
 }
 
@@ -57,7 +62,7 @@ fn mirror_view(fields: Value) -> Value {
         "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "robot_username": "acme+mirror",
         "skopeo_timeout_interval": 300, "architecture_filter": [], "sync_status": "SUCCESS",
     });
-    view.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    extend(&mut view, fields);
     view
 }
 
