@@ -163,7 +163,8 @@ sync:
     assert_eq!(world.mirror().await["is_enabled"], false);
     let run = world.sync().await;
     assert_eq!(run["status"], "SUCCESS", "{run}");
-    let tags: Vec<_> = run["tags"].as_array().unwrap().iter().map(|tag| tag["tag"].as_str().unwrap()).collect();
+    let mut tags: Vec<_> = run["tags"].as_array().unwrap().iter().map(|tag| tag["tag"].as_str().unwrap()).collect();
+    tags.sort_unstable();
     assert_eq!(tags, ["edge", "v1.0", "v2.0"]);
     let again = moorage.json(&import).await;
     assert_eq!(again["applied"]["counts"]["unchanged"], 4, "{again:#}");
