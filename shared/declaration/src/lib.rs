@@ -34,7 +34,7 @@ pub use mirror::{Mirror, RuleKind, TagRule};
 pub use notification::{Notification, NotificationConfig};
 pub use organization::Organization;
 pub use organization_mirror::OrganizationMirror;
-pub use present::{Answer, Present, PresentError, TOKEN_DIGEST};
+pub use present::{Answer, Present, PresentError};
 pub use reading::Reading;
 pub use registry_config::{ProxySettings, RegistryConfig};
 pub use repository::{Repository, Role, Visibility};

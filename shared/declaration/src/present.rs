@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorage_domain::{Digest, notification::Owner};
+use moorage_domain::notification::Owner;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -47,9 +47,6 @@ fn why(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
-/// What a robot's view has instead of its token: that one's SHA-256, as OCI writes digests.
-pub const TOKEN_DIGEST: &str = "token_digest";
-
 /// One thing that there is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
@@ -62,11 +59,9 @@ pub(crate) struct Found {
 impl FromIterator<(Reading, Answer)> for Present {
     fn from_iter<T: IntoIterator<Item = (Reading, Answer)>>(answers: T) -> Self {
         let answers = answers.into_iter().map(|(reading, mut answer)| {
-            // A robot's token is shown with it. Whether it is a certain one can be asked without anybody's having it.
-            if let Some(view) = answer.body.as_object_mut()
-                && let Some(Value::String(token)) = view.remove("token")
-            {
-                view.insert(TOKEN_DIGEST.to_owned(), Digest::sha256(token.as_bytes()).to_string().into());
+            // A robot's token is shown with it, and nothing here needs it.
+            if let Some(view) = answer.body.as_object_mut() {
+                view.remove("token");
             }
             (reading, answer)
         });
@@ -75,7 +70,7 @@ impl FromIterator<(Reading, Answer)> for Present {
 }
 
 impl Present {
-    /// How the API shows an element, if there is one. A robot's view has [`TOKEN_DIGEST`] instead of its token.
+    /// How the API shows an element, if there is one; a robot without its token.
     pub fn view(&self, key: &Key) -> Result<Option<Map<String, Value>>, PresentError> {
         Ok(self.find(key)?.map(|found| found.view))
     }

@@ -1,7 +1,8 @@
 //! `import`: from another mirror to a document, and to what it declares.
 
-use moorage_client::{Address, SecretString};
-use moorage_declaration::Step;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use moorage_client::{Address, Client, Method, Request, SecretString};
+use moorage_declaration::{Key, Step};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,11 +17,14 @@ use crate::{
         harbor, image_syncer,
         options::Options,
         quay, regsync, skopeo,
-        there::{AdaptError, adapt},
+        there::{self, AdaptError, adapt},
     },
     output::{confirm, now},
     plan::{self, Outcome},
 };
+
+/// Robots that are looked at at once, as many as other things are.
+const READS: usize = 8;
 
 pub(super) async fn run(asked: &Import, context: &Context) -> Result<Exit, CliError> {
     let how = asked.source.how();
@@ -110,15 +114,16 @@ impl Applied {
 async fn apply(import: &draft::Import, how: &How, context: &Context) -> Result<Applied, CliError> {
     let (client, screen) = (context.client()?, context.screen);
     let present = Box::pin(plan::present(&client, &import.declaration, false)).await?;
-    let adapted = adapt(&import.declaration, &present, &import.known, how.enable).map_err(|error| match error {
+    let declaration = adapt(&import.declaration, &present, how.enable).map_err(|error| match error {
         AdaptError::Present(error) => CliError::from(error),
         AdaptError::Declaration(error) => CliError::from(error),
     })?;
-    let steps = plan::compared(&adapted.declaration, &present, how.rotate_secrets)?;
+    let left = if how.rotate_secrets { Vec::new() } else { other_tokens(import, &client).await? };
+    let steps = plan::compared(&declaration, &present, how.rotate_secrets)?;
     plan::look_for_secrets(&steps, &import.known)?;
     if !screen.is_json() {
         plan::show(screen, &steps)?;
-        for left in &adapted.left {
+        for left in &left {
             screen.line(left)?;
         }
     }
@@ -129,5 +134,19 @@ async fn apply(import: &draft::Import, how: &How, context: &Context) -> Result<A
     if !screen.is_json() {
         apply::tell(context, &steps, &outcomes)?;
     }
-    Ok(Applied { steps, outcomes, left: adapted.left })
+    Ok(Applied { steps, outcomes, left })
+}
+
+/// What is told of robots that are there with other tokens.
+async fn other_tokens(import: &draft::Import, client: &Client) -> Result<Vec<String>, CliError> {
+    let one = |(key, token): (Key, &SecretString)| {
+        let (client, token) = (client.clone(), token.clone());
+        async move {
+            let answer = client.ask(&Request::new(Method::Get, key.path())).await?;
+            Ok::<_, CliError>(if answer.status == 200 { there::left(&key, &token, &answer.body) } else { None })
+        }
+    };
+    let robots = there::robots(&import.declaration, &import.known);
+    let told: Vec<_> = stream::iter(robots).map(one).buffered(READS).try_collect().await?;
+    Ok(told.into_iter().flatten().collect())
 }

@@ -1,15 +1,41 @@
 //! What is there already where an import goes: it is left as somebody has made it.
 
-use moorage_declaration::{Declaration, DeclarationError, Element, Present, PresentError, TOKEN_DIGEST};
-use moorage_domain::{Digest, ExposeSecret as _};
+use moorage_declaration::{Declaration, DeclarationError, Element, Key, Present, PresentError};
+use moorage_domain::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use crate::secrets::Known;
 
-/// What is to be declared, and what is left as it is although the source has it otherwise.
-pub(crate) struct Adapted {
-    pub(crate) declaration: Declaration,
-    pub(crate) left: Vec<String>,
+/// Leaves what only somebody can decide who knows what has happened since an earlier import: whether mirrors that are there are
+/// on, unless they are to be, and what robots are for that are there, which cannot be changed.
+pub(crate) fn adapt(declaration: &Declaration, present: &Present, is_enabled: bool) -> Result<Declaration, AdaptError> {
+    let mut elements = Vec::new();
+    for mut element in declaration.elements().cloned() {
+        let is_there = present.view(&element.key())?.is_some();
+        match &mut element {
+            Element::Mirror(_, mirror) if is_there && !is_enabled => mirror.is_enabled = None,
+            Element::OrganizationMirror(_, mirror) if is_there && !is_enabled => mirror.is_enabled = None,
+            Element::Robot(_, robot) if is_there => (robot.description, robot.unstructured_metadata) = (None, None),
+            _ => {}
+        }
+        elements.push(element);
+    }
+    Ok(Declaration::new(elements)?)
+}
+
+/// The robots that have tokens in the source, and where they are here.
+pub(crate) fn robots<'a>(declaration: &'a Declaration, known: &'a Known) -> Vec<(Key, &'a SecretString)> {
+    let token = |element: &'a Element| match element {
+        Element::Robot(_, robot) => Some((element.key(), known.get(robot.token.as_ref()?)?)),
+        _ => None,
+    };
+    declaration.elements().filter_map(token).collect()
+}
+
+/// What is told of a robot that is there with another token than the source's, by how it is shown.
+pub(crate) fn left(key: &Key, token: &SecretString, view: &Value) -> Option<String> {
+    let is_other = view.get("token").and_then(Value::as_str).is_some_and(|other| other != token.expose_secret());
+    is_other.then(|| format!("{key} is there and has another token; --rotate-secrets gives it the source's"))
 }
 
 /// Why it cannot be said.
@@ -21,42 +47,6 @@ pub(crate) enum AdaptError {
     Declaration(#[from] DeclarationError),
 }
 
-/// Leaves what only somebody can decide who knows what has happened since an earlier import: whether mirrors that are there are
-/// on, unless they are to be; what robots are for that are there, which cannot be changed; and their tokens.
-pub(crate) fn adapt(
-    declaration: &Declaration,
-    present: &Present,
-    known: &Known,
-    is_enabled: bool,
-) -> Result<Adapted, AdaptError> {
-    let (mut elements, mut left) = (Vec::new(), Vec::new());
-    for mut element in declaration.elements().cloned() {
-        let key = element.key();
-        match &mut element {
-            Element::Mirror(_, mirror) if !is_enabled && present.view(&key)?.is_some() => mirror.is_enabled = None,
-            Element::OrganizationMirror(_, mirror) if !is_enabled && present.view(&key)?.is_some() => {
-                mirror.is_enabled = None;
-            }
-            Element::Robot(_, robot) => {
-                if let Some(view) = present.view(&key)? {
-                    let token = robot.token.as_ref().and_then(|source| known.get(source));
-                    let digest = token.map(|token| Digest::sha256(token.expose_secret().as_bytes()).to_string());
-                    let there = view.get(TOKEN_DIGEST).and_then(Value::as_str);
-                    if there.zip(digest).is_some_and(|(there, digest)| there != digest) {
-                        left.push(format!(
-                            "{key} is there and has another token; --rotate-secrets gives it the source's"
-                        ));
-                    }
-                    (robot.description, robot.unstructured_metadata) = (None, None);
-                }
-            }
-            _ => {}
-        }
-        elements.push(element);
-    }
-    Ok(Adapted { declaration: Declaration::new(elements)?, left })
-}
-
 #[cfg(test)]
 mod tests {
     use moorage_declaration::{Answer, Mirror, Reading, Robot, SecretSource};
@@ -66,8 +56,8 @@ mod tests {
 
     #[test]
     fn what_is_there_keeps_its_token_and_whether_it_is_on() {
-        let token = SecretSource::Env("TOKEN".into());
-        let robot = Robot { description: Some("mirrors".into()), token: Some(token.clone()), ..Robot::default() };
+        let source = SecretSource::Env("TOKEN".into());
+        let robot = Robot { description: Some("mirrors".into()), token: Some(source.clone()), ..Robot::default() };
         let mut mirror = Mirror::new("quay.io/a/b".parse().unwrap(), "acme+bot".parse().unwrap());
         mirror.is_enabled = Some(false);
         let elements = [
@@ -75,31 +65,29 @@ mod tests {
             Element::Mirror("acme/app".parse().unwrap(), Box::new(mirror)),
         ];
         let declaration = Declaration::new(elements).unwrap();
-        let answers = |token: &str| {
-            let answer = |path: &str, body: Value| {
-                let reading = Reading { path: path.to_owned(), list: None };
-                (reading, Answer { status: 200, body, etag: None })
+        let answer = |path: &str, body: Value| {
+            let reading = Reading { path: path.to_owned(), list: None };
+            (reading, Answer { status: 200, body, etag: None })
+        };
+        let robot = answer("organization/acme/robots/bot", json!({"name": "acme+bot", "description": "others"}));
+        let present = Present::from_iter([robot, answer("repository/acme/app/mirror", json!({"is_enabled": true}))]);
+        let adapted = |is_enabled| {
+            let of = |element: &Element| match element {
+                Element::Mirror(_, mirror) => json!(mirror.is_enabled),
+                Element::Robot(_, robot) => json!(robot.description),
+                _ => Value::Null,
             };
-            let robot = answer("organization/acme/robots/bot", json!({"name": "acme+bot", "token": token}));
-            let mirror = answer("repository/acme/app/mirror", json!({"is_enabled": true}));
-            Present::from_iter([robot, mirror])
+            adapt(&declaration, &present, is_enabled).unwrap().elements().map(of).collect::<Vec<_>>()
         };
+        assert_eq!((adapted(false), adapted(true)), (vec![json!(null), json!(null)], vec![json!(null), json!(false)]));
+
         let mut known = Known::default();
-        known.insert(&token, "hunter2".into());
-        let adapted = |present: &Present, is_enabled| adapt(&declaration, present, &known, is_enabled).unwrap();
-        let same = adapted(&answers("hunter2"), false);
-        assert!(same.left.is_empty());
-        let mirrors = |it: &Adapted| {
-            let mirrors = it.declaration.elements().filter_map(|element| match element {
-                Element::Mirror(_, mirror) => Some(mirror.is_enabled),
-                _ => None,
-            });
-            mirrors.collect::<Vec<_>>()
-        };
-        assert_eq!(mirrors(&same), [None]);
-        let other = adapted(&answers("another"), true);
-        assert!(other.left[0].starts_with("robot acme+bot is there and has another token"), "{:?}", other.left);
-        assert!(!other.left[0].contains("hunter2"));
-        assert_eq!(mirrors(&other), [Some(false)]);
+        assert!(robots(&declaration, &known).is_empty());
+        known.insert(&source, "hunter2".into());
+        let robots = robots(&declaration, &known);
+        let [(key, token)] = robots.as_slice() else { panic!("{} robots", robots.len()) };
+        assert_eq!(left(key, token, &json!({"token": "hunter2"})), None);
+        let said = left(key, token, &json!({"token": "another"})).unwrap();
+        assert!(said.starts_with("robot acme+bot is there") && !said.contains("hunter2"), "{said}");
     }
 }

@@ -16,6 +16,8 @@ use crate::{
 
 /// The field that the API never shows.
 const PASSWORD: &str = "external_registry_password";
+/// The field that has to go with it.
+const USERNAME: &str = "external_registry_username";
 /// The object that an organization's mirror replaces as a whole.
 const CONFIG: &str = "external_registry_config";
 /// Seconds between starts where it is not said: a day, as Quay's console has it.
@@ -85,6 +87,10 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
     changed(changes, |changes| {
         let (mut body, secrets) = body::of_changes(changes);
         body::keep(&mut body, CONFIG, &found.view);
+        if body.contains_key(PASSWORD) {
+            // The API takes no password without a user.
+            body.entry(USERNAME).or_insert_with(|| found.view.get(USERNAME).cloned().unwrap_or_default());
+        }
         let call = Call::new(Verb::Put, wanted.key.path()).body(body.into());
         vec![call.secrets(secrets).if_match(found.etag.clone())]
     })

@@ -218,6 +218,8 @@ fn a_password_is_sent_again_when_it_would_be_dropped() {
     let rotated = compare(&declaration, &there, Options { rotate_secrets: true }).unwrap();
     let rotated = rotated.iter().find(|step| step.key.kind() == Kind::Mirror).unwrap();
     assert_eq!(changed_fields(rotated), ["external_registry_password"]);
+    let body = rotated.calls[0].body.as_ref().unwrap();
+    assert!(body.get("external_registry_username").is_some(), "the API takes no password without a user: {body}");
 }
 
 #[test]

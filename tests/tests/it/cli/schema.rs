@@ -27,7 +27,7 @@ async fn editors_can_complete_a_document() {
 
 #[tokio::test]
 async fn shells_can_complete_the_command_line() {
-    let moorage = Moorage::of("https://localhost:1", "a-token-of-nobody");
+    let moorage = Moorage::of("https://localhost:1", "unused-token");
     for shell in ["bash", "zsh", "fish"] {
         let script = moorage.run(&["completions", shell]).await.ends(0).out;
         assert!(script.contains("rollback"), "{shell}");
