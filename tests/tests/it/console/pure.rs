@@ -351,13 +351,9 @@ async fn what_is_wrong_says_why_and_what_to_do() {
 #[tokio::test]
 async fn very_few_dollars_are_shown_as_they_are() {
     let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
-    for (amount, shown) in [
-        ("0", "$0"),
-        ("0.000033120000", "$0.0000331"),
-        ("0.0062", "$0.0062"),
-        ("23", "$23"),
-        ("1234.5", "$1,230"),
-    ] {
+    for (amount, shown) in
+        [("0", "$0"), ("0.000033120000", "$0.0000331"), ("0.0062", "$0.0062"), ("23", "$23"), ("1234.5", "$1,230")]
+    {
         assert_eq!(browser.module("text.js", "dollars", json!([amount])).await, json!(shown));
     }
     browser.close().await;
