@@ -116,7 +116,7 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
     }
     if let Some(operation) = kind.strip_prefix(counts::DYNAMODB) {
         let answer = response.bytes().await.map_err(std::io::Error::other)?;
-        let units = units::of(operation, &asked, answer.len());
+        let units = units::of(operation, &asked, &answer);
         shape.counts.lock().unwrap().consumed(units);
         return Ok(builder.body(full(answer)).unwrap());
     }

@@ -1,6 +1,6 @@
-//! What DynamoDB charges for a request, on demand, as far as sizes show here. Items are measured as JSON, which is
-//! longer than what DynamoDB counts, so that this is rather too much; of an item that is updated or deleted only what the
-//! request says of it is known.
+//! What DynamoDB charges for a request, on demand: what its answer says, if it was asked to; else as far as sizes show here.
+//! Items are measured as JSON then, which is longer than what DynamoDB counts, so that this is rather too much; of an item
+//! that is updated or deleted only what the request says of it is known.
 
 use serde_json::Value;
 
@@ -15,8 +15,28 @@ pub(crate) struct Units {
     pub(crate) write: f64,
 }
 
-/// The units of a request whose answer has `answer` bytes.
-pub(crate) fn of(operation: &str, request: &[u8], answer: usize) -> Units {
+/// The units of a request.
+pub(crate) fn of(operation: &str, request: &[u8], answer: &[u8]) -> Units {
+    let said = said(answer);
+    if said > 0.0 {
+        let reads = ["Get", "Query", "Scan"].iter().any(|word| operation.contains(word));
+        return if reads { Units { read: said, write: 0.0 } } else { Units { read: 0.0, write: said } };
+    }
+    guessed(operation, request, answer.len())
+}
+
+/// What an answer says of that.
+fn said(answer: &[u8]) -> f64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let units = |capacity: &Value| capacity["CapacityUnits"].as_f64();
+    match &answer["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().filter_map(units).sum(),
+        table => units(table).unwrap_or_default(),
+    }
+}
+
+/// The units of a request whose answer, of so many bytes, says nothing of them.
+fn guessed(operation: &str, request: &[u8], answer: usize) -> Units {
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     match operation {
         "GetItem" | "Query" | "Scan" | "BatchGetItem" => {
@@ -51,13 +71,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_answer_says_what_was_consumed() {
+        let one = br#"{"ConsumedCapacity":{"TableName":"t","CapacityUnits":2.5}}"#;
+        let many = br#"{"ConsumedCapacity":[{"CapacityUnits":3.0},{"CapacityUnits":1.0}]}"#;
+        assert_eq!(of("BatchGetItem", b"{}", one), Units { read: 2.5, write: 0.0 });
+        assert_eq!(of("TransactWriteItems", b"{}", many), Units { read: 0.0, write: 4.0 });
+        assert_eq!(of("GetItem", b"{}", &[b' '; 5000]), Units { read: 1.0, write: 0.0 }, "it says nothing");
+    }
+
+    #[test]
     fn units_follow_size_and_consistency() {
         let strong = br#"{"ConsistentRead":true}"#;
-        assert_eq!(of("Query", b"{}", 9000), Units { read: 1.5, write: 0.0 });
-        assert_eq!(of("GetItem", strong, 10), Units { read: 1.0, write: 0.0 });
+        assert_eq!(guessed("Query", b"{}", 9000), Units { read: 1.5, write: 0.0 });
+        assert_eq!(guessed("GetItem", strong, 10), Units { read: 1.0, write: 0.0 });
         let batch = br#"{"RequestItems":{"table":[{"PutRequest":{}},{"DeleteRequest":{}}]}}"#;
-        assert_eq!(of("BatchWriteItem", batch, 2), Units { read: 0.0, write: 2.0 });
+        assert_eq!(guessed("BatchWriteItem", batch, 2), Units { read: 0.0, write: 2.0 });
         let pair = br#"{"TransactItems":[{"Put":{}},{"Delete":{}}]}"#;
-        assert_eq!(of("TransactWriteItems", pair, 2), Units { read: 0.0, write: 4.0 });
+        assert_eq!(guessed("TransactWriteItems", pair, 2), Units { read: 0.0, write: 4.0 });
     }
 }
