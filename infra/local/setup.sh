@@ -35,14 +35,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     fail "could not install ${missing[*]}: see the lines above"
 fi
 
-# The system's own is built with more optimizations than most others, and the emulator takes much of the tests' time.
-python=python3
-/usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && python=/usr/bin/python3
-
 install() { # what, requirements, folder
   cmp -s "$2" "$3/requirements.txt" && return
   echo "setup: installing $1"
-  [ -x "$3/bin/python" ] || "$python" -m venv "$3"
+  [ -x "$3/bin/python" ] || python3 -m venv "$3"
   "$3/bin/python" -m pip install --quiet --disable-pip-version-check -r "$2" ||
     fail "pip failed: is there a network? Try again, or remove $3 and try again"
   cp "$2" "$3/requirements.txt"
