@@ -77,7 +77,7 @@ mod tests {
 
     use crate::{Action, Answer, Declaration, Document, Options, Present, Reading, Step, compare};
 
-    fn step(answer: Answer, rotate_secrets: bool) -> Step {
+    fn step(answer: &Answer, rotate_secrets: bool) -> Step {
         let robots = json!({"pull": {"token": {"env": "TOKEN"}}});
         let document: Document =
             serde_json::from_value(json!({"organizations": {"acme": {"robots": robots}}})).unwrap();
@@ -94,11 +94,11 @@ mod tests {
     #[test]
     fn a_token_comes_with_a_new_robot_and_otherwise_only_if_it_is_asked_for() {
         let there = || Answer { status: 200, body: json!({"name": "acme+pull", "token": "another"}), etag: None };
-        let new = step(Answer { status: 404, ..Answer::default() }, false);
+        let new = step(&Answer { status: 404, ..Answer::default() }, false);
         assert_eq!((new.calls[0].path.as_str(), new.calls[0].secrets.len()), ("organization/acme/robots/pull", 1));
         assert_eq!(new.calls[0].body.as_ref().unwrap()["token"], Value::Null, "no secret is in a call");
-        assert_eq!(step(there(), false).action, Action::Unchanged);
-        let [call] = step(there(), true).calls.try_into().unwrap();
+        assert_eq!(step(&there(), false).action, Action::Unchanged);
+        let [call] = step(&there(), true).calls.try_into().unwrap();
         assert_eq!(call.path, "organization/acme/robots/pull/regenerate");
         assert_eq!(call.secrets[0].pointer, "/token");
         assert!(call.is_repeatable);
