@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds the functions for this machine and zips each as Lambda wants it: target/lambda/<function>.zip; with
-# PROFILE=release as they are deployed, into target/lambda-release; what each is made of is in target/sbom then. Not together with the tests: they would give the functions
-# features that those do not have where they are deployed, as one of the SDK's that has JSON keep the order of its fields.
+# PROFILE=release as they are deployed, into target/lambda-release. What each is made of is in target/sbom then.
+#
+# Not together with the tests: they would give the functions features that those do not have where they are deployed, as one
+# of the SDK's that has JSON keep the order of its fields.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -87,11 +87,13 @@ impl Engine {
             tab.count(&mut run);
             let is_sync = run.rollback.is_none();
             let log = (run.invocations == 1 && is_sync).then(|| report::started(config));
-            match self.table.begin_attempt(repository, &run, claim.transaction(), log).await {
-                Ok(true) => {
-                    tab.begin(earlier);
-                    return Ok(Some(run));
-                }
+            let begun = self.table.begin_attempt(repository, &run, claim.transaction(), log).await;
+            if !matches!(begun, Ok(false)) {
+                // Also where nobody knows whether it was written.
+                tab.begin(earlier);
+            }
+            match begun {
+                Ok(true) => return Ok(Some(run)),
                 // An earlier one has just written it.
                 Ok(false) => {}
                 Err(TransitionError::State(error)) => return Err(error.into()),

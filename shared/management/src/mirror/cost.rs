@@ -8,7 +8,7 @@ use moorage_domain::{
         month::{COUNTED, Runs},
         stored,
     },
-    run::Run,
+    run::{Run, RunStatus},
 };
 use moorage_state::{ListedMirror, now};
 use serde_json::{Map, Value, json};
@@ -38,8 +38,8 @@ struct Recent {
     runs: Runs,
     /// Whether there are more of these days than were read.
     truncated: bool,
-    /// Bytes of what the tags held when the last run had copied all; 0 where no run says it.
-    stored: u64,
+    /// Bytes of what the tags held when the last run had copied all, if one says it.
+    stored: Option<u64>,
     /// Seconds between scheduled starts.
     interval: u64,
 }
@@ -76,7 +76,7 @@ pub(crate) async fn get_many(api: &Api, organization: &str, call: &Call) -> Resu
     let mut repositories = Vec::new();
     for (recent, name) in &read {
         month = month + recent.runs.month(recent.interval, now);
-        storage = storage + stored(recent.stored);
+        storage = storage + recent.storage();
         let mut view = recent.view(now);
         view["repository"] = json!(name);
         repositories.push(view);
@@ -106,7 +106,7 @@ fn after(namespace: &Namespace, page: &str) -> Option<MirrorOf> {
 /// Puts the newest runs of a repository together, so many pages at most.
 async fn recent(api: &Api, repository: &RepositoryName, pages: usize, interval: u64) -> Result<Recent, ApiError> {
     let from = Timestamp::from_unix(now().unix().saturating_sub(COUNTED));
-    let mut recent = Recent { runs: Runs::default(), truncated: false, stored: 0, interval };
+    let mut recent = Recent { runs: Runs::default(), truncated: false, stored: None, interval };
     let mut after = None;
     for _ in 0..pages {
         let page = api.table.runs(repository, PAGE, after, now()).await?;
@@ -129,9 +129,16 @@ impl Recent {
     /// With an older run than all before.
     fn add(&mut self, run: &Run) {
         self.runs = self.runs.and(run, Processor::OURS);
-        if self.stored == 0 {
-            self.stored = run.progress.bytes_stored;
+        let bytes = run.progress.bytes_stored;
+        let is_empty = run.usage.is_some() && run.is_whole() && run.status == RunStatus::Success;
+        if self.stored.is_none() && (bytes > 0 || is_empty) {
+            self.stored = Some(bytes);
         }
+    }
+
+    /// What S3 takes a month for what is stored.
+    fn storage(&self) -> Dollars {
+        stored(self.stored.unwrap_or_default())
     }
 
     fn is_empty(&self) -> bool {
@@ -143,8 +150,8 @@ impl Recent {
         json!({
             "runs": runs.counted, "runs_not_counted": runs.uncounted, "truncated": self.truncated,
             "since": runs.since.map(Timestamp::iso), "covered_seconds": runs.covered(self.interval, now),
-            "stored_bytes": self.stored, "cost": with_total(&runs.cost, Dollars::default(), &[]),
-            "month": by_month(&runs.month(self.interval, now), stored(self.stored)),
+            "stored_bytes": self.stored.unwrap_or_default(), "cost": with_total(&runs.cost, Dollars::default(), &[]),
+            "month": by_month(&runs.month(self.interval, now), self.storage()),
         })
     }
 }
@@ -202,7 +209,7 @@ mod tests {
     #[test]
     fn a_month_has_what_is_stored_besides() {
         let day = 86_400;
-        let mut recent = Recent { runs: Runs::default(), truncated: false, stored: 0, interval: 3_600 };
+        let mut recent = Recent { runs: Runs::default(), truncated: false, stored: None, interval: 3_600 };
         assert!(recent.is_empty());
         // The newest did not come to its end.
         for run in [run(9 * day, 1, 0), run(8 * day, 1, 1_000_000_000), run(7 * day, 1, 5)] {
@@ -218,6 +225,17 @@ mod tests {
         // 730 hours are 73 thirds of a day, of which ten days are 30.
         assert_eq!((&view["month"]["kms"], &view["month"]["storage"]), (&json!("0.000027375"), &json!("0.023")));
         assert_eq!(view["month"]["total"], "0.023029085937");
+    }
+
+    #[test]
+    fn a_repository_may_have_come_to_hold_nothing() {
+        let stored = |status| {
+            let mut recent = Recent { runs: Runs::default(), truncated: false, stored: None, interval: 3_600 };
+            recent.add(&Run { status, ..run(9, 1, 0) });
+            recent.add(&run(8, 1, 7));
+            recent.stored
+        };
+        assert_eq!((stored(RunStatus::Success), stored(RunStatus::Fail)), (Some(0), Some(7)));
     }
 
     #[test]
