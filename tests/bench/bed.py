@@ -1,5 +1,5 @@
-"""What everything runs on: a deployed stack, an S3 that is not the limit, proxies in between, and stock registries over
-the same S3 for the peers."""
+"""What everything runs on: a deployed stack, an S3, a DynamoDB and an external registry that are not the limit, proxies in
+between, and stock registries over the same S3 for the peers."""
 import contextlib
 import json
 import os
@@ -11,10 +11,12 @@ import urllib.request
 import functions
 import servers
 from content import Content
-from measure import Shape, program
+from measure import ROOT, Shape, program
 
 # Round trip to a registry that is not next door.
 DELAY_MS = 20
+# The DynamoDB of everything here, which run.sh builds.
+TABLE = str(ROOT / "target/table/release/moorage-table")
 # What each request to S3 and DynamoDB takes on top, in milliseconds, unless a case says otherwise.
 LATENCY_MS = int(os.environ.get("LATENCY", "0"))
 
@@ -35,17 +37,37 @@ class Bed:
         self.env = dict(word.split("=", 1) for word in words)
         self.s3 = f"http://{s3}"
         servers.wait(servers.start(folder, "s3", [program("s3"), s3]), "s3", self.s3, folder)
+        self.dynamodb = self.table()
+        # The stack's external registry's content, without its processor time.
+        self.origin = f"127.0.0.1:{servers.free_port()}"
+        origin = servers.start(folder, "origin", [program("origin"), self.origin, str(folder / "upstream")])
+        servers.listens(origin, "origin", self.origin, folder)
         # Functions and stock registries reach AWS by this one.
-        self.aws = Shape(folder, "shape-aws", self.env["AWS_ENDPOINT_URL"], port=port, delay=LATENCY_MS, s3=self.s3)
+        self.aws = Shape(
+            folder, "shape-aws", self.env["AWS_ENDPOINT_URL"], port=port, delay=LATENCY_MS, s3=self.s3, dynamodb=self.dynamodb)
         self.made = 0
         # The same of another build.
         self.before = None
 
-    def client(self, service):
+    def client(self, service, endpoint=None):
         import boto3
+        endpoint = endpoint or (self.dynamodb if service == "dynamodb" else self.env["AWS_ENDPOINT_URL"])
         return boto3.client(
-            service, endpoint_url=self.env["AWS_ENDPOINT_URL"], region_name=self.env["AWS_REGION"],
+            service, endpoint_url=endpoint, region_name=self.env["AWS_REGION"],
             aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"], aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"])
+
+    def table(self):
+        """A DynamoDB with a table as the template made it; where it is."""
+        address = f"127.0.0.1:{servers.free_port()}"
+        servers.listens(servers.start(self.folder, "table", [TABLE, address]), "table", address, self.folder)
+        emulated = self.client("dynamodb", self.env["AWS_ENDPOINT_URL"])
+        made = emulated.describe_table(TableName=self.env["MOORAGE_TABLE"])["Table"]
+        indices = [{key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+                   for index in made.get("GlobalSecondaryIndexes", [])]
+        self.client("dynamodb", f"http://{address}").create_table(
+            **{key: made[key] for key in ("TableName", "KeySchema", "AttributeDefinitions")},
+            **({"GlobalSecondaryIndexes": indices} if indices else {}), BillingMode="PAY_PER_REQUEST")
+        return f"http://{address}"
 
     def content(self, make):
         """New content, which no tool has seen."""
@@ -55,9 +77,9 @@ class Bed:
         return content
 
     def upstream(self, rate=0, tls=False, registry=None):
-        """The stack's registry, or another one, 20 ms away; `rate` bytes a second of each connection; by https or by http."""
+        """The bed's registry, or another one, 20 ms away; `rate` bytes a second of each connection; by https or by http."""
         self.made += 1
-        target = f"http://{registry or self.env['MOORAGE_UPSTREAM']}"
+        target = f"http://{registry or self.origin}"
         return Shape(self.folder, f"shape-{self.made}", target, delay=DELAY_MS, rate=rate, tls=tls)
 
     @contextlib.contextmanager

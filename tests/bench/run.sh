@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 
 cargo build --release --locked --workspace --bins
 PROFILE=release infra/local/package.sh
+cargo build --release --locked --manifest-path tests/bench/table/Cargo.toml --target-dir target/table
 tests/bench/peers.sh
 [ "${BEFORE:-}" != target/before ] || tests/bench/before.sh
 exec target/venv/bin/python tests/bench/bench.py "$@"

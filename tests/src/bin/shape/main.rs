@@ -1,10 +1,11 @@
 //! A proxy for benchmarks: it delays each request, limits each connection's bytes, and counts.
 //!
-//!     moorage-shape LISTEN TARGET [delay=MILLISECONDS] [rate=BYTES_PER_SECOND] [s3=TARGET] [tls=yes]
+//!     moorage-shape LISTEN TARGET [delay=MILLISECONDS] [rate=BYTES_PER_SECOND] [s3=TARGET]
+//!                   [dynamodb=TARGET] [tls=yes]
 //!
-//! With `s3` it is in front of AWS: what is for S3 goes there, and S3 and DynamoDB alone are delayed. With `tls=yes` it speaks TLS, by
-//! a certificate that it makes and nobody vouches for. `GET /_counts` answers with what passed since the last such call;
-//! `GET /_delay/MILLISECONDS` sets another delay.
+//! With `s3` it is in front of AWS: what is for S3 goes there, what is for DynamoDB to its own target if it has one, and S3
+//! and DynamoDB alone are delayed. With `tls=yes` it speaks TLS, by a certificate that it makes and nobody vouches for.
+//! `GET /_counts` answers with what passed since the last such call; `GET /_delay/MILLISECONDS` sets another delay.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
 mod counts;
@@ -91,7 +92,8 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
         tokio::time::sleep(Duration::from_millis(shape.delay_ms.load(Ordering::Relaxed))).await;
     }
     let s3 = s3.filter(|_| kind.starts_with(counts::S3));
-    let target = s3.unwrap_or(&shape.settings.target);
+    let dynamodb = shape.settings.dynamodb.as_ref().filter(|_| kind.starts_with(counts::DYNAMODB));
+    let target = s3.or(dynamodb).unwrap_or(&shape.settings.target);
     let mut forward = shape.client.request(request.method().clone(), format!("{target}{path}"));
     for (name, value) in request.headers() {
         // A registry tells its clients of the host that they have called.

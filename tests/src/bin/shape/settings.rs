@@ -10,6 +10,8 @@ pub(crate) struct Settings {
     pub(crate) rate: u64,
     /// In front of AWS: where what is for S3 goes.
     pub(crate) s3: Option<String>,
+    /// And where what is for DynamoDB goes, if not to the target.
+    pub(crate) dynamodb: Option<String>,
     pub(crate) tls: bool,
 }
 
@@ -22,6 +24,7 @@ impl Settings {
                 ("delay", value) => settings.delay_ms = value.parse().unwrap(),
                 ("rate", value) => settings.rate = value.parse().unwrap(),
                 ("s3", value) => settings.s3 = Some(value.to_owned()),
+                ("dynamodb", value) => settings.dynamodb = Some(value.to_owned()),
                 ("tls", value) => settings.tls = value == "yes",
                 (name, _) => panic!("there is no {name}"),
             }
