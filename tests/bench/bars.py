@@ -1,10 +1,13 @@
 """What the project has set itself, and whether this run shows it."""
+import cost
 import pushes
 from table import cpu_per_gb, is_sync, markdown, size
 
 # How many of crane's times ours may take, and of the other build's.
 AGAIN_OF_CRANE, FIRST_OF_CRANE, LAYER_OF_PEERS = 1 / 3, 1 / 4, 1 / 7
 FIRST_OF_BEFORE, MANY_FIRST_OF_BEFORE, MANY_AGAIN_OF_BEFORE = 0.75, 0.5, 0.65
+# By what part of the model a run's own cost may be off.
+TOLD = 0.1
 # Seconds until what was pushed can be pulled.
 PULLABLE = 5
 
@@ -46,6 +49,9 @@ def table(results):
         bar("processor time per GB, http", 1.6, cpu_per_gb(http), "s")
     if http and https:
         bar("processor time per GB, https, of http's", 1.35, cpu_per_gb(https) / cpu_per_gb(http), "×")
+    for it in filter(None, [find("small"), find("small", "by the schedule"), find("layer"), find("large")]):
+        if (share := cost.off(it)) is not None:
+            bar(f"what a run says it cost, beside the model ({it.case}, {it.step})", TOLD, abs(share), "off")
     syncs = [it for it in results if is_sync(it) and it.tool == "ours"]
     # Parts are as large as the function's memory allows: what is bounded is how much of that they take.
     for megabytes in sorted({it.typical.limit for it in syncs if it.typical.limit}):

@@ -1,4 +1,5 @@
 """Ours and the peers: each mirrors one repository, as often as it is told to."""
+import dataclasses
 import datetime
 import json
 import math
@@ -9,6 +10,9 @@ import uuid
 
 import functions
 from measure import ROOT, Sample, Usage, cpu_of, forget_peaks, peak_of, processes
+
+# How often a mirror is synced, and how soon after its start was set.
+INTERVAL, DUE = datetime.timedelta(days=1), datetime.timedelta(seconds=3)
 
 
 class Ours:
@@ -28,8 +32,8 @@ class Ours:
         bed.call("POST", f"repository/{self.repository}/mirror", {
             "external_reference": f"{upstream.address}/{content.repository}",
             "external_registry_config": {"verify_tls": False},
-            "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "sync_interval": 86400,
-            "sync_start_date": f"{began:%Y-%m-%dT%H:%M:%SZ}", "skopeo_timeout_interval": 300,
+            "root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["*"]}, "skopeo_timeout_interval": 300,
+            "sync_interval": int(INTERVAL.total_seconds()), "sync_start_date": f"{began:%Y-%m-%dT%H:%M:%SZ}",
             "robot_username": f"{org}+bot"})
 
     def reader(self):
@@ -39,11 +43,23 @@ class Ours:
         return self.bed.call("GET", f"organization/{org}/robots/bot")
 
     def sync(self):
+        """By Sync Now."""
+        return self.measured(lambda: self.bed.call("POST", f"repository/{self.repository}/mirror/sync-now"))
+
+    def scheduled(self):
+        """By the schedule, which nobody calls the API for; its seconds are those of the function."""
+        due = datetime.datetime.now(datetime.UTC) - INTERVAL + DUE
+        start = {"sync_start_date": f"{due:%Y-%m-%dT%H:%M:%SZ}"}
+        self.bed.call("PUT", f"repository/{self.repository}/mirror", start)
+        sample = self.measured(lambda: None)
+        return dataclasses.replace(sample, seconds=sample.inside)
+
+    def measured(self, begin):
         bed, function = self.bed, self.bed.env["MOORAGE_SYNC_FUNCTION"]
         drain(self)
         forget_peaks(processes(bed, function))
         before, began = cpu_of(processes(bed, function)), time.time()
-        bed.call("POST", f"repository/{self.repository}/mirror/sync-now")
+        begin()
         invocations, log_bytes, metrics = functions.ended(bed, began, self.repository)
         upstream, aws = self.upstream.counts(), bed.aws.counts()
         if invocations[-1]["run.status"] != "Success":
