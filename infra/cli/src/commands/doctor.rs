@@ -2,7 +2,9 @@
 
 mod check;
 mod deployment;
+mod limits;
 mod registry;
+mod rights;
 mod way;
 
 use serde_json::json;

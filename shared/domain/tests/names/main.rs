@@ -18,6 +18,7 @@ use moorage_domain::{
     organization::RegistryKind,
     plan::{Cause, Word},
     preview::PreviewAction,
+    rights::{Right, Tried},
     run::{Compared, Outcome, RunId, RunStatus, Trigger},
     selection::Step,
     signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
@@ -57,6 +58,23 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, row: Va
 }
 
 names! {
+    Right.as_str {
+        Answer => "answer",
+        ReadBucket => "read_bucket",
+        WriteBucket => "write_bucket",
+        ReadTable => "read_table",
+        WriteTable => "write_table",
+        EncryptSecrets => "encrypt_secrets",
+        DecryptSecrets => "decrypt_secrets",
+        ChangeSchedules => "change_schedules",
+        InvokeSync => "invoke_sync",
+        InvokeEvents => "invoke_events",
+    }
+    Tried {
+        Ok => "ok",
+        Denied => "denied",
+        Failed => "failed",
+    }
     TrustRootSource {
         TrustedRoot(Value::Null) => {"trusted_root": null},
         Tuf { url: "https://tuf.example.com/".to_owned().try_into().unwrap(), root: Value::Null } => {"tuf": {"url": "https://tuf.example.com/", "root": null}},
