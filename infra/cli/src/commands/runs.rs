@@ -84,7 +84,7 @@ fn note(mirror: &Value) -> String {
     let late = (mirror["is_late"] == true).then(|| "late".to_owned());
     // What failed before the last success is over.
     let failure = mirror["last_failure"].as_str().filter(|_| mirror["sync_status"] != "SUCCESS").map(words);
-    let warning = mirror["sync_warning"]["reason"].as_str().map(words);
+    let warning = ["message", "reason"].into_iter().find_map(|name| mirror["sync_warning"][name].as_str()).map(words);
     [off, late, failure, warning].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -41,6 +41,8 @@ pub(crate) fn words(raw: &str) -> String {
         "pruned" => "deleted",
         "deselected" => "the rule does not select it",
         "vanished" => "the registry has it no more",
+        // What is a sentence already has names in it.
+        _ if raw.contains(' ') => return raw.to_owned(),
         _ => return raw.replace('_', " "),
     };
     known.to_owned()
@@ -66,6 +68,7 @@ mod tests {
         assert_eq!(number, 17);
         let warning: Warning = serde_json::from_value(json!({"reason": "tags_held", "tags": 2})).unwrap();
         assert_eq!(words(warning.reason()), "tags wait at the gate");
+        assert_eq!(words("the tag v1_2 failed"), "the tag v1_2 failed");
         assert_eq!((words("sync_now"), words("copied")), ("sync now".to_owned(), "copied".to_owned()));
     }
 
