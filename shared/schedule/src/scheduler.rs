@@ -25,8 +25,6 @@ use crate::{ScheduleError, SchedulePlan, error::SCHEDULER, plan::schedule_name};
 pub(crate) const MIRROR: &str = "mirror";
 /// The kind of the schedule of an organization's mirror.
 pub(crate) const ORGANIZATION: &str = "organization";
-/// A name that no schedule has: theirs end with a hash.
-const NO_SCHEDULE: &str = "rights";
 /// How often Scheduler repeats a failed delivery. The claim and the mirror's own retries do the rest.
 const DELIVERY_RETRIES: i32 = 2;
 /// How often a schedule is written again that somebody else was writing. With the pauses that is two seconds on average.
@@ -142,11 +140,6 @@ impl Scheduler {
             input,
         })
         .await
-    }
-
-    /// Whether schedules may be removed, by one that there is not.
-    pub async fn try_removing(&self) -> Result<(), ScheduleError> {
-        self.remove_named(NO_SCHEDULE).await
     }
 
     /// Starts a sync once, at a moment that lies ahead; Scheduler may be up to a minute late. A later call for the same
