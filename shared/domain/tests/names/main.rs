@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
+#[macro_use]
+mod rows;
 mod written;
-
-use std::fmt::Debug;
 
 use moorage_domain::{
     Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
@@ -27,35 +27,8 @@ use moorage_domain::{
     usage_log::LogKind,
     webhook::{DeliveryOutcome, HintedTags},
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// Checks that each variant is written as its row says, and read from it; and that the method says so, too, that follows the
-/// enum's name. A variant without a row does not compile.
-macro_rules! names {
-    ($($kind:ident $(.$text:ident)? { $($variant:ident $({ $($field:tt)* })? $(($($item:tt)*))? => $json:tt,)+ })+) => {
-        /// The enums that have rows.
-        const WITH_ROWS: &[&str] = &[$(stringify!($kind)),+];
-
-        #[test]
-        fn stored_values_keep_their_names() {
-            $(
-                let row = |value: &$kind| match value { $($kind::$variant { .. } => json!($json)),+ };
-                for value in [$($kind::$variant $({ $($field)* })? $(($($item)*))?),+] {
-                    check(&value, row(&value));
-                    $(assert_eq!(value.$text(), row(&value), "its name as a text differs");)?
-                }
-            )+
-        }
-    };
-}
-
-fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, row: Value) {
-    assert_eq!(serde_json::to_value(value).unwrap(), row, "{value:?} is written otherwise than before");
-    let read: T = serde_json::from_value(row).unwrap_or_else(|error| panic!("{value:?}: {error}"));
-    assert_eq!(read, *value);
-}
 
 names! {
     Right.as_str {
