@@ -1,6 +1,6 @@
 # What can be done here. Each recipe is a script or a tool; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down demo test screenshots bench crash lint advisories deploy verify-deployed clean
+.PHONY: help setup build up down demo test upgrade screenshots bench crash lint advisories deploy verify-deployed clean
 
 PYTHON := target/venv/bin/python
 
@@ -24,6 +24,9 @@ demo: build ## mirror sample images and pull them back
 
 test: build ## run every test against a stack of its own
 	@tests/run.sh
+
+upgrade: build ## update a stack in the middle of a sync, and go back: EARLIER=other build's target/lambda
+	@$(PYTHON) tests/upgrade.py target/lambda $(EARLIER)
 
 screenshots: build ## the pictures of the console that the README shows
 	@tests/run.sh console::screenshots --run-ignored only

@@ -101,6 +101,7 @@ PLANTED = [
     ("a client in the signatures", depend("shared/signatures", "reqwest"), "moorage-signatures must not depend on:"),
     ("S3 in the API", depend("functions/api", "aws-sdk-s3"), "moorage-api must not depend on: aws-sdk-s3"),
     ("the state in the schedule", depend("shared/schedule", "moorage-state"), "moorage-schedule must not depend on: moorage-state"),
+    ("another way into what is deployed", depend("shared/resources", "moorage-management"), "moorage-resources must not depend on:"),
     ("a client in what is declared", depend("shared/declaration", "reqwest"), "moorage-declaration must not depend on:"),
     ("the state in the command", depend("infra/cli", "moorage-state"), "moorage-cli must not depend on:"),
     ("a task that nobody owns", say("shared/engine/src/lib.rs", "fn f() { tokio::spawn(async {}); }"), "tasks are started that nobody owns"),

@@ -36,6 +36,7 @@ TRIED_IN_VAIN = {
     ("RegistryRole", "s3:PutObject", "/blobs/"): "a URL that lends the right to read is tried for writing",
     ("ResourceRole", "secretsmanager:GetSecretValue", "undeclared-"): "a stack names a secret that no parameter allows",
     ("SyncRole", "s3:PutObject", "/repositories/halfway-"): "the bucket's own policy denies a test one tag's history",
+    ("SyncRole", "s3:PutObject", "/collections/00000000-"): "the same denies another test what is written to try the right",
 }
 TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
 OTHER_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:of-somebody-else"

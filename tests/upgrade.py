@@ -3,7 +3,7 @@ was fetched is fetched again.
 
     upgrade.py ZIPS [EARLIER]
 
-EARLIER is the folder of an earlier release's code. Without it an earlier one is played in two ways. What it left: a sync is
+EARLIER is the folder of an earlier release's code; functions that it does not have yet are taken from ZIPS. Without it an earlier one is played in two ways. What it left: a sync is
 killed, and what it has stored is cut down to what the golden files say of the oldest builds. And its code: archives of the same
 binaries that differ. Each release says its name when it starts.
 """
@@ -55,7 +55,7 @@ def main(zips, earlier=None):
         os.environ.update(environment)
         boto3.client("s3").create_bucket(Bucket=CODE_BUCKET)
         binaries = {"one": pathlib.Path(earlier or zips), "two": pathlib.Path(zips)}
-        releases = {name: release(it, pathlib.Path(folder), name) for name, it in binaries.items()}
+        releases = {name: release(it, binaries["two"], pathlib.Path(folder), name) for name, it in binaries.items()}
         address = servers.free_port()
         parameters = {
             "Architecture": "arm64" if os.uname().machine == "aarch64" else "x86_64", "BlobMemoryMegabytes": "88",
@@ -141,12 +141,13 @@ class Registry:
         client.eventually(f"{parts} parts were fetched", PATIENCE, lambda: all(self.whole()[:parts]))
 
 
-def release(zips, folder, name):
-    """Archives of the functions' binaries that say whose they are."""
+def release(zips, newest, folder, name):
+    """Archives of the functions' binaries that say whose they are. The template has all functions that the newest code has."""
     made = folder / name
     made.mkdir()
-    for archive in zips.glob("*.zip"):
-        with zipfile.ZipFile(archive) as original:
+    for archive in newest.glob("*.zip"):
+        ours = zips / archive.name
+        with zipfile.ZipFile(ours if ours.exists() else archive) as original:
             binary = original.read("bootstrap")
         with zipfile.ZipFile(made / archive.name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as zipped:
             for file, content in (("bootstrap", BOOTSTRAP.format(name)), ("moorage", binary)):

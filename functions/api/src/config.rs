@@ -22,6 +22,7 @@ pub(crate) struct Config {
     guard: Guard,
     shares: ApiShares,
     late_intervals: u64,
+    has_alarms: Option<bool>,
     scheduler: SchedulerSettings,
     /// The function that tells what happens.
     events_function: String,
@@ -42,6 +43,7 @@ impl Config {
                 repositories: environment.number("MAX_REPOSITORIES")?,
             },
             late_intervals: environment.number("LATE_INTERVALS")?,
+            has_alarms: environment.optional("ALARMS").parse().ok(),
             scheduler: SchedulerSettings::read(|name| environment.required(name))?,
             events_function: environment.required("EVENTS_FUNCTION_ARN")?,
             aws: aws(environment, ATTEMPT_TIMEOUT),
@@ -62,6 +64,7 @@ impl Config {
             guard: self.guard,
             shares: self.shares,
             late_intervals: self.late_intervals,
+            has_alarms: self.has_alarms,
             tag_retention: self.tag_retention,
         }
     }

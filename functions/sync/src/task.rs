@@ -75,6 +75,7 @@ async fn perform(services: &Services, task: &Task, deadline: Instant) -> Result<
         Task::ReleaseDiscovered { organization } => organizations.release(organization, end).await?,
         Task::CheckSource { organization } => organizations.check(organization, soon).await?,
         Task::SetTrustRoot { id, source } => engine.set_trust_root(id, source, soon).await,
+        Task::CheckRights { sample } => engine.check_rights(sample.as_ref()).await,
         Task::RefreshTrust {} => {
             let answer = Box::pin(engine.refresh_trust(end)).await?;
             if let TaskAnswer::TrustRefreshed { age_seconds, .. } = answer {

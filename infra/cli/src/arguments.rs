@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use moorage_domain::{Digest, RepositoryName};
+use moorage_domain::{Digest, RepositoryName, Timestamp};
 
 use crate::{output::Output, target::Target};
 
@@ -171,7 +171,8 @@ pub(crate) struct Apply {
 pub(crate) struct Sync {
     /// NAMESPACE/NAME of a repository, or NAME of an organization.
     pub(crate) target: Target,
-    /// Waits until it has ended, and exits by how: 0 it has succeeded, 1 it has failed, 2 it has held something back.
+    /// Waits until it has ended, and exits by how: 0 it has succeeded, 1 it has failed, 2 it has held something back, 75 the
+    /// time to wait was over.
     #[arg(short, long)]
     pub(crate) wait: bool,
     /// For how many seconds to wait; without an end without it. The sync goes on.
@@ -228,16 +229,16 @@ pub(crate) struct Rollback {
     #[arg(long, value_name = "RUN", group = "to")]
     pub(crate) run: Option<String>,
     /// To what they were at this moment, as 2026-01-31T23:59:59Z.
-    #[arg(long, value_name = "TIME", group = "to")]
+    #[arg(long, value_name = "TIME", group = "to", value_parser = moment)]
     pub(crate) at: Option<String>,
     /// Only tags that this glob matches; several times for several.
     #[arg(long = "tag", value_name = "GLOB")]
     pub(crate) tags: Vec<String>,
-    /// Leaves the mirror's schedule on: the next sync undoes it.
+    /// Leaves the mirror's schedule on: the next sync undoes it. A mirror that is paused already stays so.
     #[arg(long)]
     pub(crate) no_pause: bool,
     /// When the pause ends by itself, as 2026-01-31T23:59:59Z.
-    #[arg(long, value_name = "TIME", conflicts_with = "no_pause")]
+    #[arg(long, value_name = "TIME", conflicts_with = "no_pause", value_parser = moment)]
     pub(crate) resume_at: Option<String>,
     /// Only says what would come of it.
     #[arg(long)]
@@ -248,6 +249,14 @@ pub(crate) struct Rollback {
     /// Waits until it has ended, and exits by how.
     #[arg(short, long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
+}
+
+/// A moment as the API has it.
+fn moment(text: &str) -> Result<String, String> {
+    match Timestamp::parse_iso(text) {
+        Some(moment) => Ok(moment.iso()),
+        None => Err("write it as 2026-01-31T23:59:59Z".to_owned()),
+    }
 }
 
 /// `pin`.
@@ -351,5 +360,16 @@ mod tests {
             assert!(Arguments::try_parse_from(["moorage", "runs", flag, "x"]).is_err(), "{flag}");
         }
         assert!(Arguments::try_parse_from(["moorage", "rollback", "a/b"]).is_err(), "it has to be said to what");
+        for flag in ["--at", "--resume-at"] {
+            let to = |moment| ["moorage", "rollback", "a/b", "--at", "2026-01-31T23:59:59Z", flag, moment];
+            let to = |moment| {
+                if flag == "--at" { vec!["moorage", "rollback", "a/b", flag, moment] } else { to(moment).to_vec() }
+            };
+            assert!(Arguments::try_parse_from(to("2026-01-31T23:59:59Z")).is_ok(), "{flag}");
+            for wrong in ["yesterday", "2026-01-31", ""] {
+                let error = Arguments::try_parse_from(to(wrong)).unwrap_err().to_string();
+                assert!(error.contains("2026-01-31T23:59:59Z"), "{flag} {wrong}: {error}");
+            }
+        }
     }
 }

@@ -59,6 +59,9 @@ pub(crate) enum CliError {
     /// What was asked for does not fit together, or cannot be done.
     #[error("{0}")]
     Refused(String),
+    /// The command line is wrong in a way that only the command can see.
+    #[error("{0}")]
+    Usage(String),
     /// Its output could not be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -74,15 +77,21 @@ impl CliError {
                  are made in the console, or by POST /api/v1/tokens."
             }
             Self::Api(error) => return of_api(error),
+            Self::Present(PresentError::Refused { status: 401 | 403, .. }) => {
+                "It takes a token with a larger role, or of that namespace; what cannot be read is never changed."
+            }
             Self::Present(_) => "Try again later; what cannot be read is never changed.",
             Self::NoMirror(_) => "`moorage runs` lists all mirrors that the token may see, and their runs.",
             Self::Declaration(_) => "Change the document: each element is declared once.",
             Self::Document(_) => "`moorage schema` prints what a document may have.",
             Self::Secret { .. } => "Nothing was sent. Set what the document names, and try again.",
             Self::Unconfirmed(_) => "Say --yes where nobody can be asked.",
-            Self::File { .. } | Self::Unexpected(_) | Self::Source(_) | Self::Refused(_) | Self::Output(_) => {
-                return None;
-            }
+            Self::File { .. }
+            | Self::Unexpected(_)
+            | Self::Source(_)
+            | Self::Refused(_)
+            | Self::Usage(_)
+            | Self::Output(_) => return None,
         };
         Some(advice)
     }
@@ -100,6 +109,7 @@ impl CliError {
         match self {
             // Whoever reads has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Usage(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -121,4 +131,20 @@ fn of_api(error: &ClientError) -> Option<&'static str> {
         | ClientError::Path { .. }
         | ClientError::Setup(_) => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_is_not_told_to_wait() {
+        let refused =
+            |status| CliError::from(PresentError::Refused { path: "x".into(), status, message: String::new() });
+        for status in [401, 403] {
+            assert!(refused(status).advice().is_some_and(|advice| advice.contains("a larger role")), "{status}");
+        }
+        assert!(refused(503).advice().is_some_and(|advice| advice.contains("later")));
+        assert_eq!(CliError::Usage("no day".into()).exit().code(), 64);
+    }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// Nothing failed, and somebody should look: a plan has changes, or a sync has held something back.
     Notable,
+    /// It goes on, and the time to wait for it was over.
+    TimedOut,
     /// The command line is wrong. Not 2, which is clap's own, because a plan's changes are that.
     Usage,
     /// It was interrupted from the keyboard.
@@ -24,8 +26,9 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Notable => 2,
-            // As in sysexits.h.
+            // As in sysexits.h: EX_USAGE and EX_TEMPFAIL.
             Self::Usage => 64,
+            Self::TimedOut => 75,
             // As shells say it.
             Self::Interrupted => 130,
         }

@@ -5,6 +5,7 @@ mod format;
 mod progress;
 mod table;
 mod text;
+mod words;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -16,6 +17,7 @@ pub(crate) use format::{age, bytes, clock, count, day_and_time, duration, now, s
 pub(crate) use progress::Progress;
 pub(crate) use table::Table;
 pub(crate) use text::{clean, cut, wrap};
+pub(crate) use words::words;
 
 use crate::error::CliError;
 

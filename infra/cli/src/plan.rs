@@ -7,7 +7,7 @@ mod view;
 use std::collections::BTreeSet;
 
 use moorage_client::Client;
-use moorage_declaration::{Action, Declaration, Options, Present, Step, compare, undeclared};
+use moorage_declaration::{Action, Declaration, Key, Options, Present, Step, compare, needed, undeclared};
 
 pub(crate) use done::{Outcome, apply};
 pub(crate) use present::read as present;
@@ -20,6 +20,7 @@ pub(crate) async fn steps(declared: &Declared, client: &Client) -> Result<Vec<St
     let declaration = documents::declaration(&declared.files)?;
     let present = Box::pin(present(client, &declaration, declared.prune)).await?;
     let mut steps = compared(&declaration, &present, declared.rotate_secrets)?;
+    needed::check(&mut steps, &declaration, &present);
     if declared.prune {
         steps.extend(undeclared::removals(&declaration, &present)?);
     }
@@ -49,13 +50,23 @@ fn is_sound(declaration: &Declaration, steps: &[Step]) -> Result<(), CliError> {
     }
 }
 
-/// Fails if a secret is not where it should be, before anything is sent.
-pub(crate) fn look_for_secrets(steps: &[Step], known: &Known) -> Result<(), CliError> {
+/// The secrets that are not where they should be: of which element, and why not.
+pub(crate) fn missing_secrets<'a>(steps: &'a [Step], known: &Known) -> Vec<(&'a Key, String)> {
+    let mut missing = Vec::new();
     for step in steps {
         for slot in step.calls.iter().flat_map(|call| &call.secrets) {
-            let found = known.resolve(&slot.source);
-            found.map_err(|why| CliError::Secret { of: step.key.to_string(), why })?;
+            if let Err(why) = known.resolve(&slot.source) {
+                missing.push((&step.key, why));
+            }
         }
     }
-    Ok(())
+    missing
+}
+
+/// Fails if a secret is not where it should be, before anything is sent.
+pub(crate) fn look_for_secrets(steps: &[Step], known: &Known) -> Result<(), CliError> {
+    match missing_secrets(steps, known).into_iter().next() {
+        Some((of, why)) => Err(CliError::Secret { of: of.to_string(), why }),
+        None => Ok(()),
+    }
 }

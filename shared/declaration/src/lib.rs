@@ -9,6 +9,7 @@ mod document;
 mod element;
 mod key;
 mod mirror;
+pub mod needed;
 mod notification;
 mod organization;
 mod organization_mirror;

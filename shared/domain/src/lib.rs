@@ -49,6 +49,7 @@ pub mod rate_limit;
 pub mod reference;
 pub mod referrers;
 pub mod remedy;
+pub mod rights;
 pub mod robot_token;
 pub mod rollback;
 pub mod rule;

@@ -38,6 +38,27 @@ pub struct RateLimit {
     pub open_at: Timestamp,
     /// When an answer that was no refusal last came during a block.
     pub answered_at: Timestamp,
+    /// How many manifests may be fetched in a whole window, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// How long a window is, in seconds, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_seconds: Option<u64>,
+}
+
+/// What was left of an allowance when its registry last told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// How many more manifests may be fetched.
+    pub remaining: u64,
+    /// How many in a whole window, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// How long a window is, in seconds, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_seconds: Option<u64>,
+    /// When it told.
+    pub at: Timestamp,
 }
 
 /// Whether a manifest may be fetched.
@@ -62,14 +83,30 @@ impl RateLimit {
         blocked_at != Timestamp::default() && open_at > blocked_at
     }
 
+    /// What was left when it was last told, if that was not before `since`.
+    pub fn left(&self, since: Timestamp) -> Option<Left> {
+        let remaining = self.remaining.filter(|_| self.seen_at >= since)?;
+        Some(Left { remaining, limit: self.limit, window_seconds: self.window_seconds, at: self.seen_at })
+    }
+
+    /// Whether what was told still holds: the allowance has not begun anew since, or nothing may be asked.
+    pub fn is_current(&self, now: Timestamp) -> bool {
+        self.blocked(now).is_some() || self.remaining.is_some() && self.begins_anew() > now
+    }
+
+    /// When there are more manifests again: as it was told, or as long as is believed.
+    fn begins_anew(&self) -> Timestamp {
+        let latest = self.seen_at.plus(LONGEST_RESET);
+        self.resets_at.unwrap_or(self.seen_at.plus(UNTOLD_RESET)).min(latest)
+    }
+
     /// Whether one more manifest may be fetched while `in_flight` are on their way, if at least `floor` are to be left
     /// for others.
     pub fn allowance(&self, in_flight: u64, floor: u64, now: Timestamp) -> Allowance {
         if let Some(until) = self.blocked(now) {
             return Allowance::Until(until);
         }
-        let latest = self.seen_at.plus(LONGEST_RESET);
-        let resets_at = self.resets_at.unwrap_or(self.seen_at.plus(UNTOLD_RESET)).min(latest);
+        let resets_at = self.begins_anew();
         match self.remaining {
             Some(remaining) if resets_at > now && remaining.saturating_sub(in_flight) <= floor => {
                 if in_flight > 0 && remaining > floor { Allowance::Wait } else { Allowance::Until(resets_at) }
@@ -192,5 +229,21 @@ mod tests {
         assert_eq!(far.allowance(0, 0, at(150)), Allowance::Until(at(100).plus(LONGEST_RESET)));
         let blocked = RateLimit { blocked_until: Some(at(i64::MAX)), ..left(9) };
         assert_eq!(blocked.allowance(0, 0, at(150)), Allowance::Open);
+    }
+
+    #[test]
+    fn what_is_left_is_told_as_long_as_it_holds() {
+        let limit = RateLimit { limit: Some(100), window_seconds: Some(21_600), ..left(9) };
+        let told = Left { remaining: 9, limit: Some(100), window_seconds: Some(21_600), at: limit.seen_at };
+        assert_eq!(
+            (limit.left(limit.seen_at), limit.left(limit.seen_at.plus(Duration::from_secs(1)))),
+            (Some(told), None)
+        );
+        assert_eq!(RateLimit::default().left(at(0)), None, "nothing was told");
+        let reset = limit.resets_at.unwrap().unix();
+        assert!(limit.is_current(at(reset - 1)) && !limit.is_current(at(reset)));
+        let blocked = RateLimit { blocked_until: Some(at(reset + 5)), ..RateLimit::default() };
+        assert!(blocked.is_current(at(reset)) && !blocked.is_current(at(reset + 5)));
+        assert!(!RateLimit::default().is_current(at(0)));
     }
 }

@@ -11,7 +11,7 @@ pub use crate::run_id::RunId;
 
 use crate::{
     AwsUsage, Digest, RepositoryName, TagName, Timestamp, Warning, failure::Failure, gate::Judgement, pace::Pace,
-    plan::Cause, signature_policy::Verified, target::Target,
+    plan::Cause, rate_limit::Left, signature_policy::Verified, target::Target,
 };
 
 /// What the sync function is invoked with, by EventBridge Scheduler, Sync Now, or a sync that goes on.
@@ -197,6 +197,9 @@ pub struct Run {
     /// What it has used of AWS, as far as that was written; of runs from before it was counted nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<AwsUsage>,
+    /// What its registry has left it, as it was last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<Left>,
 }
 
 impl Run {
@@ -223,6 +226,7 @@ impl Run {
             rollback: None,
             hinted: None,
             usage: Some(AwsUsage::default()),
+            rate_limit: None,
         }
     }
 

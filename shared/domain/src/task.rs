@@ -4,11 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Namespace, RepositoryName, TagName,
+    Ciphertext, Digest, Namespace, RepositoryName, TagName,
     details::{Details, DetailsOf},
     failure::Failure,
     pin::Pin,
     preview::{Preview, PreviewRequest},
+    rights::RightCheck,
     rollback::{OrganizationPlan, RollbackPlan},
     run::{RunId, SyncRequest, Trigger},
     signature_policy::TrustRootId,
@@ -151,6 +152,12 @@ pub enum Task {
     },
     /// Fetches the trusted roots that are refreshed.
     RefreshTrust {},
+    /// Says whether the function may do what it has to.
+    CheckRights {
+        /// What the API has encrypted as it does with passwords of registries: no secret, but what only their reader decrypts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sample: Option<Ciphertext>,
+    },
 }
 
 impl Task {
@@ -174,6 +181,7 @@ impl Task {
             Self::CheckSource { .. } => "check_source",
             Self::SetTrustRoot { .. } => "set_trust_root",
             Self::RefreshTrust {} => "refresh_trust",
+            Self::CheckRights { .. } => "check_rights",
         }
     }
 }
@@ -218,6 +226,7 @@ impl Task {
             | Self::Reconcile { .. }
             | Self::SetTrustRoot { .. }
             | Self::RefreshTrust {}
+            | Self::CheckRights { .. }
             | Self::Watch {} => None,
         }
     }
@@ -294,6 +303,8 @@ pub enum TaskAnswer {
         /// Since when the oldest of them has not been known to be current, in seconds.
         age_seconds: u64,
     },
+    /// The answer to [`Task::CheckRights`].
+    Rights(Vec<RightCheck>),
     /// It failed.
     Failed(Failure),
 }

@@ -21,7 +21,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// The kinds of tasks, by their names on the wire.
-const TASKS: [&str; 17] = [
+const TASKS: [&str; 18] = [
     "preview",
     "change_tag",
     "purge",
@@ -39,9 +39,10 @@ const TASKS: [&str; 17] = [
     "plan_organization_rollback",
     "resume_discovered",
     "pin_run",
+    "check_rights",
 ];
 /// The kinds of answers.
-const ANSWERS: [&str; 16] = [
+const ANSWERS: [&str; 17] = [
     "done",
     "unfinished",
     "not_found",
@@ -58,6 +59,7 @@ const ANSWERS: [&str; 16] = [
     "organization_plan",
     "pinned",
     "refused",
+    "rights",
 ];
 
 fn stored(name: &str) -> Value {
@@ -98,6 +100,7 @@ fn name(task: &Task) -> &'static str {
         Task::PlanOrganizationRollback { .. } => TASKS[14],
         Task::ResumeDiscovered { .. } => TASKS[15],
         Task::PinRun { .. } => TASKS[16],
+        Task::CheckRights { .. } => TASKS[17],
     }
 }
 
@@ -119,6 +122,7 @@ fn answer_name(answer: &TaskAnswer) -> &'static str {
         TaskAnswer::OrganizationPlan(_) => ANSWERS[13],
         TaskAnswer::Pinned { .. } => ANSWERS[14],
         TaskAnswer::Refused(_) => ANSWERS[15],
+        TaskAnswer::Rights(_) => ANSWERS[16],
     }
 }
 

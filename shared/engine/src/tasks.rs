@@ -7,6 +7,7 @@ pub(crate) mod pin;
 pub(crate) mod preview;
 pub(crate) mod purge;
 pub(crate) mod reconcile;
+pub(crate) mod rights;
 pub(crate) mod rollback;
 pub(crate) mod tags;
 pub(crate) mod trust;

@@ -30,6 +30,8 @@ pub struct Api {
     pub shares: ApiShares,
     /// How many intervals after its last success a mirror is late.
     pub late_intervals: u64,
+    /// Whether the stack has alarms; nothing where it does not say.
+    pub has_alarms: Option<bool>,
     /// How long deleted tags can be brought back.
     pub tag_retention: Duration,
 }

@@ -68,6 +68,12 @@ impl Invoker {
         serde_json::from_slice(answer.as_ref()).map_err(|error| ScheduleError::of("the sync function", &error))
     }
 
+    /// Whether it may be invoked: Lambda looks, and does not invoke it.
+    pub async fn try_invoking(&self) -> Result<(), ScheduleError> {
+        let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::DryRun);
+        request.send().await.map(|_| ()).map_err(|error| ScheduleError::new(LAMBDA, error))
+    }
+
     async fn queue(&self, order: serde_json::Result<Vec<u8>>) -> Result<(), ScheduleError> {
         let request = self.client.invoke().function_name(&self.function_arn).invocation_type(InvocationType::Event);
         let invoked = request.payload(payload(order)?).send().await;

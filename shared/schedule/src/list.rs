@@ -14,6 +14,8 @@ use crate::{
     scheduler::{MIRROR, ORGANIZATION, organization_once},
 };
 
+/// A name that no schedule has: theirs end with a hash.
+const NO_SCHEDULE: &str = "rights";
 /// Schedules on a page: Scheduler's limit.
 const PAGE: i32 = 100;
 
@@ -86,6 +88,11 @@ impl Scheduler {
             self.remove_named(&organization_once(trigger, organization)).await?;
         }
         Ok(())
+    }
+
+    /// Whether schedules may be removed, by one that there is not.
+    pub async fn try_removing(&self) -> Result<(), ScheduleError> {
+        self.remove_named(NO_SCHEDULE).await
     }
 
     /// Removes a schedule by its name. That there is none is no error.

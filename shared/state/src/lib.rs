@@ -17,6 +17,7 @@ mod pins;
 mod race;
 mod reads;
 mod repositories;
+mod rights;
 mod runs;
 mod stack_resources;
 mod table;

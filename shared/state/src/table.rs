@@ -350,7 +350,7 @@ async fn settle_put(put: PutItemFluentBuilder) -> Result<(), StateError> {
     settle(sent, PutItemError::is_conditional_check_failed_exception)
 }
 
-async fn settle_delete(delete: DeleteItemFluentBuilder) -> Result<(), StateError> {
+pub(crate) async fn settle_delete(delete: DeleteItemFluentBuilder) -> Result<(), StateError> {
     let sent = patiently(|| delete.clone().send(), DeleteItemError::is_transaction_conflict_exception).await;
     settle(sent, DeleteItemError::is_conditional_check_failed_exception)
 }

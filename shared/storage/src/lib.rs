@@ -15,6 +15,7 @@ mod memory_permit;
 mod part;
 mod presign;
 mod repository;
+mod rights;
 mod span;
 mod storage;
 mod survey;

@@ -18,6 +18,8 @@ pub(crate) struct Quota {
     pub(crate) reset: Option<u64>,
     /// The length of the window, in seconds.
     pub(crate) window: Option<u64>,
+    /// How much there is in a whole window.
+    pub(crate) limit: Option<u64>,
 }
 
 /// `RateLimit`: `"a";r=50;t=30, "b";r=0;t=60` (drafts 8 to 10), `limit=100, remaining=0, reset=30` (draft 7), several of
@@ -79,6 +81,8 @@ impl Quota {
             &mut self.reset
         } else if is_any(key, &WINDOW) {
             &mut self.window
+        } else if is_any(key, &LIMIT) {
+            &mut self.limit
         } else {
             return;
         };
@@ -129,11 +133,25 @@ mod tests {
     use super::*;
 
     fn quota(remaining: u64, reset: impl Into<Option<u64>>) -> Quota {
-        Quota { remaining: Some(remaining), reset: reset.into(), window: None }
+        Quota { remaining: Some(remaining), reset: reset.into(), ..Quota::default() }
     }
 
+    /// Without the whole of each, which has a test of its own.
     fn told(quotas: Vec<Quota>) -> Vec<Quota> {
-        quotas.into_iter().filter(|quota| *quota != Quota::default()).collect()
+        let quotas = quotas.into_iter().map(|quota| Quota { limit: None, ..quota });
+        quotas.filter(|quota| *quota != Quota::default()).collect()
+    }
+
+    #[test]
+    fn the_whole_of_an_allowance_is_read_where_it_is_said() {
+        for (text, limits) in [
+            ("limit=100, remaining=9, reset=30, limit=1000, remaining=0, reset=60", vec![Some(100), Some(1_000)]),
+            ("\"a\";q=100;r=7, \"b\";r=5", vec![Some(100), None]),
+            ("\"a\";q=many;r=7", vec![None]),
+        ] {
+            let seen: Vec<_> = structured(text).into_iter().filter(|quota| quota.remaining.is_some()).collect();
+            assert_eq!(seen.iter().map(|quota| quota.limit).collect::<Vec<_>>(), limits, "{text}");
+        }
     }
 
     #[test]

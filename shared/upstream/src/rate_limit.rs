@@ -16,12 +16,12 @@ use crate::{
     retry::retry_after,
 };
 
-/// What is left and when it begins anew in headers apart: Docker Hub's and the first drafts' names, and the ones from
+/// What is left, when it begins anew, and how much it is in all, in headers apart: Docker Hub's and the first drafts' names, and the ones from
 /// before there were drafts.
-const APART: [(&str, &str); 3] = [
-    ("ratelimit-remaining", "ratelimit-reset"),
-    ("x-ratelimit-remaining", "x-ratelimit-reset"),
-    ("x-rate-limit-remaining", "x-rate-limit-reset"),
+const APART: [(&str, &str, &str); 3] = [
+    ("ratelimit-remaining", "ratelimit-reset", "ratelimit-limit"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-limit"),
+    ("x-rate-limit-remaining", "x-rate-limit-reset", "x-rate-limit-limit"),
 ];
 /// A reset above this is a moment, in seconds since 1970, and not a number of seconds from now; a thousand times that, a
 /// moment in milliseconds; and so on to nanoseconds.
@@ -44,26 +44,28 @@ pub(crate) fn after(wait: Duration) -> Timestamp {
 pub(crate) fn observe(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<RateLimit> {
     let texts = |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let structured = texts("ratelimit").flat_map(quota::structured);
-    let apart = APART.iter().flat_map(|(remaining, reset)| {
+    let apart = APART.iter().flat_map(|(remaining, reset, limit)| {
         let resets: Vec<_> = texts(*reset).flat_map(resets).collect();
-        let mut nth = 0;
+        let limits: Vec<_> = texts(*limit).flat_map(quota::numbers).filter_map(|limit| limit.remaining).collect();
         let told: Vec<_> = texts(*remaining).flat_map(quota::numbers).collect();
-        told.into_iter().map(move |told| {
+        told.into_iter().enumerate().map(move |(nth, told)| {
             let reset = told.reset.or_else(|| resets.get(nth).or(resets.last()).copied());
-            nth = nth.saturating_add(1);
-            Quota { reset, ..told }
+            Quota { reset, limit: told.limit.or_else(|| limits.get(nth).copied()), ..told }
         })
     });
     let told = structured.chain(apart).filter_map(|quota| {
         // A window without a reset slides: a part of it is back before its end.
         let window = || quota.window.map(|window| window.min(UNTOLD_RESET.as_secs()));
         let reset = quota.reset.or_else(window);
-        Some((quota.remaining?, reset.map(|reset| begins_anew(reset, now))))
+        Some((quota.remaining?, reset.map(|reset| begins_anew(reset, now)), quota))
     });
     let begins = |reset: Option<Timestamp>| reset.unwrap_or(now.plus(UNTOLD_RESET));
-    let (remaining, resets_at) = told.min_by_key(|(remaining, reset)| (*remaining, Reverse(begins(*reset))))?;
+    let (remaining, resets_at, quota) =
+        told.min_by_key(|(remaining, reset, _)| (*remaining, Reverse(begins(*reset))))?;
     let open_at = if status.is_success() && remaining > 0 { now } else { Timestamp::default() };
-    Some(RateLimit { seen_at: now, remaining: Some(remaining), resets_at, open_at, ..RateLimit::default() })
+    let (limit, window_seconds) = (quota.limit, quota.window);
+    let seen = RateLimit { seen_at: now, remaining: Some(remaining), resets_at, open_at, ..RateLimit::default() };
+    Some(RateLimit { limit, window_seconds, ..seen })
 }
 
 /// The resets of a header: a list of numbers, or one date.
@@ -153,6 +155,20 @@ mod tests {
         }
         for pairs in [&[][..], &[("ratelimit-remaining", "many")], &[("ratelimit", "\"default\";q=9")]] {
             assert_eq!(observe(StatusCode::OK, &headers(pairs), now), None, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_whole_and_its_window_are_told_where_they_are_said() {
+        for (pairs, limit, window) in [
+            (&[("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")][..], Some(100), Some(21_600)),
+            (&[("ratelimit-limit", "100, 50"), ("ratelimit-remaining", "9, 3")], Some(50), None),
+            (&[("ratelimit", "limit=100, remaining=0, reset=30")], Some(100), None),
+            (&[("ratelimit", "\"a\";q=10;w=60;r=9, \"b\";q=500;w=86400;r=7")], Some(500), Some(86_400)),
+            (&[("x-ratelimit-limit", "none"), ("x-ratelimit-remaining", "5")], None, None),
+        ] {
+            let seen = observe(StatusCode::OK, &headers(pairs), Timestamp::from_unix(2_000_000_000)).unwrap();
+            assert_eq!((seen.limit, seen.window_seconds), (limit, window), "{pairs:?}");
         }
     }
 

@@ -130,6 +130,8 @@ Examples:
 
 pub(super) const DOCTOR: &str = "\
 Exits with 0 if nothing is wrong (there may be warnings), with 1 otherwise.
+A token for everything is told of all mirrors, of garbage, of registries'
+limits, of what the functions may do, and of alarms.
 
 Examples:
   moorage doctor

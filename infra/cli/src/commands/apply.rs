@@ -1,6 +1,7 @@
 //! `plan` and `apply`.
 
-use moorage_declaration::{Action, Step};
+use moorage_declaration::{Action, Key, Step};
+use serde_json::json;
 
 use crate::{
     arguments::{Apply, Declared},
@@ -15,12 +16,21 @@ use crate::{
 /// Says what would have to be done.
 pub(super) async fn plan(declared: &Declared, context: &Context) -> Result<Exit, CliError> {
     let steps = Box::pin(plan::steps(declared, &context.client()?)).await?;
-    if context.screen.is_json() {
-        context.screen.json(&plan::json(&steps, None))?;
+    let (screen, known) = (context.screen, Known::default());
+    // Here they may be elsewhere than where it is applied; whoever applies it there has to have them all the same.
+    let missing = plan::missing_secrets(&steps, &known);
+    if screen.is_json() {
+        let mut shown = plan::json(&steps, None);
+        let secret = |(of, why): &(&Key, String)| json!({"kind": of.kind().as_str(), "name": of.name(), "error": why});
+        shown["missing_secrets"] = missing.iter().map(secret).collect();
+        screen.json(&shown)?;
     } else {
-        plan::show(context.screen, &steps)?;
+        plan::show(screen, &steps)?;
+        for (of, why) in &missing {
+            screen.line(&format!("! {of} needs a secret: {why}"))?;
+        }
     }
-    Ok(exit_of(&steps))
+    Ok(if missing.is_empty() { exit_of(&steps) } else { Exit::Failed })
 }
 
 fn exit_of(steps: &[Step]) -> Exit {

@@ -21,8 +21,12 @@ pub(super) async fn cancel(target: &Target, context: &Context) -> Result<Exit, C
 
 /// Ends a pause.
 pub(super) async fn resume(target: &Target, context: &Context) -> Result<Exit, CliError> {
-    let path = format!("{}/resume", target.mirror());
-    context.client()?.call(&Request::new(Method::Post, path).body(json!({})).repeatable()).await?;
+    let (client, path) = (context.client()?, format!("{}/resume", target.mirror()));
+    let was_paused = client.get(&target.mirror()).await?["paused"].is_object();
+    client.call(&Request::new(Method::Post, path).body(json!({})).repeatable()).await?;
+    if !was_paused {
+        return told(context, target, "not_paused", &format!("{target} was not paused."));
+    }
     told(context, target, "resumed", &format!("{target} is synced again."))
 }
 

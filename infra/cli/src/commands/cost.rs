@@ -23,6 +23,10 @@ const PARTS: [(&str, &str); 8] = [
     ("storage", "S3, stored"),
     ("total", "in all"),
 ];
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+/// After so many days a month is one, and no estimate.
+const ENOUGH: u64 = 28;
 /// Digits that are shown of an amount from the first that is not zero on: prices differ by region by more.
 const SHOWN: usize = 3;
 
@@ -53,7 +57,7 @@ async fn one(repository: &RepositoryName, context: &Context) -> Result<(), CliEr
         screen
             .line(&format!("{} of an earlier release could not be counted.", count(of("runs_not_counted"), "run")))?;
     }
-    screen.line("A first sync counts as if it came again: a month seems dear until some days have passed.")?;
+    screen.line(&format!("The month is {}.", estimated(of("covered_seconds"))))?;
     screen.line(&priced(&found["prices"]))
 }
 
@@ -69,13 +73,14 @@ async fn many(target: &Target, limit: u32, context: &Context) -> Result<(), CliE
         let prices = &first["prices"];
         return screen.json(&json!({"repositories": found.entries, "is_more": found.is_more, "prices": prices}));
     }
-    let mut table = Table::new(&["REPOSITORY", "RUNS", "THEY COST", "A MONTH LIKE THIS", "STORED"]);
+    let mut table = Table::new(&["REPOSITORY", "RUNS", "THEY COST", "OF", "A MONTH LIKE THIS", "STORED"]);
     for mirror in &found.entries {
         let of = |name: &str| mirror[name].as_u64().unwrap_or_default();
         table.row([
             mirror["repository"].as_str().unwrap_or("-").to_owned(),
             of("runs").to_string(),
             dollars(&mirror["cost"]["total"]),
+            duration(of("covered_seconds")),
             dollars(&mirror["month"]["total"]),
             bytes(of("stored_bytes")),
         ]);
@@ -87,7 +92,20 @@ async fn many(target: &Target, limit: u32, context: &Context) -> Result<(), CliE
     if found.is_more {
         screen.line("There are more: --limit says how many are listed.")?;
     }
+    let covered = |mirror: &Value| mirror["covered_seconds"].as_u64().unwrap_or_default();
+    let least = found.entries.iter().map(covered).min().unwrap_or_default();
+    screen.line(&format!("Months are {}.", estimated(least)))?;
     screen.line(&priced(&first["prices"]))
+}
+
+/// How sure a month is that is made of what was seen in so many seconds.
+fn estimated(seconds: u64) -> String {
+    let days = seconds / DAY;
+    match days {
+        ENOUGH.. => format!("what the last {days} days have cost"),
+        0 => "estimated from less than a day, in which a first sync counts as if it came again".to_owned(),
+        _ => format!("estimated from {}, in which a first sync counts as if it came again", count(days, "day")),
+    }
 }
 
 fn priced(prices: &Value) -> String {
@@ -110,6 +128,14 @@ fn dollars(amount: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_month_says_what_it_is_made_of() {
+        assert!(estimated(86_399).starts_with("estimated from less than a day,"));
+        assert!(estimated(86_400).starts_with("estimated from 1 day,"));
+        assert!(estimated(20 * 86_400 + 7).starts_with("estimated from 20 days,"));
+        assert_eq!(estimated(30 * 86_400), "what the last 30 days have cost");
+    }
 
     #[test]
     fn amounts_have_the_digits_that_matter() {

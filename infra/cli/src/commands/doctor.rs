@@ -2,7 +2,9 @@
 
 mod check;
 mod deployment;
+mod limits;
 mod registry;
+mod rights;
 mod way;
 
 use serde_json::json;
@@ -15,6 +17,9 @@ use crate::{
     target::Target,
 };
 
+/// Blanks before what is to be done: as wide as the column of what was found.
+const INDENT: usize = 9;
+
 pub(super) async fn run(target: Option<&Target>, context: &Context) -> Result<Exit, CliError> {
     let checks = Box::pin(checks(target, context)).await?;
     let has_failed = checks.iter().any(|check| check.finding == Finding::Failed);
@@ -23,13 +28,18 @@ pub(super) async fn run(target: Option<&Target>, context: &Context) -> Result<Ex
         screen.json(&json!({"checks": checks.iter().map(Check::json).collect::<Vec<_>>()}))?;
     } else {
         for check in &checks {
-            screen.line(&format!("{:<8} {}: {}", check.finding.as_str(), check.what, check.message))?;
+            screen.line(&said(check))?;
             if let Some(advice) = &check.advice {
-                screen.indented(advice, 9)?;
+                screen.indented(advice, INDENT)?;
             }
         }
     }
     Ok(if has_failed { Exit::Failed } else { Exit::Done })
+}
+
+/// A check as it is shown.
+fn said(check: &Check) -> String {
+    format!("{:<8} {}: {}", check.finding.as_str(), check.what, check.message)
 }
 
 /// As far as each lets the next one be asked.
@@ -59,4 +69,39 @@ async fn checks(target: Option<&Target>, context: &Context) -> Result<Vec<Check>
         checks.extend(Box::pin(registry::of(&client, target)).await);
     }
     Ok(checks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::wrap;
+
+    #[test]
+    fn what_is_said_fits_into_eighty_columns() {
+        let rights = json!([
+            {"function": "api", "right": "read_table", "result": "ok", "message": null},
+            {
+                "function": "sync", "right": "write_bucket", "result": "denied",
+                "message": "S3 denies access to PutObject (AccessDenied)",
+            },
+        ]);
+        let facts = json!({"rate_limits": [], "rights": rights, "alarms_made": false});
+        let mut checks = limits::of_deployment(&facts);
+        checks.extend(rights::of(&facts));
+        checks.extend(rights::alarms(&facts));
+        let lines = checks.iter().flat_map(|check| {
+            let advice = check.advice.as_deref().map(|advice| wrap(advice, 80, INDENT)).unwrap_or_default();
+            wrap(&said(check), 80, 0).into_iter().chain(advice)
+        });
+        let expected = "\
+ok       rate limit: no registry says that there is one at present
+failed   functions: the function sync may not write to the bucket: S3 denies
+access to PutObject (AccessDenied)
+         Look at the function's role, at the policies of the bucket and of the
+         key, and at those of the account; infra/README.md says who may do what.
+warning  alarms: the stack has none
+         Set the stack's parameter AlarmTopicArn to a topic of SNS: nobody is
+         told otherwise that something is wrong.";
+        assert_eq!(lines.collect::<Vec<_>>().join("\n"), expected);
+    }
 }

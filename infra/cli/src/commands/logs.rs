@@ -72,7 +72,7 @@ fn path(asked: &Logs) -> Result<String, CliError> {
         Target::Organization(name) => format!("organization/{name}/logs"),
     };
     let Some(since) = &asked.since else { return Ok(logs) };
-    let wrong = || CliError::Refused(format!("{since:.20} is no day: write it as 2026-01-31"));
+    let wrong = || CliError::Usage(format!("{since:.20} is no day: write it as 2026-01-31"));
     let parts: Vec<_> = since.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return Err(wrong()) };
     let is_number = |text: &&str, length: usize| text.len() == length && text.bytes().all(|it| it.is_ascii_digit());

@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit::Exit,
-    output::{Table, confirm, count},
+    output::{Table, confirm, count, note},
     target::Target,
 };
 
@@ -40,6 +40,9 @@ pub(super) async fn run(asked: &Rollback, context: &Context) -> Result<Exit, Cli
     }
     let question = format!("Turn {} back?", asked.target);
     confirm(asked.yes, &question, &asked.target.to_string())?;
+    if asked.no_pause {
+        stays_paused(asked, &client).await?;
+    }
     let path = format!("{}/rollback", asked.target.mirror());
     let started = client.call(&Request::new(Method::Post, path).body(body)).await?.body;
     let id = started["run_id"].as_str().ok_or(CliError::Unexpected("run_id"))?.to_owned();
@@ -63,6 +66,17 @@ pub(super) async fn run(asked: &Rollback, context: &Context) -> Result<Exit, Cli
     }
 }
 
+/// Says that a mirror stays paused that was so before, whoever wants none now.
+async fn stays_paused(asked: &Rollback, client: &Client) -> Result<(), CliError> {
+    if client.get(&asked.target.mirror()).await?["paused"].is_object() {
+        let target = &asked.target;
+        note(&format!(
+            "{target} is paused already, and stays so: --no-pause makes no new pause. `moorage resume {target}` ends it."
+        ));
+    }
+    Ok(())
+}
+
 async fn body(asked: &Rollback, client: &Client) -> Result<Value, CliError> {
     let mut body = json!({});
     match (&asked.run, &asked.at, &asked.target) {
@@ -71,7 +85,7 @@ async fn body(asked: &Rollback, client: &Client) -> Result<Value, CliError> {
         }
         (Some(_), _, Target::Organization(_)) => {
             let why = "an organization is turned back to a moment (--at), as its rounds are not kept".to_owned();
-            return Err(CliError::Refused(why));
+            return Err(CliError::Usage(why));
         }
         (None, at, _) => body["at"] = at.clone().into(),
     }

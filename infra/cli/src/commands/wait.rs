@@ -61,7 +61,7 @@ pub(super) async fn at_most<T>(
 pub(super) fn unseen<T>(waited: &Waited<T>, of: &impl std::fmt::Display) -> Exit {
     let (why, exit) = match waited {
         Waited::Interrupted => ("You have stopped waiting", Exit::Interrupted),
-        _ => ("The time to wait is over", Exit::Failed),
+        _ => ("The time to wait is over", Exit::TimedOut),
     };
     note(&format!("{why}; the sync of {of} goes on. `moorage cancel {of}` ends it."));
     exit

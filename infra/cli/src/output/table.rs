@@ -1,9 +1,11 @@
 //! Tables that fit.
 
-use crate::output::text::{clean, cut, width};
+use crate::output::text::{clean, cut, width, wrap};
 
 /// Blanks between columns.
 const GAP: usize = 2;
+/// Blanks before what is said below a row.
+const INDENT: usize = 4;
 /// What a column that is made narrower keeps at least.
 const LEAST: usize = 8;
 
@@ -12,6 +14,8 @@ const LEAST: usize = 8;
 pub(crate) struct Table {
     heads: Vec<&'static str>,
     rows: Vec<Vec<String>>,
+    /// What is said below a row: its number, and the text.
+    notes: Vec<(usize, String)>,
     whole: Vec<usize>,
 }
 
@@ -32,6 +36,13 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| clean(&cell).replace('\n', " ")).collect());
     }
 
+    /// Says something below the row that was added last: whole, however long it is.
+    pub(crate) fn note(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.notes.push((self.rows.len().saturating_sub(1), clean(text)));
+        }
+    }
+
     /// Whether it has no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -48,9 +59,19 @@ impl Table {
         if let Some(most) = most {
             self.narrow(&mut widths, most);
         }
+        let fit = |row: &[String]| {
+            let line = line(row, &widths);
+            most.map_or_else(|| line.clone(), |most| cut(&line, most))
+        };
         let heads: Vec<_> = self.heads.iter().map(|head| (*head).to_owned()).collect();
-        let lines = std::iter::once(&heads).chain(&self.rows).map(|row| line(row, &widths));
-        lines.map(|line| most.map_or_else(|| line.clone(), |most| cut(&line, most))).collect()
+        let (mut lines, mut notes) = (vec![fit(&heads)], self.notes.iter().peekable());
+        for (number, row) in self.rows.iter().enumerate() {
+            lines.push(fit(row));
+            while let Some((_, text)) = notes.next_if(|(of, _)| *of == number) {
+                lines.extend(wrap(text, most.unwrap_or(usize::MAX), INDENT));
+            }
+        }
+        lines
     }
 
     fn narrow(&self, widths: &mut [usize], most: usize) {
@@ -77,6 +98,21 @@ fn line(row: &[String], widths: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_below_a_row_is_never_cut() {
+        let mut table = Table::new(&["TAG", "OUTCOME"]);
+        table.row(["v1".to_owned(), "failed".to_owned()]);
+        let reason =
+            "the registry says something that takes more than a line of eighty characters, and all of it counts";
+        table.note(reason);
+        table.row(["v2".to_owned(), "copied".to_owned()]);
+        table.note("");
+        let lines = table.lines(Some(80));
+        assert_eq!((lines.len(), lines[4].as_str()), (5, "v2   copied"));
+        assert!(lines[2..4].iter().all(|line| line.starts_with("    ") && width(line) <= 80));
+        assert_eq!(lines[2..4].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "), reason);
+    }
 
     #[test]
     fn a_table_fits_and_keeps_what_is_to_be_copied() {

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_client::{Client, ClientError, Method, Request};
 use moorage_declaration::{
-    Answer, Declaration, Present,
+    Answer, Declaration, Present, needed,
     reading::{self, Reading},
 };
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ const ENTRIES: usize = 100_000;
 /// Reads what has to be known of what is declared, and if asked of what is not.
 pub(crate) async fn read(client: &Client, declaration: &Declaration, with_others: bool) -> Result<Present, CliError> {
     let mut readings = reading::of_declared(declaration);
+    readings.extend(needed::readings(declaration));
     if with_others {
         readings.extend(reading::of_undeclared(declaration));
     }

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by unwrapping")]
 
+#[macro_use]
+mod rows;
 mod written;
-
-use std::fmt::Debug;
 
 use moorage_domain::{
     Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
@@ -18,6 +18,7 @@ use moorage_domain::{
     organization::RegistryKind,
     plan::{Cause, Word},
     preview::PreviewAction,
+    rights::{Right, Tried},
     run::{Compared, Outcome, RunId, RunStatus, Trigger},
     selection::Step,
     signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
@@ -26,37 +27,27 @@ use moorage_domain::{
     usage_log::LogKind,
     webhook::{DeliveryOutcome, HintedTags},
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Checks that each variant is written as its row says, and read from it; and that the method says so, too, that follows the
-/// enum's name. A variant without a row does not compile.
-macro_rules! names {
-    ($($kind:ident $(.$text:ident)? { $($variant:ident $({ $($field:tt)* })? $(($($item:tt)*))? => $json:tt,)+ })+) => {
-        /// The enums that have rows.
-        const WITH_ROWS: &[&str] = &[$(stringify!($kind)),+];
-
-        #[test]
-        fn stored_values_keep_their_names() {
-            $(
-                let row = |value: &$kind| match value { $($kind::$variant { .. } => json!($json)),+ };
-                for value in [$($kind::$variant $({ $($field)* })? $(($($item)*))?),+] {
-                    check(&value, row(&value));
-                    $(assert_eq!(value.$text(), row(&value), "its name as a text differs");)?
-                }
-            )+
-        }
-    };
-}
-
-fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, row: Value) {
-    assert_eq!(serde_json::to_value(value).unwrap(), row, "{value:?} is written otherwise than before");
-    let read: T = serde_json::from_value(row).unwrap_or_else(|error| panic!("{value:?}: {error}"));
-    assert_eq!(read, *value);
-}
-
 names! {
+    Right.as_str {
+        Answer => "answer",
+        ReadBucket => "read_bucket",
+        WriteBucket => "write_bucket",
+        ReadTable => "read_table",
+        WriteTable => "write_table",
+        EncryptSecrets => "encrypt_secrets",
+        DecryptSecrets => "decrypt_secrets",
+        ChangeSchedules => "change_schedules",
+        InvokeSync => "invoke_sync",
+        InvokeEvents => "invoke_events",
+    }
+    Tried {
+        Ok => "ok",
+        Denied => "denied",
+        Failed => "failed",
+    }
     TrustRootSource {
         TrustedRoot(Value::Null) => {"trusted_root": null},
         Tuf { url: "https://tuf.example.com/".to_owned().try_into().unwrap(), root: Value::Null } => {"tuf": {"url": "https://tuf.example.com/", "root": null}},

@@ -57,6 +57,7 @@ impl Heartbeat {
         self.run.warning = self.progress.losses.warning();
         self.run.compared = self.progress.compared();
         self.run.progress = counts;
+        self.run.rate_limit = self.meter.limit().left(self.run.started_at).or(self.run.rate_limit);
         // Each time: what it has used is always more than it was.
         self.tab.count(&mut self.run);
         self.table.put_run(repository, &self.run).await?;

@@ -307,9 +307,13 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         access: Access::Superuser,
         operation: "getSuperuserMirrorHealth",
         summary: "How all mirrors are, in numbers.",
-        query: &[],
+        query: &[Parameter {
+            name: "rights",
+            kind: "boolean",
+            about: "Whether the API and the sync function try what they may do, by calls that change nothing.",
+        }],
         body: None,
         answers: &[Reply(200, Some("Health")), Reply(503, Some("Health"))],
-        run: |it| Box::pin(async move { health::get_numbers(it.api).await }),
+        run: |it| Box::pin(async move { health::get_numbers(it.api, it.call).await }),
     },
 ];

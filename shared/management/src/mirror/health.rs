@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
-    mirror::facts,
+    mirror::{facts, limits, rights},
     organization::find::find_namespace,
 };
 
@@ -69,10 +69,15 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
 }
 
 /// `GET superuser/mirror/health`.
-pub(crate) async fn get_numbers(api: &Api) -> Result<Answer, ApiError> {
+pub(crate) async fn get_numbers(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let namespaces = api.table.namespaces().await?;
     let mirrors = mirrors(api, namespaces.clone()).await?;
-    let facts = facts::view(api, &namespaces, &mirrors).await?;
+    let mut facts = facts::view(api, &namespaces, &mirrors).await?;
+    facts["rate_limits"] = limits::view(api, &namespaces, &mirrors).await?;
+    facts["alarms_made"] = api.has_alarms.into();
+    if call.flag("rights", false) {
+        facts["rights"] = rights::view(api).await;
+    }
     let mirrors = enabled(mirrors);
     let health = Health::of(&mirrors, now());
     let mut view = health.view(pending(api, &mirrors).await?);

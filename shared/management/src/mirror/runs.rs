@@ -6,6 +6,7 @@ use moorage_domain::{
     FailureReason, Remedy, RepositoryName, Timestamp,
     failure::Failure,
     pin::Pin,
+    rate_limit::Left,
     run::{Run, RunId, RunStatus, TagOutcome},
     status::{SyncState, SyncStatus},
 };
@@ -127,6 +128,10 @@ fn view(run: &Run, state: Option<&SyncState>, pin: Option<&Pin>, now: Timestamp)
     if let Some((usage, cost)) = cost::of_run(run) {
         view["usage"] = usage;
         view["cost"] = cost;
+    }
+    if let Some(Left { remaining, limit, window_seconds, at }) = run.rate_limit {
+        view["rate_limit"] =
+            json!({"remaining": remaining, "limit": limit, "window_seconds": window_seconds, "at": at.iso()});
     }
     if let Some(target) = &run.rollback {
         view["rollback"] = rollback::shown(target);

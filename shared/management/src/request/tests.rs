@@ -32,6 +32,7 @@ fn api(aws: &Aws) -> Api {
         guard: Guard::default(),
         shares: ApiShares::default(),
         late_intervals: 3,
+        has_alarms: None,
         tag_retention: Duration::ZERO,
     }
 }

@@ -20,6 +20,9 @@ pub const MAX_SECRET_LENGTH: usize = 4_096;
 /// on the mark: KMS decrypts each with its own context only.
 const BOUND: &str = "registry:";
 
+/// Whose a sample is: no repository, robot or registry is called so.
+const SAMPLE: &str = "-";
+
 /// What the plaintext of an empty secret is, because KMS encrypts no empty one; and what is put before a secret that begins
 /// so.
 const EMPTY: char = '\0';
@@ -42,6 +45,10 @@ pub enum SecretOwner<'a> {
 pub enum Purpose<'a> {
     /// This robot's token.
     Robot(&'a RobotName),
+    /// No secret: what shows that passwords of registries can be encrypted and decrypted.
+    Sample,
+    /// No secret: the same of robots' tokens.
+    RobotSample,
     /// What a notification's messages are signed with.
     Notification(&'a Owner, Uuid),
     /// The password at an external registry.
@@ -69,6 +76,8 @@ impl Purpose<'_> {
                 let context = vec![("robot", robot.to_string())];
                 (context.clone(), Some(context))
             }
+            Self::Sample => (vec![("repository", SAMPLE.to_owned()), at(SAMPLE)], None),
+            Self::RobotSample => (vec![("robot", SAMPLE.to_owned())], None),
             Self::Notification(owner, uuid) => (vec![("notification", format!("{owner}/{uuid}"))], None),
             Self::Registry(owner, registry) => (vec![owner.named(), at(registry)], Some(vec![owner.named()])),
             Self::Proxy { owner, registry, proxy } => {

@@ -9,15 +9,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    key::{Key, namespace_pk, rate_limits_prefix},
+    key::{Key, namespace_pk, prefix, rate_limits_prefix},
     runs::account::Account,
-    table::conditional,
+    table::{Query, conditional},
 };
 
 /// How long a limit is kept behind the moment at which it ends.
 const RETENTION: Duration = Duration::from_secs(86_400);
 /// How often a report is made again after losing a race. Who gives up reports again in seconds.
 const MAX_RACES: u32 = 4;
+/// The most limits of one namespace that are listed: there is one for each login at each of its registries.
+const MAX_LISTED: i32 = 100;
+
+/// A limit with the key that says whose it is.
+#[derive(Deserialize)]
+struct Listed {
+    sk: String,
+    #[serde(flatten)]
+    limit: RateLimit,
+}
+
+/// The registry that a key names.
+fn authority(sk: &str) -> Option<String> {
+    Some(sk.strip_prefix(prefix::RATE_LIMIT)?.rsplit_once('#')?.0.to_owned())
+}
 
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct LimitItem {
@@ -69,6 +84,20 @@ impl Table {
         Ok(merged)
     }
 
+    /// What is known of the limits of a namespace at its registries, each by the registry's host and port; of one with several
+    /// logins several times.
+    pub async fn rate_limits(&self, namespace: &Namespace) -> Result<Vec<(String, RateLimit)>, StateError> {
+        let query = Query {
+            pk: namespace_pk(namespace),
+            prefix: prefix::RATE_LIMIT,
+            newest_first: false,
+            limit: Some(MAX_LISTED),
+            after: None,
+        };
+        let page = self.page::<Listed>(query).await?;
+        Ok(page.items.into_iter().filter_map(|Listed { sk, limit }| Some((authority(&sk)?, limit))).collect())
+    }
+
     /// Forgets what is known of the limits of all accounts of a namespace at a registry.
     pub async fn forget_rate_limits(&self, namespace: &Namespace, authority: &str) -> Result<(), StateError> {
         let prefix = rate_limits_prefix(&authority.to_ascii_lowercase());
@@ -79,6 +108,13 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_says_which_registry_it_is_of() {
+        let account = Account::new("acme".parse().unwrap(), "Registry.example.com:5000", Some("bob"));
+        assert_eq!(authority(&Key::RateLimit(&account).sk()).as_deref(), Some("registry.example.com:5000"));
+        assert_eq!(authority("TAG#v1"), None);
+    }
 
     #[test]
     fn a_limit_is_kept_until_it_has_ended() {

@@ -3,6 +3,7 @@
 use moorage_tests::{
     cli::Moorage,
     image::{Image, layer},
+    proxy::{Fault, Proxy},
     world::World,
 };
 use serde_json::{Value, json};
@@ -57,4 +58,67 @@ async fn it_comes_as_far_as_it_comes() {
         let ran = Moorage::of(url, "nobody-knows-this-one").run(&["doctor"]).await.ends(1);
         assert!(ran.out.contains(failed), "{url}: {ran:?}");
     }
+}
+
+#[tokio::test]
+async fn it_says_what_registries_leave_and_what_functions_may_do() {
+    let world = World::new("doctor-limit").await;
+    Image::oci("amd64", &[layer(7, 99)]).push(&format!("http://{}", world.stack.upstream), &world.path, "v1").await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    let left = Fault::With("ratelimit", "\"default\";q=100;r=76;w=21600".into());
+    proxy.fault("GET", "manifests/", 1_000, left);
+    world.create_mirror(&proxy.address, json!({})).await;
+    let run = world.sync().await;
+    let told = &run["rate_limit"];
+    assert_eq!(
+        (&told["remaining"], &told["limit"], &told["window_seconds"]),
+        (&json!(76), &json!(100), &json!(21_600)),
+        "{run}"
+    );
+    let moorage = Moorage::new(&world.stack);
+    let of_mirror = async || {
+        let found = moorage.json(&["doctor", world.repository.as_str()]).await;
+        let checks = found["checks"].as_array().unwrap().iter().rfind(|check| check["check"] == "rate limit");
+        checks.unwrap_or_else(|| panic!("{found}")).clone()
+    };
+    let limit = of_mirror().await;
+    assert_eq!(limit["result"], "ok", "{limit}");
+    assert!(limit["message"].as_str().unwrap().starts_with("76 of 100 manifests in 6h00m are left, told "), "{limit}");
+    world.change_mirror(json!({"rate_limit_floor": 80})).await;
+    let limit = of_mirror().await;
+    assert_eq!(limit["result"], "warning", "{limit}");
+
+    let found = moorage.json(&["doctor"]).await;
+    assert_eq!(check(&found, "functions")["result"], "ok", "{found}");
+    assert_eq!(check(&found, "alarms")["result"], "ok", "{found}");
+    let (_, health) = world.call(reqwest::Method::GET, "superuser/mirror/health?rights=true", None).await;
+    let rights = health["facts"]["rights"].as_array().unwrap();
+    let of = |function: &str| rights.iter().filter(|it| it["function"] == function && it["result"] == "ok").count();
+    assert_eq!((of("api"), of("sync"), rights.len()), (7, 8, 15), "{health}");
+    let seen = health["facts"]["rate_limits"].as_array().unwrap();
+    let ours = seen.iter().find(|it| it["namespace"] == world.namespace.as_str());
+    // Other tests have registries that leave less, and only some are shown.
+    if let Some(ours) = ours {
+        assert_eq!((&ours["remaining"], &ours["floor"]), (&json!(76), &json!(80)), "{ours}");
+        assert!(ours["used_up_until"].is_string(), "it is below what is to be left: {ours}");
+    } else {
+        assert_eq!(seen.len(), 20, "{health}");
+    }
+}
+
+#[tokio::test]
+async fn it_names_the_function_and_what_that_may_not_do() {
+    let world = World::new("doctor-denied").await;
+    let nothing = "docker/registry/v2/collections/00000000-0000-0000-0000-000000000000";
+    let resource = format!("arn:aws:s3:::{}/*{nothing}", world.stack.bucket);
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": resource});
+    let policy = json!({"Version": "2012-10-17", "Statement": [deny]}).to_string();
+    let s3 = world.stack.s3();
+    s3.put_bucket_policy().bucket(&world.stack.bucket).policy(policy).send().await.unwrap();
+    let ran = Moorage::new(&world.stack).run(&["doctor"]).await;
+    s3.delete_bucket_policy().bucket(&world.stack.bucket).send().await.unwrap();
+    let out = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "failed functions: the function sync may not write to the bucket: S3 denies access to PutObject";
+    assert!(ran.code == 1 && out.contains(said), "{ran:?}");
+    assert!(!out.contains("may not read the bucket"), "{out}");
 }

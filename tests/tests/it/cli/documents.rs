@@ -142,7 +142,7 @@ async fn what_fails_holds_up_only_what_needs_it() {
     let namespace = &world.namespace;
     let mirror =
         |robot: &str| format!("mirror: {{external_reference: 127.0.0.1:1/x, robot_username: {namespace}+{robot}}}");
-    let bad = format!("mirror: {{external_reference: x.example.com/a, robot_username: {namespace}-none+bot}}");
+    let bad = "notifications: [{title: x, event: repo_mirror_sync_failed, method: webhook, config: {url: 'http://127.0.0.1:1/x'}}]";
     let document = format!(
         "repositories:
   {namespace}/good: {{{}}}
@@ -156,14 +156,26 @@ async fn what_fails_holds_up_only_what_needs_it() {
     let ran = moorage.run(&["apply", "-f", "mirrors.yaml", "--yes"]).await.ends(1);
     assert!(ran.out.contains("3 done, 2 failed, 1 not tried."), "{}", ran.out);
     let out = ran.out.replace('\n', " ");
-    assert!(out.contains(&format!("mirror {namespace}-none/app was not tried")), "{out}");
+    assert!(out.contains(&format!("notification {namespace}-none/app x was not tried")), "{out}");
     assert!(out.contains(&format!("mirror {namespace}/other failed")), "{out}");
+    // What is neither declared nor there was seen before.
+    let planned = moorage.run(&["plan", "-f", "mirrors.yaml"]).await.ends(1).out.replace('\n', " ");
+    for needed in [format!("the organization {namespace}-none"), format!("the robot {namespace}+nobody")] {
+        let words = planned.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&format!("it needs {needed}, which is neither declared nor there")), "{words}");
+    }
     assert_eq!(world.call(Method::GET, &format!("repository/{namespace}/good/mirror"), None).await.0, 200);
 
     // A secret that is not there is noticed before anything is sent.
     let world = World::empty("no-secret").await;
     let moorage = Moorage::new(&world.stack);
     moorage.file("mirrors.yaml", &self::document(&world, 86_400));
+    let planned = moorage.run(&["plan", "-f", "mirrors.yaml"]).await.ends(1);
+    for variable in ["PASSWORD", "HOOK_SECRET"] {
+        let said = format!("needs a secret: the variable {variable} is not set");
+        assert!(planned.out.replace('\n', " ").contains(&said), "{planned:?}");
+    }
+    assert_eq!(moorage.json(&["plan", "-f", "mirrors.yaml"]).await["missing_secrets"][0]["kind"], "mirror");
     let ran = moorage.run(&["apply", "-f", "mirrors.yaml", "--yes"]).await.ends(1);
     assert!(ran.err.replace('\n', " ").contains("is not set"), "{ran:?}");
     assert_eq!(world.call(Method::GET, &format!("repository/{}", world.repository), None).await.0, 404);

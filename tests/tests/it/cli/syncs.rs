@@ -6,6 +6,7 @@ use moorage_tests::{
     cli::Moorage,
     gate::served,
     image::{Image, layer},
+    proxy::{Fault, Proxy},
     world::World,
 };
 use serde_json::json;
@@ -56,8 +57,15 @@ async fn a_sync_is_waited_for_and_turned_back() {
     assert_eq!(served(&world, "v1").await.unwrap(), first.digest());
     let paused = moorage.run(&["sync", name]).await.ends(1);
     assert!(paused.err.contains("409"), "{paused:?}");
-    let _ = moorage.run(&["resume", name]).await.ends(0);
+    let again = moorage.run(&["rollback", name, "--run", &id, "--yes", "--wait", "--no-pause"]).await.ends(0);
+    assert!(again.err.replace('\n', " ").contains("is paused already, and stays so"), "{again:?}");
+    let resumed = moorage.run(&["resume", name]).await.ends(0);
+    assert!(resumed.out.contains("is synced again"), "{resumed:?}");
     assert!(world.mirror().await["paused"].is_null());
+    let idle = moorage.run(&["resume", name]).await.ends(0);
+    assert!(idle.out.contains("was not paused"), "{idle:?}");
+    let wrong = moorage.run(&["rollback", name, "--at", "yesterday"]).await.ends(64);
+    assert!(wrong.err.contains("2026-01-31T23:59:59Z"), "{wrong:?}");
 }
 
 #[tokio::test]
@@ -80,11 +88,31 @@ async fn what_a_sync_holds_and_why_it_fails_is_told_by_its_exit() {
     world.change_mirror(json!({"external_reference": "127.0.0.1:1/x"})).await;
     let failed = moorage.run(&["sync", name, "--wait", "--output", "json"]).await.ends(1);
     assert_eq!(failed.json()["run"]["status"], "FAIL");
+    // Those that fail come first, and say why in words.
+    let overview = moorage.run(&["runs", "--limit", "100000"]).await.ends(0).out;
+    let ours = overview.lines().skip_while(|line| !line.starts_with(name)).collect::<Vec<_>>();
+    assert!(ours[1].starts_with("    the connection to "), "{overview}");
+    let first_fine = overview.lines().position(|line| line.contains(" succeeded "));
+    let at = overview.lines().position(|line| line.starts_with(name));
+    assert!(first_fine.is_none_or(|fine| at.unwrap() < fine), "{overview}");
     // The first try has failed; another one follows by itself, or has followed.
     let cancelled = moorage.run(&["cancel", name]).await.ends(0);
     assert!(cancelled.out.contains(name), "{cancelled:?}");
     let missing = moorage.run(&["sync", &format!("{}/none", world.namespace), "--wait"]).await.ends(1);
     assert!(missing.err.contains("has no mirror"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn who_has_waited_long_enough_is_told_that_it_goes_on() {
+    let world = World::new("cli-slow").await;
+    let (moorage, name) = (Moorage::new(&world.stack), world.repository.as_str());
+    push(&world, "v1").await;
+    let proxy = Proxy::start(&format!("http://{}", world.stack.upstream)).await;
+    proxy.fault("GET", "tags/list", 1_000, Fault::Delay(Duration::from_secs(20)));
+    world.create_mirror(&proxy.address, json!({})).await;
+    let ran = moorage.run(&["sync", name, "--wait", "--timeout", "2"]).await.ends(75);
+    assert!(ran.err.replace('\n', " ").contains("goes on"), "{ran:?}");
+    let _ = moorage.run(&["cancel", name]).await.ends(0);
 }
 
 #[tokio::test]
@@ -106,6 +134,6 @@ async fn a_log_is_followed_until_somebody_has_seen_enough() {
     let kinds: Vec<_> = kinds.collect();
     assert_eq!(kinds.first(), Some(&json!("create_repo")), "the oldest first");
     assert!(kinds.contains(&json!("repo_mirror_sync_success")), "{kinds:?}");
-    let wrong = moorage.run(&["logs", name, "--since", "yesterday"]).await.ends(1);
+    let wrong = moorage.run(&["logs", name, "--since", "yesterday"]).await.ends(64);
     assert!(wrong.err.contains("is no day"), "{wrong:?}");
 }

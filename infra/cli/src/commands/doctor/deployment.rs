@@ -4,7 +4,7 @@ use moorage_client::{Client, ClientError, Method, Request};
 use serde_json::Value;
 
 use crate::{
-    commands::doctor::check::Check,
+    commands::doctor::{check::Check, limits, rights},
     output::{count, duration},
 };
 
@@ -49,7 +49,7 @@ pub(super) async fn health(client: &Client, user: &Value) -> Vec<Check> {
         return vec![Check::fine(WHAT, "not asked: only a token for everything is told")];
     }
     // 503 says that too many of them fail, and has the same body.
-    let answer = client.ask(&Request::new(Method::Get, "superuser/mirror/health").once()).await;
+    let answer = client.ask(&Request::new(Method::Get, "superuser/mirror/health?rights=true").once()).await;
     let health = match answer {
         Ok(answer) if answer.body["facts"].is_object() => answer.body,
         Ok(answer) => {
@@ -75,6 +75,9 @@ pub(super) async fn health(client: &Client, user: &Value) -> Vec<Check> {
         "They are started again within minutes; if not, the schedule of the sync function's watch is off.",
     ));
     checks.push(collection(facts));
+    checks.extend(limits::of_deployment(facts));
+    checks.extend(rights::of(facts));
+    checks.extend(rights::alarms(facts));
     checks
 }
 

@@ -3,7 +3,11 @@
 use moorage_client::{Client, ClientError, Method, Request};
 use serde_json::{Value, json};
 
-use crate::{commands::doctor::check::Check, output::count, target::Target};
+use crate::{
+    commands::doctor::{check::Check, limits},
+    output::count,
+    target::Target,
+};
 
 /// What was looked at.
 const WHAT: &str = "registry";
@@ -14,6 +18,7 @@ pub(super) async fn of(client: &Client, target: &Target) -> Vec<Check> {
         Err(error) => return vec![failed(&error, &format!("Look whether {target} has a mirror."))],
     };
     let mut checks = states(&mirror);
+    checks.extend(limits::of_mirror(client, target, &mirror).await);
     checks.push(match target {
         Target::Repository(_) => repository(client, target).await,
         Target::Organization(_) => organization(client, target).await,

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn types_have_the_names_of_the_guide() {
-        let guide = include_str!("../README.md");
+        let guide = include_str!("../../../functions/resource/README.md");
         for kind in Kind::ALL {
             let name = format!("{PREFIX}{}", kind.name());
             assert_eq!(Kind::of(&name), Some(kind));

@@ -16,13 +16,17 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why nobody was answered. None of them has the URL: it is signed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallbackError {
+pub enum CallbackError {
+    /// It is no URL.
     #[error("the ResponseURL is not one")]
     Malformed,
+    /// It is not https, and does not lead to this machine.
     #[error("the ResponseURL is not https")]
     Plain,
+    /// It does not take the answer.
     #[error("the ResponseURL answered with {0}")]
     Refused(StatusCode),
+    /// Nobody has taken it by the end.
     #[error("the ResponseURL did not take the answer in time")]
     Unreachable,
 }
