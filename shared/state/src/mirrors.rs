@@ -14,5 +14,7 @@ pub(crate) mod login;
 pub(crate) mod mirror;
 pub(crate) mod of_robots;
 pub(crate) mod organization_mirror;
+pub(crate) mod origins;
+pub(crate) mod sources;
 pub(crate) mod survey;
 pub(crate) mod transition;
