@@ -28,6 +28,12 @@ impl Origin {
         Self(format!("{registry}/{DOCKER_HUB_OFFICIAL}/{path}").into())
     }
 
+    /// It as clients write it: Docker Hub is `docker.io` to them.
+    pub fn reference(&self) -> String {
+        let hub = self.0.strip_prefix(DOCKER_HUB_REGISTRY).filter(|path| path.starts_with('/'));
+        hub.map_or_else(|| self.to_string(), |path| format!("{}{path}", DOCKER_HUB[0]))
+    }
+
     /// The repository of which a client says `host` and path apart, as `ns` and in a URL; nothing if there can be none.
     pub fn asked(host: &str, path: &str) -> Option<Self> {
         // A slash would make a part of the path of what is said of the host.
@@ -98,6 +104,18 @@ mod tests {
                 assert_eq!(Origin::asked(host, path).unwrap().to_string(), origin, "{spelling}");
             }
             assert_eq!(origin.parse::<Origin>().unwrap().to_string(), origin, "it is its own spelling");
+        }
+    }
+
+    #[test]
+    fn clients_have_a_name_of_their_own_for_docker_hub() {
+        for (text, reference) in [
+            ("registry-1.docker.io/nginx", "docker.io/library/nginx"),
+            ("docker.io/acme/app", "docker.io/acme/app"),
+            ("registry-1.docker.io:5000/app", "registry-1.docker.io:5000/app"),
+            ("quay.io/app", "quay.io/app"),
+        ] {
+            assert_eq!(text.parse::<Origin>().unwrap().reference(), reference, "{text}");
         }
     }
 
