@@ -44,6 +44,11 @@ pub fn hosts_as(stack: &Stack, user: &str, password: &str) -> String {
     file.replace(&example, &STANDARD.encode(format!("{user}:{password}")))
 }
 
+/// containerd's file, by which the original is never asked.
+pub fn hosts_alone(stack: &Stack) -> String {
+    file(3, stack)
+}
+
 /// Podman's file for one mirror. Nothing here speaks https.
 pub fn registries(stack: &Stack, mirror: &RepositoryName, original: &str) -> String {
     let file = file(2, stack).replace("docker.io/library/nginx", original).replace("acme/nginx", mirror.as_str());

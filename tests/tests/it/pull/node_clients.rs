@@ -7,7 +7,7 @@ use moorage_tests::{
     cli::Moorage,
     eventually,
     image::{self, Image},
-    node::{Containerd, hosts, hosts_as, is_root, registries, unpacked},
+    node::{Containerd, hosts, hosts_alone, hosts_as, is_root, registries, unpacked},
     proxy::Proxy,
     world::World,
 };
@@ -67,6 +67,12 @@ async fn containerd_pulls_what_is_public_from_here_and_everything_else_from_the_
     }
     let node = Containerd::start(&hosts(&world.stack));
     assert!(node.pull(&format!("{original}:nowhere"), None).await.is_err());
+    proxy.take_seen();
+    // Where the original is left out, nothing else comes.
+    let node = Containerd::start(&hosts_alone(&world.stack));
+    node.pull(&format!("{original}:v1"), None).await.unwrap();
+    assert!(node.pull(&format!("{original}:later"), None).await.is_err());
+    assert_eq!(proxy.take_seen().len(), 0);
 }
 
 #[tokio::test]
