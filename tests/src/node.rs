@@ -67,15 +67,16 @@ impl Containerd {
     pub fn start(hosts: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
+        let text = |name: &str| format!("\"{}\"", path(name).display());
         fs::create_dir_all(path("certs.d/_default")).unwrap();
         fs::write(path("certs.d/_default/hosts.toml"), hosts).unwrap();
         let config = format!(
-            "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
-             [grpc]\naddress = {:?}\n[ttrpc]\naddress = {:?}\n",
-            path("root"),
-            path("state"),
-            path("socket"),
-            path("ttrpc")
+            "version = 2\nroot = {}\nstate = {}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+             [grpc]\naddress = {}\n[ttrpc]\naddress = {}\n",
+            text("root"),
+            text("state"),
+            text("socket"),
+            text("ttrpc")
         );
         fs::write(path("config.toml"), config).unwrap();
         let log = || fs::File::options().create(true).append(true).open(path("log")).unwrap();
@@ -91,7 +92,11 @@ impl Containerd {
         node
     }
 
-    /// Pulls an image, with a user name and password for whoever asks if there are any; returns what was said if that fails.
+    /// Pulls an image, with a user name and password for whoever asks if there are any; returns what was said.
+    ///
+    /// # Errors
+    ///
+    /// What was said, if it cannot be pulled.
     pub async fn pull(&self, image: &str, user: Option<&str>) -> Result<String, String> {
         let hosts = self.folder.path().join("certs.d");
         let mut arguments: Vec<_> =
