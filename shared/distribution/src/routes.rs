@@ -96,7 +96,7 @@ async fn candidates(
 ) -> Result<Arc<[RepositoryName]>, PullError> {
     match route.wanted() {
         Some(Wanted::Repository(name)) => Ok(Arc::from([name.clone()])),
-        Some(Wanted::Original { origin, .. }) => registry.access.mirrors(origin, now).await,
+        Some(Wanted::Original { origin, .. }) => registry.access.likely(origin, now).await,
         None if *route == Route::Token => {
             let asked = Scope::parse_all(query.all("scope"));
             Ok(asked.iter().filter_map(Scope::repository).take(1).cloned().collect())

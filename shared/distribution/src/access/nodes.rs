@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{NameError, Namespace, Origin, Owner, RepositoryName, Timestamp};
+use moorage_domain::{Digest, NameError, Namespace, Origin, Owner, RepositoryName, Timestamp};
 use moorage_state::Repository;
 
 use crate::{
@@ -25,8 +25,10 @@ use crate::{
 const MAX_CANDIDATES: usize = 32;
 /// How many of them are asked for what they hold, one after the other: people have one, or one for each stage of a release.
 const MAX_ASKED: usize = 8;
-/// What is looked for where nobody mirrors what is asked for: it takes what a mirror takes that the caller may not read.
-const NOBODYS: (&str, &str) = ("nobody", "nothing");
+/// Roles that are looked up at once.
+const AT_ONCE: usize = 8;
+/// In whose namespace a mirror is looked for that there is not.
+const NOBODY: &str = "nobody";
 
 /// The namespaces whose mirrors answer for what they mirror. A public one speaks for its original to everybody, so whoever may
 /// make one has to be believed.
@@ -86,7 +88,7 @@ pub(crate) struct Readable {
 
 impl Access {
     /// The mirrors of a repository, by name, whoever may read them.
-    pub(crate) async fn mirrors(&self, origin: &Origin, now: Timestamp) -> Result<Arc<[RepositoryName]>, PullError> {
+    async fn mirrors(&self, origin: &Origin, now: Timestamp) -> Result<Arc<[RepositoryName]>, PullError> {
         if let Some(mirrors) = self.origins.get(origin, now) {
             return Ok(mirrors);
         }
@@ -95,7 +97,14 @@ impl Access {
         Ok(mirrors)
     }
 
-    /// The mirrors of a repository that the session's caller may read, in the order in which they are asked.
+    /// The repositories that a request may be about which asks for `origin`.
+    pub(crate) async fn likely(&self, origin: &Origin, now: Timestamp) -> Result<Arc<[RepositoryName]>, PullError> {
+        let mirrors = self.mirrors(origin, now).await?;
+        Ok(if mirrors.is_empty() { stand_in(NOBODY, origin).into_iter().collect() } else { mirrors })
+    }
+
+    /// The mirrors of a repository that the session's caller may read, in the order in which they are asked. Where there are
+    /// none, something else is looked for that is not there: time must not tell.
     pub(crate) async fn readable(
         &self,
         session: &Session,
@@ -105,24 +114,28 @@ impl Access {
         let mirrors = self.mirrors(origin, now).await?;
         let reach = self.reach(&session.caller, now).await?;
         let candidates = self.nodes.candidates(&mirrors, reach.home());
+        let nobodys = stand_in(NOBODY, origin).filter(|_| candidates.is_empty());
+        let is_mirrored = nobodys.is_none();
+        let candidates = candidates.into_iter().chain(&nobodys).collect::<Vec<_>>();
         let found = self.repositories(&candidates, now).await?;
         // Others' private ones are read by nobody who has a namespace of their own.
         let is_readable = |it: &Repository| it.is_public || reach.has(&it.repository.namespace());
-        let asked: Vec<_> =
-            found.into_iter().filter(|it| it.state.is_mirror() && is_readable(it)).take(MAX_ASKED).collect();
-        if asked.is_empty() {
-            let home = reach.home().map_or(NOBODYS.0, Namespace::as_str);
-            if let Ok(nobodys) = RepositoryName::new(home, NOBODYS.1) {
-                self.permit(&session.caller, &nobodys, now).await?;
+        let found = found.into_iter().filter(|it| is_mirrored && it.state.is_mirror() && is_readable(it));
+        let found = found.collect::<Vec<_>>();
+        if found.is_empty() {
+            let home = reach.home().map_or(NOBODY, Namespace::as_str);
+            if let Some(nobodys) = stand_in(home, origin) {
+                let organization = self.callers.organization(&session.caller, now).await?;
+                self.may(&session.caller, &super::nobodys(&nobodys, organization, now), now).await?;
             }
             return Ok(Readable::default());
         }
         let is_covered = session.covers(&Scope::Mirror(origin.clone()));
-        let permits = stream::iter(asked).map(async |repository| {
+        let permits = stream::iter(found).map(async |repository| {
             let permit = self.permit(&session.caller, &repository.repository, now).await?;
             Ok::<_, PullError>((repository.repository, permit))
         });
-        let permits: Vec<_> = permits.buffered(MAX_ASKED).try_collect().await?;
+        let permits: Vec<_> = permits.buffered(AT_ONCE).try_collect().await?;
         let mut readable = Readable::default();
         for (repository, permit) in permits {
             match permit {
@@ -133,6 +146,7 @@ impl Access {
                 Permit::Refused | Permit::Missing => {}
             }
         }
+        readable.owners.truncate(MAX_ASKED);
         Ok(readable)
     }
 
@@ -162,6 +176,12 @@ impl Access {
         }
         Ok(names.iter().filter_map(|name| all.remove(*name).flatten()).collect())
     }
+}
+
+/// What is looked for in place of a mirror that there is not. It is another name for each origin, so that it is remembered as one
+/// would be.
+fn stand_in(namespace: &str, origin: &Origin) -> Option<RepositoryName> {
+    RepositoryName::new(namespace, &Digest::sha256(origin.to_string().as_bytes()).hex()).ok()
 }
 
 /// Whose private repositories a caller could be let read.
@@ -228,7 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_name_can_be_looked_for() {
-        assert!(RepositoryName::new(NOBODYS.0, NOBODYS.1).is_ok());
+    fn what_is_not_there_can_be_looked_for() {
+        let of = |text: &str| stand_in(NOBODY, &text.parse().unwrap()).unwrap();
+        assert!(of("quay.io/a") != of("quay.io/b") && of("quay.io/a").as_str().starts_with("nobody/"));
     }
 }
