@@ -7,6 +7,7 @@ pub(crate) mod configuration;
 pub(crate) mod discovered;
 pub(crate) mod discovery;
 pub(crate) mod ecr;
+pub(crate) mod entered;
 pub(crate) mod follow;
 pub(crate) mod left;
 pub(crate) mod listed;

@@ -19,7 +19,12 @@ use crate::{
     clock::moment,
     expression::Change,
     key::Key,
-    mirrors::{configuration::Changed, discovered, left::remember_left, sources},
+    mirrors::{
+        configuration::Changed,
+        discovered,
+        left::remember_left,
+        sources::{self, Sources},
+    },
     organizations::generation::within,
     repositories::lock_condition::{UNLOCKED, at_present},
     table::{Item, readable},
@@ -103,6 +108,11 @@ impl Mirror {
         }
     }
 
+    /// By what it is found.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources::of(&self.config.external_reference, self.is_discovered)
+    }
+
     /// When its schedule starts it for the first time after a moment; never while that is off.
     pub fn next_start(&self, after: Timestamp) -> Option<Timestamp> {
         self.config.is_enabled.then(|| self.state.start_after(self.config.sync_interval, after))
@@ -139,7 +149,7 @@ impl Table {
             permission::grant(&mut transaction, repository, &robot, role)?;
         }
         within(&mut transaction, &repository.namespace(), robot.organization_id)?;
-        sources::enter(&mut transaction, repository, (None, Some(&mirror)))?;
+        sources::enter(&mut transaction, repository, (None, Some(&mirror.sources())))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(mirror),
             Committed::Refused(0) => Err(CreateMirrorError::Exists),
@@ -194,7 +204,7 @@ impl Table {
             }
             within(&mut transaction, &repository.namespace(), robot.organization_id)?;
         }
-        sources::enter(&mut transaction, repository, (Some(before), Some(changed)))?;
+        sources::enter(&mut transaction, repository, (Some(&before.sources()), Some(&changed.sources())))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(0) => Err(StateError::Conflict),
@@ -241,7 +251,7 @@ impl Table {
         transaction.delete(Key::Mirror(&mirror.config.repository), Some((&condition, seen)))?;
         // Without it nothing is found by its ids.
         transaction.delete(Key::Webhook(&mirror.config.repository), None)?;
-        sources::enter(transaction, &mirror.config.repository, (Some(mirror), None))?;
+        sources::enter(transaction, &mirror.config.repository, (Some(&mirror.sources()), None))?;
         if mirror.is_discovered { Ok(()) } else { release_robot(transaction, &mirror.config.robot) }
     }
 
