@@ -102,6 +102,8 @@ def refusals(policies_of):
             yield from asked(policies_of, role, action, {TABLE: ["WEBHOOK#00"]}, role == "ApiRole")
             # Whoever ends mirrors takes them out of the lists of ECR's repositories.
             yield from asked(policies_of, role, action, {TABLE: ["ECR#1/a/b"]}, role in ("ApiRole", "SyncRole"))
+            # What mirrors are found by is written by whoever makes and ends them.
+            yield from asked(policies_of, role, action, {TABLE: ["ORIGIN#quay.io/a/b"]}, role in ("ApiRole", "SyncRole"))
             # Which stack has made what is written by who makes it for stacks; they do all else by the API.
             writes_owners = role == "ResourceRole" and action in ("dynamodb:PutItem", "dynamodb:DeleteItem")
             yield from asked(policies_of, role, action, {TABLE: ["RESOURCE#moorage/a/organization"]}, writes_owners)

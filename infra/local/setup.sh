@@ -10,7 +10,7 @@ command -v python3 >/dev/null || fail "Python 3 is missing: apt-get install pyth
 
 declare -A package=(
   [docker-registry]=docker-registry [skopeo]=skopeo [nginx]=nginx-light [htpasswd]=apache2-utils [openssl]=openssl
-  [cc]=build-essential [podman]=podman [chromium]=chromium [chromedriver]=chromium-driver
+  [cc]=build-essential [podman]=podman [containerd]=containerd [chromium]=chromium [chromedriver]=chromium-driver
 )
 missing=()
 for command in "${!package[@]}"; do

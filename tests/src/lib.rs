@@ -26,6 +26,7 @@ pub mod invoke;
 pub mod lab;
 pub mod limited;
 pub mod logs;
+pub mod node;
 pub mod openssl;
 pub mod organization_mirror;
 pub mod process;

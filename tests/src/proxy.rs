@@ -293,7 +293,8 @@ async fn answer_one(
     let mut forward = http().request(request.method().clone(), format!("{target}{path}"));
     let names: &[&str] = if matches!(fault, Some(Fault::IgnoreRange)) { &["accept"] } else { &["accept", "range"] };
     for name in names {
-        forward = request.headers().get(*name).into_iter().fold(forward, |forward, value| forward.header(*name, value));
+        forward =
+            request.headers().get_all(*name).into_iter().fold(forward, |forward, value| forward.header(*name, value));
     }
     let response = forward.send().await.map_err(std::io::Error::other)?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -6,6 +6,7 @@ import {
   ask, button, call, count, every, fields, fill, get, go, h, inOrder, isBusy, link, notice, orNull, outdated, p, path,
   previewed, say, shows, toOrganization, toRepository, WORDS
 } from "./kit.js";
+import { nodes } from "./nodes.js";
 import { preview } from "./preview.js";
 import { createRobot, robots } from "./robots.js";
 import { runList } from "./runs.js";
@@ -32,6 +33,7 @@ export async function show(content, { name, namespace, repository, query }) {
   const status = standing(where, { changed: refresh, held });
   const history = runList(name, query.run, refresh);
   const hook = webhook(where);
+  const unchanged = nodes(name);
   const shown = preview(name);
   const editor = settings({
     where,
@@ -76,7 +78,8 @@ export async function show(content, { name, namespace, repository, query }) {
   function draw() {
     fill(note, told());
     fill(top, mirror && [status.element, history.current]);
-    fill(past, mirror && history.all);
+    if (mirror) unchanged.update(mirror);
+    fill(past, mirror && [unchanged.element, history.all]);
     if (isDiscovered) return;
     fill(middle, h("div.split", editor.element, shown.element), mirror && hook.element);
     editor.show(mirror);
@@ -91,6 +94,7 @@ export async function show(content, { name, namespace, repository, query }) {
     if (before && before.sync_status !== fresh.sync_status) say(WORDS[fresh.sync_status][0]);
     if (!isDiscovered) editor.update(fresh);
     status.update(fresh);
+    unchanged.update(fresh);
     const busy = isBusy(fresh);
     await history.update();
     if (busy) return BUSY;

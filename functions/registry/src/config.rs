@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::ResponseChecksumValidation;
-use moorage_distribution::{Access, Alias, Content, Registry};
+use moorage_distribution::{Access, Alias, Content, NodeNamespaces, Registry};
 use moorage_runtime::{Environment, SettingError, StackSecret, aws};
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
@@ -22,6 +22,7 @@ pub(crate) struct Config {
     token_key: String,
     admin_token: String,
     public_url: String,
+    nodes: NodeNamespaces,
     aws: SdkConfig,
 }
 
@@ -34,6 +35,7 @@ impl Config {
             token_key: environment.required("TOKEN_KEY_SECRET_ARN")?,
             admin_token: environment.required("ADMIN_TOKEN_SECRET_ARN")?,
             public_url: environment.base_url("PUBLIC_URL"),
+            nodes: environment.parsed("NODE_NAMESPACES", str::parse)?,
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
@@ -58,6 +60,7 @@ impl Config {
                 Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
                 StackSecret::new(secrets.clone(), self.token_key),
                 StackSecret::new(secrets, self.admin_token),
+                self.nodes,
             ),
             public_url: self.public_url,
         }

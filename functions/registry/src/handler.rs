@@ -31,8 +31,8 @@ pub(crate) async fn handle(registry: &Registry, request: Request) -> Result<Resp
     // there, and this log does.
     let gateway = gateway.and_then(|context| context.request_id.as_deref());
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (status, caller) = (answered.response.status().as_u16(), answered.caller);
-    tracing::info!(http.method = %pull.method, http.path = pull.path, http.status = status, caller, gateway, duration_ms, "answered");
+    let (status, caller, repository) = (answered.response.status().as_u16(), answered.caller, answered.repository);
+    tracing::info!(http.method = %pull.method, http.path = pull.path, http.status = status, caller, repository, gateway, duration_ms, "answered");
     Ok(answered.response.map(|body| match String::from_utf8(body.into()) {
         Ok(text) if text.is_empty() => Body::Empty,
         Ok(text) => Body::Text(text),

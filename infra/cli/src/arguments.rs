@@ -6,7 +6,7 @@ pub(crate) mod import;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use moorage_domain::{Digest, RepositoryName, Timestamp};
 
@@ -98,6 +98,10 @@ pub(crate) enum Command {
     /// Prints the usage log of a repository or an organization, the oldest entry first.
     #[command(after_long_help = examples::LOGS)]
     Logs(Logs),
+    /// Prints the files by which nodes pull what is mirrored under its original name: containerd's hosts.toml, which is the same
+    /// for all mirrors, and registries.conf of podman and CRI-O.
+    #[command(after_long_help = examples::NODES)]
+    Nodes(Nodes),
     /// Looks whether everything works: address, clock, token, mirrors, and a mirror's registry.
     #[command(after_long_help = examples::DOCTOR)]
     Doctor {
@@ -134,6 +138,7 @@ impl Command {
             | Self::Apply(_)
             | Self::Schema
             | Self::Import(_)
+            | Self::Nodes(_)
             | Self::Doctor { .. }
             | Self::Completions { .. } => None,
         }
@@ -330,6 +335,28 @@ pub(crate) struct Logs {
     /// From this day on, as 2026-01-31; since yesterday without it.
     #[arg(long, value_name = "DAY")]
     pub(crate) since: Option<String>,
+}
+
+/// `nodes`.
+#[derive(Debug, Args)]
+pub(crate) struct Nodes {
+    /// Only this file; both without it.
+    #[arg(value_enum)]
+    pub(crate) file: Option<NodeFile>,
+    /// How many mirrors at most.
+    #[arg(short, long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+/// A file of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NodeFile {
+    /// containerd's.
+    #[value(name = "hosts.toml")]
+    Hosts,
+    /// Podman's, CRI-O's and skopeo's.
+    #[value(name = "registries.conf")]
+    Registries,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod doctor;
 mod holds;
 mod import;
 mod logs;
+mod nodes;
 mod pin;
 mod preview;
 mod rollback;
@@ -43,6 +44,7 @@ async fn one(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Cost(cost) => Box::pin(cost::run(&cost, context)).await,
         Command::Holds(holds) => Box::pin(holds::run(&holds, context)).await,
         Command::Logs(logs) => Box::pin(logs::run(&logs, context)).await,
+        Command::Nodes(nodes) => nodes::run(&nodes, context).await,
         Command::Doctor { target } => Box::pin(doctor::run(target.as_ref(), context)).await,
         Command::Completions { shell } => completions::run(shell, context),
     }

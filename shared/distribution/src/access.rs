@@ -7,6 +7,7 @@
 
 pub(crate) mod caller;
 pub(crate) mod credentials;
+pub(crate) mod nodes;
 pub(crate) mod scope;
 pub(crate) mod token;
 
@@ -14,13 +15,14 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 use http::HeaderMap;
-use moorage_domain::{Generation, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
+use moorage_domain::{Generation, Origin, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
 use moorage_runtime::StackSecret;
 use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Standing, Table};
 
 use self::{
     caller::{Caller, Callers, KEPT},
     credentials::Credentials,
+    nodes::NodeNamespaces,
     scope::Scope,
     token::Claims,
 };
@@ -28,6 +30,8 @@ use crate::{cache::Cache, error::PullError};
 
 /// How many roles and visibilities are kept.
 const CAPACITY: usize = 1_000;
+/// For how many repositories of external registries it is kept which mirrors they have.
+const ORIGINS: usize = 500;
 /// How much of a secret's hash a token names it by, in characters.
 const CREDENTIAL_LENGTH: usize = 16;
 /// A caller, and what the request may use of their rights.
@@ -76,21 +80,25 @@ pub struct Access {
     repositories: Cache<RepositoryName, Option<Repository>>,
     /// By the repository and the robot behind their names: who bears a name next gets nothing that was kept of them.
     roles: Cache<(Generation, Generation, RepositoryName), Role>,
+    /// By what they copy from, also that there are none.
+    origins: Cache<Origin, Arc<[RepositoryName]>>,
+    nodes: NodeNamespaces,
 }
 
 impl Access {
-    /// `key` signs tokens, `admin` is the stack's first one.
-    pub fn new(table: Table, key: StackSecret, admin: StackSecret) -> Self {
+    /// `key` signs tokens, `admin` is the stack's first one, and the mirrors of `nodes` answer for what they mirror.
+    pub fn new(table: Table, key: StackSecret, admin: StackSecret, nodes: NodeNamespaces) -> Self {
         let callers = Callers::new(table.clone(), admin);
-        Self { table, key, callers, repositories: Cache::new(CAPACITY, KEPT), roles: Cache::new(CAPACITY, KEPT) }
+        let (repositories, roles) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
+        Self { table, key, callers, repositories, roles, origins: Cache::new(ORIGINS, KEPT), nodes }
     }
 
-    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold. What will be asked of `wanted`, the
-    /// repository that it is about, is read at the same time.
+    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold. What will be asked of one of
+    /// `wanted`, the repositories that it may be about, is read at the same time.
     pub(crate) async fn authenticate(
         &self,
         headers: &HeaderMap,
-        wanted: Option<&RepositoryName>,
+        wanted: &[RepositoryName],
         now: Timestamp,
     ) -> Result<Session, PullError> {
         match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
@@ -116,14 +124,17 @@ impl Access {
         }
     }
 
-    /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it.
+    /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it. Of several the caller's
+    /// own is the likeliest.
     async fn look_ahead(
         &self,
         caller: Option<&Caller>,
-        wanted: Option<&RepositoryName>,
+        wanted: &[RepositoryName],
         now: Timestamp,
     ) -> Result<(), PullError> {
-        let (Some(caller), Some(wanted)) = (caller, wanted) else { return Ok(()) };
+        let Some(caller) = caller else { return Ok(()) };
+        let own = wanted.iter().find(|wanted| caller.is_of(&wanted.namespace()));
+        let Some(wanted) = own.or(wanted.first()) else { return Ok(()) };
         if self.repositories.get(wanted, now).is_some() {
             return Ok(());
         }
@@ -165,6 +176,7 @@ impl Access {
                         Permit::Public(_) | Permit::Granted(_)
                     )
                 }
+                Scope::Mirror(origin) => !self.readable(session, origin, now).await?.owners.is_empty(),
                 Scope::Catalog => session.caller != Caller::Anonymous,
             };
             access.extend(granted.then_some(scope));
@@ -196,7 +208,7 @@ impl Access {
             }
             (_, false) => Err(PullError::Unauthorized { scope: Some(scope), problem: Some("insufficient_scope") }),
             (Permit::Missing, true) if session.caller == Caller::Admin => {
-                Err(PullError::NameUnknown(repository.clone()))
+                Err(PullError::NameUnknown(repository.to_string()))
             }
             (Permit::Missing | Permit::Refused, true) if session.caller == Caller::Anonymous => {
                 Err(PullError::Unauthorized { scope: Some(scope), problem: None })

@@ -5,7 +5,7 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, LOCATION, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
-use moorage_domain::{ExposeSecret as _, SecretString};
+use moorage_domain::{ExposeSecret as _, RepositoryName, SecretString};
 use serde_json::Value;
 
 /// How long, in seconds, a browser that has been here speaks https only: two years, what browsers' own lists ask for.
@@ -22,6 +22,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 /// The digest of what is answered.
 pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// The registry for which the answer is given (the distribution-spec's proxying).
+pub(crate) const NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 /// Where the challenge travels through API Gateway.
 pub(crate) const REGISTRY_CHALLENGE: HeaderName = HeaderName::from_static("x-registry-challenge");
 
@@ -32,12 +34,13 @@ pub(crate) struct Answer {
     status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    repository: Option<RepositoryName>,
 }
 
 impl Answer {
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+        Self { status, headers: Vec::new(), body: Bytes::new(), repository: None }
     }
 
     /// JSON.
@@ -66,6 +69,17 @@ impl Answer {
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         self.headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
         self
+    }
+
+    /// Of a repository, which the log names.
+    #[must_use]
+    pub(crate) fn of(self, repository: &RepositoryName) -> Self {
+        Self { repository: Some(repository.clone()), ..self }
+    }
+
+    /// The repository that it is of, if it is of one.
+    pub(crate) fn repository(&self) -> Option<&RepositoryName> {
+        self.repository.as_ref()
     }
 
     pub(crate) fn into_response(self) -> Response<Bytes> {

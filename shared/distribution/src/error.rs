@@ -40,9 +40,10 @@ pub(crate) enum PullError {
     /// The caller is known and may not. 403, whether or not there is such a repository.
     #[error("requested access to the resource is denied")]
     Denied(RepositoryName),
-    /// There is no such repository. 404, only for those who may see all.
+    /// There is no such repository, or no mirror of one, that the caller may read. 404; of repositories only for those who may see
+    /// all.
     #[error("repository name not known to registry")]
-    NameUnknown(RepositoryName),
+    NameUnknown(String),
     /// No name that a repository here could have. 400.
     #[error("invalid repository name: a repository here has a namespace and a name")]
     NameInvalid(String),
@@ -91,6 +92,11 @@ impl PullError {
             Self::Unavailable(_) => Some((ServiceErrorKind::Unavailable, None)),
             _ => None,
         }
+    }
+
+    /// Whether a repository lacks what is asked for, which another one may have.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::ManifestUnknown(_) | Self::BlobUnknown(_))
     }
 
     /// Writes to the log what is nobody's fault outside.
@@ -170,7 +176,7 @@ fn bearer(url: &str, scope: Option<String>, problem: Option<&'static str>) -> St
 }
 
 /// The name under which clients ask for tokens: host and port.
-fn service(url: &str) -> &str {
+pub(crate) fn service(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest.split('/').next().unwrap_or(rest))
 }
 
@@ -206,7 +212,7 @@ mod tests {
             (PullError::PushUnauthorized { repository: name.clone(), problem: None }, 401, "UNAUTHORIZED"),
             (PullError::LoginFailed, 401, "UNAUTHORIZED"),
             (PullError::Denied(name.clone()), 403, "DENIED"),
-            (PullError::NameUnknown(name), 404, "NAME_UNKNOWN"),
+            (PullError::NameUnknown("a/b".into()), 404, "NAME_UNKNOWN"),
             (PullError::NameInvalid("x".into()), 400, "NAME_INVALID"),
             (PullError::ManifestUnknown("v1".into()), 404, "MANIFEST_UNKNOWN"),
             (PullError::BlobUnknown(digest.clone()), 404, "BLOB_UNKNOWN"),

@@ -26,6 +26,9 @@ pub struct Request<'a> {
 pub struct Answered {
     /// The name of who called, for the log: empty for nobody.
     pub caller: String,
+    /// The repository that has answered, for the log: empty if none has. Of a mirror that is asked for by its original only this
+    /// says which it is.
+    pub repository: String,
     /// What the client gets. The answer to `HEAD` has the body of the one to `GET`.
     pub response: Response<Bytes>,
 }

@@ -12,11 +12,11 @@ const LABEL_LENGTH: usize = 63;
 const PATH_LENGTH: usize = 255;
 
 /// The names under which Docker Hub's images are known.
-const DOCKER_HUB: [&str; 2] = ["docker.io", "index.docker.io"];
+pub(crate) const DOCKER_HUB: [&str; 2] = ["docker.io", "index.docker.io"];
 /// Where Docker Hub's registry is.
-const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
+pub(crate) const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
 /// The namespace of its official images.
-const DOCKER_HUB_OFFICIAL: &str = "library";
+pub(crate) const DOCKER_HUB_OFFICIAL: &str = "library";
 
 /// `host[:port]/path`, no scheme, no tag; for example `quay.io/redhat/quay`.
 ///

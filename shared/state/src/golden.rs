@@ -32,7 +32,7 @@ use crate::{
     },
     garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
     key::Key,
-    mirrors::{discovered::QueuedSync, ecr, mirror::Mirror, organization_mirror::OrganizationMirror},
+    mirrors::{discovered::QueuedSync, ecr, mirror::Mirror, organization_mirror::OrganizationMirror, origins},
     notifications::{Note, ToldOf},
     organizations::{
         organization::{self, Organization},
@@ -199,6 +199,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<WebhookItem>(Key::Webhook(&app)),
         check::<WebhookIdItem>(Key::WebhookId(&digest)),
         check::<ecr::Entry>(Key::EcrMirror(&ecr, &app)),
+        check::<origins::Entry>(Key::OriginMirror(&"docker.io/nginx".parse().unwrap(), &app)),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         check::<StackResource>(Key::StackResource("moorage/acme/app/notification/0a1b2c3d4e5f6071")),
         // It is written by an update, which has a test of its own.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Digest, Namespace, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId,
+    Digest, Namespace, Origin, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId,
     signature_policy::TrustRootId, webhook::EcrRepository,
 };
 use uuid::Uuid;
@@ -94,6 +94,8 @@ pub(crate) enum Key<'a> {
     WebhookId(&'a Digest),
     /// That a mirror copies from a repository of ECR.
     EcrMirror(&'a EcrRepository, &'a RepositoryName),
+    /// That a mirror copies from a repository of an external registry.
+    OriginMirror(&'a Origin, &'a RepositoryName),
     /// What people of a namespace were told.
     Note(&'a Namespace, Timestamp, Uuid),
     /// Which stack of CloudFormation has made something, by its physical id.
@@ -126,6 +128,7 @@ impl Key<'_> {
             // Each has a partition of its own: it is read by whole ids only.
             Self::WebhookId(hash) => format!("{}{}", prefix::WEBHOOK_PK, hash.hex()),
             Self::EcrMirror(source, _) => ecr_pk(source),
+            Self::OriginMirror(origin, _) => origin_pk(origin),
             Self::StackResource(physical_id) => format!("{}{physical_id}", prefix::RESOURCE_PK),
             // Spread over partitions as sentences are.
             Self::Hint(domain, digest) => format!("CONTENT#{domain}#{}", &digest.hex()[..2]),
@@ -171,7 +174,9 @@ impl Key<'_> {
             Self::Grant(robot, repository) => format!("{}{}", grants_prefix(robot), repository.name()),
             Self::Repository(repository) => format!("{}{}", prefix::REPOSITORY, repository.name()),
             Self::Mirror(_) => "MIRROR".to_owned(),
-            Self::Public(repository) | Self::EcrMirror(_, repository) => format!("{}{repository}", prefix::REPOSITORY),
+            Self::Public(repository) | Self::EcrMirror(_, repository) | Self::OriginMirror(_, repository) => {
+                format!("{}{repository}", prefix::REPOSITORY)
+            }
             Self::StrayLock(_) => "LOCK".to_owned(),
             Self::Referrers(_) => "REFERRERS".to_owned(),
             Self::Permission(_, robot) => format!("{}{robot}", prefix::PERMISSION),
@@ -222,6 +227,7 @@ pub(crate) mod prefix {
     pub(crate) const REPOSITORY_PK: &str = "REPO#";
     pub(crate) const WEBHOOK_PK: &str = "WEBHOOK#";
     pub(crate) const ECR_PK: &str = "ECR#";
+    pub(crate) const ORIGIN_PK: &str = "ORIGIN#";
     pub(crate) const RESOURCE_PK: &str = "RESOURCE#";
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";
@@ -271,6 +277,10 @@ pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
 
 pub(crate) fn ecr_pk(source: &EcrRepository) -> String {
     format!("{}{source}", prefix::ECR_PK)
+}
+
+pub(crate) fn origin_pk(origin: &Origin) -> String {
+    format!("{}{origin}", prefix::ORIGIN_PK)
 }
 
 pub(crate) fn collections_pk() -> String {

@@ -47,6 +47,7 @@ pub use mirrors::login::Login;
 pub use mirrors::mirror::{CreateMirrorError, Mirror, NewMirror};
 pub use mirrors::of_robots::RobotMirrors;
 pub use mirrors::organization_mirror::{CreateOrganizationMirrorError, OrganizationMirror};
+pub use mirrors::origins::MAX_ORIGIN_MIRRORS;
 pub use mirrors::survey::Survey;
 pub use mirrors::transition::TransitionError;
 pub use notifications::{MAX_NOTIFICATIONS, Note, ToldOf};

@@ -5,6 +5,8 @@ mod balancer;
 mod clients;
 mod distribution;
 mod load;
+mod node_clients;
+mod nodes;
 mod secrets;
 mod stock;
 mod tokens;

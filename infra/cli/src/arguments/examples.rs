@@ -128,6 +128,13 @@ Examples:
   moorage logs acme/app --follow
   moorage logs acme/app --since 2026-01-31 -n 1000";
 
+pub(super) const NODES: &str = "\
+Examples:
+  moorage nodes                           both files, and where they go
+  moorage nodes hosts.toml > /etc/containerd/certs.d/_default/hosts.toml
+  moorage nodes registries.conf \\
+    > /etc/containers/registries.conf.d/moorage.conf";
+
 pub(super) const DOCTOR: &str = "\
 Exits with 0 if nothing is wrong (there may be warnings), with 1 otherwise.
 A token for everything is told of all mirrors, of garbage, of registries'

@@ -1,8 +1,9 @@
-//! What a token is for, as the distribution's token protocol writes it: `repository:<name>:pull`.
+//! What a token is for, as the distribution's token protocol writes it: `repository:<name>:pull`; and of ours,
+//! `mirror:<registry>/<name>:pull`.
 
 use std::fmt;
 
-use moorage_domain::RepositoryName;
+use moorage_domain::{Origin, RepositoryName};
 use serde::{Deserialize, Serialize};
 
 /// How many scopes one token may have: clients ask for one, or two where they copy. Each is looked up.
@@ -14,6 +15,9 @@ const MAX_SCOPES: usize = 8;
 pub(crate) enum Scope {
     /// To pull from a repository.
     Pull(RepositoryName),
+    /// To pull from the mirrors of a repository of an external registry, whichever the caller may read: which these are is told
+    /// to nobody.
+    Mirror(Origin),
     /// To list repositories.
     Catalog,
 }
@@ -43,7 +47,7 @@ impl Scope {
     pub(crate) fn repository(&self) -> Option<&RepositoryName> {
         match self {
             Self::Pull(repository) => Some(repository),
-            Self::Catalog => None,
+            Self::Mirror(_) | Self::Catalog => None,
         }
     }
 
@@ -53,6 +57,7 @@ impl Scope {
         let mut actions = actions.split(',');
         match (resource, name) {
             ("registry", "catalog") => actions.any(|action| action == "*").then_some(Self::Catalog),
+            ("mirror", _) if actions.any(|action| action == "pull") => name.parse().ok().map(Self::Mirror),
             ("repository", _) if actions.any(|action| matches!(action, "pull" | "*")) => {
                 name.parse().ok().map(Self::Pull)
             }
@@ -65,6 +70,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pull(repository) => write!(f, "repository:{repository}:pull"),
+            Self::Mirror(origin) => write!(f, "mirror:{origin}:pull"),
             Self::Catalog => f.write_str("registry:catalog:*"),
         }
     }
@@ -74,6 +80,7 @@ impl From<Scope> for Entry {
     fn from(scope: Scope) -> Self {
         let (r#type, name, action) = match scope {
             Scope::Pull(repository) => ("repository", repository.into(), "pull"),
+            Scope::Mirror(origin) => ("mirror", origin.to_string(), "pull"),
             Scope::Catalog => ("registry", "catalog".to_owned(), "*"),
         };
         Self { r#type: r#type.to_owned(), name, actions: vec![action.to_owned()] }
@@ -97,6 +104,10 @@ mod tests {
         Scope::Pull(name.parse().unwrap())
     }
 
+    fn mirror(origin: &str) -> Scope {
+        Scope::Mirror(origin.parse().unwrap())
+    }
+
     #[test]
     fn clients_scopes() {
         for (parameters, expected) in [
@@ -105,6 +116,9 @@ mod tests {
             (vec!["repository:a/b/c:push,pull repository:d/e:pull"], vec![pull("a/b/c"), pull("d/e")]),
             (vec!["repository:a/b:*", "repository:a/b:pull"], vec![pull("a/b")]),
             (vec!["registry:catalog:*"], vec![Scope::Catalog]),
+            (vec!["mirror:docker.io/nginx:pull"], vec![mirror("registry-1.docker.io/library/nginx")]),
+            (vec!["mirror:localhost:5000/a:pull,push"], vec![mirror("localhost:5000/a")]),
+            (vec!["mirror:nginx:pull", "mirror:docker.io/nginx:push", "mirror:docker.io/x y:pull"], vec![]),
             (vec!["repository:a/b:push", "repository:A/b:pull", "repository:b:pull", "repository:a/b"], vec![]),
             (vec!["registry:other:*", "registry:catalog:pull", "x:a/b:pull", "", ":", "::"], vec![]),
         ] {
@@ -118,7 +132,7 @@ mod tests {
     fn tokens_carry_scopes_as_docker_writes_them() {
         let json = r#"{"type":"repository","name":"a/b","actions":["pull"]}"#;
         assert_eq!(serde_json::to_string(&pull("a/b")).unwrap(), json);
-        for scope in [pull("a/b"), Scope::Catalog] {
+        for scope in [pull("a/b"), mirror("[::1]:5000/a"), Scope::Catalog] {
             let json = serde_json::to_string(&scope).unwrap();
             assert_eq!(serde_json::from_str::<Scope>(&json).unwrap(), scope);
             assert_eq!(Scope::parse(&scope.to_string()), Some(scope));

@@ -15,7 +15,7 @@ use crate::{
     answer::Answer,
     error::PullError,
     registry::Registry,
-    routes::page::{Query, next},
+    routes::page::{Query, next_of},
 };
 
 /// The most repositories on a page: a robot's permission is looked up for each.
@@ -48,9 +48,8 @@ pub(crate) async fn list(
     let answer = Answer::json(200, &json!({"repositories": page.names}));
     Ok(match page.next {
         Some(last) => {
-            let parameters = [("n", count.to_string()), ("last", last.into())];
-            let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            answer.with(LINK, &next("/v2/_catalog", &parameters))
+            let (count, last) = (count.to_string(), String::from(last));
+            answer.with(LINK, &next_of("/v2/_catalog", [("n", count.as_str()), ("last", &last)]))
         }
         None => answer,
     })

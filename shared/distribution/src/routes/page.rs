@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::error::PullError;
+use crate::{error::PullError, routes::route::Wanted};
 
 /// The parameters of a request's query.
 #[derive(Debug, Default)]
@@ -36,8 +36,14 @@ impl Query {
     }
 }
 
-/// The link to what follows.
-pub(crate) fn next(path: &str, parameters: &[(&str, &str)]) -> String {
+/// The link to what follows of a list of a repository, as the client calls it.
+pub(crate) fn next(wanted: &Wanted, list: &str, parameters: &[(&str, &str)]) -> String {
+    let host = wanted.host().map(|host| ("ns", host));
+    next_of(&format!("/v2/{}/{list}", wanted.name()), parameters.iter().copied().chain(host))
+}
+
+/// The link to what follows of a list.
+pub(crate) fn next_of<'a>(path: &str, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     format!(r#"<{path}?{query}>; rel="next""#)
 }
@@ -83,8 +89,15 @@ mod tests {
 
     #[test]
     fn links_can_be_followed() {
-        let link = next("/v2/_catalog", &[("n", "2"), ("last", "a/b+c")]);
+        let link = next_of("/v2/_catalog", [("n", "2"), ("last", "a/b+c")]);
         assert_eq!(link, r#"</v2/_catalog?n=2&last=a%2Fb%2Bc>; rel="next""#);
+        let wanted = Wanted::Original {
+            origin: "localhost:5000/a".parse().unwrap(),
+            host: "localhost:5000".to_owned(),
+            name: "a".to_owned(),
+        };
+        let link = next(&wanted, "tags/list", &[("n", "2")]);
+        assert_eq!(link, r#"</v2/a/tags/list?n=2&ns=localhost%3A5000>; rel="next""#, "it leads to the same mirror");
         let query = Query::parse("n=2&last=a%2Fb%2Bc");
         assert_eq!((query.get("last"), query.get("other")), (Some("a/b+c"), None));
     }

@@ -74,7 +74,7 @@ fn content(answer: Answer, digest: &Digest) -> Answer {
 }
 
 /// The host that the client called, where a proxy in front says it, or as the request has it.
-fn called<'a>(request: &Request<'a>) -> &'a str {
+pub(crate) fn called<'a>(request: &Request<'a>) -> &'a str {
     let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
     header("x-forwarded-host").or_else(|| header(HOST.as_str())).unwrap_or_default()
 }

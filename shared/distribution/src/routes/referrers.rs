@@ -15,7 +15,10 @@ use crate::{
     answer::Answer,
     error::PullError,
     registry::Registry,
-    routes::page::{Query, next},
+    routes::{
+        page::{Query, next},
+        route::Wanted,
+    },
 };
 
 /// By which filters the answer was narrowed.
@@ -31,7 +34,7 @@ const PAGE_LENGTH: usize = 2_000_000;
 pub(crate) async fn list(
     registry: &Registry,
     owner: &Arc<Owner>,
-    subject: &Digest,
+    (wanted, subject): (&Wanted, &Digest),
     query: &Query,
     now: Timestamp,
 ) -> Result<Answer, PullError> {
@@ -63,7 +66,7 @@ pub(crate) async fn list(
         Some(last) => {
             let filter = artifact_type.map(|wanted| ("artifactType", wanted));
             let parameters: Vec<_> = filter.into_iter().chain([("last", last.as_str())]).collect();
-            answer.with(LINK, &next(&format!("/v2/{}/referrers/{subject}", owner.repository), &parameters))
+            answer.with(LINK, &next(wanted, &format!("referrers/{subject}"), &parameters))
         }
         None => answer,
     })

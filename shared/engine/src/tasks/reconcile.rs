@@ -155,7 +155,9 @@ impl Engine {
                 page.repositories.iter().filter(|it| it.is_notified).map(|it| &it.repository).collect();
             self.table.list_public(&page.repositories).await?;
             let mut wrong = Vec::new();
-            for mirror in self.table.mirrors_of(&names).await? {
+            let mirrors = self.table.mirrors_of(&names).await?;
+            self.table.enter_mirrors(&mirrors).await?;
+            for mirror in mirrors {
                 let config = &mirror.config;
                 let is_mirror = states.get(&config.repository).is_some_and(|state| state.is_mirror());
                 if is_mirror {
@@ -165,7 +167,6 @@ impl Engine {
                     }
                 }
                 self.table.list_mirror(&mirror, is_mirror).await?;
-                self.table.enter_ecr_mirror(&mirror).await?;
                 // Its organization's mirror has the schedule, and the turns.
                 if mirror.is_discovered {
                     continue;

@@ -20,6 +20,7 @@ use crate::{
     mirrors::{
         discovered,
         mirror::{LISTED, Mirror},
+        sources,
     },
     organizations::generation::within,
     repositories::{
@@ -91,6 +92,7 @@ impl Table {
         expect_claim(&mut transaction, &name.namespace(), by.transaction)?;
         within(&mut transaction, &name.namespace(), by.robot.organization_id)?;
         public_entry::list(&mut transaction, name, new.is_public)?;
+        sources::enter(&mut transaction, name, (None, Some(&mirror.sources())))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(0 | 2) => Err(StateError::Conflict),

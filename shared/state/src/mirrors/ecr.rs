@@ -48,15 +48,6 @@ impl Table {
         };
         Ok(self.page::<Entry>(query).await?.items.into_iter().map(|entry| entry.repository).collect())
     }
-
-    /// Whether a mirror of this one is entered.
-    pub(crate) async fn is_entered(
-        &self,
-        source: &EcrRepository,
-        repository: &RepositoryName,
-    ) -> Result<bool, StateError> {
-        Ok(self.get::<Entry>(Key::EcrMirror(source, repository)).await?.is_some())
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use moorage_domain::{
     MirrorOf, MirrorSecrets, RepositoryName, Timestamp, Timetable,
     mirror::{MirrorConfig, RepositoryState},
     status::SyncState,
-    webhook::EcrRepository,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,7 +19,12 @@ use crate::{
     clock::moment,
     expression::Change,
     key::Key,
-    mirrors::{configuration::Changed, discovered, ecr, left::remember_left},
+    mirrors::{
+        configuration::Changed,
+        discovered,
+        left::remember_left,
+        sources::{self, Sources},
+    },
     organizations::generation::within,
     repositories::lock_condition::{UNLOCKED, at_present},
     table::{Item, readable},
@@ -104,10 +108,9 @@ impl Mirror {
         }
     }
 
-    /// Where it copies from, if that is ECR and it is told of what is pushed there. Those of an organization's mirror have
-    /// turns, and are not.
-    fn ecr(&self) -> Option<EcrRepository> {
-        EcrRepository::of(&self.config.external_reference).filter(|_| !self.is_discovered)
+    /// By what it is found.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources::of(&self.config.external_reference, self.is_discovered)
     }
 
     /// When its schedule starts it for the first time after a moment; never while that is off.
@@ -146,7 +149,7 @@ impl Table {
             permission::grant(&mut transaction, repository, &robot, role)?;
         }
         within(&mut transaction, &repository.namespace(), robot.organization_id)?;
-        ecr::enter(&mut transaction, repository, (None, mirror.ecr().as_ref()))?;
+        sources::enter(&mut transaction, repository, (None, Some(&mirror.sources())))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(mirror),
             Committed::Refused(0) => Err(CreateMirrorError::Exists),
@@ -201,7 +204,7 @@ impl Table {
             }
             within(&mut transaction, &repository.namespace(), robot.organization_id)?;
         }
-        ecr::enter(&mut transaction, repository, (before.ecr().as_ref(), changed.ecr().as_ref()))?;
+        sources::enter(&mut transaction, repository, (Some(&before.sources()), Some(&changed.sources())))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(0) => Err(StateError::Conflict),
@@ -248,23 +251,8 @@ impl Table {
         transaction.delete(Key::Mirror(&mirror.config.repository), Some((&condition, seen)))?;
         // Without it nothing is found by its ids.
         transaction.delete(Key::Webhook(&mirror.config.repository), None)?;
-        ecr::enter(transaction, &mirror.config.repository, (mirror.ecr().as_ref(), None))?;
+        sources::enter(transaction, &mirror.config.repository, (Some(&mirror.sources()), None))?;
         if mirror.is_discovered { Ok(()) } else { release_robot(transaction, &mirror.config.robot) }
-    }
-
-    /// Enters a mirror of a repository of ECR that an earlier release has made. One that has changed meanwhile is entered by
-    /// that change.
-    pub async fn enter_ecr_mirror(&self, mirror: &Mirror) -> Result<(), StateError> {
-        let (Some(source), repository) = (mirror.ecr(), &mirror.config.repository) else { return Ok(()) };
-        if self.is_entered(&source, repository).await? {
-            return Ok(());
-        }
-        let mut transaction = Transaction::new(self);
-        let seen = AttributeValue::N(mirror.config_revision.to_string());
-        let seen = Item::from([(":seen".to_owned(), seen)]);
-        transaction.check(Key::Mirror(repository), "#config_revision = :seen", seen)?;
-        ecr::enter(&mut transaction, repository, (None, Some(&source)))?;
-        transaction.commit().await.map(|_| ())
     }
 
     /// The mirrors of many repositories, in no order; those that have none are left out.

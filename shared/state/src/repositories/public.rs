@@ -59,8 +59,9 @@ impl Table {
         Ok(false)
     }
 
-    /// The repositories of these names that there are, by name.
-    async fn repositories_named(&self, names: &[RepositoryName]) -> Result<Vec<Repository>, StateError> {
+    /// The repositories of these names, which are different ones, that there are, by name; as [`Table::repository`] reads them,
+    /// but for what is notified of their namespaces.
+    pub async fn repositories_named(&self, names: &[RepositoryName]) -> Result<Vec<Repository>, StateError> {
         let namespaces: BTreeSet<_> = names.iter().map(RepositoryName::namespace).collect();
         let keys = names.iter().map(|name| Key::Repository(name).attributes()).collect();
         let organizations = namespaces.iter().map(|name| Key::Organization(name).attributes()).collect();

@@ -358,3 +358,29 @@ async fn very_few_dollars_are_shown_as_they_are() {
     }
     browser.close().await;
 }
+
+/// As the page of the documents has them, and `moorage nodes`.
+#[tokio::test]
+async fn nodes_get_the_files_of_the_page() {
+    const PAGE: &str = include_str!("../../../../functions/registry/NODES.md");
+    let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
+    let at = |protocol: &str| {
+        let host = "moorage.example.com";
+        json!({"origin": format!("{protocol}//{host}"), "host": host})
+    };
+    let files = browser.module("nodes.js", "files", json!(["acme/nginx", "docker.io/nginx", at("https:")])).await;
+    for file in files.as_array().unwrap() {
+        assert!(PAGE.contains(&format!("```toml\n{}\n```\n", file.as_str().unwrap())), "{file}");
+    }
+    let files = browser.module("nodes.js", "files", json!(["acme/nginx", "quay.io/a", at("http:")])).await;
+    assert!(files[1].as_str().unwrap().ends_with("/acme/nginx\"\ninsecure = true"), "{files}");
+    for (reference, original) in [
+        ("registry-1.docker.io/library/nginx", "docker.io/library/nginx"),
+        ("Index.docker.io:443/acme/app", "docker.io/acme/app"),
+        ("docker.io:5000/app", "docker.io:5000/app"),
+        ("quay.io/app", "quay.io/app"),
+    ] {
+        assert_eq!(browser.module("nodes.js", "original", json!([reference])).await, json!(original));
+    }
+    browser.close().await;
+}

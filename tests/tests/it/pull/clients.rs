@@ -1,11 +1,12 @@
 //! Real clients pull from our registry as they do from any other.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use moorage_domain::Digest;
 use moorage_tests::{
     client::{Client, parameters},
     image::{self, Image, layer},
+    node::unpacked,
     seed, skopeo,
     world::World,
 };
@@ -119,15 +120,6 @@ async fn podman_pulls_by_tag_and_digest() {
         assert_eq!(digest.trim(), image.digest().to_string());
         assert!(unpacked(folder.path(), "one"), "its layers are unpacked");
     }
-}
-
-/// Whether there is a file of this name somewhere below.
-fn unpacked(folder: &Path, name: &str) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| {
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        entry.file_name() == name || (is_folder && unpacked(&entry.path(), name))
-    })
 }
 
 /// As docker does: it asks what is wanted, gets a token for it, and looks for the manifest before it fetches it.

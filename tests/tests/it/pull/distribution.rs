@@ -40,7 +40,7 @@ async fn manifests_come_as_they_are_stored_whatever_is_accepted() {
                 for method in [Method::GET, Method::HEAD] {
                     let headers = [("accept", accept)];
                     let headers = if accept.is_empty() { &headers[1..] } else { &headers[..] };
-                    let reply = client.send(method.clone(), &format!("{path}?ns=docker.io&x"), headers).await;
+                    let reply = client.send(method.clone(), &format!("{path}?other=docker.io&x"), headers).await;
                     common(&reply);
                     assert_eq!(reply.status, 200, "{method} {path} {reply:?}");
                     assert_eq!(reply.header("content-type"), image.media_type, "{method} {path}");

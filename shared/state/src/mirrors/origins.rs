@@ -1,0 +1,118 @@
+//! Which mirrors copy from a repository of an external registry: an entry for each, in the partition of that repository. By
+//! it clients are answered that name the original.
+
+use moorage_domain::{Origin, RepositoryName};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StateError, Table,
+    key::{Key, origin_pk, prefix},
+    table::Query,
+    transaction::Transaction,
+};
+
+/// The most mirrors of one repository that are found, by name: a hundred kilobytes of entries, which one request reads. Where a
+/// thousand tenants mirror the same image, the others' clients go to the original.
+pub const MAX_ORIGIN_MIRRORS: i32 = 1_000;
+
+/// That a mirror copies from it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Entry {
+    repository: RepositoryName,
+}
+
+/// Enters where a mirror copies from in place of where it did `before`; as a part of a transaction that this never refuses.
+pub(crate) fn enter(
+    transaction: &mut Transaction<'_>,
+    repository: &RepositoryName,
+    (before, after): (Option<&Origin>, Option<&Origin>),
+) -> Result<(), StateError> {
+    if let Some(before) = before.filter(|before| Some(*before) != after) {
+        transaction.delete(Key::OriginMirror(before, repository), None)?;
+    }
+    match after {
+        Some(after) => transaction.put(Key::OriginMirror(after, repository), &Entry { repository: repository.clone() }),
+        None => Ok(()),
+    }
+}
+
+impl Table {
+    /// The repositories whose mirrors copy from this one, by name, [`MAX_ORIGIN_MIRRORS`] at most.
+    pub async fn mirrors_of_origin(&self, origin: &Origin) -> Result<Vec<RepositoryName>, StateError> {
+        let query = Query {
+            pk: origin_pk(origin),
+            prefix: prefix::REPOSITORY,
+            newest_first: false,
+            limit: Some(MAX_ORIGIN_MIRRORS),
+            after: None,
+        };
+        Ok(self.page::<Entry>(query).await?.items.into_iter().map(|entry| entry.repository).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        operation::{
+            query::QueryOutput,
+            transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
+        },
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    use super::*;
+    use crate::{golden, table::Item};
+
+    fn table(rule: &Rule) -> Table {
+        Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [rule]), "table")
+    }
+
+    /// The partitions of what a transaction deletes and puts.
+    fn written(request: &TransactWriteItemsInput) -> (Vec<String>, Vec<String>) {
+        let pk = |item: &Item| item["pk"].as_s().unwrap().clone();
+        let deleted = request.transact_items().iter().filter_map(|write| Some(pk(write.delete()?.key())));
+        let put = request.transact_items().iter().filter_map(|write| Some(pk(write.put()?.item())));
+        (deleted.collect(), put.collect())
+    }
+
+    #[tokio::test]
+    async fn an_entry_follows_its_mirror_and_knows_all_spellings() {
+        const IN_HUB: &[&str] = &["ORIGIN#registry-1.docker.io/library/nginx"];
+        const IN_QUAY: &[&str] = &["ORIGIN#quay.io/acme/app"];
+        let origin = |text: &str| text.parse::<Origin>().unwrap();
+        let (hub, other, quay) =
+            (origin("docker.io/nginx"), origin("index.docker.io/library/nginx"), origin("quay.io/acme/app"));
+        let rows: [(_, _, &[&str], &[&str]); 4] = [
+            (None, Some(&hub), &[], IN_HUB),
+            (Some(&hub), Some(&other), &[], IN_HUB),
+            (Some(&hub), Some(&quay), IN_HUB, IN_QUAY),
+            (Some(&quay), None, IN_QUAY, &[]),
+        ];
+        for (before, after, deleted, put) in rows {
+            let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            let expected = (owned(deleted), owned(put));
+            let rule = mock!(Client::transact_write_items)
+                .match_requests(move |request| written(request) == expected)
+                .then_output(|| TransactWriteItemsOutput::builder().build());
+            let table = table(&rule);
+            let mut transaction = Transaction::new(&table);
+            enter(&mut transaction, &"acme/app".parse().unwrap(), (before, after)).unwrap();
+            transaction.commit().await.unwrap();
+            assert_eq!(rule.num_calls(), 1, "{before:?} {after:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn mirrors_are_found_by_where_they_copy_from_and_not_too_many() {
+        let rule = mock!(Client::query)
+            .match_requests(|request| {
+                let pk = &request.expression_attribute_values().unwrap()[":pk"];
+                let is_here = pk.as_s().unwrap() == "ORIGIN#registry-1.docker.io/library/nginx";
+                is_here && request.limit() == Some(MAX_ORIGIN_MIRRORS) && request.index_name().is_none()
+            })
+            .then_output(|| QueryOutput::builder().items(golden::read("OriginMirror")).build());
+        let found = table(&rule).mirrors_of_origin(&"docker.io/nginx".parse().unwrap()).await.unwrap();
+        assert_eq!(found, ["acme/app".parse().unwrap()]);
+    }
+}
