@@ -1,6 +1,6 @@
 //! What lets a mirror through to its registry, decrypted.
 
-use crate::SecretString;
+use crate::{SecretString, Tls};
 
 /// The identity at a registry, and the way there.
 #[derive(Debug, Clone, Default)]
@@ -9,6 +9,8 @@ pub struct Access {
     pub credentials: Option<Credentials>,
     /// The proxies on the way.
     pub proxy: Proxy,
+    /// Authorities and a certificate of its own.
+    pub tls: Tls,
 }
 
 /// A user name and password at the registry.

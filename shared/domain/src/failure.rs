@@ -157,7 +157,10 @@ impl FailureReason {
                 "if it is the repository that is missing, check external_reference; a manifest or a blob has to be pushed \
                  there again, or its tag excluded"
             }
-            Self::TlsError => "check the registry's certificate, or turn verify_tls off if you trust the network",
+            Self::TlsError => {
+                "check the registry's certificate: an authority of its own, and a client certificate if it wants one, are \
+                 given in tls of external_registry_config; or turn verify_tls off if you trust the network"
+            }
             Self::DecryptionFailed => "set the mirror's credentials again",
             Self::Preempted => "nothing: another sync runs, or this one was cancelled",
             Self::InvalidSourceRegistry => "use a public registry, or add its host to SSRF_ALLOWED_HOSTS",

@@ -65,6 +65,7 @@ pub mod target;
 pub mod task;
 pub mod timestamp;
 mod timetable;
+pub mod tls;
 pub mod token_realm;
 pub mod trust_root;
 pub mod usage_log;
@@ -97,6 +98,7 @@ pub use selection::Selection;
 pub use service_error::{ServiceError, ServiceErrorKind};
 pub use timestamp::Timestamp;
 pub use timetable::{MirrorOf, Timetable};
+pub use tls::{CaBundle, ClientCertificate, Tls, TlsSecrets};
 pub use token_realm::TokenRealm;
 pub use warning::{Dropped, Warning};
 

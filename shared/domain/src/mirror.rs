@@ -82,6 +82,8 @@ pub const FLAG_KEYS: [&str; 2] = ["verify_tls", "unsigned_images"];
 pub const TOKEN_REALMS: &str = "token_realms";
 /// The most of them: a registry has one token server, and an organization's mirror is of one registry.
 pub const MAX_TOKEN_REALMS: usize = 16;
+/// The setting of authorities and of a client's certificate. Ours, not Quay's; what is sent there is kept apart, sealed.
+pub const TLS: &str = "tls";
 
 impl RegistryConfig {
     /// Exactly what was sent.
@@ -104,6 +106,13 @@ impl RegistryConfig {
         let list = self.0.get(TOKEN_REALMS).and_then(Value::as_array);
         let texts = list.into_iter().flatten().filter_map(Value::as_str);
         texts.filter_map(|text| text.parse().ok()).take(MAX_TOKEN_REALMS).collect()
+    }
+
+    /// With a setting that is not stored here.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
     }
 
     /// The way to the registry.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Dropped;
+use crate::{Dropped, TlsSecrets};
 
 /// An encrypted secret, in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct MirrorSecrets {
     /// What was dropped because the place was changed that it was meant for.
     #[serde(default)]
     pub credentials_dropped: Dropped,
+    /// Authorities and a certificate of its own at the registry.
+    #[serde(default)]
+    pub tls: TlsSecrets,
 }
 
 impl MirrorSecrets {

@@ -381,7 +381,7 @@ names! {
             {"reason": "attachments_incomplete", "unasked": 1, "missing": 2, "taken": 3},
         TagsHeld { tags: 2, until: Some(Timestamp::from_unix(1_790_000_000)) } =>
             {"reason": "tags_held", "tags": 2, "until": 1_790_000_000},
-        CredentialsDropped(Dropped { external_registry_password: true, http_proxy: false, https_proxy: true }) => {
+        CredentialsDropped(Dropped { external_registry_password: true, http_proxy: false, https_proxy: true, tls: false }) => {
             "reason": "credentials_dropped",
             "external_registry_password": true, "http_proxy": false, "https_proxy": true,
         },

@@ -53,6 +53,7 @@ pub(crate) async fn secrets(
         after: after.destination(),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        tls: &body.tls,
         has_user: after.username.is_some_and(|name| !name.is_empty()),
         is_used: after.username.is_some(),
     };

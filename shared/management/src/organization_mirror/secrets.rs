@@ -25,6 +25,7 @@ pub(crate) async fn secrets(
         after: destination(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        tls: &body.tls,
         has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
         // Quay's API wants a token and no user.
         is_used: true,

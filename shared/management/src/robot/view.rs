@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{ExposeSecret as _, RobotName, SecretString};
+use moorage_domain::{ExposeSecret as _, RobotName, SecretString, mirror::TLS};
 use moorage_state::{Robot, RobotMirrors, Role};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
+    external_registry::tls,
     http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError},
     organization::find::find_namespace,
     repository::grants,
@@ -81,6 +82,9 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
             "host": registry.host, "username": registry.username, "allow_insecure": registry.allow_insecure,
             "allow_proxy": registry.allow_proxy,
         });
+        if let Some(tls) = tls::shown(&registry.tls) {
+            view["external_registry"][TLS] = tls;
+        }
     }
     view
 }

@@ -3,10 +3,13 @@
 
 use moorage_domain::{
     Access, Ciphertext, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets, Namespace, Proxy,
-    ProxyUrl, RepositoryName, RobotName, SecretString, Warning, mirror::RegistryConfig, preview::PreviewSource,
+    ProxyUrl, RepositoryName, RobotName, SecretString, Tls, TlsSecrets, Warning, mirror::RegistryConfig,
+    preview::PreviewSource,
 };
 
-use crate::{Account, Mirror, OrganizationMirror, Purpose, SecretBox, SecretError, SecretOwner, StateError, Table};
+use crate::{
+    Account, Mirror, OrganizationMirror, Purpose, RobotRegistry, SecretBox, SecretError, SecretOwner, StateError, Table,
+};
 
 /// Who a mirror is at its registry, with its passwords still encrypted.
 #[derive(Debug, Clone)]
@@ -16,6 +19,7 @@ pub struct Login {
     /// What the registry is not told of who asks, although it might be.
     pub warning: Option<Warning>,
     password: Option<Password>,
+    tls: SealedTls,
     keeper: Keeper,
 }
 
@@ -27,6 +31,47 @@ struct Password {
     of: KeptBy,
     /// The registry's host, as the password is bound to it.
     registry: String,
+}
+
+/// What TLS goes by: authorities, and who asks, each of whom has it.
+#[derive(Debug, Clone, Default)]
+struct SealedTls {
+    authorities: Option<Sealed>,
+    identity: Option<Sealed>,
+}
+
+/// A text that was sealed.
+#[derive(Debug, Clone)]
+struct Sealed {
+    ciphertext: Ciphertext,
+    of: KeptBy,
+    /// The registry's host, as it is bound to it.
+    registry: String,
+}
+
+impl SealedTls {
+    fn new(kept: &TlsSecrets, of: &KeptBy, registry: &str) -> Self {
+        let sealed =
+            |it: &Ciphertext| Sealed { ciphertext: it.clone(), of: of.clone(), registry: registry.to_owned() };
+        Self {
+            authorities: kept.ca_bundle.as_ref().map(|bundle| sealed(&bundle.sealed)),
+            identity: kept.client.as_ref().map(|client| sealed(&client.sealed)),
+        }
+    }
+
+    /// With what `other` has where there is nothing.
+    fn or(self, other: Self) -> Self {
+        Self {
+            authorities: self.authorities.or(other.authorities),
+            identity: self.identity.or(other.identity),
+        }
+    }
+}
+
+impl Sealed {
+    async fn open(&self, secrets: &SecretBox) -> Result<SecretString, SecretError> {
+        secrets.open(Purpose::Tls(self.of.owner(), &self.registry), &self.ciphertext).await
+    }
 }
 
 /// Whose secrets they are.
@@ -68,6 +113,10 @@ impl Keeper {
         }
     }
 
+    fn tls(&self) -> SealedTls {
+        SealedTls::new(&self.secrets.tls, &self.of, &self.registry)
+    }
+
     fn password(&self, username: String) -> Option<Password> {
         let ciphertext = self.secrets.external_registry_password.clone()?;
         Some(Password { username, ciphertext, of: self.of.clone(), registry: self.registry.clone() })
@@ -85,6 +134,8 @@ struct Way<'a> {
 impl Table {
     /// Finds the credentials of a mirror: its own, or its organization's mirror's; else its robot's for this registry. A user
     /// name without a password means anonymous, as in Quay: the robot's password does not stand in for one that was dropped.
+    /// So it is with what TLS goes by: a mirror without a user name has its robot's authorities and certificate for this
+    /// registry where it has none of its own.
     pub async fn login(&self, mirror: &Mirror) -> Result<Login, StateError> {
         let config = &mirror.config;
         let way = Way {
@@ -113,35 +164,37 @@ impl Table {
 
     async fn login_by(&self, keeper: Keeper, namespace: Namespace, way: Way<'_>) -> Result<Login, StateError> {
         let dropped = keeper.secrets.credentials_dropped.warning();
-        let (password, warning) = match &keeper.username {
-            Some(username) => (keeper.password(username.clone()), dropped),
-            None => match self.robot_password(way).await? {
-                Ok(password) => (password, dropped),
-                Err(withheld) => (None, Some(withheld)),
+        let (password, tls, warning) = match &keeper.username {
+            Some(username) => (keeper.password(username.clone()), keeper.tls(), dropped),
+            None => match self.robot_login(way).await? {
+                Ok((password, tls)) => (password, keeper.tls().or(tls), dropped),
+                Err(withheld) => (None, keeper.tls(), Some(withheld)),
             },
         };
         let username = password.as_ref().map(|password| password.username.as_str());
         let account = Account::new(namespace, way.reference.registry(), username);
-        Ok(Login { account, warning, password, keeper })
+        Ok(Login { account, warning, password, tls, keeper })
     }
 
-    /// The password of a mirror's robot for the mirror's registry, if it has one; the warning if it may not be sent that way.
-    async fn robot_password(&self, way: Way<'_>) -> Result<Result<Option<Password>, Warning>, StateError> {
-        let Some(robot) = way.robot else { return Ok(Ok(None)) };
+    /// Who a mirror's robot is at the mirror's registry, if it is somebody; the warning if that may not be said by this way.
+    async fn robot_login(
+        &self,
+        way: Way<'_>,
+    ) -> Result<Result<(Option<Password>, SealedTls), Warning>, StateError> {
+        let nobody = Ok(Ok((None, SealedTls::default())));
+        let Some(robot) = way.robot else { return nobody };
         let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);
         let registry = registry.filter(|registry| registry.host == way.reference.authority());
-        let Some(registry) = registry else { return Ok(Ok(None)) };
+        let Some(registry) = registry else { return nobody };
         let insecure = !way.config.verify_tls() && !registry.allow_insecure;
         let proxy = way.config.has_proxy() && !registry.allow_proxy;
         if insecure || proxy {
             return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
         }
-        Ok(Ok(Some(Password {
-            username: registry.username,
-            ciphertext: registry.password,
-            of: KeptBy::Robot(robot.clone()),
-            registry: registry.host,
-        })))
+        let (of, RobotRegistry { host, username, password, tls, .. }) = (KeptBy::Robot(robot.clone()), registry);
+        let tls = SealedTls::new(&tls, &of, &host);
+        let password = Password { username, ciphertext: password, of, registry: host };
+        Ok(Ok((Some(password).filter(|password| !password.username.is_empty()), tls)))
     }
 
     async fn keeper(&self, mirror: &Mirror) -> Result<Keeper, StateError> {
@@ -153,8 +206,7 @@ impl Table {
             username: username.clone(),
             secrets: mirror.secrets.clone(),
         };
-        let has_secrets = username.is_some() || config.external_registry_config.has_proxy();
-        if !mirror.is_discovered || !has_secrets {
+        if !mirror.is_discovered {
             return Ok(own);
         }
         let organization = self.organization_mirror(&config.repository.namespace()).await?;
@@ -184,10 +236,11 @@ impl Login {
         let password = keeper.password(keeper.username.clone().unwrap_or_default());
         let username = config.external_registry_username.as_deref();
         let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);
-        Self { account, warning: keeper.secrets.credentials_dropped.warning(), password, keeper }
+        let (warning, tls) = (keeper.secrets.credentials_dropped.warning(), keeper.tls());
+        Self { account, warning, password, tls, keeper }
     }
 
-    /// Decrypts the credentials, and the passwords of the proxies that the configuration names.
+    /// Decrypts the credentials, the passwords of the proxies that the configuration names, and what TLS goes by.
     pub async fn decrypt(&self, secrets: &SecretBox, config: &RegistryConfig) -> Result<Access, SecretError> {
         let credentials = match &self.password {
             None => None,
@@ -201,7 +254,12 @@ impl Login {
             https: self.keeper.proxy(secrets, config, "https_proxy").await?,
             no_proxy: config.proxy("no_proxy").map(str::to_owned),
         };
-        Ok(Access { credentials, proxy })
+        let open = async |sealed: &Option<Sealed>| match sealed {
+            Some(sealed) => sealed.open(secrets).await.map(Some),
+            None => Ok(None),
+        };
+        let tls = Tls { authorities: open(&self.tls.authorities).await?, identity: open(&self.tls.identity).await? };
+        Ok(Access { credentials, proxy, tls })
     }
 }
 
