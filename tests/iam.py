@@ -137,6 +137,11 @@ def secrets(policies_of):
         yield from asked(policies_of, "SyncRole", "kms:Encrypt", encryption(keys), False)
         yield from asked(policies_of, "ApiRole", "kms:Decrypt", encryption(keys), False)
         yield from asked(policies_of, "ApiRole", "kms:Encrypt", encryption(keys), with_registry)
+    # What seals certificates and their keys is for the same two.
+    for owner in ("repository", "robot_upstream", "organization"):
+        keys = encryption([owner, "registry", "sealed"])
+        for role, action, may in (("SyncRole", "kms:Decrypt", True), ("SyncRole", "kms:Encrypt", False), ("ApiRole", "kms:Decrypt", False), ("ApiRole", "kms:Encrypt", True)):
+            yield from asked(policies_of, role, action, keys, may)
     for action in ("kms:Decrypt", "kms:Encrypt"):
         yield from asked(policies_of, "ApiRole", action, encryption(["robot"]), True)
         yield from asked(policies_of, "SyncRole", action, encryption(["robot"]), False)

@@ -20,6 +20,7 @@ pub mod document;
 pub mod fork;
 pub mod function;
 pub mod gate;
+pub mod guarded;
 pub mod hostile;
 pub mod image;
 pub mod invoke;

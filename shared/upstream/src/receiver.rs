@@ -10,7 +10,7 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::{UpstreamError, connections::Recipe, error::transport_error};
+use crate::{UpstreamError, connections::Recipe, error::transport_error, tls::ClientTls};
 
 /// How long an answer may take, all of it: Quay's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +26,8 @@ impl Receivers {
     /// With the addresses that a guard lets through.
     pub fn new(guard: Guard) -> Result<Self, UpstreamError> {
         let guard = Arc::new(guard);
-        let recipe = Recipe { proxies: Vec::new(), guard: Arc::clone(&guard), verify_tls: true, patience: PATIENCE };
+        let (proxies, tls, patience) = (Vec::new(), ClientTls::default(), PATIENCE);
+        let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls: true, tls, patience };
         // Connections are not kept: one stays in a function that sleeps, and is dead when it wakes.
         Ok(Self { client: recipe.client(false)?, guard })
     }

@@ -15,7 +15,7 @@ const REFUSALS: [(&str, &str); 2] = [
 ];
 /// What is said to whoever has no certificate.
 const WANTED: &str =
-    "the server wants a client certificate: give one in tls.client_certificate and tls.client_key of external_registry_config";
+    "the server wants a client certificate (tls.client_certificate and tls.client_key of a registry's external_registry_config)";
 
 /// What a client is made with.
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ impl ClientTls {
 pub(crate) fn explained(error: &Error) -> String {
     let because = match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "no authority that is trusted vouches for the server's certificate: give the registry's own in tls.ca_bundle of \
-             external_registry_config"
+            "no authority that is trusted vouches for the server's certificate (a registry's own authority is given in \
+             tls.ca_bundle of external_registry_config)"
         }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server's certificate has expired"
