@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
+use crate::{
+    CloudLogin, DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm,
+};
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
 pub const MIN_SYNC_TIMEOUT: u64 = 300;
@@ -84,6 +86,8 @@ pub const TOKEN_REALMS: &str = "token_realms";
 pub const MAX_TOKEN_REALMS: usize = 16;
 /// The setting of authorities and of a client's certificate. Ours, not Quay's; what is sent there is kept apart, sealed.
 pub const TLS: &str = "tls";
+/// The setting of a cloud's login in place of a user name and a password. Ours, not Quay's; it is no secret.
+pub const CREDENTIALS: &str = "credentials";
 
 impl RegistryConfig {
     /// Exactly what was sent.
@@ -106,6 +110,12 @@ impl RegistryConfig {
         let list = self.0.get(TOKEN_REALMS).and_then(Value::as_array);
         let texts = list.into_iter().flatten().filter_map(Value::as_str);
         texts.filter_map(|text| text.parse().ok()).take(MAX_TOKEN_REALMS).collect()
+    }
+
+    /// The cloud's login that stands in for a user name and a password.
+    pub fn cloud(&self) -> Option<CloudLogin> {
+        // It was parsed before it was stored.
+        self.0.get(CREDENTIALS).and_then(|login| serde_json::from_value(login.clone()).ok())
     }
 
     /// With a setting that is not stored here.
@@ -136,7 +146,7 @@ impl RegistryConfig {
 
     /// Changes the known settings that `sent` holds and leaves the others, as Quay's PUT does.
     pub fn merge(&mut self, sent: &Map<String, Value>) {
-        for key in FLAG_KEYS.into_iter().chain([TOKEN_REALMS]) {
+        for key in FLAG_KEYS.into_iter().chain([TOKEN_REALMS, CREDENTIALS]) {
             if let Some(value) = sent.get(key) {
                 self.0.insert(key.to_owned(), value.clone());
             }

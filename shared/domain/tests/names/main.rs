@@ -7,7 +7,7 @@ mod written;
 use std::fmt::Debug;
 
 use moorage_domain::{
-    Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
+    CloudLogin, Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
     changes::ChangeKind,
     collection::{Held, Skip, Stage},
     discovery::Skipped,
@@ -157,6 +157,20 @@ names! {
     Skipped {
         Vanished => "vanished",
         Filtered => "filtered",
+    }
+    CloudLogin {
+        Ecr { role_arn: None } => {"type": "ecr"},
+        Google {
+            provider: "projects/1/locations/global/workloadIdentityPools/a/providers/b".to_owned().try_into().unwrap(),
+            service_account: "a@b.iam.gserviceaccount.com".to_owned().try_into().unwrap(),
+        } => {
+            "type": "google", "provider": "projects/1/locations/global/workloadIdentityPools/a/providers/b",
+            "service_account": "a@b.iam.gserviceaccount.com",
+        },
+        Azure { tenant_id: Uuid::nil(), client_id: Uuid::nil() } => {
+            "type": "azure", "tenant_id": "00000000-0000-0000-0000-000000000000",
+            "client_id": "00000000-0000-0000-0000-000000000000",
+        },
     }
     RegistryKind.as_str {
         Harbor => "harbor",

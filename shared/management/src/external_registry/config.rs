@@ -2,13 +2,13 @@
 
 use moorage_domain::{
     TokenRealm,
-    mirror::{FLAG_KEYS, MAX_TOKEN_REALMS, PROXY_KEYS, TOKEN_REALMS},
+    mirror::{CREDENTIALS, FLAG_KEYS, MAX_TOKEN_REALMS, PROXY_KEYS, TOKEN_REALMS},
 };
 use moorage_state::now;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    external_registry::{secrets::SentProxies, tls::SentTls},
+    external_registry::{cloud, secrets::SentProxies, tls::SentTls},
     http::{
         error::ApiError,
         field::{Fields, repr},
@@ -60,5 +60,7 @@ pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<SentConfig, A
         }
         kept.insert(TOKEN_REALMS.to_owned(), realms.into());
     }
+    // What is stored is what was understood.
+    kept.extend(cloud::parse(sent)?.map(|login| (CREDENTIALS.to_owned(), json!(login))));
     Ok(SentConfig { kept, proxies, tls: SentTls::parse(sent, now())? })
 }

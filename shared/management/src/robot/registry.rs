@@ -1,13 +1,13 @@
 //! A robot's credentials at an external registry: written, used by syncs, never shown. They go only to the registry that
 //! they are for, over verified TLS and without a proxy unless the robot says that they may go otherwise.
 
-use moorage_domain::{Guard, RobotName, SecretString, TlsSecrets, mirror::TLS};
+use moorage_domain::{CloudLogin, CloudRefusal, CloudWay, Guard, RobotName, SecretString, TlsSecrets, mirror::TLS};
 use moorage_state::{MAX_SECRET_LENGTH, Purpose, RobotRegistry, SecretOwner, StateError, now};
 use serde_json::{Map, Value};
 
 use crate::{
     api::Api,
-    external_registry::{location::reference, tls::SentTls},
+    external_registry::{cloud, location::reference, tls::SentTls},
     http::{answer::Answer, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
     robot::{
         find::{find_robot, robot_token, unknown_robot},
@@ -27,6 +27,7 @@ pub(crate) struct NewRegistry {
     allow_insecure: bool,
     allow_proxy: bool,
     tls: SentTls,
+    credentials: Option<CloudLogin>,
 }
 
 impl NewRegistry {
@@ -42,8 +43,19 @@ impl NewRegistry {
         let kept = before.filter(|before| before.host.eq_ignore_ascii_case(&self.host));
         let kept = kept.map_or_else(TlsSecrets::default, |before| before.tls.clone());
         let tls = self.tls.sealed(api, (owner, &self.host), kept).await?;
-        let Self { host, username, allow_insecure, allow_proxy, .. } = self;
-        Ok(RobotRegistry { host, username, password, allow_insecure, allow_proxy, tls })
+        let Self { host, username, allow_insecure, allow_proxy, credentials, .. } = self;
+        if let Some(login) = &credentials {
+            let way = CloudWay {
+                authority: &host,
+                is_plain: false,
+                verifies_tls: !allow_insecure,
+                has_authorities: tls.ca_bundle.is_some(),
+                has_realms: false,
+            };
+            let judged = api.clouds.check(&robot.namespace(), login, way);
+            judged.map_err(|error| cloud::refused(&error))?;
+        }
+        Ok(RobotRegistry { host, username, password, allow_insecure, allow_proxy, tls, credentials })
     }
 }
 
@@ -79,9 +91,15 @@ pub(crate) fn parse_optional(fields: Fields<'_>, guard: &Guard) -> Result<Option
 
 fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiError> {
     let fields = Fields(body);
-    // Who shows a certificate may need no password.
-    let is_certified = body.get(TLS).is_some_and(Value::is_object);
-    let is_anonymous = is_certified && !body.contains_key("username") && !body.contains_key("password");
+    let credentials = cloud::parse(body)?.flatten();
+    if credentials.is_some()
+        && let Some(twice) = ["username", "password"].into_iter().find(|name| body.contains_key(*name))
+    {
+        return Err(cloud::refused(&CloudRefusal::Twice(twice)));
+    }
+    // Who shows a certificate may need no password; and a cloud gives one.
+    let needs_none = credentials.is_some() || body.get(TLS).is_some_and(Value::is_object);
+    let is_anonymous = needs_none && !body.contains_key("username") && !body.contains_key("password");
     fields.require(if is_anonymous { &["host"] } else { &["host", "username", "password"] })?;
     let text = |name| fields.string(name).map(Option::unwrap_or_default);
     let (host, username, password) = (text("host")?, text("username")?, text("password")?);
@@ -105,7 +123,7 @@ fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiErr
     let (allow_insecure, allow_proxy) = (allows("allow_insecure")?, allows("allow_proxy")?);
     let (host, username, password) = (host.to_owned(), username.to_owned(), password.into());
     let tls = SentTls::parse(body, now())?;
-    Ok(NewRegistry { host, username, password, allow_insecure, allow_proxy, tls })
+    Ok(NewRegistry { host, username, password, allow_insecure, allow_proxy, tls, credentials })
 }
 
 #[cfg(test)]
@@ -143,6 +161,10 @@ mod tests {
         }
         assert!(parse(json!({"host": "quay.io", "username": "u"})).is_err());
         assert!(parse(json!({"host": "quay.io", "username": "", "password": "p"})).is_err());
+        let cloud = parse(json!({"host": "public.ecr.aws", "credentials": {"type": "ecr"}})).unwrap();
+        assert_eq!((cloud.username.as_str(), cloud.credentials), ("", Some(CloudLogin::Ecr { role_arn: None })));
+        let twice = json!({"host": "public.ecr.aws", "credentials": {"type": "ecr"}, "username": "u", "password": "p"});
+        assert!(parse(twice).unwrap_err().to_string().contains("username exclude each other"));
         let empty = parse(json!({"host": "quay.io", "username": "u", "password": ""})).unwrap();
         assert!(empty.password.expose_secret().is_empty());
     }

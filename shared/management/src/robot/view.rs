@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{ExposeSecret as _, RobotName, SecretString, mirror::TLS};
+use moorage_domain::{
+    ExposeSecret as _, RobotName, SecretString,
+    mirror::{CREDENTIALS, TLS},
+};
 use moorage_state::{Robot, RobotMirrors, Role};
 use serde_json::{Value, json};
 
@@ -84,6 +87,9 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
         });
         if let Some(tls) = tls::shown(&registry.tls) {
             view["external_registry"][TLS] = tls;
+        }
+        if let Some(login) = &registry.credentials {
+            view["external_registry"][CREDENTIALS] = json!(login);
         }
     }
     view

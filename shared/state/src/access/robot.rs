@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Ciphertext, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp, TlsSecrets,
+    Ciphertext, CloudLogin, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp, TlsSecrets,
     robot_token::{self, RobotTokenError},
 };
 use rand::Rng;
@@ -76,6 +76,9 @@ pub struct RobotRegistry {
     /// Authorities and a certificate for there.
     #[serde(default, skip_serializing_if = "TlsSecrets::is_nothing")]
     pub tls: TlsSecrets,
+    /// A cloud's login in place of user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CloudLogin>,
 }
 
 /// An object as a text of JSON; earlier builds have stored it as a map.

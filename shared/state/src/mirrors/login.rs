@@ -2,9 +2,9 @@
 //! that place, and their decryption.
 
 use moorage_domain::{
-    Access, Ciphertext, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets, Namespace, Proxy,
-    ProxyUrl, RepositoryName, RobotName, SecretString, Tls, TlsSecrets, Warning, mirror::RegistryConfig,
-    preview::PreviewSource,
+    Access, Ciphertext, CloudLogin, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets,
+    Namespace, Proxy, ProxyUrl, RepositoryName, RobotName, SecretString, Tls, TlsSecrets, Warning,
+    mirror::RegistryConfig, preview::PreviewSource,
 };
 
 use crate::{
@@ -19,8 +19,18 @@ pub struct Login {
     /// What the registry is not told of who asks, although it might be.
     pub warning: Option<Warning>,
     password: Option<Password>,
+    /// In place of a password: who asks for a token of a cloud, and as whom.
+    cloud: Option<(Namespace, CloudLogin)>,
     tls: SealedTls,
     keeper: Keeper,
+}
+
+/// What a robot has for a registry.
+#[derive(Debug, Default)]
+struct OfRobot {
+    password: Option<Password>,
+    cloud: Option<CloudLogin>,
+    tls: SealedTls,
 }
 
 /// A user name, and the password that goes with it.
@@ -51,8 +61,7 @@ struct Sealed {
 
 impl SealedTls {
     fn new(kept: &TlsSecrets, of: &KeptBy, registry: &str) -> Self {
-        let sealed =
-            |it: &Ciphertext| Sealed { ciphertext: it.clone(), of: of.clone(), registry: registry.to_owned() };
+        let sealed = |it: &Ciphertext| Sealed { ciphertext: it.clone(), of: of.clone(), registry: registry.to_owned() };
         Self {
             authorities: kept.ca_bundle.as_ref().map(|bundle| sealed(&bundle.sealed)),
             identity: kept.client.as_ref().map(|client| sealed(&client.sealed)),
@@ -61,10 +70,7 @@ impl SealedTls {
 
     /// With what `other` has where there is nothing.
     fn or(self, other: Self) -> Self {
-        Self {
-            authorities: self.authorities.or(other.authorities),
-            identity: self.identity.or(other.identity),
-        }
+        Self { authorities: self.authorities.or(other.authorities), identity: self.identity.or(other.identity) }
     }
 }
 
@@ -164,24 +170,25 @@ impl Table {
 
     async fn login_by(&self, keeper: Keeper, namespace: Namespace, way: Way<'_>) -> Result<Login, StateError> {
         let dropped = keeper.secrets.credentials_dropped.warning();
-        let (password, tls, warning) = match &keeper.username {
-            Some(username) => (keeper.password(username.clone()), keeper.tls(), dropped),
+        let (own, tls) = (way.config.cloud(), keeper.tls());
+        let (password, cloud, tls, warning) = match &keeper.username {
+            _ if own.is_some() => (None, own, tls, dropped),
+            Some(username) => (keeper.password(username.clone()), None, tls, dropped),
             None => match self.robot_login(way).await? {
-                Ok((password, tls)) => (password, keeper.tls().or(tls), dropped),
-                Err(withheld) => (None, keeper.tls(), Some(withheld)),
+                Ok(robot) => (robot.password, robot.cloud, tls.or(robot.tls), dropped),
+                Err(withheld) => (None, None, tls, Some(withheld)),
             },
         };
-        let username = password.as_ref().map(|password| password.username.as_str());
-        let account = Account::new(namespace, way.reference.registry(), username);
-        Ok(Login { account, warning, password, tls, keeper })
+        let identity = cloud.as_ref().map(CloudLogin::identity);
+        let username = identity.as_deref().or(password.as_ref().map(|password| password.username.as_str()));
+        let account = Account::new(namespace.clone(), way.reference.registry(), username);
+        let cloud = cloud.map(|cloud| (namespace, cloud));
+        Ok(Login { account, warning, password, cloud, tls, keeper })
     }
 
     /// Who a mirror's robot is at the mirror's registry, if it is somebody; the warning if that may not be said by this way.
-    async fn robot_login(
-        &self,
-        way: Way<'_>,
-    ) -> Result<Result<(Option<Password>, SealedTls), Warning>, StateError> {
-        let nobody = Ok(Ok((None, SealedTls::default())));
+    async fn robot_login(&self, way: Way<'_>) -> Result<Result<OfRobot, Warning>, StateError> {
+        let nobody = Ok(Ok(OfRobot::default()));
         let Some(robot) = way.robot else { return nobody };
         let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);
         let registry = registry.filter(|registry| registry.host == way.reference.authority());
@@ -191,10 +198,12 @@ impl Table {
         if insecure || proxy {
             return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
         }
-        let (of, RobotRegistry { host, username, password, tls, .. }) = (KeptBy::Robot(robot.clone()), registry);
+        let (of, RobotRegistry { host, username, password, tls, credentials: cloud, .. }) =
+            (KeptBy::Robot(robot.clone()), registry);
         let tls = SealedTls::new(&tls, &of, &host);
         let password = Password { username, ciphertext: password, of, registry: host };
-        Ok(Ok((Some(password).filter(|password| !password.username.is_empty()), tls)))
+        let password = Some(password).filter(|password| !password.username.is_empty() && cloud.is_none());
+        Ok(Ok(OfRobot { password, cloud, tls }))
     }
 
     async fn keeper(&self, mirror: &Mirror) -> Result<Keeper, StateError> {
@@ -232,12 +241,20 @@ impl Login {
     pub fn of_organization(mirror: &OrganizationMirror) -> Self {
         let config = &mirror.config;
         let keeper = Keeper::of_organization(mirror);
+        let cloud = config.external_registry_config.cloud();
         // Quay's API wants a token and no user.
-        let password = keeper.password(keeper.username.clone().unwrap_or_default());
-        let username = config.external_registry_username.as_deref();
+        let password = keeper.password(keeper.username.clone().unwrap_or_default()).filter(|_| cloud.is_none());
+        let identity = cloud.as_ref().map(CloudLogin::identity);
+        let username = identity.as_deref().or(config.external_registry_username.as_deref());
         let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);
         let (warning, tls) = (keeper.secrets.credentials_dropped.warning(), keeper.tls());
-        Self { account, warning, password, tls, keeper }
+        let cloud = cloud.map(|cloud| (config.organization.clone(), cloud));
+        Self { account, warning, password, cloud, tls, keeper }
+    }
+
+    /// Who asks for a token of a cloud, and as whom, where that takes the place of a password.
+    pub fn cloud(&self) -> Option<(&Namespace, &CloudLogin)> {
+        self.cloud.as_ref().map(|(namespace, cloud)| (namespace, cloud))
     }
 
     /// Decrypts the credentials, the passwords of the proxies that the configuration names, and what TLS goes by.
