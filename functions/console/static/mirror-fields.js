@@ -1,5 +1,6 @@
 // The fields of a mirror's form, Quay's and ours, and what the API takes and gives for them.
 
+import { h } from "./element.js";
 import { GATE, GATE_LABELS } from "./gate.js";
 import { both, date, iso } from "./text.js";
 
@@ -111,8 +112,32 @@ const credentialFields = (exists) => [
     label: "Further token servers",
     kind: "csv",
     help: "Hosts of other domains that get the credentials."
-  }
+  },
+  { name: "stored_tls", make: (_, told) => ({ element: h("p.help", told && tlsText(told)), get() {}, set() {}, wrong() {} }) },
+  {
+    name: "ca_bundle",
+    label: "Authorities",
+    kind: "area",
+    help: "Certificates in PEM, trusted beside the public ones. Empty keeps the stored ones."
+  },
+  {
+    name: "client_certificate",
+    label: "Client certificate",
+    kind: "area",
+    help: "With its chain, in PEM. It goes with its key."
+  },
+  { name: "client_key", label: "Client key", kind: "area", help: "In PEM, without a passphrase. It is never shown." },
+  ...(exists ? [{ name: "forget_tls", label: "Remove authorities and client certificate", kind: "checkbox" }] : [])
 ];
+
+/** What is told of the authorities and the certificate that are stored. */
+export const tlsText = ({ ca_subjects, ca_expires, client_subject, client_expires }) =>
+  [
+    ca_subjects && `Authorities until ${both(date(ca_expires))}: ${ca_subjects.join("; ")}.`,
+    client_subject && `Client certificate until ${both(date(client_expires))}: ${client_subject}.`
+  ]
+    .filter(Boolean)
+    .join(" ");
 
 const policyFields = () => [
   { group: "Deletions", more: true },
@@ -197,6 +222,7 @@ export const worded = (text) =>
     .replace(/[a-z]+(_[a-z]+)+/g, (name) => (LABELS[name] ? `"${LABELS[name]}"` : name))
     .replace(/\d{4}(-\d\d){2}T[\d:]{8}Z/g, (at) => both(date(at)));
 
+const OWN_TLS = ["stored_tls", "ca_bundle", "client_certificate", "client_key", "forget_tls"];
 const PROXIES = ["http_proxy", "https_proxy", "no_proxy"];
 
 /** What the fields show of a mirror; of none, what a new one begins with. */
@@ -219,7 +245,8 @@ export function toForm(mirror) {
     verify_tls: config.verify_tls ?? true,
     unsigned_images: config.unsigned_images ?? false,
     ...Object.fromEntries(PROXIES.map((name) => [name, config.proxy?.[name] ?? ""])),
-    token_realms: config.token_realms ?? []
+    token_realms: config.token_realms ?? [],
+    stored_tls: config.tls
   };
 }
 
@@ -233,6 +260,14 @@ export function toBody(filled, config = {}) {
     proxy: { ...config.proxy, ...proxy }
   };
   if (filled.token_realms?.length || config.token_realms) kept.token_realms = filled.token_realms;
+  // What is shown of what is stored means nothing where it is sent back.
+  const { ca_bundle, client_certificate, client_key } = filled;
+  if (filled.forget_tls) kept.tls = null;
+  else if (ca_bundle || client_certificate || client_key)
+    kept.tls = {
+      ...(ca_bundle && { ca_bundle }),
+      ...((client_certificate || client_key) && { client_certificate, client_key })
+    };
   const body = {
     ...filled,
     external_registry_config: kept,
@@ -240,7 +275,8 @@ export function toBody(filled, config = {}) {
     digest_listing: filled.digest_listing || null
   };
   if (Array.isArray(filled.root_rule)) body.root_rule = { rule_kind: "tag_glob_csv", rule_value: filled.root_rule };
-  for (const name of [...PROXIES, "verify_tls", "unsigned_images", "token_realms", "forget_password"])
+  const inside = ["verify_tls", "unsigned_images", "token_realms", "forget_password"];
+  for (const name of [...PROXIES, ...inside, ...OWN_TLS])
     delete body[name];
   if (filled.forget_password) body.external_registry_password = null;
   else if (!filled.external_registry_password) delete body.external_registry_password;
