@@ -113,31 +113,15 @@ const credentialFields = (exists) => [
     kind: "csv",
     help: "Hosts of other domains that get the credentials."
   },
-  { name: "stored_tls", make: (_, told) => ({ element: h("p.help", told && tlsText(told)), get() {}, set() {}, wrong() {} }) },
-  {
-    name: "ca_bundle",
-    label: "Authorities",
-    kind: "area",
-    help: "Certificates in PEM, trusted beside the public ones. Empty keeps the stored ones."
-  },
-  {
-    name: "client_certificate",
-    label: "Client certificate",
-    kind: "area",
-    help: "With its chain, in PEM. It goes with its key."
-  },
-  { name: "client_key", label: "Client key", kind: "area", help: "In PEM, without a passphrase. It is never shown." },
-  ...(exists ? [{ name: "forget_tls", label: "Remove authorities and client certificate", kind: "checkbox" }] : [])
+  { name: "stored_tls", make: (_, tls) => ({ element: h("p.help", tls && told(tls)), get() {}, set() {}, wrong() {} }) },
+  ...Object.entries(PEM).map(([name, label]) => ({ name, label, kind: "area", help: "In PEM. Empty keeps it." })),
+  ...(exists ? [{ name: "forget_tls", label: "Remove authorities and certificate", kind: "checkbox" }] : [])
 ];
 
-/** What is told of the authorities and the certificate that are stored. */
-export const tlsText = ({ ca_subjects, ca_expires, client_subject, client_expires }) =>
-  [
-    ca_subjects && `Authorities until ${both(date(ca_expires))}: ${ca_subjects.join("; ")}.`,
-    client_subject && `Client certificate until ${both(date(client_expires))}: ${client_subject}.`
-  ]
-    .filter(Boolean)
-    .join(" ");
+/** What TLS goes by. */
+const PEM = { ca_bundle: "Authorities", client_certificate: "Client certificate", client_key: "Client key" };
+/** What is said of what is stored of it. */
+const told = (tls) => Object.entries(tls).map((it) => it.join(" ").replace("_", " ")).join(", ");
 
 const policyFields = () => [
   { group: "Deletions", more: true },
@@ -222,7 +206,6 @@ export const worded = (text) =>
     .replace(/[a-z]+(_[a-z]+)+/g, (name) => (LABELS[name] ? `"${LABELS[name]}"` : name))
     .replace(/\d{4}(-\d\d){2}T[\d:]{8}Z/g, (at) => both(date(at)));
 
-const OWN_TLS = ["stored_tls", "ca_bundle", "client_certificate", "client_key", "forget_tls"];
 const PROXIES = ["http_proxy", "https_proxy", "no_proxy"];
 
 /** What the fields show of a mirror; of none, what a new one begins with. */
@@ -260,14 +243,9 @@ export function toBody(filled, config = {}) {
     proxy: { ...config.proxy, ...proxy }
   };
   if (filled.token_realms?.length || config.token_realms) kept.token_realms = filled.token_realms;
-  // What is shown of what is stored means nothing where it is sent back.
-  const { ca_bundle, client_certificate, client_key } = filled;
+  const sent = Object.entries(filled).filter(([name, text]) => PEM[name] && text);
+  if (sent.length) kept.tls = Object.fromEntries(sent);
   if (filled.forget_tls) kept.tls = null;
-  else if (ca_bundle || client_certificate || client_key)
-    kept.tls = {
-      ...(ca_bundle && { ca_bundle }),
-      ...((client_certificate || client_key) && { client_certificate, client_key })
-    };
   const body = {
     ...filled,
     external_registry_config: kept,
@@ -275,8 +253,8 @@ export function toBody(filled, config = {}) {
     digest_listing: filled.digest_listing || null
   };
   if (Array.isArray(filled.root_rule)) body.root_rule = { rule_kind: "tag_glob_csv", rule_value: filled.root_rule };
-  const inside = ["verify_tls", "unsigned_images", "token_realms", "forget_password"];
-  for (const name of [...PROXIES, ...inside, ...OWN_TLS])
+  const inside = ["verify_tls", "unsigned_images", "token_realms", "forget_password", "stored_tls", "forget_tls"];
+  for (const name of [...PROXIES, ...inside, ...Object.keys(PEM)])
     delete body[name];
   if (filled.forget_password) body.external_registry_password = null;
   else if (!filled.external_registry_password) delete body.external_registry_password;

@@ -52,7 +52,9 @@ pub(crate) fn explained(error: &Error) -> String {
             "the server's certificate has expired"
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => WANTED,
-        Error::AlertReceived(AlertDescription::CertificateExpired) => "the client certificate has expired: send a new one",
+        Error::AlertReceived(AlertDescription::CertificateExpired) => {
+            "the client certificate has expired: send a new one"
+        }
         Error::AlertReceived(
             AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate

@@ -228,7 +228,8 @@ fn what_tls_goes_by_is_sent_where_it_is_missing() {
     let declared = config(json!({
         "ca_bundle": {"file": "ca.pem"}, "client_certificate": {"file": "c.pem"}, "client_key": {"env": "KEY"},
     }));
-    let names = ["ca_bundle", "client_certificate", "client_key"].map(|name| format!("external_registry_config.tls.{name}"));
+    let names =
+        ["ca_bundle", "client_certificate", "client_key"].map(|name| format!("external_registry_config.tls.{name}"));
     let [authorities, client] = [json!({"ca_subjects": ["CN=x"]}), json!({"client_subject": "CN=y"})].map(config);
     let both = config(json!({"ca_subjects": ["CN=x"], "client_subject": "CN=y"}));
     for (there, missing) in [(json!({}), &names[..]), (authorities, &names[1..]), (client.clone(), &names[..1])] {

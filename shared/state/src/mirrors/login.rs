@@ -51,8 +51,7 @@ struct Sealed {
 
 impl SealedTls {
     fn new(kept: &TlsSecrets, of: &KeptBy, registry: &str) -> Self {
-        let sealed =
-            |it: &Ciphertext| Sealed { ciphertext: it.clone(), of: of.clone(), registry: registry.to_owned() };
+        let sealed = |it: &Ciphertext| Sealed { ciphertext: it.clone(), of: of.clone(), registry: registry.to_owned() };
         Self {
             authorities: kept.ca_bundle.as_ref().map(|bundle| sealed(&bundle.sealed)),
             identity: kept.client.as_ref().map(|client| sealed(&client.sealed)),
@@ -61,10 +60,7 @@ impl SealedTls {
 
     /// With what `other` has where there is nothing.
     fn or(self, other: Self) -> Self {
-        Self {
-            authorities: self.authorities.or(other.authorities),
-            identity: self.identity.or(other.identity),
-        }
+        Self { authorities: self.authorities.or(other.authorities), identity: self.identity.or(other.identity) }
     }
 }
 
@@ -177,10 +173,7 @@ impl Table {
     }
 
     /// Who a mirror's robot is at the mirror's registry, if it is somebody; the warning if that may not be said by this way.
-    async fn robot_login(
-        &self,
-        way: Way<'_>,
-    ) -> Result<Result<(Option<Password>, SealedTls), Warning>, StateError> {
+    async fn robot_login(&self, way: Way<'_>) -> Result<Result<(Option<Password>, SealedTls), Warning>, StateError> {
         let nobody = Ok(Ok((None, SealedTls::default())));
         let Some(robot) = way.robot else { return nobody };
         let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);

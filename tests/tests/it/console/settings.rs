@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_tests::{
-    browser::Browser, eventually, organization_mirror, sigstore::authority::Authority, world::World,
-};
+use moorage_tests::{browser::Browser, eventually, organization_mirror, sigstore::authority::Authority, world::World};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "external_registry_password";

@@ -102,7 +102,8 @@ async fn an_authority_and_a_certificate_of_its_own() {
     assert_succeeds(&world).await;
     assert_eq!(warning(&world).await, NONE, "a key that is sent to nobody goes by any way");
     let logged = world.log().await;
-    let entry = |what: &str| logged.iter().find(|entry| entry["metadata"]["changed"] == what).unwrap()["metadata"].clone();
+    let entry =
+        |what: &str| logged.iter().find(|entry| entry["metadata"]["changed"] == what).unwrap()["metadata"].clone();
     assert_eq!(entry("client_certificate")["to"], json!(["CN=puller"]));
     assert_eq!(entry("ca_bundle")["to"], json!(["CN=a company"]));
 
@@ -151,7 +152,11 @@ async fn what_cannot_work_is_refused_at_once() {
         let organization = with(whole::body(&world, "distribution", &registry.address), config(tls.clone()));
         for (method, path, body) in [
             (Method::POST, world.mirror_path(""), new),
-            (Method::POST, world.mirror_path("/preview"), with(config(tls.clone()), reference_to(&world, &registry.address))),
+            (
+                Method::POST,
+                world.mirror_path("/preview"),
+                with(config(tls.clone()), reference_to(&world, &registry.address)),
+            ),
             (Method::PUT, robot.clone(), json!({"host": registry.address, "tls": tls})),
             (Method::POST, whole::path(&world, ""), organization),
         ] {
