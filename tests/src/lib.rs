@@ -14,6 +14,7 @@ pub mod browser;
 pub mod bucket;
 pub mod cli;
 pub mod client;
+pub mod clouds;
 pub mod counted;
 pub mod declared;
 pub mod document;

@@ -3,7 +3,7 @@
 use moorage_domain::{ProxyUrl, TokenRealm};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::{settings::nullable, text::Text};
+use crate::{secret::SecretSource, settings::nullable, text::Text};
 
 /// `external_registry_config`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,24 @@ pub struct RegistryConfig {
     /// The token servers of other domains that get the credentials.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "realms")]
     pub token_realms: Option<Vec<String>>,
+    /// What TLS goes by; null for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub tls: Option<Option<TlsSettings>>,
+}
+
+/// Authorities and a client's certificate: files in PEM, which are named as secrets are. Null takes one away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The authorities that are trusted beside the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub ca_bundle: Option<Option<SecretSource>>,
+    /// The certificate that is shown to whoever asks for one, with its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub client_certificate: Option<Option<SecretSource>>,
+    /// The certificate's key.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub client_key: Option<Option<SecretSource>>,
 }
 
 /// Proxies.

@@ -158,8 +158,8 @@ impl FailureReason {
                  there again, or its tag excluded"
             }
             Self::TlsError => {
-                "check the registry's certificate: an authority of its own, and a client certificate if it wants one, are \
-                 given in tls of external_registry_config; or turn verify_tls off if you trust the network"
+                "check the registry's certificate: ca_bundle is for an authority of its own, client_certificate for one that \
+                 wants to know who asks; or turn verify_tls off if you trust the network"
             }
             Self::DecryptionFailed => "set the mirror's credentials again",
             Self::Preempted => "nothing: another sync runs, or this one was cancelled",

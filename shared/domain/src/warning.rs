@@ -211,8 +211,8 @@ impl Warning {
             Self::CredentialsDropped(dropped) => format!(
                 "{}: dropped when the registry's host, a proxy or verify_tls was changed, so that nobody gets a password \
                  that was meant for another place; syncs go without until it is sent again, or removed (PUT of the \
-                 mirror, a registry's password together with external_registry_username, tls in external_registry_config; of \
-                 an organization's mirror, if that manages the repository)",
+                 mirror, a registry's password together with external_registry_username, ca_bundle and client_certificate in \
+                 tls; of an organization's mirror, if that manages the repository)",
                 dropped.settings().join(", ")
             ),
             Self::CredentialsWithheld { .. } => format!(

@@ -14,8 +14,7 @@ const REFUSALS: [(&str, &str); 2] = [
     ("The SSL certificate error", "the server does not accept the client certificate"),
 ];
 /// What is said to whoever has no certificate.
-const WANTED: &str =
-    "the server wants a client certificate (tls.client_certificate and tls.client_key of a registry's external_registry_config)";
+const WANTED: &str = "the server wants a client certificate (client_certificate and client_key are for a registry's)";
 
 /// What a client is made with.
 #[derive(Debug, Default)]
@@ -47,14 +46,15 @@ impl ClientTls {
 pub(crate) fn explained(error: &Error) -> String {
     let because = match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "no authority that is trusted vouches for the server's certificate (a registry's own authority is given in \
-             tls.ca_bundle of external_registry_config)"
+            "no authority that is trusted vouches for the server's certificate (ca_bundle is for a registry's own authority)"
         }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server's certificate has expired"
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => WANTED,
-        Error::AlertReceived(AlertDescription::CertificateExpired) => "the client certificate has expired: send a new one",
+        Error::AlertReceived(AlertDescription::CertificateExpired) => {
+            "the client certificate has expired: send a new one"
+        }
         Error::AlertReceived(
             AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate

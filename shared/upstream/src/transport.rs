@@ -61,7 +61,8 @@ impl Transport {
     pub(crate) fn new(settings: &Settings, meter: Meter) -> Result<Self, UpstreamError> {
         let (guard, verify_tls) = (Arc::new(settings.guard.clone()), settings.verify_tls);
         let proxies = proxies(&settings.proxy, &guard)?;
-        let (tls, patience) = (ClientTls::new(&settings.tls).map_err(|_| UpstreamError::Settings)?, settings.limits.patience);
+        let (tls, patience) =
+            (ClientTls::new(&settings.tls).map_err(|_| UpstreamError::Settings)?, settings.limits.patience);
         let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls, tls, patience };
         Ok(Self { connections: Connections::new(recipe, meter)?, guard, verify_tls })
     }

@@ -65,11 +65,11 @@ async fn registry_token_server_and_redirects_have_the_same() {
     assert!(!asked.is_empty() && asked.iter().all(|(who, _)| *who == me.der), "{asked:?}");
 
     let unknown = refused(&registry, Tls::default()).await;
-    assert!(unknown.contains("UnknownIssuer") && unknown.contains("tls.ca_bundle"), "{unknown}");
+    assert!(unknown.contains("UnknownIssuer") && unknown.contains("ca_bundle"), "{unknown}");
     let other = refused(&registry, Authority::new().trusted(Some(&me))).await;
     assert!(other.contains("UnknownIssuer"), "{other}");
     let nobody = refused(&registry, authority.trusted(None)).await;
-    assert!(nobody.contains("tls.client_certificate"), "{nobody}");
+    assert!(nobody.contains("client_certificate"), "{nobody}");
     let stranger = Authority::new().certify("me");
     let stranger = refused(&registry, authority.trusted(Some(&stranger))).await;
     assert!(stranger.contains("client certificate"), "{stranger}");
@@ -88,7 +88,7 @@ async fn nobody_gets_a_connection_that_was_made_with_anothers_certificate() {
             let asked = registry.take_asked();
             assert!(!asked.is_empty() && asked.iter().all(|(shown, _)| *shown == who.der), "{asked:?}");
             let nobody = refused(&registry, authority.trusted(None)).await;
-            assert!(nobody.contains("tls.client_certificate"), "{nobody}");
+            assert!(nobody.contains("client_certificate"), "{nobody}");
         }
     }
     // One who verifies nothing shows who asks all the same.

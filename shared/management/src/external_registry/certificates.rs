@@ -58,7 +58,9 @@ pub(crate) enum CertificateError {
     EncryptedKey,
     #[error("has no private key in PEM: PKCS#8, PKCS#1 or SEC1")]
     NoKey,
-    #[error("is of a kind that TLS here cannot sign with: RSA of 2048 to 8192 bits, ECDSA of P-256, P-384 or P-521, Ed25519")]
+    #[error(
+        "is of a kind that TLS here cannot sign with: RSA of 2048 to 8192 bits, ECDSA of P-256, P-384 or P-521, Ed25519"
+    )]
     UnknownKey,
     #[error("does not belong to the first certificate of client_certificate")]
     AnothersKey,

@@ -1,10 +1,7 @@
 //! The field `tls` of an external registry: authorities and a client's certificate, as calls change them. They are sealed for
 //! the registry that they were sent for; nothing here can open them, and only what may be told of them is shown.
 
-use moorage_domain::{
-    CaBundle, ClientCertificate, ExposeSecret as _, Timestamp, TlsSecrets,
-    mirror::TLS,
-};
+use moorage_domain::{CaBundle, ClientCertificate, ExposeSecret as _, Timestamp, TlsSecrets, mirror::TLS};
 use moorage_state::{Purpose, SecretOwner};
 use serde_json::{Map, Value, json};
 

@@ -6,10 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_domain::{Ciphertext, ExposeSecret as _, SecretString};
 use rand::Rng as _;
 
-use crate::{
-    Purpose, SecretBox,
-    access::secret::SecretError,
-};
+use crate::{Purpose, SecretBox, access::secret::SecretError};
 
 /// The bytes of a key of AES-256.
 const KEY_LENGTH: usize = 32;
@@ -21,7 +18,8 @@ impl SecretBox {
     pub async fn seal(&self, purpose: Purpose<'_>, secret: &SecretString) -> Result<Ciphertext, SecretError> {
         let mut key = [0_u8; KEY_LENGTH];
         rand::rng().fill(&mut key);
-        let sealed = seal(&key, secret).ok_or_else(|| SecretError::Unavailable("a secret could not be sealed".into()))?;
+        let sealed =
+            seal(&key, secret).ok_or_else(|| SecretError::Unavailable("a secret could not be sealed".into()))?;
         let key = self.encrypt(purpose, &hex::encode(key).into()).await?;
         Ok(format!("{}{BETWEEN}{sealed}", key.as_str()).into())
     }

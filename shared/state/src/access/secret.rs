@@ -74,9 +74,7 @@ impl Purpose<'_> {
             Self::Notification(owner, uuid) => (vec![("notification", format!("{owner}/{uuid}"))], None),
             Self::Registry(owner, registry) => (vec![owner.named(), at(registry)], Some(vec![owner.named()])),
             // Nobody gets such a key as a password.
-            Self::Tls(owner, registry) => {
-                (vec![owner.named(), at(registry), ("sealed", "tls".to_owned())], None)
-            }
+            Self::Tls(owner, registry) => (vec![owner.named(), at(registry), ("sealed", "tls".to_owned())], None),
             Self::Proxy { owner, registry, proxy } => {
                 (vec![owner.named(), at(registry), ("proxy", proxy.to_ascii_lowercase())], None)
             }

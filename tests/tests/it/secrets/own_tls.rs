@@ -71,9 +71,9 @@ async fn an_authority_and_a_certificate_of_its_own() {
     let (world, registry, client) = guarded("own-tls").await;
     let key = client.key.serialize_pem();
     world.create_mirror(&registry.address, config(json!({}))).await;
-    assert_fails(&world, "tls.ca_bundle").await;
+    assert_fails(&world, "ca_bundle").await;
     world.change_mirror(config(trusting(&registry))).await;
-    assert_fails(&world, "tls.client_certificate").await;
+    assert_fails(&world, "client_certificate").await;
     // One is kept where the other is sent.
     world.change_mirror(config(shown_by(&client))).await;
     let run = world.sync().await;
@@ -102,13 +102,14 @@ async fn an_authority_and_a_certificate_of_its_own() {
     assert_succeeds(&world).await;
     assert_eq!(warning(&world).await, NONE, "a key that is sent to nobody goes by any way");
     let logged = world.log().await;
-    let entry = |what: &str| logged.iter().find(|entry| entry["metadata"]["changed"] == what).unwrap()["metadata"].clone();
+    let entry =
+        |what: &str| logged.iter().find(|entry| entry["metadata"]["changed"] == what).unwrap()["metadata"].clone();
     assert_eq!(entry("client_certificate")["to"], json!(["CN=puller"]));
     assert_eq!(entry("ca_bundle")["to"], json!(["CN=a company"]));
 
     world.change_mirror(config(json!(null))).await;
     assert_eq!(shown().await.get("tls"), None);
-    assert_fails(&world, "tls.ca_bundle").await;
+    assert_fails(&world, "ca_bundle").await;
     assert_untold(&world, &[&key, &client.pem, registry.authority.pem()]).await;
 }
 
@@ -120,7 +121,7 @@ async fn what_was_sent_for_one_registry_is_not_for_another() {
     let other = Guarded::new(&world.stack.upstream);
     world.change_mirror(reference_to(&world, &other.address)).await;
     assert_eq!(warning(&world).await, dropped(&["tls"]));
-    assert_fails(&world, "tls.ca_bundle").await;
+    assert_fails(&world, "ca_bundle").await;
     assert_eq!(world.last_run().await["warning"]["reason"], "credentials_dropped");
     let clients = other.client("other", FAR);
     world.change_mirror(config(with(trusting(&other), shown_by(&clients)))).await;
@@ -151,7 +152,11 @@ async fn what_cannot_work_is_refused_at_once() {
         let organization = with(whole::body(&world, "distribution", &registry.address), config(tls.clone()));
         for (method, path, body) in [
             (Method::POST, world.mirror_path(""), new),
-            (Method::POST, world.mirror_path("/preview"), with(config(tls.clone()), reference_to(&world, &registry.address))),
+            (
+                Method::POST,
+                world.mirror_path("/preview"),
+                with(config(tls.clone()), reference_to(&world, &registry.address)),
+            ),
             (Method::PUT, robot.clone(), json!({"host": registry.address, "tls": tls})),
             (Method::POST, whole::path(&world, ""), organization),
         ] {
@@ -189,11 +194,11 @@ async fn a_robot_has_it_for_all_mirrors_that_have_none() {
     // A mirror's own comes first.
     let other = Authority::new("another");
     world.change_mirror(config(json!({"ca_bundle": other.pem()}))).await;
-    assert_fails(&world, "tls.ca_bundle").await;
+    assert_fails(&world, "ca_bundle").await;
     world.change_mirror(config(json!(null))).await;
     let elsewhere = put(json!({"host": "registry.example.com", "username": "u", "password": "p"})).await;
     assert_eq!(elsewhere.get("tls"), None, "{elsewhere}");
-    assert_fails(&world, "tls.ca_bundle").await;
+    assert_fails(&world, "ca_bundle").await;
     assert_untold(&world, &[&client.key.serialize_pem(), &client.pem, registry.authority.pem()]).await;
 }
 

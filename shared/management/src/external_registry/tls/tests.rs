@@ -65,9 +65,15 @@ fn authorities_are_judged() {
         (format!("{one}{key}"), "ca_bundle: has something else than certificates"),
         (one.replace("CERTIFICATE", "TRUSTED CERTIFICATE"), "ca_bundle: has something else than certificates"),
         (one.replacen("MII", "!!!", 1), "ca_bundle: certificate 1 cannot be read"),
-        (format!("{one}-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"), "ca_bundle: certificate 2 cannot be read"),
+        (
+            format!("{one}-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n"),
+            "ca_bundle: certificate 2 cannot be read",
+        ),
         (format!("{one}{expired}"), "ca_bundle: certificate 2 (CN=late) has expired at 2027-01-15T07:59:59Z"),
-        (authority("early", (NOW + 1, LIFETIME.1)), "ca_bundle: certificate 1 (CN=early) is not valid before 2027-01-15T08:00:01Z"),
+        (
+            authority("early", (NOW + 1, LIFETIME.1)),
+            "ca_bundle: certificate 1 (CN=early) is not valid before 2027-01-15T08:00:01Z",
+        ),
         (leaf, "ca_bundle: certificate 1 (CN=puller) is not an authority's"),
         ("x".repeat(MAX_BUNDLE + 1), "ca_bundle: is longer than 65536 bytes"),
         (one.repeat(MAX_AUTHORITIES + 1), "ca_bundle: has more than 64 certificates"),
@@ -101,7 +107,10 @@ fn a_certificate_comes_with_its_key() {
         (all(&leaf, &older), "client_key: is encrypted"),
         (all(&leaf, "hunter2"), "client_key: has no private key"),
         (all(&leaf, &leaf), "client_key: has no private key"),
-        (all(&leaf, "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n"), "client_key: is of a kind"),
+        (
+            all(&leaf, "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n"),
+            "client_key: is of a kind",
+        ),
         (all(&leaf, &"k".repeat(MAX_KEY + 1)), "client_key: is longer than 8192 bytes"),
         (all(&"c".repeat(MAX_CHAIN + 1), &key), "client_certificate: is longer than 16384 bytes"),
         (all(&leaf.repeat(MAX_CHAIN_LENGTH + 1), &key), "client_certificate: has more than 8 certificates"),
@@ -130,11 +139,15 @@ fn what_is_not_said_stays_and_null_goes() {
     assert_eq!(said(json!({"ca_bundle": null})), (Some(false), None));
     assert_eq!(said(json!({"client_certificate": null})), (None, Some(false)));
     assert_eq!(said(json!({"client_certificate": null, "client_key": null})), (None, Some(false)));
-    let shown_before = json!({"ca_subjects": ["CN=x"], "ca_expires": "x", "client_subject": "x", "client_expires": "x"});
+    let shown_before =
+        json!({"ca_subjects": ["CN=x"], "ca_expires": "x", "client_subject": "x", "client_expires": "x"});
     assert_eq!(said(shown_before), (None, None), "what is shown may be sent back");
     let absent = SentTls::parse(&Map::new(), Timestamp::from_unix(NOW)).unwrap();
     assert!(!absent.is_said() && absent.changes().is_empty());
-    assert_eq!(parse_tls(json!(null)).unwrap().changes(), [("ca_bundle", json!(null)), ("client_certificate", json!(null))]);
+    assert_eq!(
+        parse_tls(json!(null)).unwrap().changes(),
+        [("ca_bundle", json!(null)), ("client_certificate", json!(null))]
+    );
 }
 
 #[test]
