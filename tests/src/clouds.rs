@@ -23,6 +23,8 @@ use crate::{
 /// What the functions read where clouds are played.
 const STAND_INS: &str = "CLOUD_STAND_INS";
 
+/// What forms are sent as.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// The token by which a played registry knows who has logged in.
 const SESSION: &str = "session-of-who-has-logged-in";
 /// A provider of a workload identity pool.
@@ -94,9 +96,7 @@ fn is_form(asked: &Asked, fields: &[(&str, Option<&str>)]) -> bool {
         Some(value) => sent.get(*name).is_some_and(|sent| sent == value),
         None => sent.get(*name).is_some_and(|sent| !sent.is_empty()),
     };
-    asked.header("content-type") == Some("application/x-www-form-urlencoded")
-        && sent.len() == fields.len()
-        && fields.iter().all(is_one)
+    asked.header("content-type") == Some(FORM) && sent.len() == fields.len() && fields.iter().all(is_one)
 }
 
 /// Google's token service, and that of its service accounts.
@@ -136,20 +136,27 @@ pub async fn who_asked(stack: &Stack, subject_token: &str) -> String {
     let question = Url::parse(&format!("http://token/?t={subject_token}")).unwrap();
     let question = question.query_pairs().next().unwrap().1.into_owned();
     let question: Value = serde_json::from_str(&question).unwrap();
-    let headers: BTreeMap<_, _> = question["headers"].as_array().unwrap().iter().map(|header| {
-        (header["key"].as_str().unwrap().to_owned(), header["value"].as_str().unwrap().to_owned())
-    }).collect();
+    let headers: BTreeMap<_, _> = question["headers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|header| (header["key"].as_str().unwrap().to_owned(), header["value"].as_str().unwrap().to_owned()))
+        .collect();
     let region = stack.aws.region().unwrap();
-    assert_eq!(question["url"], format!("https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"));
+    assert_eq!(
+        question["url"],
+        format!("https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15")
+    );
     assert_eq!((&question["method"], &headers["host"]), (&json!("POST"), &format!("sts.{region}.amazonaws.com")));
     assert_eq!(headers["x-goog-cloud-target-resource"], format!("//iam.googleapis.com/{PROVIDER}"));
     let authorization = &headers["authorization"];
     let signed = "SignedHeaders=host;x-amz-date;x-amz-security-token;x-goog-cloud-target-resource, Signature=";
     assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=") && authorization.contains(signed));
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", stack.endpoint());
-    let asked = headers.iter().filter(|(name, _)| *name != "host").fold(http().post(url), |asked, (name, value)| {
-        asked.header(name, value)
-    });
+    let asked = headers
+        .iter()
+        .filter(|(name, _)| *name != "host")
+        .fold(http().post(url), |asked, (name, value)| asked.header(name, value));
     let answer = asked.send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.text().await.unwrap()
@@ -170,7 +177,8 @@ pub async fn microsoft() -> Hostile {
             ],
         );
         let token = json!({"access_token": MICROSOFT_TOKEN, "token_type": "Bearer", "expires_in": 3599});
-        let wrong = json!({"error": "invalid_client", "error_codes": [700_213], "error_description": "AADSTS700213: no"});
+        let wrong =
+            json!({"error": "invalid_client", "error_codes": [700_213], "error_description": "AADSTS700213: no"});
         Some(if is_asked { Answer::json(&token) } else { refused(401, &wrong) })
     });
     microsoft
@@ -210,9 +218,11 @@ pub async fn role(stack: &Stack, name: &str, external_id: &str) -> String {
         {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
     ]});
     let call = async |fields: &[(&str, &str)]| {
-        let request = http().post(stack.endpoint()).form(fields);
+        let body = Url::parse_with_params("http://form/", fields).unwrap().query().unwrap_or_default().to_owned();
+        let request = http().post(stack.endpoint()).header("content-type", FORM).body(body);
         // The emulator reads who asks, and does not check the signature.
-        let who = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+        let who =
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
         let answer = request.header("authorization", who).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };

@@ -78,6 +78,7 @@ fn registry_config() -> Value {
         json!({"http_proxy": proxy, "https_proxy": proxy, "no_proxy": {"type": ["string", "null"]}}),
     );
     properties["tls"] = or_null(&reference("Tls"));
+    properties["credentials"] = or_null(&reference("CloudLogin"));
     object("How the registry is reached.", &[], properties)
 }
 
@@ -109,6 +110,8 @@ fn robot() -> Value {
     registry["properties"]["password"] = reference("Secret");
     registry["properties"]["tls"] = or_null(&reference("Tls"));
     registry["required"] = json!(["host", "username", "password"]);
+    // What a cloud gives is said at mirrors alone here.
+    registry["properties"].as_object_mut().unwrap().remove("credentials");
     registry.as_object_mut().unwrap().remove("description");
     registry["additionalProperties"] = false.into();
     properties["description"] = json!({"type": "string", "description": "Said when it is created, and not changed."});
@@ -188,7 +191,7 @@ fn schema() -> Value {
             "Organization": organization(), "Robot": robot(), "Team": team, "Repository": repository(),
             "Mirror": mirror("MirrorChange", "What a repository follows.", &mirror_needs),
             "OrganizationMirror": of_organization,
-            "RegistryConfig": registry_config(), "Tls": tls(), "RootRule": of_api("RootRule"), "Selection": of_api("Selection"),
+            "RegistryConfig": registry_config(), "Tls": tls(), "CloudLogin": of_api("CloudLogin"), "RootRule": of_api("RootRule"), "Selection": of_api("Selection"),
             "MinAge": of_api("MinAge"), "OnMove": of_api("OnMove"), "SignaturePolicy": of_api("SignaturePolicy"),
             "Notification": notification(), "NotificationConfig": notification_config(),
             "Role": {"enum": ["read", "write", "admin"]}, "Secret": secret,

@@ -45,7 +45,6 @@ pub(crate) struct Service<'a> {
     pub(crate) id: &'static str,
     /// Its host.
     pub(crate) host: &'a str,
-    pub(crate) scope: Scope<'a>,
 }
 
 impl Aws {
@@ -117,7 +116,7 @@ impl Aws {
     async fn sts(&self, what: String, advice: String, body: String) -> Result<(Question, String), CloudError> {
         let host = self.sts_host();
         let scope = Scope { service: "sts", region: self.region() };
-        let service = Service { id: "STS", host: &host, scope };
+        let service = Service { id: "STS", host: &host };
         let headers = vec![("content-type", FORM.to_owned())];
         let code = |body: &[u8]| element(&String::from_utf8_lossy(body), "Code");
         let (who, url) = (AWS, self.url(&service)?);
@@ -174,8 +173,7 @@ mod tests {
             |region: &'static str| Aws::new(&SdkConfig::builder().region(Region::new(region)).build()).sts_host();
         assert_eq!(host("eu-central-1"), "sts.eu-central-1.amazonaws.com");
         assert_eq!(host("cn-north-1"), "sts.cn-north-1.amazonaws.com.cn");
-        let scope = Scope { service: "sts", region: "eu-central-1" };
-        let service = Service { id: "STS", host: "sts.eu-central-1.amazonaws.com", scope };
+        let service = Service { id: "STS", host: "sts.eu-central-1.amazonaws.com" };
         let real = Aws::new(&SdkConfig::builder().build());
         assert_eq!(real.url(&service).unwrap().as_str(), "https://sts.eu-central-1.amazonaws.com/");
         let elsewhere = Aws::new(&SdkConfig::builder().endpoint_url("http://127.0.0.1:4566").build());

@@ -60,7 +60,7 @@ pub(crate) async fn login(
         who: AWS,
         what: format!("a token for {host}"),
         advice,
-        url: aws.url(&Service { id, host: &api, scope })?,
+        url: aws.url(&Service { id, host: &api })?,
         headers: vec![("content-type", JSON.to_owned()), ("x-amz-target", target.to_owned())],
         body: "{}".to_owned(),
         code,

@@ -49,7 +49,8 @@ mod tests {
     /// AWS's own example of a signed request: `post-x-www-form-urlencoded` of its test suite.
     #[test]
     fn signs_as_aws_says() {
-        let credentials = Credentials::from_keys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None);
+        let credentials =
+            Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test");
         let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
         let request = ("https://example.amazonaws.com/", headers.as_slice(), "Param1=value1");
         let scope = Scope { service: "service", region: "us-east-1" };
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_tokens_of_a_role_are_signed_with_it() {
-        let credentials = Credentials::from_keys("A", "s", Some("session".to_owned()));
+        let credentials = Credentials::new("A", "s", Some("session".to_owned()), None, "test");
         let scope = Scope { service: "sts", region: "eu-west-1" };
         let extra = [("x-goog-cloud-target-resource", "//iam.googleapis.com/x".to_owned())];
         let request =

@@ -209,7 +209,11 @@ async fn what_may_not_be_is_said_at_once() {
     let login = json!({"type": "ecr"});
     for (host, changes, said) in [
         ("registry.example.com", json!({"credentials": login}), "no registry that a login of type ecr is for"),
-        (ecr, json!({"credentials": {"type": "azure", "tenant_id": TENANT, "client_id": CLIENT}}), "of type azure is for"),
+        (
+            ecr,
+            json!({"credentials": {"type": "azure", "tenant_id": TENANT, "client_id": CLIENT}}),
+            "of type azure is for",
+        ),
         (ecr, json!({"credentials": login, "verify_tls": false}), "verify_tls must not be false"),
         (ecr, json!({"credentials": login, "token_realms": ["mine.example.com"]}), "token_realms must be empty"),
         (ecr, json!({"credentials": {"type": "quay"}}), "expected one of `ecr`, `google`, `azure`"),
