@@ -41,6 +41,8 @@ TRIED_IN_VAIN = {
 }
 TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
 OTHER_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:of-somebody-else"
+AUDIENCE = "api://AzureADTokenExchange"
+CLOUD_ROLE, OTHER_ROLE = "arn:aws:iam::000000000000:role/clouds-x", "arn:aws:iam::000000000000:role/admin"
 WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
 
 
@@ -117,7 +119,13 @@ def refusals(policies_of):
     for role in ("SyncRole", "ApiRole"):
         yield from asked(policies_of, role, "dynamodb:Query", {TABLE: ["GARBAGE"]}, True)
         yield from asked(policies_of, role, "dynamodb:PutItem", {TABLE: ["GARBAGE"]}, False)
+    # Who the function is, is for Microsoft's directory alone.
+    for audiences, may in ([AUDIENCE], True), ([AUDIENCE, "https://example.com"], False), ([], False):
+        context = {"sts:IdentityTokenAudience": audiences} if audiences else {}
+        yield from asked(policies_of, "SyncRole", "sts:GetWebIdentityToken", context, may, "*")
     for role, action, resource, may in (
+        ("SyncRole", "sts:AssumeRole", CLOUD_ROLE, True), ("SyncRole", "sts:AssumeRole", OTHER_ROLE, False),
+        ("ApiRole", "sts:AssumeRole", CLOUD_ROLE, False), ("ApiRole", "ecr:GetAuthorizationToken", "*", False),
         ("SyncRole", "s3:DeleteObject", blob, False), ("SyncRole", "s3:DeleteObject", link, True),
         ("SyncRole", "s3:PutObject", f"{bucket}/else", False), ("SyncRole", "s3:PutObject", blob, True),
         ("GcRole", "s3:DeleteObject", f"{bucket}/else", False), ("GcRole", "s3:DeleteObject", blob, True),

@@ -149,7 +149,9 @@ impl FailureReason {
     /// What the owner of the mirror can do about it.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::AuthFailed => "check external_registry_username and external_registry_password",
+            Self::AuthFailed => {
+                "check external_registry_username and external_registry_password, or what the message says of credentials"
+            }
             Self::NetworkTimeout | Self::ConnectionError => {
                 "check that the registry is reachable; the sync is tried again"
             }
