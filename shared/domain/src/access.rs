@@ -1,6 +1,6 @@
 //! What lets a mirror through to its registry, decrypted.
 
-use crate::{SecretString, Tls};
+use crate::SecretString;
 
 /// The identity at a registry, and the way there.
 #[derive(Debug, Clone, Default)]
@@ -31,4 +31,13 @@ pub struct Proxy {
     pub https: Option<SecretString>,
     /// Hosts that are reached directly, separated by commas.
     pub no_proxy: Option<String>,
+}
+
+/// What TLS goes by, decrypted.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// The authorities' certificates in PEM.
+    pub authorities: Option<SecretString>,
+    /// The certificates of who asks and their key, in PEM.
+    pub identity: Option<SecretString>,
 }

@@ -48,6 +48,9 @@ pub(crate) fn explained(error: &Error) -> String {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "no authority that is trusted vouches for the server's certificate (ca_bundle is for a registry's own authority)"
         }
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "an authority of this name is trusted, but it is another one (ca_bundle is for a registry's own authority)"
+        }
         Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the server's certificate has expired"
         }

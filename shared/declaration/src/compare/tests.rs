@@ -248,7 +248,7 @@ fn what_tls_goes_by_is_sent_where_it_is_missing() {
         assert_eq!(mirror_step(config(gone), json!({})).action, Action::Unchanged);
     }
     assert_eq!(mirror_step(config(json!({"ca_bundle": null})), client).action, Action::Unchanged);
-    let plain = json!({"external_reference": "quay.io/a/b", "robot_username": "a+b", "external_registry_config": {"tls": {"client_key": "hunter2"}}});
+    let plain = json!({"external_reference": "quay.io/a/b", "robot_username": "acme+mirror", "external_registry_config": {"tls": {"client_key": "hunter2"}}});
     let error = serde_json::from_value::<crate::Mirror>(plain).unwrap_err().to_string();
     assert!(error.contains("named") && !error.contains("hunter2"), "{error}");
 }

@@ -39,7 +39,7 @@ pub(crate) enum CertificateError {
     TooLong(usize),
     #[error("has more than {0} certificates")]
     TooMany(usize),
-    #[error("has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----")]
+    #[error("has no certificate in PEM")]
     Nothing,
     #[error("has something else than certificates in PEM")]
     Otherwise,

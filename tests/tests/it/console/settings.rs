@@ -55,21 +55,21 @@ async fn a_password_is_sent_when_it_was_typed_or_removed_and_only_then() {
 #[tokio::test]
 async fn authorities_are_sent_and_then_told_of() {
     let (world, browser) = mirrored("console-tls", json!({})).await;
-    let pem = Authority::new("a company").pem().to_owned();
-    let set = "const field = document.querySelector('[data-field=ca_bundle]');
-        field.closest('details').open = true; field.value = arguments[0];
+    let unfold = "for (const group of document.querySelectorAll('details.group')) group.open = true";
+    let set = "const field = document.querySelector('[data-field=ca_bundle]'); field.value = arguments[0];
         field.dispatchEvent(new Event('input', {bubbles: true}))";
-    browser.find("[data-field=ca_bundle]").await;
-    browser.script(set, json!([pem])).await;
+    browser.find("[data-field=root_rule]").await;
+    browser.script(unfold, json!([])).await;
+    browser.script(set, json!([Authority::new("a company").pem()])).await;
     saved(&world, &browser, "ca_bundle", 1).await;
     assert_eq!(world.mirror().await["external_registry_config"]["tls"]["ca_subjects"], json!(["CN=a company"]));
-    browser.script("document.querySelector('[data-field=ca_bundle]').closest('details').open = true", json!([])).await;
+    browser.script(unfold, json!([])).await;
     browser.see("[aria-label='Mirror settings']", "CN=a company").await;
     assert_eq!(browser.value("ca_bundle").await, "", "it is not shown");
     browser.fill("root_rule", "v2").await;
     saved(&world, &browser, "mirror_rule", 1).await;
     assert_eq!(changes(&world, "ca_bundle").await, 1);
-    browser.script("document.querySelector('[data-field=forget_tls]').closest('details').open = true", json!([])).await;
+    browser.script(unfold, json!([])).await;
     browser.find("[data-field=forget_tls]").await.click().await.unwrap();
     saved(&world, &browser, "ca_bundle", 2).await;
     assert_eq!(world.mirror().await["external_registry_config"].get("tls"), None);
