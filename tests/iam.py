@@ -26,6 +26,8 @@ UNTRIED = {
     ("EventsRole", "TakeMessages"): "the emulator takes messages out of queues itself",
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
+    ("SyncRole", "LogInToGallery"): "the emulator has no ECR Public",
+    ("SyncRole", "ReadCloudRepositories"): "the emulator's registry is not asked, but what stands in for ECR's",
     ("SyncRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
     ("GcRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
     ("GcRole", "EndUploads"): "it ends uploads that are a week old, and the emulator's clock cannot be set",
@@ -40,6 +42,8 @@ TRIED_IN_VAIN = {
 }
 TABLE, LAYOUT = "dynamodb:LeadingKeys", "docker/registry/v2"
 OTHER_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:of-somebody-else"
+AUDIENCE = "api://AzureADTokenExchange"
+CLOUD_ROLE, OTHER_ROLE = "arn:aws:iam::000000000000:role/clouds-x", "arn:aws:iam::000000000000:role/admin"
 WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
 
 
@@ -118,7 +122,13 @@ def refusals(policies_of):
     for role in ("SyncRole", "ApiRole"):
         yield from asked(policies_of, role, "dynamodb:Query", {TABLE: ["GARBAGE"]}, True)
         yield from asked(policies_of, role, "dynamodb:PutItem", {TABLE: ["GARBAGE"]}, False)
+    # Who the function is, is for Microsoft's directory alone.
+    for audiences, may in ([AUDIENCE], True), ([AUDIENCE, "https://example.com"], False), ([], False):
+        context = {"sts:IdentityTokenAudience": audiences} if audiences else {}
+        yield from asked(policies_of, "SyncRole", "sts:GetWebIdentityToken", context, may, "*")
     for role, action, resource, may in (
+        ("SyncRole", "sts:AssumeRole", CLOUD_ROLE, True), ("SyncRole", "sts:AssumeRole", OTHER_ROLE, False),
+        ("ApiRole", "sts:AssumeRole", CLOUD_ROLE, False), ("ApiRole", "ecr:GetAuthorizationToken", "*", False),
         ("SyncRole", "s3:DeleteObject", blob, False), ("SyncRole", "s3:DeleteObject", link, True),
         ("SyncRole", "s3:PutObject", f"{bucket}/else", False), ("SyncRole", "s3:PutObject", blob, True),
         ("GcRole", "s3:DeleteObject", f"{bucket}/else", False), ("GcRole", "s3:DeleteObject", blob, True),
@@ -140,6 +150,11 @@ def secrets(policies_of):
         yield from asked(policies_of, "SyncRole", "kms:Encrypt", encryption(keys), False)
         yield from asked(policies_of, "ApiRole", "kms:Decrypt", encryption(keys), False)
         yield from asked(policies_of, "ApiRole", "kms:Encrypt", encryption(keys), with_registry)
+    # What seals certificates and their keys is for the same two.
+    for owner in ("repository", "robot_upstream", "organization"):
+        keys = encryption([owner, "registry", "sealed"])
+        for role, action, may in (("SyncRole", "kms:Decrypt", True), ("SyncRole", "kms:Encrypt", False), ("ApiRole", "kms:Decrypt", False), ("ApiRole", "kms:Encrypt", True)):
+            yield from asked(policies_of, role, action, keys, may)
     for action in ("kms:Decrypt", "kms:Encrypt"):
         yield from asked(policies_of, "ApiRole", action, encryption(["robot"]), True)
         yield from asked(policies_of, "SyncRole", action, encryption(["robot"]), False)

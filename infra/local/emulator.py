@@ -11,6 +11,7 @@ for each call that was denied.
 import json
 import os
 import re
+from urllib.parse import parse_qs
 
 import faster
 import forks
@@ -75,6 +76,10 @@ def request_tag_context(service, action, body, params, original=iam_actions.requ
     if service == "kms" and (secret := parsed(body).get("EncryptionContext")):
         context["kms:EncryptionContextKeys"] = list(secret)
         context.update({f"kms:EncryptionContext:{key}": value for key, value in secret.items()})
+    if service == "sts":
+        form = parse_qs((body or b"").decode("utf-8", errors="replace"))
+        audiences = [value for name, values in form.items() if name.startswith("Audience.") for value in values]
+        context.update({"sts:IdentityTokenAudience": audiences} if audiences else {})
     return context
 
 

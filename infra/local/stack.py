@@ -90,6 +90,14 @@ def deploy(public_url):
         "SsrfAllowedHosts": "localhost,127.0.0.0/8,::1",
         # Any key of the emulator.
         "SignatureKeyArns": "arn:aws:kms:*:000000000000:key/*",
+        # Whom mirrors of the tests may be: played ones. There is one namespace's role, and that of another one.
+        "CloudGrants": " ".join([
+            "*=ecr", "*=arn:aws:iam::000000000000:role/clouds-of-its-namespace",
+            "*=arn:aws:iam::000000000000:role/clouds-of-another", "*=puller@played.iam.gserviceaccount.com",
+            "*=11111111-2222-4333-8444-555555555555/66666666-7777-4888-9999-000000000000",
+        ]),
+        "CloudRoles": "arn:aws:iam::000000000000:role/clouds-*",
+        "CloudRepositories": "arn:aws:ecr:*:000000000000:repository/*",
         "ResourceSecretArns": "arn:aws:secretsmanager:*:000000000000:secret:declared-*",
         "NotificationTopicArns": "arn:aws:sns:*:000000000000:told-*",
         "NotificationBusArns": "arn:aws:events:*:000000000000:event-bus/told-*",

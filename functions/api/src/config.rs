@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use moorage_domain::Guard;
+use moorage_domain::{
+    CloudRules, Guard,
+    cloud::{CloudGrants, CloudStandIns},
+};
 use moorage_management::{AdminToken, Api, ApiShares};
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
@@ -20,6 +23,7 @@ pub(crate) struct Config {
     public_url: String,
     tag_retention: Duration,
     guard: Guard,
+    clouds: CloudRules,
     shares: ApiShares,
     late_intervals: u64,
     has_alarms: Option<bool>,
@@ -38,6 +42,10 @@ impl Config {
             public_url: environment.base_url("PUBLIC_URL"),
             tag_retention: environment.seconds("RETENTION_SECONDS")?,
             guard: environment.parsed("SSRF_ALLOWED_HOSTS", Guard::new)?,
+            clouds: CloudRules {
+                grants: environment.parsed("CLOUD_GRANTS", CloudGrants::parse)?,
+                stand_ins: environment.parsed("CLOUD_STAND_INS", CloudStandIns::parse)?,
+            },
             shares: ApiShares {
                 previews: environment.number("PREVIEWS")?,
                 repositories: environment.number("MAX_REPOSITORIES")?,
@@ -62,6 +70,7 @@ impl Config {
             admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(&aws), self.admin_token),
             public_url: self.public_url,
             guard: self.guard,
+            clouds: self.clouds,
             shares: self.shares,
             late_intervals: self.late_intervals,
             has_alarms: self.has_alarms,

@@ -1,5 +1,6 @@
 // The fields of a mirror's form, Quay's and ours, and what the API takes and gives for them.
 
+import { h } from "./element.js";
 import { GATE, GATE_LABELS } from "./gate.js";
 import { both, date, iso } from "./text.js";
 
@@ -111,8 +112,16 @@ const credentialFields = (exists) => [
     label: "Further token servers",
     kind: "csv",
     help: "Hosts of other domains that get the credentials."
-  }
+  },
+  { name: "stored_tls", make: (_, tls) => ({ element: h("p.help", tls && told(tls)), get() {}, set() {}, wrong() {} }) },
+  ...Object.entries(PEM).map(([name, label]) => ({ name, label, kind: "area", help: "In PEM. Empty keeps it." })),
+  ...(exists ? [{ name: "forget_tls", label: "Remove authorities and certificate", kind: "checkbox" }] : [])
 ];
+
+/** What TLS goes by. */
+const PEM = { ca_bundle: "Authorities", client_certificate: "Client certificate", client_key: "Client key" };
+/** What is said of what is stored of it. */
+const told = (tls) => Object.entries(tls).map((it) => it.join(" ").replace("_", " ")).join(", ");
 
 const policyFields = () => [
   { group: "Deletions", more: true },
@@ -219,7 +228,8 @@ export function toForm(mirror) {
     verify_tls: config.verify_tls ?? true,
     unsigned_images: config.unsigned_images ?? false,
     ...Object.fromEntries(PROXIES.map((name) => [name, config.proxy?.[name] ?? ""])),
-    token_realms: config.token_realms ?? []
+    token_realms: config.token_realms ?? [],
+    stored_tls: config.tls
   };
 }
 
@@ -233,6 +243,9 @@ export function toBody(filled, config = {}) {
     proxy: { ...config.proxy, ...proxy }
   };
   if (filled.token_realms?.length || config.token_realms) kept.token_realms = filled.token_realms;
+  const sent = Object.entries(filled).filter(([name, text]) => PEM[name] && text);
+  if (sent.length) kept.tls = Object.fromEntries(sent);
+  if (filled.forget_tls) kept.tls = null;
   const body = {
     ...filled,
     external_registry_config: kept,
@@ -240,7 +253,8 @@ export function toBody(filled, config = {}) {
     digest_listing: filled.digest_listing || null
   };
   if (Array.isArray(filled.root_rule)) body.root_rule = { rule_kind: "tag_glob_csv", rule_value: filled.root_rule };
-  for (const name of [...PROXIES, "verify_tls", "unsigned_images", "token_realms", "forget_password"])
+  const inside = ["verify_tls", "unsigned_images", "token_realms", "forget_password", "stored_tls", "forget_tls"];
+  for (const name of [...PROXIES, ...inside, ...Object.keys(PEM)])
     delete body[name];
   if (filled.forget_password) body.external_registry_password = null;
   else if (!filled.external_registry_password) delete body.external_registry_password;

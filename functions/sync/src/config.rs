@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use moorage_domain::{AwsMeter, Guard, share::Quota};
+use moorage_clouds::Clouds;
+use moorage_domain::{
+    AwsMeter, CloudRules, Guard,
+    cloud::{CloudGrants, CloudStandIns},
+    share::Quota,
+};
 use moorage_engine::{Engine, Settings, SyncShares};
 use moorage_organizations::Organizations;
 use moorage_runtime::{Environment, SettingError, aws};
@@ -42,6 +47,7 @@ pub(crate) struct Config {
     blob_memory: u64,
     scheduler: SchedulerSettings,
     tag_retention: Duration,
+    clouds: CloudRules,
     settings: Settings,
     /// How many of an organization's repositories are synced at once.
     organization_syncs: usize,
@@ -63,6 +69,10 @@ impl Config {
             blob_memory: blob_memory(environment)?,
             scheduler: SchedulerSettings::read(|name| environment.required(name))?,
             tag_retention: environment.seconds("RETENTION_SECONDS")?,
+            clouds: CloudRules {
+                grants: environment.parsed("CLOUD_GRANTS", CloudGrants::parse)?,
+                stand_ins: environment.parsed("CLOUD_STAND_INS", CloudStandIns::parse)?,
+            },
             settings: Settings {
                 claim: environment.seconds("CLAIM_SECONDS")?,
                 retry_backoff: environment.seconds("RETRY_BACKOFF_SECONDS")?,
@@ -105,6 +115,7 @@ impl Config {
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             // This function's role can only decrypt, for which no key has to be named.
             secrets: SecretBox::new(aws_sdk_kms::Client::from_conf(kms.build()), String::new()),
+            clouds: Clouds::new(&aws, self.clouds, self.settings.guard.clone()),
             meter,
             settings: self.settings,
         };
@@ -121,6 +132,7 @@ impl Config {
             scheduler: engine.scheduler.clone(),
             invoker: engine.invoker.clone(),
             secrets: engine.secrets.clone(),
+            clouds: engine.clouds.clone(),
             settings,
         };
         Services { engine, organizations, watched_as: self.watched_as }

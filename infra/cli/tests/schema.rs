@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use moorage_declaration::{
     Document, Mirror, Notification, NotificationConfig, OrganizationDocument, OrganizationMirror, PermissionsDocument,
-    ProxySettings, RegistryConfig, RepositoryDocument, Robot, Team,
+    ProxySettings, RegistryConfig, RepositoryDocument, Robot, Team, TlsSettings,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -56,6 +56,18 @@ fn mirror(name: &str, description: &str, required: &[&str]) -> Value {
     object(description, required, properties)
 }
 
+/// Files, which are named as secrets are; none of what is shown of them.
+fn tls() -> Value {
+    let of_api = of_api("Tls");
+    let mut properties = Map::new();
+    for name in ["ca_bundle", "client_certificate", "client_key"] {
+        let mut property = or_null(&reference("Secret"));
+        property["description"] = of_api["properties"][name]["description"].clone();
+        properties.insert(name.to_owned(), property);
+    }
+    object("What TLS goes by. Null takes one away.", &[], properties.into())
+}
+
 fn registry_config() -> Value {
     let mut properties = of_api("RegistryConfig")["properties"].clone();
     let proxy = json!({"anyOf": [{"type": "string"}, reference("Secret"), {"type": "null"}],
@@ -65,6 +77,8 @@ fn registry_config() -> Value {
         &[],
         json!({"http_proxy": proxy, "https_proxy": proxy, "no_proxy": {"type": ["string", "null"]}}),
     );
+    properties["tls"] = or_null(&reference("Tls"));
+    properties["credentials"] = or_null(&reference("CloudLogin"));
     object("How the registry is reached.", &[], properties)
 }
 
@@ -94,6 +108,11 @@ fn robot() -> Value {
     let mut properties = of_api("NewRobot")["properties"].clone();
     let mut registry = of_api("RobotRegistry");
     registry["properties"]["password"] = reference("Secret");
+    registry["properties"]["tls"] = or_null(&reference("Tls"));
+    registry["required"] = json!(["host", "username", "password"]);
+    // What a cloud gives is said at mirrors alone here.
+    registry["properties"].as_object_mut().unwrap().remove("credentials");
+    registry.as_object_mut().unwrap().remove("description");
     registry["additionalProperties"] = false.into();
     properties["description"] = json!({"type": "string", "description": "Said when it is created, and not changed."});
     properties["external_registry"] = or_null(&registry);
@@ -172,7 +191,7 @@ fn schema() -> Value {
             "Organization": organization(), "Robot": robot(), "Team": team, "Repository": repository(),
             "Mirror": mirror("MirrorChange", "What a repository follows.", &mirror_needs),
             "OrganizationMirror": of_organization,
-            "RegistryConfig": registry_config(), "RootRule": of_api("RootRule"), "Selection": of_api("Selection"),
+            "RegistryConfig": registry_config(), "Tls": tls(), "CloudLogin": of_api("CloudLogin"), "RootRule": of_api("RootRule"), "Selection": of_api("Selection"),
             "MinAge": of_api("MinAge"), "OnMove": of_api("OnMove"), "SignaturePolicy": of_api("SignaturePolicy"),
             "Notification": notification(), "NotificationConfig": notification_config(),
             "Role": {"enum": ["read", "write", "admin"]}, "Secret": secret,
@@ -210,6 +229,7 @@ fn the_schema_is_that_of_the_api_and_the_types() {
     assert_eq!(properties(&of("OrganizationMirror")), fields::<OrganizationMirror>());
     assert_eq!(properties(&of("RegistryConfig")), fields::<RegistryConfig>());
     assert_eq!(properties(&of("RegistryConfig")["properties"]["proxy"]), fields::<ProxySettings>());
+    assert_eq!(properties(&of("Tls")), fields::<TlsSettings>());
     assert_eq!(properties(&of("Notification")), fields::<Notification>());
     assert_eq!(properties(&of("NotificationConfig")), fields::<NotificationConfig>());
     assert_eq!(properties(&of("Robot")), fields::<Robot>());

@@ -27,8 +27,17 @@ pub(crate) const fn secret_paths(kind: Kind) -> &'static [&'static str] {
             "external_registry_password",
             "external_registry_config.proxy.http_proxy",
             "external_registry_config.proxy.https_proxy",
+            "external_registry_config.tls.ca_bundle",
+            "external_registry_config.tls.client_certificate",
+            "external_registry_config.tls.client_key",
         ],
-        Kind::Robot => &["external_registry.password", "token"],
+        Kind::Robot => &[
+            "external_registry.password",
+            "external_registry.tls.ca_bundle",
+            "external_registry.tls.client_certificate",
+            "external_registry.tls.client_key",
+            "token",
+        ],
         Kind::Notification => &["config.url", "config.secret"],
         Kind::Organization | Kind::Team | Kind::Repository | Kind::Permission => &[],
     }
@@ -71,6 +80,14 @@ pub(crate) fn shown<'a>(view: &'a Map<String, Value>, path: &str) -> Option<&'a 
         Some(rest) => shown(value.as_object()?, rest),
         None => Some(value),
     }
+}
+
+/// Whether a view tells that there is what it does not show; nothing for any other field. The certificates of TLS are told
+/// of by whom they are of.
+pub(crate) fn is_told_of(view: &Map<String, Value>, path: &str) -> Option<bool> {
+    let (tls, name) = path.rsplit_once('.').filter(|(object, _)| object.ends_with(".tls"))?;
+    let told = if name == "ca_bundle" { "ca_subjects" } else { "client_subject" };
+    Some(shown(view, &format!("{tls}.{told}")).is_some())
 }
 
 /// The fields whose values are other than declared; secrets are not compared.

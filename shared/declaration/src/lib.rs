@@ -37,7 +37,7 @@ pub use organization::Organization;
 pub use organization_mirror::OrganizationMirror;
 pub use present::{Answer, Present, PresentError};
 pub use reading::Reading;
-pub use registry_config::{ProxySettings, RegistryConfig};
+pub use registry_config::{ProxySettings, RegistryConfig, TlsSettings};
 pub use repository::{Repository, Role, Visibility};
 pub use robot::{ExternalRegistry, Robot};
 pub use secret::SecretSource;

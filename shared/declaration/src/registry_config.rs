@@ -1,9 +1,9 @@
 //! How an external registry is reached.
 
-use moorage_domain::{ProxyUrl, TokenRealm};
+use moorage_domain::{CloudLogin, ProxyUrl, TokenRealm};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::{settings::nullable, text::Text};
+use crate::{secret::SecretSource, settings::nullable, text::Text};
 
 /// `external_registry_config`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,27 @@ pub struct RegistryConfig {
     /// The token servers of other domains that get the credentials.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "realms")]
     pub token_realms: Option<Vec<String>>,
+    /// What TLS goes by; null for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub tls: Option<Option<TlsSettings>>,
+    /// A cloud's login in place of a user name and a password; null for none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub credentials: Option<Option<CloudLogin>>,
+}
+
+/// Authorities and a client's certificate: files in PEM, which are named as secrets are. Null takes one away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The authorities that are trusted beside the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub ca_bundle: Option<Option<SecretSource>>,
+    /// The certificate that is shown to whoever asks for one, with its chain.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub client_certificate: Option<Option<SecretSource>>,
+    /// The certificate's key.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub client_key: Option<Option<SecretSource>>,
 }
 
 /// Proxies.
@@ -66,6 +87,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_login_of_a_cloud_is_one() {
+        let parse = |login| serde_json::from_value::<RegistryConfig>(json!({"credentials": login}));
+        for login in [json!({"type": "ecr", "role_arn": "arn:aws:iam::111122223333:role/pull"}), json!(null)] {
+            let written = serde_json::to_value(parse(login.clone()).unwrap()).unwrap();
+            assert_eq!(written, json!({"credentials": login}));
+        }
+        assert!(parse(json!({"type": "quay"})).is_err());
+    }
 
     #[test]
     fn a_proxy_with_a_password_is_named() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{secret::SecretSource, settings::nullable};
+use crate::{registry_config::TlsSettings, secret::SecretSource, settings::nullable};
 
 /// What a robot is to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -39,4 +39,7 @@ pub struct ExternalRegistry {
     /// Whether they may go by a mirror's proxy; not without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_proxy: Option<bool>,
+    /// What TLS with it goes by; null for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
+    pub tls: Option<Option<TlsSettings>>,
 }

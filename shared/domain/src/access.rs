@@ -9,6 +9,8 @@ pub struct Access {
     pub credentials: Option<Credentials>,
     /// The proxies on the way.
     pub proxy: Proxy,
+    /// Authorities and a certificate of its own.
+    pub tls: Tls,
 }
 
 /// A user name and password at the registry.
@@ -29,4 +31,13 @@ pub struct Proxy {
     pub https: Option<SecretString>,
     /// Hosts that are reached directly, separated by commas.
     pub no_proxy: Option<String>,
+}
+
+/// What TLS goes by, decrypted.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// The authorities' certificates in PEM.
+    pub authorities: Option<SecretString>,
+    /// The certificates of who asks and their key, in PEM.
+    pub identity: Option<SecretString>,
 }

@@ -149,7 +149,9 @@ impl FailureReason {
     /// What the owner of the mirror can do about it.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::AuthFailed => "check external_registry_username and external_registry_password",
+            Self::AuthFailed => {
+                "check external_registry_username and external_registry_password, or what the message says of credentials"
+            }
             Self::NetworkTimeout | Self::ConnectionError => {
                 "check that the registry is reachable; the sync is tried again"
             }
@@ -157,7 +159,10 @@ impl FailureReason {
                 "if it is the repository that is missing, check external_reference; a manifest or a blob has to be pushed \
                  there again, or its tag excluded"
             }
-            Self::TlsError => "check the registry's certificate, or turn verify_tls off if you trust the network",
+            Self::TlsError => {
+                "check the registry's certificate: ca_bundle is for an authority of its own, client_certificate for one that \
+                 wants to know who asks; or turn verify_tls off if you trust the network"
+            }
             Self::DecryptionFailed => "set the mirror's credentials again",
             Self::Preempted => "nothing: another sync runs, or this one was cancelled",
             Self::InvalidSourceRegistry => "use a public registry, or add its host to SSRF_ALLOWED_HOSTS",

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm};
+use crate::{
+    CloudLogin, DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm,
+};
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
 pub const MIN_SYNC_TIMEOUT: u64 = 300;
@@ -82,6 +84,10 @@ pub const FLAG_KEYS: [&str; 2] = ["verify_tls", "unsigned_images"];
 pub const TOKEN_REALMS: &str = "token_realms";
 /// The most of them: a registry has one token server, and an organization's mirror is of one registry.
 pub const MAX_TOKEN_REALMS: usize = 16;
+/// The setting of authorities and of a client's certificate. Ours, not Quay's; what is sent there is kept apart, sealed.
+pub const TLS: &str = "tls";
+/// The setting of a cloud's login in place of a user name and a password. Ours, not Quay's; it is no secret.
+pub const CREDENTIALS: &str = "credentials";
 
 impl RegistryConfig {
     /// Exactly what was sent.
@@ -106,6 +112,19 @@ impl RegistryConfig {
         texts.filter_map(|text| text.parse().ok()).take(MAX_TOKEN_REALMS).collect()
     }
 
+    /// The cloud's login that stands in for a user name and a password.
+    pub fn cloud(&self) -> Option<CloudLogin> {
+        // It was parsed before it was stored.
+        self.0.get(CREDENTIALS).and_then(|login| serde_json::from_value(login.clone()).ok())
+    }
+
+    /// With a setting that is not stored here.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
     /// The way to the registry.
     pub fn route(&self) -> Route {
         Route { verify_tls: self.verify_tls(), proxies: PROXY_KEYS.map(|key| self.proxy(key).map(without_password)) }
@@ -127,7 +146,7 @@ impl RegistryConfig {
 
     /// Changes the known settings that `sent` holds and leaves the others, as Quay's PUT does.
     pub fn merge(&mut self, sent: &Map<String, Value>) {
-        for key in FLAG_KEYS.into_iter().chain([TOKEN_REALMS]) {
+        for key in FLAG_KEYS.into_iter().chain([TOKEN_REALMS, CREDENTIALS]) {
             if let Some(value) = sent.get(key) {
                 self.0.insert(key.to_owned(), value.clone());
             }

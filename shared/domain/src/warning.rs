@@ -66,6 +66,7 @@ fn is_zero(count: &u64) -> bool {
 /// been neither sent again nor removed since. Without passwords the mirror is anonymous.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one setting whether it is to be sent again")]
 pub struct Dropped {
     /// The one at the registry.
     pub external_registry_password: bool,
@@ -73,6 +74,9 @@ pub struct Dropped {
     pub http_proxy: bool,
     /// The one at the proxy for https.
     pub https_proxy: bool,
+    /// What TLS goes by: authorities, and the certificate with its key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
 }
 
 impl Dropped {
@@ -87,6 +91,7 @@ impl Dropped {
             ("external_registry_password", self.external_registry_password),
             ("http_proxy", self.http_proxy),
             ("https_proxy", self.https_proxy),
+            ("tls", self.tls),
         ];
         all.into_iter().filter(|(_, is_dropped)| *is_dropped).map(|(name, _)| name).collect()
     }
@@ -206,8 +211,8 @@ impl Warning {
             Self::CredentialsDropped(dropped) => format!(
                 "{}: dropped when the registry's host, a proxy or verify_tls was changed, so that nobody gets a password \
                  that was meant for another place; syncs go without until it is sent again, or removed (PUT of the \
-                 mirror, a registry's password together with external_registry_username; of an organization's mirror, \
-                 if that manages the repository)",
+                 mirror, a registry's password together with external_registry_username, ca_bundle and client_certificate in \
+                 tls; of an organization's mirror, if that manages the repository)",
                 dropped.settings().join(", ")
             ),
             Self::CredentialsWithheld { .. } => format!(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moorage_clouds::Clouds;
 use moorage_domain::{AwsMeter, Fence, Guard, TrustDomain, notification::Notice, share::Quota};
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
@@ -62,6 +63,8 @@ pub struct Engine {
     pub teller: Invoker,
     /// For the credentials of the registry.
     pub secrets: SecretBox,
+    /// For the logins that clouds give instead.
+    pub clouds: Clouds,
     /// What the clients of the bucket, the table and the key count of what is used, for the runs.
     pub meter: AwsMeter,
     /// The stack's settings.

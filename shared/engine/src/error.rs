@@ -1,5 +1,6 @@
 //! Failures: of a sync as a function, and of the work that it reports.
 
+use moorage_clouds::CloudError;
 use moorage_domain::{FailureReason, ServiceError, Timestamp, failure::Failure, manifest::Refusal};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
@@ -95,6 +96,12 @@ impl From<StateError> for WorkError {
 impl From<SecretError> for WorkError {
     fn from(error: SecretError) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+impl From<CloudError> for WorkError {
+    fn from(error: CloudError) -> Self {
+        Self::Failed(Failure::of(error.reason(), &error))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::Guard;
+use moorage_domain::{CloudRules, Guard};
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
 
@@ -26,6 +26,8 @@ pub struct Api {
     pub public_url: String,
     /// The external hosts that mirrors may name.
     pub guard: Guard,
+    /// Who mirrors may be at clouds.
+    pub clouds: CloudRules,
     /// What one namespace may take.
     pub shares: ApiShares,
     /// How many intervals after its last success a mirror is late.

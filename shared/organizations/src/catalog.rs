@@ -16,7 +16,12 @@ pub(crate) async fn open(
 ) -> Result<Catalog, RoundError> {
     let (config, settings) = (&mirror.config, &organizations.settings);
     let registry = &config.external_registry_config;
-    let access = login.decrypt(&organizations.secrets, registry).await?;
+    let mut access = login.decrypt(&organizations.secrets, registry).await?;
+    if let Some(cloud) = login.cloud() {
+        let url = &config.external_registry_url;
+        let scheme = url.as_str().split_once("://").map(|(scheme, _)| scheme);
+        organizations.clouds.admit(cloud, (scheme, url.authority()), registry, &mut access).await?;
+    }
     let limits = Limits { patience: Duration::from_secs(config.skopeo_timeout), ..settings.limits.clone() };
     let spoken = Settings::new(registry, access, settings.guard.clone(), limits, meter);
     let (kind, url) = (config.external_registry_type, &config.external_registry_url);

@@ -1,5 +1,6 @@
 //! Failures: of a task as a function, and of a round, which is reported.
 
+use moorage_clouds::CloudError;
 use moorage_domain::{FailureReason, ServiceError, Timestamp, failure::Failure};
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
@@ -66,6 +67,12 @@ impl From<StateError> for RoundError {
 impl From<SecretError> for RoundError {
     fn from(error: SecretError) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+impl From<CloudError> for RoundError {
+    fn from(error: CloudError) -> Self {
+        Self::Failed(Failure::of(error.reason(), &error))
     }
 }
 

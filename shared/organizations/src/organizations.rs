@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moorage_clouds::Clouds;
 use moorage_domain::Guard;
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
@@ -38,6 +39,8 @@ pub struct Organizations {
     pub invoker: Invoker,
     /// For the credentials of the registries.
     pub secrets: SecretBox,
+    /// For the logins that clouds give instead.
+    pub clouds: Clouds,
     /// The stack's settings.
     pub settings: Settings,
 }

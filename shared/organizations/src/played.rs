@@ -22,8 +22,10 @@ use aws_sdk_lambda::{
     types::error::TooManyRequestsException,
 };
 use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
+use aws_types::SdkConfig;
+use moorage_clouds::Clouds;
 use moorage_domain::{
-    Guard,
+    CloudRules, Guard,
     run::{SyncRequest, Trigger},
 };
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
@@ -83,6 +85,7 @@ impl Played {
             table: self.table(),
             scheduler: Scheduler::new(mock_client!(aws_sdk_scheduler, RuleMode::MatchAny, []), settings),
             invoker: self.invoker(),
+            clouds: Clouds::new(&SdkConfig::builder().build(), CloudRules::default(), Guard::default()),
             secrets: SecretBox::new(mock_client!(aws_sdk_kms, RuleMode::MatchAny, []), ""),
             settings: Settings {
                 claim: Duration::from_secs(60),

@@ -14,7 +14,7 @@ use reqwest::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
-use crate::{UpstreamError, address::display, rate_limit, transport::Received};
+use crate::{UpstreamError, address::display, rate_limit, tls, transport::Received};
 
 /// What is read of an error's body to find the registry's code.
 pub(crate) const MAX_ERROR_BODY: usize = 16 * 1024;
@@ -72,6 +72,9 @@ impl Answer {
         // That a page to log in at is missing, be it at the same host, does not mean that what was asked for is.
         if status == StatusCode::NOT_FOUND && at != what {
             return UpstreamError::NotFoundElsewhere { what: named(url), at };
+        }
+        if let Some(because) = tls::refusal(status.as_u16(), &self.body) {
+            return UpstreamError::Tls { url: at, message: because.to_owned() };
         }
         if !self.head.is_own {
             return UpstreamError::Storage { status: status.as_u16(), url: at };

@@ -16,7 +16,7 @@ use reqwest::{
     redirect,
 };
 
-use crate::{Meter, UpstreamError, resolver::GuardedResolver};
+use crate::{Meter, UpstreamError, resolver::GuardedResolver, tls::ClientTls};
 
 /// A registry that needs longer to accept a connection is down.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,12 +49,14 @@ pub(crate) struct Connections {
     objects_to_all: AtomicBool,
 }
 
-/// What a client is made of.
+/// What a client is made of. Whatever two mirrors have in common, they have no client in common: no connection is shared, and
+/// no session of TLS is taken up again, that was made with another one's certificate.
 #[derive(Debug)]
 pub(crate) struct Recipe {
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) verify_tls: bool,
+    pub(crate) tls: ClientTls,
     pub(crate) patience: Duration,
 }
 
@@ -68,6 +70,7 @@ impl Recipe {
             .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&self.guard))))
             .tls_danger_accept_invalid_certs(!self.verify_tls)
             .no_proxy();
+        let builder = self.tls.apply(builder);
         let builder = if keeps { builder } else { builder.pool_max_idle_per_host(0) };
         let builder = self.proxies.iter().cloned().fold(builder, reqwest::ClientBuilder::proxy);
         builder.build().map_err(|_| UpstreamError::Settings)

@@ -1,6 +1,6 @@
 //! Documents of a server that is no registry, by their paths.
 
-use moorage_domain::{Guard, Proxy};
+use moorage_domain::{Guard, Proxy, Tls};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use url::Url;
 
@@ -25,6 +25,7 @@ impl Documents {
         let settings = Settings {
             credentials: None,
             verify_tls: base.scheme() == "https",
+            tls: Tls::default(),
             proxy: Proxy::default(),
             token_realms: Vec::new(),
             guard,

@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use moorage_domain::{Digest, FailureReason, Timestamp};
 use url::Url;
 
-use crate::{address::display, lexer::NoList};
+use crate::{address::display, lexer::NoList, tls::explained};
 
 /// A failure, as a decision: what the caller can do differs by variant. Messages hold neither secrets nor the query of
 /// any URL: a redirect's may be a signature.
@@ -133,8 +133,8 @@ pub enum UpstreamError {
     /// What came of a part of a blob is not that part: the whole of it has to be fetched.
     #[error("{0} sends no parts of it that are of use")]
     NoPart(String),
-    /// The mirror's settings make no client: a malformed proxy.
-    #[error("the mirror's proxy settings are not usable")]
+    /// The mirror's settings make no client: a malformed proxy, or certificates that are none.
+    #[error("the mirror's settings of proxies or TLS are not usable")]
     Settings,
 }
 
@@ -214,7 +214,7 @@ pub(crate) fn transport_error(error: &reqwest::Error, url: &str) -> UpstreamErro
                 return UpstreamError::NotAllowed(host.clone());
             }
             if let Some(error) = error.downcast_ref::<rustls::Error>() {
-                return UpstreamError::Tls { url, message: error.to_string() };
+                return UpstreamError::Tls { url, message: explained(error) };
             }
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {

@@ -36,6 +36,7 @@ mod settings;
 mod strings;
 mod suffix;
 mod tags;
+mod tls;
 mod token;
 mod transport;
 mod turns;

@@ -1,16 +1,15 @@
-//! Servers that are told something, and that are no registries: one request each, no redirect, and nothing of the answer is
-//! read but its status.
+//! Servers that are no registries, and are told or asked something: one request each, and no redirect.
 
 use std::{sync::Arc, time::Duration};
 
 use moorage_domain::Guard;
 use reqwest::{
-    Client,
+    Client, Response,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use url::Url;
 
-use crate::{UpstreamError, connections::Recipe, error::transport_error};
+use crate::{UpstreamError, connections::Recipe, error::transport_error, tls::ClientTls};
 
 /// How long an answer may take, all of it: Quay's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +25,8 @@ impl Receivers {
     /// With the addresses that a guard lets through.
     pub fn new(guard: Guard) -> Result<Self, UpstreamError> {
         let guard = Arc::new(guard);
-        let recipe = Recipe { proxies: Vec::new(), guard: Arc::clone(&guard), verify_tls: true, patience: PATIENCE };
+        let (proxies, tls, patience) = (Vec::new(), ClientTls::default(), PATIENCE);
+        let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls: true, tls, patience };
         // Connections are not kept: one stays in a function that sleeps, and is dead when it wakes.
         Ok(Self { client: recipe.client(false)?, guard })
     }
@@ -38,23 +38,53 @@ impl Receivers {
         headers: &[(&'static str, String)],
         body: Vec<u8>,
     ) -> Result<(), UpstreamError> {
-        let host = url.host_str().unwrap_or_default();
-        if !self.guard.allows_host(host) {
-            return Err(UpstreamError::NotAllowed(host.to_owned()));
-        }
-        let pair = |(name, value): &(&'static str, String)| {
-            Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
-        };
-        let mut all: HeaderMap = headers.iter().filter_map(pair).collect();
+        let mut all = header_map(headers);
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let request = self.client.post(url.clone()).headers(all).body(body).timeout(PATIENCE);
-        let answer = request.send().await.map_err(|error| transport_error(&error, &place(url)))?;
-        let status = answer.status();
+        // Nothing of the answer is read but its status.
+        let status = self.send(url, all, body).await?.status();
         if status.is_success() {
             return Ok(());
         }
         Err(UpstreamError::Status { status: status.as_u16(), url: place(url), said: String::new() })
     }
+
+    /// Posts something, and gives the status of the answer and at most `limit` bytes of it: a longer one is none.
+    pub async fn ask(
+        &self,
+        url: &Url,
+        headers: &[(&'static str, String)],
+        body: Vec<u8>,
+        limit: usize,
+    ) -> Result<(u16, Vec<u8>), UpstreamError> {
+        let mut answer = self.send(url, header_map(headers), body).await?;
+        let mut read = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| transport_error(&error, &place(url)))? {
+            if read.len().saturating_add(chunk.len()) > limit {
+                return Err(UpstreamError::TooLarge { what: format!("the answer of {}", place(url)), limit });
+            }
+            read.extend_from_slice(&chunk);
+        }
+        Ok((answer.status().as_u16(), read))
+    }
+
+    async fn send(&self, url: &Url, headers: HeaderMap, body: Vec<u8>) -> Result<Response, UpstreamError> {
+        let host = url.host_str().unwrap_or_default();
+        if !self.guard.allows_host(host) {
+            return Err(UpstreamError::NotAllowed(host.to_owned()));
+        }
+        let request = self.client.post(url.clone()).headers(headers).body(body).timeout(PATIENCE);
+        request.send().await.map_err(|error| transport_error(&error, &place(url)))
+    }
+}
+
+/// Headers as they are sent. What can be no header's value is left out.
+fn header_map(headers: &[(&'static str, String)]) -> HeaderMap {
+    let pair = |(name, value): &(&'static str, String)| {
+        let mut value = HeaderValue::from_str(value).ok()?;
+        value.set_sensitive(true);
+        Some((HeaderName::from_static(name), value))
+    };
+    headers.iter().filter_map(pair).collect()
 }
 
 /// Where a URL leads, without its path: who knows that may write there.

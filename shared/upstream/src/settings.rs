@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_domain::{Access, Credentials, Guard, Proxy, TokenRealm, mirror::RegistryConfig};
+use moorage_domain::{Access, Credentials, Guard, Proxy, Tls, TokenRealm, mirror::RegistryConfig};
 
 use crate::Meter;
 
@@ -17,6 +17,9 @@ pub struct Settings {
     /// Whether https with a valid certificate is required. If not, any certificate will do, and plain http where the
     /// registry does not speak https.
     pub verify_tls: bool,
+    /// Authorities that are trusted beside the public ones, and the certificate that is shown to whoever asks for one: the
+    /// registry, its token server, and where they redirect to.
+    pub tls: Tls,
     /// The mirror's proxies. Those of the environment are never used.
     pub proxy: Proxy,
     /// Token servers that may have the credentials although they are not of the registry's own domain.
@@ -35,6 +38,7 @@ impl Settings {
         Self {
             credentials: access.credentials,
             verify_tls: config.verify_tls(),
+            tls: access.tls,
             proxy: access.proxy,
             token_realms: config.token_realms(),
             guard,

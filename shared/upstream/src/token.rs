@@ -16,6 +16,7 @@ use crate::{
     address::display,
     http::Http,
     scopes::Scopes,
+    tls,
     transport::{Recipient, Request, sensitive},
 };
 
@@ -94,7 +95,8 @@ impl Server<'_> {
             answer.head.headers.clear();
         }
         let status = answer.head.status;
-        if matches!(status.as_u16(), 400 | 401 | 403 | 422) {
+        let is_of_tls = tls::refusal(status.as_u16(), &answer.body).is_some();
+        if matches!(status.as_u16(), 400 | 401 | 403 | 422) && !is_of_tls {
             return Ok(Answered::Refused(status));
         }
         if !status.is_success() {

@@ -16,6 +16,7 @@ use crate::{
     error::transport_error,
     realm::{is_inside, is_inside_address},
     settings::Settings,
+    tls::ClientTls,
 };
 
 /// Redirects of one request, as many as Go's clients follow.
@@ -60,7 +61,9 @@ impl Transport {
     pub(crate) fn new(settings: &Settings, meter: Meter) -> Result<Self, UpstreamError> {
         let (guard, verify_tls) = (Arc::new(settings.guard.clone()), settings.verify_tls);
         let proxies = proxies(&settings.proxy, &guard)?;
-        let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls, patience: settings.limits.patience };
+        let (tls, patience) =
+            (ClientTls::new(&settings.tls).map_err(|_| UpstreamError::Settings)?, settings.limits.patience);
+        let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls, tls, patience };
         Ok(Self { connections: Connections::new(recipe, meter)?, guard, verify_tls })
     }
 

@@ -6,6 +6,7 @@ mod architectures;
 mod changes;
 mod claims;
 mod cli;
+mod clouds;
 mod console;
 mod cost;
 mod crash;

@@ -1,5 +1,6 @@
 //! Secrets are bound to their place: a password goes where it was meant to go when it was sent, and nowhere else.
 
+mod own_tls;
 mod preview;
 
 use std::sync::{Arc, Mutex};
@@ -55,7 +56,11 @@ fn shows_password(seen: &[Seen]) -> bool {
 }
 
 fn reference(world: &World, registry: &Proxy) -> Value {
-    json!({"external_reference": format!("{}/{}", registry.address, world.path)})
+    reference_to(world, &registry.address)
+}
+
+fn reference_to(world: &World, address: &str) -> Value {
+    json!({"external_reference": format!("{address}/{}", world.path)})
 }
 
 async fn warning(world: &World) -> (Value, Value) {

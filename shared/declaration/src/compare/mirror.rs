@@ -74,9 +74,12 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
     for field in wanted.fields {
         let is_sent = match (&field.to, field.path.as_str()) {
             (To::Secret(_), PASSWORD) => all || has_password(&found.view) == Some(false),
-            (To::Secret(_), path) => all || !has_text(&found.view, path),
+            (To::Secret(_), path) => {
+                all || !diff::is_told_of(&found.view, path).unwrap_or_else(|| has_text(&found.view, path))
+            }
             // That there is none: where it is not shown whether there is, it goes with whatever else changes of it.
             (To::Value(Value::Null), PASSWORD) => all || has_password(&found.view) == Some(true),
+            (To::Value(Value::Null), path) if diff::is_told_of(&found.view, path) == Some(true) => true,
             _ => false,
         };
         if is_sent {

@@ -1,5 +1,7 @@
 //! Robots.
 
+use serde_json::Value;
+
 use super::{Deed, Wanted, changed};
 use crate::{
     body,
@@ -35,7 +37,12 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
     let has_none = diff::shown(&found.view, REGISTRY).is_none();
     let is_token = |field: &&Field| field.path == TOKEN;
     let secrets = || wanted.fields.iter().filter(|field| matches!(field.to, To::Secret(_)));
-    if !of_registry.is_empty() || has_none || wanted.options.rotate_secrets {
+    // Of what TLS goes by it is told whether it is there.
+    let is_missing = secrets().any(|field| diff::is_told_of(&found.view, &field.path) == Some(false));
+    let is_left =
+        |field: &&Field| field.to == To::Value(Value::Null) && diff::is_told_of(&found.view, &field.path) == Some(true);
+    of_registry.extend(wanted.fields.iter().filter(is_left).map(secret));
+    if !of_registry.is_empty() || has_none || is_missing || wanted.options.rotate_secrets {
         of_registry.extend(secrets().filter(|field| !is_token(field)).map(secret));
     }
     let token = secrets().find(|field| wanted.options.rotate_secrets && is_token(field));

@@ -223,6 +223,37 @@ fn a_password_is_sent_again_when_it_would_be_dropped() {
 }
 
 #[test]
+fn what_tls_goes_by_is_sent_where_it_is_missing() {
+    let config = |tls: Value| json!({"external_registry_config": {"tls": tls}});
+    let declared = config(json!({
+        "ca_bundle": {"file": "ca.pem"}, "client_certificate": {"file": "c.pem"}, "client_key": {"env": "KEY"},
+    }));
+    let names =
+        ["ca_bundle", "client_certificate", "client_key"].map(|name| format!("external_registry_config.tls.{name}"));
+    let [authorities, client] = [json!({"ca_subjects": ["CN=x"]}), json!({"client_subject": "CN=y"})].map(config);
+    let both = config(json!({"ca_subjects": ["CN=x"], "client_subject": "CN=y"}));
+    for (there, missing) in [(json!({}), &names[..]), (authorities, &names[1..]), (client.clone(), &names[..1])] {
+        let step = mirror_step(declared.clone(), there.clone());
+        assert_eq!(changed_fields(&step), missing, "{there}");
+        let pointers: Vec<_> = step.calls[0].secrets.iter().map(|slot| slot.pointer.replace('/', ".")).collect();
+        assert_eq!(pointers, missing.iter().map(|name| format!(".{name}")).collect::<Vec<_>>());
+    }
+    assert_eq!(mirror_step(declared, both.clone()).action, Action::Unchanged);
+    for (gone, field) in [(json!(null), "tls"), (json!({"ca_bundle": null}), "tls.ca_bundle")] {
+        let step = mirror_step(config(gone.clone()), both.clone());
+        assert_eq!(changed_fields(&step), [format!("external_registry_config.{field}")]);
+        let body = step.calls[0].body.as_ref().unwrap();
+        let sent = &body["external_registry_config"]["tls"];
+        assert_eq!((sent.is_null(), sent.get("ca_bundle")), (gone.is_null(), gone.get("ca_bundle")));
+        assert_eq!(mirror_step(config(gone), json!({})).action, Action::Unchanged);
+    }
+    assert_eq!(mirror_step(config(json!({"ca_bundle": null})), client).action, Action::Unchanged);
+    let plain = json!({"external_reference": "quay.io/a/b", "robot_username": "acme+mirror", "external_registry_config": {"tls": {"client_key": "hunter2"}}});
+    let error = serde_json::from_value::<crate::Mirror>(plain).unwrap_err().to_string();
+    assert!(error.contains("named") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_read_is_no_reason_to_make_anything() {
     let declaration = declared(json!({"organizations": {"acme": null}}));
     let answer = |status, body| {

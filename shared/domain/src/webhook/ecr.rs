@@ -6,24 +6,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Hint, sender::Pushed};
-use crate::{ExternalReference, object::Object};
+use crate::{
+    ExternalReference,
+    cloud::{EcrRegistry, is_place},
+    object::Object,
+};
 
-/// The digits of an account.
-const ACCOUNT_LENGTH: usize = 12;
-/// The longest name of a region that is looked at: those that there are have half of it.
-const REGION_LENGTH: usize = 32;
 /// The longest name of a repository, which is ECR's own limit.
 const NAME_LENGTH: usize = 256;
-/// What its registry's names have between the account and the region, and behind that: by IPv4, and by both families of
-/// addresses.
-const REGISTRIES: [(&str, &str); 6] = [
-    (".dkr.ecr.", ".amazonaws.com"),
-    (".dkr.ecr-fips.", ".amazonaws.com"),
-    (".dkr.ecr.", ".amazonaws.com.cn"),
-    (".dkr-ecr.", ".on.aws"),
-    (".dkr-ecr-fips.", ".on.aws"),
-    (".dkr-ecr.", ".on.amazonwebservices.com.cn"),
-];
 
 /// A repository of ECR, under whichever of its registry's names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,20 +22,15 @@ pub struct EcrRepository(String);
 impl EcrRepository {
     /// The repository of an account and a region; nothing if they cannot be such.
     fn new(account: &str, region: &str, name: &str) -> Option<Self> {
-        let is_account = account.len() == ACCOUNT_LENGTH && account.bytes().all(|byte| byte.is_ascii_digit());
-        let is_region = (1..=REGION_LENGTH).contains(&region.len())
-            && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         let is_name = (1..=NAME_LENGTH).contains(&name.len());
-        (is_account && is_region && is_name).then(|| Self(format!("{account}/{region}/{name}")))
+        (is_place(account, region) && is_name).then(|| Self(format!("{account}/{region}/{name}")))
     }
 
     /// The one that a mirror copies from, if it is ECR's.
     pub fn of(reference: &ExternalReference) -> Option<Self> {
         let host = reference.host().to_ascii_lowercase();
-        REGISTRIES.iter().find_map(|&(middle, end)| {
-            let (account, region) = host.strip_suffix(end)?.split_once(middle)?;
-            Self::new(account, region, reference.path())
-        })
+        let EcrRegistry { account, region, .. } = EcrRegistry::of(&host)?;
+        Self::new(account, region, reference.path())
     }
 }
 

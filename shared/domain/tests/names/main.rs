@@ -7,7 +7,7 @@ mod rows;
 mod written;
 
 use moorage_domain::{
-    Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
+    CloudLogin, Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
     changes::ChangeKind,
     collection::{Held, Skip, Stage},
     discovery::Skipped,
@@ -148,6 +148,20 @@ names! {
     Skipped {
         Vanished => "vanished",
         Filtered => "filtered",
+    }
+    CloudLogin {
+        Ecr { role_arn: None } => {"type": "ecr"},
+        Google {
+            provider: "projects/1/locations/global/workloadIdentityPools/a/providers/b".to_owned().try_into().unwrap(),
+            service_account: "a@b.iam.gserviceaccount.com".to_owned().try_into().unwrap(),
+        } => {
+            "type": "google", "provider": "projects/1/locations/global/workloadIdentityPools/a/providers/b",
+            "service_account": "a@b.iam.gserviceaccount.com",
+        },
+        Azure { tenant_id: Uuid::nil(), client_id: Uuid::nil() } => {
+            "type": "azure", "tenant_id": "00000000-0000-0000-0000-000000000000",
+            "client_id": "00000000-0000-0000-0000-000000000000",
+        },
     }
     RegistryKind.as_str {
         Harbor => "harbor",
@@ -372,7 +386,7 @@ names! {
             {"reason": "attachments_incomplete", "unasked": 1, "missing": 2, "taken": 3},
         TagsHeld { tags: 2, until: Some(Timestamp::from_unix(1_790_000_000)) } =>
             {"reason": "tags_held", "tags": 2, "until": 1_790_000_000},
-        CredentialsDropped(Dropped { external_registry_password: true, http_proxy: false, https_proxy: true }) => {
+        CredentialsDropped(Dropped { external_registry_password: true, http_proxy: false, https_proxy: true, tls: false }) => {
             "reason": "credentials_dropped",
             "external_registry_password": true, "http_proxy": false, "https_proxy": true,
         },

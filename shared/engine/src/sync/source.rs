@@ -38,7 +38,10 @@ async fn open_by(
     meter: Meter,
 ) -> Result<Registry, WorkError> {
     let settings = &engine.settings;
-    let access = login.decrypt(&engine.secrets, config).await?;
+    let mut access = login.decrypt(&engine.secrets, config).await?;
+    if let Some(cloud) = login.cloud() {
+        engine.clouds.admit(cloud, (None, reference.authority()), config, &mut access).await?;
+    }
     let limits = Limits { patience: Duration::from_secs(patience), ..settings.limits.clone() };
     let spoken = Settings::new(config, access, settings.guard.clone(), limits, meter);
     Ok(Registry::new(reference.clone(), spoken)?)

@@ -2,12 +2,13 @@
 
 use moorage_domain::{
     TokenRealm,
-    mirror::{FLAG_KEYS, MAX_TOKEN_REALMS, PROXY_KEYS, TOKEN_REALMS},
+    mirror::{CREDENTIALS, FLAG_KEYS, MAX_TOKEN_REALMS, PROXY_KEYS, TOKEN_REALMS},
 };
-use serde_json::{Map, Value};
+use moorage_state::now;
+use serde_json::{Map, Value, json};
 
 use crate::{
-    external_registry::secrets::SentProxies,
+    external_registry::{cloud, secrets::SentProxies, tls::SentTls},
     http::{
         error::ApiError,
         field::{Fields, repr},
@@ -17,8 +18,19 @@ use crate::{
 /// The longest proxy setting: a `no_proxy` list of some hundred hosts.
 const PROXY_LENGTH: usize = 8_192;
 
-/// Keeps the known settings exactly as they were sent, but for the passwords of proxies, which are returned apart.
-pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<(Map<String, Value>, SentProxies), ApiError> {
+/// What a body says of the way to a registry.
+#[derive(Debug, Default)]
+pub(crate) struct SentConfig {
+    /// As it was sent, without what is secret.
+    pub(crate) kept: Map<String, Value>,
+    /// The passwords of proxies.
+    pub(crate) proxies: SentProxies,
+    /// Authorities and a client's certificate.
+    pub(crate) tls: SentTls,
+}
+
+/// Keeps the known settings exactly as they were sent, but for what is secret, which is returned apart.
+pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<SentConfig, ApiError> {
     let fields = Fields(sent);
     let (mut kept, mut proxies) = (Map::new(), SentProxies::default());
     for key in FLAG_KEYS {
@@ -48,5 +60,7 @@ pub(crate) fn registry_config(sent: &Map<String, Value>) -> Result<(Map<String, 
         }
         kept.insert(TOKEN_REALMS.to_owned(), realms.into());
     }
-    Ok((kept, proxies))
+    // What is stored is what was understood.
+    kept.extend(cloud::parse(sent)?.map(|login| (CREDENTIALS.to_owned(), json!(login))));
+    Ok(SentConfig { kept, proxies, tls: SentTls::parse(sent, now())? })
 }

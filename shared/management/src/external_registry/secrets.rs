@@ -2,14 +2,18 @@
 //! when a change names another one. Nothing here can decrypt.
 
 use moorage_domain::{
-    Ciphertext, Dropped, ExposeSecret as _, MirrorSecrets, ProxyUrl, SecretString,
-    mirror::{PROXY_URL_KEYS, RegistryConfig},
+    Ciphertext, Dropped, ExposeSecret as _, MirrorSecrets, ProxyUrl, SecretString, TlsSecrets,
+    mirror::{PROXY_URL_KEYS, RegistryConfig, TLS},
     proxy::MASK,
 };
 use moorage_state::{Purpose, SecretOwner};
 use serde_json::{Map, Value};
 
-use crate::{api::Api, http::error::ApiError};
+use crate::{
+    api::Api,
+    external_registry::tls::{self, SentTls},
+    http::error::ApiError,
+};
 
 /// Where the secrets of a mirror go.
 #[derive(Debug)]
@@ -89,7 +93,7 @@ pub(crate) fn take_plain(config: &mut RegistryConfig) -> PlainProxies {
     plain
 }
 
-/// A configuration as it is shown: with masks in place of the passwords of proxies.
+/// A configuration as it is shown: with masks in place of the passwords of proxies, and with what may be told of TLS.
 pub(crate) fn shown(config: &RegistryConfig, secrets: &MirrorSecrets) -> RegistryConfig {
     let mut shown = config.clone();
     for key in PROXY_URL_KEYS {
@@ -101,7 +105,10 @@ pub(crate) fn shown(config: &RegistryConfig, secrets: &MirrorSecrets) -> Registr
             Err(_) => MASK.to_owned(),
         });
     }
-    shown
+    match tls::shown(&secrets.tls) {
+        Some(tls) => shown.with(TLS, tls),
+        None => shown,
+    }
 }
 
 /// What a call changes of the secrets of a mirror.
@@ -114,6 +121,7 @@ pub(crate) struct SecretsChange<'a> {
     /// The password at the registry; `None` where none was sent. An empty one is none without a user name.
     pub(crate) password: Option<&'a Option<SecretString>>,
     pub(crate) proxies: &'a SentProxies,
+    pub(crate) tls: &'a SentTls,
     /// Whether there is a user name.
     pub(crate) has_user: bool,
     /// Whether a password is of any use: a mirror without a user name does not send it.
@@ -134,6 +142,7 @@ impl SecretsChange<'_> {
         };
         let plain = self.proxy(api, 0, dropped.http_proxy).await?;
         let encrypted = self.proxy(api, 1, dropped.https_proxy).await?;
+        let (tls, tls_dropped) = self.tls(api, &stored.tls, dropped.tls).await?;
         Ok(MirrorSecrets {
             external_registry_password: password,
             http_proxy_password: plain.0,
@@ -142,8 +151,21 @@ impl SecretsChange<'_> {
                 external_registry_password: password_dropped && self.is_used,
                 http_proxy: plain.1,
                 https_proxy: encrypted.1,
+                tls: tls_dropped,
             },
+            tls,
         })
+    }
+
+    /// What TLS goes by, and whether some of it was dropped. What stays goes to the same registry by whatever way: a key that
+    /// signs is sent to nobody.
+    async fn tls(&self, api: &Api, stored: &TlsSecrets, dropped: bool) -> Result<(TlsSecrets, bool), ApiError> {
+        let before = self.before.as_ref().map(|(_, before)| before.registry);
+        let is_same = before.is_some_and(|before| before.eq_ignore_ascii_case(self.after.registry));
+        let kept = if is_same { stored.clone() } else { TlsSecrets::default() };
+        let is_lost = !is_same && self.tls.keeps_any_of(stored);
+        let tls = self.tls.sealed(api, (self.owner, self.after.registry), kept).await?;
+        Ok((tls, is_lost || (dropped && !self.tls.is_said())))
     }
 
     async fn encrypted(&self, api: &Api, password: Option<&SecretString>) -> Result<Option<Ciphertext>, ApiError> {

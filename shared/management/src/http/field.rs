@@ -9,7 +9,7 @@ use crate::http::error::ApiError;
 const QUOTE_LENGTH: usize = 100;
 
 /// Fields that hold a secret, or an object with one: errors show [`MASK`] in place of what was sent in them.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 11] = [
     "password",
     "external_registry_password",
     "external_registry_config",
@@ -17,6 +17,10 @@ const SECRETS: [&str; 7] = [
     "proxy",
     "http_proxy",
     "https_proxy",
+    "tls",
+    "ca_bundle",
+    "client_certificate",
+    "client_key",
 ];
 
 /// The largest whole number that the table, and clients in other languages, keep exactly.

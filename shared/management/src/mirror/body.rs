@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     external_registry::{
-        config::registry_config,
+        config::{SentConfig, registry_config},
         location::{check_hosts, reference},
         secrets::SentProxies,
+        tls::SentTls,
     },
     http::{error::ApiError, field::Fields},
     mirror::policy::SentPolicy,
@@ -45,6 +46,7 @@ pub(crate) struct MirrorBody {
     /// Without the passwords of its proxies.
     pub(crate) external_registry_config: Option<Map<String, Value>>,
     pub(crate) proxies: SentProxies,
+    pub(crate) tls: SentTls,
     pub(crate) root_rule: Option<RootRule>,
     pub(crate) sync_interval: Option<u64>,
     pub(crate) sync_start_date: Option<Timestamp>,
@@ -78,7 +80,10 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
     };
     let text = |value: Option<Option<&str>>| value.map(|value| value.map(str::to_owned));
     let config = fields.object("external_registry_config")?.map(registry_config).transpose()?;
-    let (config, proxies) = config.map_or_else(Default::default, |(config, proxies)| (Some(config), proxies));
+    let (config, proxies, tls) = match config {
+        Some(SentConfig { kept, proxies, tls }) => (Some(kept), proxies, tls),
+        None => Default::default(),
+    };
     Ok(Unchecked {
         external_reference: fields.string("external_reference")?,
         sync_start_date: fields.string("sync_start_date")?,
@@ -90,6 +95,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
                 .map(|password| password.map(SecretString::from)),
             external_registry_config: config,
             proxies,
+            tls,
             sync_interval: fields.integer_in("sync_interval", MIN_SYNC_INTERVAL..=MAX_SYNC_INTERVAL)?,
             skopeo_timeout_interval: fields.integer("skopeo_timeout_interval", MIN_SYNC_TIMEOUT)?,
             robot_username: fields.string("robot_username")?.map(str::to_owned),

@@ -33,7 +33,8 @@ pub(crate) fn changes(body: &MirrorBody) -> Vec<(LogKind, Map<String, Value>)> {
         settings.into_iter().chain(body.policy.changes()).filter_map(|(name, value)| Some(changed(name, value?)));
     // Without their users, as they are without their passwords.
     let proxies = proxies.map(|(key, value)| changed(key, value.as_str().map(without_user).into()));
-    settings.chain(flags.map(|(key, value)| changed(key, value.clone()))).chain(proxies).collect()
+    let tls = body.tls.changes().into_iter().map(|(name, value)| changed(name, value));
+    settings.chain(tls).chain(flags.map(|(key, value)| changed(key, value.clone()))).chain(proxies).collect()
 }
 
 fn without_user(url: &str) -> String {

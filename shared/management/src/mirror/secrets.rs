@@ -8,7 +8,10 @@ use moorage_state::SecretOwner;
 
 use crate::{
     api::Api,
-    external_registry::secrets::{Destination, PlainProxies, SecretsChange},
+    external_registry::{
+        cloud::{self, Source},
+        secrets::{Destination, PlainProxies, SecretsChange},
+    },
     http::error::ApiError,
     mirror::body::MirrorBody,
 };
@@ -31,13 +34,20 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Fails if the place is not one for the cloud's login that the mirror is to have.
+    fn check_cloud(self, api: &Api, repository: &RepositoryName, secrets: &MirrorSecrets) -> Result<(), ApiError> {
+        let Place { reference, username, config } = self;
+        let source = Source { is_plain: false, authority: reference.authority(), config, username, secrets };
+        cloud::check(api, &repository.namespace(), source)
+    }
+
     fn destination(self) -> Destination<'a> {
         Destination { scheme: "", registry: self.reference.registry(), config: self.config }
     }
 }
 
 /// The secrets of the repository's mirror if it is to copy from `after`, from what was stored `before` and what the body
-/// gives.
+/// gives. Fails if it may not have the cloud's login there that it is to have in place of some.
 pub(crate) async fn secrets(
     api: &Api,
     repository: &RepositoryName,
@@ -53,9 +63,12 @@ pub(crate) async fn secrets(
         after: after.destination(),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        tls: &body.tls,
         has_user: after.username.is_some_and(|name| !name.is_empty()),
         is_used: after.username.is_some(),
     };
     // Boxed: whoever waits for it holds the whole of a mirror besides.
-    Box::pin(change.secrets(api)).await
+    let secrets = Box::pin(change.secrets(api)).await?;
+    after.check_cloud(api, repository, &secrets)?;
+    Ok(secrets)
 }

@@ -10,7 +10,12 @@ use moorage_state::MAX_SECRET_LENGTH;
 use serde_json::{Map, Value};
 
 use crate::{
-    external_registry::{config::registry_config, location::check_hosts, secrets::SentProxies},
+    external_registry::{
+        config::{SentConfig, registry_config},
+        location::check_hosts,
+        secrets::SentProxies,
+        tls::SentTls,
+    },
     http::{
         error::ApiError,
         field::{Fields, repr},
@@ -47,6 +52,7 @@ pub(crate) struct OrganizationMirrorBody {
     /// Without the passwords of its proxies.
     pub(crate) external_registry_config: Option<RegistryConfig>,
     pub(crate) proxies: SentProxies,
+    pub(crate) tls: SentTls,
     pub(crate) repository_filters: Option<RepositoryFilters>,
     pub(crate) robot_username: Option<String>,
     pub(crate) is_public: Option<bool>,
@@ -89,7 +95,10 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
     let filled =
         |value: Option<Option<&str>>| value.map(|value| value.filter(|value| !value.is_empty()).map(str::to_owned));
     let config = fields.object("external_registry_config")?.map(registry_config).transpose()?;
-    let (config, proxies) = config.map_or_else(Default::default, |(config, proxies)| (Some(config), proxies));
+    let (config, proxies, tls) = match config {
+        Some(SentConfig { kept, proxies, tls }) => (Some(kept), proxies, tls),
+        None => Default::default(),
+    };
     Ok(Unchecked {
         external_registry_url: fields.string("external_registry_url")?,
         sync_start_date: fields.string("sync_start_date")?,
@@ -104,6 +113,7 @@ pub(crate) fn parse(body: &Map<String, Value>) -> Result<Unchecked<'_>, ApiError
                 .map(|password| password.map(SecretString::from)),
             external_registry_config: config.map(RegistryConfig::new),
             proxies,
+            tls,
             robot_username: fields.string("robot_username")?.map(str::to_owned),
             is_public: visibility.map(|visibility| visibility == "public"),
             sync_interval: fields.integer_in("sync_interval", MIN_SYNC_INTERVAL..=MAX_SYNC_INTERVAL)?,

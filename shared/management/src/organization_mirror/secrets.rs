@@ -5,12 +5,16 @@ use moorage_state::SecretOwner;
 
 use crate::{
     api::Api,
-    external_registry::secrets::{Destination, PlainProxies, SecretsChange},
+    external_registry::{
+        cloud::{self, Source},
+        secrets::{Destination, PlainProxies, SecretsChange},
+    },
     http::error::ApiError,
     organization_mirror::body::OrganizationMirrorBody,
 };
 
 /// The secrets of a mirror that is to be as `after`, from what was stored `before` and what the body gives.
+/// Fails if it may not have the cloud's login there that it is to have in place of some.
 pub(crate) async fn secrets(
     api: &Api,
     after: &OrganizationMirrorConfig,
@@ -25,12 +29,18 @@ pub(crate) async fn secrets(
         after: destination(after),
         password: body.external_registry_password.as_ref(),
         proxies: &body.proxies,
+        tls: &body.tls,
         has_user: after.external_registry_username.as_ref().is_some_and(|name| !name.is_empty()),
         // Quay's API wants a token and no user.
         is_used: true,
     };
     // Boxed: whoever waits for it holds the whole of a mirror besides.
-    Box::pin(change.secrets(api)).await
+    let secrets = Box::pin(change.secrets(api)).await?;
+    let Destination { scheme, registry, config } = destination(after);
+    let username = after.external_registry_username.as_deref();
+    let source = Source { is_plain: scheme == "http", authority: registry, config, username, secrets: &secrets };
+    cloud::check(api, &after.organization, source)?;
+    Ok(secrets)
 }
 
 fn destination(config: &OrganizationMirrorConfig) -> Destination<'_> {

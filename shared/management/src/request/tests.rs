@@ -5,7 +5,7 @@ mod aws;
 use std::time::Duration;
 
 use ::http::header::AUTHORIZATION;
-use moorage_domain::Guard;
+use moorage_domain::{CloudRules, Guard};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use serde_json::json;
@@ -30,6 +30,7 @@ fn api(aws: &Aws) -> Api {
         admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
         public_url: String::new(),
         guard: Guard::default(),
+        clouds: CloudRules::default(),
         shares: ApiShares::default(),
         late_intervals: 3,
         has_alarms: None,

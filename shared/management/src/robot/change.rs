@@ -52,7 +52,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         created: now(),
         unstructured_metadata: metadata,
         external_registry: match registry {
-            Some(registry) => Some(registry.encrypt(api, &name).await?),
+            Some(registry) => Some(registry.encrypt(api, &name, None).await?),
             None => None,
         },
         id: Generation::new(Uuid::new_v4()),

@@ -1,13 +1,13 @@
 //! A robot's credentials at an external registry: written, used by syncs, never shown. They go only to the registry that
 //! they are for, over verified TLS and without a proxy unless the robot says that they may go otherwise.
 
-use moorage_domain::{Guard, RobotName, SecretString};
-use moorage_state::{MAX_SECRET_LENGTH, Purpose, RobotRegistry, SecretOwner, StateError};
+use moorage_domain::{CloudLogin, CloudRefusal, CloudWay, Guard, RobotName, SecretString, TlsSecrets, mirror::TLS};
+use moorage_state::{MAX_SECRET_LENGTH, Purpose, RobotRegistry, SecretOwner, StateError, now};
 use serde_json::{Map, Value};
 
 use crate::{
     api::Api,
-    external_registry::location::reference,
+    external_registry::{cloud, location::reference, tls::SentTls},
     http::{answer::Answer, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
     robot::{
         find::{find_robot, robot_token, unknown_robot},
@@ -26,15 +26,36 @@ pub(crate) struct NewRegistry {
     password: SecretString,
     allow_insecure: bool,
     allow_proxy: bool,
+    tls: SentTls,
+    credentials: Option<CloudLogin>,
 }
 
 impl NewRegistry {
-    /// As they are stored.
-    pub(crate) async fn encrypt(self, api: &Api, robot: &RobotName) -> Result<RobotRegistry, ApiError> {
-        let purpose = Purpose::Registry(SecretOwner::Robot(robot), &self.host);
-        let password = api.secrets.encrypt(purpose, &self.password).await?;
-        let Self { host, username, allow_insecure, allow_proxy, .. } = self;
-        Ok(RobotRegistry { host, username, password, allow_insecure, allow_proxy })
+    /// As they are stored, where `before` is what is stored now. Of that, what TLS goes by stays with its registry.
+    pub(crate) async fn encrypt(
+        self,
+        api: &Api,
+        robot: &RobotName,
+        before: Option<&RobotRegistry>,
+    ) -> Result<RobotRegistry, ApiError> {
+        let owner = SecretOwner::Robot(robot);
+        let password = api.secrets.encrypt(Purpose::Registry(owner, &self.host), &self.password).await?;
+        let kept = before.filter(|before| before.host.eq_ignore_ascii_case(&self.host));
+        let kept = kept.map_or_else(TlsSecrets::default, |before| before.tls.clone());
+        let tls = self.tls.sealed(api, (owner, &self.host), kept).await?;
+        let Self { host, username, allow_insecure, allow_proxy, credentials, .. } = self;
+        if let Some(login) = &credentials {
+            let way = CloudWay {
+                authority: &host,
+                is_plain: false,
+                verifies_tls: !allow_insecure,
+                has_authorities: tls.ca_bundle.is_some(),
+                has_realms: false,
+            };
+            let judged = api.clouds.check(&robot.namespace(), login, way);
+            judged.map_err(|error| cloud::refused(&error))?;
+        }
+        Ok(RobotRegistry { host, username, password, allow_insecure, allow_proxy, tls, credentials })
     }
 }
 
@@ -42,7 +63,7 @@ impl NewRegistry {
 pub(crate) async fn change(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let registry = parse(&call.object()?, &api.guard)?;
     let mut robot = find_robot(api, path).await?;
-    let registry = registry.encrypt(api, &robot.name).await?;
+    let registry = registry.encrypt(api, &robot.name, robot.external_registry.as_ref()).await?;
     store(api, &robot.name, Some(&registry)).await?;
     robot.external_registry = Some(registry);
     let token = robot_token(api, &robot).await?;
@@ -70,7 +91,16 @@ pub(crate) fn parse_optional(fields: Fields<'_>, guard: &Guard) -> Result<Option
 
 fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiError> {
     let fields = Fields(body);
-    fields.require(&["host", "username", "password"])?;
+    let credentials = cloud::parse(body)?.flatten();
+    if credentials.is_some()
+        && let Some(twice) = ["username", "password"].into_iter().find(|name| body.contains_key(*name))
+    {
+        return Err(cloud::refused(&CloudRefusal::Twice(twice)));
+    }
+    // Who shows a certificate may need no password; and a cloud gives one.
+    let needs_none = credentials.is_some() || body.get(TLS).is_some_and(Value::is_object);
+    let is_anonymous = needs_none && !body.contains_key("username") && !body.contains_key("password");
+    fields.require(if is_anonymous { &["host"] } else { &["host", "username", "password"] })?;
     let text = |name| fields.string(name).map(Option::unwrap_or_default);
     let (host, username, password) = (text("host")?, text("username")?, text("password")?);
     // With a path it must be a reference as mirrors have it; so what is compared later can be equal.
@@ -86,13 +116,14 @@ fn parse(body: &Map<String, Value>, guard: &Guard) -> Result<NewRegistry, ApiErr
         return Err(long("password", MAX_SECRET_LENGTH));
     }
     // A password may be empty, as a mirror's: some registries have users without one.
-    if username.is_empty() {
+    if username.is_empty() && !is_anonymous {
         return Err(ApiError::InvalidRequest("username must not be empty".into()));
     }
     let allows = |name| fields.boolean(name).map(Option::unwrap_or_default);
     let (allow_insecure, allow_proxy) = (allows("allow_insecure")?, allows("allow_proxy")?);
     let (host, username, password) = (host.to_owned(), username.to_owned(), password.into());
-    Ok(NewRegistry { host, username, password, allow_insecure, allow_proxy })
+    let tls = SentTls::parse(body, now())?;
+    Ok(NewRegistry { host, username, password, allow_insecure, allow_proxy, tls, credentials })
 }
 
 #[cfg(test)]
@@ -130,6 +161,10 @@ mod tests {
         }
         assert!(parse(json!({"host": "quay.io", "username": "u"})).is_err());
         assert!(parse(json!({"host": "quay.io", "username": "", "password": "p"})).is_err());
+        let cloud = parse(json!({"host": "public.ecr.aws", "credentials": {"type": "ecr"}})).unwrap();
+        assert_eq!((cloud.username.as_str(), cloud.credentials), ("", Some(CloudLogin::Ecr { role_arn: None })));
+        let twice = json!({"host": "public.ecr.aws", "credentials": {"type": "ecr"}, "username": "u", "password": "p"});
+        assert!(parse(twice).unwrap_err().to_string().contains("username exclude each other"));
         let empty = parse(json!({"host": "quay.io", "username": "u", "password": ""})).unwrap();
         assert!(empty.password.expose_secret().is_empty());
     }

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{ExposeSecret as _, RobotName, SecretString};
+use moorage_domain::{
+    ExposeSecret as _, RobotName, SecretString,
+    mirror::{CREDENTIALS, TLS},
+};
 use moorage_state::{Robot, RobotMirrors, Role};
 use serde_json::{Value, json};
 
 use crate::{
     api::Api,
+    external_registry::tls,
     http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError},
     organization::find::find_namespace,
     repository::grants,
@@ -81,6 +85,12 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
             "host": registry.host, "username": registry.username, "allow_insecure": registry.allow_insecure,
             "allow_proxy": registry.allow_proxy,
         });
+        if let Some(tls) = tls::shown(&registry.tls) {
+            view["external_registry"][TLS] = tls;
+        }
+        if let Some(login) = &registry.credentials {
+            view["external_registry"][CREDENTIALS] = json!(login);
+        }
     }
     view
 }

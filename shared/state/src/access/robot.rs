@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Ciphertext, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp,
+    Ciphertext, CloudLogin, Generation, Namespace, RobotName, SecretString, TeamName, Timestamp, TlsSecrets,
     robot_token::{self, RobotTokenError},
 };
 use rand::Rng;
@@ -63,9 +63,9 @@ pub struct Robot {
 pub struct RobotRegistry {
     /// Host, with its port if it has one, as in mirrors' references.
     pub host: String,
-    /// The user name there.
+    /// The user name there; empty where a certificate says who asks.
     pub username: String,
-    /// The password there.
+    /// The password there; of no use without a user name.
     pub password: Ciphertext,
     /// Whether they may go there without verified TLS.
     #[serde(default)]
@@ -73,6 +73,12 @@ pub struct RobotRegistry {
     /// Whether they may go there by a mirror's proxy.
     #[serde(default)]
     pub allow_proxy: bool,
+    /// Authorities and a certificate for there.
+    #[serde(default, skip_serializing_if = "TlsSecrets::is_nothing")]
+    pub tls: TlsSecrets,
+    /// A cloud's login in place of user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CloudLogin>,
 }
 
 /// An object as a text of JSON; earlier builds have stored it as a map.

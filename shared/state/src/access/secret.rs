@@ -53,6 +53,8 @@ pub enum Purpose<'a> {
     Notification(&'a Owner, Uuid),
     /// The password at an external registry.
     Registry(SecretOwner<'a>, &'a str),
+    /// What TLS with an external registry goes by. What is encrypted is the key that seals it.
+    Tls(SecretOwner<'a>, &'a str),
     /// The password at a proxy on the way to an external registry.
     Proxy {
         /// Whose it is.
@@ -80,6 +82,8 @@ impl Purpose<'_> {
             Self::RobotSample => (vec![("robot", SAMPLE.to_owned())], None),
             Self::Notification(owner, uuid) => (vec![("notification", format!("{owner}/{uuid}"))], None),
             Self::Registry(owner, registry) => (vec![owner.named(), at(registry)], Some(vec![owner.named()])),
+            // Nobody gets such a key as a password.
+            Self::Tls(owner, registry) => (vec![owner.named(), at(registry), ("sealed", "tls".to_owned())], None),
             Self::Proxy { owner, registry, proxy } => {
                 (vec![owner.named(), at(registry), ("proxy", proxy.to_ascii_lowercase())], None)
             }

@@ -2,11 +2,14 @@
 //! that place, and their decryption.
 
 use moorage_domain::{
-    Access, Ciphertext, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets, Namespace, Proxy,
-    ProxyUrl, RepositoryName, RobotName, SecretString, Warning, mirror::RegistryConfig, preview::PreviewSource,
+    Access, Ciphertext, CloudLogin, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets,
+    Namespace, Proxy, ProxyUrl, RepositoryName, RobotName, SecretString, Tls, TlsSecrets, Warning,
+    mirror::RegistryConfig, preview::PreviewSource,
 };
 
-use crate::{Account, Mirror, OrganizationMirror, Purpose, SecretBox, SecretError, SecretOwner, StateError, Table};
+use crate::{
+    Account, Mirror, OrganizationMirror, Purpose, RobotRegistry, SecretBox, SecretError, SecretOwner, StateError, Table,
+};
 
 /// Who a mirror is at its registry, with its passwords still encrypted.
 #[derive(Debug, Clone)]
@@ -16,7 +19,18 @@ pub struct Login {
     /// What the registry is not told of who asks, although it might be.
     pub warning: Option<Warning>,
     password: Option<Password>,
+    /// In place of a password: who asks for a token of a cloud, and as whom.
+    cloud: Option<(Namespace, CloudLogin)>,
+    tls: SealedTls,
     keeper: Keeper,
+}
+
+/// What a robot has for a registry.
+#[derive(Debug, Default)]
+struct OfRobot {
+    password: Option<Password>,
+    cloud: Option<CloudLogin>,
+    tls: SealedTls,
 }
 
 /// A user name, and the password that goes with it.
@@ -27,6 +41,43 @@ struct Password {
     of: KeptBy,
     /// The registry's host, as the password is bound to it.
     registry: String,
+}
+
+/// What TLS goes by: authorities, and who asks, each of whom has it.
+#[derive(Debug, Clone, Default)]
+struct SealedTls {
+    authorities: Option<Sealed>,
+    identity: Option<Sealed>,
+}
+
+/// A text that was sealed.
+#[derive(Debug, Clone)]
+struct Sealed {
+    ciphertext: Ciphertext,
+    of: KeptBy,
+    /// The registry's host, as it is bound to it.
+    registry: String,
+}
+
+impl SealedTls {
+    fn new(kept: &TlsSecrets, of: &KeptBy, registry: &str) -> Self {
+        let sealed = |it: &Ciphertext| Sealed { ciphertext: it.clone(), of: of.clone(), registry: registry.to_owned() };
+        Self {
+            authorities: kept.ca_bundle.as_ref().map(|bundle| sealed(&bundle.sealed)),
+            identity: kept.client.as_ref().map(|client| sealed(&client.sealed)),
+        }
+    }
+
+    /// With what `other` has where there is nothing.
+    fn or(self, other: Self) -> Self {
+        Self { authorities: self.authorities.or(other.authorities), identity: self.identity.or(other.identity) }
+    }
+}
+
+impl Sealed {
+    async fn open(&self, secrets: &SecretBox) -> Result<SecretString, SecretError> {
+        secrets.open(Purpose::Tls(self.of.owner(), &self.registry), &self.ciphertext).await
+    }
 }
 
 /// Whose secrets they are.
@@ -68,6 +119,10 @@ impl Keeper {
         }
     }
 
+    fn tls(&self) -> SealedTls {
+        SealedTls::new(&self.secrets.tls, &self.of, &self.registry)
+    }
+
     fn password(&self, username: String) -> Option<Password> {
         let ciphertext = self.secrets.external_registry_password.clone()?;
         Some(Password { username, ciphertext, of: self.of.clone(), registry: self.registry.clone() })
@@ -85,6 +140,8 @@ struct Way<'a> {
 impl Table {
     /// Finds the credentials of a mirror: its own, or its organization's mirror's; else its robot's for this registry. A user
     /// name without a password means anonymous, as in Quay: the robot's password does not stand in for one that was dropped.
+    /// So it is with what TLS goes by: a mirror without a user name has its robot's authorities and certificate for this
+    /// registry where it has none of its own.
     pub async fn login(&self, mirror: &Mirror) -> Result<Login, StateError> {
         let config = &mirror.config;
         let way = Way {
@@ -113,35 +170,40 @@ impl Table {
 
     async fn login_by(&self, keeper: Keeper, namespace: Namespace, way: Way<'_>) -> Result<Login, StateError> {
         let dropped = keeper.secrets.credentials_dropped.warning();
-        let (password, warning) = match &keeper.username {
-            Some(username) => (keeper.password(username.clone()), dropped),
-            None => match self.robot_password(way).await? {
-                Ok(password) => (password, dropped),
-                Err(withheld) => (None, Some(withheld)),
+        let (own, tls) = (way.config.cloud(), keeper.tls());
+        let (password, cloud, tls, warning) = match &keeper.username {
+            _ if own.is_some() => (None, own, tls, dropped),
+            Some(username) => (keeper.password(username.clone()), None, tls, dropped),
+            None => match self.robot_login(way).await? {
+                Ok(robot) => (robot.password, robot.cloud, tls.or(robot.tls), dropped),
+                Err(withheld) => (None, None, tls, Some(withheld)),
             },
         };
-        let username = password.as_ref().map(|password| password.username.as_str());
-        let account = Account::new(namespace, way.reference.registry(), username);
-        Ok(Login { account, warning, password, keeper })
+        let identity = cloud.as_ref().map(CloudLogin::identity);
+        let username = identity.as_deref().or(password.as_ref().map(|password| password.username.as_str()));
+        let account = Account::new(namespace.clone(), way.reference.registry(), username);
+        let cloud = cloud.map(|cloud| (namespace, cloud));
+        Ok(Login { account, warning, password, cloud, tls, keeper })
     }
 
-    /// The password of a mirror's robot for the mirror's registry, if it has one; the warning if it may not be sent that way.
-    async fn robot_password(&self, way: Way<'_>) -> Result<Result<Option<Password>, Warning>, StateError> {
-        let Some(robot) = way.robot else { return Ok(Ok(None)) };
+    /// Who a mirror's robot is at the mirror's registry, if it is somebody; the warning if that may not be said by this way.
+    async fn robot_login(&self, way: Way<'_>) -> Result<Result<OfRobot, Warning>, StateError> {
+        let nobody = Ok(Ok(OfRobot::default()));
+        let Some(robot) = way.robot else { return nobody };
         let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);
         let registry = registry.filter(|registry| registry.host == way.reference.authority());
-        let Some(registry) = registry else { return Ok(Ok(None)) };
+        let Some(registry) = registry else { return nobody };
         let insecure = !way.config.verify_tls() && !registry.allow_insecure;
         let proxy = way.config.has_proxy() && !registry.allow_proxy;
         if insecure || proxy {
             return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
         }
-        Ok(Ok(Some(Password {
-            username: registry.username,
-            ciphertext: registry.password,
-            of: KeptBy::Robot(robot.clone()),
-            registry: registry.host,
-        })))
+        let (of, RobotRegistry { host, username, password, tls, credentials: cloud, .. }) =
+            (KeptBy::Robot(robot.clone()), registry);
+        let tls = SealedTls::new(&tls, &of, &host);
+        let password = Password { username, ciphertext: password, of, registry: host };
+        let password = Some(password).filter(|password| !password.username.is_empty() && cloud.is_none());
+        Ok(Ok(OfRobot { password, cloud, tls }))
     }
 
     async fn keeper(&self, mirror: &Mirror) -> Result<Keeper, StateError> {
@@ -153,8 +215,7 @@ impl Table {
             username: username.clone(),
             secrets: mirror.secrets.clone(),
         };
-        let has_secrets = username.is_some() || config.external_registry_config.has_proxy();
-        if !mirror.is_discovered || !has_secrets {
+        if !mirror.is_discovered {
             return Ok(own);
         }
         let organization = self.organization_mirror(&config.repository.namespace()).await?;
@@ -180,14 +241,23 @@ impl Login {
     pub fn of_organization(mirror: &OrganizationMirror) -> Self {
         let config = &mirror.config;
         let keeper = Keeper::of_organization(mirror);
+        let cloud = config.external_registry_config.cloud();
         // Quay's API wants a token and no user.
-        let password = keeper.password(keeper.username.clone().unwrap_or_default());
-        let username = config.external_registry_username.as_deref();
+        let password = keeper.password(keeper.username.clone().unwrap_or_default()).filter(|_| cloud.is_none());
+        let identity = cloud.as_ref().map(CloudLogin::identity);
+        let username = identity.as_deref().or(config.external_registry_username.as_deref());
         let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);
-        Self { account, warning: keeper.secrets.credentials_dropped.warning(), password, keeper }
+        let (warning, tls) = (keeper.secrets.credentials_dropped.warning(), keeper.tls());
+        let cloud = cloud.map(|cloud| (config.organization.clone(), cloud));
+        Self { account, warning, password, cloud, tls, keeper }
     }
 
-    /// Decrypts the credentials, and the passwords of the proxies that the configuration names.
+    /// Who asks for a token of a cloud, and as whom, where that takes the place of a password.
+    pub fn cloud(&self) -> Option<(&Namespace, &CloudLogin)> {
+        self.cloud.as_ref().map(|(namespace, cloud)| (namespace, cloud))
+    }
+
+    /// Decrypts the credentials, the passwords of the proxies that the configuration names, and what TLS goes by.
     pub async fn decrypt(&self, secrets: &SecretBox, config: &RegistryConfig) -> Result<Access, SecretError> {
         let credentials = match &self.password {
             None => None,
@@ -201,7 +271,12 @@ impl Login {
             https: self.keeper.proxy(secrets, config, "https_proxy").await?,
             no_proxy: config.proxy("no_proxy").map(str::to_owned),
         };
-        Ok(Access { credentials, proxy })
+        let open = async |sealed: &Option<Sealed>| match sealed {
+            Some(sealed) => sealed.open(secrets).await.map(Some),
+            None => Ok(None),
+        };
+        let tls = Tls { authorities: open(&self.tls.authorities).await?, identity: open(&self.tls.identity).await? };
+        Ok(Access { credentials, proxy, tls })
     }
 }
 

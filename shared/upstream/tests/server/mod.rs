@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 pub(crate) mod raw;
+pub(crate) mod secure;
 
 use std::{
     convert::Infallible,
@@ -14,7 +15,7 @@ use std::{
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
-use moorage_domain::{Credentials, Guard, Proxy};
+use moorage_domain::{Credentials, Guard, Proxy, Tls};
 use moorage_upstream::{Limits, Meter, Registry, Settings};
 use tokio::net::TcpListener;
 
@@ -100,6 +101,7 @@ pub(crate) fn settings(meter: Meter, realms: &[String]) -> Settings {
     Settings {
         credentials: Some(credentials),
         verify_tls: false,
+        tls: Tls::default(),
         proxy: Proxy::default(),
         token_realms: realms.iter().map(|realm| realm.parse().unwrap()).collect(),
         guard: Guard::new("127.0.0.0/8,localhost").unwrap(),

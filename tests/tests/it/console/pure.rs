@@ -201,7 +201,7 @@ const WITHOUT_LABEL: [&str; 2] = ["allow_insecure", "allow_proxy"];
 async fn what_to_do_is_said_in_the_words_of_the_forms() {
     let reasons = variants(&serde_json::from_value::<FailureReason>(json!("?")).unwrap_err());
     let reasons: Vec<FailureReason> = serde_json::from_value(json!(reasons)).unwrap();
-    let dropped = Dropped { external_registry_password: true, http_proxy: true, https_proxy: true };
+    let dropped = Dropped { external_registry_password: true, http_proxy: true, https_proxy: true, tls: true };
     let warnings = [
         Warning::DeletionsHeld { tags: 3, limit: 2, deselected: 0 },
         Warning::DeletionsHeld { tags: 3, limit: 2, deselected: 1 },

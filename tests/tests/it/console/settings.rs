@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use moorage_tests::{browser::Browser, eventually, organization_mirror, world::World};
+use moorage_tests::{browser::Browser, eventually, organization_mirror, sigstore::authority::Authority, world::World};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "external_registry_password";
@@ -49,6 +49,30 @@ async fn a_password_is_sent_when_it_was_typed_or_removed_and_only_then() {
     saved(&world, &browser, "mirror_rule", 2).await;
     assert_eq!(changes(&world, PASSWORD).await, 2);
     assert_eq!(world.mirror().await["external_registry_username"], "me");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn authorities_are_sent_and_then_told_of() {
+    let (world, browser) = mirrored("console-tls", json!({})).await;
+    let unfold = "for (const group of document.querySelectorAll('details.group')) group.open = true";
+    let set = "const field = document.querySelector('[data-field=ca_bundle]'); field.value = arguments[0];
+        field.dispatchEvent(new Event('input', {bubbles: true}))";
+    browser.find("[data-field=root_rule]").await;
+    browser.script(unfold, json!([])).await;
+    browser.script(set, json!([Authority::new("a company").pem()])).await;
+    saved(&world, &browser, "ca_bundle", 1).await;
+    assert_eq!(world.mirror().await["external_registry_config"]["tls"]["ca_subjects"], json!(["CN=a company"]));
+    browser.script(unfold, json!([])).await;
+    browser.see("[aria-label='Mirror settings']", "CN=a company").await;
+    assert_eq!(browser.value("ca_bundle").await, "", "it is not shown");
+    browser.fill("root_rule", "v2").await;
+    saved(&world, &browser, "mirror_rule", 1).await;
+    assert_eq!(changes(&world, "ca_bundle").await, 1);
+    browser.script(unfold, json!([])).await;
+    browser.find("[data-field=forget_tls]").await.click().await.unwrap();
+    saved(&world, &browser, "ca_bundle", 2).await;
+    assert_eq!(world.mirror().await["external_registry_config"].get("tls"), None);
     browser.close().await;
 }
 

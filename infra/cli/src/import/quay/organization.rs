@@ -79,7 +79,7 @@ fn registry(view: &Map<String, Value>, draft: &mut Draft) -> Option<ExternalRegi
     let password = draft.questions.ask(&format!("password of {username} at {host}"), None);
     let flag = |name: &str| registry.get(name).and_then(Value::as_bool);
     let (allow_insecure, allow_proxy) = (flag("allow_insecure"), flag("allow_proxy"));
-    Some(ExternalRegistry { host, username, password, allow_insecure, allow_proxy })
+    Some(ExternalRegistry { host, username, password, allow_insecure, allow_proxy, tls: None })
 }
 
 fn add_team(found: &read::Organization, team: &str, view: &Value, options: &Options, draft: &mut Draft) {

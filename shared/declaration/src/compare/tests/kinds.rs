@@ -52,6 +52,37 @@ fn a_robots_credentials_come_and_go() {
 }
 
 #[test]
+fn what_tls_with_a_robots_registry_goes_by_is_sent_where_it_is_missing() {
+    let login = json!({"host": "quay.io", "username": "u", "password": {"env": "P"}});
+    let step = |tls: Value, shown: Value| {
+        let (mut declared, mut there) = (login.clone(), login.clone());
+        declared["tls"] = tls;
+        there.as_object_mut().unwrap().remove("password");
+        if !shown.is_null() {
+            there["tls"] = shown;
+        }
+        let document = json!({"organizations": {"acme": {"robots": {"mirror": {"external_registry": declared}}}}});
+        let robot = json!({"name": "acme+mirror", "description": "", "token": "t", "external_registry": there});
+        let answers = [("organization/acme", json!({"name": "acme"})), ("organization/acme/robots/mirror", robot)];
+        steps(document, &answers).remove(1)
+    };
+    let (bundle, shown) = (json!({"ca_bundle": {"file": "ca.pem"}}), json!({"ca_subjects": ["CN=a company"]}));
+    let made = step(bundle.clone(), Value::Null);
+    assert_eq!(changed_fields(&made), ["external_registry.password", "external_registry.tls.ca_bundle"]);
+    let pointers: Vec<_> = made.calls[0].secrets.iter().map(|slot| slot.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/password", "/tls/ca_bundle"]);
+    assert_eq!(step(bundle, shown.clone()).action, Action::Unchanged);
+    for (gone, field) in
+        [(json!(null), "external_registry.tls"), (json!({"ca_bundle": null}), "external_registry.tls.ca_bundle")]
+    {
+        let removed = step(gone.clone(), shown.clone());
+        assert!(changed_fields(&removed).contains(&field), "{gone}");
+        assert_eq!(removed.calls[0].body.as_ref().unwrap()["tls"], gone);
+        assert_eq!(step(gone, Value::Null).action, Action::Unchanged);
+    }
+}
+
+#[test]
 fn members_are_those_that_are_declared() {
     let document = json!({"organizations": {"acme": {"teams": {"t1": {"members": ["acme+b1", "acme+a1"]}}}}});
     let team = |members: &[&str]| {
