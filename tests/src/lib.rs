@@ -29,6 +29,7 @@ pub mod logs;
 pub mod openssl;
 pub mod organization_mirror;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod real;
 pub mod receiver;

@@ -3,6 +3,7 @@
 pub(crate) mod api_token;
 pub(crate) mod api_token_check;
 pub(crate) mod api_tokens;
+pub(crate) mod federation;
 pub(crate) mod permission;
 mod public_key;
 pub(crate) mod robot;

@@ -57,6 +57,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         },
         id: Generation::new(Uuid::new_v4()),
         organization_id,
+        federation: Vec::new(),
         mirrors: 0,
         teams: BTreeSet::new(),
         name,
