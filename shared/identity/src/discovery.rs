@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use crate::{fetch::FetchError, issuer::Issuer};
+use crate::{fetch_error::FetchError, issuer::Issuer};
 
 /// Where an issuer's keys are, by its discovery document. Another one's document is none: an issuer that names another
 /// could lend its keys to that one's tokens.

@@ -9,7 +9,8 @@ use tokio::sync::Mutex;
 use crate::{
     claims::Claims,
     error::TokenError,
-    fetch::{FetchError, Fetcher},
+    fetch::Fetcher,
+    fetch_error::FetchError,
     issuer::{Issuer, IssuerError},
     key::Keys,
     token::Token,

@@ -5,6 +5,7 @@ mod claims;
 mod discovery;
 mod error;
 mod fetch;
+mod fetch_error;
 mod issuer;
 mod issuers;
 mod key;
@@ -15,7 +16,7 @@ mod verify;
 
 pub use claims::Claims;
 pub use error::TokenError;
-pub use fetch::FetchError;
+pub use fetch_error::FetchError;
 pub use issuer::{Issuer, IssuerError};
 pub use issuers::{IdentityError, Issuers};
 pub use key::{Keys, KeysError};

@@ -83,7 +83,7 @@ fn nobody_else_signs() {
         .unwrap();
     assert_eq!(check(&format!("{content}.{mine}"), &keys), Err(TokenError::Signature), "another token's signature");
     assert_eq!(check(&format!("{content}."), &keys), Err(TokenError::Signature));
-    let cut = &signature[..signature.len() - 4];
+    let cut = BASE64.encode(&BASE64.decode(signature).unwrap()[1..]);
     assert_eq!(check(&format!("{content}.{cut}"), &keys), Err(TokenError::Signature));
     // A point that fits the curve, and a signature of zeros, which broken libraries have taken.
     let zeros = format!("{}.{}", signed(&json!({"alg": "ES256", "kid": "b"}), &claims()), BASE64.encode([0; 64]));

@@ -3,7 +3,7 @@
 use moorage_domain::{FederationId, Guard, usage_log::LogKind};
 use moorage_identity::Issuer;
 use moorage_state::{Federation, Robot, StateError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -45,7 +45,7 @@ pub(crate) async fn federation(api: &Api, path: &Parameters) -> Result<Answer, A
 pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let sent = parse(&call.json()?, &api.guard)?;
     let robot = find_robot(api, path).await?;
-    let federation: Vec<_> = sent.into_iter().map(|sent| kept(&robot, sent)).collect();
+    let federation: Vec<_> = sent.into_iter().map(|sent| kept(&robot.federation, sent)).collect();
     store(api, &robot, &federation).await?;
     let (name, shown) = (&robot.name, view(&federation));
     let metadata = [("robot", name.short().into()), ("config", shown.clone())];
@@ -64,23 +64,29 @@ pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<
 }
 
 async fn store(api: &Api, robot: &Robot, federation: &[Federation]) -> Result<(), ApiError> {
-    match api.table.set_robot_federation(robot, federation).await {
+    match api.table.set_robot_federation((&robot.name, robot.id), federation).await {
         Err(StateError::NotFound) => Err(unknown_robot()),
         result => Ok(result?),
     }
 }
 
+/// The field `federation` of a new robot, which is ours, not Quay's.
+pub(crate) fn parse_optional(body: &Map<String, Value>, guard: &Guard) -> Result<Vec<Federation>, ApiError> {
+    let sent = body.get("federation").map(|federation| parse(federation, guard)).transpose()?;
+    Ok(sent.into_iter().flatten().map(|sent| kept(&[], sent)).collect())
+}
+
 /// A federation, with the identity that it has, or a new one.
-fn kept(robot: &Robot, sent: Sent) -> Federation {
+fn kept(present: &[Federation], sent: Sent) -> Federation {
     let Sent { issuer, subject, audiences } = sent;
     let is_same = |own: &&Federation| own.issuer == issuer && own.subject == subject && own.audiences == audiences;
-    let own = robot.federation.iter().find(is_same).map(|own| own.id);
+    let own = present.iter().find(is_same).map(|own| own.id);
     let id = own.unwrap_or_else(|| FederationId::new(Uuid::new_v4()));
     Federation { id, issuer, subject, audiences }
 }
 
 /// As Quay shows them; audiences are ours, and there only where there are some.
-fn view(federation: &[Federation]) -> Value {
+pub(crate) fn view(federation: &[Federation]) -> Value {
     let entry = |one: &Federation| {
         let mut entry = json!({"issuer": one.issuer, "subject": one.subject});
         if !one.audiences.is_empty() {

@@ -12,7 +12,10 @@ use crate::{
     http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError},
     organization::find::find_namespace,
     repository::grants,
-    robot::find::{find_robot, robot_token},
+    robot::{
+        federation,
+        find::{find_robot, robot_token},
+    },
 };
 
 /// How many robots are looked up at once, for a list of them.
@@ -81,6 +84,9 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
             "host": registry.host, "username": registry.username, "allow_insecure": registry.allow_insecure,
             "allow_proxy": registry.allow_proxy,
         });
+    }
+    if !robot.federation.is_empty() {
+        view["federation"] = federation::view(&robot.federation);
     }
     view
 }

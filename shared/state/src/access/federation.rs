@@ -1,11 +1,10 @@
 //! Robots' federations: whose workloads may act as a robot, by their own provider's word.
 
-use moorage_domain::FederationId;
+use moorage_domain::{FederationId, Generation, RobotName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    access::robot::Robot,
     expression::Change,
     key::Key,
     organizations::generation::id_is,
@@ -27,14 +26,19 @@ pub struct Federation {
 }
 
 impl Table {
-    /// Replaces a robot's federations; [`StateError::NotFound`] if there is no such robot any more.
-    pub async fn set_robot_federation(&self, robot: &Robot, federation: &[Federation]) -> Result<(), StateError> {
-        let (id, own) = id_is(robot.id)?;
+    /// Replaces the federations of a robot, of those that bore the name this one; [`StateError::NotFound`] if it is there no
+    /// more.
+    pub async fn set_robot_federation(
+        &self,
+        (robot, id): (&RobotName, Generation),
+        federation: &[Federation],
+    ) -> Result<(), StateError> {
+        let (id, own) = id_is(id)?;
         let condition = format!("attribute_exists(#pk) AND {id}");
         let change = Change { update: "SET #federation = :federation", condition: &condition };
         let federation = serde_dynamo::to_attribute_value(federation)?;
         let values = Item::from([(":federation".to_owned(), federation), (":id".to_owned(), own)]);
-        match conditional(self.change(Key::Robot(&robot.name), change, values)).await {
+        match conditional(self.change(Key::Robot(robot), change, values)).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
         }
