@@ -51,7 +51,7 @@ pub async fn answer(api: &Api, context: &RequestContext, request: Request<Vec<u8
         if context.path == exchange::PATH {
             let headers = request.headers().clone();
             let call = Call { ip: context.source_ip.clone(), ..call(request)? };
-            return exchange::exchange(api, &method, &headers, &call).await;
+            return Box::pin(exchange::exchange(api, &method, &headers, &call)).await;
         }
         // Whether a path exists is no secret: the API's description says so.
         let (endpoint, parameters) = route::find(ENDPOINTS, &method, &context.path)?;
