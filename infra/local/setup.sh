@@ -11,6 +11,7 @@ command -v python3 >/dev/null || fail "Python 3 is missing: apt-get install pyth
 declare -A package=(
   [docker-registry]=docker-registry [skopeo]=skopeo [nginx]=nginx-light [htpasswd]=apache2-utils [openssl]=openssl
   [cc]=build-essential [podman]=podman [containerd]=containerd [chromium]=chromium [chromedriver]=chromium-driver
+  [node]=nodejs [npm]=npm
 )
 missing=()
 for command in "${!package[@]}"; do
@@ -45,3 +46,13 @@ install() { # what, requirements, folder
 }
 install "the emulator" infra/local/requirements.txt target/venv
 install "what the tests need" tests/requirements.txt target/tests-venv
+
+# An OpenID provider, for the tests alone: nothing of the product needs Node.
+provider=target/provider
+if ! cmp -s tests/provider/package-lock.json "$provider/package-lock.json"; then
+  echo "setup: installing an OpenID provider"
+  rm -rf "$provider" && mkdir -p "$provider"
+  cp tests/provider/package.json tests/provider/package-lock.json "$provider"
+  (cd "$provider" && npm ci --silent --no-audit --no-fund) ||
+    { rm -rf "$provider"; fail "npm failed: is there a network? Try again"; }
+fi

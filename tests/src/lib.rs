@@ -32,6 +32,7 @@ pub mod node;
 pub mod openssl;
 pub mod organization_mirror;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod real;
 pub mod receiver;

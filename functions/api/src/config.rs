@@ -7,8 +7,9 @@ use moorage_domain::{
     CloudRules, Guard,
     cloud::{CloudGrants, CloudStandIns},
 };
+use moorage_identity::Issuers;
 use moorage_management::{AdminToken, Api, ApiShares};
-use moorage_runtime::{Environment, SettingError, aws};
+use moorage_runtime::{Environment, SettingError, StackSecret, aws};
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 
@@ -20,6 +21,7 @@ pub(crate) struct Config {
     table: String,
     key_id: String,
     admin_token: String,
+    token_key: String,
     public_url: String,
     tag_retention: Duration,
     guard: Guard,
@@ -39,6 +41,7 @@ impl Config {
             table: environment.required("TABLE")?,
             key_id: environment.required("KMS_KEY_ID")?,
             admin_token: environment.required("ADMIN_TOKEN_SECRET_ARN")?,
+            token_key: environment.required("TOKEN_KEY_SECRET_ARN")?,
             public_url: environment.base_url("PUBLIC_URL"),
             tag_retention: environment.seconds("RETENTION_SECONDS")?,
             guard: environment.parsed("SSRF_ALLOWED_HOSTS", Guard::new)?,
@@ -68,6 +71,8 @@ impl Config {
             teller: Invoker::new(aws_sdk_lambda::Client::new(&aws), self.events_function),
             scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(&aws), self.scheduler),
             admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(&aws), self.admin_token),
+            token_key: StackSecret::new(aws_sdk_secretsmanager::Client::new(&aws), self.token_key),
+            issuers: Issuers::new(self.guard.clone()),
             public_url: self.public_url,
             guard: self.guard,
             clouds: self.clouds,

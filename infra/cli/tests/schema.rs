@@ -188,7 +188,7 @@ fn schema() -> Value {
         },
         "additionalProperties": false,
         "$defs": {
-            "Organization": organization(), "Robot": robot(), "Team": team, "Repository": repository(),
+            "Organization": organization(), "Robot": robot(), "Federation": of_api("Federation"), "Team": team, "Repository": repository(),
             "Mirror": mirror("MirrorChange", "What a repository follows.", &mirror_needs),
             "OrganizationMirror": of_organization,
             "RegistryConfig": registry_config(), "Tls": tls(), "CloudLogin": of_api("CloudLogin"), "RootRule": of_api("RootRule"), "Selection": of_api("Selection"),

@@ -123,7 +123,9 @@ fn normal(path: &str, value: Option<&Value>) -> Value {
         | "external_registry.allow_proxy" => {
             json!(false)
         }
-        "architecture_filter" | "repository_filters" | "external_registry_config.token_realms" => json!([]),
+        "architecture_filter" | "repository_filters" | "federation" | "external_registry_config.token_realms" => {
+            json!([])
+        }
         "digest_listing" => json!("auto"),
         "description" | "email" | "external_registry_username" => json!(""),
         "eventConfig" | "unstructured_metadata" => json!({}),

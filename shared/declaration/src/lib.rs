@@ -39,7 +39,7 @@ pub use present::{Answer, Present, PresentError};
 pub use reading::Reading;
 pub use registry_config::{ProxySettings, RegistryConfig, TlsSettings};
 pub use repository::{Repository, Role, Visibility};
-pub use robot::{ExternalRegistry, Robot};
+pub use robot::{ExternalRegistry, Federation, Robot};
 pub use secret::SecretSource;
 pub use settings::Moment;
 pub use step::{Action, Change, Step, To};

@@ -21,6 +21,22 @@ pub struct Robot {
     /// Its credentials at one external registry; null for none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub external_registry: Option<Option<ExternalRegistry>>,
+    /// All workloads that may log in as it, by tokens of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<Vec<Federation>>,
+}
+
+/// A workload that may log in as a robot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Federation {
+    /// The issuer of its tokens.
+    pub issuer: String,
+    /// The subject of its tokens.
+    pub subject: String,
+    /// For one of which its tokens have to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<String>,
 }
 
 /// A robot's credentials at an external registry.

@@ -15,7 +15,11 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 use http::HeaderMap;
-use moorage_domain::{Generation, Origin, Owner, RepositoryName, SecretString, Timestamp, mirror::RepositoryState};
+use moorage_domain::{
+    Generation, Origin, Owner, RepositoryName, RobotLogin, SecretString, Timestamp,
+    mirror::RepositoryState,
+    signed_token::{sign, verify},
+};
 use moorage_runtime::StackSecret;
 use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Standing, Table};
 
@@ -32,8 +36,6 @@ use crate::{cache::Cache, error::PullError};
 const CAPACITY: usize = 1_000;
 /// For how many repositories of external registries it is kept which mirrors they have.
 const ORIGINS: usize = 500;
-/// How much of a secret's hash a token names it by, in characters.
-const CREDENTIAL_LENGTH: usize = 16;
 /// A caller, and what the request may use of their rights.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -106,22 +108,40 @@ impl Access {
             Credentials::Basic(user, password) => {
                 let shown = Callers::shown(&user, &password);
                 self.look_ahead(shown.as_ref(), wanted, now).await?;
-                let (caller, hash) = self.callers.login(&user, password, now).await?.ok_or(PullError::LoginFailed)?;
-                Ok(Session { caller, scopes: None, credential: credential(&hash) })
+                let login = if RobotLogin::is_one(&password) {
+                    self.federated(&user, &password, now).await?
+                } else {
+                    self.callers.login(&user, password, now).await?
+                };
+                let (caller, credential) = login.ok_or(PullError::LoginFailed)?;
+                Ok(Session { caller, scopes: None, credential })
             }
             Credentials::Bearer(token) => {
                 let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
-                let claims = token::verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
+                let claims: Claims = verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
                 let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
                 self.look_ahead(Some(&caller), wanted, now).await?;
-                // A robot that is gone, or got a new token, takes the old one's tokens with it.
-                let known = self.callers.hash(&caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
-                if known != claims.credential {
+                // A robot that is gone, or got a new token, takes the old one's tokens with it; so does a federation that ended.
+                if !self.callers.holds(&caller, &claims.credential, now).await? {
                     return Err(invalid());
                 }
                 Ok(Session { caller, scopes: Some(claims.access), credential: claims.credential })
             }
         }
+    }
+
+    /// Whose user name and password these are, if the password is one that a robot was given for a workload's token.
+    async fn federated(
+        &self,
+        user: &str,
+        password: &SecretString,
+        now: Timestamp,
+    ) -> Result<Option<(Caller, String)>, PullError> {
+        let Ok(login) = RobotLogin::verify(&self.key.get(now).await?, password, now) else { return Ok(None) };
+        if login.robot.to_string() != user {
+            return Ok(None);
+        }
+        self.callers.federated(login, now).await
     }
 
     /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it. Of several the caller's
@@ -188,8 +208,7 @@ impl Access {
             expires: Timestamp::from_unix(now.unix() + token::LIFETIME),
             access,
         };
-        token::sign(&self.key.get(now).await?, &claims)
-            .map_err(|_| PullError::Unavailable("a token cannot be signed".into()))
+        sign(&self.key.get(now).await?, &claims).map_err(|_| PullError::Unavailable("a token cannot be signed".into()))
     }
 
     /// Lets those pass who may pull from the repository, and tells which of its name it is. To everybody else it is the
@@ -313,10 +332,4 @@ fn nobodys(name: &RepositoryName, organization_id: Generation, now: Timestamp) -
         description: String::new(),
         created: now,
     })
-}
-
-/// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has
-/// the token.
-fn credential(hash: &str) -> String {
-    hash.chars().take(CREDENTIAL_LENGTH).collect()
 }

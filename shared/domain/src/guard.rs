@@ -81,6 +81,16 @@ impl Guard {
         self.networks.iter().any(|network| network.contains(&mapped(address))) || is_public(address)
     }
 
+    /// Whether the list names a host, be it public or not: what is said to it may be readable on the way.
+    pub fn lists_host<S: AsRef<str>>(&self, host: &Host<S>) -> bool {
+        let address = match host {
+            Host::Domain(name) => return self.lists(&bare(name.as_ref())),
+            Host::Ipv4(address) => IpAddr::from(*address),
+            Host::Ipv6(address) => IpAddr::from(*address),
+        };
+        self.networks.iter().any(|network| network.contains(&mapped(address)))
+    }
+
     fn lists(&self, name: &str) -> bool {
         self.names.iter().any(|listed| **listed == *name)
     }
@@ -279,6 +289,11 @@ mod tests {
         }
         for host in ["10.1.2.4", "other.internal", "128.0.0.1.local", "::2"] {
             assert!(!guard.allows_host(host), "{host}");
+        }
+        for (host, is_listed) in
+            [("localhost", true), ("127.0.0.1", true), ("[::1]", true), ("10.1.2.4", false), ("quay.io", false)]
+        {
+            assert_eq!(guard.lists_host(&Host::parse(host).unwrap()), is_listed, "{host}");
         }
         let private = "10.9.9.9".parse().unwrap();
         assert!(guard.allows_resolved("registry.internal", private), "a listed name may resolve to anything");

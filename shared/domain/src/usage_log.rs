@@ -71,6 +71,12 @@ pub enum LogKind {
     DeleteRobot,
     /// A robot's token was replaced.
     RegenerateRobotToken,
+    /// Workloads may log in as a robot.
+    CreateRobotFederation,
+    /// No workload may log in as a robot any more.
+    DeleteRobotFederation,
+    /// A workload's token was exchanged for a robot's password.
+    FederatedRobotTokenExchange,
     /// An organization was created.
     OrgCreate,
     /// An organization was deleted.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use moorage_domain::{CloudRules, Guard};
+use moorage_identity::Issuers;
+use moorage_runtime::StackSecret;
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
 
@@ -22,6 +24,10 @@ pub struct Api {
     pub teller: Invoker,
     /// The stack's first token.
     pub admin_token: AdminToken,
+    /// What signs the registry's tokens, and robots' passwords of an hour.
+    pub token_key: StackSecret,
+    /// The identity providers of workloads.
+    pub issuers: Issuers,
     /// The API's URL, for links; empty if it is the one that is called.
     pub public_url: String,
     /// The external hosts that mirrors may name.

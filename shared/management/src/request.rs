@@ -20,6 +20,7 @@ use crate::{
         error::ApiError,
         route,
     },
+    robot::exchange,
 };
 
 /// GitHub's signature of a delivery.
@@ -47,6 +48,11 @@ pub async fn answer(api: &Api, context: &RequestContext, request: Request<Vec<u8
     let method = request.method().clone();
     let host = host(api, context);
     let answered = async {
+        if context.path == exchange::PATH {
+            let headers = request.headers().clone();
+            let call = Call { ip: context.source_ip.clone(), ..call(request)? };
+            return Box::pin(exchange::exchange(api, &method, &headers, &call)).await;
+        }
         // Whether a path exists is no secret: the API's description says so.
         let (endpoint, parameters) = route::find(ENDPOINTS, &method, &context.path)?;
         run(api, endpoint, &parameters, context, &host, request).await

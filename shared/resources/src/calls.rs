@@ -134,13 +134,19 @@ impl Target {
                 description.into_iter().chain(visibility).collect()
             }
             Self::Robot(_) => {
-                let path = format!("{path}/external-registry");
-                let registry = settings.remove("external_registry").unwrap_or_default();
-                vec![if registry.is_null() {
-                    Call::new("DELETE", path, None)
-                } else {
-                    Call::new("PUT", path, registry)
-                }]
+                let mut part = |name: &str, below: &str, method: &'static str| {
+                    let path = format!("{path}/{below}");
+                    let is_nothing = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+                    settings.remove(name).map(|value| {
+                        if is_nothing(&value) {
+                            Call::new("DELETE", path, None)
+                        } else {
+                            Call::new(method, path, value)
+                        }
+                    })
+                };
+                let registry = part("external_registry", "external-registry", "PUT");
+                registry.into_iter().chain(part("federation", "federation", "POST")).collect()
             }
             // It is another one if anything of it changes.
             Self::Notification(..) => Vec::new(),

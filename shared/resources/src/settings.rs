@@ -18,7 +18,7 @@ pub(crate) fn changed(before: &Declared, after: &Declared) -> Map<String, Value>
     let fields = typed::fields(body);
     for name in before.settings.keys().filter(|name| !after.settings.contains_key(*name)) {
         let is_optional = fields.and_then(|fields| fields.get(name)).is_some_and(typed::is_nullable);
-        if is_optional || (after.kind == Kind::Robot && name == "external_registry") {
+        if is_optional || (after.kind == Kind::Robot && ["external_registry", "federation"].contains(&name.as_str())) {
             changed.insert(name.clone(), Value::Null);
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod api_token;
 pub(crate) mod api_token_check;
 pub(crate) mod api_tokens;
 mod envelope;
+pub(crate) mod federation;
 pub(crate) mod permission;
 mod public_key;
 pub(crate) mod robot;

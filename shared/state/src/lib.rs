@@ -30,6 +30,7 @@ mod webhooks;
 
 pub use access::api_token::{ApiToken, NewApiToken};
 pub use access::api_tokens::{ApiTokenPage, MAX_MAKERS};
+pub use access::federation::Federation;
 pub use access::permission::Role;
 pub use access::robot::{Robot, RobotRegistry, RobotToken};
 pub use access::secret::{MAX_SECRET_LENGTH, Purpose, SecretBox, SecretError, SecretOwner};

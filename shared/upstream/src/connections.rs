@@ -10,13 +10,14 @@ use std::{
 };
 
 use moorage_domain::{Fallback, Guard};
+use moorage_resolver::GuardedResolver;
 use reqwest::{
     Client, Proxy, RequestBuilder, Response,
     header::{CONNECTION, HeaderValue},
     redirect,
 };
 
-use crate::{Meter, UpstreamError, resolver::GuardedResolver, tls::ClientTls};
+use crate::{Meter, UpstreamError, tls::ClientTls};
 
 /// A registry that needs longer to accept a connection is down.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

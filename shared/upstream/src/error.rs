@@ -3,6 +3,7 @@
 use std::{error::Error, io};
 
 use moorage_domain::{Digest, FailureReason, Timestamp};
+use moorage_resolver::NotAllowed;
 use url::Url;
 
 use crate::{address::display, lexer::NoList, tls::explained};
@@ -194,11 +195,6 @@ impl From<UpstreamError> for Unread {
         Self::Failed(error)
     }
 }
-
-/// An address or host that the guard refuses; travels inside reqwest's errors.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not an allowed address")]
-pub(crate) struct NotAllowed(pub(crate) String);
 
 /// Sorts a transport failure by the types in its chain.
 pub(crate) fn transport_error(error: &reqwest::Error, url: &str) -> UpstreamError {

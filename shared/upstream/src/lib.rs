@@ -28,7 +28,6 @@ mod receiver;
 mod referrers;
 mod registry;
 mod request;
-mod resolver;
 mod retry;
 mod root;
 mod scopes;

@@ -15,6 +15,7 @@ mod deletions;
 mod ecr;
 mod ended_once;
 mod failures;
+mod federation;
 mod garbage;
 mod gate;
 mod generations;

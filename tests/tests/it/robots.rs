@@ -278,10 +278,12 @@ async fn the_admins_own_robots() {
     let role = format!("repository/admin/{name}/permissions/user/admin+{short}");
     assert_eq!(world.call(Method::PUT, &role, Some(json!({"role": "write"}))).await.0, 200);
     assert_eq!(world.call(Method::GET, &format!("{path}/federation"), None).await, (200, json!([])));
-    let refused = world.problem(400, "invalid_request", "Robot federation is not supported");
     let body = json!([{"issuer": "https://example.com", "subject": "x"}]);
-    assert_eq!(world.call(Method::POST, &format!("{path}/federation"), Some(body)).await, refused);
+    let federated = (200, body.clone());
+    assert_eq!(world.call(Method::POST, &format!("{path}/federation"), Some(body)).await, federated);
+    assert_eq!(world.call(Method::GET, &format!("{path}/federation"), None).await, federated);
     assert_eq!(world.call(Method::DELETE, &format!("{path}/federation"), None).await.0, 204);
+    assert_eq!(world.call(Method::GET, &format!("{path}/federation"), None).await, (200, json!([])));
     assert_eq!(world.call(Method::DELETE, &format!("repository/admin/{name}"), None).await.0, 204);
     assert_eq!(world.call(Method::DELETE, &path, None).await.0, 204);
 }

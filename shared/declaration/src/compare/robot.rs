@@ -11,8 +11,9 @@ use crate::{
     step::{Action, Change, To},
 };
 
-/// The field that can be changed.
+/// The fields that can be changed, each by calls of its own.
 const REGISTRY: &str = "external_registry";
+const FEDERATION: &str = "federation";
 /// The field that is said when the robot is created, and sent again only if that is asked for: whoever pulls has it.
 const TOKEN: &str = "token";
 
@@ -25,8 +26,10 @@ pub(super) fn create(wanted: &Wanted<'_>) -> Vec<Call> {
 }
 
 pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
+    let (of_federation, changes): (Vec<_>, Vec<_>) =
+        wanted.differences(found).into_iter().partition(|change| change.field == FEDERATION);
     let (mut of_registry, others): (Vec<_>, Vec<_>) =
-        wanted.differences(found).into_iter().partition(|change| change.field.starts_with(REGISTRY));
+        changes.into_iter().partition(|change| change.field.starts_with(REGISTRY));
     if !others.is_empty() {
         let why =
             "what a robot is for is said when it is created: leave it as it is, or delete the robot, which gives it \
@@ -48,6 +51,8 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
     let token = secrets().find(|field| wanted.options.rotate_secrets && is_token(field));
     let has_registry = !of_registry.is_empty();
     of_registry.extend(token.map(secret));
+    let federation = of_federation.first().map(|change| federation(wanted, &change.to));
+    of_registry.extend(of_federation);
     changed(of_registry, |_| {
         let registry = has_registry.then(|| registry(wanted));
         let regenerate = token.map(|field| {
@@ -55,7 +60,7 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
             let call = Call::new(Verb::Post, format!("{}/regenerate", wanted.key.path()));
             call.body(body.into()).secrets(secrets).repeatable()
         });
-        registry.into_iter().chain(regenerate).collect()
+        registry.into_iter().chain(federation).chain(regenerate).collect()
     })
 }
 
@@ -76,6 +81,17 @@ fn registry(wanted: &Wanted<'_>) -> Call {
         return Call::new(Verb::Delete, path);
     }
     Call::new(Verb::Put, path).body(body.into()).secrets(secrets)
+}
+
+/// The call that makes the workloads which may log in as it those that are declared.
+fn federation(wanted: &Wanted<'_>, to: &To) -> Call {
+    let path = format!("{}/{FEDERATION}", wanted.key.path());
+    match to {
+        To::Value(Value::Array(all)) if !all.is_empty() => {
+            Call::new(Verb::Post, path).body(Value::Array(all.clone())).repeatable()
+        }
+        _ => Call::new(Verb::Delete, path),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Who calls: a robot, the holder of a token of the API, or nobody known.
 
-use moorage_domain::{ExposeSecret as _, Generation, Namespace, RobotName, SecretString, Timestamp};
+use moorage_domain::{
+    ExposeSecret as _, FederationId, Generation, Namespace, RobotLogin, RobotName, SecretString, Timestamp,
+};
 use moorage_runtime::StackSecret;
 use moorage_state::{ApiToken, Repository, Robot, RobotIdentity, RobotToken, Table};
 use subtle::ConstantTimeEq as _;
@@ -14,6 +16,10 @@ const TOKEN_USER: &str = "$oauthtoken";
 pub(crate) const KEPT: i64 = 30;
 /// How many callers are kept.
 const CAPACITY: usize = 1_000;
+/// How much of a secret's hash a token names it by, in characters.
+const CREDENTIAL_LENGTH: usize = 16;
+/// What a token names a federation by that its robot has logged in by. No hash begins so.
+const FEDERATION: &str = "federation:";
 /// What an unknown caller's secret is compared with, so that the answer takes as long as for a known one.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -71,6 +77,8 @@ struct Known {
 pub(crate) struct KnownRobot {
     hash: String,
     identity: RobotIdentity,
+    /// By which of its federations passwords of it may have been given.
+    federations: Vec<FederationId>,
 }
 
 /// All callers, as the table and the stack's secret know them. Who is not there is kept, too: what is unknown must not
@@ -95,7 +103,7 @@ impl Callers {
         }
     }
 
-    /// Whose user name and password these are, and the password's hash.
+    /// Whose user name and password these are, and by what tokens name the password.
     pub(crate) async fn login(
         &self,
         user: &str,
@@ -106,7 +114,7 @@ impl Callers {
         let (caller, given) = if user == TOKEN_USER {
             let given = password.hash();
             if matches(&given, self.hash(&Caller::Admin, now).await?.as_deref()) {
-                return Ok(Some((Caller::Admin, given)));
+                return Ok(Some((Caller::Admin, credential(&given))));
             }
             let shown = password.0.expose_secret();
             let Some(id) = ApiToken::id_of(shown) else { return Ok(None) };
@@ -116,7 +124,29 @@ impl Callers {
             (Caller::Robot(robot), password.hash())
         };
         let known = self.hash(&caller, now).await?;
-        Ok(matches(&given, known.as_deref()).then_some((caller, given)))
+        Ok(matches(&given, known.as_deref()).then(|| (caller, credential(&given))))
+    }
+
+    /// Who has logged in by a federation, and by what tokens name it; nobody if the robot does not have it any more.
+    pub(crate) async fn federated(
+        &self,
+        login: RobotLogin,
+        now: Timestamp,
+    ) -> Result<Option<(Caller, String)>, PullError> {
+        let known = self.robot(&login.robot, now).await?;
+        let is_its = |known: KnownRobot| known.identity.id == login.id && known.federations.contains(&login.federation);
+        let credential = format!("{FEDERATION}{}", login.federation);
+        Ok(known.is_some_and(is_its).then_some((Caller::Robot(login.robot), credential)))
+    }
+
+    /// Whether what a token was given for is still the caller's.
+    pub(crate) async fn holds(&self, caller: &Caller, shown: &str, now: Timestamp) -> Result<bool, PullError> {
+        if let (Caller::Robot(robot), Some(shown)) = (caller, shown.strip_prefix(FEDERATION)) {
+            let is_one = |known: KnownRobot| known.federations.iter().any(|own| own.to_string() == shown);
+            return Ok(self.robot(robot, now).await?.is_some_and(is_one));
+        }
+        let known = self.hash(caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
+        Ok(known == shown)
     }
 
     /// The hash of the caller's secret, if there is such a caller.
@@ -155,7 +185,11 @@ impl Callers {
 
     /// Keeps what was read of a robot.
     pub(crate) fn keep(&self, name: &RobotName, robot: Option<Robot>, now: Timestamp) -> Option<KnownRobot> {
-        let known = robot.map(|robot| KnownRobot { hash: robot.token_hash.clone(), identity: robot.into() });
+        let known = robot.map(|robot| KnownRobot {
+            hash: robot.token_hash.clone(),
+            federations: robot.federation.iter().map(|federation| federation.id).collect(),
+            identity: robot.into(),
+        });
         self.robots.insert(name.clone(), known.clone(), now);
         known
     }
@@ -197,6 +231,12 @@ impl Callers {
         self.tokens.insert(id, known.clone(), now);
         Ok(known)
     }
+}
+
+/// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has
+/// the token.
+fn credential(hash: &str) -> String {
+    hash.chars().take(CREDENTIAL_LENGTH).collect()
 }
 
 /// Compares hashes in a time that does not depend on what was given.

@@ -1,23 +1,12 @@
-//! Tokens: signed by the stack's key, for one caller, a few scopes and a short time.
-//!
-//! A token is a JSON Web Token with HMAC-SHA256 (RFC 7519), because some clients read its `exp`. There is one algorithm,
-//! so the header is compared, not interpreted.
+//! The tokens that clients pull with: for one caller, a few scopes and a short time.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use moorage_domain::{ExposeSecret as _, SecretString, Timestamp};
+use moorage_domain::{Timestamp, signed_token::Signed};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use crate::access::scope::Scope;
 
 /// How long a token works, in seconds. Shorter than a minute is taken for a minute by clients.
 pub(crate) const LIFETIME: i64 = 300;
-/// How far the clocks of two environments may be apart, in seconds.
-const CLOCK_SKEW: i64 = 60;
-/// The header of every token.
-const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
-
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claims {
@@ -36,42 +25,24 @@ pub(crate) struct Claims {
     pub(crate) access: Vec<Scope>,
 }
 
-/// A token that is not ours, was changed, or is too old.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Invalid;
+impl Signed for Claims {
+    const HEADER: &'static str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Signs claims.
-pub(crate) fn sign(key: &SecretString, claims: &Claims) -> Result<SecretString, Invalid> {
-    let payload = serde_json::to_vec(claims).map_err(|_| Invalid)?;
-    let signed = format!("{}.{}", BASE64.encode(HEADER), BASE64.encode(payload));
-    let signature = mac(key, &signed)?.finalize().into_bytes();
-    Ok(format!("{signed}.{}", BASE64.encode(signature)).into())
-}
-
-/// The claims of a token that is ours and still works. The signature is compared in constant time.
-pub(crate) fn verify(key: &SecretString, token: &SecretString, now: Timestamp) -> Result<Claims, Invalid> {
-    let (signed, signature) = token.expose_secret().rsplit_once('.').ok_or(Invalid)?;
-    let signature = BASE64.decode(signature).map_err(|_| Invalid)?;
-    mac(key, signed)?.verify_slice(&signature).map_err(|_| Invalid)?;
-    let (header, payload) = signed.split_once('.').ok_or(Invalid)?;
-    if header != BASE64.encode(HEADER) {
-        return Err(Invalid);
+    fn times(&self) -> (Timestamp, Timestamp) {
+        (self.issued, self.expires)
     }
-    let payload = BASE64.decode(payload).map_err(|_| Invalid)?;
-    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Invalid)?;
-    let is_over = claims.expires <= now;
-    let is_early = claims.issued.unix().saturating_sub(now.unix()) > CLOCK_SKEW;
-    if is_over || is_early { Err(Invalid) } else { Ok(claims) }
-}
-
-fn mac(key: &SecretString, signed: &str) -> Result<Hmac<Sha256>, Invalid> {
-    let mac = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()).map_err(|_| Invalid)?;
-    Ok(mac.chain_update(signed))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use moorage_domain::{
+        ExposeSecret as _, RobotLogin, SecretString,
+        signed_token::{Invalid, sign, verify},
+    };
     use proptest::prelude::*;
+    use sha2::Sha256;
 
     use super::*;
 
@@ -97,9 +68,9 @@ mod tests {
             assert_eq!(verify(&key, &token, at(now)), Ok(claims()), "{now}");
         }
         for now in [939, 1_300, i64::MAX] {
-            assert_eq!(verify(&key, &token, at(now)), Err(Invalid), "{now}");
+            assert_eq!(verify::<Claims>(&key, &token, at(now)), Err(Invalid), "{now}");
         }
-        assert_eq!(verify(&"other".into(), &token, at(1_000)), Err(Invalid));
+        assert_eq!(verify::<Claims>(&"other".into(), &token, at(1_000)), Err(Invalid));
     }
 
     #[test]
@@ -124,21 +95,24 @@ mod tests {
         let key = SecretString::from("key");
         let make = |header: &str, payload: &str| {
             let signed = format!("{}.{}", BASE64.encode(header), BASE64.encode(payload));
-            let signature = mac(&key, &signed).unwrap().finalize().into_bytes();
+            let mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap().chain_update(&signed);
+            let signature = mac.finalize().into_bytes();
             SecretString::from(format!("{signed}.{}", BASE64.encode(signature)))
         };
         let payload = serde_json::to_string(&claims()).unwrap();
-        assert_eq!(verify(&key, &make(HEADER, &payload), at(1_000)), Ok(claims()));
+        assert_eq!(verify(&key, &make(Claims::HEADER, &payload), at(1_000)), Ok(claims()));
         for (header, payload) in [
             (r#"{"alg":"none"}"#, payload.as_str()),
-            (HEADER, "{}"),
-            (HEADER, ""),
-            (HEADER, &payload.replace(r#""pull""#, r#""push""#)),
+            // Of another kind.
+            (RobotLogin::HEADER, payload.as_str()),
+            (Claims::HEADER, "{}"),
+            (Claims::HEADER, ""),
+            (Claims::HEADER, &payload.replace(r#""pull""#, r#""push""#)),
         ] {
-            assert_eq!(verify(&key, &make(header, payload), at(1_000)), Err(Invalid), "{header} {payload}");
+            assert_eq!(verify::<Claims>(&key, &make(header, payload), at(1_000)), Err(Invalid), "{header} {payload}");
         }
         for token in ["", ".", "..", "a.b.c", "eyJhbGciOiJub25lIn0.e30."] {
-            assert_eq!(verify(&key, &token.into(), at(1_000)), Err(Invalid), "{token}");
+            assert_eq!(verify::<Claims>(&key, &token.into(), at(1_000)), Err(Invalid), "{token}");
         }
     }
 

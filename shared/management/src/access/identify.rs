@@ -21,12 +21,18 @@ pub(crate) async fn identify(admin: &AdminToken, table: &Table, headers: &Header
     Ok(if bool::from(is_it) { Caller::Token(Box::new(token)) } else { Caller::Anonymous })
 }
 
-/// The token of `Authorization: Bearer <token>`; nothing if there are several headers.
+/// The token of `Authorization: Bearer <token>`.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = authorization(headers)?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The scheme of `Authorization`, and what comes with it; nothing if there are several headers.
+pub(crate) fn authorization(headers: &HeaderMap) -> Option<(&str, &str)> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
+    let (scheme, value) = value.to_str().ok()?.split_once(' ')?;
+    Some((scheme, value.trim()))
 }
 
 #[cfg(test)]

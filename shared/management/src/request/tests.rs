@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use ::http::header::AUTHORIZATION;
 use moorage_domain::{CloudRules, Guard};
+use moorage_identity::Issuers;
+use moorage_runtime::StackSecret;
 use moorage_schedule::{Invoker, Scheduler, SchedulerSettings};
 use moorage_state::{SecretBox, Table};
 use serde_json::json;
@@ -28,6 +30,8 @@ fn api(aws: &Aws) -> Api {
         teller: Invoker::new(aws_sdk_lambda::Client::new(aws), "events"),
         scheduler: Scheduler::new(aws_sdk_scheduler::Client::new(aws), settings),
         admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
+        token_key: StackSecret::new(aws_sdk_secretsmanager::Client::new(aws), "key".to_owned()),
+        issuers: Issuers::new(Guard::default()),
         public_url: String::new(),
         guard: Guard::default(),
         clouds: CloudRules::default(),

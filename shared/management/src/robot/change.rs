@@ -12,6 +12,7 @@ use crate::{
     http::{answer::Answer, call::Call, endpoint::Parameters, error::ApiError, field::Fields},
     organization::find::{find_generation, find_namespace},
     robot::{
+        federation,
         find::{find_robot, unknown_robot},
         registry,
         view::view,
@@ -37,6 +38,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         return Err(ApiError::InvalidRequest(format!("unstructured_metadata is longer than {METADATA_LENGTH} bytes")));
     }
     let registry = registry::parse_optional(fields, &api.guard)?;
+    let federation = federation::parse_optional(&body, &api.guard)?;
     let (namespace, organization_id) = find_generation(api, path.namespace()?.as_str()).await?;
     let short = path.get("robot_shortname");
     let name = RobotName::new(&namespace, short).map_err(|_| {
@@ -57,6 +59,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         },
         id: Generation::new(Uuid::new_v4()),
         organization_id,
+        federation,
         mirrors: 0,
         teams: BTreeSet::new(),
         name,
@@ -72,6 +75,7 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
         ("robot", robot.name.short().into()),
         ("description", robot.description.clone().into()),
         ("unstructured_metadata", Value::Object(robot.unstructured_metadata.clone())),
+        ("config", federation::view(&robot.federation)),
     ];
     api.log_namespace(call, &namespace, LogKind::CreateRobot, metadata).await;
     Ok(Answer::Json(201, view(&robot, &token.0)))

@@ -1,27 +1,195 @@
-//! Logins as a robot by other identity providers: not supported.
+//! Robots' federations: which workloads may log in as a robot by the tokens of their own provider, as Quay has it.
 
-use serde_json::json;
+use moorage_domain::{FederationId, Guard, usage_log::LogKind};
+use moorage_identity::Issuer;
+use moorage_state::{Federation, Robot, StateError};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::{
     api::Api,
-    http::{answer::Answer, endpoint::Parameters, error::ApiError},
-    robot::find::find_robot,
+    http::{
+        answer::Answer,
+        call::Call,
+        endpoint::Parameters,
+        error::ApiError,
+        field::{Fields, repr},
+    },
+    robot::find::{find_robot, unknown_robot},
 };
 
-/// `GET …/robots/{robot_shortname}/federation`: nobody else may log in as a robot.
+/// The most federations of a robot: they are in its item, which every login of it reads.
+const MAX_FEDERATIONS: usize = 32;
+/// The longest subject, in bytes. GitHub's, with the names of an organization, a repository and a workflow, are the longest.
+const SUBJECT_LENGTH: usize = 512;
+/// The most audiences of a federation, any of which will do.
+const MAX_AUDIENCES: usize = 8;
+/// The longest audience, in bytes: URLs, mostly.
+const AUDIENCE_LENGTH: usize = 512;
+
+/// A federation as it was sent.
+#[derive(Debug, PartialEq, Eq)]
+struct Sent {
+    issuer: String,
+    subject: String,
+    audiences: Vec<String>,
+}
+
+/// `GET …/robots/{robot_shortname}/federation`.
 pub(crate) async fn federation(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
-    find_robot(api, path).await?;
-    Ok(Answer::ok(json!([])))
+    Ok(Answer::ok(view(&find_robot(api, path).await?.federation)))
 }
 
-/// `POST …/robots/{robot_shortname}/federation`.
-pub(crate) async fn no_federation(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
-    find_robot(api, path).await?;
-    Err(ApiError::InvalidRequest("Robot federation is not supported".into()))
+/// `POST …/robots/{robot_shortname}/federation`: these, and no others any more. One that was there stays what it is, so that
+/// what was logged in by it goes on.
+pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let sent = parse(&call.json()?, &api.guard)?;
+    let robot = find_robot(api, path).await?;
+    let federation: Vec<_> = sent.into_iter().map(|sent| kept(&robot.federation, sent)).collect();
+    store(api, &robot, &federation).await?;
+    let (name, shown) = (&robot.name, view(&federation));
+    let metadata = [("robot", name.short().into()), ("config", shown.clone())];
+    api.log_namespace(call, &name.namespace(), LogKind::CreateRobotFederation, metadata).await;
+    Ok(Answer::ok(shown))
 }
 
-/// `DELETE …/robots/{robot_shortname}/federation`: there is none to delete.
-pub(crate) async fn no_federation_left(api: &Api, path: &Parameters) -> Result<Answer, ApiError> {
-    find_robot(api, path).await?;
+/// `DELETE …/robots/{robot_shortname}/federation`: what was logged in by them works no more.
+pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
+    let robot = find_robot(api, path).await?;
+    store(api, &robot, &[]).await?;
+    let name = &robot.name;
+    let metadata = [("robot", name.short().into())];
+    api.log_namespace(call, &name.namespace(), LogKind::DeleteRobotFederation, metadata).await;
     Ok(Answer::NoContent)
+}
+
+async fn store(api: &Api, robot: &Robot, federation: &[Federation]) -> Result<(), ApiError> {
+    match api.table.set_robot_federation((&robot.name, robot.id), federation).await {
+        Err(StateError::NotFound) => Err(unknown_robot()),
+        result => Ok(result?),
+    }
+}
+
+/// The field `federation` of a new robot, which is ours, not Quay's.
+pub(crate) fn parse_optional(body: &Map<String, Value>, guard: &Guard) -> Result<Vec<Federation>, ApiError> {
+    let sent = body.get("federation").map(|federation| parse(federation, guard)).transpose()?;
+    Ok(sent.into_iter().flatten().map(|sent| kept(&[], sent)).collect())
+}
+
+/// A federation, with the identity that it has, or a new one.
+fn kept(present: &[Federation], sent: Sent) -> Federation {
+    let Sent { issuer, subject, audiences } = sent;
+    let is_same = |own: &&Federation| own.issuer == issuer && own.subject == subject && own.audiences == audiences;
+    let own = present.iter().find(is_same).map(|own| own.id);
+    let id = own.unwrap_or_else(|| FederationId::new(Uuid::new_v4()));
+    Federation { id, issuer, subject, audiences }
+}
+
+/// As Quay shows them; audiences are ours, and there only where there are some.
+pub(crate) fn view(federation: &[Federation]) -> Value {
+    let entry = |one: &Federation| {
+        let mut entry = json!({"issuer": one.issuer, "subject": one.subject});
+        if !one.audiences.is_empty() {
+            entry["audiences"] = json!(one.audiences);
+        }
+        entry
+    };
+    federation.iter().map(entry).collect()
+}
+
+fn parse(body: &Value, guard: &Guard) -> Result<Vec<Sent>, ApiError> {
+    let invalid = |message: String| ApiError::InvalidRequest(message);
+    let list = body.as_array().ok_or_else(|| invalid(format!("{} is not of type 'array'", repr(body))))?;
+    if list.len() > MAX_FEDERATIONS {
+        return Err(invalid(format!("A robot has at most {MAX_FEDERATIONS} federations")));
+    }
+    let mut all: Vec<Sent> = Vec::with_capacity(list.len());
+    for item in list {
+        let item = item.as_object().ok_or_else(|| invalid(format!("{} is not of type 'object'", repr(item))))?;
+        let sent = parse_one(Fields(item), guard)?;
+        if all.iter().any(|other| (&other.issuer, &other.subject) == (&sent.issuer, &sent.subject)) {
+            return Err(invalid("Duplicate federation config entry".into()));
+        }
+        all.push(sent);
+    }
+    Ok(all)
+}
+
+fn parse_one(fields: Fields<'_>, guard: &Guard) -> Result<Sent, ApiError> {
+    let invalid = |message: String| ApiError::InvalidRequest(message);
+    fields.require(&["issuer", "subject"])?;
+    let text = |name| fields.string(name).map(Option::unwrap_or_default);
+    let (issuer, subject) = (text("issuer")?, text("subject")?);
+    if issuer.is_empty() || subject.is_empty() {
+        return Err(invalid("Missing one or more required fields (issuer, subject)".into()));
+    }
+    if subject.len() > SUBJECT_LENGTH {
+        return Err(invalid(format!("subject is longer than {SUBJECT_LENGTH} bytes")));
+    }
+    let issuer = Issuer::parse(issuer, guard).map_err(|error| invalid(error.to_string()))?;
+    let audiences = fields.strings("audiences")?.unwrap_or_default();
+    let is_one = |audience: &String| (1..=AUDIENCE_LENGTH).contains(&audience.len());
+    if audiences.len() > MAX_AUDIENCES || !audiences.iter().all(is_one) {
+        return Err(invalid(format!("audiences are at most {MAX_AUDIENCES} texts of 1 to {AUDIENCE_LENGTH} bytes")));
+    }
+    Ok(Sent { issuer: issuer.as_str().to_owned(), subject: subject.to_owned(), audiences })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &Value) -> Result<Vec<Sent>, String> {
+        parse(body, &Guard::new("localhost").unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn federations_are_lists_as_quay_takes_them() {
+        let sent = |issuer: &str, subject: &str, audiences: &[&str]| Sent {
+            issuer: issuer.into(),
+            subject: subject.into(),
+            audiences: audiences.iter().map(|audience| (*audience).to_owned()).collect(),
+        };
+        assert_eq!(parsed(&json!([])), Ok(Vec::new()));
+        let (first, second) = ("https://token.actions.githubusercontent.com", "http://localhost:9000");
+        let body = json!([
+            {"issuer": first, "subject": "repo:acme/app:ref:refs/heads/main", "other": 1},
+            {"issuer": second, "subject": "s", "audiences": ["a", "b"]},
+            {"issuer": second, "subject": "t", "audiences": []},
+        ]);
+        let expected = vec![
+            sent(first, "repo:acme/app:ref:refs/heads/main", &[]),
+            sent(second, "s", &["a", "b"]),
+            sent(second, "t", &[]),
+        ];
+        assert_eq!(parsed(&body), Ok(expected));
+        let one = json!({"issuer": first, "subject": "s"});
+        let with = |name: &str, value: Value| {
+            let mut one = one.clone();
+            one[name] = value;
+            json!([one])
+        };
+        for (body, message) in [
+            (json!({"issuer": first, "subject": "s"}), "is not of type 'array'"),
+            (json!(null), "None is not of type 'array'"),
+            (json!(["x"]), "'x' is not of type 'object'"),
+            (json!([{}]), "'issuer' is a required property"),
+            (json!([{"issuer": first}]), "'subject' is a required property"),
+            (with("subject", json!(7)), "7 is not of type 'string'"),
+            (with("subject", json!("")), "Missing one or more required fields (issuer, subject)"),
+            (with("issuer", json!("")), "Missing one or more required fields (issuer, subject)"),
+            (with("issuer", json!("idp.example")), "Issuer must be a URL (http:// or https://)"),
+            (with("issuer", json!("http://idp.example")), "Issuer must be an https:// URL"),
+            (with("issuer", json!("https://169.254.169.254")), "Issuer is at a host that is not allowed"),
+            (with("audiences", json!("a")), "is not of type 'array'"),
+            (with("audiences", json!([""])), "audiences are at most"),
+            (with("audiences", json!(vec!["a"; 9])), "audiences are at most"),
+            (with("subject", json!("s".repeat(513))), "subject is longer than"),
+            (json!([one, one]), "Duplicate federation config entry"),
+            (json!(vec![json!({}); 33]), "at most 32"),
+        ] {
+            let refused = parsed(&body).unwrap_err();
+            assert!(refused.contains(message), "{body}: {refused}");
+        }
+    }
 }

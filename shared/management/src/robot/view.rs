@@ -16,7 +16,10 @@ use crate::{
     http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError},
     organization::find::find_namespace,
     repository::grants,
-    robot::find::{find_robot, robot_token},
+    robot::{
+        federation,
+        find::{find_robot, robot_token},
+    },
 };
 
 /// How many robots are looked up at once, for a list of them.
@@ -91,6 +94,9 @@ pub(crate) fn view(robot: &Robot, token: &SecretString) -> Value {
         if let Some(login) = &registry.credentials {
             view["external_registry"][CREDENTIALS] = json!(login);
         }
+    }
+    if !robot.federation.is_empty() {
+        view["federation"] = federation::view(&robot.federation);
     }
     view
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 use moorage_domain::{
-    Namespace, RepositoryName,
+    Namespace, RepositoryName, RobotName,
     usage_log::{LogEntry, LogKind},
 };
 use moorage_state::{ADMIN, LogOf, now};
@@ -49,7 +49,23 @@ impl Api {
         kind: LogKind,
         metadata: Map<String, Value>,
     ) {
-        let entry = entry(call, namespace, (kind, metadata));
+        self.add(namespace, entry(call, namespace, (kind, metadata))).await;
+    }
+
+    /// Adds an entry to the usage log of a robot's namespace, in the robot's name.
+    pub(crate) async fn log_robot<const N: usize>(
+        &self,
+        call: &Call,
+        robot: &RobotName,
+        kind: LogKind,
+        metadata: [(&str, Value); N],
+    ) {
+        let namespace = robot.namespace();
+        let entry = entry(call, &namespace, (kind, object(metadata)));
+        self.add(&namespace, LogEntry { performer: Some(robot.to_string()), ..entry }).await;
+    }
+
+    async fn add(&self, namespace: &Namespace, entry: LogEntry) {
         if let Err(error) = self.table.add_log_of(LogOf::Namespace(namespace), &[entry]).await {
             tracing::warn!(%namespace, %error, "could not write the usage log");
         }

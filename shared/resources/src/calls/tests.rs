@@ -90,6 +90,15 @@ fn a_change_is_one_call_for_each_part_of_the_api() {
         let settings = json!({"external_registry": registry});
         assert_eq!(change(Kind::Robot, "moorage/acme+bot/robot", &settings, &json!({})), Ok(vec![call]));
     }
+    let (path, federation) = ("organization/acme/robots/bot/federation", json!([{"issuer": "i", "subject": "s"}]));
+    for (federation, call) in [
+        (federation.clone(), Call::new("POST", path, federation)),
+        (json!([]), Call::new("DELETE", path, None)),
+        (Value::Null, Call::new("DELETE", path, None)),
+    ] {
+        let settings = json!({"federation": federation});
+        assert_eq!(change(Kind::Robot, "moorage/acme+bot/robot", &settings, &json!({})), Ok(vec![call]));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     StateError, Table,
+    access::federation::Federation,
     key::{Key, PK, namespace_pk, prefix},
     organizations::generation::within,
     table::{Item, conditional},
@@ -50,6 +51,9 @@ pub struct Robot {
     /// Its credentials at an external registry, for mirrors that have none of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_registry: Option<RobotRegistry>,
+    /// Whose tokens workloads may show in its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub federation: Vec<Federation>,
     /// How many mirrors use it; kept by their transactions.
     #[serde(default)]
     pub mirrors: u64,

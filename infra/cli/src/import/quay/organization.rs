@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use moorage_declaration::{Element, ExternalRegistry, Organization, Robot, Team, TeamRole};
+use moorage_declaration::{Element, ExternalRegistry, Federation, Organization, Robot, Team, TeamRole};
 use moorage_domain::{RobotName, SecretString, robot_token};
 use serde_json::{Map, Value};
 
@@ -64,12 +64,33 @@ fn add_robot(found: &read::Organization, view: &Map<String, Value>, options: &Op
             }
         },
     }
-    if view.get("federation").and_then(Value::as_array).is_some_and(|federation| !federation.is_empty()) {
-        entry = entry.changed("nobody can log in as the robot by another identity provider");
+    let (federation, plain) = federation(view);
+    if plain {
+        entry = entry.changed(
+            "an issuer of its federation is asked by plain http: only a host that `SsrfAllowedHosts` names is taken",
+        );
     }
     let external_registry = registry(view, draft).map(Some);
-    let robot = Robot { description, unstructured_metadata, token, external_registry };
+    let robot = Robot { description, unstructured_metadata, token, external_registry, federation };
     draft.element(entry, Element::Robot(here, robot));
+}
+
+/// Which workloads may log in as a robot, if any, and whether one of their issuers is asked by plain http.
+fn federation(view: &Map<String, Value>) -> (Option<Vec<Federation>>, bool) {
+    let entries = view.get("federation").and_then(Value::as_array);
+    let read = |entry: &Value| {
+        let entry = entry.as_object()?;
+        let audiences = entry.get("audiences").and_then(Value::as_array).into_iter().flatten();
+        let audiences = audiences.filter_map(Value::as_str).map(str::to_owned).collect();
+        Some(Federation {
+            issuer: text(entry, "issuer").to_owned(),
+            subject: text(entry, "subject").to_owned(),
+            audiences,
+        })
+    };
+    let all: Vec<_> = entries.into_iter().flatten().filter_map(read).collect();
+    let plain = all.iter().any(|one| one.issuer.starts_with("http://"));
+    ((!all.is_empty()).then_some(all), plain)
 }
 
 /// What only another Moorage shows.

@@ -83,6 +83,30 @@ fn what_tls_with_a_robots_registry_goes_by_is_sent_where_it_is_missing() {
 }
 
 #[test]
+fn a_robots_workloads_are_those_that_are_declared() {
+    let one = json!({"issuer": "https://idp.example", "subject": "s", "audiences": ["a"]});
+    let other = json!({"issuer": "https://idp.example", "subject": "t"});
+    let step = |declared: Value, there: Value| {
+        let document = json!({"organizations": {"acme": {"robots": {"ci": declared}}}});
+        let mut robot = json!({"name": "acme+ci", "description": "", "token": "t"});
+        if !there.is_null() {
+            robot["federation"] = there;
+        }
+        let answers = [("organization/acme", json!({"name": "acme"})), ("organization/acme/robots/ci", robot)];
+        steps(document, &answers).remove(1)
+    };
+    let declared = |list: Value| json!({"federation": list});
+    let path = "organization/acme/robots/ci/federation";
+    assert_eq!(step(declared(json!([one, other])), json!([one, other])).action, Action::Unchanged);
+    let made = step(declared(json!([one, other])), json!([one]));
+    assert_eq!((changed_fields(&made), calls(&made)), (vec!["federation"], vec![("POST", path, json!([one, other]))]));
+    assert!(made.calls[0].is_repeatable);
+    assert_eq!(calls(&step(declared(json!([])), json!([one]))), [("DELETE", path, Value::Null)]);
+    assert_eq!(step(declared(json!([])), Value::Null).action, Action::Unchanged);
+    assert_eq!(step(json!({}), json!([one])).action, Action::Unchanged, "what is not said is left as it is");
+}
+
+#[test]
 fn members_are_those_that_are_declared() {
     let document = json!({"organizations": {"acme": {"teams": {"t1": {"members": ["acme+b1", "acme+a1"]}}}}});
     let team = |members: &[&str]| {

@@ -1,14 +1,17 @@
-//! Names resolve to what the guard allows.
+#![doc = include_str!("../README.md")]
 
 use std::{net::SocketAddr, sync::Arc};
 
 use moorage_domain::Guard;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::error::NotAllowed;
+/// An address or host that the guard refuses; travels inside reqwest's errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not an allowed address")]
+pub struct NotAllowed(pub String);
 
 /// Resolves names to addresses that the guard allows, so that what was judged is what is connected to.
-pub(crate) struct GuardedResolver(pub(crate) Arc<Guard>);
+pub struct GuardedResolver(pub Arc<Guard>);
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {

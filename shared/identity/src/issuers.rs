@@ -1,0 +1,123 @@
+//! The keys of each issuer: kept, and renewed when they are old or when a token names another one.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use lru::LruCache;
+use moorage_domain::{Guard, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::{
+    claims::Claims,
+    error::TokenError,
+    fetch::Fetcher,
+    fetch_error::FetchError,
+    issuer::{Issuer, IssuerError},
+    key::Keys,
+    token::Token,
+    verify::{Expected, verify},
+};
+
+/// How many issuers' keys are kept.
+const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
+/// How long keys are used before they are read again, in seconds: how long a key that was taken back still works.
+const FRESH: i64 = 3_600;
+/// How long keys are used if they cannot be read again, in seconds: a day, in which a provider comes back.
+const KEPT: i64 = 86_400;
+/// How long a provider is not asked again, whatever it said and whatever is sent here, in seconds: tokens of forged key ids
+/// must not have us hammer it.
+const PAUSE: i64 = 60;
+
+/// Why nobody is known by a token.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The token does not hold.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// It is of no issuer that could be asked.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// The issuer's keys cannot be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+/// The issuers that somebody has asked about, and their keys.
+pub struct Issuers {
+    fetcher: Fetcher,
+    known: std::sync::Mutex<LruCache<String, Arc<Mutex<Known>>>>,
+}
+
+/// What is known of an issuer.
+#[derive(Default)]
+struct Known {
+    /// Its keys, and when they were read.
+    keys: Option<(Arc<Keys>, Timestamp)>,
+    /// When it was last asked, and what came of it if that were no keys.
+    asked: Option<(Timestamp, Option<FetchError>)>,
+}
+
+impl Issuers {
+    /// Nobody is asked yet. `guard` says who may be.
+    pub fn new(guard: Guard) -> Self {
+        Self { fetcher: Fetcher::new(guard), known: std::sync::Mutex::new(LruCache::new(CAPACITY)) }
+    }
+
+    /// What a token says that has to be one of this issuer, which a setting names and no token.
+    pub async fn verify(
+        &self,
+        token: &Token<'_>,
+        expected: Expected<'_>,
+        now: Timestamp,
+    ) -> Result<Claims, IdentityError> {
+        let issuer = Issuer::parse(expected.issuer, self.fetcher.guard())?;
+        let keys = self.keys(&issuer, token, now).await?;
+        Ok(verify(token, &keys, expected, now)?)
+    }
+
+    /// The keys of an issuer: those that are known, if they are fresh and one may have signed the token. Who asks at the
+    /// same time waits for one answer.
+    async fn keys(&self, issuer: &Issuer, token: &Token<'_>, now: Timestamp) -> Result<Arc<Keys>, FetchError> {
+        let known = self.known(issuer);
+        let mut known = known.lock().await;
+        if let Some((keys, read)) = &known.keys
+            && is_within(FRESH, *read, now)
+            && keys.know(token)
+        {
+            return Ok(Arc::clone(keys));
+        }
+        if !known.asked.as_ref().is_some_and(|(asked, _)| is_within(PAUSE, *asked, now)) {
+            let failed = match self.fetcher.keys(issuer).await {
+                Ok(keys) => {
+                    known.keys = Some((Arc::new(keys), now));
+                    None
+                }
+                Err(error) => {
+                    tracing::warn!(%issuer, %error, "the keys of an identity provider cannot be read");
+                    Some(error)
+                }
+            };
+            known.asked = Some((now, failed));
+        }
+        let kept = known.keys.as_ref().filter(|(_, read)| is_within(KEPT, *read, now)).map(|(keys, _)| keys);
+        let failed = known.asked.as_ref().and_then(|(_, failed)| failed.clone());
+        match (kept, failed) {
+            // Which keys there are now is not known, so that a token by another one may be good.
+            (Some(keys), Some(error)) if !keys.know(token) => Err(error),
+            (Some(keys), _) => Ok(Arc::clone(keys)),
+            (None, error) => Err(error.unwrap_or(FetchError::Unreachable)),
+        }
+    }
+
+    fn known(&self, issuer: &Issuer) -> Arc<Mutex<Known>> {
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(known.get_or_insert(issuer.as_str().to_owned(), Arc::default))
+    }
+}
+
+/// Whether so many seconds have not passed since. A clock that was set back has them passed.
+fn is_within(seconds: i64, since: Timestamp, now: Timestamp) -> bool {
+    (0..seconds).contains(&now.unix().saturating_sub(since.unix()))
+}
+
+#[cfg(test)]
+mod tests;

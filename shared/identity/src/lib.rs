@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod algorithm;
+mod claims;
+mod discovery;
+mod error;
+mod fetch;
+mod fetch_error;
+mod issuer;
+mod issuers;
+mod key;
+#[cfg(test)]
+mod signing;
+mod token;
+mod verify;
+
+pub use claims::Claims;
+pub use error::TokenError;
+pub use fetch_error::FetchError;
+pub use issuer::{Issuer, IssuerError};
+pub use issuers::{IdentityError, Issuers};
+pub use key::{Keys, KeysError};
+pub use token::Token;
+pub use verify::{Expected, verify};

@@ -1,0 +1,52 @@
+//! Whether a token is its issuer's, for us, and of now.
+
+use moorage_domain::Timestamp;
+
+use crate::{
+    claims::{Claims, audiences, text},
+    error::TokenError,
+    key::Keys,
+    token::Token,
+};
+
+/// What a token has to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'e> {
+    /// Whose word: letter by letter.
+    pub issuer: &'e str,
+    /// The client that it is for (OpenID Connect Core 1.0, 3.1.3.7); without one, whoever asks looks at the audiences.
+    pub client: Option<&'e str>,
+}
+
+/// What a token says, if it is what is expected, and signed by one of these keys.
+pub fn verify(token: &Token<'_>, keys: &Keys, expected: Expected<'_>, now: Timestamp) -> Result<Claims, TokenError> {
+    if !keys.know(token) {
+        return Err(TokenError::UnknownKey);
+    }
+    let message = token.signed.as_bytes();
+    if !keys.of(token).any(|key| token.algorithm.verifies(key, message, &token.signature)) {
+        return Err(TokenError::Signature);
+    }
+    let claims = &token.claims;
+    let issuer = text(claims, "iss")?;
+    if issuer != expected.issuer {
+        return Err(TokenError::Issuer);
+    }
+    let subject = text(claims, "sub")?;
+    let expires = token.check_times(now)?;
+    let audiences = audiences(claims)?;
+    if let Some(client) = expected.client {
+        if !audiences.iter().any(|audience| audience == client) {
+            return Err(TokenError::Audience);
+        }
+        let party = claims.get("azp");
+        let is_ours = party.is_some_and(|party| party == client);
+        if !is_ours && (party.is_some() || audiences.len() > 1) {
+            return Err(TokenError::Party);
+        }
+    }
+    Ok(Claims { issuer: issuer.to_owned(), subject: subject.to_owned(), audiences, expires, all: claims.clone() })
+}
+
+#[cfg(test)]
+mod tests;
