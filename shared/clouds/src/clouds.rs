@@ -1,7 +1,9 @@
 //! Logins at clouds' registries.
 
 use aws_types::SdkConfig;
-use moorage_domain::{Access, CloudLogin, CloudRules, CloudWay, Credentials, Guard, Namespace, mirror::RegistryConfig};
+use moorage_domain::{
+    Access, CloudLogin, CloudRules, CloudWay, Credentials, Guard, Namespace, cloud::Exposure, mirror::RegistryConfig,
+};
 use moorage_upstream::Receivers;
 
 use crate::{CloudError, aws::Aws, azure, ecr, google};
@@ -38,10 +40,11 @@ impl Clouds {
     ) -> Result<(), CloudError> {
         let way = CloudWay {
             authority,
-            is_plain: scheme == Some("http"),
-            verifies_tls: config.verify_tls(),
-            has_authorities: access.tls.authorities.is_some(),
-            has_realms: !config.token_realms().is_empty(),
+            exposure: (scheme == Some("http")).then_some(Exposure::PlainHttp).or(config.exposure()).or(access
+                .tls
+                .authorities
+                .as_ref()
+                .map(|_| Exposure::OwnAuthorities)),
         };
         self.rules.check(namespace, login, way)?;
         let is_plain = self.rules.stand_ins.has_registry(authority) && !config.verify_tls();

@@ -124,14 +124,33 @@ pub enum CloudRefusal {
 pub struct CloudWay<'a> {
     /// The registry's host, with its port if it has one.
     pub authority: &'a str,
-    /// Whether it is spoken to by plain http.
-    pub is_plain: bool,
-    /// Whether its certificate is checked.
-    pub verifies_tls: bool,
-    /// Whether authorities of the mirror's own are trusted.
-    pub has_authorities: bool,
-    /// Whether token servers of other domains are.
-    pub has_realms: bool,
+    /// By what others than the cloud may read what is sent, if there is something.
+    pub exposure: Option<Exposure>,
+}
+
+/// By what others than the cloud may read what is sent to its registry: whoever owns the mirror chooses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// Plain http.
+    PlainHttp,
+    /// Certificates are not checked.
+    UnverifiedTls,
+    /// Authorities of the mirror's own are trusted.
+    OwnAuthorities,
+    /// Token servers of other domains are.
+    OtherRealms,
+}
+
+impl Exposure {
+    /// What there has to be instead.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::PlainHttp => "the URL must begin with https://",
+            Self::UnverifiedTls => "verify_tls must not be false",
+            Self::OwnAuthorities => "tls.ca_bundle must be null",
+            Self::OtherRealms => "token_realms must be empty",
+        }
+    }
 }
 
 /// What a deployment lets namespaces be at clouds.
@@ -158,14 +177,8 @@ impl CloudRules {
         if !login.is_for(way.authority) {
             return Err(CloudRefusal::OtherRegistry { host: way.authority.to_owned(), kind: login.kind() });
         }
-        let other = [
-            (way.is_plain, "the URL must begin with https://"),
-            (!way.verifies_tls, "verify_tls must not be false"),
-            (way.has_authorities, "tls.ca_bundle must be null"),
-            (way.has_realms, "token_realms must be empty"),
-        ];
-        match other.into_iter().find(|(is_other, _)| *is_other) {
-            Some((_, why)) => Err(CloudRefusal::OtherWay(why)),
+        match way.exposure {
+            Some(exposure) => Err(CloudRefusal::OtherWay(exposure.remedy())),
             None => Ok(()),
         }
     }

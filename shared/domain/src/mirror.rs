@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     CloudLogin, DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm,
+    cloud::Exposure,
 };
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
@@ -116,6 +117,12 @@ impl RegistryConfig {
     pub fn cloud(&self) -> Option<CloudLogin> {
         // It was parsed before it was stored.
         self.0.get(CREDENTIALS).and_then(|login| serde_json::from_value(login.clone()).ok())
+    }
+
+    /// By what others than the registry may read what is sent to it, as far as that is said here.
+    pub fn exposure(&self) -> Option<Exposure> {
+        let is_unverified = (!self.verify_tls()).then_some(Exposure::UnverifiedTls);
+        is_unverified.or((!self.token_realms().is_empty()).then_some(Exposure::OtherRealms))
     }
 
     /// With a setting that is not stored here.

@@ -13,7 +13,7 @@ fn read(login: &Value) -> Result<CloudLogin, String> {
 }
 
 fn login(login: Value) -> CloudLogin {
-    read(&login).unwrap()
+    serde_json::from_value(login).unwrap()
 }
 
 fn google() -> CloudLogin {
@@ -29,7 +29,7 @@ fn own() -> CloudLogin {
 }
 
 fn safe(authority: &str) -> CloudWay<'_> {
-    CloudWay { authority, is_plain: false, verifies_tls: true, has_authorities: false, has_realms: false }
+    CloudWay { authority, exposure: None }
 }
 
 #[test]
@@ -163,18 +163,19 @@ fn nobody_is_anybody_without_a_grant() {
 fn nobody_else_can_read_what_is_sent() {
     let rules = CloudRules { grants: CloudGrants::parse("*=ecr").unwrap(), ..CloudRules::default() };
     let (acme, way) = ("acme".parse().unwrap(), safe("123456789012.dkr.ecr.eu-west-1.amazonaws.com"));
-    for (way, why) in [
-        (CloudWay { is_plain: true, ..way }, "https://"),
-        (CloudWay { verifies_tls: false, ..way }, "verify_tls"),
-        (CloudWay { has_authorities: true, ..way }, "tls.ca_bundle"),
-        (CloudWay { has_realms: true, ..way }, "token_realms"),
+    for (exposure, why) in [
+        (Exposure::PlainHttp, "https://"),
+        (Exposure::UnverifiedTls, "verify_tls"),
+        (Exposure::OwnAuthorities, "tls.ca_bundle"),
+        (Exposure::OtherRealms, "token_realms"),
     ] {
+        let way = CloudWay { exposure: Some(exposure), ..way };
         let said = rules.check(&acme, &own(), way).unwrap_err().to_string();
         assert!(said.contains(why), "{said}");
     }
     // What stands in for a cloud is the operator's word, and no way round the grants.
     let stand_ins = CloudStandIns::parse("registry=localhost:5000 google=http://localhost:1/").unwrap();
-    let way = CloudWay { verifies_tls: false, ..safe("LOCALHOST:5000") };
+    let way = CloudWay { exposure: Some(Exposure::UnverifiedTls), ..safe("LOCALHOST:5000") };
     let rules = CloudRules { stand_ins, ..rules };
     assert_eq!(rules.check(&acme, &own(), way), Ok(()));
     assert!(rules.check(&acme, &google(), way).is_err());

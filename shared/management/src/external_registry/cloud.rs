@@ -2,6 +2,7 @@
 
 use moorage_domain::{
     CloudLogin, CloudRefusal, CloudWay, MirrorSecrets, Namespace,
+    cloud::Exposure,
     mirror::{CREDENTIALS, RegistryConfig},
 };
 use serde_json::{Map, Value};
@@ -45,10 +46,11 @@ pub(crate) fn check(api: &Api, namespace: &Namespace, source: Source<'_>) -> Res
     }
     let way = CloudWay {
         authority,
-        is_plain,
-        verifies_tls: config.verify_tls(),
-        has_authorities: secrets.tls.ca_bundle.is_some(),
-        has_realms: !config.token_realms().is_empty(),
+        exposure: is_plain.then_some(Exposure::PlainHttp).or(config.exposure()).or(secrets
+            .tls
+            .ca_bundle
+            .as_ref()
+            .map(|_| Exposure::OwnAuthorities)),
     };
     api.clouds.check(namespace, &login, way).map_err(|error| refused(&error))
 }

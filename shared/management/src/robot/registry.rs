@@ -1,7 +1,9 @@
 //! A robot's credentials at an external registry: written, used by syncs, never shown. They go only to the registry that
 //! they are for, over verified TLS and without a proxy unless the robot says that they may go otherwise.
 
-use moorage_domain::{CloudLogin, CloudRefusal, CloudWay, Guard, RobotName, SecretString, TlsSecrets, mirror::TLS};
+use moorage_domain::{
+    CloudLogin, CloudRefusal, CloudWay, Guard, RobotName, SecretString, TlsSecrets, cloud::Exposure, mirror::TLS,
+};
 use moorage_state::{MAX_SECRET_LENGTH, Purpose, RobotRegistry, SecretOwner, StateError, now};
 use serde_json::{Map, Value};
 
@@ -45,13 +47,9 @@ impl NewRegistry {
         let tls = self.tls.sealed(api, (owner, &self.host), kept).await?;
         let Self { host, username, allow_insecure, allow_proxy, credentials, .. } = self;
         if let Some(login) = &credentials {
-            let way = CloudWay {
-                authority: &host,
-                is_plain: false,
-                verifies_tls: !allow_insecure,
-                has_authorities: tls.ca_bundle.is_some(),
-                has_realms: false,
-            };
+            let exposure = allow_insecure.then_some(Exposure::UnverifiedTls);
+            let exposure = exposure.or(tls.ca_bundle.as_ref().map(|_| Exposure::OwnAuthorities));
+            let way = CloudWay { authority: &host, exposure };
             let judged = api.clouds.check(&robot.namespace(), login, way);
             judged.map_err(|error| cloud::refused(&error))?;
         }
