@@ -184,7 +184,7 @@ mod tests {
     fn a_client_says_for_whom_it_takes_us() {
         let asked = |query: &str, headers: &[(&'static str, &str)]| {
             let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-            let headers = HeaderMap::from_iter(headers);
+            let headers: HeaderMap = headers.collect();
             let (method, path, url, longest) = (&http::Method::GET, "/v2/a/b/tags/list", "", 0);
             let request = Request { method, path, query, headers: &headers, url, longest };
             taken_for(&request, &Query::parse(query), "https://moorage.example.com:8443/x")

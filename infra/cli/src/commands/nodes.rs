@@ -60,7 +60,9 @@ fn mirrors(found: &[Value]) -> Mirrors {
         }
     }
     // Those of one repository are asked in the order of their names here, too.
-    mirrors.values_mut().for_each(|names| names.sort_unstable());
+    for names in mirrors.values_mut() {
+        names.sort_unstable();
+    }
     mirrors
 }
 
