@@ -3,9 +3,11 @@
 # containerd of Debian 12 takes it for broken, says so in its log, and asks the original: also where that is not to be. With a
 # `host` in it, the same file is read. Needs root.
 #
-# Version: containerd=1.6.20~ds1-1+deb12u3 of Debian 12, which has to be installed. Fails if that changes.
+# Version: containerd=1.6.20~ds1-1+deb12u3 of Debian 12. Fails if that changes.
 set -euo pipefail
 folder=$(mktemp -d)
+(cd "$folder" && apt-get download -qq -o APT::Sandbox::User=root containerd=1.6.20~ds1-1+deb12u3 && dpkg -x containerd_*.deb package)
+PATH="$folder/package/usr/bin:$PATH"
 trap 'kill "$process" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
 printf '%s\n' 'version = 2' "root = \"$folder/root\"" "state = \"$folder/state\"" \
   'disabled_plugins = ["io.containerd.grpc.v1.cri"]' '[grpc]' "address = \"$folder/socket\"" '[ttrpc]' \
