@@ -3,6 +3,7 @@
 use moorage_domain::{FederationId, Guard, usage_log::LogKind};
 use moorage_identity::Issuer;
 use moorage_state::{Federation, Robot, StateError};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -26,12 +27,16 @@ const SUBJECT_LENGTH: usize = 512;
 const MAX_AUDIENCES: usize = 8;
 /// The longest audience, in bytes: URLs, mostly.
 const AUDIENCE_LENGTH: usize = 512;
+/// The longest JSON of all federations of a robot, in bytes. Every login of the robot reads them, and every change is in the
+/// usage log: 32 of GitHub's with an audience each have half of it.
+const MAX_LENGTH: usize = 16 * 1024;
 
 /// A federation as it was sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Sent {
     issuer: String,
     subject: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     audiences: Vec<String>,
 }
 
@@ -112,6 +117,9 @@ fn parse(body: &Value, guard: &Guard) -> Result<Vec<Sent>, ApiError> {
         }
         all.push(sent);
     }
+    if json!(all).to_string().len() > MAX_LENGTH {
+        return Err(invalid(format!("The federations of a robot have more than {MAX_LENGTH} bytes of JSON")));
+    }
     Ok(all)
 }
 
@@ -126,11 +134,17 @@ fn parse_one(fields: Fields<'_>, guard: &Guard) -> Result<Sent, ApiError> {
     if subject.len() > SUBJECT_LENGTH {
         return Err(invalid(format!("subject is longer than {SUBJECT_LENGTH} bytes")));
     }
+    if subject.contains(char::is_control) {
+        return Err(invalid("subject has control characters".into()));
+    }
     let issuer = Issuer::parse(issuer, guard).map_err(|error| invalid(error.to_string()))?;
     let audiences = fields.strings("audiences")?.unwrap_or_default();
     let is_one = |audience: &String| (1..=AUDIENCE_LENGTH).contains(&audience.len());
     if audiences.len() > MAX_AUDIENCES || !audiences.iter().all(is_one) {
         return Err(invalid(format!("audiences are at most {MAX_AUDIENCES} texts of 1 to {AUDIENCE_LENGTH} bytes")));
+    }
+    if audiences.iter().any(|audience| audience.contains(char::is_control)) {
+        return Err(invalid("audiences have control characters".into()));
     }
     Ok(Sent { issuer: issuer.as_str().to_owned(), subject: subject.to_owned(), audiences })
 }
@@ -185,11 +199,29 @@ mod tests {
             (with("audiences", json!([""])), "audiences are at most"),
             (with("audiences", json!(vec!["a"; 9])), "audiences are at most"),
             (with("subject", json!("s".repeat(513))), "subject is longer than"),
+            (with("subject", json!("a\nb")), "subject has control characters"),
+            (with("audiences", json!(["a", "b\u{7f}"])), "audiences have control characters"),
             (json!([one, one]), "Duplicate federation config entry"),
             (json!(vec![json!({}); 33]), "at most 32"),
         ] {
             let refused = parsed(&body).unwrap_err();
             assert!(refused.contains(message), "{body}: {refused}");
         }
+    }
+
+    #[test]
+    fn all_federations_of_a_robot_have_a_length() {
+        let of = |count: usize, audience: usize| {
+            let one = |number| json!({"issuer": "https://idp.example", "subject": format!("{number:04}"), "audiences": ["a".repeat(audience)]});
+            (0..count).map(one).collect::<Value>()
+        };
+        let fixed = of(32, 1).to_string().len() - 32;
+        let most = (MAX_LENGTH - fixed) / 32;
+        assert_eq!(parsed(&of(32, most)).map(|all| all.len()), Ok(32));
+        let refused = parsed(&of(32, most + 1)).unwrap_err();
+        assert_eq!(refused, "The federations of a robot have more than 16384 bytes of JSON");
+        let escaped = json!(vec!["\"".repeat(AUDIENCE_LENGTH); MAX_AUDIENCES]);
+        let entry = |number: usize| json!({"issuer": "https://idp.example", "subject": number.to_string(), "audiences": escaped});
+        assert!(parsed(&json!([entry(1)])).is_ok() && parsed(&json!([entry(1), entry(2)])).is_err(), "as it is written");
     }
 }
