@@ -1,8 +1,8 @@
 //! Robots' federations: which workloads may log in as a robot by the tokens of their own provider, as Quay has it.
 
-use moorage_domain::{FederationId, Guard, usage_log::LogKind};
+use moorage_domain::{FederationId, Guard, RobotName, usage_log::LogKind};
 use moorage_identity::Issuer;
-use moorage_state::{Federation, Robot, StateError};
+use moorage_state::{Federation, Race, StateError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::{
         error::ApiError,
         field::{Fields, repr},
     },
-    robot::find::{find_robot, unknown_robot},
+    robot::find::find_robot,
 };
 
 /// The most federations of a robot: they are in its item, which every login of it reads.
@@ -49,10 +49,8 @@ pub(crate) async fn federation(api: &Api, path: &Parameters) -> Result<Answer, A
 /// what was logged in by it goes on.
 pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let sent = parse(&call.json()?, &api.guard)?;
-    let robot = find_robot(api, path).await?;
-    let federation: Vec<_> = sent.into_iter().map(|sent| kept(&robot.federation, sent)).collect();
-    store(api, &robot, &federation).await?;
-    let (name, shown) = (&robot.name, view(&federation));
+    let (name, federation) = replace(api, path, &sent).await?;
+    let shown = view(&federation);
     let metadata = [("robot", name.short().into()), ("config", shown.clone())];
     api.log_namespace(call, &name.namespace(), LogKind::CreateRobotFederation, metadata).await;
     Ok(Answer::ok(shown))
@@ -60,18 +58,23 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
 
 /// `DELETE …/robots/{robot_shortname}/federation`: what was logged in by them works no more.
 pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let robot = find_robot(api, path).await?;
-    store(api, &robot, &[]).await?;
-    let name = &robot.name;
+    let (name, _) = replace(api, path, &[]).await?;
     let metadata = [("robot", name.short().into())];
     api.log_namespace(call, &name.namespace(), LogKind::DeleteRobotFederation, metadata).await;
     Ok(Answer::NoContent)
 }
 
-async fn store(api: &Api, robot: &Robot, federation: &[Federation]) -> Result<(), ApiError> {
-    match api.table.set_robot_federation((&robot.name, robot.id), federation).await {
-        Err(StateError::NotFound) => Err(unknown_robot()),
-        result => Ok(result?),
+/// Has a robot have these federations. Which of them it has already is decided by what it has when they are written: what
+/// ended meanwhile comes back as another one.
+async fn replace(api: &Api, path: &Parameters, sent: &[Sent]) -> Result<(RobotName, Vec<Federation>), ApiError> {
+    let mut race = Race::begin();
+    loop {
+        let robot = find_robot(api, path).await?;
+        let federation: Vec<_> = sent.iter().map(|sent| kept(&robot.federation, sent.clone())).collect();
+        match api.table.set_robot_federation((&robot.name, robot.id), &robot.federation, &federation).await {
+            Err(StateError::Conflict) => race.lost().await?,
+            result => return Ok(result.map(|()| (robot.name, federation))?),
+        }
     }
 }
 
@@ -222,6 +225,9 @@ mod tests {
         assert_eq!(refused, "The federations of a robot have more than 16384 bytes of JSON");
         let escaped = json!(vec!["\"".repeat(AUDIENCE_LENGTH); MAX_AUDIENCES]);
         let entry = |number: usize| json!({"issuer": "https://idp.example", "subject": number.to_string(), "audiences": escaped});
-        assert!(parsed(&json!([entry(1)])).is_ok() && parsed(&json!([entry(1), entry(2)])).is_err(), "as it is written");
+        assert!(
+            parsed(&json!([entry(1)])).is_ok() && parsed(&json!([entry(1), entry(2)])).is_err(),
+            "as it is written"
+        );
     }
 }
