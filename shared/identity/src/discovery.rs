@@ -46,7 +46,8 @@ mod tests {
         {
             assert_eq!(read(document), Err(FetchError::Malformed), "{document}");
         }
-        let long = |length: usize| good.replace("/jwks", &format!("/{}", "k".repeat(length - "https://keys.example/".len())));
+        let long =
+            |length: usize| good.replace("/jwks", &format!("/{}", "k".repeat(length - "https://keys.example/".len())));
         assert!(read(&long(MAX_ADDRESS)).is_ok());
         assert_eq!(read(&long(MAX_ADDRESS + 1)), Err(FetchError::Malformed));
     }

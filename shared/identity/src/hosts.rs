@@ -73,7 +73,9 @@ mod tests {
     fn so_many_hosts_are_remembered() {
         let hosts = Hosts::new();
         for number in 0..CAPACITY.get() + 20 {
-            assert!(hosts.may_be_asked(&Url::parse(&format!("https://{number}.example")).unwrap(), Timestamp::from_unix(1)));
+            assert!(
+                hosts.may_be_asked(&Url::parse(&format!("https://{number}.example")).unwrap(), Timestamp::from_unix(1))
+            );
         }
         assert_eq!(hosts.0.lock().unwrap().len(), CAPACITY.get());
     }

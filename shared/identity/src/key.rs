@@ -172,7 +172,8 @@ mod tests {
         for used in [with("use", json!("sig")), with("key_ops", json!(["verify"])), with("alg", json!("EdDSA"))] {
             assert_eq!(parse(&json!([used])), Ok(1), "{used}");
         }
-        let largest = json!({"kty": "RSA", "n": BASE64.encode([9; MAX_NUMBER]), "e": "AQAB", "kid": "k".repeat(MAX_ID)});
+        let largest =
+            json!({"kty": "RSA", "n": BASE64.encode([9; MAX_NUMBER]), "e": "AQAB", "kid": "k".repeat(MAX_ID)});
         assert_eq!(parse(&json!([largest])), Ok(1));
         assert_eq!(parse(&json!(vec![key.clone(); MAX_KEYS])), Ok(MAX_KEYS));
         assert_eq!(parse(&json!(vec![key; MAX_KEYS + 1])), Err(KeysError::TooMany));
