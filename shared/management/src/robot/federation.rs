@@ -3,7 +3,6 @@
 use moorage_domain::{FederationId, Guard, RobotName, usage_log::LogKind};
 use moorage_identity::Issuer;
 use moorage_state::{Federation, Race, StateError};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -32,11 +31,10 @@ const AUDIENCE_LENGTH: usize = 512;
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// A federation as it was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Sent {
     issuer: String,
     subject: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     audiences: Vec<String>,
 }
 
@@ -95,14 +93,15 @@ fn kept(present: &[Federation], sent: Sent) -> Federation {
 
 /// As Quay shows them; audiences are ours, and there only where there are some.
 pub(crate) fn view(federation: &[Federation]) -> Value {
-    let entry = |one: &Federation| {
-        let mut entry = json!({"issuer": one.issuer, "subject": one.subject});
-        if !one.audiences.is_empty() {
-            entry["audiences"] = json!(one.audiences);
-        }
-        entry
-    };
-    federation.iter().map(entry).collect()
+    federation.iter().map(|one| entry(&one.issuer, &one.subject, &one.audiences)).collect()
+}
+
+fn entry(issuer: &str, subject: &str, audiences: &[String]) -> Value {
+    let mut entry = json!({"issuer": issuer, "subject": subject});
+    if !audiences.is_empty() {
+        entry["audiences"] = json!(audiences);
+    }
+    entry
 }
 
 fn parse(body: &Value, guard: &Guard) -> Result<Vec<Sent>, ApiError> {
@@ -120,7 +119,8 @@ fn parse(body: &Value, guard: &Guard) -> Result<Vec<Sent>, ApiError> {
         }
         all.push(sent);
     }
-    if json!(all).to_string().len() > MAX_LENGTH {
+    let shown: Value = all.iter().map(|one| entry(&one.issuer, &one.subject, &one.audiences)).collect();
+    if shown.to_string().len() > MAX_LENGTH {
         return Err(invalid(format!("The federations of a robot have more than {MAX_LENGTH} bytes of JSON")));
     }
     Ok(all)
