@@ -53,7 +53,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemOutput};
+    use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemOutput, types::AttributeValue};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use uuid::Uuid;
 
@@ -73,7 +73,7 @@ mod tests {
             (vec![one.clone()], "#federation = :read"),
         ] {
             let condition = format!("attribute_exists(#pk) AND #id = :id AND {unchanged}");
-            let as_read = serde_dynamo::to_attribute_value(&read).unwrap();
+            let as_read: AttributeValue = serde_dynamo::to_attribute_value(&read).unwrap();
             let written = mock!(Client::update_item)
                 .match_requests(move |request| {
                     let values = request.expression_attribute_values().unwrap();
