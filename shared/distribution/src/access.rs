@@ -108,7 +108,7 @@ impl Access {
             Credentials::Basic(user, password) => {
                 let shown = Callers::shown(&user, &password);
                 self.look_ahead(shown.as_ref(), wanted, now).await?;
-                let login = if RobotLogin::is_one(&password) {
+                let login = if Callers::is_federated(&user, &password) {
                     self.federated(&user, &password, now).await?
                 } else {
                     self.callers.login(&user, password, now).await?

@@ -38,6 +38,10 @@ pub(crate) fn time(claims: &Map<String, Value>, name: &'static str) -> Result<Op
     let Some(value) = claims.get(name) else { return Ok(None) };
     let Value::Number(number) = value else { return Err(TokenError::Claim(name)) };
     let written = number.to_string();
+    // What is so large or small as to be written with an exponent is no time.
+    if written.contains(['e', 'E']) {
+        return Err(TokenError::Claim(name));
+    }
     let whole = written.split_once('.').map_or(written.as_str(), |(whole, _)| whole);
     whole.parse().map(Some).map_err(|_| TokenError::Claim(name))
 }

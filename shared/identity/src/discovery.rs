@@ -5,6 +5,9 @@ use url::Url;
 
 use crate::{fetch_error::FetchError, issuer::Issuer};
 
+/// The longest address of keys, in bytes: it is parsed and asked, and no server takes much longer ones.
+const MAX_ADDRESS: usize = 2_048;
+
 /// Where an issuer's keys are, by its discovery document. Another one's document is none: an issuer that names another
 /// could lend its keys to that one's tokens.
 pub(crate) fn keys_of(issuer: &Issuer, document: &[u8]) -> Result<Url, FetchError> {
@@ -16,6 +19,9 @@ pub(crate) fn keys_of(issuer: &Issuer, document: &[u8]) -> Result<Url, FetchErro
     let document: Document = serde_json::from_slice(document).map_err(|_| FetchError::Malformed)?;
     if document.issuer != issuer.as_str() {
         return Err(FetchError::OtherIssuer);
+    }
+    if document.jwks_uri.len() > MAX_ADDRESS {
+        return Err(FetchError::Malformed);
     }
     Url::parse(&document.jwks_uri).map_err(|_| FetchError::Malformed)
 }
@@ -40,5 +46,9 @@ mod tests {
         {
             assert_eq!(read(document), Err(FetchError::Malformed), "{document}");
         }
+        let long =
+            |length: usize| good.replace("/jwks", &format!("/{}", "k".repeat(length - "https://keys.example/".len())));
+        assert!(read(&long(MAX_ADDRESS)).is_ok());
+        assert_eq!(read(&long(MAX_ADDRESS + 1)), Err(FetchError::Malformed));
     }
 }

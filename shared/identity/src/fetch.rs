@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use moorage_domain::Guard;
+use moorage_domain::{Guard, Timestamp};
 use moorage_resolver::{GuardedResolver, NotAllowed};
 use reqwest::{Client, Response, header::ACCEPT, redirect};
 use tokio::sync::OnceCell;
@@ -11,6 +11,7 @@ use url::Url;
 use crate::{
     discovery::keys_of,
     fetch_error::{FetchError, MAX_LENGTH},
+    hosts::Hosts,
     issuer::{self, Issuer},
     key::Keys,
 };
@@ -27,11 +28,12 @@ pub(crate) struct Fetcher {
     guard: Arc<Guard>,
     /// Made when it is first needed: most functions' environments never ask anybody.
     client: OnceCell<Client>,
+    hosts: Hosts,
 }
 
 impl Fetcher {
     pub(crate) fn new(guard: Guard) -> Self {
-        Self { guard: Arc::new(guard), client: OnceCell::new() }
+        Self { guard: Arc::new(guard), client: OnceCell::new(), hosts: Hosts::new() }
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -39,14 +41,17 @@ impl Fetcher {
     }
 
     /// The keys that an issuer publishes now.
-    pub(crate) async fn keys(&self, issuer: &Issuer) -> Result<Keys, FetchError> {
-        let document = self.get(issuer.discovery()).await?;
-        let keys = self.get(&keys_of(issuer, &document)?).await?;
+    pub(crate) async fn keys(&self, issuer: &Issuer, now: Timestamp) -> Result<Keys, FetchError> {
+        let document = self.get(issuer.discovery(), now).await?;
+        let keys = self.get(&keys_of(issuer, &document)?, now).await?;
         Keys::parse(&keys).map_err(FetchError::Keys)
     }
 
-    async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+    async fn get(&self, url: &Url, now: Timestamp) -> Result<Vec<u8>, FetchError> {
         issuer::check(url, &self.guard).map_err(FetchError::NotAllowed)?;
+        if !self.hosts.may_be_asked(url, now) {
+            return Err(FetchError::Paused);
+        }
         let client = self.client.get_or_try_init(|| async { self.build() }).await?;
         let request = client.get(url.clone()).header(ACCEPT, "application/json");
         let response = request.send().await.map_err(|error| sorted(&error))?;

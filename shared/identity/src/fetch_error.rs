@@ -17,6 +17,9 @@ pub enum FetchError {
     /// There was no answer.
     #[error("the issuer did not answer")]
     Unreachable,
+    /// Its host was asked too often a moment ago.
+    #[error("the issuer's host, or that of its keys, was asked too often")]
+    Paused,
     /// It answers something else than a document.
     #[error("the issuer answered with status {0}")]
     Status(u16),
@@ -35,10 +38,10 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the same may work later, because the provider has a fault of its own.
+    /// Whether the same may work later, because the provider has a fault of its own, or too many have asked.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable => true,
+            Self::Unreachable | Self::Paused => true,
             Self::Status(status) => matches!(status, 408 | 429 | 500..),
             _ => false,
         }

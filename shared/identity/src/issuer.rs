@@ -46,6 +46,10 @@ impl Issuer {
         if !(text.starts_with("http://") || text.starts_with("https://")) {
             return Err(IssuerError::NoUrl);
         }
+        // The parser passes over these, and no token's issuer has them.
+        if text.contains(|it: char| it.is_control() || it.is_whitespace()) {
+            return Err(IssuerError::NoUrl);
+        }
         let url = Url::parse(text).map_err(|_| IssuerError::NoUrl)?;
         check(&url, guard)?;
         if url.query().is_some() || url.fragment().is_some() {
@@ -117,6 +121,8 @@ mod tests {
             ("accounts.example.com", IssuerError::NoUrl),
             ("ftp://accounts.example.com", IssuerError::NoUrl),
             ("https://", IssuerError::NoUrl),
+            ("https://idp.example/a\nb", IssuerError::NoUrl),
+            ("https://idp.example ", IssuerError::NoUrl),
             ("http://accounts.example.com", IssuerError::Unencrypted),
             ("http://8.8.8.8", IssuerError::Unencrypted),
             ("https://10.0.0.1", IssuerError::NotAllowed),

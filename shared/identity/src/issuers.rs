@@ -11,6 +11,7 @@ use crate::{
     error::TokenError,
     fetch::Fetcher,
     fetch_error::FetchError,
+    hosts::is_within,
     issuer::{Issuer, IssuerError},
     key::Keys,
     token::Token,
@@ -24,7 +25,7 @@ const FRESH: i64 = 3_600;
 /// How long keys are used if they cannot be read again, in seconds: a day, in which a provider comes back.
 const KEPT: i64 = 86_400;
 /// How long a provider is not asked again, whatever it said and whatever is sent here, in seconds: tokens of forged key ids
-/// must not have us hammer it.
+/// must not have us hammer it. Its host has a limit of its own.
 const PAUSE: i64 = 60;
 
 /// Why nobody is known by a token.
@@ -86,7 +87,7 @@ impl Issuers {
             return Ok(Arc::clone(keys));
         }
         if !known.asked.as_ref().is_some_and(|(asked, _)| is_within(PAUSE, *asked, now)) {
-            let failed = match self.fetcher.keys(issuer).await {
+            let failed = match self.fetcher.keys(issuer, now).await {
                 Ok(keys) => {
                     known.keys = Some((Arc::new(keys), now));
                     None
@@ -112,11 +113,6 @@ impl Issuers {
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(known.get_or_insert(issuer.as_str().to_owned(), Arc::default))
     }
-}
-
-/// Whether so many seconds have not passed since. A clock that was set back has them passed.
-fn is_within(seconds: i64, since: Timestamp, now: Timestamp) -> bool {
-    (0..seconds).contains(&now.unix().saturating_sub(since.unix()))
 }
 
 #[cfg(test)]

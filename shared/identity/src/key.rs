@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::{
     algorithm::{Algorithm, PublicKey},
@@ -11,6 +11,11 @@ use crate::{
 
 /// The most keys of a document: providers with many tenants have some ten. Each may be tried on a token that names none.
 const MAX_KEYS: usize = 100;
+/// The longest id of a key, in bytes: most are hashes. It is kept, and compared with each token's.
+const MAX_ID: usize = 256;
+/// The longest number of a key, in bytes: 8,192 bits, the largest modulus that signatures are verified by. Longer ones would
+/// only be kept, or cost time.
+const MAX_NUMBER: usize = 1_024;
 /// What a point begins with that is not compressed (SEC 1, 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
@@ -60,14 +65,16 @@ impl Keys {
     /// The keys of a document. Those that are for something else, or of another kind, are passed over.
     pub fn parse(document: &[u8]) -> Result<Self, KeysError> {
         #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
+        struct Document<'d> {
+            // Counted before any is read.
+            #[serde(borrow)]
+            keys: Vec<&'d RawValue>,
         }
         let Document { keys } = serde_json::from_slice(document).map_err(|_| KeysError::Malformed)?;
         if keys.len() > MAX_KEYS {
             return Err(KeysError::TooMany);
         }
-        let read = |key: Value| serde_json::from_value::<Published>(key).ok().and_then(Published::key);
+        let read = |key: &RawValue| serde_json::from_str::<Published>(key.get()).ok().and_then(Published::key);
         let keys: Vec<Key> = keys.into_iter().filter_map(read).collect();
         if keys.is_empty() { Err(KeysError::None) } else { Ok(Self(keys)) }
     }
@@ -93,7 +100,8 @@ impl Published {
     fn key(self) -> Option<Key> {
         let signs = self.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
         let verifies = self.key_ops.as_ref().is_none_or(|uses| uses.iter().any(|purpose| purpose == "verify"));
-        if !(signs && verifies) {
+        let is_long = self.kid.as_ref().is_some_and(|id| id.len() > MAX_ID);
+        if is_long || !(signs && verifies) {
             return None;
         }
         let algorithm = match &self.alg {
@@ -105,7 +113,10 @@ impl Published {
     }
 
     fn public(&self) -> Option<PublicKey> {
-        let bytes = |text: &Option<String>| BASE64.decode(text.as_deref()?).ok();
+        let bytes = |text: &Option<String>| {
+            let number = BASE64.decode(text.as_deref()?).ok()?;
+            (number.len() <= MAX_NUMBER).then_some(number)
+        };
         // Both have the length of the curve's field, or the point is none.
         let point = |length: usize| {
             let (x, y) = (bytes(&self.x)?, bytes(&self.y)?);
@@ -123,7 +134,7 @@ impl Published {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -148,6 +159,9 @@ mod tests {
             with("crv", json!("X25519")),
             with("kty", json!("AKP")),
             with("kid", json!(7)),
+            with("kid", json!("k".repeat(MAX_ID + 1))),
+            json!({"kty": "RSA", "n": BASE64.encode([9; MAX_NUMBER + 1]), "e": "AQAB"}),
+            json!({"kty": "RSA", "n": "CQkJ", "e": BASE64.encode([9; MAX_NUMBER + 1])}),
             json!({"kty": "oct", "k": x}),
             json!({"kty": "EC", "crv": "P-256", "x": x, "y": "AA"}),
             json!("a key"),
@@ -158,7 +172,12 @@ mod tests {
         for used in [with("use", json!("sig")), with("key_ops", json!(["verify"])), with("alg", json!("EdDSA"))] {
             assert_eq!(parse(&json!([used])), Ok(1), "{used}");
         }
+        let largest =
+            json!({"kty": "RSA", "n": BASE64.encode([9; MAX_NUMBER]), "e": "AQAB", "kid": "k".repeat(MAX_ID)});
+        assert_eq!(parse(&json!([largest])), Ok(1));
+        assert_eq!(parse(&json!(vec![key.clone(); MAX_KEYS])), Ok(MAX_KEYS));
         assert_eq!(parse(&json!(vec![key; MAX_KEYS + 1])), Err(KeysError::TooMany));
+        assert_eq!(parse(&json!(vec![0; MAX_KEYS + 1])), Err(KeysError::TooMany), "whatever they are");
         for document in ["", "{}", "[]", r#"{"keys": {}}"#] {
             assert_eq!(Keys::parse(document.as_bytes()).err(), Some(KeysError::Malformed), "{document}");
         }

@@ -6,6 +6,7 @@ mod discovery;
 mod error;
 mod fetch;
 mod fetch_error;
+mod hosts;
 mod issuer;
 mod issuers;
 mod key;

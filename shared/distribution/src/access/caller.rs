@@ -103,6 +103,12 @@ impl Callers {
         }
     }
 
+    /// Whether a password has to be one that a robot was given for a workload's token. The stack's secret may have any
+    /// form, so that with its user name none is.
+    pub(crate) fn is_federated(user: &str, password: &SecretString) -> bool {
+        user != TOKEN_USER && RobotLogin::is_one(password)
+    }
+
     /// Whose user name and password these are, and by what tokens name the password.
     pub(crate) async fn login(
         &self,
@@ -262,6 +268,14 @@ mod tests {
         for name in ["x", "+", "$oauthtokenx", "$oauthtoken:", "$oauthtoken:7", "$admin"] {
             assert_eq!(Caller::parse(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn only_robots_have_passwords_of_federations() {
+        let is_one = |user: &str, password: &str| Callers::is_federated(user, &password.into());
+        assert!(is_one("acme+ci", "a.b.c") && is_one("nobody", "a.b.c"));
+        assert!(!is_one("acme+ci", "ABC"));
+        assert!(!is_one(TOKEN_USER, "a secret. With points."), "an admin chose it");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    hosts::MOST,
     key::KeysError,
     signing::{Signer, document},
 };
@@ -168,6 +169,24 @@ async fn documents_that_are_none() {
 }
 
 #[tokio::test]
+async fn issuers_that_are_made_up_do_not_have_a_host_asked_without_end() {
+    let key = Signer::new("1", "ES256");
+    let (provider, issuers) = (Provider::start(&[&key]).await, issuers());
+    for number in 0..MOST + 40 {
+        let issuer = format!("{}/{number}", provider.issuer);
+        let token = key.token(&json!({"iss": issuer, "sub": "s", "iat": NOW, "exp": NOW + 300}));
+        let expected = Expected { issuer: &issuer, client: None };
+        let refused = issuers.verify(&Token::parse(&token).unwrap(), expected, Timestamp::from_unix(NOW)).await;
+        let IdentityError::Fetch(error) = refused.unwrap_err() else { panic!("{issuer}") };
+        let expected = if number < MOST { FetchError::Status(404) } else { FetchError::Paused };
+        assert_eq!(error, expected, "{issuer}");
+    }
+    assert_eq!(provider.asked(), usize::try_from(MOST).unwrap());
+    let later = verified(&issuers, &provider, &key, NOW + PAUSE).await;
+    assert_eq!(later.unwrap(), "s");
+}
+
+#[tokio::test]
 async fn nobody_is_asked_whom_the_guard_refuses() {
     let key = Signer::new("1", "ES256");
     let provider = Provider::start(&[&key]).await;
@@ -178,7 +197,7 @@ async fn nobody_is_asked_whom_the_guard_refuses() {
     let port = provider.issuer.rsplit(':').next().unwrap();
     let fetcher = Fetcher::new(Guard::default());
     let inside = Issuer::parse(&format!("https://ip6-localhost:{port}"), &Guard::default()).unwrap();
-    let error = fetcher.keys(&inside).await.unwrap_err();
+    let error = fetcher.keys(&inside, Timestamp::from_unix(NOW)).await.unwrap_err();
     assert!(matches!(error, FetchError::Address | FetchError::Unreachable), "{error}");
     assert_eq!(provider.asked(), 0);
 }

@@ -139,6 +139,8 @@ fn a_token_is_of_its_issuer_and_of_now() {
         ("exp", json!(null)),
         ("exp", json!("1790000300")),
         ("exp", json!(1e300)),
+        ("exp", json!(1.5e300)),
+        ("nbf", json!(1.5e-9)),
         ("exp", json!(true)),
         ("iat", json!(null)),
         ("iat", json!([NOW])),

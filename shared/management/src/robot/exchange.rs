@@ -1,8 +1,10 @@
 //! Robots without secrets: a workload's token is exchanged for a robot's password of an hour, as in Quay.
 //!
-//! `GET /oauth2/federation/robot/token` with the robot's name and the token as user name and password. Who calls learns of
-//! a robot only what its own token proves: that there is no such robot, that it has other federations, and that the token is
-//! not signed as it should be is all the same answer.
+//! `GET /oauth2/federation/robot/token` with the robot's name and the token as user name and password. That there is no such
+//! robot, that it has other federations, and that the token is not signed as it should be is all the same answer. It is no
+//! secret by that: an issuer is asked only for a robot that names it, so that an issuer that fails (503), and the time that an
+//! answer takes, tell whoever calls that the robot names the issuer. To hide it we would have to ask whatever issuer somebody
+//! makes up.
 
 use ::http::{HeaderMap, Method};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};

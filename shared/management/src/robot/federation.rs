@@ -1,8 +1,8 @@
 //! Robots' federations: which workloads may log in as a robot by the tokens of their own provider, as Quay has it.
 
-use moorage_domain::{FederationId, Guard, usage_log::LogKind};
+use moorage_domain::{FederationId, Guard, RobotName, usage_log::LogKind};
 use moorage_identity::Issuer;
-use moorage_state::{Federation, Robot, StateError};
+use moorage_state::{Federation, Race, StateError};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::{
         error::ApiError,
         field::{Fields, repr},
     },
-    robot::find::{find_robot, unknown_robot},
+    robot::find::find_robot,
 };
 
 /// The most federations of a robot: they are in its item, which every login of it reads.
@@ -26,9 +26,12 @@ const SUBJECT_LENGTH: usize = 512;
 const MAX_AUDIENCES: usize = 8;
 /// The longest audience, in bytes: URLs, mostly.
 const AUDIENCE_LENGTH: usize = 512;
+/// The longest JSON of all federations of a robot, in bytes. Every login of the robot reads them, and every change is in the
+/// usage log: 32 of GitHub's with an audience each have half of it.
+const MAX_LENGTH: usize = 16 * 1024;
 
 /// A federation as it was sent.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Sent {
     issuer: String,
     subject: String,
@@ -44,10 +47,8 @@ pub(crate) async fn federation(api: &Api, path: &Parameters) -> Result<Answer, A
 /// what was logged in by it goes on.
 pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let sent = parse(&call.json()?, &api.guard)?;
-    let robot = find_robot(api, path).await?;
-    let federation: Vec<_> = sent.into_iter().map(|sent| kept(&robot.federation, sent)).collect();
-    store(api, &robot, &federation).await?;
-    let (name, shown) = (&robot.name, view(&federation));
+    let (name, federation) = replace(api, path, &sent).await?;
+    let shown = view(&federation);
     let metadata = [("robot", name.short().into()), ("config", shown.clone())];
     api.log_namespace(call, &name.namespace(), LogKind::CreateRobotFederation, metadata).await;
     Ok(Answer::ok(shown))
@@ -55,18 +56,23 @@ pub(crate) async fn create(api: &Api, path: &Parameters, call: &Call) -> Result<
 
 /// `DELETE …/robots/{robot_shortname}/federation`: what was logged in by them works no more.
 pub(crate) async fn delete(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
-    let robot = find_robot(api, path).await?;
-    store(api, &robot, &[]).await?;
-    let name = &robot.name;
+    let (name, _) = replace(api, path, &[]).await?;
     let metadata = [("robot", name.short().into())];
     api.log_namespace(call, &name.namespace(), LogKind::DeleteRobotFederation, metadata).await;
     Ok(Answer::NoContent)
 }
 
-async fn store(api: &Api, robot: &Robot, federation: &[Federation]) -> Result<(), ApiError> {
-    match api.table.set_robot_federation((&robot.name, robot.id), federation).await {
-        Err(StateError::NotFound) => Err(unknown_robot()),
-        result => Ok(result?),
+/// Has a robot have these federations. Which of them it has already is decided by what it has when they are written: what
+/// ended meanwhile comes back as another one.
+async fn replace(api: &Api, path: &Parameters, sent: &[Sent]) -> Result<(RobotName, Vec<Federation>), ApiError> {
+    let mut race = Race::begin();
+    loop {
+        let robot = find_robot(api, path).await?;
+        let federation: Vec<_> = sent.iter().map(|sent| kept(&robot.federation, sent.clone())).collect();
+        match api.table.set_robot_federation((&robot.name, robot.id), &robot.federation, &federation).await {
+            Err(StateError::Conflict) => race.lost().await?,
+            result => return Ok(result.map(|()| (robot.name, federation))?),
+        }
     }
 }
 
@@ -87,14 +93,15 @@ fn kept(present: &[Federation], sent: Sent) -> Federation {
 
 /// As Quay shows them; audiences are ours, and there only where there are some.
 pub(crate) fn view(federation: &[Federation]) -> Value {
-    let entry = |one: &Federation| {
-        let mut entry = json!({"issuer": one.issuer, "subject": one.subject});
-        if !one.audiences.is_empty() {
-            entry["audiences"] = json!(one.audiences);
-        }
-        entry
-    };
-    federation.iter().map(entry).collect()
+    federation.iter().map(|one| entry(&one.issuer, &one.subject, &one.audiences)).collect()
+}
+
+fn entry(issuer: &str, subject: &str, audiences: &[String]) -> Value {
+    let mut entry = json!({"issuer": issuer, "subject": subject});
+    if !audiences.is_empty() {
+        entry["audiences"] = json!(audiences);
+    }
+    entry
 }
 
 fn parse(body: &Value, guard: &Guard) -> Result<Vec<Sent>, ApiError> {
@@ -112,6 +119,10 @@ fn parse(body: &Value, guard: &Guard) -> Result<Vec<Sent>, ApiError> {
         }
         all.push(sent);
     }
+    let shown: Value = all.iter().map(|one| entry(&one.issuer, &one.subject, &one.audiences)).collect();
+    if shown.to_string().len() > MAX_LENGTH {
+        return Err(invalid(format!("The federations of a robot have more than {MAX_LENGTH} bytes of JSON")));
+    }
     Ok(all)
 }
 
@@ -126,11 +137,17 @@ fn parse_one(fields: Fields<'_>, guard: &Guard) -> Result<Sent, ApiError> {
     if subject.len() > SUBJECT_LENGTH {
         return Err(invalid(format!("subject is longer than {SUBJECT_LENGTH} bytes")));
     }
+    if subject.contains(char::is_control) {
+        return Err(invalid("subject has control characters".into()));
+    }
     let issuer = Issuer::parse(issuer, guard).map_err(|error| invalid(error.to_string()))?;
     let audiences = fields.strings("audiences")?.unwrap_or_default();
     let is_one = |audience: &String| (1..=AUDIENCE_LENGTH).contains(&audience.len());
     if audiences.len() > MAX_AUDIENCES || !audiences.iter().all(is_one) {
         return Err(invalid(format!("audiences are at most {MAX_AUDIENCES} texts of 1 to {AUDIENCE_LENGTH} bytes")));
+    }
+    if audiences.iter().any(|audience| audience.contains(char::is_control)) {
+        return Err(invalid("audiences have control characters".into()));
     }
     Ok(Sent { issuer: issuer.as_str().to_owned(), subject: subject.to_owned(), audiences })
 }
@@ -185,11 +202,32 @@ mod tests {
             (with("audiences", json!([""])), "audiences are at most"),
             (with("audiences", json!(vec!["a"; 9])), "audiences are at most"),
             (with("subject", json!("s".repeat(513))), "subject is longer than"),
+            (with("subject", json!("a\nb")), "subject has control characters"),
+            (with("audiences", json!(["a", "b\u{7f}"])), "audiences have control characters"),
             (json!([one, one]), "Duplicate federation config entry"),
             (json!(vec![json!({}); 33]), "at most 32"),
         ] {
             let refused = parsed(&body).unwrap_err();
             assert!(refused.contains(message), "{body}: {refused}");
         }
+    }
+
+    #[test]
+    fn all_federations_of_a_robot_have_a_length() {
+        let of = |count: usize, audience: usize| {
+            let one = |number| json!({"issuer": "https://idp.example", "subject": format!("{number:04}"), "audiences": ["a".repeat(audience)]});
+            (0..count).map(one).collect::<Value>()
+        };
+        let fixed = of(32, 1).to_string().len() - 32;
+        let most = (MAX_LENGTH - fixed) / 32;
+        assert_eq!(parsed(&of(32, most)).map(|all| all.len()), Ok(32));
+        let refused = parsed(&of(32, most + 1)).unwrap_err();
+        assert_eq!(refused, "The federations of a robot have more than 16384 bytes of JSON");
+        let escaped = json!(vec!["\"".repeat(AUDIENCE_LENGTH); MAX_AUDIENCES]);
+        let entry = |number: usize| json!({"issuer": "https://idp.example", "subject": number.to_string(), "audiences": escaped});
+        assert!(
+            parsed(&json!([entry(1)])).is_ok() && parsed(&json!([entry(1), entry(2)])).is_err(),
+            "as it is written"
+        );
     }
 }

@@ -26,21 +26,65 @@ pub struct Federation {
 }
 
 impl Table {
-    /// Replaces the federations of a robot, of those that bore the name this one; [`StateError::NotFound`] if it is there no
-    /// more.
+    /// Replaces the federations of a robot, of those that bore the name this one; [`StateError::Conflict`] if it is there no
+    /// more, or has others than those that were `read`: an id that somebody has ended meanwhile must not come back.
     pub async fn set_robot_federation(
         &self,
         (robot, id): (&RobotName, Generation),
+        read: &[Federation],
         federation: &[Federation],
     ) -> Result<(), StateError> {
         let (id, own) = id_is(id)?;
-        let condition = format!("attribute_exists(#pk) AND {id}");
+        let is_unchanged = if read.is_empty() {
+            "(attribute_not_exists(#federation) OR #federation = :read)"
+        } else {
+            "#federation = :read"
+        };
+        let condition = format!("attribute_exists(#pk) AND {id} AND {is_unchanged}");
         let change = Change { update: "SET #federation = :federation", condition: &condition };
-        let federation = serde_dynamo::to_attribute_value(federation)?;
-        let values = Item::from([(":federation".to_owned(), federation), (":id".to_owned(), own)]);
-        match conditional(self.change(Key::Robot(robot), change, values)).await {
-            Err(StateError::Conflict) => Err(StateError::NotFound),
-            result => result,
+        let values = Item::from([
+            (":federation".to_owned(), serde_dynamo::to_attribute_value(federation)?),
+            (":read".to_owned(), serde_dynamo::to_attribute_value(read)?),
+            (":id".to_owned(), own),
+        ]);
+        conditional(self.change(Key::Robot(robot), change, values)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{Client, operation::update_item::UpdateItemOutput, types::AttributeValue};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn federations_are_replaced_only_as_they_were_read() {
+        let one = Federation {
+            id: FederationId::new(Uuid::from_u128(7)),
+            issuer: "https://idp.example".into(),
+            subject: "s".into(),
+            audiences: Vec::new(),
+        };
+        let id = Generation::new(Uuid::from_u128(6));
+        for (read, unchanged) in [
+            (vec![], "(attribute_not_exists(#federation) OR #federation = :read)"),
+            (vec![one.clone()], "#federation = :read"),
+        ] {
+            let condition = format!("attribute_exists(#pk) AND #id = :id AND {unchanged}");
+            let as_read: AttributeValue = serde_dynamo::to_attribute_value(&read).unwrap();
+            let written = mock!(Client::update_item)
+                .match_requests(move |request| {
+                    let values = request.expression_attribute_values().unwrap();
+                    request.condition_expression() == Some(condition.as_str()) && values[":read"] == as_read
+                })
+                .then_output(|| UpdateItemOutput::builder().build());
+            let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&written]);
+            let robot = "acme+ci".parse().unwrap();
+            let table = Table::new(client, "table");
+            table.set_robot_federation((&robot, id), &read, &[one.clone()]).await.unwrap();
+            assert_eq!(written.num_calls(), 1);
         }
     }
 }
