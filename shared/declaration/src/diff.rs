@@ -85,7 +85,7 @@ pub(crate) fn shown<'a>(view: &'a Map<String, Value>, path: &str) -> Option<&'a 
 /// Whether a view tells that there is what it does not show; nothing for any other field. The certificates of TLS are told
 /// of by whom they are of.
 pub(crate) fn is_told_of(view: &Map<String, Value>, path: &str) -> Option<bool> {
-    let (tls, name) = path.rsplit_once('.').filter(|(object, _)| object.ends_with(".tls"))?;
+    let (tls, name) = path.rsplit_once('.').filter(|(object, _)| object.rsplit('.').next() == Some("tls"))?;
     let told = if name == "ca_bundle" { "ca_subjects" } else { "client_subject" };
     Some(shown(view, &format!("{tls}.{told}")).is_some())
 }

@@ -44,7 +44,7 @@ pub struct MirrorSecrets {
     pub credentials_dropped: Dropped,
     /// Authorities and a certificate of its own at the registry.
     #[serde(default)]
-    pub tls: TlsSecrets,
+    pub tls: Box<TlsSecrets>,
 }
 
 impl MirrorSecrets {

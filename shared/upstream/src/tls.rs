@@ -64,7 +64,9 @@ pub(crate) fn explained(error: &Error) -> String {
             | AlertDescription::CertificateRevoked
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied,
+            | AlertDescription::AccessDenied
+            // It knows an authority of the name, and not this one.
+            | AlertDescription::DecryptError,
         ) => "the server does not accept the client certificate, or wants one and there is none",
         _ => return error.to_string(),
     };

@@ -153,7 +153,7 @@ fn read(
 
 /// All of them are valid now.
 fn judge(read: &[(CertificateDer<'static>, Certificate)], now: Timestamp) -> Result<Judged, CertificateError> {
-    let (mut subjects, mut ends, mut text) = (Vec::new(), Vec::new(), String::new());
+    let (mut subjects, mut moments, mut text) = (Vec::new(), Vec::new(), String::new());
     for (index, (der, certificate)) in read.iter().enumerate() {
         let (number, validity) = (index + 1, &certificate.tbs_certificate.validity);
         let moment = |time: x509_cert::time::Time| {
@@ -168,10 +168,10 @@ fn judge(read: &[(CertificateDer<'static>, Certificate)], now: Timestamp) -> Res
             return Err(CertificateError::NotYetValid { number, subject, at: begin.iso() });
         }
         subjects.push(subject);
-        ends.push(end);
+        moments.push(end);
         text.push_str(&pem("CERTIFICATE", der));
     }
-    let expires = ends.into_iter().min().ok_or(CertificateError::Nothing)?;
+    let expires = moments.into_iter().min().ok_or(CertificateError::Nothing)?;
     Ok(Judged { pem: text.into(), subjects, expires })
 }
 

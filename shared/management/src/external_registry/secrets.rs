@@ -153,7 +153,7 @@ impl SecretsChange<'_> {
                 https_proxy: encrypted.1,
                 tls: tls_dropped,
             },
-            tls,
+            tls: Box::new(tls),
         })
     }
 

@@ -64,17 +64,17 @@ mod tests {
 
     /// What takes the place of KMS: it turns the bytes around, and gives them back to whoever names the same context.
     fn kms() -> Client {
-        let context = |registry: &Option<&String>| registry.is_some_and(|registry| registry == "registry.example");
+        let context = |registry: Option<&String>| registry.is_some_and(|registry| registry == "registry.example");
         let encrypt = mock!(Client::encrypt).match_requests(move |request| {
             let names = request.encryption_context().unwrap();
-            context(&names.get("registry")) && names.get("sealed").is_some_and(|what| what == "tls")
+            context(names.get("registry")) && names.get("sealed").is_some_and(|what| what == "tls")
         });
         let encrypt = encrypt.then_compute_output(|request| {
             let turned: Vec<u8> = request.plaintext().unwrap().as_ref().iter().map(|byte| !byte).collect();
             EncryptOutput::builder().ciphertext_blob(Blob::new(turned)).build()
         });
         let decrypt = mock!(Client::decrypt)
-            .match_requests(move |request| context(&request.encryption_context().unwrap().get("registry")));
+            .match_requests(move |request| context(request.encryption_context().unwrap().get("registry")));
         let decrypt = decrypt.then_compute_output(|request| {
             let turned: Vec<u8> = request.ciphertext_blob().unwrap().as_ref().iter().map(|byte| !byte).collect();
             DecryptOutput::builder().plaintext(Blob::new(turned)).build()

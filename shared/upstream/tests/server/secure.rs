@@ -100,10 +100,10 @@ impl Secure {
                             headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
                         async { Ok::<_, Infallible>(response.body(Full::new(bytes::Bytes::from(body))).unwrap()) }
                     });
-                    let served =
+                    let connection =
                         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                     // A client may go whenever it likes.
-                    served.await.ok();
+                    connection.await.ok();
                 });
             }
         });

@@ -29,7 +29,9 @@ async fn guarded(name: &str) -> (World, Guarded, Certified) {
 }
 
 fn config(tls: Value) -> Value {
-    json!({"external_registry_config": {"verify_tls": true, "tls": tls}})
+    let mut config = json!({"external_registry_config": {"verify_tls": true}});
+    config["external_registry_config"]["tls"] = tls;
+    config
 }
 
 fn trusting(registry: &Guarded) -> Value {
@@ -123,8 +125,8 @@ async fn what_was_sent_for_one_registry_is_not_for_another() {
     assert_eq!(warning(&world).await, dropped(&["tls"]));
     assert_fails(&world, "ca_bundle").await;
     assert_eq!(world.last_run().await["warning"]["reason"], "credentials_dropped");
-    let clients = other.client("other", FAR);
-    world.change_mirror(config(with(trusting(&other), shown_by(&clients)))).await;
+    let theirs = other.client("other", FAR);
+    world.change_mirror(config(with(trusting(&other), shown_by(&theirs)))).await;
     assert_eq!(warning(&world).await, NONE);
     assert_succeeds(&world).await;
     // A certificate that the registry does not know.

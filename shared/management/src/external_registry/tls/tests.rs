@@ -39,8 +39,8 @@ fn client(kind: &'static SignatureAlgorithm, lifetime: (i64, i64)) -> (String, S
 }
 
 fn parse_tls(tls: Value) -> Result<SentTls, String> {
-    let sent = json!({"tls": tls});
-    SentTls::parse(sent.as_object().unwrap(), Timestamp::from_unix(NOW)).map_err(|error| error.to_string())
+    let sent = Map::from_iter([("tls".to_owned(), tls)]);
+    SentTls::parse(&sent, Timestamp::from_unix(NOW)).map_err(|error| error.to_string())
 }
 
 fn refused(tls: Value) -> String {
