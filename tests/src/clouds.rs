@@ -69,7 +69,7 @@ pub async fn standing_in(stack: &Stack, stand_ins: &str, test: Pin<Box<dyn Futur
     for (function, variables) in before {
         change(function, variables).await;
     }
-    tested.unwrap_or_else(|panic| resume_unwind(panic))
+    tested.unwrap_or_else(|panic| resume_unwind(panic));
 }
 
 /// A registry that knows one user, and sends whoever comes without a token to its own token server.
