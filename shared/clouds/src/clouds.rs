@@ -1,5 +1,7 @@
 //! Logins at clouds' registries.
 
+use std::sync::Arc;
+
 use aws_types::SdkConfig;
 use moorage_domain::{
     Access, CloudLogin, CloudRules, CloudWay, Credentials, Guard, Namespace, cloud::Exposure, mirror::RegistryConfig,
@@ -10,7 +12,11 @@ use crate::{CloudError, aws::Aws, azure, ecr, google};
 
 /// Who the function is, and who it may be at clouds. Nothing is asked of anybody, and no client made, before a login.
 #[derive(Debug, Clone)]
-pub struct Clouds {
+pub struct Clouds(Arc<Known>);
+
+/// What is known of it.
+#[derive(Debug)]
+struct Known {
     aws: Aws,
     rules: CloudRules,
     guard: Guard,
@@ -26,7 +32,7 @@ pub(crate) struct Registry<'a> {
 impl Clouds {
     /// With the function's own identity, what the deployment allows, and the addresses that other clouds may have.
     pub fn new(config: &SdkConfig, rules: CloudRules, guard: Guard) -> Self {
-        Self { aws: Aws::new(config), rules, guard }
+        Self(Arc::new(Known { aws: Aws::new(config), rules, guard }))
     }
 
     /// Takes a token for a registry into what lets a mirror through to it: `scheme` is that of the registry's URL, where the
@@ -46,8 +52,8 @@ impl Clouds {
                 .as_ref()
                 .map(|_| Exposure::OwnAuthorities)),
         };
-        self.rules.check(namespace, login, way)?;
-        let is_plain = self.rules.stand_ins.has_registry(authority) && !config.verify_tls();
+        self.0.rules.check(namespace, login, way)?;
+        let is_plain = self.0.rules.stand_ins.has_registry(authority) && !config.verify_tls();
         // Boxed: whoever opens a registry holds a whole sync besides.
         let token = Box::pin(self.token((namespace, login), Registry { authority, is_plain })).await?;
         access.credentials = Some(token);
@@ -61,19 +67,19 @@ impl Clouds {
     ) -> Result<Credentials, CloudError> {
         let servers = || {
             let (who, what) = ("the cloud", "a token".to_owned());
-            Receivers::new(self.guard.clone()).map_err(|error| CloudError::Unreachable { who, what, error })
+            Receivers::new(self.0.guard.clone()).map_err(|error| CloudError::Unreachable { who, what, error })
         };
-        let stand_ins = &self.rules.stand_ins;
+        let Known { aws, rules: CloudRules { stand_ins, .. }, .. } = &*self.0;
         match login {
-            CloudLogin::Ecr { role_arn } => ecr::login(&self.aws, (namespace, role_arn.as_ref()), authority).await,
+            CloudLogin::Ecr { role_arn } => ecr::login(aws, (namespace, role_arn.as_ref()), authority).await,
             CloudLogin::Google { provider, service_account } => {
                 let servers = (&servers()?, stand_ins.google.as_ref());
-                google::login(&self.aws, (provider, service_account), servers).await
+                google::login(aws, (provider, service_account), servers).await
             }
             CloudLogin::Azure { tenant_id, client_id } => {
                 let (servers, stand_in) = (&servers()?, stand_ins.microsoft.as_ref());
                 let place = azure::Place { authority, servers, stand_in, is_plain };
-                azure::login(&self.aws, (*tenant_id, *client_id), place).await
+                azure::login(aws, (*tenant_id, *client_id), place).await
             }
         }
     }

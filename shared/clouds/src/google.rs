@@ -107,7 +107,7 @@ fn at(stand_in: Option<&Url>, server: &str, path: &str) -> Result<Url, CloudErro
     url.map_err(|_| CloudError::Failed { who: GOOGLE, what: "a token".to_owned(), answer: "at no address".to_owned() })
 }
 
-/// The code of OAuth2, or that of Google's APIs.
+/// The code of `OAuth2`, or that of Google's APIs.
 fn code(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get("error")?;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// What the emulator's ECR gives.
 const ECR_TOKEN: &str = "ministack-auth-token";
 
-fn by(login: Value) -> Value {
+fn by(login: &Value) -> Value {
     json!({"external_registry_config": {"verify_tls": false, "credentials": login}})
 }
 
@@ -76,30 +76,34 @@ async fn assert_untold(world: &World, tokens: &[&str]) {
 async fn the_functions_own_role_at_ecr() {
     let world = World::new("cloud-own").await;
     let registry = registry(&world, "AWS", ECR_TOKEN).await;
-    standing_in(&world.stack, &format!("registry={}", registry.address), async {
-        world.create_mirror(&registry.address, by(json!({"type": "ecr"}))).await;
-        assert_eq!(world.mirror().await["external_registry_config"]["credentials"], json!({"type": "ecr"}));
-        assert_succeeds(&world).await;
-        // So do previews and verifications.
-        let preview = world.call(Method::POST, &world.mirror_path("/preview"), Some(json!({}))).await;
-        assert_eq!((preview.0, &preview.1["counts"]["keep"]), (200, &json!(1)), "{}", preview.1);
-        let verify = world.call(Method::POST, &world.mirror_path("/verify"), None).await;
-        assert_eq!(verify.0, 202, "{}", verify.1);
-        world.wait_for(&["SUCCESS"]).await;
-        assert_untold(&world, &[ECR_TOKEN]).await;
-        // A login that is taken away is none: whoever comes without is refused.
-        world.change_mirror(json!({"external_registry_config": {"credentials": null}})).await;
-        assert_eq!(world.mirror().await["external_registry_config"]["credentials"], Value::Null);
-        assert_fails(&world, "auth_failed", &[]).await;
-        // The robot's stands in for it, as its password would.
-        let login = json!({"host": registry.address, "credentials": {"type": "ecr"}, "allow_insecure": true});
-        let robot = format!("organization/{}/robots/bot", world.namespace);
-        let changed = world.call(Method::PUT, &format!("{robot}/external-registry"), Some(login)).await;
-        assert_eq!(changed.0, 200, "{}", changed.1);
-        let (_, shown) = world.call(Method::GET, &robot, None).await;
-        assert_eq!(shown["external_registry"]["credentials"], json!({"type": "ecr"}));
-        assert_succeeds(&world).await;
-    })
+    standing_in(
+        &world.stack,
+        &format!("registry={}", registry.address),
+        Box::pin(async {
+            world.create_mirror(&registry.address, by(&json!({"type": "ecr"}))).await;
+            assert_eq!(world.mirror().await["external_registry_config"]["credentials"], json!({"type": "ecr"}));
+            assert_succeeds(&world).await;
+            // So do previews and verifications.
+            let preview = world.call(Method::POST, &world.mirror_path("/preview"), Some(json!({}))).await;
+            assert_eq!((preview.0, &preview.1["counts"]["keep"]), (200, &json!(1)), "{}", preview.1);
+            let verify = world.call(Method::POST, &world.mirror_path("/verify"), None).await;
+            assert_eq!(verify.0, 202, "{}", verify.1);
+            world.wait_for(&["SUCCESS"]).await;
+            assert_untold(&world, &[ECR_TOKEN]).await;
+            // A login that is taken away is none: whoever comes without is refused.
+            world.change_mirror(json!({"external_registry_config": {"credentials": null}})).await;
+            assert_eq!(world.mirror().await["external_registry_config"]["credentials"], Value::Null);
+            assert_fails(&world, "auth_failed", &[]).await;
+            // The robot's stands in for it, as its password would.
+            let login = json!({"host": registry.address, "credentials": {"type": "ecr"}, "allow_insecure": true});
+            let robot = format!("organization/{}/robots/bot", world.namespace);
+            let changed = world.call(Method::PUT, &format!("{robot}/external-registry"), Some(login)).await;
+            assert_eq!(changed.0, 200, "{}", changed.1);
+            let (_, shown) = world.call(Method::GET, &robot, None).await;
+            assert_eq!(shown["external_registry"]["credentials"], json!({"type": "ecr"}));
+            assert_succeeds(&world).await;
+        }),
+    )
     .await;
     // What stood in is no registry of ECR's any more, and gets no token, whatever was allowed before.
     registry.take_asked();
@@ -113,23 +117,30 @@ async fn a_role_is_bound_to_a_namespace() {
     let registry = registry(&world, "AWS", ECR_TOKEN).await;
     let own = clouds::role(&world.stack, "clouds-of-its-namespace", &format!("moorage:{}", world.namespace)).await;
     let another = clouds::role(&world.stack, "clouds-of-another", "moorage:another").await;
-    standing_in(&world.stack, &format!("registry={}", registry.address), async {
-        world.create_mirror(&registry.address, by(json!({"type": "ecr", "role_arn": own}))).await;
-        assert_succeeds(&world).await;
-        // Another one's role knows another external id, and nobody can say that one.
-        world.change_mirror(by(json!({"type": "ecr", "role_arn": another}))).await;
-        let id = format!("the external id moorage:{}", world.namespace);
-        assert_fails(&world, "auth_failed", &[&another, "AccessDenied", &id]).await;
-        assert!(!world.last_run().await["failure"].to_string().contains("assumed-role"), "AWS's own words stay here");
-        let said = json!({"type": "ecr", "role_arn": another, "external_id": "moorage:another"});
-        let (status, answer) = world.call(Method::PUT, &world.mirror_path(""), Some(by(said))).await;
-        assert_eq!(status, 400, "{answer}");
-        // A role that the stack does not name is nobody's.
-        let unnamed = json!({"type": "ecr", "role_arn": "arn:aws:iam::000000000000:role/clouds-unnamed"});
-        let (status, answer) = world.call(Method::PUT, &world.mirror_path(""), Some(by(unnamed))).await;
-        assert!(status == 400 && answer.to_string().contains("CloudGrants"), "{status} {answer}");
-        assert_untold(&world, &[ECR_TOKEN]).await;
-    })
+    standing_in(
+        &world.stack,
+        &format!("registry={}", registry.address),
+        Box::pin(async {
+            world.create_mirror(&registry.address, by(&json!({"type": "ecr", "role_arn": own}))).await;
+            assert_succeeds(&world).await;
+            // Another one's role knows another external id, and nobody can say that one.
+            world.change_mirror(by(&json!({"type": "ecr", "role_arn": another}))).await;
+            let id = format!("the external id moorage:{}", world.namespace);
+            assert_fails(&world, "auth_failed", &[&another, "AccessDenied", &id]).await;
+            assert!(
+                !world.last_run().await["failure"].to_string().contains("assumed-role"),
+                "AWS's own words stay here"
+            );
+            let said = json!({"type": "ecr", "role_arn": another, "external_id": "moorage:another"});
+            let (status, answer) = world.call(Method::PUT, &world.mirror_path(""), Some(by(&said))).await;
+            assert_eq!(status, 400, "{answer}");
+            // A role that the stack does not name is nobody's.
+            let unnamed = json!({"type": "ecr", "role_arn": "arn:aws:iam::000000000000:role/clouds-unnamed"});
+            let (status, answer) = world.call(Method::PUT, &world.mirror_path(""), Some(by(&unnamed))).await;
+            assert!(status == 400 && answer.to_string().contains("CloudGrants"), "{status} {answer}");
+            assert_untold(&world, &[ECR_TOKEN]).await;
+        }),
+    )
     .await;
 }
 
@@ -140,25 +151,33 @@ async fn a_service_account_of_googles() {
     let registry = registry(&world, "oauth2accesstoken", clouds::GOOGLE_TOKEN).await;
     let stand_ins = format!("registry={} google={}", registry.address, google.url);
     let login = json!({"type": "google", "provider": PROVIDER, "service_account": SERVICE_ACCOUNT});
-    standing_in(&world.stack, &stand_ins, async {
-        world.create_mirror(&registry.address, by(login)).await;
-        assert_succeeds(&world).await;
-        let asked = google.take_asked();
-        assert_eq!(asked.len(), 2, "{asked:?}");
-        // Google asks AWS by what it was sent, and learns that it is the sync function's role.
-        let token = clouds::form(&asked[0].body).remove("subject_token").unwrap();
-        let who = clouds::who_asked(&world.stack, &token).await;
-        assert!(who.contains(":assumed-role/") && who.contains("SyncRole"), "{who}");
-        assert!(!registry.heard("", clouds::GOOGLE_FEDERATED), "the registry gets the service account's token alone");
-        google.always("POST", "/v1/token", || {
-            let said = json!({"error": "unauthorized_client", "error_description": "arn:aws:sts::1:assumed-role/x"});
-            moorage_tests::hostile::Answer::json(&said).status(401)
-        });
-        assert_fails(&world, "auth_failed", &["Google refuses", "unauthorized_client", PROVIDER]).await;
-        google.always("POST", "/v1/token", || moorage_tests::hostile::Answer::new(503));
-        assert_fails(&world, "registry_error", &["Google does not give", "status 503"]).await;
-        assert_untold(&world, &[clouds::GOOGLE_TOKEN, clouds::GOOGLE_FEDERATED]).await;
-    })
+    standing_in(
+        &world.stack,
+        &stand_ins,
+        Box::pin(async {
+            world.create_mirror(&registry.address, by(&login)).await;
+            assert_succeeds(&world).await;
+            let asked = google.take_asked();
+            assert_eq!(asked.len(), 2, "{asked:?}");
+            // Google asks AWS by what it was sent, and learns that it is the sync function's role.
+            let token = clouds::form(&asked[0].body).remove("subject_token").unwrap();
+            let who = clouds::who_asked(&world.stack, &token).await;
+            assert!(who.contains(":assumed-role/") && who.contains("SyncRole"), "{who}");
+            assert!(
+                !registry.heard("", clouds::GOOGLE_FEDERATED),
+                "the registry gets the service account's token alone"
+            );
+            google.always("POST", "/v1/token", || {
+                let said =
+                    json!({"error": "unauthorized_client", "error_description": "arn:aws:sts::1:assumed-role/x"});
+                moorage_tests::hostile::Answer::json(&said).status(401)
+            });
+            assert_fails(&world, "auth_failed", &["Google refuses", "unauthorized_client", PROVIDER]).await;
+            google.always("POST", "/v1/token", || moorage_tests::hostile::Answer::new(503));
+            assert_fails(&world, "registry_error", &["Google does not give", "status 503"]).await;
+            assert_untold(&world, &[clouds::GOOGLE_TOKEN, clouds::GOOGLE_FEDERATED]).await;
+        }),
+    )
     .await;
 }
 
@@ -170,20 +189,24 @@ async fn an_application_of_azures() {
     clouds::exchange(&registry);
     let stand_ins = format!("registry={} microsoft={}", registry.address, microsoft.url);
     let login = json!({"type": "azure", "tenant_id": TENANT, "client_id": CLIENT});
-    standing_in(&world.stack, &stand_ins, async {
-        world.create_mirror(&registry.address, by(login)).await;
-        assert_succeeds(&world).await;
-        let asked = microsoft.take_asked();
-        let assertion = clouds::form(&asked[0].body).remove("client_assertion").unwrap();
-        let claims = clouds::claims(&assertion);
-        assert!(claims["aud"].to_string().contains("api://AzureADTokenExchange"), "{claims}");
-        // The emulator has each token say that it is the account's.
-        assert!(claims["sub"].as_str().unwrap().starts_with("arn:aws:iam::000000000000:"), "{claims}");
-        assert!(!registry.heard("", &assertion), "who the function is, is for Microsoft alone");
-        registry.always("POST", "/oauth2/exchange", || moorage_tests::hostile::Answer::new(403));
-        assert_fails(&world, "auth_failed", &["Microsoft refuses", "status 403", "AcrPull"]).await;
-        assert_untold(&world, &[clouds::MICROSOFT_TOKEN, clouds::AZURE_TOKEN, &assertion]).await;
-    })
+    standing_in(
+        &world.stack,
+        &stand_ins,
+        Box::pin(async {
+            world.create_mirror(&registry.address, by(&login)).await;
+            assert_succeeds(&world).await;
+            let asked = microsoft.take_asked();
+            let assertion = clouds::form(&asked[0].body).remove("client_assertion").unwrap();
+            let claims = clouds::claims(&assertion);
+            assert!(claims["aud"].to_string().contains("api://AzureADTokenExchange"), "{claims}");
+            // The emulator has each token say that it is the account's.
+            assert!(claims["sub"].as_str().unwrap().starts_with("arn:aws:iam::000000000000:"), "{claims}");
+            assert!(!registry.heard("", &assertion), "who the function is, is for Microsoft alone");
+            registry.always("POST", "/oauth2/exchange", || moorage_tests::hostile::Answer::new(403));
+            assert_fails(&world, "auth_failed", &["Microsoft refuses", "status 403", "AcrPull"]).await;
+            assert_untold(&world, &[clouds::MICROSOFT_TOKEN, clouds::AZURE_TOKEN, &assertion]).await;
+        }),
+    )
     .await;
 }
 
@@ -194,12 +217,16 @@ async fn an_organization_whose_registry_is_ecr() {
     hold(&registry, &world.path);
     let names = json!({"repositories": [world.path]});
     registry.always("GET", "/v2/_catalog", move || moorage_tests::hostile::Answer::json(&names));
-    standing_in(&world.stack, &format!("registry={}", registry.address), async {
-        whole::create(&world, "distribution", &registry.address, by(json!({"type": "ecr"}))).await;
-        whole::sync_now(&world).await;
-        whole::wait_for(&world, json!({"SUCCESS": 1})).await;
-        assert_eq!(whole::mirror(&world).await["external_registry_config"]["credentials"], json!({"type": "ecr"}));
-    })
+    standing_in(
+        &world.stack,
+        &format!("registry={}", registry.address),
+        Box::pin(async {
+            whole::create(&world, "distribution", &registry.address, by(&json!({"type": "ecr"}))).await;
+            whole::sync_now(&world).await;
+            whole::wait_for(&world, json!({"SUCCESS": 1})).await;
+            assert_eq!(whole::mirror(&world).await["external_registry_config"]["credentials"], json!({"type": "ecr"}));
+        }),
+    )
     .await;
 }
 
