@@ -50,7 +50,7 @@ pub enum Warning {
     CredentialsDropped(Dropped),
     /// The robot's credentials for the registry were not sent, because they may not go this way.
     CredentialsWithheld {
-        /// Whether it is without verified TLS.
+        /// Whether it is without verified TLS, or by authorities of the mirror's own.
         insecure: bool,
         /// Whether it is by a proxy.
         proxy: bool,
@@ -216,8 +216,8 @@ impl Warning {
                 dropped.settings().join(", ")
             ),
             Self::CredentialsWithheld { .. } => format!(
-                "the robot's credentials for the registry were not sent, because they go only over verified TLS and \
-                 without a proxy: set {} of the robot's external registry to true if they may, or give the mirror \
+                "the robot's credentials for the registry were not sent, because they go only over TLS that is \
+                 verified without authorities of the mirror's own, and without a proxy: set {} of the robot's external registry to true if they may, or give the mirror \
                  credentials of its own",
                 self.settings().join(" and ")
             ),

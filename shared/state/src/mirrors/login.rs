@@ -174,7 +174,7 @@ impl Table {
         let (password, cloud, tls, warning) = match &keeper.username {
             _ if own.is_some() => (None, own, tls, dropped),
             Some(username) => (keeper.password(username.clone()), None, tls, dropped),
-            None => match self.robot_login(way).await? {
+            None => match self.robot_login(way, tls.authorities.is_some()).await? {
                 Ok(robot) => (robot.password, robot.cloud, tls.or(robot.tls), dropped),
                 Err(withheld) => (None, None, tls, Some(withheld)),
             },
@@ -187,16 +187,18 @@ impl Table {
     }
 
     /// Who a mirror's robot is at the mirror's registry, if it is somebody; the warning if that may not be said by this way.
-    async fn robot_login(&self, way: Way<'_>) -> Result<Result<OfRobot, Warning>, StateError> {
+    async fn robot_login(
+        &self,
+        way: Way<'_>,
+        has_authorities: bool,
+    ) -> Result<Result<OfRobot, Warning>, StateError> {
         let nobody = Ok(Ok(OfRobot::default()));
         let Some(robot) = way.robot else { return nobody };
         let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);
         let registry = registry.filter(|registry| registry.host == way.reference.authority());
         let Some(registry) = registry else { return nobody };
-        let insecure = !way.config.verify_tls() && !registry.allow_insecure;
-        let proxy = way.config.has_proxy() && !registry.allow_proxy;
-        if insecure || proxy {
-            return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
+        if let Some(withheld) = withheld(way.config, has_authorities, &registry) {
+            return Ok(Err(withheld));
         }
         let (of, RobotRegistry { host, username, password, tls, credentials: cloud, .. }) =
             (KeptBy::Robot(robot.clone()), registry);
@@ -227,6 +229,14 @@ impl Table {
         let dropped = Dropped { external_registry_password: username.is_some(), ..Dropped::default() };
         Ok(Keeper { secrets: MirrorSecrets { credentials_dropped: dropped, ..MirrorSecrets::default() }, ..own })
     }
+}
+
+/// The warning if a robot's credentials may not go by a mirror's way. Who changes a mirror need not know its robot's password:
+/// whoever has an authority of the mirror's own can be the registry, as anybody can where nothing is verified.
+fn withheld(config: &RegistryConfig, has_authorities: bool, registry: &RobotRegistry) -> Option<Warning> {
+    let insecure = (!config.verify_tls() || has_authorities) && !registry.allow_insecure;
+    let proxy = config.has_proxy() && !registry.allow_proxy;
+    (insecure || proxy).then_some(Warning::CredentialsWithheld { insecure, proxy })
 }
 
 /// Whether a repository still refers to where its organization's mirror refers to: that changes between two rounds.
@@ -297,3 +307,6 @@ impl Keeper {
         Ok(Some(url.with_password(password.expose_secret()).into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

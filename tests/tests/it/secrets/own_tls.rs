@@ -193,10 +193,17 @@ async fn a_robot_has_it_for_all_mirrors_that_have_none() {
     let run = world.sync().await;
     assert_eq!((ended(&run).0, &run["warning"]["reason"]), ("FAIL", &json!("credentials_withheld")), "{run}");
     world.change_mirror(json!({"external_registry_config": {"verify_tls": true}})).await;
-    // A mirror's own comes first.
+    // Whoever has a mirror's own authority could be the registry: the robot's are withheld.
     let other = Authority::new("another");
     world.change_mirror(config(json!({"ca_bundle": other.pem()}))).await;
     assert_fails(&world, "ca_bundle").await;
+    let run = world.last_run().await;
+    assert_eq!(run["warning"]["settings"], json!(["allow_insecure"]), "{run}");
+    world.change_mirror(config(trusting(&registry))).await;
+    assert_fails(&world, "client_certificate").await;
+    // The robot may allow it.
+    put(json!({"host": registry.address, "username": "u", "password": "p", "allow_insecure": true})).await;
+    assert_succeeds(&world).await;
     world.change_mirror(config(json!(null))).await;
     let elsewhere = put(json!({"host": "registry.example.com", "username": "u", "password": "p"})).await;
     assert_eq!(elsewhere.get("tls"), None, "{elsewhere}");
