@@ -62,8 +62,8 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Which passwords of a mirror were dropped when its registry's host, a proxy or `verify_tls` was changed, and have
-/// been neither sent again nor removed since. Without passwords the mirror is anonymous.
+/// Which passwords of a mirror were dropped when its registry's host, a proxy, `verify_tls` or `ca_bundle` was changed, and
+/// have been neither sent again nor removed since. Without passwords the mirror is anonymous.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says of one setting whether it is to be sent again")]
@@ -209,7 +209,7 @@ impl Warning {
                 )
             }
             Self::CredentialsDropped(dropped) => format!(
-                "{}: dropped when the registry's host, a proxy or verify_tls was changed, so that nobody gets a password \
+                "{}: dropped when the registry's host, a proxy, verify_tls or ca_bundle was changed, so that nobody gets a password \
                  that was meant for another place; syncs go without until it is sent again, or removed (PUT of the \
                  mirror, a registry's password together with external_registry_username, ca_bundle and client_certificate in \
                  tls; of an organization's mirror, if that manages the repository)",

@@ -138,6 +138,23 @@ async fn what_was_sent_for_one_registry_is_not_for_another() {
 }
 
 #[tokio::test]
+async fn a_new_authority_gets_no_password_that_is_stored() {
+    let world = World::new("own-tls-passwords").await;
+    let password = json!({"external_registry_username": "u", "external_registry_password": "p"});
+    let trusting = |name: &str| config(json!({"ca_bundle": Authority::new(name).pem()}));
+    world.create_mirror(&world.stack.upstream, with(password.clone(), config(json!({})))).await;
+    world.change_mirror(trusting("one")).await;
+    assert_eq!(warning(&world).await, dropped(&["external_registry_password"]));
+    // What is sent together with it is for whoever is trusted then.
+    world.change_mirror(with(password, trusting("two"))).await;
+    assert_eq!(warning(&world).await, NONE);
+    world.change_mirror(config(json!({"ca_bundle": null}))).await;
+    assert_eq!(warning(&world).await, NONE);
+    world.change_mirror(trusting("three")).await;
+    assert_eq!(warning(&world).await, dropped(&["external_registry_password"]));
+}
+
+#[tokio::test]
 async fn what_cannot_work_is_refused_at_once() {
     let (world, registry, client) = guarded("own-tls-refused").await;
     let stranger = registry.client("stranger", FAR);
