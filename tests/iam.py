@@ -27,6 +27,7 @@ UNTRIED = {
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
     ("SyncRole", "LogInToGallery"): "the emulator has no ECR Public",
+    ("SyncRole", "LetGalleryKnowIt"): "the emulator has no ECR Public",
     ("SyncRole", "ReadCloudRepositories"): "the emulator's registry is not asked, but what stands in for ECR's",
     ("SyncRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
     ("GcRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",

@@ -236,8 +236,7 @@ async fn an_organization_whose_registry_is_ecr() {
     .await;
     whole::change(&world, json!({"is_enabled": false})).await;
     assert_eq!(whole::mirror(&world).await["is_enabled"], false);
-    let (status, answer) =
-        world.call(Method::PUT, &whole::path(&world, ""), Some(by(&json!({"type": "ecr"})))).await;
+    let (status, answer) = world.call(Method::PUT, &whole::path(&world, ""), Some(by(&json!({"type": "ecr"})))).await;
     assert!(status == 400 && answer.to_string().contains("no registry that a login"), "{status} {answer}");
 }
 
