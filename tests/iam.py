@@ -128,7 +128,7 @@ def refusals(policies_of):
         context = {"sts:IdentityTokenAudience": audiences} if audiences else {}
         yield from asked(policies_of, "SyncRole", "sts:GetWebIdentityToken", context, may, "*")
     for service, may in ("ecr-public.amazonaws.com", True), ("codeartifact.amazonaws.com", False), (None, False):
-        context = {"sts:AWSServiceName": [service]} if service else {}
+        context = {"sts:AWSServiceName": service} if service else {}
         yield from asked(policies_of, "SyncRole", "sts:GetServiceBearerToken", context, may, "*")
     for role, action, resource, may in (
         ("SyncRole", "sts:AssumeRole", CLOUD_ROLE, True), ("SyncRole", "sts:AssumeRole", OTHER_ROLE, False),
