@@ -12,12 +12,12 @@ from cfnlint.decode import cfn_yaml
 TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "infra" / "template.yaml"
 
 GOLDEN = TEMPLATE.parents[1] / "shared" / "domain" / "tests" / "golden"
-# The golden files of what the schedules of the template send.
 # Actions that IAM knows no resources of.
 WITHOUT_RESOURCES = {
     "scheduler:ListSchedules", "ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken",
     "sts:GetServiceBearerToken", "sts:GetWebIdentityToken",
 }
+# The golden files of what the schedules of the template send.
 INPUTS = {"Reconcile": "reconcile.older.json", "Watch": "watch.json", "GcTrigger": "collect.older.json", "TrustRule": "refresh_trust.json"}
 
 # What API Gateway or the template itself writes. It escapes nothing, so that what a client writes (a path, a method, an
