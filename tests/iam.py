@@ -27,6 +27,7 @@ UNTRIED = {
     ("ScheduleRole", "StartFunctions"): "the emulator's Scheduler delivers by itself",
     ("ScheduleRole", "KeepWhatFails"): "the emulator's Scheduler delivers by itself",
     ("SyncRole", "LogInToGallery"): "the emulator has no ECR Public",
+    ("SyncRole", "LetGalleryKnowIt"): "the emulator has no ECR Public",
     ("SyncRole", "ReadCloudRepositories"): "the emulator's registry is not asked, but what stands in for ECR's",
     ("SyncRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
     ("GcRole", "KeepWhatFails"): "the emulator puts what fails into the queue itself",
@@ -126,6 +127,9 @@ def refusals(policies_of):
     for audiences, may in ([AUDIENCE], True), ([AUDIENCE, "https://example.com"], False), ([], False):
         context = {"sts:IdentityTokenAudience": audiences} if audiences else {}
         yield from asked(policies_of, "SyncRole", "sts:GetWebIdentityToken", context, may, "*")
+    for service, may in ("ecr-public.amazonaws.com", True), ("codeartifact.amazonaws.com", False), (None, False):
+        context = {"sts:AWSServiceName": service} if service else {}
+        yield from asked(policies_of, "SyncRole", "sts:GetServiceBearerToken", context, may, "*")
     for role, action, resource, may in (
         ("SyncRole", "sts:AssumeRole", CLOUD_ROLE, True), ("SyncRole", "sts:AssumeRole", OTHER_ROLE, False),
         ("ApiRole", "sts:AssumeRole", CLOUD_ROLE, False), ("ApiRole", "ecr:GetAuthorizationToken", "*", False),

@@ -12,6 +12,11 @@ from cfnlint.decode import cfn_yaml
 TEMPLATE = pathlib.Path(__file__).resolve().parents[1] / "infra" / "template.yaml"
 
 GOLDEN = TEMPLATE.parents[1] / "shared" / "domain" / "tests" / "golden"
+# Actions that IAM knows no resources of.
+WITHOUT_RESOURCES = {
+    "scheduler:ListSchedules", "ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken",
+    "sts:GetServiceBearerToken", "sts:GetWebIdentityToken",
+}
 # The golden files of what the schedules of the template send.
 INPUTS = {"Reconcile": "reconcile.older.json", "Watch": "watch.json", "GcTrigger": "collect.older.json", "TrustRule": "refresh_trust.json"}
 
@@ -135,7 +140,7 @@ def statement_problems(where, statement):
             yield f"{where}: {action} is not bound to partitions"
         if action == "kms:Decrypt" and not guarded(condition, "kms:EncryptionContextKeys"):
             yield f"{where}: {action} is not bound to contexts"
-    if statement["Resource"] == "*" and actions != ["scheduler:ListSchedules"]:
+    if statement["Resource"] == "*" and not set(actions) <= WITHOUT_RESOURCES:
         yield f"{where}: it is about all resources"
 
 

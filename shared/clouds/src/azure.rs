@@ -79,7 +79,7 @@ pub(crate) async fn login(
         url: at(&format!("{scheme}://{}/", place.authority), "oauth2/exchange")?,
         body: form(&[
             ("grant_type", "access_token"),
-            ("service", place.authority),
+            ("service", &service(place.authority)),
             ("tenant", &tenant),
             ("access_token", token.access_token.expose_secret()),
         ]),
@@ -89,6 +89,12 @@ pub(crate) async fn login(
     let answer = question.ask(place.servers).await?;
     let token: OfRegistry = serde_json::from_slice(&answer).map_err(|_| question.unexpected())?;
     Ok(Credentials { username: USER.to_owned(), password: token.refresh_token })
+}
+
+/// A registry as its own tokens name it: in lower case, and without the port of https.
+fn service(authority: &str) -> String {
+    let authority = authority.to_ascii_lowercase();
+    authority.strip_suffix(":443").map_or_else(|| authority.clone(), str::to_owned)
 }
 
 fn at(base: &str, path: &str) -> Result<Url, CloudError> {
@@ -123,6 +129,17 @@ mod tests {
         assert_eq!(token.as_str(), expected);
         let exchange = at("https://company.azurecr.io/", "oauth2/exchange").unwrap();
         assert_eq!(exchange.as_str(), "https://company.azurecr.io/oauth2/exchange");
+    }
+
+    #[test]
+    fn a_registry_is_named_as_it_names_itself() {
+        for (authority, expected) in [
+            ("Company.azurecr.io", "company.azurecr.io"),
+            ("company.AZURECR.io:443", "company.azurecr.io"),
+            ("localhost:5443", "localhost:5443"),
+        ] {
+            assert_eq!(service(authority), expected);
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use aws_credential_types::Credentials as Keys;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use moorage_domain::{
-    Credentials, Namespace,
-    cloud::{EcrRegistry, RoleArn},
+    CloudRefusal, Credentials, Namespace,
+    cloud::{EcrRegistry, RoleArn, partition},
 };
 use serde_json::Value;
 
@@ -29,10 +29,6 @@ pub(crate) async fn login(
     (namespace, role): (&Namespace, Option<&RoleArn>),
     authority: &str,
 ) -> Result<Credentials, CloudError> {
-    let keys: Keys = match role {
-        Some(role) => aws.assume(role, namespace).await?,
-        None => aws.own().await?,
-    };
     let authority = authority.to_ascii_lowercase();
     let host = authority.split(':').next().unwrap_or_default();
     let registry = EcrRegistry::of(host);
@@ -51,6 +47,11 @@ pub(crate) async fn login(
             ("ECR", "ecr", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken", aws.region(), api)
         }
     };
+    check_partition(host, region, aws.region())?;
+    let keys: Keys = match role {
+        Some(role) => aws.assume(role, namespace).await?,
+        None => aws.own().await?,
+    };
     let scope = Scope { service, region };
     let advice = match role {
         Some(role) => format!("{role} has to allow {service}:GetAuthorizationToken"),
@@ -67,6 +68,14 @@ pub(crate) async fn login(
     };
     let answer = aws.ask(&mut question, scope, &keys).await?;
     read(&answer).ok_or_else(|| question.unexpected())
+}
+
+/// Fails if a registry is where the function's role is nobody: no request is signed for there.
+fn check_partition(host: &str, region: &str, own: &str) -> Result<(), CloudRefusal> {
+    if partition(region) == partition(own) {
+        return Ok(());
+    }
+    Err(CloudRefusal::OtherPartition { host: host.to_owned(), region: own.to_owned() })
 }
 
 /// The user and the password that a token holds.
@@ -107,6 +116,20 @@ mod tests {
         for answer in ["", "{}", r#"{"authorizationData":[]}"#, r#"{"authorizationData":[{"authorizationToken":"!"}]}"#]
         {
             assert!(read(answer.as_bytes()).is_none(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_role_is_somebody_in_its_partition_alone() {
+        for (region, own, expected) in [
+            ("eu-west-1", "us-east-1", true),
+            ("cn-north-1", "cn-northwest-1", true),
+            ("us-gov-west-1", "us-gov-east-1", true),
+            ("cn-north-1", "eu-west-1", false),
+            ("us-east-1", "us-gov-east-1", false),
+            ("us-gov-east-1", "us-east-1", false),
+        ] {
+            assert_eq!(check_partition("host", region, own).is_ok(), expected, "{region} {own}");
         }
     }
 

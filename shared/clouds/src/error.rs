@@ -52,11 +52,23 @@ impl CloudError {
     /// The class of the failure.
     pub fn reason(&self) -> FailureReason {
         match self {
-            Self::Refused(CloudRefusal::OtherRegistry { .. }) => FailureReason::InvalidSourceRegistry,
+            Self::Refused(CloudRefusal::OtherRegistry { .. } | CloudRefusal::OtherPartition { .. }) => {
+                FailureReason::InvalidSourceRegistry
+            }
             Self::Refused(_) | Self::Denied { .. } => FailureReason::AuthFailed,
             Self::Unreachable { error, .. } => error.reason(),
             Self::Failed { .. } => FailureReason::RegistryError,
             Self::NoRole => FailureReason::UnknownError,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_that_cannot_be_read_is_no_login() {
+        assert_eq!(CloudError::from(CloudRefusal::Unreadable).reason(), FailureReason::AuthFailed);
     }
 }

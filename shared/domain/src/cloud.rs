@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use grants::{CloudGrantError, CloudGrants};
-pub use registry::EcrRegistry;
 pub(crate) use registry::is_place;
+pub use registry::{EcrRegistry, partition};
 pub use stand_ins::{CloudStandInError, CloudStandIns};
 
 use crate::Namespace;
@@ -111,6 +111,17 @@ pub enum CloudRefusal {
         /// The login's type.
         kind: &'static str,
     },
+    /// The registry is of another partition of AWS.
+    #[error("credentials: {host} is of another part of AWS than {region}, where the function's role is somebody")]
+    OtherPartition {
+        /// The registry.
+        host: String,
+        /// Where the function runs.
+        region: String,
+    },
+    /// What is stored is no login that this release knows.
+    #[error("credentials: what is stored cannot be read: send it again, or null for none")]
+    Unreadable,
     /// The way there is not one that a token of a cloud may go.
     #[error("credentials go to the cloud's own registry alone, over TLS that it vouches for: {0}")]
     OtherWay(&'static str),

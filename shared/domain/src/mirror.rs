@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    CloudLogin, DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule, TokenRealm,
-    cloud::Exposure,
+    CloudLogin, CloudRefusal, DigestListing, ExternalReference, Gate, ProxyUrl, RepositoryName, RobotName, RootRule,
+    TokenRealm, cloud::Exposure,
 };
 
 /// The shortest `skopeo_timeout_interval`, in seconds, as in Quay.
@@ -113,10 +113,11 @@ impl RegistryConfig {
         texts.filter_map(|text| text.parse().ok()).take(MAX_TOKEN_REALMS).collect()
     }
 
-    /// The cloud's login that stands in for a user name and a password.
-    pub fn cloud(&self) -> Option<CloudLogin> {
-        // It was parsed before it was stored.
-        self.0.get(CREDENTIALS).and_then(|login| serde_json::from_value(login.clone()).ok())
+    /// The cloud's login that stands in for a user name and a password. It was parsed before it was stored; what cannot be
+    /// read now is of another release, and not none.
+    pub fn cloud(&self) -> Result<Option<CloudLogin>, CloudRefusal> {
+        let login = self.0.get(CREDENTIALS).filter(|login| !login.is_null());
+        login.map(|login| CloudLogin::deserialize(login).map_err(|_| CloudRefusal::Unreadable)).transpose()
     }
 
     /// By what others than the registry may read what is sent to it, as far as that is said here.
@@ -247,6 +248,17 @@ mod tests {
         assert_eq!(config.token_realms().len(), 2);
         config.merge(&map(&json!({"token_realms": []})));
         assert_eq!(config.token_realms().len(), 0);
+    }
+
+    #[test]
+    fn a_stored_login_that_cannot_be_read_is_not_none() {
+        let config = |login: Value| RegistryConfig::new(map(&json!({"credentials": login})));
+        assert_eq!(RegistryConfig::default().cloud(), Ok(None));
+        assert_eq!(config(Value::Null).cloud(), Ok(None));
+        assert_eq!(config(json!({"type": "ecr"})).cloud(), Ok(Some(CloudLogin::Ecr { role_arn: None })));
+        for login in [json!("ecr"), json!({"type": "quay"}), json!({"type": "ecr", "role_arn": "x"})] {
+            assert_eq!(config(login).cloud(), Err(CloudRefusal::Unreadable));
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub enum Warning {
     CredentialsDropped(Dropped),
     /// The robot's credentials for the registry were not sent, because they may not go this way.
     CredentialsWithheld {
-        /// Whether it is without verified TLS.
+        /// Whether it is without verified TLS, or by authorities of the mirror's own.
         insecure: bool,
         /// Whether it is by a proxy.
         proxy: bool,
@@ -62,8 +62,8 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Which passwords of a mirror were dropped when its registry's host, a proxy or `verify_tls` was changed, and have
-/// been neither sent again nor removed since. Without passwords the mirror is anonymous.
+/// Which passwords of a mirror were dropped when its registry's host, a proxy, `verify_tls` or `ca_bundle` was changed, and
+/// have been neither sent again nor removed since. Without passwords the mirror is anonymous.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says of one setting whether it is to be sent again")]
@@ -209,15 +209,15 @@ impl Warning {
                 )
             }
             Self::CredentialsDropped(dropped) => format!(
-                "{}: dropped when the registry's host, a proxy or verify_tls was changed, so that nobody gets a password \
+                "{}: dropped when the registry's host, a proxy, verify_tls or ca_bundle was changed, so that nobody gets a password \
                  that was meant for another place; syncs go without until it is sent again, or removed (PUT of the \
                  mirror, a registry's password together with external_registry_username, ca_bundle and client_certificate in \
                  tls; of an organization's mirror, if that manages the repository)",
                 dropped.settings().join(", ")
             ),
             Self::CredentialsWithheld { .. } => format!(
-                "the robot's credentials for the registry were not sent, because they go only over verified TLS and \
-                 without a proxy: set {} of the robot's external registry to true if they may, or give the mirror \
+                "the robot's credentials for the registry were not sent, because they go only over TLS that is \
+                 verified without authorities of the mirror's own, and without a proxy: set {} of the robot's external registry to true if they may, or give the mirror \
                  credentials of its own",
                 self.settings().join(" and ")
             ),

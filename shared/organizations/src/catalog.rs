@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moorage_clouds::CloudError;
 use moorage_state::{Login, OrganizationMirror};
 use moorage_upstream::{Catalog, Limits, Meter, Settings};
 
@@ -17,7 +18,7 @@ pub(crate) async fn open(
     let (config, settings) = (&mirror.config, &organizations.settings);
     let registry = &config.external_registry_config;
     let mut access = login.decrypt(&organizations.secrets, registry).await?;
-    if let Some(cloud) = login.cloud() {
+    if let Some(cloud) = login.cloud().map_err(CloudError::from)? {
         let url = &config.external_registry_url;
         let scheme = url.as_str().split_once("://").map(|(scheme, _)| scheme);
         organizations.clouds.admit(cloud, (scheme, url.authority()), registry, &mut access).await?;

@@ -6,7 +6,11 @@ use moorage_domain::{Digest, FailureReason, Timestamp};
 use moorage_resolver::NotAllowed;
 use url::Url;
 
-use crate::{address::display, lexer::NoList, tls::explained};
+use crate::{
+    address::display,
+    lexer::NoList,
+    tls::{Unusable, explained},
+};
 
 /// A failure, as a decision: what the caller can do differs by variant. Messages hold neither secrets nor the query of
 /// any URL: a redirect's may be a signature.
@@ -56,6 +60,9 @@ pub enum UpstreamError {
         /// What is wrong.
         message: String,
     },
+    /// Certificates of the mirror's own have expired. They were valid when they were set.
+    #[error("tls.{0} has expired: send a new one, or null for none")]
+    Expired(&'static str),
     /// The host, or an address that it resolved to, may not be spoken to.
     #[error("{0} is not an allowed address")]
     NotAllowed(String),
@@ -148,7 +155,7 @@ impl UpstreamError {
             Self::RateLimited { .. } => FailureReason::RateLimited,
             Self::Timeout(_) => FailureReason::NetworkTimeout,
             Self::Connection { .. } | Self::Truncated { .. } => FailureReason::ConnectionError,
-            Self::Tls { .. } => FailureReason::TlsError,
+            Self::Tls { .. } | Self::Expired(_) => FailureReason::TlsError,
             Self::NotAllowed(_) => FailureReason::InvalidSourceRegistry,
             Self::Status { .. } | Self::Storage { .. } | Self::NoList { .. } | Self::Protocol(_) | Self::NoPart(_) => {
                 FailureReason::RegistryError
@@ -187,6 +194,15 @@ pub(crate) enum Unread {
 impl From<NoList> for Unread {
     fn from(_: NoList) -> Self {
         Self::NoList
+    }
+}
+
+impl From<Unusable> for UpstreamError {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unreadable => Self::Settings,
+            Unusable::Expired(setting) => Self::Expired(setting),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! One exchange with a host: TLS, proxy, redirects, and the guard at the moment of connecting.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use moorage_domain::{ExposeSecret as _, Guard, Proxy, SecretString};
 use reqwest::{
@@ -61,8 +64,8 @@ impl Transport {
     pub(crate) fn new(settings: &Settings, meter: Meter) -> Result<Self, UpstreamError> {
         let (guard, verify_tls) = (Arc::new(settings.guard.clone()), settings.verify_tls);
         let proxies = proxies(&settings.proxy, &guard)?;
-        let (tls, patience) =
-            (ClientTls::new(&settings.tls).map_err(|_| UpstreamError::Settings)?, settings.limits.patience);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (tls, patience) = (ClientTls::new(&settings.tls, now)?, settings.limits.patience);
         let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls, tls, patience };
         Ok(Self { connections: Connections::new(recipe, meter)?, guard, verify_tls })
     }

@@ -142,6 +142,12 @@ async fn a_role_is_bound_to_a_namespace() {
         }),
     )
     .await;
+    // What may not be any more does not hinder its mirror from being disabled; what is said of it is judged.
+    world.change_mirror(json!({"is_enabled": false, "sync_interval": 7200})).await;
+    assert_eq!(world.mirror().await["is_enabled"], false);
+    let again = by(&json!({"type": "ecr", "role_arn": own}));
+    let (status, answer) = world.call(Method::PUT, &world.mirror_path(""), Some(again)).await;
+    assert!(status == 400 && answer.to_string().contains("no registry that a login"), "{status} {answer}");
 }
 
 #[tokio::test]
@@ -228,6 +234,10 @@ async fn an_organization_whose_registry_is_ecr() {
         }),
     )
     .await;
+    whole::change(&world, json!({"is_enabled": false})).await;
+    assert_eq!(whole::mirror(&world).await["is_enabled"], false);
+    let (status, answer) = world.call(Method::PUT, &whole::path(&world, ""), Some(by(&json!({"type": "ecr"})))).await;
+    assert!(status == 400 && answer.to_string().contains("no registry that a login"), "{status} {answer}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::{
 
 /// The field that the API never shows.
 const PASSWORD: &str = "external_registry_password";
+const AUTHORITIES: &str = "external_registry_config.tls.ca_bundle";
 /// The field that has to go with it.
 const USERNAME: &str = "external_registry_username";
 /// The object that an organization's mirror replaces as a whole.
@@ -71,11 +72,18 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
     let is_dropped =
         found.view.get("sync_warning").and_then(|it| it.get("reason")) == Some(&json!("credentials_dropped"));
     let all = wanted.options.rotate_secrets || is_elsewhere || is_dropped;
+    // An authority that is sent drops the stored passwords.
+    let is_trusting = wanted.fields.iter().any(|field| {
+        matches!(field.to, To::Secret(_))
+            && field.path == AUTHORITIES
+            && (all || diff::is_told_of(&found.view, AUTHORITIES) == Some(false))
+    });
     for field in wanted.fields {
         let is_sent = match (&field.to, field.path.as_str()) {
-            (To::Secret(_), PASSWORD) => all || has_password(&found.view) == Some(false),
+            (To::Secret(_), PASSWORD) => all || is_trusting || has_password(&found.view) == Some(false),
             (To::Secret(_), path) => {
-                all || !diff::is_told_of(&found.view, path).unwrap_or_else(|| has_text(&found.view, path))
+                let is_there = || !is_trusting && has_text(&found.view, path);
+                all || !diff::is_told_of(&found.view, path).unwrap_or_else(is_there)
             }
             // That there is none: where it is not shown whether there is, it goes with whatever else changes of it.
             (To::Value(Value::Null), PASSWORD) => all || has_password(&found.view) == Some(true),

@@ -206,6 +206,11 @@ fn a_password_is_sent_again_when_it_would_be_dropped() {
         assert_eq!(step.calls[0].secrets.len(), 1, "{declared}");
         assert_eq!(step.calls[0].secrets[0].pointer, "/external_registry_password");
     }
+    let trusting = with(json!({"external_registry_config": {"tls": {"ca_bundle": {"file": "ca.pem"}}}}));
+    let step = mirror_step(trusting.clone(), json!({}));
+    assert_eq!(changed_fields(&step), ["external_registry_config.tls.ca_bundle", "external_registry_password"]);
+    let trusted = json!({"external_registry_config": {"tls": {"ca_subjects": ["CN=x"]}}});
+    assert_eq!(mirror_step(trusting, trusted).action, Action::Unchanged);
     let off = mirror_step(json!({"sync_start_date": "2026-01-01T00:30:00Z"}), json!({}));
     assert_eq!(changed_fields(&off), ["sync_start_date"]);
     let step = mirror_step(with(json!({"sync_interval": 60})), json!({}));

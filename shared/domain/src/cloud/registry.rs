@@ -16,6 +16,8 @@ const ECR: [(&str, &str, &str, &str); 6] = [
     (".dkr-ecr-fips.", ".on.aws", "ecr-fips.", ".api.aws"),
     (".dkr-ecr.", ".on.amazonwebservices.com.cn", "ecr.", ".api.amazonwebservices.com.cn"),
 ];
+/// Where names of AWS's in China end.
+const CHINA: &str = ".cn";
 /// Google's Container Registry, which Artifact Registry answers for.
 const GOOGLE: [&str; 4] = ["gcr.io", "us.gcr.io", "eu.gcr.io", "asia.gcr.io"];
 /// Where the names of Artifact Registry's repositories of images end, behind their location.
@@ -40,14 +42,35 @@ impl<'a> EcrRegistry<'a> {
         ECR.iter().find_map(|&(middle, end, before, behind)| {
             let (account, region) = host.strip_suffix(end)?.split_once(middle)?;
             let api = format!("{before}{region}{behind}");
-            is_place(account, region).then_some(Self { account, region, api })
+            let is_one = is_place(account, region) && end.ends_with(CHINA) == (partition(region) == "aws-cn");
+            is_one.then_some(Self { account, region, api })
         })
     }
 }
 
 /// Whether these can be an account and a region.
 pub(crate) fn is_place(account: &str, region: &str) -> bool {
-    is_account(account) && (1..=REGION_LENGTH).contains(&region.len()) && is_label(region)
+    is_account(account) && region.len() <= REGION_LENGTH && is_region(region)
+}
+
+/// Whether a text has the form of a region: letters of a country or a continent, where it is there, and a number.
+fn is_region(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let (Some(area), Some(number)) = (parts.next(), parts.next_back()) else { return false };
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let mut between = parts.peekable();
+    area.len() >= 2
+        && is_word(area)
+        && between.peek().is_some()
+        && between.all(is_word)
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The partition of a region: the part of AWS whose roles and tokens mean something there, and nowhere else.
+pub fn partition(region: &str) -> &'static str {
+    let known = [("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")];
+    known.into_iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
 
 /// Whether this can be an account.

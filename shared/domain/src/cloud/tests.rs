@@ -108,6 +108,15 @@ fn a_login_is_for_registries_of_its_cloud() {
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com:8443",
             "123456789012.dkr.ecr.a.example.com/.amazonaws.com",
             "evil.com.dkr.ecr.eu-west-1.amazonaws.com",
+            "123456789012.dkr.ecr.x.amazonaws.com",
+            "123456789012.dkr.ecr.eu-1.amazonaws.com",
+            "123456789012.dkr.ecr.eu--1.amazonaws.com",
+            "123456789012.dkr.ecr.e-west-1.amazonaws.com",
+            "123456789012.dkr.ecr.eu-west-.amazonaws.com",
+            "123456789012.dkr.ecr.eu-west.amazonaws.com",
+            "123456789012.dkr.ecr.eu-w3st-1.amazonaws.com",
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com.cn",
             "12345678901.dkr.ecr.eu-west-1.amazonaws.com",
             "public.ecr.aws.example.com",
             "docker.pkg.dev",
@@ -197,4 +206,19 @@ fn who_gives_tokens_for_which_registry() {
         assert_eq!((registry.account, registry.api.as_str()), ("123456789012", api));
     }
     assert_eq!(external_id(&"acme".parse().unwrap()), "moorage:acme");
+}
+
+#[test]
+fn a_regions_partition_is_in_its_name() {
+    for (region, expected) in [
+        ("eu-west-1", "aws"),
+        ("us-east-1", "aws"),
+        ("ap-southeast-2", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+    ] {
+        let (middle, end) = (".dkr.ecr.", if expected == "aws-cn" { ".amazonaws.com.cn" } else { ".amazonaws.com" });
+        assert_eq!(EcrRegistry::of(&format!("123456789012{middle}{region}{end}")).unwrap().region, region);
+        assert_eq!(partition(region), expected, "{region}");
+    }
 }

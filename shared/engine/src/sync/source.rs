@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moorage_clouds::CloudError;
 use moorage_domain::{DigestListing, ExternalReference, NoListing, mirror::RegistryConfig, preview::PreviewSource};
 use moorage_state::{Login, Mirror, now};
 use moorage_upstream::{Limits, Meter, Registry, Settings};
@@ -39,7 +40,7 @@ async fn open_by(
 ) -> Result<Registry, WorkError> {
     let settings = &engine.settings;
     let mut access = login.decrypt(&engine.secrets, config).await?;
-    if let Some(cloud) = login.cloud() {
+    if let Some(cloud) = login.cloud().map_err(CloudError::from)? {
         engine.clouds.admit(cloud, (None, reference.authority()), config, &mut access).await?;
     }
     let limits = Limits { patience: Duration::from_secs(patience), ..settings.limits.clone() };

@@ -14,11 +14,11 @@ use rustls::{
 };
 use x509_cert::{Certificate, der::Decode as _, ext::pkix::BasicConstraints};
 
-/// The longest bundle, in bytes: the authorities of a large company, and a third of what an item of the table may have with
-/// all else that a mirror has.
-pub(crate) const MAX_BUNDLE: usize = 64 * 1024;
+/// The longest bundle, in bytes: the authorities of a large company. A list of robots reads those of all of them, and an item of
+/// the table has all else of a mirror besides.
+pub(crate) const MAX_BUNDLE: usize = 32 * 1024;
 /// The most authorities: each handshake looks at them, and each is shown.
-pub(crate) const MAX_AUTHORITIES: usize = 64;
+pub(crate) const MAX_AUTHORITIES: usize = 32;
 /// The longest chain of a client, in bytes, as servers take it at most.
 pub(crate) const MAX_CHAIN: usize = 16 * 1024;
 /// The most certificates of a chain: more than anybody verifies.

@@ -37,7 +37,7 @@ pub(crate) struct Source<'a> {
 /// Fails if a namespace may not have the login that its mirror is to have, or not there.
 pub(crate) fn check(api: &Api, namespace: &Namespace, source: Source<'_>) -> Result<(), ApiError> {
     let Source { is_plain, authority, config, username, secrets } = source;
-    let Some(login) = config.cloud() else { return Ok(()) };
+    let Some(login) = config.cloud().map_err(|error| refused(&error))? else { return Ok(()) };
     if username.is_some_and(|name| !name.is_empty()) {
         return Err(refused(&CloudRefusal::Twice("external_registry_username")));
     }

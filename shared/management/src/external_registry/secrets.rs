@@ -203,11 +203,12 @@ impl SecretsChange<'_> {
         Ok(api.secrets.encrypt(purpose, password).await?)
     }
 
-    /// Whether the registry is the same, with the same scheme and the same check of its certificate.
+    /// Whether the registry is the same, with the same scheme and the same check of its certificate: whoever has an authority
+    /// that is new can be the registry.
     fn is_same_host(&self) -> bool {
         let of =
             |it: &Destination<'_>| (it.registry.to_ascii_lowercase(), it.scheme.to_owned(), it.config.verify_tls());
-        self.before.as_ref().is_some_and(|(_, before)| of(before) == of(&self.after))
+        !self.tls.trusts_more() && self.before.as_ref().is_some_and(|(_, before)| of(before) == of(&self.after))
     }
 
     /// Whether it is also reached by the same proxies.
@@ -251,6 +252,36 @@ mod tests {
         assert!(sent.refuse_masked().unwrap_err().to_string().starts_with("https_proxy"));
         let error = sent.take("http_proxy", Some("http://u:hunter2@p/x@y")).unwrap_err().to_string();
         assert!(error.starts_with("http_proxy must be ") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn what_is_stored_is_for_whom_it_was_trusted_with() {
+        let config = config(&json!({"verify_tls": true}));
+        let destination = || Destination { scheme: "https", registry: "quay.io", config: &config };
+        let (stored, plain, proxies) = (MirrorSecrets::default(), PlainProxies::default(), SentProxies::default());
+        let repository = "a/b".parse().unwrap();
+        let is_same = |tls: SentTls| {
+            let change = SecretsChange {
+                owner: SecretOwner::Repository(&repository),
+                before: Some((&stored, destination())),
+                plain: &plain,
+                after: destination(),
+                password: None,
+                proxies: &proxies,
+                tls: &tls,
+                has_user: true,
+                is_used: true,
+            };
+            (change.is_same_host(), change.is_same_way())
+        };
+        assert_eq!(is_same(SentTls::default()), (true, true));
+        let sent = |tls: Value| SentTls::parse(&Map::from_iter([(TLS.to_owned(), tls)]), moorage_state::now()).unwrap();
+        assert_eq!(is_same(sent(Value::Null)), (true, true));
+        assert_eq!(is_same(sent(json!({"ca_bundle": null}))), (true, true));
+        let mut authority = rcgen::CertificateParams::default();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = authority.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+        assert_eq!(is_same(sent(json!({"ca_bundle": authority}))), (false, false));
     }
 
     #[test]

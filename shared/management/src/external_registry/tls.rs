@@ -69,6 +69,11 @@ impl SentTls {
         self.ca_bundle.is_some() || self.client.is_some()
     }
 
+    /// Whether somebody is trusted who was not, or might not have been: nothing here can read what is stored.
+    pub(crate) const fn trusts_more(&self) -> bool {
+        matches!(self.ca_bundle, Some(Some(_)))
+    }
+
     /// Whether something stays of what is stored because nothing is said of it.
     pub(crate) const fn keeps_any_of(&self, stored: &TlsSecrets) -> bool {
         (self.ca_bundle.is_none() && stored.ca_bundle.is_some()) || (self.client.is_none() && stored.client.is_some())

@@ -56,6 +56,16 @@ pub(crate) struct MirrorBody {
     pub(crate) policy: SentPolicy,
 }
 
+impl MirrorBody {
+    /// Whether something is said of the registry, of the way there, or of who asks.
+    pub(crate) const fn names_registry(&self) -> bool {
+        self.external_reference.is_some()
+            || self.external_registry_username.is_some()
+            || self.external_registry_password.is_some()
+            || self.external_registry_config.is_some()
+    }
+}
+
 /// A body that satisfies the schema; its values are still to be checked.
 pub(crate) struct Unchecked<'a> {
     body: MirrorBody,

@@ -82,12 +82,7 @@ pub(crate) async fn of_change(
 
 /// Whether a body says anything of where to copy from, and as whom.
 fn names_source(body: &MirrorBody) -> bool {
-    body.external_reference.is_some()
-        || body.external_registry_username.is_some()
-        || body.external_registry_password.is_some()
-        || body.external_registry_config.is_some()
-        || body.robot_username.is_some()
-        || body.skopeo_timeout_interval.is_some()
+    body.names_registry() || body.robot_username.is_some() || body.skopeo_timeout_interval.is_some()
 }
 
 /// The robot that a body names, which has to be one that the mirror might have.

@@ -47,7 +47,8 @@ impl<'a> Place<'a> {
 }
 
 /// The secrets of the repository's mirror if it is to copy from `after`, from what was stored `before` and what the body
-/// gives. Fails if it may not have the cloud's login there that it is to have in place of some.
+/// gives. Fails if it may not have the cloud's login there that it is to have in place of some, and the body says something
+/// of it.
 pub(crate) async fn secrets(
     api: &Api,
     repository: &RepositoryName,
@@ -69,6 +70,9 @@ pub(crate) async fn secrets(
     };
     // Boxed: whoever waits for it holds the whole of a mirror besides.
     let secrets = Box::pin(change.secrets(api)).await?;
-    after.check_cloud(api, repository, &secrets)?;
+    // A mirror whose grant was taken away can be disabled, and has all else changed: the login is judged whenever it is used.
+    if before.is_none() || body.names_registry() {
+        after.check_cloud(api, repository, &secrets)?;
+    }
     Ok(secrets)
 }

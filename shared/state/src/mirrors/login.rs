@@ -2,8 +2,8 @@
 //! that place, and their decryption.
 
 use moorage_domain::{
-    Access, Ciphertext, CloudLogin, Credentials, Dropped, ExposeSecret as _, ExternalReference, MirrorSecrets,
-    Namespace, Proxy, ProxyUrl, RepositoryName, RobotName, SecretString, Tls, TlsSecrets, Warning,
+    Access, Ciphertext, CloudLogin, CloudRefusal, Credentials, Dropped, ExposeSecret as _, ExternalReference,
+    MirrorSecrets, Namespace, Proxy, ProxyUrl, RepositoryName, RobotName, SecretString, Tls, TlsSecrets, Warning,
     mirror::RegistryConfig, preview::PreviewSource,
 };
 
@@ -19,8 +19,8 @@ pub struct Login {
     /// What the registry is not told of who asks, although it might be.
     pub warning: Option<Warning>,
     password: Option<Password>,
-    /// In place of a password: who asks for a token of a cloud, and as whom.
-    cloud: Option<(Namespace, CloudLogin)>,
+    /// In place of a password: who asks for a token of a cloud, and as whom, if that can be read.
+    cloud: Option<(Namespace, Result<CloudLogin, CloudRefusal>)>,
     tls: SealedTls,
     keeper: Keeper,
 }
@@ -170,16 +170,16 @@ impl Table {
 
     async fn login_by(&self, keeper: Keeper, namespace: Namespace, way: Way<'_>) -> Result<Login, StateError> {
         let dropped = keeper.secrets.credentials_dropped.warning();
-        let (own, tls) = (way.config.cloud(), keeper.tls());
+        let (own, tls) = (way.config.cloud().transpose(), keeper.tls());
         let (password, cloud, tls, warning) = match &keeper.username {
             _ if own.is_some() => (None, own, tls, dropped),
             Some(username) => (keeper.password(username.clone()), None, tls, dropped),
-            None => match self.robot_login(way).await? {
-                Ok(robot) => (robot.password, robot.cloud, tls.or(robot.tls), dropped),
+            None => match self.robot_login(way, tls.authorities.is_some()).await? {
+                Ok(robot) => (robot.password, robot.cloud.map(Ok), tls.or(robot.tls), dropped),
                 Err(withheld) => (None, None, tls, Some(withheld)),
             },
         };
-        let identity = cloud.as_ref().map(CloudLogin::identity);
+        let identity = identity(cloud.as_ref());
         let username = identity.as_deref().or(password.as_ref().map(|password| password.username.as_str()));
         let account = Account::new(namespace.clone(), way.reference.registry(), username);
         let cloud = cloud.map(|cloud| (namespace, cloud));
@@ -187,16 +187,14 @@ impl Table {
     }
 
     /// Who a mirror's robot is at the mirror's registry, if it is somebody; the warning if that may not be said by this way.
-    async fn robot_login(&self, way: Way<'_>) -> Result<Result<OfRobot, Warning>, StateError> {
+    async fn robot_login(&self, way: Way<'_>, has_authorities: bool) -> Result<Result<OfRobot, Warning>, StateError> {
         let nobody = Ok(Ok(OfRobot::default()));
         let Some(robot) = way.robot else { return nobody };
         let registry = self.robot(robot).await?.and_then(|robot| robot.external_registry);
         let registry = registry.filter(|registry| registry.host == way.reference.authority());
         let Some(registry) = registry else { return nobody };
-        let insecure = !way.config.verify_tls() && !registry.allow_insecure;
-        let proxy = way.config.has_proxy() && !registry.allow_proxy;
-        if insecure || proxy {
-            return Ok(Err(Warning::CredentialsWithheld { insecure, proxy }));
+        if let Some(withheld) = withheld(way.config, has_authorities, &registry) {
+            return Ok(Err(withheld));
         }
         let (of, RobotRegistry { host, username, password, tls, credentials: cloud, .. }) =
             (KeptBy::Robot(robot.clone()), registry);
@@ -229,6 +227,19 @@ impl Table {
     }
 }
 
+/// Whom a cloud's login makes of who asks.
+fn identity(cloud: Option<&Result<CloudLogin, CloudRefusal>>) -> Option<String> {
+    cloud.and_then(|cloud| cloud.as_ref().ok()).map(CloudLogin::identity)
+}
+
+/// The warning if a robot's credentials may not go by a mirror's way. Who changes a mirror need not know its robot's password:
+/// whoever has an authority of the mirror's own can be the registry, as anybody can where nothing is verified.
+fn withheld(config: &RegistryConfig, has_authorities: bool, registry: &RobotRegistry) -> Option<Warning> {
+    let insecure = (!config.verify_tls() || has_authorities) && !registry.allow_insecure;
+    let proxy = config.has_proxy() && !registry.allow_proxy;
+    (insecure || proxy).then_some(Warning::CredentialsWithheld { insecure, proxy })
+}
+
 /// Whether a repository still refers to where its organization's mirror refers to: that changes between two rounds.
 fn is_at_the_place_of(mirror: &Mirror, organization: &OrganizationMirror) -> bool {
     let (ours, theirs) = (&mirror.config, &organization.config);
@@ -241,10 +252,10 @@ impl Login {
     pub fn of_organization(mirror: &OrganizationMirror) -> Self {
         let config = &mirror.config;
         let keeper = Keeper::of_organization(mirror);
-        let cloud = config.external_registry_config.cloud();
+        let cloud = config.external_registry_config.cloud().transpose();
         // Quay's API wants a token and no user.
         let password = keeper.password(keeper.username.clone().unwrap_or_default()).filter(|_| cloud.is_none());
-        let identity = cloud.as_ref().map(CloudLogin::identity);
+        let identity = identity(cloud.as_ref());
         let username = identity.as_deref().or(config.external_registry_username.as_deref());
         let account = Account::new(config.organization.clone(), config.external_registry_url.authority(), username);
         let (warning, tls) = (keeper.secrets.credentials_dropped.warning(), keeper.tls());
@@ -252,9 +263,12 @@ impl Login {
         Self { account, warning, password, cloud, tls, keeper }
     }
 
-    /// Who asks for a token of a cloud, and as whom, where that takes the place of a password.
-    pub fn cloud(&self) -> Option<(&Namespace, &CloudLogin)> {
-        self.cloud.as_ref().map(|(namespace, cloud)| (namespace, cloud))
+    /// Who asks for a token of a cloud, and as whom, where that takes the place of a password. Fails where what is stored of it
+    /// cannot be read: nobody goes there as somebody else for that.
+    pub fn cloud(&self) -> Result<Option<(&Namespace, &CloudLogin)>, CloudRefusal> {
+        let Some((namespace, cloud)) = &self.cloud else { return Ok(None) };
+        let cloud = cloud.as_ref().map_err(Clone::clone)?;
+        Ok(Some((namespace, cloud)))
     }
 
     /// Decrypts the credentials, the passwords of the proxies that the configuration names, and what TLS goes by.
@@ -297,3 +311,6 @@ impl Keeper {
         Ok(Some(url.with_password(password.expose_secret()).into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,6 +138,23 @@ async fn what_was_sent_for_one_registry_is_not_for_another() {
 }
 
 #[tokio::test]
+async fn a_new_authority_gets_no_password_that_is_stored() {
+    let world = World::new("own-tls-passwords").await;
+    let password = json!({"external_registry_username": "u", "external_registry_password": "p"});
+    let trusting = |name: &str| config(json!({"ca_bundle": Authority::new(name).pem()}));
+    world.create_mirror(&world.stack.upstream, with(password.clone(), config(json!({})))).await;
+    world.change_mirror(trusting("one")).await;
+    assert_eq!(warning(&world).await, dropped(&["external_registry_password"]));
+    // What is sent together with it is for whoever is trusted then.
+    world.change_mirror(with(password, trusting("two"))).await;
+    assert_eq!(warning(&world).await, NONE);
+    world.change_mirror(config(json!({"ca_bundle": null}))).await;
+    assert_eq!(warning(&world).await, NONE);
+    world.change_mirror(trusting("three")).await;
+    assert_eq!(warning(&world).await, dropped(&["external_registry_password"]));
+}
+
+#[tokio::test]
 async fn what_cannot_work_is_refused_at_once() {
     let (world, registry, client) = guarded("own-tls-refused").await;
     let stranger = registry.client("stranger", FAR);
@@ -193,10 +210,17 @@ async fn a_robot_has_it_for_all_mirrors_that_have_none() {
     let run = world.sync().await;
     assert_eq!((ended(&run).0, &run["warning"]["reason"]), ("FAIL", &json!("credentials_withheld")), "{run}");
     world.change_mirror(json!({"external_registry_config": {"verify_tls": true}})).await;
-    // A mirror's own comes first.
+    // Whoever has a mirror's own authority could be the registry: the robot's are withheld.
     let other = Authority::new("another");
     world.change_mirror(config(json!({"ca_bundle": other.pem()}))).await;
     assert_fails(&world, "ca_bundle").await;
+    let run = world.last_run().await;
+    assert_eq!(run["warning"]["settings"], json!(["allow_insecure"]), "{run}");
+    world.change_mirror(config(trusting(&registry))).await;
+    assert_fails(&world, "client_certificate").await;
+    // The robot may allow it.
+    put(json!({"host": registry.address, "username": "u", "password": "p", "allow_insecure": true})).await;
+    assert_succeeds(&world).await;
     world.change_mirror(config(json!(null))).await;
     let elsewhere = put(json!({"host": "registry.example.com", "username": "u", "password": "p"})).await;
     assert_eq!(elsewhere.get("tls"), None, "{elsewhere}");

@@ -75,8 +75,8 @@ fn authorities_are_judged() {
             "ca_bundle: certificate 1 (CN=early) is not valid before 2027-01-15T08:00:01Z",
         ),
         (leaf, "ca_bundle: certificate 1 (CN=puller) is not an authority's"),
-        ("x".repeat(MAX_BUNDLE + 1), "ca_bundle: is longer than 65536 bytes"),
-        (one.repeat(MAX_AUTHORITIES + 1), "ca_bundle: has more than 64 certificates"),
+        ("x".repeat(MAX_BUNDLE + 1), "ca_bundle: is longer than 32768 bytes"),
+        (one.repeat(MAX_AUTHORITIES + 1), "ca_bundle: has more than 32 certificates"),
     ] {
         let error = refused(json!({"ca_bundle": bundle}));
         assert!(error.starts_with(said), "{error}");
