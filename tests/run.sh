@@ -10,7 +10,8 @@ export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto MOORAG
 export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
 # Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end. What was
 # killed is started again by tests alone. So little memory for blobs that these have parts of 8 MiB.
-short="BlobMemoryMegabytes=88,ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20,WatchSchedule=rate(1 day)"
+# Everybody's mirrors answer nodes: each test has a namespace of its own.
+short="BlobMemoryMegabytes=88,ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20,WatchSchedule=rate(1 day),NodeNamespaces=*"
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 tests/registries.sh

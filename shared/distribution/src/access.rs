@@ -8,6 +8,7 @@
 pub(crate) mod caller;
 pub(crate) mod credentials;
 pub(crate) mod nodes;
+pub(crate) mod originals;
 pub(crate) mod scope;
 pub(crate) mod token;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use futures_util::future::try_join;
 use http::HeaderMap;
 use moorage_domain::{
-    Generation, Origin, Owner, RepositoryName, RobotLogin, SecretString, Timestamp,
+    Generation, Owner, RepositoryName, RobotLogin, SecretString, Timestamp,
     mirror::RepositoryState,
     signed_token::{sign, verify},
 };
@@ -26,7 +27,7 @@ use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Standing, Ta
 use self::{
     caller::{Caller, Callers, KEPT},
     credentials::Credentials,
-    nodes::NodeNamespaces,
+    originals::{NodeNamespaces, Originals},
     scope::Scope,
     token::Claims,
 };
@@ -34,8 +35,7 @@ use crate::{cache::Cache, error::PullError};
 
 /// How many roles and visibilities are kept.
 const CAPACITY: usize = 1_000;
-/// For how many repositories of external registries it is kept which mirrors they have.
-const ORIGINS: usize = 500;
+
 /// A caller, and what the request may use of their rights.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -82,25 +82,23 @@ pub struct Access {
     repositories: Cache<RepositoryName, Option<Repository>>,
     /// By the repository and the robot behind their names: who bears a name next gets nothing that was kept of them.
     roles: Cache<(Generation, Generation, RepositoryName), Role>,
-    /// By what they copy from, also that there are none.
-    origins: Cache<Origin, Arc<[RepositoryName]>>,
-    nodes: NodeNamespaces,
+    originals: Originals,
 }
 
 impl Access {
     /// `key` signs tokens, `admin` is the stack's first one, and the mirrors of `nodes` answer for what they mirror.
     pub fn new(table: Table, key: StackSecret, admin: StackSecret, nodes: NodeNamespaces) -> Self {
-        let callers = Callers::new(table.clone(), admin);
+        let (callers, originals) = (Callers::new(table.clone(), admin), Originals::new(table.clone(), nodes));
         let (repositories, roles) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
-        Self { table, key, callers, repositories, roles, origins: Cache::new(ORIGINS, KEPT), nodes }
+        Self { table, key, callers, repositories, roles, originals }
     }
 
-    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold. What will be asked of one of
-    /// `wanted`, the repositories that it may be about, is read at the same time.
+    /// Who calls, by what they show; [`PullError::LoginFailed`] if that does not hold. What will be asked of
+    /// `wanted`, the repository that it is about, is read at the same time.
     pub(crate) async fn authenticate(
         &self,
         headers: &HeaderMap,
-        wanted: &[RepositoryName],
+        wanted: Option<&RepositoryName>,
         now: Timestamp,
     ) -> Result<Session, PullError> {
         match Credentials::of(headers).map_err(|_| PullError::LoginFailed)? {
@@ -144,17 +142,14 @@ impl Access {
         self.callers.federated(login, now).await
     }
 
-    /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it. Of several the caller's
-    /// own is the likeliest.
+    /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it.
     async fn look_ahead(
         &self,
         caller: Option<&Caller>,
-        wanted: &[RepositoryName],
+        wanted: Option<&RepositoryName>,
         now: Timestamp,
     ) -> Result<(), PullError> {
-        let Some(caller) = caller else { return Ok(()) };
-        let own = wanted.iter().find(|wanted| caller.is_of(&wanted.namespace()));
-        let Some(wanted) = own.or(wanted.first()) else { return Ok(()) };
+        let (Some(caller), Some(wanted)) = (caller, wanted) else { return Ok(()) };
         if self.repositories.get(wanted, now).is_some() {
             return Ok(());
         }

@@ -74,11 +74,8 @@ async fn respond(
     (request, query): (&Request<'_>, &Query),
 ) -> (Caller, Result<Answer, PullError>) {
     let now = now();
-    let session = async {
-        let candidates = candidates(registry, route, query, now).await?;
-        registry.access.authenticate(request.headers, &candidates, now).await
-    };
-    match session.await {
+    let wanted = wanted(route, query);
+    match registry.access.authenticate(request.headers, wanted.as_ref(), now).await {
         Ok(session) => {
             let result = follow(registry, route, &session, (request, query), now).await;
             (session.caller, result)
@@ -87,21 +84,16 @@ async fn respond(
     }
 }
 
-/// The repositories that a request may be about.
-async fn candidates(
-    registry: &Registry,
-    route: &Route,
-    query: &Query,
-    now: Timestamp,
-) -> Result<Arc<[RepositoryName]>, PullError> {
+/// The repository that a request is about, as far as it says so: which mirrors there are of an original depends on who asks.
+fn wanted(route: &Route, query: &Query) -> Option<RepositoryName> {
     match route.wanted() {
-        Some(Wanted::Repository(name)) => Ok(Arc::from([name.clone()])),
-        Some(Wanted::Original { origin, .. }) => registry.access.likely(origin, now).await,
+        Some(Wanted::Repository(name)) => Some(name.clone()),
+        Some(Wanted::Original { .. }) => None,
         None if *route == Route::Token => {
             let asked = Scope::parse_all(query.all("scope"));
-            Ok(asked.iter().filter_map(Scope::repository).take(1).cloned().collect())
+            asked.iter().find_map(Scope::repository).cloned()
         }
-        None => Ok(Arc::from([])),
+        None => None,
     }
 }
 

@@ -47,11 +47,6 @@ impl Caller {
         }
     }
 
-    /// Whether it is a robot of a namespace.
-    pub(crate) fn is_of(&self, namespace: &Namespace) -> bool {
-        matches!(self, Self::Robot(robot) if robot.namespace() == *namespace)
-    }
-
     /// Whose name it is.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         match name.strip_prefix(TOKEN_USER) {

@@ -32,10 +32,13 @@ impl Table {
     }
 
     async fn enter_mirror(&self, mirror: &Mirror) -> Result<(), StateError> {
-        let (repository, seen) = (&mirror.config.repository, AttributeValue::N(mirror.config_revision.to_string()));
+        let number = |number: String| AttributeValue::N(number);
+        // The next mirror of the name counts from one again.
+        let (repository, created) = (&mirror.config.repository, number(mirror.created.unix().to_string()));
         let mut transaction = Transaction::new(self);
-        let seen = Item::from([(":seen".to_owned(), seen)]);
-        transaction.check(Key::Mirror(repository), "#config_revision = :seen", seen)?;
+        let seen = number(mirror.config_revision.to_string());
+        let seen = Item::from([(":seen".to_owned(), seen), (":created".to_owned(), created)]);
+        transaction.check(Key::Mirror(repository), "#config_revision = :seen AND #created = :created", seen)?;
         sources::enter(&mut transaction, repository, (None, Some(&mirror.sources())))?;
         transaction.commit().await.map(|_| ())
     }
@@ -72,10 +75,18 @@ mod tests {
             let read = mock!(Client::batch_get_item)
                 .then_output(move || BatchGetItemOutput::builder().responses("table", found.clone()).build());
             let counted = writes.clone();
-            let write = mock!(Client::transact_write_items).then_output(move || {
-                *counted.lock().unwrap() += 1;
-                TransactWriteItemsOutput::builder().build()
-            });
+            let write = mock!(Client::transact_write_items)
+                .match_requests(|request| {
+                    // It must be the very mirror that was read, not the next one of its name.
+                    let check = request.transact_items()[0].condition_check().unwrap();
+                    let value = |name: &str| check.expression_attribute_values().unwrap()[name].as_n().unwrap().clone();
+                    check.condition_expression() == "#config_revision = :seen AND #created = :created"
+                        && (value(":seen"), value(":created")) == ("7".to_owned(), "1790000000".to_owned())
+                })
+                .then_output(move || {
+                    *counted.lock().unwrap() += 1;
+                    TransactWriteItemsOutput::builder().build()
+                });
             let table = Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&read, &write]), "table");
             *writes.lock().unwrap() = 0;
             table.enter_mirrors(std::slice::from_ref(&mirror)).await.unwrap();

@@ -1,7 +1,7 @@
 //! Which mirrors copy from a repository of an external registry: an entry for each, in the partition of that repository. By
 //! it clients are answered that name the original.
 
-use moorage_domain::{Origin, RepositoryName};
+use moorage_domain::{Namespace, Origin, RepositoryName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     transaction::Transaction,
 };
 
-/// The most mirrors of one repository that are found, by name: a hundred kilobytes of entries, which one request reads. Where a
-/// thousand tenants mirror the same image, the others' clients go to the original.
+/// The most mirrors of one repository that are found at once, by name: a hundred kilobytes of entries, which one request reads.
+/// Where more tenants mirror the same image, those of a namespace are still found by it.
 pub const MAX_ORIGIN_MIRRORS: i32 = 1_000;
 
 /// That a mirror copies from it.
@@ -37,11 +37,17 @@ pub(crate) fn enter(
 }
 
 impl Table {
-    /// The repositories whose mirrors copy from this one, by name, [`MAX_ORIGIN_MIRRORS`] at most.
-    pub async fn mirrors_of_origin(&self, origin: &Origin) -> Result<Vec<RepositoryName>, StateError> {
+    /// The repositories whose mirrors copy from this one, all or those of a namespace, by name, [`MAX_ORIGIN_MIRRORS`] at most.
+    /// Whether they still do, the mirrors say.
+    pub async fn mirrors_of_origin(
+        &self,
+        origin: &Origin,
+        of: Option<&Namespace>,
+    ) -> Result<Vec<RepositoryName>, StateError> {
+        let prefix = of.map_or_else(|| prefix::REPOSITORY.to_owned(), |of| format!("{}{of}/", prefix::REPOSITORY));
         let query = Query {
             pk: origin_pk(origin),
-            prefix: prefix::REPOSITORY,
+            prefix: &prefix,
             newest_first: false,
             limit: Some(MAX_ORIGIN_MIRRORS),
             after: None,
@@ -105,14 +111,18 @@ mod tests {
 
     #[tokio::test]
     async fn mirrors_are_found_by_where_they_copy_from_and_not_too_many() {
-        let rule = mock!(Client::query)
-            .match_requests(|request| {
-                let pk = &request.expression_attribute_values().unwrap()[":pk"];
-                let is_here = pk.as_s().unwrap() == "ORIGIN#registry-1.docker.io/library/nginx";
-                is_here && request.limit() == Some(MAX_ORIGIN_MIRRORS) && request.index_name().is_none()
-            })
-            .then_output(|| QueryOutput::builder().items(golden::read("OriginMirror")).build());
-        let found = table(&rule).mirrors_of_origin(&"docker.io/nginx".parse().unwrap()).await.unwrap();
-        assert_eq!(found, ["acme/app".parse().unwrap()]);
+        for (of, prefix) in [(None, "REPOSITORY#"), (Some("acme".parse().unwrap()), "REPOSITORY#acme/")] {
+            let rule = mock!(Client::query)
+                .match_requests(move |request| {
+                    let value =
+                        |name: &str| request.expression_attribute_values().unwrap()[name].as_s().unwrap().clone();
+                    let is_here = value(":pk") == "ORIGIN#registry-1.docker.io/library/nginx" && value(":sk") == prefix;
+                    is_here && request.limit() == Some(MAX_ORIGIN_MIRRORS) && request.index_name().is_none()
+                })
+                .then_output(|| QueryOutput::builder().items(golden::read("OriginMirror")).build());
+            let origin = "docker.io/nginx".parse().unwrap();
+            let found = table(&rule).mirrors_of_origin(&origin, of.as_ref()).await.unwrap();
+            assert_eq!(found, ["acme/app".parse().unwrap()]);
+        }
     }
 }
