@@ -88,12 +88,11 @@ async fn respond(
 fn wanted(route: &Route, query: &Query) -> Option<RepositoryName> {
     match route.wanted() {
         Some(Wanted::Repository(name)) => Some(name.clone()),
-        Some(Wanted::Original { .. }) => None,
         None if *route == Route::Token => {
             let asked = Scope::parse_all(query.all("scope"));
             asked.iter().find_map(Scope::repository).cloned()
         }
-        None => None,
+        Some(Wanted::Original { .. }) | None => None,
     }
 }
 

@@ -83,7 +83,7 @@ impl Access {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Vec<RepositoryName>, PullError> {
-        let seen = |view: View| self.originals.seen(view, origin, &self.repositories, now);
+        let seen = |view: View| Box::pin(self.originals.seen(view, origin, &self.repositories, now));
         let own = async {
             match reach.home() {
                 Some(home) => seen(View::Own(home.clone())).await,

@@ -83,7 +83,7 @@ mod tests {
             let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&written]);
             let robot = "acme+ci".parse().unwrap();
             let table = Table::new(client, "table");
-            table.set_robot_federation((&robot, id), &read, &[one.clone()]).await.unwrap();
+            table.set_robot_federation((&robot, id), &read, std::slice::from_ref(&one)).await.unwrap();
             assert_eq!(written.num_calls(), 1);
         }
     }

@@ -16,7 +16,7 @@ use super::*;
 type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// When all is asked.
-const NOW: Timestamp = Timestamp::from_unix(1_790_000_000);
+const NOW: i64 = 1_790_000_000;
 
 /// A repository that is found by nginx.
 #[derive(Clone)]
@@ -110,7 +110,7 @@ fn asked(mut all: Vec<Found>, nodes: &str) -> Asked {
 impl Asked {
     async fn seen(&self, view: View) -> Vec<String> {
         let origin = "docker.io/library/nginx".parse().unwrap();
-        let seen = self.originals.seen(view, &origin, &self.repositories, NOW).await.unwrap();
+        let seen = self.originals.seen(view, &origin, &self.repositories, Timestamp::from_unix(NOW)).await.unwrap();
         seen.iter().map(ToString::to_string).collect()
     }
 
