@@ -32,7 +32,7 @@ use crate::{
     },
     garbage::{collection::CollectionItem, possession::ClueItem, sentence::SentenceItem},
     key::Key,
-    mirrors::{discovered::QueuedSync, ecr, mirror::Mirror, organization_mirror::OrganizationMirror, origins},
+    mirrors::{discovered::QueuedSync, found_by::FoundBy, mirror::Mirror, organization_mirror::OrganizationMirror},
     notifications::{Note, ToldOf},
     organizations::{
         organization::{self, Organization},
@@ -198,8 +198,8 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<Note>(Key::Note(&acme, at, id(19))),
         check::<WebhookItem>(Key::Webhook(&app)),
         check::<WebhookIdItem>(Key::WebhookId(&digest)),
-        check::<ecr::Entry>(Key::EcrMirror(&ecr, &app)),
-        check::<origins::Entry>(Key::OriginMirror(&"docker.io/nginx".parse().unwrap(), &app)),
+        check::<FoundBy>(Key::EcrMirror(&ecr, &app)),
+        check::<FoundBy>(Key::OriginMirror(&"docker.io/nginx".parse().unwrap(), &app)),
         check::<StoredTrustRoot>(Key::TrustRoot(&TrustRootId::Public)),
         check::<StackResource>(Key::StackResource("moorage/acme/app/notification/0a1b2c3d4e5f6071")),
         // It is written by an update, which has a test of its own.

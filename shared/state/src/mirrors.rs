@@ -9,6 +9,7 @@ pub(crate) mod discovery;
 pub(crate) mod ecr;
 pub(crate) mod entered;
 pub(crate) mod follow;
+pub(crate) mod found_by;
 pub(crate) mod left;
 pub(crate) mod listed;
 pub(crate) mod login;

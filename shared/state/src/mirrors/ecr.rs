@@ -2,51 +2,19 @@
 //! webhook, and what EventBridge says of it names the repository alone.
 
 use moorage_domain::{RepositoryName, webhook::EcrRepository};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    key::{Key, ecr_pk, prefix},
-    table::Query,
-    transaction::Transaction,
+    key::{ecr_pk, prefix},
 };
 
 /// The most mirrors of one repository that are found. Each is a sync; the others have their schedules.
 pub const MAX_ECR_MIRRORS: i32 = 100;
 
-/// That a mirror copies from it.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Entry {
-    repository: RepositoryName,
-}
-
-/// Enters where a mirror copies from, if that is ECR, in place of where it did `before`; as a part of a transaction that this
-/// never refuses.
-pub(crate) fn enter(
-    transaction: &mut Transaction<'_>,
-    repository: &RepositoryName,
-    (before, after): (Option<&EcrRepository>, Option<&EcrRepository>),
-) -> Result<(), StateError> {
-    if let Some(before) = before.filter(|before| Some(*before) != after) {
-        transaction.delete(Key::EcrMirror(before, repository), None)?;
-    }
-    match after {
-        Some(after) => transaction.put(Key::EcrMirror(after, repository), &Entry { repository: repository.clone() }),
-        None => Ok(()),
-    }
-}
-
 impl Table {
     /// The repositories whose mirrors copy from this one, [`MAX_ECR_MIRRORS`] at most.
     pub async fn mirrors_of_ecr(&self, source: &EcrRepository) -> Result<Vec<RepositoryName>, StateError> {
-        let query = Query {
-            pk: ecr_pk(source),
-            prefix: prefix::REPOSITORY,
-            newest_first: false,
-            limit: Some(MAX_ECR_MIRRORS),
-            after: None,
-        };
-        Ok(self.page::<Entry>(query).await?.items.into_iter().map(|entry| entry.repository).collect())
+        self.found_by(ecr_pk(source), prefix::REPOSITORY, MAX_ECR_MIRRORS).await
     }
 }
 
@@ -62,7 +30,7 @@ mod tests {
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
     use super::*;
-    use crate::{golden, table::Item};
+    use crate::{golden, key::Key, mirrors::found_by, table::Item, transaction::Transaction};
 
     fn repository(region: &str) -> EcrRepository {
         let reference = format!("123456789012.dkr.ecr.{region}.amazonaws.com/acme/app");
@@ -99,7 +67,7 @@ mod tests {
                 .then_output(|| TransactWriteItemsOutput::builder().build());
             let table = table(&rule);
             let mut transaction = Transaction::new(&table);
-            enter(&mut transaction, &app, (before, after)).unwrap();
+            found_by::enter(&mut transaction, &app, (before, after), |it, of| Key::EcrMirror(it, of)).unwrap();
             transaction.commit().await.unwrap();
             assert_eq!(rule.num_calls(), 1, "{before:?} {after:?}");
         }

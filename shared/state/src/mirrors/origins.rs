@@ -2,39 +2,15 @@
 //! it clients are answered that name the original.
 
 use moorage_domain::{Namespace, Origin, RepositoryName};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     StateError, Table,
-    key::{Key, origin_pk, prefix},
-    table::Query,
-    transaction::Transaction,
+    key::{origin_pk, prefix},
 };
 
 /// The most mirrors of one repository that are found at once, by name: a hundred kilobytes of entries, which one request reads.
 /// Where more tenants mirror the same image, those of a namespace are still found by it.
 pub const MAX_ORIGIN_MIRRORS: i32 = 1_000;
-
-/// That a mirror copies from it.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Entry {
-    repository: RepositoryName,
-}
-
-/// Enters where a mirror copies from in place of where it did `before`; as a part of a transaction that this never refuses.
-pub(crate) fn enter(
-    transaction: &mut Transaction<'_>,
-    repository: &RepositoryName,
-    (before, after): (Option<&Origin>, Option<&Origin>),
-) -> Result<(), StateError> {
-    if let Some(before) = before.filter(|before| Some(*before) != after) {
-        transaction.delete(Key::OriginMirror(before, repository), None)?;
-    }
-    match after {
-        Some(after) => transaction.put(Key::OriginMirror(after, repository), &Entry { repository: repository.clone() }),
-        None => Ok(()),
-    }
-}
 
 impl Table {
     /// The repositories whose mirrors copy from this one, all or those of a namespace, by name, [`MAX_ORIGIN_MIRRORS`] at most.
@@ -45,14 +21,7 @@ impl Table {
         of: Option<&Namespace>,
     ) -> Result<Vec<RepositoryName>, StateError> {
         let prefix = of.map_or_else(|| prefix::REPOSITORY.to_owned(), |of| format!("{}{of}/", prefix::REPOSITORY));
-        let query = Query {
-            pk: origin_pk(origin),
-            prefix: &prefix,
-            newest_first: false,
-            limit: Some(MAX_ORIGIN_MIRRORS),
-            after: None,
-        };
-        Ok(self.page::<Entry>(query).await?.items.into_iter().map(|entry| entry.repository).collect())
+        self.found_by(origin_pk(origin), &prefix, MAX_ORIGIN_MIRRORS).await
     }
 }
 
@@ -68,7 +37,7 @@ mod tests {
     use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
     use super::*;
-    use crate::{golden, table::Item};
+    use crate::{golden, key::Key, mirrors::found_by, table::Item, transaction::Transaction};
 
     fn table(rule: &Rule) -> Table {
         Table::new(mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, [rule]), "table")
@@ -103,7 +72,10 @@ mod tests {
                 .then_output(|| TransactWriteItemsOutput::builder().build());
             let table = table(&rule);
             let mut transaction = Transaction::new(&table);
-            enter(&mut transaction, &"acme/app".parse().unwrap(), (before, after)).unwrap();
+            found_by::enter(&mut transaction, &"acme/app".parse().unwrap(), (before, after), |it, of| {
+                Key::OriginMirror(it, of)
+            })
+            .unwrap();
             transaction.commit().await.unwrap();
             assert_eq!(rule.num_calls(), 1, "{before:?} {after:?}");
         }

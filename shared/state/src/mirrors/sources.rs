@@ -1,15 +1,9 @@
-//! Where a mirror copies from, and how it is found by it: by what EventBridge says of ECR ([`ecr`]), and by what clients call
-//! the original ([`origins`]).
+//! Where a mirror copies from, and how it is found by it: by what EventBridge says of ECR (`ecr`), and by what clients call
+//! the original (`origins`).
 
 use moorage_domain::{ExternalReference, Origin, RepositoryName, webhook::EcrRepository};
 
-use crate::{
-    StateError,
-    key::Key,
-    mirrors::{ecr, origins},
-    table::Item,
-    transaction::Transaction,
-};
+use crate::{StateError, key::Key, mirrors::found_by, table::Item, transaction::Transaction};
 
 /// By what a mirror is found.
 pub(crate) struct Sources {
@@ -37,7 +31,8 @@ pub(crate) fn enter(
     repository: &RepositoryName,
     (before, after): (Option<&Sources>, Option<&Sources>),
 ) -> Result<(), StateError> {
-    let ecr = |sources: Option<&Sources>| sources.and_then(|sources| sources.ecr.clone());
-    ecr::enter(transaction, repository, (ecr(before).as_ref(), ecr(after).as_ref()))?;
-    origins::enter(transaction, repository, (before.map(|it| &it.origin), after.map(|it| &it.origin)))
+    let ecr = (before.and_then(|it| it.ecr.as_ref()), after.and_then(|it| it.ecr.as_ref()));
+    found_by::enter(transaction, repository, ecr, |source, repository| Key::EcrMirror(source, repository))?;
+    let origin = (before.map(|it| &it.origin), after.map(|it| &it.origin));
+    found_by::enter(transaction, repository, origin, |origin, repository| Key::OriginMirror(origin, repository))
 }
