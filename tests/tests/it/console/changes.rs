@@ -34,8 +34,10 @@ async fn a_run_says_what_it_has_changed_by_itself_and_since_an_earlier_one() {
 
     let browser = Browser::signed_in(&world.stack, &world.token(Some(&world.namespace), "admin").await).await;
     browser.go(&format!("repository/{}/mirroring", world.repository)).await;
-    browser.see(RUN, "Latest run").await;
     browser.see("[aria-label=Runs]", "1 deleted").await;
+    // Its title is there before the run is, and hidden: a browser tells all texts of what it does not show.
+    browser.see(RUN, "Began").await;
+    browser.see(RUN, "Latest run").await;
     assert!(!browser.text(RUN).await.contains("What it changed"), "it came to nothing");
 
     // As the message of a notification leads to it.
