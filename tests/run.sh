@@ -13,6 +13,9 @@ export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
 # Everybody's mirrors answer nodes: each test has a namespace of its own.
 short="BlobMemoryMegabytes=88,ClaimSeconds=6,RetryBackoffSeconds=2,SyncTimeoutSeconds=20,WatchSchedule=rate(1 day),NodeNamespaces=*"
 
+# An assertion says where it stands and what it saw: the frames of a runtime would bury that.
+export RUST_BACKTRACE=0
+
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 tests/registries.sh
 python=target/venv/bin/python
