@@ -41,7 +41,7 @@ impl Invocation<'_> {
             tags: self.tags.clone(),
             progress: Arc::clone(self.progress),
             budget: self.budget,
-            flow: Flow::new(),
+            flow: Flow::new(self.meter.limit()),
             possession: Arc::clone(possession),
             guardian: Guardian::new(engine.table.clone(), reads),
             verifies: self.verifies,

@@ -68,6 +68,7 @@ impl Blobs {
         // The permit comes before the request: whoever waits for it must not keep the registry's connections from others.
         let permit = self.storage.memory_permit(blob.size).await?;
         let content = self.fetch(blob).await?;
+        self.flow.tags.came();
         self.progress.received(blob.size);
         let stored = async {
             if !is_linked {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use moorage_domain::{Digest, FailureReason, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
+use moorage_domain::{Digest, FailureReason, RateLimit, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
 use moorage_state::{Claim, Table, Tags};
 use moorage_storage::{Storage, Verified};
 use moorage_upstream::Registry;
@@ -17,15 +17,16 @@ use crate::{
     sync::{budget::Budget, progress::Progress},
     transfer::{
         allowance::Allowance,
+        places::TagPlaces,
         possession::{Kind, Possession, Proof},
         protect::Guardian,
         single_flight::SingleFlight,
     },
 };
 
-/// Blobs that are copied at once. Together with the storage's memory budget this bounds a run; the registry's own
-/// limit on requests is lower where it must be.
-const BLOBS_IN_FLIGHT: usize = 32;
+/// Blobs that are copied at once: as many again as the registry is asked for are on their way to S3. Together with the
+/// storage's memory budget this bounds a run; the registry's own limit on requests is lower where it must be.
+const BLOBS_IN_FLIGHT: usize = 64;
 /// The most bytes that are kept of content which was fetched to decide something. What does not fit is fetched again.
 const MAX_KNOWN: usize = 16 * 1024 * 1024;
 /// Blobs of which it is remembered that they are copied, about 5 MB. One that was forgotten is found by its link.
@@ -59,14 +60,17 @@ pub(crate) struct Flow {
     /// The length that the first caller named, and whether anything was missing.
     pub(crate) copied: SingleFlight<(u64, Result<bool, WorkError>)>,
     pub(crate) places: Semaphore,
+    /// Places of the tags that are to be copied.
+    pub(crate) tags: TagPlaces,
     /// Content that had to be fetched to decide something, and is still to be copied; at most [`MAX_KNOWN`] bytes.
     known: Mutex<HashMap<Digest, Bytes>>,
 }
 
 impl Flow {
-    pub(crate) fn new() -> Self {
+    /// `limit` is what is known of the registry's.
+    pub(crate) fn new(limit: RateLimit) -> Self {
         let (copied, known) = (SingleFlight::new(MAX_COPIED, |_| 1), Mutex::default());
-        Self { copied, places: Semaphore::new(BLOBS_IN_FLIGHT), known }
+        Self { copied, places: Semaphore::new(BLOBS_IN_FLIGHT), tags: TagPlaces::new(limit), known }
     }
 
     /// Keeps a copy of verified content until it is copied, if that is little. What was fetched has its place in memory

@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{
-    Digest, FailureReason, RateLimit, TagName,
+    Digest, FailureReason, TagName,
     failure::Failure,
     plan::HeldTag,
     run::{Outcome, TagOutcome},
@@ -23,26 +23,11 @@ use crate::{
     sync::invocation::Invocation,
     transfer::{
         copier::Copier,
-        places::Places,
+        places::TAGS_IN_FLIGHT,
         plan::{Planned, Wanted},
         publish::Believed,
     },
 };
-
-/// Tags that are under way at once: twice as many as a registry is asked at once, since of each most of the time goes by
-/// with S3 and the table. Those that are verified ask S3 for eight things, one after the other, and with 15 ms for each 64
-/// of them are 520 in a second.
-const TAGS_IN_FLIGHT: usize = 64;
-/// Tags that are copied at once: what is not done when an invocation ends is begun anew by the next one.
-const COPIES_IN_FLIGHT: usize = 40;
-/// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
-/// registries allow twenty in a minute.
-const FIRST: usize = 4;
-/// How many more are begun with each that is done: a registry that bears the first is soon asked as much as it may be.
-const MORE: usize = 3;
-/// The same where the registry is known to limit requests: then whatever it allows is enough for one.
-const FIRST_LIMITED: usize = 1;
-const MORE_LIMITED: usize = 1;
 
 /// A tag that is to be tried, and whether it will most likely have to be copied.
 type Open<'t> = (&'t TagName, bool);
@@ -52,10 +37,6 @@ struct Pass<'a> {
     registry: &'a Registry,
     copier: &'a Copier,
     held: &'a BTreeMap<TagName, HeldTag>,
-    /// Places of tags that will have to be copied, from before they are asked for.
-    ahead: Places,
-    /// Places of tags that are copied.
-    copying: Places,
     /// If it is the first of two, until when it asks for tags that have most likely not changed; those that have only to be
     /// verified are left to the second.
     first_until: Option<Instant>,
@@ -89,13 +70,7 @@ impl Invocation<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<bool, WorkError> {
-        let is_limited = self.meter.limit() != RateLimit::default();
-        let (first, more) = if is_limited { (FIRST_LIMITED, MORE_LIMITED) } else { (FIRST, MORE) };
-        let pass = |first_until, end| {
-            let (ahead, copying) =
-                (Places::new(first, more, TAGS_IN_FLIGHT), Places::new(first, more, COPIES_IN_FLIGHT));
-            Pass { registry, copier, held, ahead, copying, first_until, end, stopped: AtomicBool::new(false) }
-        };
+        let pass = |first_until, end| Pass { registry, copier, held, first_until, end, stopped: AtomicBool::new(false) };
         let (said, asked): (Vec<_>, Vec<_>) = open.iter().copied().partition(|tag| self.said(held, tag).is_some());
         let (known, mut new): (Vec<_>, Vec<_>) = asked.into_iter().partition(|tag| self.known(held, tag).is_some());
         new.sort_unstable();
@@ -191,8 +166,9 @@ impl Invocation<'_> {
         tag: &TagName,
         is_new: bool,
     ) -> Result<Option<(Outcome, Option<Digest>)>, WorkError> {
-        let Pass { registry, copier, held, ahead, copying, .. } = pass;
-        let _ahead = if is_new { ahead.take().await } else { None };
+        let Pass { registry, copier, held, .. } = pass;
+        let places = &copier.blobs.flow.tags;
+        let _ahead = if is_new { places.ahead.take().await } else { None };
         if !self.may_begin(pass, is_new) {
             return Err(WorkError::Suspended);
         }
@@ -219,7 +195,7 @@ impl Invocation<'_> {
         if let Some(digest) = &expected {
             copier.possession().expect(digest);
         }
-        let place = copying.take().await;
+        let place = places.copying.take().await;
         let member = self.crowd.join();
         let result =
             if self.may_begin(pass, true) { self.let_in(pass, tag, wanted).await } else { Err(WorkError::Suspended) };
@@ -228,8 +204,7 @@ impl Invocation<'_> {
             copier.possession().forget(digest);
         }
         if !matches!(result, Err(WorkError::Suspended | WorkError::Limited(_))) {
-            ahead.add();
-            copying.add();
+            places.add();
         }
         result.map(|(outcome, digest)| Some((outcome, Some(digest))))
     }

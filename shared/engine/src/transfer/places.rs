@@ -2,7 +2,65 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use moorage_domain::RateLimit;
+
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Tags that are under way at once: twice as many as a registry is asked at once, since of each most of the time goes by
+/// with S3 and the table. Those that are verified ask S3 for eight things, one after the other, and with 15 ms for each 64
+/// of them are 520 in a second.
+pub(crate) const TAGS_IN_FLIGHT: usize = 64;
+/// Tags that are copied at once: what is not done when an invocation ends is begun anew by the next one.
+const COPIES_IN_FLIGHT: usize = 40;
+/// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
+/// registries allow twenty in a minute.
+const FIRST: usize = 4;
+/// How many more are begun with each that is done: a registry that bears the first is soon asked as much as it may be.
+const MORE: usize = 3;
+/// The same where the registry is known to limit requests: then whatever it allows is enough for one.
+const FIRST_LIMITED: usize = 1;
+const MORE_LIMITED: usize = 1;
+/// Blobs that are an image: its config and a layer. Whoever has sent as many has been asked for all of an image.
+const BLOBS: usize = 2;
+
+/// The places of tags that are to be copied.
+#[derive(Debug)]
+pub(crate) struct TagPlaces {
+    /// Of those that will have to be copied, from before they are asked for.
+    pub(crate) ahead: Places,
+    /// Of those that are copied.
+    pub(crate) copying: Places,
+    /// How many blobs have come; nothing where the registry is known to limit requests.
+    blobs: Option<AtomicUsize>,
+}
+
+impl TagPlaces {
+    /// By what is known of the registry's limit.
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        let is_limited = limit != RateLimit::default();
+        let (first, more) = if is_limited { (FIRST_LIMITED, MORE_LIMITED) } else { (FIRST, MORE) };
+        let places = |most| Places::new(first, more, most);
+        Self {
+            ahead: places(TAGS_IN_FLIGHT),
+            copying: places(COPIES_IN_FLIGHT),
+            blobs: (!is_limited).then(AtomicUsize::default),
+        }
+    }
+
+    /// Notes that the registry has sent a blob. With each image that has come there are more places: what is left of it is
+    /// between S3, the table and us.
+    pub(crate) fn came(&self) {
+        if self.blobs.as_ref().is_some_and(|blobs| blobs.fetch_add(1, Relaxed) % BLOBS == BLOBS - 1) {
+            self.add();
+        }
+    }
+
+    /// Notes that a tag is done: there are more places.
+    pub(crate) fn add(&self) {
+        self.ahead.add();
+        self.copying.add();
+    }
+}
 
 /// Some places, and more with each thing that is done, up to a number.
 #[derive(Debug)]
@@ -38,6 +96,23 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_has_come_makes_place_but_not_where_requests_are_limited() {
+        let free = |places: &TagPlaces| (places.ahead.free.available_permits(), places.copying.free.available_permits());
+        let places = TagPlaces::new(RateLimit::default());
+        places.came();
+        assert_eq!(free(&places), (FIRST, FIRST), "a part of an image is none");
+        places.came();
+        assert_eq!(free(&places), (FIRST + MORE, FIRST + MORE));
+        (0..1_000).for_each(|_| places.came());
+        assert_eq!(free(&places), (TAGS_IN_FLIGHT, COPIES_IN_FLIGHT));
+        let limited = TagPlaces::new(RateLimit { remaining: Some(7), ..RateLimit::default() });
+        (0..10).for_each(|_| limited.came());
+        assert_eq!(free(&limited), (FIRST_LIMITED, FIRST_LIMITED));
+        limited.add();
+        assert_eq!(free(&limited).1, FIRST_LIMITED + MORE_LIMITED);
+    }
 
     #[tokio::test]
     async fn there_are_more_with_each_thing_that_is_done_and_never_too_many() {
