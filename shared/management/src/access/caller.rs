@@ -124,6 +124,7 @@ mod tests {
             expires_at: None,
             organization_id: moorage_domain::Generation::default(),
             maker: None,
+            user: None,
         };
         Caller::Token(Box::new(ApiToken::generate(new, Timestamp::from_unix(0)).0))
     }

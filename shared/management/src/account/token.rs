@@ -71,6 +71,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         expires_at,
         organization_id,
         maker: call.caller.token().cloned(),
+        user: None,
     };
     let (token, shown) = ApiToken::generate(new, now());
     match api.table.create_api_token(&token).await {

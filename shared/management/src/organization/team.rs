@@ -35,7 +35,7 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
     };
     let before = api.table.put_team(&organization, found.id, &name, role, description).await?;
     let is_new = before.is_none();
-    let was = before.unwrap_or_else(|| Team { name, role, description: String::new() });
+    let was = before.unwrap_or_else(|| Team::new(name, role, ""));
     let team =
         Team { role, description: description.map_or_else(|| was.description.clone(), str::to_owned), ..was.clone() };
     let name: Value = team.name.as_str().into();
