@@ -197,7 +197,7 @@ async fn nobody_is_asked_whom_the_guard_refuses() {
     let port = provider.issuer.rsplit(':').next().unwrap();
     let fetcher = Fetcher::new(Guard::default());
     let inside = Issuer::parse(&format!("https://ip6-localhost:{port}"), &Guard::default()).unwrap();
-    let error = fetcher.keys(&inside, Timestamp::from_unix(NOW)).await.unwrap_err();
+    let error = fetcher.published(&inside, Timestamp::from_unix(NOW)).await.unwrap_err();
     assert!(matches!(error, FetchError::Address | FetchError::Unreachable), "{error}");
     assert_eq!(provider.asked(), 0);
 }
