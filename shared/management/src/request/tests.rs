@@ -32,6 +32,8 @@ fn api(aws: &Aws) -> Api {
         admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
         token_key: StackSecret::new(aws_sdk_secretsmanager::Client::new(aws), "key".to_owned()),
         issuers: Issuers::new(Guard::default()),
+        provider: None,
+        bound_teams: crate::BoundTeams::default(),
         public_url: String::new(),
         guard: Guard::default(),
         clouds: CloudRules::default(),
