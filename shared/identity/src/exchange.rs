@@ -181,46 +181,4 @@ fn reason(body: &[u8]) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn forms_are_those_of_the_standards() {
-        let (code, verifier) = (SecretString::from("c/1+"), SecretString::from("v-._~"));
-        let client = Client { id: "moor age", secret: None };
-        let grant = Grant::Code { code: &code, verifier: &verifier, redirect_uri: "https://h/console/" };
-        assert_eq!(
-            form(client, grant).finish(),
-            "client_id=moor+age&grant_type=authorization_code&code=c%2F1%2B&code_verifier=v-._%7E&\
-             redirect_uri=https%3A%2F%2Fh%2Fconsole%2F"
-        );
-        assert_eq!(
-            form(client, Grant::RefreshToken(&code)).finish(),
-            "client_id=moor+age&grant_type=refresh_token&refresh_token=c%2F1%2B"
-        );
-        assert_eq!(basic("a:b", &SecretString::from("s:/ ")), "a%3Ab:s%3A%2F+");
-    }
-
-    #[test]
-    fn what_a_provider_says_is_not_handed_on() {
-        let said = |body: &str| reason(body.as_bytes());
-        assert_eq!(said(r#"{"error": "invalid_grant", "error_description": "x"}"#), Some("invalid_grant"));
-        for body in ["", "<html>", r#"{"error": "<script>"}"#, r#"{"error": 7}"#] {
-            assert_eq!(said(body), None, "{body}");
-        }
-    }
-
-    #[test]
-    fn an_answer_has_an_id_token() {
-        let read = |body: &str| given(body.as_bytes());
-        let both = read(r#"{"access_token": "a", "token_type": "Bearer", "id_token": "i", "refresh_token": "r"}"#).unwrap();
-        assert_eq!(both.id_token.expose_secret(), "i");
-        assert_eq!(both.refresh_token.unwrap().expose_secret(), "r");
-        assert!(read(r#"{"id_token": "i"}"#).unwrap().refresh_token.is_none());
-        let long = format!(r#"{{"id_token": "i", "refresh_token": "{}"}}"#, "r".repeat(MAX_REFRESH_TOKEN + 1));
-        assert!(read(&long).unwrap().refresh_token.is_none(), "it could not come back");
-        for body in ["", "[]", r#"{"access_token": "a"}"#, r#"{"id_token": 1}"#] {
-            assert!(matches!(read(body), Err(ExchangeError::Malformed)), "{body}");
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,8 @@ mod issuer;
 mod issuers;
 mod key;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod signing;
 mod token;
 mod verify;

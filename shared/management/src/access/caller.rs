@@ -75,9 +75,8 @@ impl Caller {
 
     /// Whether the caller sees a team of an organization: people only those that they are in, unless they see all.
     pub(crate) fn sees_team(&self, organization: &Namespace, team: &TeamName) -> bool {
-        let is_in = |person: &Person| {
-            person.teams.iter().any(|own| own.organization == *organization && own.team == *team)
-        };
+        let is_in =
+            |person: &Person| person.teams.iter().any(|own| own.organization == *organization && own.team == *team);
         self.role_in(organization).is_some() || self.person().is_some_and(is_in)
     }
 

@@ -13,7 +13,9 @@ pub(crate) enum Refusal {
     #[error("the token has no claim that is a user's name here (OidcUserClaim)")]
     NoName,
     /// What it says of that is no name.
-    #[error("what the token says of its holder cannot be a user's name here: 1 to 255 of a-z, 0-9, '.', '_', '@' and '-'")]
+    #[error(
+        "what the token says of its holder cannot be a user's name here: 1 to 255 of a-z, 0-9, '.', '_', '@' and '-'"
+    )]
     Name,
     /// Whoever enters somebody else's address at the provider could be them.
     #[error("the token's address is not one that the provider has verified")]

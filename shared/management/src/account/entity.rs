@@ -55,12 +55,7 @@ pub(crate) async fn search(api: &Api, prefix: &str, call: &Call) -> Result<Answe
 /// The users that somebody may find. The deployment's superusers find all; members of an organization those of its teams;
 /// and its admins also anybody whose name they write in full, so that they can be let in: nobody else goes through the list of
 /// a company by the beginnings of names.
-async fn users(
-    api: &Api,
-    prefix: &str,
-    member_of: Option<&Namespace>,
-    call: &Call,
-) -> Result<Vec<Value>, ApiError> {
+async fn users(api: &Api, prefix: &str, member_of: Option<&Namespace>, call: &Call) -> Result<Vec<Value>, ApiError> {
     let members: BTreeSet<UserName> = match member_of {
         Some(name) => api.table.user_memberships(name).await?.into_iter().map(|(_, user)| user).collect(),
         None => BTreeSet::new(),
@@ -80,8 +75,7 @@ async fn users(
 }
 
 fn user(name: &UserName, is_member: Option<bool>) -> Value {
-    let mut view =
-        json!({"name": name, "kind": "user", "is_robot": false, "avatar": avatar(name.as_str(), "user")});
+    let mut view = json!({"name": name, "kind": "user", "is_robot": false, "avatar": avatar(name.as_str(), "user")});
     if let Some(is_member) = is_member {
         view["is_org_member"] = is_member.into();
     }

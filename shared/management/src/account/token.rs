@@ -103,9 +103,7 @@ fn require_any(caller: &Caller) -> Result<(), ApiError> {
         Caller::Anonymous | Caller::Refused(_) => false,
         Caller::Admin => true,
         Caller::Token(token) => token.role == Role::Admin,
-        Caller::Person(person) => {
-            person.is_superuser || person.teams.iter().any(|team| team.role == TeamRole::Admin)
-        }
+        Caller::Person(person) => person.is_superuser || person.teams.iter().any(|team| team.role == TeamRole::Admin),
     };
     if is_admin { Ok(()) } else { Err(caller.refused()) }
 }

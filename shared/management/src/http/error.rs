@@ -142,7 +142,9 @@ impl ApiError {
             Self::Changed => Answer::Json(412, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
-            Self::Busy | Self::Contended | Self::Unfinished(_) | Self::NoProvider | Self::TooManySignIns => Answer::Later(json!({ "message": detail })),
+            Self::Busy | Self::Contended | Self::Unfinished(_) | Self::NoProvider | Self::TooManySignIns => {
+                Answer::Later(json!({ "message": detail }))
+            }
             Self::NotNormal(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => service::unavailable(),
             Self::Service(failure) => failure.answer(),

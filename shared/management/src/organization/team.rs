@@ -36,7 +36,8 @@ pub(crate) async fn put(api: &Api, path: &Parameters, call: &Call) -> Result<Ans
     };
     let before = api.table.put_team(&organization, found.id, &name, role, description).await?;
     let is_new = before.is_none();
-    let (was_role, was_description) = before.map_or_else(|| (role, String::new()), |team| (team.role, team.description));
+    let (was_role, was_description) =
+        before.map_or_else(|| (role, String::new()), |team| (team.role, team.description));
     let description = description.map_or_else(|| was_description.clone(), str::to_owned);
     let name: Value = name.as_str().into();
     if is_new {

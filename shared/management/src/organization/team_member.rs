@@ -2,9 +2,7 @@
 
 use futures_util::future::try_join;
 use moorage_domain::{Namespace, RobotName, TeamName, UserName, usage_log::LogKind};
-use moorage_state::{
-    AddMemberError, AddUserError, MAX_TEAMS, MAX_USER_TEAMS, Organization, Role, StateError, Team,
-};
+use moorage_state::{AddMemberError, AddUserError, MAX_TEAMS, MAX_USER_TEAMS, Organization, Role, StateError, Team};
 use serde_json::{Value, json};
 
 use crate::{
@@ -21,14 +19,16 @@ const SYNCED: &str = "Cannot call this method on an auth-synced team";
 /// `GET organization/{orgname}/team/{teamname}/members`.
 pub(crate) async fn list(api: &Api, path: &Parameters, call: &Call) -> Result<Answer, ApiError> {
     let organization = path.namespace()?;
-    let is_theirs = path.get("teamname").parse().is_ok_and(|name: TeamName| call.caller.sees_team(&organization, &name));
+    let is_theirs =
+        path.get("teamname").parse().is_ok_and(|name: TeamName| call.caller.sees_team(&organization, &name));
     // Whoever has a place in the organization, but not in this team, does not learn whether there is one.
     if !is_theirs && call.caller.person().is_some() {
         return Err(call.caller.refused());
     }
     let (Organization { name: organization, .. }, team) = team::find(api, path).await?;
     let can_edit = call.caller.require(&organization, Role::Admin).is_ok();
-    let reads = try_join(api.table.members(&organization, &team.name), api.table.user_members(&organization, &team.name));
+    let reads =
+        try_join(api.table.members(&organization, &team.name), api.table.user_members(&organization, &team.name));
     let (robots, users) = Box::pin(reads).await?;
     let members: Vec<_> = users.iter().map(user_view).chain(robots.iter().map(view)).collect();
     let mut body = json!({"name": team.name, "members": members, "can_edit": can_edit});

@@ -311,11 +311,8 @@ async fn view(api: &Api, call: &Call, scope: &Scope, repository: Repository) -> 
     }
     if call.flag("last_modified", false) {
         // Whoever may read only what is public is not told where that takes more than a look.
-        let tags = if scope.is_own(name) {
-            Some(api.table.tags(name).await?)
-        } else {
-            api.table.few_tags(name, FEW).await?
-        };
+        let tags =
+            if scope.is_own(name) { Some(api.table.tags(name).await?) } else { api.table.few_tags(name, FEW).await? };
         let latest = tags.and_then(|tags| tags.values().map(|held| held.first_seen.unix()).max());
         view["last_modified"] = latest.into();
     }

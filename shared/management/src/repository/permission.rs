@@ -36,7 +36,8 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName) -> Result<Answer, Api
     let on = find_repository(api, name).await?;
     let robots = api.table.roles(name).await?;
     let users = api.table.user_roles(&on).await?;
-    let mut permissions: Map<_, _> = robots.iter().map(|(robot, role)| (robot.to_string(), view(robot, *role))).collect();
+    let mut permissions: Map<_, _> =
+        robots.iter().map(|(robot, role)| (robot.to_string(), view(robot, *role))).collect();
     let entry = async |(user, role): (UserName, Role)| -> Result<_, ApiError> {
         let is_member = is_member(api, &on, &user).await?;
         Ok((user.to_string(), user_view(&user, role, is_member)))

@@ -114,8 +114,7 @@ mod tests {
     #[test]
     fn what_is_shown_is_of_a_form() {
         let code = |changes: Value| {
-            let mut body =
-                json!({"code": "c", "code_verifier": "v".repeat(43), "redirect_uri": "https://h/console/"});
+            let mut body = json!({"code": "c", "code_verifier": "v".repeat(43), "redirect_uri": "https://h/console/"});
             body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
             read(&body)
         };
@@ -133,7 +132,8 @@ mod tests {
             assert_eq!(code(wrong.clone()).err(), Some(400), "{wrong}");
         }
         assert!(matches!(read(&json!({"refresh_token": "r"})), Ok(Shown::RefreshToken(_))));
-        for wrong in [json!({"refresh_token": ""}), json!({"refresh_token": "r".repeat(REFRESH_LENGTH + 1)}), json!({})] {
+        for wrong in [json!({"refresh_token": ""}), json!({"refresh_token": "r".repeat(REFRESH_LENGTH + 1)}), json!({})]
+        {
             assert_eq!(read(&wrong).err(), Some(400));
         }
     }

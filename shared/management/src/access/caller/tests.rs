@@ -87,7 +87,8 @@ fn places_in_organizations() {
         (person(false, &[("own", TeamRole::Admin)]), true, true, true),
         (person(false, &[("elsewhere", TeamRole::Admin)]), false, false, false),
     ] {
-        let places = (caller.has_place_in(&own, member), caller.has_place_in(&own, creator), caller.may_create_in(&own));
+        let places =
+            (caller.has_place_in(&own, member), caller.has_place_in(&own, creator), caller.may_create_in(&own));
         assert_eq!(places, (member_of_own, creator_of_own, creates), "{caller:?}");
         for not_theirs in [&other, &admin] {
             let places = caller.has_place_in(not_theirs, member) || caller.may_create_in(not_theirs);
