@@ -39,7 +39,7 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let after = call.next_page(|page| Position::parse(page).is_some())?.and_then(Position::parse);
     if starred {
         // Nobody has stars; Quay refuses who is not logged in.
-        call.caller.is_known().then_some(()).ok_or(ApiError::Unauthorized)?;
+        call.caller.is_known().then_some(()).ok_or_else(|| call.caller.refused())?;
         return Ok(Answer::ok(json!({"repositories": []})));
     }
     let scope = match namespace {
