@@ -1,6 +1,7 @@
 //! What holds for every answer, against an AWS of our own.
 
 mod aws;
+mod people;
 
 use std::time::Duration;
 
