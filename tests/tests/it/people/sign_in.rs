@@ -87,7 +87,7 @@ async fn a_code_is_exchanged_once_and_for_whoever_asked_for_it() {
     };
     let (first, second) = (person.code().await, person.code().await);
     refused(exchange(&world, &shown(&Code { verifier: second.verifier.clone(), ..first.clone() })).await);
-    let elsewhere = Code { redirect_uri: "https://elsewhere.example/console/".into(), ..second.clone() };
+    let elsewhere = Code { redirect_uri: "https://elsewhere.example/console".into(), ..second.clone() };
     refused(exchange(&world, &shown(&elsewhere)).await);
     let code = person.code().await;
     let (status, signed_in) = exchange(&world, &shown(&code)).await;
@@ -104,7 +104,7 @@ async fn what_is_no_sign_in_is_told_so_before_anybody_is_asked() {
     let world = World::empty("no-sign-in").await;
     let code = |changes: Value| {
         let mut body =
-            json!({"code": "c", "code_verifier": "v".repeat(43), "redirect_uri": "http://localhost/console/"});
+            json!({"code": "c", "code_verifier": "v".repeat(43), "redirect_uri": "http://localhost/console"});
         body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         body.to_string()
     };
