@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use moorage_domain::{Generation, Timestamp};
 use moorage_state::{NewApiToken, PersonIdentity, TeamStanding, User};
 
@@ -24,14 +26,14 @@ fn person(is_superuser: bool, teams: &[(&str, TeamRole)]) -> Caller {
         issuer: "https://idp.example".into(),
         subject: "s".into(),
         email: None,
-        groups: Default::default(),
-        teams: Default::default(),
+        groups: BTreeSet::new(),
+        teams: BTreeSet::new(),
         created: Timestamp::from_unix(0),
         signed_in: Timestamp::from_unix(0),
         last_accessed: Timestamp::from_unix(0),
         enabled: true,
     };
-    let identity = PersonIdentity { name: user.name.clone(), id: user.id, teams: Default::default() };
+    let identity = PersonIdentity { name: user.name.clone(), id: user.id, teams: BTreeSet::new() };
     let standing = |(organization, role): &(&str, TeamRole)| TeamStanding {
         organization: organization.parse().unwrap(),
         organization_id: Generation::default(),
