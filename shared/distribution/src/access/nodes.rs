@@ -87,7 +87,7 @@ impl Access {
         now: Timestamp,
     ) -> Result<Vec<RepositoryName>, PullError> {
         let seen = |view: View| Box::pin(self.originals.seen(view, origin, &self.repositories, now));
-        let own = stream::iter(reach.homes()).map(|home| seen(View::Own(home.clone()))).buffered(AT_ONCE);
+        let own = stream::iter(reach.homes().to_vec()).map(|home| seen(View::Own(home))).buffered(AT_ONCE);
         let (own, others) = try_join(own.try_collect::<Vec<_>>(), seen(reach.others())).await?;
         let others = others.iter().filter(|it| !reach.homes().contains(&it.namespace()));
         Ok(own.iter().flat_map(|own| own.iter()).chain(others).cloned().collect())
