@@ -28,8 +28,8 @@ impl Names {
         let other = |name: &str| format!("{}{random}", &name[..name.len() - 8]);
         let (namespace, mirrored, user) = (other(&like.namespace), other(&like.mirrored), other(&like.user));
         let repository = like.repository.replace(&like.namespace, &namespace);
-        let id = |_| uuid::Uuid::new_v4().to_string();
-        let (notification, app_token) = (id(()), id(()));
+        let id = || uuid::Uuid::new_v4().to_string();
+        let (notification, app_token) = (id(), id());
         Self { namespace, mirrored, repository, user, run: like.run.clone(), notification, app_token }
     }
 
