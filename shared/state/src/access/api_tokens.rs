@@ -1,6 +1,6 @@
 //! The tokens of the API that there are.
 
-use moorage_domain::{Generation, Namespace, Timestamp, UserName};
+use moorage_domain::{Generation, Timestamp, UserName};
 use uuid::Uuid;
 
 use crate::{
@@ -59,11 +59,11 @@ impl Table {
         Ok(self.good_api_tokens(token.into_iter().collect(), now).await?.pop())
     }
 
-    /// Good tokens from behind `after`: all of them, or those that are limited to `of`. Others are passed over, however many
-    /// there are, and no page ends with one of them.
+    /// Good tokens from behind `after` that are asked for by `which`. Others are passed over, however many there are, and no
+    /// page ends with one of them.
     pub async fn api_tokens(
         &self,
-        of: Option<&Namespace>,
+        which: impl Fn(&ApiToken) -> bool + Send,
         limit: usize,
         after: Option<&str>,
         now: Timestamp,
@@ -74,7 +74,7 @@ impl Table {
             let query =
                 Query { pk: API_TOKENS.to_owned(), prefix: prefix::API_TOKEN, newest_first: false, limit: None, after };
             let mut page = self.page::<ApiToken>(query).await?;
-            page.items.retain(|token| of.is_none() || token.namespace.as_ref() == of);
+            page.items.retain(&which);
             for some in page.items.chunks(CHECKED_AT_ONCE) {
                 tokens.extend(self.good_api_tokens(some.to_vec(), now).await?);
                 if tokens.len() > limit {
