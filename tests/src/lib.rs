@@ -31,6 +31,7 @@ pub mod logs;
 pub mod node;
 pub mod openssl;
 pub mod organization_mirror;
+pub mod people;
 pub mod process;
 pub mod provider;
 pub mod proxy;

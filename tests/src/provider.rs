@@ -45,13 +45,18 @@ impl Provider {
         Self { issuer, port, _server: Server::start(&mut command, port) }
     }
 
+    /// Where it is, whoever it says that it is.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// A token of a workload, for an audience, which ends with the algorithm that it is signed by.
     pub async fn token(&self, workload: &str, audience: &str) -> String {
         // A client's name is encoded before it is a user name (RFC 6749, 2.3.1).
         let name = workload.replace(':', "%3A").replace('/', "%2F");
         let form = [("grant_type", "client_credentials"), ("scope", "pull"), ("resource", audience)];
         let form = reqwest::Url::parse_with_params("http://form", form).unwrap().query().unwrap().to_owned();
-        let request = http().post(format!("http://127.0.0.1:{}/token", self.port)).basic_auth(name, Some("hunter2"));
+        let request = http().post(format!("{}/token", self.url())).basic_auth(name, Some("hunter2"));
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
         let answer: Value = request.send().await.unwrap().json().await.unwrap();
         answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()

@@ -1,0 +1,3 @@
+//! People who sign in with the company's OpenID provider.
+
+mod bed;
