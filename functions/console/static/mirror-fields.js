@@ -120,7 +120,7 @@ const credentialFields = (exists) => [
 
 /** What TLS goes by. */
 export const tlsFields = (exists) => [
-  { name: "stored_tls", make: (_, tls) => ({ element: h("p.help", tls && told(tls)), get: () => tls, set() {}, wrong() {} }) },
+  { name: "stored_tls", make: (_, tls) => ({ element: h("p.help", tls && toldOf(tls)), get: () => tls, set() {}, wrong() {} }) },
   ...Object.entries(PEM).map(([name, label]) => ({
     name,
     label,
@@ -136,7 +136,7 @@ export function tlsOf(filled) {
   return filled.forget_tls ? null : sent.length ? Object.fromEntries(sent) : undefined;
 }
 /** What is said of what is stored of it. */
-const told = (tls) => Object.entries(tls).map((it) => it.join(" ").replace("_", " ")).join(", ");
+export const toldOf = (tls) => Object.entries(tls).map((it) => it.join(" ").replace("_", " ")).join(", ");
 
 const policyFields = () => [
   { group: "Deletions", more: true },

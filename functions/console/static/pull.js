@@ -1,6 +1,6 @@
 // The commands that pull.
 
-import { copy, h, link, p, toOrganization } from "./kit.js";
+import { copy, h, link, p, person, toOrganization, toScreen } from "./kit.js";
 
 const host = () => location.host;
 const insecure = (option) => (location.protocol === "http:" ? `${option}=false ` : "");
@@ -19,6 +19,7 @@ export function pulls(name, tag, digest, robot) {
     p(
       "Log in first, unless the repository is public. The credentials are those of ",
       link(toOrganization(namespace, "robots", { robot }), robot ?? `a robot of ${namespace}`),
+      person() && [", or your name and an ", link(toScreen("account"), "app token")],
       "."
     ),
     h(

@@ -3,7 +3,7 @@
 import { besideCloud, CLOUD } from "./clouds.js";
 import { drawn } from "./gate-form.js";
 import {
-  actions, button, call, facts, h, hint, LABELS, p, prompt, removal, small, table, tlsFields, tlsOf
+  actions, button, call, facts, h, hint, LABELS, p, prompt, removal, small, table, tlsFields, tlsOf, toldOf
 } from "./kit.js";
 
 const WORKLOADS = {
@@ -98,6 +98,7 @@ export function elsewhere(name, where, login, again) {
       ? facts(
           ["Registry", login.host],
           ["By", by],
+          login.tls && ["TLS", toldOf(login.tls)],
           ...["allow_insecure", "allow_proxy"].map((it) => login[it] && [LABELS[it], "Yes"])
         )
       : hint("There is none."),
