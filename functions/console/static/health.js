@@ -2,7 +2,7 @@
 
 import {
   box, count, digits, every, facts, fill, get, h, heading, hint, isSuperuser, link, organizations, outdated, problem,
-  span, state, table, time, toOrganization, toRepository
+  span, state, subject, table, time, toOrganization, toRepository
 } from "./kit.js";
 
 const POLL = 30000;
@@ -16,6 +16,7 @@ export async function show(view) {
   fill(view, heading("Health"), stale, place);
   // Of the whole deployment, or of the first namespace that the token may see.
   const namespace = isSuperuser() ? null : organizations()[0]?.name;
+  if (!isSuperuser() && !namespace) return void fill(place, hint(`${subject()} may see no organization as a whole.`));
   let shown;
   await every(
     POLL,

@@ -2,7 +2,7 @@
 
 import {
   ask, box, button, call, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making, mayCreate,
-  ORGANIZATION_TABS, organizations, p, pages, path, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
+  organizations, organizationTabs, p, pages, path, placeIn, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
@@ -23,8 +23,8 @@ const TABS = {
 export async function show(view, route) {
   const { name, tab } = route,
     above = link(toScreen("organizations"), "Organizations");
-  const [content, draw] = tabbed(view, "Organization", above, name, route, ORGANIZATION_TABS, toOrganization, name);
-  return draw(isAdmin(name)) && TABS[tab](content, route);
+  const [content, draw] = tabbed(view, "Organization", above, name, route, toOrganization, name);
+  return draw(organizationTabs(isAdmin(name), placeIn(name))) && TABS[tab](content, route);
 }
 
 async function repositories(content, { name }) {

@@ -2,7 +2,6 @@
 
 import { h, p, svg, fill, say } from "./element.js";
 import { worded } from "./mirror-fields.js";
-import { shownTabs } from "./route.js";
 import { subject } from "./session.js";
 import { WARNINGS, WORDS, ago, both, date, digits, short } from "./text.js";
 
@@ -152,19 +151,17 @@ export const facts = (...pairs) =>
   );
 
 /**
- * A screen of tabs, `all` but for those that only administrators see: links, of which one is where we are. `above` and
- * `title` are before them. Gives where its content goes, and what is told whether an administrator looks, draws the links, and answers
- * whether the tab may be seen; `who` are those who may.
+ * A screen of tabs: links, of which one is where we are. `above` and `title` are before them. Gives where its content goes, and what is told which tabs are shown, draws their links, and answers
+ * whether this one is among them; `who` are those who see all.
  */
-export function tabbed(view, label, above, title, { name, tab }, all, to, who) {
+export function tabbed(view, label, above, title, { name, tab }, to, who) {
   const content = h(),
     links = h("nav.tabs", { label });
   fill(view, h("p.trail", above, " /"), heading(title), links, content);
   return [content, draw];
 
-  function draw(isAdmin) {
-    const shown = shownTabs(all, isAdmin),
-      may = shown.includes(tab);
+  function draw(shown) {
+    const may = shown.includes(tab);
     fill(
       links,
       shown.map((it) => h("a", { href: to(name, it), "aria-current": it === tab ? "page" : undefined }, titled(it)))

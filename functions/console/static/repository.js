@@ -2,7 +2,7 @@
 
 import {
   acting, actions, ask, box, button, call, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite, p, path, prompt,
-  quiet, REPOSITORY_TABS, say, STATES, tabbed, toOrganization, toRepository
+  quiet, repositoryTabs, say, STATES, tabbed, toOrganization, toRepository
 } from "./kit.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
@@ -27,12 +27,12 @@ export async function show(view, route) {
     namespace = name.slice(0, slash);
   const above = link(toOrganization(namespace), namespace),
     title = name.slice(slash + 1);
-  const [content, draw] = tabbed(view, "Repository", above, title, route, REPOSITORY_TABS, toRepository, namespace);
-  draw(isAdmin(namespace));
+  const [content, draw] = tabbed(view, "Repository", above, title, route, toRepository, namespace);
+  draw(repositoryTabs(isAdmin(namespace)));
   fill(content, hint("Loading…"));
   const repository = await get(path`repository/${name}`, { includeTags: false }).finally(() => fill(content));
   // A person may be an administrator of this one alone.
-  if (draw(repository.can_admin)) await TABS[tab](content, { ...route, namespace, repository });
+  if (draw(repositoryTabs(repository.can_admin))) await TABS[tab](content, { ...route, namespace, repository });
 }
 
 function information(content, { name, repository }) {

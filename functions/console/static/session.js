@@ -43,16 +43,18 @@ export const administered = () =>
     .filter((it) => it.is_org_admin)
     .map((it) => it.name);
 
+/** The place in an organization, if there is one. */
+export const placeIn = (namespace) => organizations().find((it) => it.name === namespace);
+
 /** Whether it may do everything in a namespace. */
 export const isAdmin = (namespace) => isSuperuser() || administered().includes(namespace);
 
 /** Whether it may change descriptions in a namespace. */
 export const mayWrite = (namespace) =>
-  isSuperuser() || organizations().some((it) => it.name === namespace && ["write", "admin"].includes(it.role));
+  isSuperuser() || ["write", "admin"].includes(placeIn(namespace)?.role);
 
 /** Whether it may make repositories in a namespace. */
-export const mayCreate = (namespace) =>
-  isSuperuser() || organizations().some((it) => it.name === namespace && it.can_create_repo);
+export const mayCreate = (namespace) => isSuperuser() || Boolean(placeIn(namespace)?.can_create_repo);
 
 /** Whether there is anything that it may make. */
 export const isAnyAdmin = () => isSuperuser() || administered().length > 0;
@@ -63,6 +65,6 @@ export const peopleOf = (namespace) => async (begins) => {
   return results.filter((it) => it.kind === "user" && !it.is_robot).map((it) => it.name);
 };
 
-/** Where the robots of a namespace are: the user's own are elsewhere than an organization's. */
+/** Where the robots of a namespace are: the deployment's own are elsewhere than an organization's. People have none. */
 export const robotsOf = (namespace) =>
-  namespace === user?.username ? "user/robots" : path`organization/${namespace}/robots`;
+  user?.preferred_namespace && namespace === user.username ? "user/robots" : path`organization/${namespace}/robots`;
