@@ -62,7 +62,7 @@ def start(ports):
     public_url, people = f"http://localhost:{ports['api']}", {}
     if "MOORAGE_PROVIDER_PORT" in os.environ:
         ports["provider"] = servers.port("MOORAGE_PROVIDER_PORT", "auto")
-        people = provider.start(FOLDER, ports["provider"], f"{public_url}/console/")
+        people = provider.start(FOLDER, ports["provider"], f"{public_url}/console")
     outputs = deploy(public_url, people)
     proxy(ports["api"], ports["aws"], outputs["ApiId"])
     if "MOORAGE_BROWSER_PORT" in os.environ:

@@ -17,7 +17,7 @@ import { pathToFileURL } from "node:url";
 import { Accounts, pages } from "./people.mjs";
 import { control } from "./control.mjs";
 
-const [modules, port, issuer, keyId, redirectUri = "http://localhost/console/"] = process.argv.slice(2);
+const [modules, port, issuer, keyId, redirectUri = "http://localhost/console"] = process.argv.slice(2);
 const { default: Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
 
 const key = (id, type, options, alg) => ({

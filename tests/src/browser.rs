@@ -120,7 +120,7 @@ impl Browser {
 
     /// Opens the console as a provider sends browsers back to it, with this query.
     pub async fn back(&self, query: &str) {
-        self.open(&format!("/?{query}")).await;
+        self.open(&format!("?{query}")).await;
     }
 
     /// The first element that can be seen.

@@ -97,12 +97,12 @@ impl People {
     pub fn of_stack() -> Self {
         let variable = |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`"));
         let (issuer, console) = (variable("MOORAGE_OIDC_ISSUER"), variable("MOORAGE_URL"));
-        Self { url: issuer.clone(), issuer, redirect_uri: format!("{console}/console/") }
+        Self { url: issuer.clone(), issuer, redirect_uri: format!("{console}/console") }
     }
 
     /// Those of a provider of a test's own.
     pub fn of(provider: &Provider) -> Self {
-        let redirect_uri = "http://localhost/console/".to_owned();
+        let redirect_uri = "http://localhost/console".to_owned();
         Self { issuer: provider.issuer.clone(), url: provider.url(), redirect_uri }
     }
 

@@ -6,7 +6,7 @@ const KEY = "moorage-sign-in";
 const SECRET = 32;
 
 /** Where the provider sends the browser back to. */
-const redirect_uri = `${location.origin}/console/`;
+const redirect_uri = `${location.origin}/console`;
 
 const base64url = (bytes) =>
   btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
