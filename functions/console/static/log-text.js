@@ -77,6 +77,8 @@ const TEXTS = {
   org_remove_team_member: "Remove member {member} from team {team}",
   org_set_team_description: "Change description of team {team} to {description}",
   org_set_team_role: "Change permission of team {team} to {role}",
+  enable_team_sync: "Team {team} follows group {group}",
+  disable_team_sync: "Team {team} follows no group any more",
   org_mirror_enabled: "Organization mirror of {external_registry_url}/{external_namespace} enabled",
   org_mirror_disabled: "Organization mirror of {namespace} disabled",
   org_mirror_config_changed: "Organization mirror changed: {?fields}",

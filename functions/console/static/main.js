@@ -45,6 +45,8 @@ const ONLY = {
   tokens: isAnyAdmin,
   users: () => isSuperuser() && hasPeople()
 };
+/** Whose administrators may, where it is not an organization's. */
+const WHOSE = { users: "the deployment" };
 const mayUse = (screen) => !ONLY[screen] || ONLY[screen]();
 
 const main = document.getElementById("main");
@@ -69,7 +71,7 @@ async function navigate() {
       ? fill(view, heading("There is no such page"), p(link(toScreen(), "All mirrors")))
       : mayUse(route.screen)
         ? screen.show(view, route)
-        : fill(view, heading(`Not for ${subject().toLowerCase()}`), denied(`use ${toScreen(route.screen)}`, "an organization"));
+        : fill(view, heading(`Not for ${subject().toLowerCase()}`), denied(`use ${toScreen(route.screen)}`, WHOSE[route.screen] ?? "an organization"));
     arrive(view);
     await shown;
   } catch (error) {

@@ -80,14 +80,14 @@ export async function teams(content, { name }) {
     may && filters(button("Create or change a team", create, "main")),
     all.map((team, index) => {
       const { members, synced, can_sync: canSync } = looks[index],
-        group = synced?.config?.group_name ?? "its group",
+        group = synced?.config?.group_name ?? "of the provider",
         isSynced = Boolean(synced || team.is_synced);
       const follows =
         canSync && may && (isSynced ? ["Stop following", () => unfollow(team, group)] : ["Follow a group…", () => follow(team)]);
       return box(
         team.name,
         p(`${team.description || "No description"}. Role: ${team.role}.`),
-        isSynced && p("Its people are those of ", h("b", group), " at the provider, as of their last sign-in."),
+        isSynced && p("Its people are those of the group ", h("b", group), ", as of their last sign-in."),
         members
           ? table(
               `Members of ${team.name}`,
