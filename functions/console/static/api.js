@@ -182,6 +182,6 @@ function parsed(text) {
 function words(text, status) {
   const body = parsed(text);
   const said =
-    body && typeof body === "object" ? (body.detail ?? body.error_message ?? body.message ?? body.title) : null;
+    body && typeof body === "object" ? (body.message ?? body.detail ?? body.error_message ?? body.title) : null;
   return typeof said === "string" && said ? said : `The API answered with the status ${status}.`;
 }
