@@ -6,7 +6,7 @@ const of = (type) => (it) => it.type === type;
 export const CLOUD = {
   name: "credentials",
   label: "Log in by",
-  help: "A cloud gives a password for who this deployment is, where whoever runs it lets this namespace be that.",
+  help: "A cloud takes who this deployment is in place of a password, if its operator lets this namespace use that.",
   plain: true,
   parts: [
     {
