@@ -142,7 +142,8 @@ export async function pages(where, query, ...keys) {
 /** What a call that failed is thrown as. */
 const problemOf = ({ text, status, headers }) =>
   new Problem(
-    words(text, status) + (status === 403 ? `: ${isSignIn() ? "you" : "this token"} may not do that. An administrator may.` : ""),
+    words(text, status) +
+      (status === 403 ? `: ${isSignIn() ? "you" : "this token"} may not do that. An administrator may.` : ""),
     status,
     Number(headers.get("Retry-After")) || null
   );
