@@ -1,8 +1,8 @@
 // A repository: its tabs, what it is, and its settings.
 
 import {
-  acting, actions, ask, box, button, call, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite, p, path, prompt,
-  quiet, repositoryTabs, say, STATES, tabbed, toOrganization, toRepository
+  acting, actions, ask, box, button, call, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite, orHidden, p, path,
+  prompt, quiet, repositoryTabs, say, STATES, tabbed, toOrganization, toRepository
 } from "./kit.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
@@ -28,9 +28,11 @@ export async function show(view, route) {
   const above = link(toOrganization(namespace), namespace),
     title = name.slice(slash + 1);
   const [content, draw] = tabbed(view, "Repository", above, title, route, toRepository, namespace);
-  draw(repositoryTabs(isAdmin(namespace)));
+  const may = draw(repositoryTabs(isAdmin(namespace)));
   fill(content, hint("Loading…"));
-  const repository = await get(path`repository/${name}`, { includeTags: false }).finally(() => fill(content));
+  const repository = await get(path`repository/${name}`, { includeTags: false })
+    .finally(() => fill(content))
+    .catch((error) => (may ? Promise.reject(error) : orHidden({})(error)));
   // A person may be an administrator of this one alone.
   if (draw(repositoryTabs(repository.can_admin))) await TABS[tab](content, { ...route, namespace, repository });
 }

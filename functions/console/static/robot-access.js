@@ -50,9 +50,9 @@ export function workloads(name, where, federation, again) {
     table(
       "Workloads",
       [
-        ["Issuer", (it) => it.issuer],
-        ["Subject", (it) => it.subject],
-        ["Audiences", (it) => it.audiences?.join(", ") ?? "any"]
+        ["Issuer", (it) => h("code", it.issuer)],
+        ["Subject", (it) => h("code", it.subject)],
+        ["Audiences", (it) => (it.audiences ? h("code", it.audiences.join(", ")) : "any")]
       ],
       federation
     ),
