@@ -107,7 +107,7 @@ async fn a_robot_logs_in_elsewhere() {
         json!({"host": "registry.example.com", "username": "puller", "allow_insecure": false, "allow_proxy": true});
     assert_eq!(registry().await, expected);
 
-    // An authority of its own; then a cloud's login, which it stands in the way of.
+    // An authority of its own, for a while; then a cloud's login.
     browser.click("Change… the login").await;
     browser.fill("password", "hunter2").await;
     browser.script("document.querySelector('dialog details.group').open = true", json!([])).await;
@@ -118,12 +118,17 @@ async fn a_robot_logs_in_elsewhere() {
     browser.see("dialog .facts", "CN=a company").await;
     assert_eq!(registry().await["tls"]["ca_subjects"], json!(["CN=a company"]));
     browser.click("Change… the login").await;
+    browser.fill("password", "hunter2").await;
+    browser.script("document.querySelector('dialog [data-field=forget_tls]').click()", json!([])).await;
+    browser.click("Save").await;
+    moorage_tests::eventually("the authority is gone", std::time::Duration::from_secs(20), async || {
+        registry().await.get("tls").is_none().then_some(())
+    })
+    .await;
+    browser.click("Change… the login").await;
     browser.choose("credentials-type", "ecr").await;
     let hidden = "return document.querySelector('dialog [data-field=username]').closest('.field').hidden";
     assert_eq!(browser.script(hidden, json!([])).await, json!(true));
-    browser.click("Save").await;
-    browser.see("dialog .wrong, dialog .problem", "ca_bundle").await;
-    browser.script("document.querySelector('dialog [data-field=forget_tls]').click()", json!([])).await;
     browser.click("Save").await;
     browser.see("dialog .wrong", "no registry that a login of type ecr is for").await;
     browser.fill("host", ECR).await;
