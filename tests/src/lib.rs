@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub mod alone;
 pub mod aws;
 pub mod browser;
 pub mod bucket;
