@@ -1,7 +1,7 @@
 //! Logins of clouds in the forms: of a mirror, of an organization's, and of the first one.
 
 use moorage_tests::{
-    browser::{Browser, PHONE},
+    browser::{Browser, DESKTOP, PHONE},
     organization_mirror,
     sigstore::authority::Authority,
     world::World,
@@ -55,7 +55,7 @@ async fn a_cloud_stands_in_for_a_password() {
         found.push(format!("{wider} pixels wider than the phone"));
     }
     assert!(found.is_empty(), "{found:#?}");
-    browser.resize(moorage_tests::browser::DESKTOP).await;
+    browser.resize(DESKTOP).await;
 
     browser.choose("credentials-type", "ecr").await;
     browser.fill("credentials-role_arn", "nobody").await;

@@ -1,7 +1,10 @@
 //! Robots: who logs in as one without its token, and what one logs in with elsewhere.
 
+use std::time::Duration;
+
 use moorage_tests::{
-    browser::{Browser, PHONE},
+    browser::{Browser, DESKTOP, PHONE},
+    eventually,
     sigstore::authority::Authority,
     world::World,
 };
@@ -41,7 +44,7 @@ async fn judged(browser: &Browser, what: &str) {
     if inner.as_array().unwrap().iter().any(|it| it.as_i64().unwrap() > 0) {
         found.push(format!("{what} has to be scrolled sideways on the phone: {inner}"));
     }
-    browser.resize(moorage_tests::browser::DESKTOP).await;
+    browser.resize(DESKTOP).await;
     assert!(found.is_empty(), "{found:#?}");
 }
 
@@ -121,7 +124,7 @@ async fn a_robot_logs_in_elsewhere() {
     browser.fill("password", "hunter2").await;
     browser.script("document.querySelector('dialog [data-field=forget_tls]').click()", json!([])).await;
     browser.click("Save").await;
-    moorage_tests::eventually("the authority is gone", std::time::Duration::from_secs(20), async || {
+    eventually("the authority is gone", Duration::from_secs(20), async || {
         registry().await.get("tls").is_none().then_some(())
     })
     .await;
