@@ -51,7 +51,7 @@ impl Table {
         let keys: Vec<_> = keys.map(|key| key.attributes()).collect();
         let mut present = Present::default();
         for item in if keys.is_empty() { Vec::new() } else { self.get_all::<Item>(keys).await? } {
-            present.add(item, now);
+            present.add(&item, now);
         }
         tokens.retain(|token| present.is_good(token, now));
         Ok(tokens)
@@ -59,7 +59,7 @@ impl Table {
 }
 
 impl Present {
-    fn add(&mut self, item: Item, now: Timestamp) {
+    fn add(&mut self, item: &Item, now: Timestamp) {
         let id = Generation::new(item.id);
         if item.pk == API_TOKENS {
             if item.expires_at.is_none_or(|end| end > now) {
@@ -141,7 +141,7 @@ mod tests {
         let is_good = |items: &[Result<crate::table::Item, StateError>]| {
             let mut present = Present::default();
             for item in items {
-                present.add(serde_dynamo::from_item(item.as_ref().unwrap().clone()).unwrap(), now);
+                present.add(&serde_dynamo::from_item(item.as_ref().unwrap().clone()).unwrap(), now);
             }
             present.is_good(&token, now)
         };

@@ -1,6 +1,6 @@
 //! The tokens of the API that there are.
 
-use moorage_domain::{Generation, Namespace, Timestamp, UserName};
+use moorage_domain::{Generation, Timestamp, UserName};
 use uuid::Uuid;
 
 use crate::{

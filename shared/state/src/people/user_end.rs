@@ -1,5 +1,7 @@
 //! The end of users: with their memberships, roles and tokens.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{Generation, UserName};
 
@@ -45,10 +47,9 @@ impl Table {
             let values = Item::from([(":teams".to_owned(), AttributeValue::Ss(teams))]);
             transaction.delete(Key::UserTeams(&user.name), Some(("#teams = :teams", values)))?;
         }
-        let teams = user.teams.iter();
-        for (organization, team) in
-            teams.map(|it| (&it.organization, &it.team)).collect::<std::collections::BTreeSet<_>>()
-        {
+        // One of which they have been in two that bore its name is one item.
+        let teams: BTreeSet<_> = user.teams.iter().map(|it| (&it.organization, &it.team)).collect();
+        for (organization, team) in teams {
             transaction.delete(Key::TeamUser(organization, team, &user.name), None)?;
         }
         transaction.commit().await
@@ -74,6 +75,6 @@ impl Table {
             let keys = [Key::AppToken(token.id), Key::UserAppToken(name, token.id)];
             self.delete_many(keys.map(|key| key.attributes()).to_vec()).await?;
         }
-        self.delete_api_tokens_of_users(name, |id| is_void(id)).await
+        self.delete_api_tokens_of_users(name, is_void).await
     }
 }
