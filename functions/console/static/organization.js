@@ -2,7 +2,7 @@
 
 import {
   ask, box, button, call, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making, mayCreate,
-  organizations, organizationTabs, p, pages, path, placeIn, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
+  organizations, organizationTabs, p, pages, path, person, placeIn, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
@@ -116,7 +116,7 @@ export function list(view) {
         ["Your role", (it) => ROLES[it.role] ?? "Member"]
       ],
       organizations(),
-      "There are no organizations yet."
+      person() ? "You are in none. What you may see is under Mirrors." : "There are no organizations yet."
     )
   );
 }
