@@ -34,7 +34,7 @@ pub fn verify(token: &Token<'_>, keys: &Keys, expected: Expected<'_>, now: Times
     }
     let subject = text(claims, "sub")?;
     let expires = token.check_times(now)?;
-    let issued = time(claims, "iat")?.map(Timestamp::from_unix).ok_or(TokenError::Claim("iat"))?;
+    let since = time(claims, "iat")?.map(Timestamp::from_unix).ok_or(TokenError::Claim("iat"))?;
     let audiences = audiences(claims)?;
     if let Some(client) = expected.client {
         if !audiences.iter().any(|audience| audience == client) {
@@ -47,7 +47,7 @@ pub fn verify(token: &Token<'_>, keys: &Keys, expected: Expected<'_>, now: Times
         }
     }
     let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
-    Ok(Claims { issuer, subject, audiences, issued, expires, all: claims.clone() })
+    Ok(Claims { issuer, subject, audiences, issued: since, expires, all: claims.clone() })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The roles of robots and of people on a repository.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{RepositoryName, RobotName, TeamName, UserName, usage_log::LogKind};
 use moorage_state::{Repository, Role, StateError, TeamRole, User, now};
@@ -75,7 +77,7 @@ pub(crate) async fn transitive(api: &Api, name: &RepositoryName, user: &str) -> 
             // A team of the same name in another organization is another one.
             let is_ours = robot.name.namespace() == name.namespace();
             let own = api.table.role(name, &robot).await?;
-            (own, if is_ours { robot.teams } else { Default::default() }, None)
+            (own, if is_ours { robot.teams } else { BTreeSet::default() }, None)
         }
         Named::User(user) => {
             let user = api.table.user(&user).await?.ok_or(ApiError::NotFound)?;

@@ -13,13 +13,12 @@ use crate::{
 /// `GET signin`.
 pub(crate) async fn get(api: &Api) -> Result<Answer, ApiError> {
     let Some(provider) = &api.provider else { return Ok(Answer::ok(json!({"oidc": null}))) };
-    let oidc = match api.issuers.endpoints(provider.issuer.as_str(), now()).await {
-        Ok(endpoints) => view(provider, &endpoints),
-        Err(_) => {
-            let mut view = common(provider);
-            view["unreachable"] = true.into();
-            view
-        }
+    let oidc = if let Ok(endpoints) = api.issuers.endpoints(provider.issuer.as_str(), now()).await {
+        view(provider, &endpoints)
+    } else {
+        let mut view = common(provider);
+        view["unreachable"] = true.into();
+        view
     };
     Ok(Answer::ok(json!({ "oidc": oidc })))
 }
