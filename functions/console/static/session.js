@@ -9,8 +9,8 @@ let user = null,
 /** The provider that people sign in with; null if there is none. It is asked for once, unless it cannot be reached. */
 export async function provider() {
   asked ??= get("signin", {}, { signal: new AbortController().signal });
-  oidc = await asked.then((it) => it.oidc, () => null);
-  if (!oidc || oidc.unreachable) asked = null;
+  oidc = await asked.then((it) => it.oidc, () => (asked = null));
+  if (oidc?.unreachable) asked = null;
   return oidc;
 }
 
