@@ -88,10 +88,15 @@ impl Browser {
         let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         let session = answer["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{answer}"));
         let browser = Self { session: format!("{driver}/session/{session}"), url: stack.url.clone() };
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
-        browser.devtools("Emulation.setDeviceMetricsOverride", size).await;
+        browser.resize((width, height)).await;
         browser.open("").await;
         browser
+    }
+
+    /// Gives the window another size.
+    pub async fn resize(&self, (width, height): (u32, u32)) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 
     /// One in which whoever has this token is signed in.
@@ -111,6 +116,11 @@ impl Browser {
     /// Goes to a screen, by what is behind the `#`.
     pub async fn go(&self, screen: &str) {
         self.open(&format!("#/{screen}")).await;
+    }
+
+    /// Opens the console as a provider sends browsers back to it, with this query.
+    pub async fn back(&self, query: &str) {
+        self.open(&format!("?{query}")).await;
     }
 
     /// The first element that can be seen.

@@ -1,14 +1,60 @@
 // The only module that talks to the network: the public API, and the registry, with the token of whoever is signed in.
 
+import { claims } from "./oidc.js";
 import { life } from "./screen.js";
 
 const KEY = "moorage-token";
+/** What the next token is got with, and when: of a sign-in that can be renewed. */
+const RENEWAL = "moorage-renewal";
+/** How much of a sign-in's time passes before it is renewed. */
+const RENEWED_AT = 0.8;
+/** Milliseconds until it is tried again. */
+const AGAIN = 30_000;
 /** Pages that are read of one list. */
 const PAGES = 20;
 
 export const token = () => sessionStorage.getItem(KEY);
 export const keepToken = (text) => sessionStorage.setItem(KEY, text);
-export const dropToken = () => sessionStorage.removeItem(KEY);
+export const dropToken = () => [KEY, RENEWAL].forEach((key) => sessionStorage.removeItem(key));
+/** Whether somebody has signed in by a provider: its tokens are JWTs. */
+export const isSignIn = () => token()?.split(".").length === 3;
+
+/** Keeps what a sign-in has come to. */
+export function keepSignIn({ id_token, refresh_token }) {
+  const { exp, iat } = claims(id_token);
+  keepToken(id_token);
+  if (refresh_token) renewAt((exp - iat) * 1000 * RENEWED_AT, refresh_token);
+}
+const renewAt = (from_now, refresh_token) =>
+  sessionStorage.setItem(RENEWAL, JSON.stringify({ at: Date.now() + from_now, refresh_token }));
+
+/** What the API gets of the provider for a code, or for what a sign-in is renewed with. */
+export async function exchange(body) {
+  const headers = { "Content-Type": "application/json" },
+    answer = await ask("/api/v1/signin/oidc", { method: "POST", headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw problemOf(answer);
+  return parsed(answer.text);
+}
+
+let renewing;
+/** Renews a sign-in whose time is nearly over. One that cannot be ends when it would have. */
+async function renewed() {
+  const kept = sessionStorage.getItem(RENEWAL),
+    { at, refresh_token } = JSON.parse(kept) ?? {};
+  if (at < Date.now()) await (renewing ??= renew(kept, refresh_token).finally(() => (renewing = null)));
+}
+async function renew(kept, refresh_token) {
+  // Whoever has signed out meanwhile stays so.
+  const isKept = () => sessionStorage.getItem(RENEWAL) === kept;
+  try {
+    const given = await exchange({ refresh_token });
+    if (isKept()) keepSignIn({ refresh_token, ...given });
+  } catch (error) {
+    if (!isKept()) return;
+    if (error.status === 401) sessionStorage.removeItem(RENEWAL);
+    else renewAt(AGAIN, refresh_token);
+  }
+}
 
 /** What answers were versions of: a change may say which one it is meant for. */
 const versions = new WeakMap();
@@ -46,7 +92,8 @@ export async function call(method, where, { body, query, of, accept = () => fals
   const search = new URLSearchParams(
     Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== "")
   );
-  const headers = { Authorization: `Bearer ${token()}` };
+  await renewed();
+  const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (versions.has(of)) headers["If-Match"] = versions.get(of);
   const answer = await ask(`/api/v1/${where}${search.size ? `?${search}` : ""}`, {
@@ -73,6 +120,12 @@ export function orNull(error) {
   throw error;
 }
 
+/** What a call is caught with that not everybody may do: this instead. */
+export const orHidden = (instead) => (error) => {
+  if (error.status !== 403) throw error;
+  return instead;
+};
+
 /** All pages of lists, up to a number of pages. */
 export async function pages(where, query, ...keys) {
   const all = [];
@@ -89,7 +142,8 @@ export async function pages(where, query, ...keys) {
 /** What a call that failed is thrown as. */
 const problemOf = ({ text, status, headers }) =>
   new Problem(
-    words(text, status) + (status === 403 ? ": this token may not do that. An administrator's can." : ""),
+    words(text, status) +
+      (status === 403 ? `: ${isSignIn() ? "you" : "this token"} may not do that. An administrator may.` : ""),
     status,
     Number(headers.get("Retry-After")) || null
   );
@@ -129,6 +183,6 @@ function parsed(text) {
 function words(text, status) {
   const body = parsed(text);
   const said =
-    body && typeof body === "object" ? (body.detail ?? body.error_message ?? body.message ?? body.title) : null;
+    body && typeof body === "object" ? (body.message ?? body.detail ?? body.error_message ?? body.title) : null;
   return typeof said === "string" && said ? said : `The API answered with the status ${status}.`;
 }

@@ -1,7 +1,7 @@
 // Forms from a list of fields: labels, help, what is wrong where it is wrong, and what was filled in.
 
 import { h, fill } from "./element.js";
-import { guard } from "./screen.js";
+import { guard, sleep } from "./screen.js";
 import { worded } from "./mirror-fields.js";
 import { SIZES, UNITS, both, date, inUnit, iso, toInput } from "./text.js";
 import { actions, button, copy, problem } from "./parts.js";
@@ -9,6 +9,8 @@ import { actions, button, copy, problem } from "./parts.js";
 let number = 0;
 /** Bytes of a secret that is made here. */
 const SECRET = 32;
+/** How long somebody who types pauses before something is suggested. */
+const PAUSE = 300;
 
 /**
  * A form. A field has a `name`, a `label`, a `kind` (text by default), `help`, and is `required` or not; `pattern` is
@@ -192,6 +194,17 @@ function amount(all) {
 
 const KINDS = {
   text: (field, id) => plain(line(field, id, "text")),
+  /** A text, for which the field may `find` what begins so. */
+  suggested: (field, id) => {
+    const list = h("datalist", { id: `${id}-list` }),
+      input = line(field, id, "text", { list: list.id, oninput: suggest });
+    async function suggest() {
+      const begins = input.value.trim();
+      await sleep(PAUSE);
+      if (begins && begins === input.value.trim()) fill(list, options(await field.find(begins)));
+    }
+    return { ...plain(input), element: [input, list] };
+  },
   // As it is: a password may begin with a space.
   password: (field, id) => plain(line(field, id, "password", { autocomplete: "new-password" }), (text) => text),
   /** What webhooks are signed with. One that is made here is shown, for whoever has to know it, too. */

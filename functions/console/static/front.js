@@ -2,7 +2,7 @@
 
 import {
   advises, box, button, digits, every, fill, filters, framed, h, isAdmin, isAnyAdmin, isBusy, line, link, options,
-  outdated, p, pages, quiet, runs, say, searchField, span, state, time, toOrganization, toRepository, toScreen,
+  outdated, p, pages, quiet, runs, say, searchField, span, state, subject, time, toOrganization, toRepository, toScreen,
   worded, WORDS
 } from "./kit.js";
 import {
@@ -208,5 +208,5 @@ const welcome = () =>
     p(
       "Moorage copies tags from other registries, and keeps them current."
     ),
-    isAnyAdmin() ? create("Create the first mirror") : p("This token may not create one.")
+    isAnyAdmin() ? create("Create the first mirror") : p(`${subject()} may not create one.`)
   );

@@ -1,15 +1,18 @@
-// The gate in the form of a mirror: its fields part by part; as JSON, where they have more than that.
+// Fields that are filled in part by part, as those of the gate; as JSON, where they have more than that.
 
 import { GATE, QUESTIONS, blamed, fromParts, idOf, isShown, meaning, toParts } from "./gate.js";
 import { actions, button, controlOf, fill, h, options, small } from "./kit.js";
 
-/** The fields, folded away where none of them is set. */
+/** The gate's fields, folded away where none of them is set. */
 export const gateFields = [
   { group: "The gate", more: true, isOpen: (values) => GATE.some((name) => values[name]) },
-  ...QUESTIONS.map((it) => ({ ...it, make: question }))
+  ...QUESTIONS
 ];
 
-/** One of them: it gives what it was given, as long as that still means what is filled in. */
+/** Fields of which those that have parts are drawn part by part. */
+export const drawn = (fields) => fields.map((it) => (it.parts ? { make: question, ...it } : it));
+
+/** A field of parts: it gives what it was given, as long as that still means what is filled in. */
 function question(field, given = null) {
   const { name, label, parts } = field,
     body = h(),
@@ -36,7 +39,7 @@ function question(field, given = null) {
     shown = json
       ? controlOf({ name: `${name}-json`, label: `${label}, as JSON`, kind: "area", help }, text)
       : partsOf(parts, toParts(parts, value ?? {}), name);
-    fill(body, shown.element, actions(as(!json)));
+    fill(body, shown.element, !field.plain && actions(as(!json)));
   }
   function turn(json) {
     const value = get();

@@ -1,8 +1,10 @@
 // The first mirror, or another one, on one page: organization, robot, repository, mirror, first sync, pull command.
 
+import { besideCloud, CLOUD } from "./clouds.js";
+import { drawn } from "./gate-form.js";
 import {
   administered, call, changes, every, fill, filledIn, form, get, h, heading, hint, INTERVAL, isSuperuser, link, NEW,
-  orNull, p, PASSWORD, path, problem, quiet, say, sourceFields, state, TLS, toBody, toForm, toRepository, USERNAME
+  orNull, p, PASSWORD, path, problem, quiet, say, sourceFields, state, TLS, tlsFields, toBody, toForm, toRepository, USERNAME
 } from "./kit.js";
 import { robots } from "./robots.js";
 import { pulls } from "./pull.js";
@@ -11,7 +13,7 @@ import { runView } from "./run.js";
 const POLL = 1000;
 
 /** The fields that are the mirror's own. */
-const MIRROR = [...sourceFields, USERNAME, PASSWORD, TLS, INTERVAL];
+const MIRROR = [...sourceFields, CLOUD, USERNAME, PASSWORD, TLS, ...tlsFields(), INTERVAL];
 
 /** What a repository is called here if nobody says otherwise: as it is there. */
 const nameFrom = (reference) => reference.split("/").filter(Boolean).slice(1).pop()?.split(/[:@]/)[0].toLowerCase() ?? "";
@@ -27,9 +29,12 @@ export async function show(view) {
   const fields = [
     { group: "1. What is mirrored" },
     ...sourceFields,
+    CLOUD,
     USERNAME,
     PASSWORD,
     TLS,
+    { group: "TLS of its own", more: true },
+    ...tlsFields(),
     { group: "2. Where it is kept" },
     { name: "organization", label: "Organization", kind: "select", options: choices },
     {
@@ -66,7 +71,7 @@ export async function show(view) {
     }
   ];
   const shape = form(
-    fields,
+    drawn(fields),
     { ...toForm(), root_rule: ["latest"], robot: "mirror", organization: known[0] ?? NEW },
     { verb: "Create and sync", label: "New mirror", task: create, changed }
   );
@@ -91,6 +96,7 @@ export async function show(view) {
       repository = form.controls.get("repository"),
       wanted = nameFrom(filled.external_reference);
     form.controls.get("organization_name").element.hidden = !isNew;
+    besideCloud(filled, form);
     if (wanted && filled.repository === suggested && wanted !== suggested) repository.set((suggested = wanted));
     return !isNew || Boolean(filled.organization_name);
   }

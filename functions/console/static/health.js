@@ -1,8 +1,8 @@
 // How the deployment is: what its alarms are made of, and the last garbage collection.
 
 import {
-  box, count, digits, every, facts, fill, get, h, heading, hint, isSuperuser, link, organizations, outdated, problem,
-  span, state, table, time, toOrganization, toRepository
+  box, count, digits, every, facts, fill, filters, get, go, h, heading, hint, isSuperuser, link, options, organizations,
+  outdated, problem, span, state, subject, table, time, toOrganization, toRepository, toScreen
 } from "./kit.js";
 
 const POLL = 30000;
@@ -10,12 +10,20 @@ const POLL = 30000;
 const CLAIM = 3600;
 const COLLECTION = 259_200;
 
-export async function show(view) {
+export async function show(view, { query }) {
   const place = h(),
-    stale = h();
-  fill(view, heading("Health"), stale, place);
-  // Of the whole deployment, or of the first namespace that the token may see.
-  const namespace = isSuperuser() ? null : organizations()[0]?.name;
+    stale = h(),
+    names = organizations().map((it) => it.name);
+  // Of the whole deployment, or of a namespace that the token may see.
+  const namespace = isSuperuser() ? null : names.includes(query.namespace) ? query.namespace : names[0];
+  const picker = h(
+    "select",
+    { label: "Namespace", onchange: () => go(toScreen("health", { namespace: picker.value })) },
+    options(names)
+  );
+  picker.value = namespace ?? "";
+  fill(view, heading("Health"), namespace && names.length > 1 && filters(picker), stale, place);
+  if (!isSuperuser() && !namespace) return void fill(place, hint(`${subject()} may see no organization as a whole.`));
   let shown;
   await every(
     POLL,

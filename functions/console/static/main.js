@@ -1,19 +1,24 @@
 // Begins: who is signed in, which screen is asked for, and the bar above it.
 
+import * as account from "./account.js";
 import * as front from "./front.js";
 import * as guide from "./guide.js";
 import * as health from "./health.js";
 import {
   begin, button, closeAll, denied, dropToken, fill, forget, go, h, heading, identify, isAnswering, isAnyAdmin,
-  isUnsaved, link, p, parse, Problem, problem, say, sure, token, toScreen
+  hasPeople, isSignIn, isSuperuser, isUnsaved, link, p, parse, person, Problem, problem, quiet, say, subject, sure, token,
+  toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
+import { returned } from "./oidc.js";
 import * as organization from "./organization.js";
 import * as repository from "./repository.js";
 import * as signIn from "./sign-in.js";
 import * as tokens from "./tokens.js";
+import * as users from "./users.js";
 
 const SCREENS = {
+  account,
   mirrors: front,
   guide,
   health,
@@ -21,17 +26,28 @@ const SCREENS = {
   organization,
   organizations: { show: organization.list },
   repository,
-  tokens
+  tokens,
+  users
 };
 const NAVIGATION = [
   ["", "Mirrors"],
   ["organizations", "Organizations"],
   ["logs", "Logs"],
   ["tokens", "Tokens"],
+  ["users", "Users"],
   ["health", "Health"]
 ];
-/** Screens that are of use only to who administers something. */
-const ADMINISTRATORS = new Set(["guide", "logs", "tokens"]);
+/** Screens that are of use only to some. */
+const ONLY = {
+  account: person,
+  guide: isAnyAdmin,
+  logs: isAnyAdmin,
+  tokens: isAnyAdmin,
+  users: () => isSuperuser() && hasPeople()
+};
+/** Whose administrators may, where it is not an organization's. */
+const WHOSE = { users: "the deployment" };
+const mayUse = (screen) => !ONLY[screen] || ONLY[screen]();
 
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
@@ -50,13 +66,12 @@ async function navigate() {
   try {
     await identify();
     drawBar(route.screen);
-    const screen = SCREENS[route.screen],
-      may = isAnyAdmin() || !ADMINISTRATORS.has(route.screen);
+    const screen = SCREENS[route.screen];
     const shown = !screen
       ? fill(view, heading("There is no such page"), p(link(toScreen(), "All mirrors")))
-      : may
+      : mayUse(route.screen)
         ? screen.show(view, route)
-        : fill(view, heading("Not for this token"), denied(`use ${toScreen(route.screen)}`, "an organization"));
+        : fill(view, heading(`Not for ${subject().toLowerCase()}`), denied(`use ${toScreen(route.screen)}`, WHOSE[route.screen] ?? "an organization"));
     arrive(view);
     await shown;
   } catch (error) {
@@ -86,10 +101,11 @@ function drawBar(screen) {
     h(
       "nav",
       { label: "Console" },
-      NAVIGATION.filter(([name]) => isAnyAdmin() || !ADMINISTRATORS.has(name)).map(([name, text]) =>
+      NAVIGATION.filter(([name]) => mayUse(name)).map(([name, text]) =>
         h("a", { href: toScreen(name), "aria-current": screen === (name || "mirrors") ? "page" : undefined }, text)
       )
     ),
+    person() && h("a", { href: toScreen("account"), label: `Signed in as ${person()}` }, person()),
     button("Sign out", async () => (await mayLeave()) && leave(null), "small")
   );
 }
@@ -114,7 +130,7 @@ function leave(why) {
 }
 
 document.addEventListener("signed-out", (event) => {
-  if (token() && !bar.hidden) leave(`The session has ended: ${event.detail}`);
+  if (token() && !bar.hidden) leave(`${isSignIn() ? "Your sign-in" : "The session"} has ended: ${event.detail}`);
 });
 // What is behind the '#' is a screen's address, and no place of the page.
 document.querySelector(".skip").addEventListener("click", (event) => {
@@ -136,4 +152,15 @@ addEventListener("unhandledrejection", (event) => {
 addEventListener("beforeunload", (event) => {
   if (token() && (isAnswering() || isUnsaved())) event.preventDefault();
 });
-navigate();
+
+/** Begins; with the end of a sign-in, if the provider has sent the browser back. */
+async function start() {
+  const answer = returned();
+  if (answer) {
+    fill(main, quiet("Signing in…"));
+    // What somebody else has sent a browser with does not end who is signed in there.
+    await signIn.finish(answer).catch((error) => token() || signIn.because(error.message));
+  }
+  return navigate();
+}
+start();

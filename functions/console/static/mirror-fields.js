@@ -1,5 +1,6 @@
 // The fields of a mirror's form, Quay's and ours, and what the API takes and gives for them.
 
+import { CLOUD } from "./clouds.js";
 import { h } from "./element.js";
 import { GATE, GATE_LABELS } from "./gate.js";
 import { both, date, iso } from "./text.js";
@@ -95,6 +96,7 @@ const scheduleFields = (exists, robots, create, timeout) => [
 
 const credentialFields = (exists) => [
   { group: "Credentials" },
+  CLOUD,
   USERNAME,
   {
     ...PASSWORD,
@@ -113,15 +115,28 @@ const credentialFields = (exists) => [
     kind: "csv",
     help: "Hosts of other domains that get the credentials."
   },
-  { name: "stored_tls", make: (_, tls) => ({ element: h("p.help", tls && told(tls)), get() {}, set() {}, wrong() {} }) },
-  ...Object.entries(PEM).map(([name, label]) => ({ name, label, kind: "area", help: "In PEM. Empty keeps it." })),
-  ...(exists ? [{ name: "forget_tls", label: "Remove authorities and certificate", kind: "checkbox" }] : [])
+  ...tlsFields(exists)
 ];
 
 /** What TLS goes by. */
+export const tlsFields = (exists) => [
+  { name: "stored_tls", make: (_, tls) => ({ element: h("p.help", tls && toldOf(tls)), get: () => tls, set() {}, wrong() {} }) },
+  ...Object.entries(PEM).map(([name, label]) => ({
+    name,
+    label,
+    kind: "area",
+    help: `In PEM.${exists ? " Empty keeps it." : ""}`
+  })),
+  ...(exists ? [{ name: "forget_tls", label: "Remove authorities and certificate", kind: "checkbox" }] : [])
+];
 const PEM = { ca_bundle: "Authorities", client_certificate: "Client certificate", client_key: "Client key" };
+/** What a form says of it: nothing, null where it goes, or what is new. */
+export function tlsOf(filled) {
+  const sent = Object.entries(filled).filter(([name, text]) => PEM[name] && text);
+  return filled.forget_tls ? null : sent.length ? Object.fromEntries(sent) : undefined;
+}
 /** What is said of what is stored of it. */
-const told = (tls) => Object.entries(tls).map((it) => it.join(" ").replace("_", " ")).join(", ");
+export const toldOf = (tls) => Object.entries(tls).map((it) => it.join(" ").replace("_", " ")).join(", ");
 
 const policyFields = () => [
   { group: "Deletions", more: true },
@@ -197,6 +212,9 @@ export const organizationFields = (exists, robots, create) => [
 export const LABELS = {
   ...GATE_LABELS,
   resume_at: "Paused until",
+  allow_insecure: "Over unverified TLS, too",
+  allow_proxy: "Through proxies, too",
+  ...Object.fromEntries(CLOUD.parts.map(({ path, label }) => [path, label])),
   ...Object.fromEntries([...fields(true), ...organizationFields()].map(({ name, label }) => [name, label]))
 };
 
@@ -229,6 +247,7 @@ export function toForm(mirror) {
     unsigned_images: config.unsigned_images ?? false,
     ...Object.fromEntries(PROXIES.map((name) => [name, config.proxy?.[name] ?? ""])),
     token_realms: config.token_realms ?? [],
+    credentials: config.credentials,
     stored_tls: config.tls
   };
 }
@@ -243,21 +262,23 @@ export function toBody(filled, config = {}) {
     proxy: { ...config.proxy, ...proxy }
   };
   if (filled.token_realms?.length || config.token_realms) kept.token_realms = filled.token_realms;
-  const sent = Object.entries(filled).filter(([name, text]) => PEM[name] && text);
-  if (sent.length) kept.tls = Object.fromEntries(sent);
-  if (filled.forget_tls) kept.tls = null;
+  const tls = tlsOf(filled),
+    cloud = filled.credentials ?? null;
+  if (tls !== undefined) kept.tls = tls;
+  // Whoever logs in by a cloud has no password, which the API would refuse beside it.
+  if (cloud || config.credentials) kept.credentials = cloud;
   const body = {
     ...filled,
     external_registry_config: kept,
-    external_registry_username: filled.external_registry_username || null,
+    external_registry_username: (!cloud && filled.external_registry_username) || null,
     digest_listing: filled.digest_listing || null
   };
   if (Array.isArray(filled.root_rule)) body.root_rule = { rule_kind: "tag_glob_csv", rule_value: filled.root_rule };
-  const inside = ["verify_tls", "unsigned_images", "token_realms", "forget_password", "stored_tls", "forget_tls"];
+  const inside = ["verify_tls", "unsigned_images", "token_realms", "forget_password", "stored_tls", "forget_tls", CLOUD.name];
   for (const name of [...PROXIES, ...inside, ...Object.keys(PEM)])
     delete body[name];
-  if (filled.forget_password) body.external_registry_password = null;
-  else if (!filled.external_registry_password) delete body.external_registry_password;
+  if (filled.forget_password || (cloud && !config.credentials)) body.external_registry_password = null;
+  else if (cloud || !filled.external_registry_password) delete body.external_registry_password;
   return body;
 }
 
@@ -315,6 +336,7 @@ export const dropsPassword = (before, after) =>
   !("external_registry_password" in after) &&
   (hostOf(before.external_reference ?? before.external_registry_url) !==
     hostOf(after.external_reference ?? after.external_registry_url) ||
+    Boolean(after.external_registry_config.tls?.ca_bundle) ||
     ["verify_tls", "proxy"].some((name) =>
       differ(before.external_registry_config[name], after.external_registry_config[name])
     ));

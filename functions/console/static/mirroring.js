@@ -1,9 +1,8 @@
 // The Mirroring tab: where the mirror stands, its form with a preview beside it, and its runs.
 
-import { gateFields } from "./gate-form.js";
 import * as holds from "./holds.js";
 import {
-  ask, button, call, count, every, fields, fill, get, go, h, inOrder, isBusy, link, notice, orNull, outdated, p, path,
+  ask, button, call, count, every, fields, fill, get, go, h, inOrder, isAdmin, isBusy, link, notice, orNull, outdated, p, path,
   previewed, say, shows, toOrganization, toRepository, WORDS
 } from "./kit.js";
 import { nodes } from "./nodes.js";
@@ -39,14 +38,12 @@ export async function show(content, { name, namespace, repository, query }) {
     where,
     find,
     answers,
-    fields: (exists) => [
-      ...fields(
+    fields: (exists) =>
+      fields(
         exists,
         () => robots(namespace),
-        () => createRobot(namespace)
+        isAdmin(namespace) && (() => createRobot(namespace))
       ),
-      ...gateFields
-    ],
     name: "Mirror settings",
     title: "Mirror an external repository",
     below: end,

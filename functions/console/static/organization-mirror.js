@@ -1,6 +1,5 @@
 // The mirror of a whole namespace: where it and its repositories stand, and its settings.
 
-import { gateFields } from "./gate-form.js";
 import {
   acting, actions, advises, ask, box, button, call, count, every, fill, get, h, hint, inOrder, isBusy, link, notice,
   organizationFields, orNull, outdated, p, path, problem, say, shows, state, table, time, toOrganization,
@@ -27,14 +26,12 @@ export async function show(content, { name, query }) {
     where,
     find,
     answers,
-    fields: (exists) => [
-      ...organizationFields(
+    fields: (exists) =>
+      organizationFields(
         exists,
         () => robots(name),
         () => createRobot(name)
       ),
-      ...gateFields
-    ],
     begins: { skopeo_timeout: 300, external_registry_type: "distribution" },
     name: "Organization mirror",
     title: TITLE,

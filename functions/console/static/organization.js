@@ -1,8 +1,8 @@
 // Organizations; and one of them: its repositories, teams, robots, mirror, log and settings.
 
 import {
-  ask, box, button, call, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making, ORGANIZATION_TABS,
-  organizations, p, pages, path, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
+  ask, box, button, call, fill, filters, go, h, heading, isAdmin, isSuperuser, link, making, mayCreate,
+  organizations, organizationTabs, p, pages, path, person, placeIn, STATES, tabbed, table, time, toOrganization, toRepository, toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
 import * as mirroring from "./organization-mirror.js";
@@ -23,8 +23,8 @@ const TABS = {
 export async function show(view, route) {
   const { name, tab } = route,
     above = link(toScreen("organizations"), "Organizations");
-  const content = tabbed(view, "Organization", above, name, route, ORGANIZATION_TABS, toOrganization, name);
-  return content && TABS[tab](content, route);
+  const [content, draw] = tabbed(view, "Organization", above, name, route, toOrganization, name);
+  return draw(organizationTabs(isAdmin(name), placeIn(name))) && TABS[tab](content, route);
 }
 
 async function repositories(content, { name }) {
@@ -44,7 +44,7 @@ async function repositories(content, { name }) {
   );
   fill(
     content,
-    isAdmin(name) && filters(create),
+    mayCreate(name) && filters(create),
     table(
       "Repositories",
       [
@@ -113,10 +113,10 @@ export function list(view) {
       "Organizations",
       [
         ["Organization", (it) => link(toOrganization(it.name), h("strong", it.name))],
-        ["Your role", (it) => ROLES[it.role]]
+        ["Your role", (it) => ROLES[it.role] ?? "Member"]
       ],
       organizations(),
-      "There are no organizations yet."
+      person() ? "You are in none. What you may see is under Mirrors." : "There are no organizations yet."
     )
   );
 }

@@ -2,8 +2,7 @@
 
 import { h, p, svg, fill, say } from "./element.js";
 import { worded } from "./mirror-fields.js";
-import { shownTabs } from "./route.js";
-import { isAdmin } from "./session.js";
+import { subject } from "./session.js";
 import { WARNINGS, WORDS, ago, both, date, digits, short } from "./text.js";
 
 /** A time: how long ago, and when. */
@@ -152,26 +151,24 @@ export const facts = (...pairs) =>
   );
 
 /**
- * A screen of tabs, `all` but for those that the token may not see in a namespace: links, of which one is where we are. `above`
- * and `title` are before them. Where its content goes; nothing, if the token may not see it.
+ * A screen of tabs: links, of which one is where we are. `above` and `title` are before them. Gives where its content goes, and what is told which tabs are shown, draws their links, and answers
+ * whether this one is among them; `who` are those who see all.
  */
-export function tabbed(view, label, above, title, { name, tab }, all, to, namespace) {
+export function tabbed(view, label, above, title, { name, tab }, to, who) {
   const content = h(),
-    shown = shownTabs(all, isAdmin(namespace));
-  fill(
-    view,
-    h("p.trail", above, " /"),
-    heading(title),
-    h(
-      "nav.tabs",
-      { label },
+    links = h("nav.tabs", { label });
+  fill(view, h("p.trail", above, " /"), heading(title), links, content);
+  return [content, draw];
+
+  function draw(shown) {
+    const may = shown.includes(tab);
+    fill(
+      links,
       shown.map((it) => h("a", { href: to(name, it), "aria-current": it === tab ? "page" : undefined }, titled(it)))
-    ),
-    content
-  );
-  if (shown.includes(tab)) return content;
-  fill(content, denied(`see the ${tab} of ${name}`, namespace));
-  return null;
+    );
+    fill(content, !may && denied(`see the ${tab} of ${name}`, who));
+    return may;
+  }
 }
 
 const titled = (name) => (name === "history" ? "Tag history" : name[0].toUpperCase() + name.slice(1));
@@ -213,7 +210,7 @@ export const hint = (...words) => h("p.quiet", words);
 export const advises = (text, ...more) => p(h("b", "What to do: "), worded(text), more);
 
 /** That a token may not do something, and who can. */
-export const denied = (what, who) => notice(p(`This token may not ${what}. Administrators of ${who} can.`));
+export const denied = (what, who) => notice(p(`${subject()} may not ${what}. Administrators of ${who} can.`));
 
 /** How many there are of each; `bad` is what should be none. */
 export const tally = (pairs, bad) =>

@@ -1,8 +1,8 @@
 // A repository: its tabs, what it is, and its settings.
 
 import {
-  acting, actions, ask, box, button, call, doing, facts, fill, form, get, go, h, hint, link, mayWrite, orNull, p, path,
-  prompt, quiet, removal, REPOSITORY_TABS, say, STATES, tabbed, table, toOrganization, toRepository
+  acting, actions, ask, box, button, call, facts, fill, form, get, go, h, hint, isAdmin, link, mayWrite, orHidden, p, path,
+  prompt, quiet, repositoryTabs, say, STATES, tabbed, toOrganization, toRepository
 } from "./kit.js";
 import * as history from "./tag-history.js";
 import * as logs from "./logs.js";
@@ -10,7 +10,7 @@ import * as mirroring from "./mirroring.js";
 import { notifications } from "./notifications.js";
 import * as tags from "./tags.js";
 import { pulls } from "./pull.js";
-import { robots } from "./robots.js";
+import { permissions } from "./permissions.js";
 
 const TABS = {
   information,
@@ -27,11 +27,14 @@ export async function show(view, route) {
     namespace = name.slice(0, slash);
   const above = link(toOrganization(namespace), namespace),
     title = name.slice(slash + 1);
-  const content = tabbed(view, "Repository", above, title, route, REPOSITORY_TABS, toRepository, namespace);
-  if (!content) return;
+  const [content, draw] = tabbed(view, "Repository", above, title, route, toRepository, namespace);
+  const may = draw(repositoryTabs(isAdmin(namespace)));
   fill(content, hint("Loading…"));
-  const repository = await get(path`repository/${name}`, { includeTags: false }).finally(() => fill(content));
-  await TABS[tab](content, { ...route, namespace, repository });
+  const repository = await get(path`repository/${name}`, { includeTags: false })
+    .finally(() => fill(content))
+    .catch((error) => (may ? Promise.reject(error) : orHidden({})(error)));
+  // A person may be an administrator of this one alone.
+  if (draw(repositoryTabs(repository.can_admin))) await TABS[tab](content, { ...route, namespace, repository });
 }
 
 function information(content, { name, repository }) {
@@ -39,7 +42,7 @@ function information(content, { name, repository }) {
   const text = p(described());
   const edit =
     // Of a mirror, too, whose tags cannot be written.
-    mayWrite(name.split("/")[0]) &&
+    (mayWrite(name.split("/")[0]) || repository.can_write || repository.can_admin) &&
     button("Edit the description", async () => {
       const done = await prompt("Description", [{ name: "description", label: "Description", kind: "area" }], {
         verb: "Save",
@@ -70,86 +73,13 @@ async function settings(content, { name, namespace, repository }) {
   const roles = h();
   fill(
     content,
-    box("Permissions", h("p.help", "What robots and teams may do. The API's tokens have their own roles."), roles),
+    box("Permissions", h("p.help", "What people, robots and teams may do. The API's tokens have their own roles."), roles),
     notifications(path`repository/${name}/notification`, namespace),
     visibility(name, repository),
     stateBox(name, repository),
     destroy(name, namespace)
   );
   await permissions(roles, name, namespace);
-}
-
-async function permissions(place, name, namespace) {
-  const [users, teams] = await Promise.all([
-    get(path`repository/${name}/permissions/user/`),
-    get(path`repository/${name}/permissions/team/`)
-  ]);
-  const rows = [
-    ...Object.values(users.permissions).map((it) => ({ ...it, kind: "user" })),
-    ...Object.values(teams.permissions).map((it) => ({ ...it, kind: "team" }))
-  ];
-  const where = (row) => path`repository/${name}/permissions/${row.kind}/${row.name}`;
-  const again = () => permissions(place, name, namespace);
-  const said = h();
-  fill(
-    place,
-    table(
-      "Permissions",
-      [
-        ["Account", (row) => row.name],
-        ["Kind", (row) => (row.kind === "team" ? "Team" : row.is_robot ? "Robot" : "User")],
-        [
-          "Role",
-          (row) =>
-            h(
-              "select",
-              {
-                label: `Role of ${row.name}`,
-                onchange: (event) =>
-                  doing(event.target, said, async () => {
-                    await call("PUT", where(row), { body: { role: event.target.value } });
-                    say(`${row.name} may ${event.target.value}`);
-                  })
-              },
-              ["read", "write", "admin"].map((role) => h("option", { value: role, selected: role === row.role }, role))
-            )
-        ],
-        [
-          "",
-          (row) =>
-            removal(row.name, `It can no longer use ${name} by this role.`, where(row), again)
-        ]
-      ],
-      rows,
-      "No robot or team has a role here."
-    ),
-    said,
-    actions(
-      button("Add a robot or team", async () => {
-        const made = await prompt(
-          "Add a permission",
-          [
-            { name: "who", label: "Robot or team", kind: "picker", required: true, options: () => accounts(namespace) },
-            { name: "role", label: "Role", kind: "select", options: ["read", "write", "admin"] }
-          ],
-          {
-            verb: "Add",
-            task: ({ who, role }) =>
-              call("PUT", where({ kind: who.includes("+") ? "user" : "team", name: who }), { body: { role } })
-          }
-        );
-        if (made) again();
-      })
-    )
-  );
-}
-
-async function accounts(namespace) {
-  const [accounts, organization] = await Promise.all([
-    robots(namespace),
-    get(path`organization/${namespace}`).catch(orNull)
-  ]);
-  return [...accounts, ...Object.keys(organization?.teams ?? {})];
 }
 
 function visibility(name, repository) {

@@ -1,9 +1,10 @@
 // Robots of an organization: their credentials, roles and the repositories that they are for; and as a choice.
 
 import {
-  actions, ask, button, call, closeAll, copy, fill, filters, get, h, hint, isAdmin, link, p, prompt, quiet, robotsOf,
-  show, shows, small, table, time, toRepository
+  actions, ask, button, call, closeAll, copy, fill, filters, get, h, hint, isAdmin, link, orHidden, prompt, quiet, robotsOf, show,
+  shows, small, table, time, toRepository
 } from "./kit.js";
+import { elsewhere, workloads } from "./robot-access.js";
 
 const FORMS = [
   ["docker-login", "docker login"],
@@ -23,7 +24,9 @@ const masked = (text, robot, token) =>
 
 /** The names of the robots of a namespace. */
 export const robots = async (namespace) =>
-  (await get(robotsOf(namespace), { token: false, permissions: false })).robots.map((it) => it.name);
+  (
+    await get(robotsOf(namespace), { token: false, permissions: false }).catch(orHidden({ robots: [] }))
+  ).robots.map((it) => it.name);
 
 /** Asks for a robot's name, and makes it. Its full name, or nothing. */
 export const createRobot = (namespace) =>
@@ -122,7 +125,7 @@ export async function list(content, { name, query }) {
       const texts = await Promise.all(
         FORMS.map(([form]) => get(`${of(robot)}/credentials`, { form }, { raw: true }))
       );
-      const [{ token, external_registry: login }, { permissions }] = await Promise.all([
+      const [{ token, external_registry: login, federation = [] }, { permissions }] = await Promise.all([
         get(of(robot)),
         get(`${of(robot)}/permissions`)
       ]);
@@ -135,7 +138,8 @@ export async function list(content, { name, query }) {
           h("h3", label),
           copy(texts[index].trim(), label, masked(texts[index].trim(), robot, token))
         ]),
-        login && [h("h3", "Login at an external registry"), p(`${login.username} at ${login.host}`)],
+        workloads(robot, of(robot), federation, () => anew(robot)),
+        elsewhere(robot, of(robot), login, () => anew(robot)),
         h("h3", "Permissions"),
         table(
           "Permissions",
@@ -167,10 +171,12 @@ export async function list(content, { name, query }) {
       verb: "Regenerate",
       task: () => call("POST", `${of(robot)}/regenerate`)
     });
-    if (done) {
-      closeAll();
-      await open(robot);
-    }
+    if (done) await anew(robot);
+  }
+
+  function anew(robot) {
+    closeAll();
+    return open(robot);
   }
 
   async function remove(robot) {

@@ -3,9 +3,14 @@
 export const REPOSITORY_TABS = ["information", "tags", "history", "logs", "mirroring", "settings"];
 export const ORGANIZATION_TABS = ["repositories", "teams", "robots", "notifications", "mirroring", "logs", "settings"];
 
-/** How many of them, the last ones, need more than the role to read. */
-const ADMINISTERED = 3;
-export const shownTabs = (tabs, isAdmin) => (isAdmin ? tabs : tabs.slice(0, -ADMINISTERED));
+/** How many of a repository's, from the first on, are seen by who may read it. */
+const READ = 3;
+export const repositoryTabs = (isAdmin) => (isAdmin ? REPOSITORY_TABS : REPOSITORY_TABS.slice(0, READ));
+/** Those of an organization, by somebody's place in it, if they have one: robots are seen by who creates something. */
+export const organizationTabs = (isAdmin, place) =>
+  isAdmin
+    ? ORGANIZATION_TABS
+    : ORGANIZATION_TABS.slice(0, !place ? 1 : place.role ? 4 : place.can_create_repo ? 3 : 2);
 
 /** The screen that an address names: its name, what it is about, its tab and its query. */
 export function parse(hash) {

@@ -1,5 +1,7 @@
 // The settings of a mirror, of a repository's or of an organization's: a form that leaves to others what they change.
 
+import { besideCloud } from "./clouds.js";
+import { drawn, gateFields } from "./gate-form.js";
 import {
   button, call, changes, configured, dropsPassword, fill, filledIn, form, h, LABELS, notice, p, Problem, say, sure,
   toBody, toForm
@@ -25,11 +27,14 @@ export function settings({ where, find, answers, fields, begins, name, title, be
   function show(mirror) {
     base = mirror;
     told = "";
-    shape = form(fields(Boolean(base)), base ? toForm(base) : { ...toForm(), ...begins }, {
+    shape = form(drawn([...fields(Boolean(base)), ...gateFields]), base ? toForm(base) : { ...toForm(), ...begins }, {
       verb: base ? "Update Mirror" : "Enable Mirror",
       label: name,
       task: save,
-      changed
+      changed: (filled, it) => {
+        besideCloud(filled, it);
+        changed?.(filled);
+      }
     });
     fill(said);
     fill(element, h("h2", base ? "Settings" : title), said, shape.element, base && below());
@@ -82,7 +87,7 @@ export function settings({ where, find, answers, fields, begins, name, title, be
         (await sure(
           "Drop the stored password?",
           "Save without it",
-          "A change of host, proxy or Verify TLS drops it, unless typed again.",
+          "A change of host, proxy, Verify TLS or authorities drops it, unless typed again.",
           ["The password of the external registry"]
         )));
     if (!may) return;

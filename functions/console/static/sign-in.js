@@ -1,6 +1,10 @@
-// Asks for a token. It is kept for this tab alone, until it is closed.
+// Signs in: by the company's provider, or with a token. That is kept for this tab alone, until it is closed.
 
-import { dropToken, fill, forget, h, identify, keepToken, p, problem } from "./kit.js";
+import {
+  acting, actions, dropToken, exchange, fill, forget, h, hint, identify, keepSignIn, keepToken, p, problem,
+  provider
+} from "./kit.js";
+import { begin, claims } from "./oidc.js";
 
 let why = null;
 
@@ -9,9 +13,18 @@ export function because(text) {
   why = text;
 }
 
+/** The end of a sign-in that the provider has sent the browser back from. */
+export async function finish({ why, nonce, ...body }) {
+  if (why) throw new Error(why);
+  const given = await exchange(body);
+  if (claims(given.id_token).nonce !== nonce) throw new Error("The provider has answered another sign-in.");
+  keepSignIn(given);
+}
+
 export function show(view, done) {
   document.title = "Sign in · Moorage";
-  const place = h("div", why && problem({ message: why }));
+  const place = h("div", why && problem({ message: why })),
+    people = h("div");
   why = null;
   const input = h("input", {
     id: "token",
@@ -31,13 +44,14 @@ export function show(view, done) {
       "section.box.sign-in",
       h("span.anchor", { "aria-hidden": "true" }),
       h("h1", { tabindex: "-1" }, "Moorage"),
+      place,
+      people,
       h(
         "form",
         { novalidate: "", onsubmit: send },
         h("label", { for: "token" }, "API token"),
         input,
         h("p.help", { id: "token-help" }, "It stays in this tab, and is forgotten with it."),
-        place,
         submit
       ),
       h(
@@ -50,6 +64,13 @@ export function show(view, done) {
     )
   );
   input.focus();
+  provider().then((oidc) => oidc && fill(people, byProvider(oidc)));
+
+  function byProvider(oidc) {
+    const { host } = new URL(oidc.issuer);
+    if (oidc.unreachable) return hint(`${host}, with which people sign in, cannot be reached at present.`);
+    return actions(acting(`Sign in with ${host}`, place, () => begin(oidc), "main"));
+  }
 
   async function send(event) {
     event.preventDefault();

@@ -1,7 +1,7 @@
 // What tags pointed to, and when; in ordinary repositories, back to it.
 
 import {
-  ask, bytes, call, digestOf, fill, filters, get, growing, h, hint, link, path, searchField, short, shows, small,
+  ask, bytes, call, digestOf, fill, filters, get, growing, h, hint, link, path, searchField, short, shows, small, subject,
   table, time, toRepository
 } from "./kit.js";
 
@@ -22,7 +22,7 @@ export async function show(content, { name, repository, query }) {
       hint(
         repository.can_admin
           ? "To restore a mirror's tag, make the repository an ordinary one first: "
-          : "This token may not restore tags.",
+          : `${subject()} may not restore tags.`,
         repository.can_admin && link(toRepository(name, "settings"), "Settings")
       ),
     place,

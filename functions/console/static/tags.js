@@ -1,7 +1,7 @@
 // The tags of a repository: what each points to, for which platforms, with what attached.
 
 import {
-  ask, button, bytes, copy, count, digestOf, facts, fill, filters, get, growing, h, hint, link, path, problem, quiet,
+  ask, button, bytes, copy, count, digestOf, facts, fill, filters, get, growing, h, hint, link, path, person, problem, quiet,
   registry, searchField, short, shows, table, time, toRepository
 } from "./kit.js";
 import { pulls } from "./pull.js";
@@ -124,10 +124,9 @@ export async function show(content, { name, repository }) {
       if (error.name === "AbortError") throw error;
       return problem(error, "What is attached could not be read.");
     };
-    const attached = await registry(name, "referrers", tag.manifest_digest).then(
-      (found) => listed(tag, found),
-      unread
-    );
+    const attached = person()
+      ? counted(tag)
+      : await registry(name, "referrers", tag.manifest_digest).then((found) => listed(tag, found), unread);
     const remove =
       repository.state === "NORMAL" &&
       repository.can_write &&
@@ -160,6 +159,19 @@ export async function show(content, { name, repository }) {
       h("h2", "Pull"),
       pulls(name, tag.name, tag.manifest_digest),
       remove
+    );
+  }
+
+  /** How much refers to an image: the registry, which knows more, has not seen who signed in here. */
+  function counted({ attached = {} }) {
+    return table(
+      "Attached",
+      [
+        ["Type", ([type]) => type],
+        ["Number", ([, number]) => number, "number"]
+      ],
+      Object.entries(attached),
+      "Nothing is attached."
     );
   }
 

@@ -1,6 +1,7 @@
 //! The console, in a real browser, on the deployed stack.
 
 mod changes;
+mod clouds;
 mod front;
 mod gate;
 mod guide;
@@ -10,7 +11,9 @@ mod lists;
 mod mirroring;
 mod notifications;
 mod pages;
+mod people;
 mod pure;
+mod robots;
 mod roles;
 mod rollback;
 mod screenshots;
