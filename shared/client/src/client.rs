@@ -127,8 +127,8 @@ impl Client {
         ClientError::Unreachable { host, why, is_unsent: error.is_connect() }
     }
 
-    /// The failure that an answer is.
-    fn failure(&self, path: &str, answer: &Answer) -> ClientError {
+    /// The failure that an answer of a path is, if its status is no success.
+    pub fn failure(&self, path: &str, answer: &Answer) -> ClientError {
         let (status, message) = (answer.status, answer.message());
         let foreign = |why: String| ClientError::NotUnderstood { host: self.address.host().to_owned(), why };
         match status {

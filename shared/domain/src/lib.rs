@@ -91,7 +91,7 @@ pub use generation::Generation;
 pub use guard::{Guard, GuardError};
 pub use history::PastTag;
 pub use media_type::MediaType;
-pub use name::{NameError, Namespace, RepositoryName, RobotName, TagName, TeamName};
+pub use name::{GroupName, NameError, Namespace, RepositoryName, RobotName, TagName, TeamName, UserName};
 pub use origin::Origin;
 pub use proven::{Owner, Proven, TrustDomain};
 pub use proxy::ProxyUrl;

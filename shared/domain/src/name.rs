@@ -12,6 +12,11 @@ const TAG_LENGTH: usize = 128;
 pub(crate) const ATTACHED_LENGTH: usize = 64;
 /// The longest namespace or path component, and the longest whole repository path, as Quay has them.
 const PATH_LENGTH: usize = 255;
+/// The longest name of a user or a group, in bytes: what providers say in claims is not longer, and many of them must fit an
+/// item of the table.
+const CLAIMED_LENGTH: usize = 255;
+/// The deployment's own user, whom the stack's first token stands for: nobody else is called so.
+const ADMIN: &str = "admin";
 /// A robot's short name, as Quay has it.
 const ROBOT_LENGTH: std::ops::RangeInclusive<usize> = 2..=255;
 
@@ -97,6 +102,23 @@ name!(
     /// A team of an organization. Quay's rule is the one for robots' short names.
     TeamName, "team name", is_robot_short
 );
+name!(
+    /// A person's name, as their provider says it: `[a-z0-9][a-z0-9._@-]{0,254}`, but not `admin`. No robot's name is one, for
+    /// the `+` in that, and none that begins with `$`, as those of tokens do.
+    UserName, "user name", is_user
+);
+name!(
+    /// The name of a group of people, as their provider says it: any text of 1 to 255 bytes without control characters.
+    GroupName, "group name", is_group
+);
+
+impl UserName {
+    /// The name that a claim says. Capital letters of ASCII are taken for small ones: providers do not tell them apart, and two
+    /// people must not look alike.
+    pub fn of_claim(claim: &str) -> Result<Self, NameError> {
+        claim.to_ascii_lowercase().parse()
+    }
+}
 
 fn is_tag(text: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -110,6 +132,18 @@ fn is_component(text: &str) -> bool {
     text.len() <= PATH_LENGTH
         && text.bytes().next().is_some_and(word)
         && text.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn is_user(text: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= CLAIMED_LENGTH
+        && text != ADMIN
+        && text.bytes().next().is_some_and(word)
+        && text.bytes().all(|byte| word(byte) || matches!(byte, b'.' | b'_' | b'-' | b'@'))
+}
+
+fn is_group(text: &str) -> bool {
+    (1..=CLAIMED_LENGTH).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 fn is_repository(text: &str) -> bool {
@@ -193,6 +227,33 @@ mod tests {
         assert_eq!(repository.name(), "tools/app_1.x");
         for text in ["acme", "acme/", "/app", "Acme/app", "acme//app", "acme/../app", "acme/_layers", "a/b\n"] {
             assert!(text.parse::<RepositoryName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn people_are_called_as_their_provider_says() {
+        for text in ["ann", "ann.lee@example.com", "4dm1n", "a_b-c", "a"] {
+            assert_eq!(text.parse::<UserName>().unwrap().as_str(), text);
+        }
+        assert_eq!(UserName::of_claim("Ann.Lee@Example.COM").unwrap().as_str(), "ann.lee@example.com");
+        // The last ones look like `k` and `a`.
+        for text in
+            ["", "Ann", "acme+bot", "$app", "@ann", "-ann", "a b", "a/b", "a#b", "ann\n", "\u{212a}", "\u{430}nn"]
+        {
+            assert!(text.parse::<UserName>().is_err(), "{text}");
+        }
+        for text in ["admin", "Admin", "ADMIN", &"a".repeat(256), "\u{212a}im"] {
+            assert!(UserName::of_claim(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn groups_are_any_text_that_is_not_too_long() {
+        for text in ["platform", "CN=Dev Ops,OU=Gruppen", "/team/ä", &"g".repeat(255)] {
+            assert!(text.parse::<GroupName>().is_ok(), "{text}");
+        }
+        for text in ["", "a\nb", "\0", &"g".repeat(256), &"ä".repeat(128)] {
+            assert!(text.parse::<GroupName>().is_err(), "{text}");
         }
     }
 
