@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit::Exit,
-    output::{Table, age, note},
+    output::{Table, note},
 };
 
 /// Where they are.
@@ -40,10 +40,10 @@ pub(super) async fn run(asked: &AppToken, context: &Context) -> Result<Exit, Cli
                 screen.json(&all)?;
                 return Ok(Exit::Done);
             }
-            let mut table = Table::new(&["ID", "TITLE", "USED", "ENDS"]).whole(0);
+            let mut table = Table::new(&["ID", "TITLE", "ENDS"]).whole(0);
             for token in all["tokens"].as_array().into_iter().flatten() {
                 let text = |name: &str| token[name].as_str().unwrap_or("-").to_owned();
-                table.row([text("uuid"), text("title"), age(token["last_accessed"].as_str()), text("expiration")]);
+                table.row([text("uuid"), text("title"), text("expiration")]);
             }
             if table.is_empty() {
                 screen.line("There are none.")?;

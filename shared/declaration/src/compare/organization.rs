@@ -47,8 +47,9 @@ pub(super) fn without(mut fields: Vec<Field>, absent: &[UserName]) -> Vec<Field>
     fields
 }
 
-/// The team itself, if it has to be, and then its members: who is not among them goes. While a team has a group, its people
-/// are the group's, and nobody else can change them: an old group goes before the members, and a new one comes after.
+/// The team itself, if it has to be, and then its members: who is not among them goes. While a team has a group, nobody can
+/// put people into it or take them out: a group that is to go goes before, and one that is to come comes after, and takes the
+/// people with it that there are.
 fn team_calls(wanted: &Wanted<'_>, view: &Map<String, Value>, is_itself: bool) -> Vec<Call> {
     let path = wanted.key.path();
     let mut body = wanted.whole().0;
@@ -59,21 +60,20 @@ fn team_calls(wanted: &Wanted<'_>, view: &Map<String, Value>, is_itself: bool) -
         body.entry("role").or_insert_with(|| view.get("role").cloned().unwrap_or_else(|| json!("member")));
         calls.push(Call::new(Verb::Put, &path).body(body.into()));
     }
-    let present = view.get(GROUP).filter(|group| !group.is_null());
-    let group = group.filter(|group| present != Some(group).filter(|group| !group.is_null()));
     let syncing = format!("{path}/syncing");
-    if group.is_some() && present.is_some() {
+    let group = group.filter(|group| *group != view.get(GROUP).cloned().unwrap_or_default());
+    if group == Some(Value::Null) {
         calls.push(Call::new(Verb::Delete, &syncing));
     }
+    let group = group.filter(|group| !group.is_null());
     if let Some(members) = members {
         let (wanted, there) = (names(Some(&members)), names(view.get(MEMBERS)));
         let member = |verb, name: &&str| Call::new(verb, format!("{path}/members/{name}"));
+        let is_gone = |name: &&&str| !wanted.contains(name) && (group.is_none() || name.contains('+'));
         calls.extend(wanted.iter().filter(|name| !there.contains(name)).map(|name| member(Verb::Put, name)));
-        calls.extend(there.iter().filter(|name| !wanted.contains(name)).map(|name| member(Verb::Delete, name)));
+        calls.extend(there.iter().filter(is_gone).map(|name| member(Verb::Delete, name)));
     }
-    if let Some(group) = group.filter(|group| !group.is_null()) {
-        calls.push(Call::new(Verb::Post, syncing).body(json!({"group_name": group})).repeatable());
-    }
+    calls.extend(group.map(|group| Call::new(Verb::Post, syncing).body(json!({"group_name": group})).repeatable()));
     calls
 }
 

@@ -85,10 +85,10 @@ fn a_group_says_who_a_teams_people_are() {
     assert_eq!(same.action, Action::Unchanged, "the group's people are nobody's to take away");
     let bound = team(declared(), &shown(), members(theirs, None), &[]);
     assert_eq!(changed_fields(&bound), ["group", "members"]);
-    assert_eq!(paths(&bound), [("DELETE", "/members/ann".to_owned()), ("POST", "/syncing".to_owned())]);
-    assert_eq!(bound.calls[1].body, Some(json!({"group_name": "platform"})));
+    assert_eq!(paths(&bound), [("POST", "/syncing".to_owned())], "it takes the people with it");
+    assert_eq!(bound.calls[0].body, Some(json!({"group_name": "platform"})));
     let other = team(declared(), &shown(), members(theirs, Some("others")), &[]);
-    assert_eq!(paths(&other), [("DELETE", "/syncing".to_owned()), ("POST", "/syncing".to_owned())]);
+    assert_eq!(paths(&other), [("POST", "/syncing".to_owned())]);
     let free = team(json!({"group": null, "members": ["ann"]}), &shown(), members(theirs, Some("x")), &["ann"]);
     let expected = [("DELETE", "/syncing"), ("PUT", "/members/ann"), ("DELETE", "/members/acme+ci")];
     assert_eq!(paths(&free), expected.map(|(verb, path)| (verb, path.to_owned())));
