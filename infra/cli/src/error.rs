@@ -150,15 +150,19 @@ const AGAIN: &str = "`moorage login` signs in again; `moorage doctor` looks furt
 
 fn of_provider(error: &ProviderError) -> Option<&'static str> {
     Some(match error {
-        ProviderError::Endpoint { .. } => "Look at the deployment's OidcIssuer, and at what that provider says of itself.",
+        ProviderError::Endpoint { .. } => {
+            "Look at the deployment's OidcIssuer, and at what that provider says of itself."
+        }
         ProviderError::Unreachable { .. } | ProviderError::Unavailable { .. } => "Try again in a moment.",
         ProviderError::NotUnderstood { .. } => {
             "Look at the deployment's OidcIssuer, and whether a proxy answers in its place."
         }
-        ProviderError::Refused(Refusal::AccessDenied | Refusal::ExpiredToken) => "`moorage login` asks for another code.",
-        ProviderError::Refused(Refusal::InvalidClient | Refusal::UnauthorizedClient | Refusal::UnsupportedGrantType) => {
-            "The provider's client has to be a public one that may use the device flow (RFC 8628) and refresh tokens."
+        ProviderError::Refused(Refusal::AccessDenied | Refusal::ExpiredToken) => {
+            "`moorage login` asks for another code."
         }
+        ProviderError::Refused(
+            Refusal::InvalidClient | Refusal::UnauthorizedClient | Refusal::UnsupportedGrantType,
+        ) => "The provider's client has to be a public one that may use the device flow (RFC 8628) and refresh tokens.",
         ProviderError::Refused(Refusal::InvalidScope) => "Look at the deployment's OidcScopes.",
         ProviderError::Refused(_) => AGAIN,
         ProviderError::Setup(_) => return None,

@@ -94,7 +94,8 @@ async fn a_code_is_shown_and_waited_for() {
     assert!(!format!("{tokens:?} {authorization:?}").contains("hunter2"));
     let seen = server.seen();
     assert!(seen[0].starts_with("POST /device ") && seen[0].ends_with("scope=openid+profile&client_id=moorage"));
-    let form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=hunter2&client_id=moorage";
+    let form =
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=hunter2&client_id=moorage";
     assert!(seen[1].starts_with("POST /token ") && seen[2].ends_with(form), "{}", seen[2]);
 }
 

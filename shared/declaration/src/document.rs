@@ -132,7 +132,8 @@ impl RepositoryDocument {
         let robots = robots.into_iter().map(|(robot, role)| (Grantee::Robot(robot), role));
         let teams = teams.into_iter().map(|(team, role)| (Grantee::Team(team), role));
         let users = users.into_iter().map(|(user, role)| (Grantee::User(user), role));
-        elements.extend(robots.chain(teams).chain(users).map(|(who, role)| Element::Permission(name.clone(), who, role)));
+        elements
+            .extend(robots.chain(teams).chain(users).map(|(who, role)| Element::Permission(name.clone(), who, role)));
         let owner = Owner::Repository(name.clone());
         elements.extend(self.notifications.into_iter().map(|it| Element::Notification(owner.clone(), it)));
     }

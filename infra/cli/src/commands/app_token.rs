@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     error::CliError,
     exit::Exit,
-    output::{Table, note},
+    output::{Table, clean, note},
 };
 
 /// Where they are.
@@ -31,8 +31,8 @@ pub(super) async fn run(asked: &AppToken, context: &Context) -> Result<Exit, Cli
             let user = client.get("user/").await?;
             let name = user["username"].as_str().unwrap_or("$app");
             note(&format!("This is shown once. Log in to the registry with it as {name}, or as $app."));
-            // Alone, so that it can go into a pipe.
-            screen.line(code)?;
+            // Alone and whole, so that it can go into a pipe.
+            screen.raw(format!("{}\n", clean(code)).as_bytes())?;
         }
         AppToken::List => {
             let all = client.get(PATH).await?;

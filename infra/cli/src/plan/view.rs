@@ -39,7 +39,10 @@ pub(crate) fn show(screen: Screen, steps: &[Step]) -> Result<(), CliError> {
 pub(crate) fn absent(step: &Step) -> String {
     let names: Vec<_> = step.absent.iter().map(ToString::to_string).collect();
     let have = if names.len() == 1 { "has" } else { "have" };
-    format!("{} {have} not signed in yet: once in the console, or by `moorage login`, and apply it again", names.join(", "))
+    format!(
+        "{} {have} not signed in yet: once in the console, or by `moorage login`, and apply it again",
+        names.join(", ")
+    )
 }
 
 fn mark(action: &Action) -> char {

@@ -108,7 +108,7 @@ impl Folder {
     pub(crate) async fn lock(&self, address: &Address) -> Result<Lock, SessionError> {
         make(&self.0).map_err(|error| wrong(&self.0, &error))?;
         let path = self.0.join(format!("{}.lock", name(address)));
-        let file = private().create(true).open(&path).map_err(|error| wrong(&path, &error))?;
+        let file = private().create(true).truncate(false).open(&path).map_err(|error| wrong(&path, &error))?;
         let until = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {

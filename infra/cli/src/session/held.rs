@@ -1,8 +1,6 @@
 //! A sign-in while a command runs.
 
-use moorage_client::{
-    Address, ClientError, Credentials, Provider, ProviderError, Refusal, SecretString, TokenFuture,
-};
+use moorage_client::{Address, ClientError, Credentials, Provider, ProviderError, Refusal, SecretString, TokenFuture};
 use tokio::sync::Mutex;
 
 use crate::{

@@ -69,7 +69,8 @@ mod tests {
             let sign_in = SignIn::of(&without).unwrap();
             assert!(sign_in.endpoints.is_some() && device(&sign_in).is_none());
         }
-        let unreachable = json!({"issuer": "https://h", "client_id": "moorage", "scopes": "openid", "unreachable": true});
+        let unreachable =
+            json!({"issuer": "https://h", "client_id": "moorage", "scopes": "openid", "unreachable": true});
         assert!(SignIn::of(&unreachable).unwrap().endpoints.is_none());
         let mut plain = whole;
         plain["token_endpoint"] = "http://login.example.com/token".into();

@@ -90,7 +90,8 @@ mod tests {
             assert_eq!((endpoint.host().as_str(), endpoint.as_str()), (host, text));
         }
         let long = format!("https://h/{}", "x".repeat(LENGTH));
-        for text in ["", "x", "http://login.example.com", "ftp://h", "https://u@h", "https://u:p@h/", "https://h#x", &long]
+        for text in
+            ["", "x", "http://login.example.com", "ftp://h", "https://u@h", "https://u:p@h/", "https://h#x", &long]
         {
             assert!(Endpoint::parse(text).is_err(), "{text}");
         }
@@ -101,7 +102,10 @@ mod tests {
         for text in ["https://h/a\u{1b}[2Jb\u{202e}", "https://h/\r\nx", "https://ех\u{202e}ample.com/"] {
             if let Ok(endpoint) = Endpoint::parse(text) {
                 let is_plain = |byte: u8| byte.is_ascii_graphic();
-                assert!(endpoint.to_string().bytes().all(is_plain) && endpoint.host().bytes().all(is_plain), "{endpoint}");
+                assert!(
+                    endpoint.to_string().bytes().all(is_plain) && endpoint.host().bytes().all(is_plain),
+                    "{endpoint}"
+                );
             }
         }
         let issuer = Endpoint::parse("https://h/realms/x/").unwrap();

@@ -41,7 +41,10 @@ pub fn ends(id_token: &str) -> Option<Timestamp> {
     // It may have a fraction (RFC 7519, 2).
     let exp = claims.get("exp")?;
     let whole = exp.as_i64().or_else(|| {
-        #[expect(clippy::cast_possible_truncation, reason = "a moment beyond what is a number is as good as the last one")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a moment beyond what is a number is as good as the last one"
+        )]
         exp.as_f64().map(|seconds| seconds as i64)
     });
     whole.map(Timestamp::from_unix)

@@ -16,7 +16,9 @@ const WHAT: &str = "sign-in";
 pub(super) async fn of(anonymous: &Client, caller: Option<&Caller>) -> Vec<Check> {
     let sign_in = match SignIn::read(anonymous).await {
         Ok(Some(sign_in)) => sign_in,
-        Ok(None) => return vec![Check::fine(WHAT, "people do not sign in: the deployment has no provider (OidcIssuer)")],
+        Ok(None) => {
+            return vec![Check::fine(WHAT, "people do not sign in: the deployment has no provider (OidcIssuer)")];
+        }
         Err(error) => return vec![Check::warning(WHAT, error.to_string(), error.advice().unwrap_or_default())],
     };
     let mut checks = vec![provider(&sign_in).await];
@@ -31,7 +33,8 @@ async fn provider(sign_in: &SignIn) -> Check {
     let SignIn { issuer, client_id, .. } = sign_in;
     let Some(endpoints) = &sign_in.endpoints else {
         let message = format!("the deployment cannot reach {issuer}, so that nobody can sign in anew");
-        let advice = "Look at that provider, at OidcIssuer, and at the log of the API's function. Tokens work all the same.";
+        let advice =
+            "Look at that provider, at OidcIssuer, and at the log of the API's function. Tokens work all the same.";
         return Check::warning(WHAT, message, advice);
     };
     if let Err(error) = look(endpoints, issuer, client_id).await {
@@ -56,7 +59,9 @@ fn kept(sign_in: &SignIn, stored: &Stored) -> Check {
     let left = stored.ends().map_or(0, |ends| ends.unix() - now().unix());
     let left = u64::try_from(left).unwrap_or_default();
     match (left, stored.renewal().is_some()) {
-        (0, false) => Check::warning(WHAT, "the sign-in that is kept here has ended", "`moorage login` signs in again."),
+        (0, false) => {
+            Check::warning(WHAT, "the sign-in that is kept here has ended", "`moorage login` signs in again.")
+        }
         (0, true) => Check::fine(WHAT, "the sign-in that is kept here has ended, and is to be renewed"),
         (left, false) => Check::fine(WHAT, format!("a sign-in is kept here that ends in {}", duration(left))),
         (_, true) => Check::fine(WHAT, "a sign-in is kept here, and renewed when it ends"),

@@ -95,5 +95,13 @@ fn registry(view: &Map<String, Value>, draft: &mut Draft) -> Option<ExternalRegi
     let flag = |name: &str| registry.get(name).and_then(Value::as_bool);
     let (allow_insecure, allow_proxy) = (flag("allow_insecure"), flag("allow_proxy"));
     let is_known = username.is_some() || credentials.is_some();
-    is_known.then_some(ExternalRegistry { host, username, password, credentials, allow_insecure, allow_proxy, tls: None })
+    is_known.then_some(ExternalRegistry {
+        host,
+        username,
+        password,
+        credentials,
+        allow_insecure,
+        allow_proxy,
+        tls: None,
+    })
 }

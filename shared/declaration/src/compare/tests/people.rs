@@ -50,8 +50,7 @@ fn people_are_members_as_robots_are() {
     assert_eq!((same.action, same.absent), (Action::Unchanged, Vec::new()));
     let there = members(&[("acme+ci", true), ("cyd", false)], None);
     let step = team(declared, &shown(), there, &["ann@example.com", "bob"]);
-    let expected =
-        [("PUT", "/members/ann@example.com"), ("PUT", "/members/bob"), ("DELETE", "/members/cyd")];
+    let expected = [("PUT", "/members/ann@example.com"), ("PUT", "/members/bob"), ("DELETE", "/members/cyd")];
     assert_eq!(paths(&step), expected.map(|(verb, path)| (verb, path.to_owned())));
 }
 
@@ -116,7 +115,8 @@ fn what_cannot_be_meant_is_refused() {
     };
     let both = parse(json!({"group": "platform", "members": ["ann"]})).unwrap_err();
     assert!(both.contains("team acme/dev has a group") && both.contains("ann"), "{both}");
-    for wrong in [json!({"members": ["Ann"]}), json!({"members": ["admin"]}), json!({"group": ""}), json!({"group": "a\nb"})]
+    for wrong in
+        [json!({"members": ["Ann"]}), json!({"members": ["admin"]}), json!({"group": ""}), json!({"group": "a\nb"})]
     {
         assert!(parse(wrong.clone()).unwrap_err().contains("not a valid"), "{wrong}");
     }
@@ -152,9 +152,8 @@ fn a_robot_may_have_a_clouds_login() {
         registry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         registry
     };
-    let document = |registry: &Value| {
-        json!({"organizations": {"acme": {"robots": {"mirror": {"external_registry": registry}}}}})
-    };
+    let document =
+        |registry: &Value| json!({"organizations": {"acme": {"robots": {"mirror": {"external_registry": registry}}}}});
     let step = |declared: &Value, there: Value| {
         let mut robot = json!({"name": "acme+mirror", "description": "", "token": "t"});
         robot["external_registry"] = there;
