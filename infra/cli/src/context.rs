@@ -14,8 +14,8 @@ use crate::{
 
 /// The variable that has the token.
 const TOKEN: &str = "MOORAGE_TOKEN";
-/// The largest file of a token, in bytes.
-const TOKEN_FILE: u64 = 4 << 10;
+/// The largest file of a token, in bytes: more than the API takes of one, whoever has made it.
+const TOKEN_FILE: u64 = 16 << 10;
 /// A preview takes up to 24 seconds, and API Gateway waits 30: a try must not end before it is answered.
 const ATTEMPT: Duration = Duration::from_secs(35);
 
@@ -53,7 +53,9 @@ impl Context {
         if let Some(token) = self.token()? {
             return Ok(Caller::Token(token));
         }
-        let found = Folder::of_user()?.read(&self.address()?)?;
+        // Where no user has files, as in many containers, nobody has signed in.
+        let Ok(folder) = Folder::of_user() else { return Err(CliError::NoToken) };
+        let found = folder.read(&self.address()?)?;
         found.map(|stored| Caller::SignIn(Box::new(stored))).ok_or(CliError::NoToken)
     }
 
