@@ -101,10 +101,14 @@ impl Provider {
     }
 
     async fn post(&self, endpoint: &Endpoint, form: &[(&str, &str)]) -> Result<Map<String, Value>, ProviderError> {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        let body = body.extend_pairs(form).append_pair("client_id", &self.client_id).finish();
-        let request = self.http.post(endpoint.url()).header(ACCEPT, "application/json");
-        object(endpoint, request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)).await
+        let request = self.http.post(endpoint.url()).header(ACCEPT, "application/json").body(self.form(form));
+        object(endpoint, request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")).await
+    }
+
+    /// A form, with whose it is.
+    fn form(&self, fields: &[(&str, &str)]) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields).append_pair("client_id", &self.client_id).finish()
     }
 }
 
