@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The identity of an organization, repository or robot behind its name. Who takes a name that has become free gets a
+/// The identity of an organization, team, repository, robot or user behind its name. Who takes a name that has become free gets a
 /// new one, so that nothing which was left behind under the name is taken for theirs.
 ///
 /// The default stands for what was made before generations were recorded: all of it bears the same one.

@@ -95,6 +95,10 @@ pub enum LogKind {
     OrgAddTeamMember,
     /// A robot was taken out of a team.
     OrgRemoveTeamMember,
+    /// A team was bound to a group of the identity provider.
+    EnableTeamSync,
+    /// A team was bound to none any longer.
+    DisableTeamSync,
     /// A notification was created.
     AddRepoNotification,
     /// A notification was deleted.

@@ -14,6 +14,8 @@ pub struct Claims {
     pub subject: String,
     /// For whom.
     pub audiences: Vec<String>,
+    /// Since when it is said.
+    pub issued: Timestamp,
     /// When the word ends.
     pub expires: Timestamp,
     /// All that is said, these among it.

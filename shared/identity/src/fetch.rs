@@ -4,12 +4,12 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use moorage_domain::{Guard, Timestamp};
 use moorage_resolver::{GuardedResolver, NotAllowed};
-use reqwest::{Client, Response, header::ACCEPT, redirect};
+use reqwest::{Client, RequestBuilder, Response, header::ACCEPT, redirect};
 use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::{
-    discovery::keys_of,
+    discovery::{self, Endpoints},
     fetch_error::{FetchError, MAX_LENGTH},
     hosts::Hosts,
     issuer::{self, Issuer},
@@ -22,6 +22,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(6);
 /// Who we are, for the provider's logs.
 const USER_AGENT: &str = concat!("moorage/", env!("CARGO_PKG_VERSION"));
+
+/// What an issuer publishes.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// Its keys.
+    pub(crate) keys: Keys,
+    /// Where people sign in.
+    pub(crate) endpoints: Endpoints,
+}
 
 /// Reads documents.
 pub(crate) struct Fetcher {
@@ -40,11 +49,18 @@ impl Fetcher {
         &self.guard
     }
 
-    /// The keys that an issuer publishes now.
-    pub(crate) async fn keys(&self, issuer: &Issuer, now: Timestamp) -> Result<Keys, FetchError> {
+    /// What an issuer publishes now.
+    pub(crate) async fn published(&self, issuer: &Issuer, now: Timestamp) -> Result<Published, FetchError> {
         let document = self.get(issuer.discovery(), now).await?;
-        let keys = self.get(&keys_of(issuer, &document)?, now).await?;
-        Keys::parse(&keys).map_err(FetchError::Keys)
+        let document = discovery::read(issuer, &self.guard, &document)?;
+        let keys = self.get(&document.keys, now).await?;
+        Ok(Published { keys: Keys::parse(&keys).map_err(FetchError::Keys)?, endpoints: document.endpoints })
+    }
+
+    /// A request that is sent to a URL, if the guard allows that.
+    pub(crate) async fn post(&self, url: &Url) -> Result<RequestBuilder, FetchError> {
+        issuer::check(url, &self.guard).map_err(FetchError::NotAllowed)?;
+        Ok(self.client().await?.post(url.clone()).header(ACCEPT, "application/json"))
     }
 
     async fn get(&self, url: &Url, now: Timestamp) -> Result<Vec<u8>, FetchError> {
@@ -52,14 +68,17 @@ impl Fetcher {
         if !self.hosts.may_be_asked(url, now) {
             return Err(FetchError::Paused);
         }
-        let client = self.client.get_or_try_init(|| async { self.build() }).await?;
-        let request = client.get(url.clone()).header(ACCEPT, "application/json");
+        let request = self.client().await?.get(url.clone()).header(ACCEPT, "application/json");
         let response = request.send().await.map_err(|error| sorted(&error))?;
         // A redirect is no success, and is not followed: it would lead where nobody has looked.
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status().as_u16()));
         }
-        body(response).await
+        body(response, MAX_LENGTH).await
+    }
+
+    async fn client(&self) -> Result<&Client, FetchError> {
+        self.client.get_or_try_init(|| async { self.build() }).await
     }
 
     fn build(&self) -> Result<Client, FetchError> {
@@ -75,10 +94,11 @@ impl Fetcher {
     }
 }
 
-async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
+/// A body of so many bytes at most.
+pub(crate) async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| sorted(&error))? {
-        if body.len() + chunk.len() > MAX_LENGTH {
+        if body.len() + chunk.len() > most {
             return Err(FetchError::TooLong);
         }
         body.extend_from_slice(&chunk);
@@ -87,7 +107,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
 }
 
 /// What a failed exchange was.
-fn sorted(error: &reqwest::Error) -> FetchError {
+pub(crate) fn sorted(error: &reqwest::Error) -> FetchError {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
         if error.is::<NotAllowed>() {

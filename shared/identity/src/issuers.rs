@@ -1,4 +1,4 @@
-//! The keys of each issuer: kept, and renewed when they are old or when a token names another one.
+//! What each issuer publishes: kept, and renewed when it is old or when a token names another key.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -7,13 +7,14 @@ use moorage_domain::{Guard, Timestamp};
 use tokio::sync::Mutex;
 
 use crate::{
+    budget::Budget,
     claims::Claims,
+    discovery::Endpoints,
     error::TokenError,
-    fetch::Fetcher,
+    fetch::{Fetcher, Published},
     fetch_error::FetchError,
     hosts::is_within,
     issuer::{Issuer, IssuerError},
-    key::Keys,
     token::Token,
     verify::{Expected, verify},
 };
@@ -44,23 +45,26 @@ pub enum IdentityError {
 
 /// The issuers that somebody has asked about, and their keys.
 pub struct Issuers {
-    fetcher: Fetcher,
+    pub(crate) fetcher: Fetcher,
+    /// What codes may be exchanged.
+    pub(crate) exchanges: Budget,
     known: std::sync::Mutex<LruCache<String, Arc<Mutex<Known>>>>,
 }
 
 /// What is known of an issuer.
 #[derive(Default)]
 struct Known {
-    /// Its keys, and when they were read.
-    keys: Option<(Arc<Keys>, Timestamp)>,
-    /// When it was last asked, and what came of it if that were no keys.
+    /// What it publishes, and when that was read.
+    published: Option<(Arc<Published>, Timestamp)>,
+    /// When it was last asked, and what came of it if that was nothing.
     asked: Option<(Timestamp, Option<FetchError>)>,
 }
 
 impl Issuers {
     /// Nobody is asked yet. `guard` says who may be.
     pub fn new(guard: Guard) -> Self {
-        Self { fetcher: Fetcher::new(guard), known: std::sync::Mutex::new(LruCache::new(CAPACITY)) }
+        let (fetcher, exchanges) = (Fetcher::new(guard), Budget::default());
+        Self { fetcher, exchanges, known: std::sync::Mutex::new(LruCache::new(CAPACITY)) }
     }
 
     /// What a token says that has to be one of this issuer, which a setting names and no token.
@@ -71,25 +75,35 @@ impl Issuers {
         now: Timestamp,
     ) -> Result<Claims, IdentityError> {
         let issuer = Issuer::parse(expected.issuer, self.fetcher.guard())?;
-        let keys = self.keys(&issuer, token, now).await?;
-        Ok(verify(token, &keys, expected, now)?)
+        let published = self.published(&issuer, |published| published.keys.know(token), now).await?;
+        Ok(verify(token, &published.keys, expected, now)?)
     }
 
-    /// The keys of an issuer: those that are known, if they are fresh and one may have signed the token. Who asks at the
-    /// same time waits for one answer.
-    async fn keys(&self, issuer: &Issuer, token: &Token<'_>, now: Timestamp) -> Result<Arc<Keys>, FetchError> {
+    /// Where an issuer lets people sign in, as its discovery document says.
+    pub async fn endpoints(&self, issuer: &str, now: Timestamp) -> Result<Endpoints, IdentityError> {
+        let issuer = Issuer::parse(issuer, self.fetcher.guard())?;
+        Ok(self.published(&issuer, |_| true, now).await?.endpoints.clone())
+    }
+
+    /// What an issuer publishes: what is known, if that is fresh and enough. Who asks at the same time waits for one answer.
+    async fn published(
+        &self,
+        issuer: &Issuer,
+        is_enough: impl Fn(&Published) -> bool,
+        now: Timestamp,
+    ) -> Result<Arc<Published>, FetchError> {
         let known = self.known(issuer);
         let mut known = known.lock().await;
-        if let Some((keys, read)) = &known.keys
+        if let Some((published, read)) = &known.published
             && is_within(FRESH, *read, now)
-            && keys.know(token)
+            && is_enough(published)
         {
-            return Ok(Arc::clone(keys));
+            return Ok(Arc::clone(published));
         }
         if !known.asked.as_ref().is_some_and(|(asked, _)| is_within(PAUSE, *asked, now)) {
-            let failed = match self.fetcher.keys(issuer, now).await {
-                Ok(keys) => {
-                    known.keys = Some((Arc::new(keys), now));
+            let failed = match self.fetcher.published(issuer, now).await {
+                Ok(published) => {
+                    known.published = Some((Arc::new(published), now));
                     None
                 }
                 Err(error) => {
@@ -99,12 +113,12 @@ impl Issuers {
             };
             known.asked = Some((now, failed));
         }
-        let kept = known.keys.as_ref().filter(|(_, read)| is_within(KEPT, *read, now)).map(|(keys, _)| keys);
+        let kept = known.published.as_ref().filter(|(_, read)| is_within(KEPT, *read, now)).map(|(kept, _)| kept);
         let failed = known.asked.as_ref().and_then(|(_, failed)| failed.clone());
         match (kept, failed) {
             // Which keys there are now is not known, so that a token by another one may be good.
-            (Some(keys), Some(error)) if !keys.know(token) => Err(error),
-            (Some(keys), _) => Ok(Arc::clone(keys)),
+            (Some(kept), Some(error)) if !is_enough(kept) => Err(error),
+            (Some(kept), _) => Ok(Arc::clone(kept)),
             (None, error) => Err(error.unwrap_or(FetchError::Unreachable)),
         }
     }

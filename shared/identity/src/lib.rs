@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod algorithm;
+mod budget;
 mod claims;
 mod discovery;
 mod error;
+mod exchange;
 mod fetch;
 mod fetch_error;
 mod hosts;
@@ -11,12 +13,16 @@ mod issuer;
 mod issuers;
 mod key;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod signing;
 mod token;
 mod verify;
 
 pub use claims::Claims;
+pub use discovery::Endpoints;
 pub use error::TokenError;
+pub use exchange::{Client, ExchangeError, Exchanged, Grant};
 pub use fetch_error::FetchError;
 pub use issuer::{Issuer, IssuerError};
 pub use issuers::{IdentityError, Issuers};

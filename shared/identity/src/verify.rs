@@ -3,7 +3,7 @@
 use moorage_domain::Timestamp;
 
 use crate::{
-    claims::{Claims, audiences, text},
+    claims::{Claims, audiences, text, time},
     error::TokenError,
     key::Keys,
     token::Token,
@@ -34,6 +34,7 @@ pub fn verify(token: &Token<'_>, keys: &Keys, expected: Expected<'_>, now: Times
     }
     let subject = text(claims, "sub")?;
     let expires = token.check_times(now)?;
+    let since = time(claims, "iat")?.map(Timestamp::from_unix).ok_or(TokenError::Claim("iat"))?;
     let audiences = audiences(claims)?;
     if let Some(client) = expected.client {
         if !audiences.iter().any(|audience| audience == client) {
@@ -45,7 +46,8 @@ pub fn verify(token: &Token<'_>, keys: &Keys, expected: Expected<'_>, now: Times
             return Err(TokenError::Party);
         }
     }
-    Ok(Claims { issuer: issuer.to_owned(), subject: subject.to_owned(), audiences, expires, all: claims.clone() })
+    let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+    Ok(Claims { issuer, subject, audiences, issued: since, expires, all: claims.clone() })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use moorage_runtime::StackSecret;
 use moorage_schedule::{Invoker, Scheduler};
 use moorage_state::{SecretBox, Table};
 
-use crate::access::admin_token::AdminToken;
+use crate::access::{admin_token::AdminToken, bound_teams::BoundTeams, provider::Provider};
 
 /// Clients and settings.
 pub struct Api {
@@ -26,8 +26,12 @@ pub struct Api {
     pub admin_token: AdminToken,
     /// What signs the registry's tokens, and robots' passwords of an hour.
     pub token_key: StackSecret,
-    /// The identity providers of workloads.
+    /// The identity providers of workloads and of people.
     pub issuers: Issuers,
+    /// The one that people sign in with; none if nobody can.
+    pub provider: Option<Provider>,
+    /// The teams that are bound to its groups.
+    pub bound_teams: BoundTeams,
     /// The API's URL, for links; empty if it is the one that is called.
     pub public_url: String,
     /// The external hosts that mirrors may name.

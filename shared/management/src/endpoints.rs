@@ -7,8 +7,10 @@ use crate::{
     notification::endpoints as notification,
     organization::{endpoints as organization, team_endpoints as team},
     organization_mirror::endpoints as organization_mirror,
+    people::endpoints as people,
     repository::endpoints as repository,
     robot::endpoints as robot,
+    sign_in::endpoints as sign_in,
     trust_root::endpoints as trust_root,
     webhook::endpoints as webhook,
 };
@@ -31,4 +33,6 @@ pub(crate) const ENDPOINTS: Endpoints = Endpoints(&[
     team::ENDPOINTS,
     trust_root::ENDPOINTS,
     webhook::DELIVERIES,
+    sign_in::ENDPOINTS,
+    people::ENDPOINTS,
 ]);

@@ -11,13 +11,17 @@ mod mirror;
 mod notification;
 mod organization;
 mod organization_mirror;
+mod people;
 mod repository;
 mod request;
 mod robot;
+mod sign_in;
 mod trust_root;
 mod usage_log;
 mod webhook;
 
 pub use access::admin_token::AdminToken;
+pub use access::bound_teams::BoundTeams;
+pub use access::provider::{Provider, ProviderError, ProviderSettings};
 pub use api::{Api, ApiShares};
 pub use request::{RequestContext, answer};

@@ -8,4 +8,5 @@ pub(crate) mod share;
 pub(crate) mod team;
 pub(crate) mod team_endpoints;
 pub(crate) mod team_member;
+pub(crate) mod team_sync;
 pub(crate) mod view;

@@ -89,16 +89,18 @@ async fn run(
     host: &str,
     request: Request<Vec<u8>>,
 ) -> Result<Answer, ApiError> {
-    let caller = identify(&api.admin_token, &api.table, request.headers()).await?;
+    let caller = identify(api, request.headers()).await?;
+    let mut role = None;
     match endpoint.access {
         Access::Anyone => {}
         Access::Known if caller.is_known() => {}
         Access::Known => return Err(caller.refused()),
-        Access::Repository(role) => caller.require_on(&api.table, parameters.repository()?, role).await?,
+        Access::Repository(least) => role = caller.require_on(&api.table, parameters.repository()?, least).await?,
         Access::Namespace(role) => caller.require(&parameters.namespace()?, role)?,
+        Access::Organization(least) => caller.require_place(&parameters.namespace()?, least)?,
         Access::Superuser => caller.require_superuser()?,
     }
-    let call = Call { caller, ip: context.source_ip.clone(), host: host.to_owned(), ..call(request)? };
+    let call = Call { caller, role, ip: context.source_ip.clone(), host: host.to_owned(), ..call(request)? };
     (endpoint.run)(&Arguments { api, call: &call, parameters, endpoints: ENDPOINTS }).await
 }
 

@@ -13,3 +13,4 @@ pub(crate) mod robot_use;
 pub(crate) mod secret;
 pub(crate) mod standing;
 pub(crate) mod team_role;
+pub(crate) mod token_secret;

@@ -39,6 +39,13 @@ use crate::{
         team::{Team, TeamRole},
         team_member::Member,
     },
+    people::{
+        app_token::AppToken,
+        bound_team::BoundTeam,
+        member::TeamUser,
+        permission::{UserGrant, UserPermission},
+        user::{self, User, UserTeams},
+    },
     pins::{LoosePin, snapshot::PinnedTagsItem},
     repositories::{lock::StrayLock, public_entry, repository::Repository},
     runs::{
@@ -153,6 +160,7 @@ fn every_kind_of_item_is_read_as_it_was_written() {
     let (run, at) = (RunId(id(2)), Timestamp::from_unix(1_790_000_000));
     let ecr = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/acme/app".parse().unwrap();
     let ecr = EcrRepository::of(&ecr).unwrap();
+    let ann = "ann@example.com".parse().unwrap();
     let account = Account::new("acme".parse().unwrap(), "registry.example.com", None);
     let checked = BTreeSet::from([
         check::<Organization>(Key::Organization(&acme)),
@@ -163,6 +171,15 @@ fn every_kind_of_item_is_read_as_it_was_written() {
         check::<Slot>(Key::Slot(&acme, SlotKind::Syncs, 3)),
         check::<Team>(Key::Team(&acme, &dev)),
         check::<Member>(Key::TeamMember(&dev, &robot)),
+        check::<TeamUser>(Key::TeamUser(&acme, &dev, &ann)),
+        check::<BoundTeam>(Key::TeamGroup(&acme, &dev)),
+        check::<User>(Key::User(&ann)),
+        check::<user::Entry>(Key::UserEntry(&ann)),
+        check::<UserTeams>(Key::UserTeams(&ann)),
+        check::<UserGrant>(Key::UserGrant(&ann, &app)),
+        check::<UserPermission>(Key::UserPermission(&app, &ann)),
+        check::<AppToken>(Key::AppToken(id(22))),
+        check::<AppToken>(Key::UserAppToken(&ann, id(22))),
         check::<team_role::TeamGrant>(Key::TeamGrant(&dev, &app)),
         check::<Robot>(Key::Robot(&robot)),
         check::<permission::Grant>(Key::Grant(&robot, &app)),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
-    Digest, Namespace, Origin, RepositoryName, RobotName, TagName, TeamName, Timestamp, run::RunId,
+    Digest, Namespace, Origin, RepositoryName, RobotName, TagName, TeamName, Timestamp, UserName, run::RunId,
     signature_policy::TrustRootId, webhook::EcrRepository,
 };
 use uuid::Uuid;
@@ -25,6 +25,11 @@ pub(crate) const TRUST: &str = "TRUST";
 /// The partition that lists the public repositories.
 pub(crate) const PUBLIC: &str = "PUBLIC";
 
+/// The partition that lists the users.
+pub(crate) const USERS: &str = "USERS";
+/// The partition that lists the teams that are bound to a group.
+pub(crate) const TEAM_GROUPS: &str = "TEAMGROUPS";
+
 /// One item's key.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Key<'a> {
@@ -43,6 +48,22 @@ pub(crate) enum Key<'a> {
     TeamMember(&'a TeamName, &'a RobotName),
     /// A team's permission as its team sees it.
     TeamGrant(&'a TeamName, &'a RepositoryName),
+    /// That a user is in a team of an organization.
+    TeamUser(&'a Namespace, &'a TeamName, &'a UserName),
+    /// To which group a team of an organization is bound: what lists those that are.
+    TeamGroup(&'a Namespace, &'a TeamName),
+    User(&'a UserName),
+    /// That there is a user: what lists them all.
+    UserEntry(&'a UserName),
+    /// In which teams a user is.
+    UserTeams(&'a UserName),
+    /// A permission as its user sees it.
+    UserGrant(&'a UserName, &'a RepositoryName),
+    UserPermission(&'a RepositoryName, &'a UserName),
+    /// A token that a user pulls with.
+    AppToken(Uuid),
+    /// The same, as its user sees it.
+    UserAppToken(&'a UserName, Uuid),
     Robot(&'a RobotName),
     /// A permission as its robot sees it.
     Grant(&'a RobotName, &'a RepositoryName),
@@ -110,11 +131,19 @@ impl Key<'_> {
             Self::Organization(namespace)
             | Self::OrganizationMirror(namespace)
             | Self::Team(namespace, _)
+            | Self::TeamUser(namespace, ..)
             | Self::Slot(namespace, ..)
             | Self::NamespaceNotification(namespace, _)
             | Self::Note(namespace, ..)
             | Self::NamespaceLog(namespace, ..) => namespace_pk(namespace),
             Self::OrganizationEntry(_) => ORGANIZATIONS.to_owned(),
+            Self::UserEntry(_) => USERS.to_owned(),
+            Self::TeamGroup(..) => TEAM_GROUPS.to_owned(),
+            Self::User(user) | Self::UserAppToken(user, _) => user_pk(user),
+            // Apart from who they are, so that whoever ends organizations and repositories need not reach that.
+            Self::UserTeams(user) | Self::UserGrant(user, _) => user_roles_pk(user),
+            // Each has a partition of its own: it is read by whole ids only.
+            Self::AppToken(id) => format!("{}{id}", prefix::APP_TOKEN),
             Self::ApiToken(_) => API_TOKENS.to_owned(),
             Self::Public(_) => PUBLIC.to_owned(),
             Self::TrustRoot(_) => TRUST.to_owned(),
@@ -137,6 +166,7 @@ impl Key<'_> {
             | Self::StrayLock(repository)
             | Self::Referrers(repository)
             | Self::Permission(repository, _)
+            | Self::UserPermission(repository, _)
             | Self::TeamPermission(repository, _)
             | Self::PastTag(repository, ..)
             | Self::Tag(repository, _)
@@ -168,6 +198,15 @@ impl Key<'_> {
             Self::Slot(_, kind, number) => format!("{}{number:010}", slots_prefix(*kind)),
             Self::Team(_, team) => format!("{}{team}", prefix::TEAM),
             Self::TeamMember(team, robot) => format!("{}{}", members_prefix(team), robot.short()),
+            Self::TeamUser(_, team, user) => format!("{}{user}", team_users_prefix(team)),
+            Self::TeamGroup(organization, team) => format!("{organization}#{team}"),
+            Self::User(_) => "USER".to_owned(),
+            Self::UserEntry(user) => format!("{}{user}", prefix::USER),
+            Self::UserTeams(_) => "TEAMS".to_owned(),
+            Self::UserGrant(_, repository) => format!("{}{repository}", prefix::GRANT),
+            Self::UserPermission(_, user) => format!("{}{user}", prefix::USER_PERMISSION),
+            Self::AppToken(_) => "TOKEN".to_owned(),
+            Self::UserAppToken(_, id) => format!("{}{id}", prefix::APP_TOKEN),
             Self::TeamGrant(team, repository) => format!("{}{}", team_grants_prefix(team), repository.name()),
             Self::ApiToken(id) => format!("{}{id}", prefix::API_TOKEN),
             Self::Robot(robot) => format!("{}{}", prefix::ROBOT, robot.short()),
@@ -235,6 +274,12 @@ pub(crate) mod prefix {
     pub(crate) const SLOT: &str = "SLOT#";
     pub(crate) const TEAM: &str = "TEAM#";
     pub(crate) const TEAM_MEMBER: &str = "TEAMMEMBER#";
+    pub(crate) const TEAM_USER: &str = "TEAMUSER#";
+    /// Both of what lists the users and of their own partitions.
+    pub(crate) const USER: &str = "USER#";
+    pub(crate) const USER_ROLES_PK: &str = "USERROLES#";
+    pub(crate) const USER_PERMISSION: &str = "USERPERMISSION#";
+    pub(crate) const APP_TOKEN: &str = "APPTOKEN#";
     pub(crate) const TEAM_GRANT: &str = "TEAMGRANT#";
     pub(crate) const API_TOKEN: &str = "TOKEN#";
     pub(crate) const ROBOT: &str = "ROBOT#";
@@ -273,6 +318,14 @@ pub(crate) fn namespace_pk(namespace: &Namespace) -> String {
 
 pub(crate) fn repository_pk(repository: &RepositoryName) -> String {
     format!("{}{repository}", prefix::REPOSITORY_PK)
+}
+
+pub(crate) fn user_pk(user: &UserName) -> String {
+    format!("{}{user}", prefix::USER)
+}
+
+pub(crate) fn user_roles_pk(user: &UserName) -> String {
+    format!("{}{user}", prefix::USER_ROLES_PK)
 }
 
 pub(crate) fn ecr_pk(source: &EcrRepository) -> String {
@@ -318,6 +371,10 @@ pub(crate) fn grants_prefix(robot: &RobotName) -> String {
 
 pub(crate) fn members_prefix(team: &TeamName) -> String {
     format!("{}{team}#", prefix::TEAM_MEMBER)
+}
+
+pub(crate) fn team_users_prefix(team: &TeamName) -> String {
+    format!("{}{team}#", prefix::TEAM_USER)
 }
 
 pub(crate) fn team_grants_prefix(team: &TeamName) -> String {

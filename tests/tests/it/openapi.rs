@@ -16,10 +16,11 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 const CALLS: &str = "6";
 /// Seconds that an answer may take: as long as API Gateway lets the function take.
 const TIMEOUT: &str = "30";
-/// Health is 503 where mirrors fail, as those of other tests do: a described answer, and none of a server that fails.
+/// Health is 503 where mirrors fail, as those of other tests do, and so is a sign-in where many sign in: described answers,
+/// and none of a server that fails.
 const UNHEALTHY: &str = r#"
 [[operations]]
-include-path-regex = "/mirror/health$"
+include-path-regex = "(/mirror/health|^/signin/oidc)$"
 [operations.checks.not_a_server_error]
 expected-statuses = ["2xx", "4xx", 503]
 "#;

@@ -96,6 +96,8 @@ names! {
         OrgSetTeamDescription => "org_set_team_description",
         OrgAddTeamMember => "org_add_team_member",
         OrgRemoveTeamMember => "org_remove_team_member",
+        EnableTeamSync => "enable_team_sync",
+        DisableTeamSync => "disable_team_sync",
         AddRepoNotification => "add_repo_notification",
         DeleteRepoNotification => "delete_repo_notification",
         ResetRepoNotification => "reset_repo_notification",

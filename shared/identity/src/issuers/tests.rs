@@ -1,86 +1,18 @@
 //! A provider on loopback: what it is asked, and what its failures mean.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex as Lock,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-};
-
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
+use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
     hosts::MOST,
     key::KeysError,
-    signing::{Signer, document},
+    provider::{DISCOVERY, NOW, Provider},
+    signing::Signer,
 };
-
-/// A provider that answers what it is told.
-struct Provider {
-    issuer: String,
-    asked: AtomicUsize,
-    /// Status and body of each path.
-    answers: Lock<HashMap<&'static str, (u16, String)>>,
-}
 
 /// A document, of an issuer.
 type Body<'b> = &'b dyn Fn(&str) -> String;
-
-const DISCOVERY: &str = "/.well-known/openid-configuration";
-const NOW: i64 = 1_790_000_000;
-
-impl Provider {
-    async fn start(keys: &[&Signer]) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let issuer = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-        let this = Arc::new(Self { issuer, asked: AtomicUsize::new(0), answers: Lock::default() });
-        let discovery = json!({"issuer": this.issuer, "jwks_uri": format!("{}/jwks", this.issuer)});
-        this.answer(DISCOVERY, 200, discovery.to_string());
-        this.publish(keys);
-        let provider = Arc::clone(&this);
-        tokio::spawn(async move {
-            loop {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = vec![0; 4_096];
-                let length = stream.read(&mut request).await.unwrap();
-                let request = String::from_utf8_lossy(&request[..length]).into_owned();
-                provider.asked.fetch_add(1, SeqCst);
-                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-                let (status, body) =
-                    provider.answers.lock().unwrap().get(path.as_str()).cloned().unwrap_or((404, String::new()));
-                let location = if status == 302 { format!("location: {body}\r\n") } else { String::new() };
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\nconnection: close\r\n{location}content-length: {}\r\n\r\n",
-                    body.len()
-                );
-                let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
-            }
-        });
-        this
-    }
-
-    fn answer(&self, path: &'static str, status: u16, body: String) {
-        self.answers.lock().unwrap().insert(path, (status, body));
-    }
-
-    fn publish(&self, keys: &[&Signer]) {
-        self.answer("/jwks", 200, document(keys).to_string());
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.swap(0, SeqCst)
-    }
-
-    fn claims(&self, now: i64) -> Value {
-        json!({"iss": self.issuer, "sub": "s", "iat": now, "exp": now + 300})
-    }
-}
 
 fn issuers() -> Issuers {
     Issuers::new(Guard::new("127.0.0.1").unwrap())
@@ -197,7 +129,7 @@ async fn nobody_is_asked_whom_the_guard_refuses() {
     let port = provider.issuer.rsplit(':').next().unwrap();
     let fetcher = Fetcher::new(Guard::default());
     let inside = Issuer::parse(&format!("https://ip6-localhost:{port}"), &Guard::default()).unwrap();
-    let error = fetcher.keys(&inside, Timestamp::from_unix(NOW)).await.unwrap_err();
+    let error = fetcher.published(&inside, Timestamp::from_unix(NOW)).await.unwrap_err();
     assert!(matches!(error, FetchError::Address | FetchError::Unreachable), "{error}");
     assert_eq!(provider.asked(), 0);
 }
@@ -208,7 +140,7 @@ async fn an_issuer_that_is_not_there_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
     drop(listener);
-    let provider = Provider { issuer, asked: AtomicUsize::new(0), answers: Lock::default() };
+    let provider = Provider::absent(issuer);
     let refused = verified(&issuers(), &provider, &key, NOW).await.unwrap_err();
     assert!(matches!(refused, IdentityError::Fetch(FetchError::Unreachable)), "{refused}");
 }

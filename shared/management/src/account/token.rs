@@ -1,7 +1,7 @@
 //! Tokens of the API.
 
 use moorage_domain::{ExposeSecret as _, Generation, Namespace, Timestamp};
-use moorage_state::{ApiToken, MAX_MAKERS, NewApiToken, Role, StateError, now};
+use moorage_state::{ApiToken, MAX_MAKERS, NewApiToken, Role, StateError, TeamRole, now};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let limit = usize::try_from(call.limit(DEFAULT_LIMIT, MAX_LIMIT)?).unwrap_or_default();
     let after = call.next_page(|page| page.parse::<Uuid>().is_ok())?;
     require_any(&call.caller)?;
-    let page = api.table.api_tokens(call.caller.namespace(), limit, after, now()).await?;
+    let page = api.table.api_tokens(|token| may_manage(&call.caller, token), limit, after, now()).await?;
     let mut body = json!({ "tokens": page.tokens.iter().map(view).collect::<Vec<_>>() });
     if let Some(next) = page.next {
         body["next_page"] = next.into();
@@ -71,6 +71,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         expires_at,
         organization_id,
         maker: call.caller.token().cloned(),
+        user: call.caller.person().map(|person| (&person.user).into()),
     };
     let (token, shown) = ApiToken::generate(new, now());
     match api.table.create_api_token(&token).await {
@@ -98,10 +99,13 @@ pub(crate) async fn delete(api: &Api, id: &str, call: &Call) -> Result<Answer, A
 
 /// Fails unless the caller is an admin, of a namespace or of the whole deployment.
 fn require_any(caller: &Caller) -> Result<(), ApiError> {
-    match caller.namespace() {
-        Some(own) => caller.require(own, Role::Admin),
-        None => caller.require_superuser(),
-    }
+    let is_admin = match caller {
+        Caller::Anonymous | Caller::Refused(_) => false,
+        Caller::Admin => true,
+        Caller::Token(token) => token.role == Role::Admin,
+        Caller::Person(person) => person.is_superuser || person.teams.iter().any(|team| team.role == TeamRole::Admin),
+    };
+    if is_admin { Ok(()) } else { Err(caller.refused()) }
 }
 
 fn may_manage(caller: &Caller, token: &ApiToken) -> bool {

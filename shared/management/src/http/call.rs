@@ -1,5 +1,6 @@
 //! One call: what endpoints use of a request.
 
+use moorage_state::Role;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -14,6 +15,9 @@ pub(crate) const MAX_BODY: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     pub(crate) caller: Caller,
+    /// The caller's role on the repository of the path, if the endpoint asks for one; none of whoever may only read what is
+    /// public.
+    pub(crate) role: Option<Role>,
     pub(crate) body: Vec<u8>,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) ip: Option<String>,

@@ -4,13 +4,17 @@
 //! `detail` alone (B), `message` of a broken rule of the data (C), and `message` of the framework (D).
 
 use moorage_domain::{FailureReason, RepositoryName, failure::Failure, status::NotEligible};
+use moorage_identity::TokenError;
 use moorage_schedule::ScheduleError;
 use moorage_state::{SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
 
-use crate::http::{
-    answer::Answer,
-    service::{self, ServiceFailure},
+use crate::{
+    access::refusal::Refusal,
+    http::{
+        answer::Answer,
+        service::{self, ServiceFailure},
+    },
 };
 
 /// Why a call fails.
@@ -19,6 +23,18 @@ pub(crate) enum ApiError {
     /// No token, or one that is not known. 401, A.
     #[error("Requires authentication")]
     Unauthorized,
+    /// A person's token that is not taken. 401, A with the `message` of D.
+    #[error("{0}")]
+    NotTaken(Refusal),
+    /// A sign-in that comes to nothing. 401, D.
+    #[error("{0}")]
+    NotSignedIn(String),
+    /// Nobody can say now whether a person's token is good, or exchange what the provider gave. 503 with `Retry-After`, D.
+    #[error("The identity provider did not answer as it should. Try again in some seconds.")]
+    NoProvider,
+    /// So many sign in that somebody has to wait. 503 with `Retry-After`, D.
+    #[error("Too many sign in at this moment. Try again in a minute.")]
+    TooManySignIns,
     /// The token does not go that far. 403, A.
     #[error("Unauthorized")]
     Forbidden,
@@ -102,6 +118,18 @@ impl ApiError {
         };
         match self {
             Self::Unauthorized => problem(401, "invalid_token"),
+            Self::NotTaken(refusal) => {
+                let kind = match refusal {
+                    Refusal::Token(TokenError::Expired) => "expired_token",
+                    _ => "invalid_token",
+                };
+                let mut answer = problem(401, kind);
+                if let Answer::Json(_, body) = &mut answer {
+                    body["message"] = detail.clone().into();
+                }
+                answer
+            }
+            Self::NotSignedIn(_) => Answer::Json(401, json!({ "message": detail })),
             Self::Forbidden | Self::Unsigned => problem(403, "insufficient_scope"),
             Self::NotFound | Self::Missing(_) => problem(404, "not_found"),
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
@@ -114,7 +142,9 @@ impl ApiError {
             Self::Changed => Answer::Json(412, json!({ "detail": detail })),
             Self::BrokenRule(_) => Answer::Json(400, json!({ "message": detail })),
             Self::MethodNotAllowed(methods) => Answer::NotAllowed(methods.clone(), json!({ "message": detail })),
-            Self::Busy | Self::Contended | Self::Unfinished(_) => Answer::Later(json!({ "message": detail })),
+            Self::Busy | Self::Contended | Self::Unfinished(_) | Self::NoProvider | Self::TooManySignIns => {
+                Answer::Later(json!({ "message": detail }))
+            }
             Self::NotNormal(_) => Answer::Json(503, json!({ "message": detail })),
             Self::Unavailable(_) => service::unavailable(),
             Self::Service(failure) => failure.answer(),
@@ -228,6 +258,8 @@ mod tests {
         assert_eq!(ApiError::NotFound.answer(host), Answer::Json(404, not_found));
         for (error, status, kind) in [
             (ApiError::Unauthorized, 401, "invalid_token"),
+            (ApiError::NotTaken(Refusal::NoName), 401, "invalid_token"),
+            (ApiError::NotTaken(Refusal::Token(TokenError::Expired)), 401, "expired_token"),
             (ApiError::Forbidden, 403, "insufficient_scope"),
             (ApiError::InvalidRequest("x".into()), 400, "invalid_request"),
             (ApiError::TooLarge(7), 413, "invalid_request"),
@@ -253,7 +285,8 @@ mod tests {
             assert_eq!(error.answer(host), Answer::Json(status, body));
         }
         let body = json!({"message": "The method is not allowed for the requested URL."});
-        for error in [ApiError::Busy, ApiError::Contended, ApiError::Unfinished("x".into())] {
+        let passing = [ApiError::Busy, ApiError::Contended, ApiError::NoProvider, ApiError::TooManySignIns];
+        for error in passing.into_iter().chain([ApiError::Unfinished("x".into())]) {
             let body = json!({"message": error.to_string()});
             assert_eq!(error.answer(host), Answer::Later(body), "whoever calls is told when to call again");
         }

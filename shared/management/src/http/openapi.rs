@@ -112,6 +112,8 @@ fn failures(endpoint: &Endpoint) -> Vec<(String, &'static str, &'static str)> {
     if endpoint.access != Access::Anyone {
         failures.push(("401", "There is no token, or it is not known.", "Problem"));
         failures.push(("403", "The token does not go so far, or the namespace has all that it may have.", "Problem"));
+    } else if endpoint.operation == "exchangeSignIn" {
+        failures.push(("401", "The provider refuses, or its token is not taken.", "Error"));
     } else if endpoint.operation == "listRepos" {
         failures.push(("401", "There is no token, or it is not known.", "Problem"));
     }
@@ -176,9 +178,10 @@ fn path_parameter(name: &'static str) -> Value {
         "orgname" => ("The organization.", "^[a-z0-9][a-z0-9._-]{0,254}$"),
         "robot_shortname" => ("The robot's name without its namespace.", "^[a-z0-9]+([._-][a-z0-9]+)*$"),
         "teamname" => ("The team.", "^[a-z0-9]+([._-][a-z0-9]+)*$"),
-        "username" | "membername" => {
-            ("The robot's full name, namespace+name.", "^[a-z0-9][a-z0-9._-]{0,99}\\+[a-z0-9]+$")
-        }
+        "username" | "membername" => (
+            "A person's name, or a robot's full one, namespace+name.",
+            "^[a-z0-9][a-z0-9._@-]{0,254}(\\+[a-z0-9]+([._-][a-z0-9]+)*)?$",
+        ),
         "webhook" => ("The id of a webhook, which is a secret.", "^[A-Za-z0-9_-]{43}$"),
         "tag" => ("The tag.", "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"),
         _ => ("Its name.", "^[A-Za-z0-9_-]+$"),

@@ -42,18 +42,14 @@ const MAX_LIMIT: i64 = 1_000;
 pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let limit = call.number("limit")?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let offset = call.number("offset")?.unwrap_or(0).max(0);
-    let namespaces = match call.query("namespace") {
+    let mirrors = match call.query("namespace") {
         None => {
             call.caller.require_superuser()?;
-            api.table.namespaces().await?
+            mirrors(api, api.table.namespaces().await?).await?
         }
-        Some(name) => {
-            let namespace = find_namespace(api, name).await?;
-            call.caller.require(&namespace, Role::Read)?;
-            vec![namespace]
-        }
+        Some(name) => mirrors_in(api, call, name).await?,
     };
-    let mirrors = enabled(mirrors(api, namespaces).await?);
+    let mirrors = enabled(mirrors);
     let mut health = Health::of(&mirrors, now());
     health.issues(&mirrors);
     let pending = pending(api, &mirrors).await?;
@@ -92,6 +88,22 @@ async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, A
     names.sort_unstable();
     let mut mirrors = api.table.mirrors_of_many(&names).await?;
     mirrors.sort_by(|a, b| a.config.repository.cmp(&b.config.repository));
+    Ok(mirrors)
+}
+
+/// The mirrors of a namespace that the caller sees.
+async fn mirrors_in(api: &Api, call: &Call, name: &str) -> Result<Vec<Mirror>, ApiError> {
+    let namespace = name.parse().map_err(|_| ApiError::NotFound)?;
+    let sight = call.caller.sight(&api.table, Some(&namespace)).await?;
+    if call.caller.person().is_some() && !sight.has_some_of(&namespace) {
+        return Err(call.caller.refused());
+    }
+    let namespace = find_namespace(api, name).await?;
+    if call.caller.person().is_none() {
+        call.caller.require(&namespace, Role::Read)?;
+    }
+    let mut mirrors = mirrors(api, vec![namespace]).await?;
+    mirrors.retain(|mirror| sight.has(&mirror.config.repository));
     Ok(mirrors)
 }
 

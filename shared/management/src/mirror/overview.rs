@@ -1,12 +1,13 @@
 //! All mirrors at a glance: what a page shows to whoever wants to know whether anything fails, or is late.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use moorage_domain::{MirrorOf, Namespace, Timestamp};
-use moorage_state::{ListedMirror, Role, now};
+use moorage_state::{ListedMirror, MirrorPage, Role, now};
 use serde_json::{Value, json};
 
 use crate::{
+    access::sight::Sight,
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::warning,
@@ -15,13 +16,19 @@ use crate::{
 
 /// Mirrors on a page, and the most of them: a thousand are one or two queries and half a megabyte.
 const LIMIT: i32 = 1_000;
+/// The most reads of one call for a person: a page ends early where they see little of much.
+const READS: usize = 20;
 
 /// `GET mirror/overview`.
 pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let limit = call.limit(LIMIT, LIMIT)?;
     let after = call.next_page(|page| MirrorOf::named(page).is_some())?.and_then(MirrorOf::named);
-    let namespace = namespace(api, call).await?;
-    let page = api.table.mirrors(namespace.as_ref(), usize::try_from(limit).unwrap_or(0), after.as_ref()).await?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let page = match scope(api, call).await? {
+        Scope::All => api.table.mirrors(None, limit, after.as_ref()).await?,
+        Scope::Namespace(own) => api.table.mirrors(Some(&own), limit, after.as_ref()).await?,
+        Scope::Some(sight, namespaces) => some(api, &sight, namespaces, limit, after).await?,
+    };
     let now = now();
     let late = late(api, &page.mirrors, now).await?;
     let (mut mirrors, mut organizations) = (Vec::new(), Vec::new());
@@ -36,16 +43,84 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     Ok(Answer::ok(body))
 }
 
-/// The namespace that is asked for, or that the caller is limited to.
-async fn namespace(api: &Api, call: &Call) -> Result<Option<Namespace>, ApiError> {
-    let namespace = match call.query("namespace") {
-        Some(name) => Some(find_namespace(api, name).await?),
-        None => call.caller.namespace().cloned(),
-    };
-    if let Some(namespace) = &namespace {
-        call.caller.require(namespace, Role::Read)?;
+/// Whose mirrors are listed.
+enum Scope {
+    All,
+    Namespace(Namespace),
+    /// Those that a person sees, of these namespaces.
+    Some(Sight, BTreeSet<Namespace>),
+}
+
+/// Those of the namespace that is asked for, or of all; in it, what the caller sees.
+async fn scope(api: &Api, call: &Call) -> Result<Scope, ApiError> {
+    let asked = call.query("namespace");
+    let name: Option<Namespace> = asked.map(|name| name.parse().map_err(|_| ApiError::NotFound)).transpose()?;
+    let sight = call.caller.sight(&api.table, name.as_ref()).await?;
+    if let Sight::Person(reach) = &sight {
+        let namespaces = reach.namespaces();
+        return match name {
+            Some(name) if !sight.has_some_of(&name) => Err(call.caller.refused()),
+            Some(name) if sight.has_all_of(&name) => Ok(Scope::Namespace(name)),
+            Some(name) => Ok(Scope::Some(sight, BTreeSet::from([name]))),
+            None => Ok(Scope::Some(sight, namespaces)),
+        };
     }
-    Ok(namespace)
+    let namespace = match (asked, &sight) {
+        (Some(name), _) => find_namespace(api, name).await?,
+        (None, Sight::Namespace(own)) => own.clone(),
+        (None, Sight::Everything) => return Ok(Scope::All),
+        (None, _) => return Err(call.caller.refused()),
+    };
+    call.caller.require(&namespace, Role::Read)?;
+    Ok(Scope::Namespace(namespace))
+}
+
+/// Up to `limit` mirrors behind `after` that somebody sees, namespace by namespace.
+async fn some(
+    api: &Api,
+    sight: &Sight,
+    namespaces: BTreeSet<Namespace>,
+    limit: usize,
+    after: Option<MirrorOf>,
+) -> Result<MirrorPage, ApiError> {
+    let (mut mirrors, mut reads) = (Vec::new(), 0);
+    let begun = after.as_ref().map(namespace_of);
+    let mut open = namespaces.into_iter().filter(|it| begun.as_ref().is_none_or(|begun| it >= begun)).peekable();
+    while let Some(namespace) = open.next() {
+        let mut from = after.clone().filter(|after| namespace_of(after) == namespace);
+        loop {
+            let page = api.table.mirrors(Some(&namespace), limit - mirrors.len(), from.as_ref()).await?;
+            reads += 1;
+            // Where the next page begins if this one ends here, also of a namespace that has nothing more.
+            let last = page.mirrors.last().map(|mirror| mirror.of.clone());
+            let here = last.or(from).unwrap_or_else(|| MirrorOf::Organization(namespace.clone()));
+            mirrors.extend(page.mirrors.into_iter().filter(|mirror| sees(sight, &mirror.of)));
+            let is_over = mirrors.len() >= limit || reads >= READS;
+            from = page.next;
+            if is_over && (from.is_some() || open.peek().is_some()) {
+                return Ok(MirrorPage { mirrors, next: Some(from.unwrap_or(here)) });
+            }
+            if from.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(MirrorPage { mirrors, next: None })
+}
+
+fn namespace_of(of: &MirrorOf) -> Namespace {
+    match of {
+        MirrorOf::Repository(name) => name.namespace(),
+        MirrorOf::Organization(name) => name.clone(),
+    }
+}
+
+/// Whether a mirror is seen: an organization's by whoever sees all that it has.
+fn sees(sight: &Sight, of: &MirrorOf) -> bool {
+    match of {
+        MirrorOf::Repository(name) => sight.has(name),
+        MirrorOf::Organization(name) => sight.has_all_of(name),
+    }
 }
 
 /// Those that are late, by name. What an organization's mirror has made is late only if that is to sync it.

@@ -17,7 +17,7 @@ pub(crate) async fn robot(
     username: Option<&str>,
 ) -> Result<RobotName, ApiError> {
     let name: RobotName = username.unwrap_or_default().parse().map_err(|_| unknown_robot())?;
-    named_robot(api, call, &name).await?.ok_or_else(unknown_robot)?;
+    named_robot(api, call, &repository.namespace(), &name).await?.ok_or_else(unknown_robot)?;
     if name.namespace() != repository.namespace() {
         return Err(ApiError::BrokenRule("Invalid robot".into()));
     }

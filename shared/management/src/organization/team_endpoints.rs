@@ -1,11 +1,11 @@
 //! Teams and their members.
 
-use moorage_state::Role;
+use moorage_state::{Role, TeamRole};
 
 use crate::{
     access::caller::Access,
     http::endpoint::{Body, Endpoint, Parameter, Reply},
-    organization::{team, team_member},
+    organization::{team, team_member, team_sync},
 };
 
 /// The endpoints.
@@ -35,7 +35,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         method: "GET",
         path: "organization/{orgname}/team/{teamname}/members",
-        access: Access::Namespace(Role::Read),
+        access: Access::Organization(TeamRole::Member),
         operation: "getOrganizationTeamMembers",
         summary: "The members of a team.",
         query: &[Parameter {
@@ -52,7 +52,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "organization/{orgname}/team/{teamname}/members/{membername}",
         access: Access::Namespace(Role::Admin),
         operation: "updateOrganizationTeamMember",
-        summary: "Adds a robot of the organization to a team.",
+        summary: "Adds a robot of the organization, or somebody who has signed in, to a team.",
         query: &[],
         body: None,
         answers: &[Reply(200, Some("Member"))],
@@ -63,7 +63,7 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         path: "organization/{orgname}/team/{teamname}/members/{membername}",
         access: Access::Namespace(Role::Admin),
         operation: "deleteOrganizationTeamMember",
-        summary: "Takes a robot out of a team.",
+        summary: "Takes a robot or a person out of a team.",
         query: &[],
         body: None,
         answers: &[Reply(204, None)],
@@ -79,5 +79,27 @@ pub(crate) const ENDPOINTS: &[Endpoint] = &[
         body: None,
         answers: &[Reply(200, Some("RobotPermissions"))],
         run: |it| Box::pin(async move { team_member::permissions(it.api, it.parameters).await }),
+    },
+    Endpoint {
+        method: "POST",
+        path: "organization/{orgname}/team/{teamname}/syncing",
+        access: Access::Superuser,
+        operation: "enableOrganizationTeamSync",
+        summary: "Binds a team to a group of the identity provider, which says from then on who is in it.",
+        query: &[],
+        body: Some(Body::Required("TeamGroup")),
+        answers: &[Reply(200, Some("TeamView"))],
+        run: |it| Box::pin(async move { team_sync::bind(it.api, it.parameters, it.call).await }),
+    },
+    Endpoint {
+        method: "DELETE",
+        path: "organization/{orgname}/team/{teamname}/syncing",
+        access: Access::Superuser,
+        operation: "disableOrganizationTeamSync",
+        summary: "Ends that, and leaves the team without people.",
+        query: &[],
+        body: None,
+        answers: &[Reply(200, Some("TeamView"))],
+        run: |it| Box::pin(async move { team_sync::unbind(it.api, it.parameters, it.call).await }),
     },
 ];

@@ -17,7 +17,7 @@ pub(crate) async fn robot(
 ) -> Result<RobotName, ApiError> {
     let username = username.unwrap_or_default();
     let name: RobotName = username.parse().map_err(|_| invalid_robot(username))?;
-    named_robot(api, call, &name).await?.ok_or_else(|| invalid_robot(username))?;
+    named_robot(api, call, organization, &name).await?.ok_or_else(|| invalid_robot(username))?;
     if name.namespace() == *organization {
         return Ok(name);
     }

@@ -37,7 +37,9 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     }
     check_description(description)?;
     let namespace = namespace.unwrap_or(ADMIN);
-    call.caller.require(&namespace.parse().map_err(|_| ApiError::NotFound)?, Role::Admin)?;
+    if !call.caller.may_create_in(&namespace.parse().map_err(|_| ApiError::NotFound)?) {
+        return Err(call.caller.refused());
+    }
     let (namespace, organization_id) = find_generation(api, namespace).await?;
     let repository = RepositoryName::new(namespace.as_str(), name);
     let repository = repository.map_err(|_| ApiError::InvalidRequest("Invalid repository name".into()))?;
@@ -62,6 +64,10 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         Ok(()) => quota::check_created(api, &created).await?,
         Err(StateError::Conflict) => return Err(ApiError::InvalidRequest("Repository already exists".into())),
         Err(error) => return Err(error.into()),
+    }
+    // As in Quay, whoever creates it is its admin, if they are not one of the whole namespace.
+    if let Some(person) = call.caller.person().filter(|_| call.caller.role_in(&namespace).is_none()) {
+        api.table.grant_user(&created, &person.user, Role::Admin).await?;
     }
     api.log(call, &repository, vec![(LogKind::CreateRepo, Map::new())]).await;
     let (namespace, name) = (repository.namespace(), repository.name());

@@ -1,14 +1,17 @@
 //! The list of repositories.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Namespace, RepositoryName};
-use moorage_state::{ADMIN, Repository, Role};
+use moorage_state::{ADMIN, Repository};
 use serde_json::{Value, json};
 
 use crate::{
-    access::caller::Caller,
+    access::sight::Sight,
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
 };
@@ -36,18 +39,18 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let after = call.next_page(|page| Position::parse(page).is_some())?.and_then(Position::parse);
     if starred {
         // Nobody has stars; Quay refuses who is not logged in.
-        call.caller.is_known().then_some(()).ok_or(ApiError::Unauthorized)?;
+        call.caller.is_known().then_some(()).ok_or_else(|| call.caller.refused())?;
         return Ok(Answer::ok(json!({"repositories": []})));
     }
     let scope = match namespace {
         Some(name) => match name.parse() {
-            Ok(name) => Scope::one(&call.caller, name),
+            Ok(name) => Scope::one(&call.caller.sight(&api.table, Some(&name)).await?, name),
             Err(_) => return Ok(Answer::ok(json!({"repositories": []}))),
         },
-        None => Scope::of(&call.caller),
+        None => Scope::of(&call.caller.sight(&api.table, None).await?),
     };
     let (found, next) = scope.page(api, after).await?;
-    let views = stream::iter(found).map(|repository| view(api, call, repository)).buffered(LOOKS);
+    let views = stream::iter(found).map(|repository| view(api, call, &scope, repository)).buffered(LOOKS);
     let mut body = json!({"repositories": views.try_collect::<Vec<_>>().await?});
     if let Some(next) = next {
         body["next_page"] = next.to_string().into();
@@ -89,20 +92,28 @@ impl fmt::Display for Position {
     }
 }
 
-/// What a caller may read: all of some namespaces, and what is public. Nothing else is read for the list, so that it costs
-/// nothing and its pages tell nothing of what the caller may not see.
+/// What a caller may read: all of some namespaces, some repositories of others, and what is public. Nothing else is read for
+/// the list, so that it costs nothing and its pages tell nothing of what the caller may not see.
 #[derive(Debug)]
 struct Scope {
     own: Own,
     public: Public,
 }
 
-/// The namespaces that are read as a whole, first.
+/// What is read first.
 #[derive(Debug)]
 enum Own {
-    None,
-    One(Namespace),
+    /// Parts of namespaces, in the order of the list.
+    Some(Vec<Part>),
     All,
+}
+
+/// A namespace, or some of its repositories.
+#[derive(Debug)]
+struct Part {
+    namespace: Namespace,
+    /// Their names, and no others; all of them without.
+    only: Option<BTreeSet<String>>,
 }
 
 /// The public repositories that come then.
@@ -113,42 +124,89 @@ enum Public {
     All,
 }
 
-impl Scope {
-    fn one(caller: &Caller, namespace: Namespace) -> Self {
-        if caller.role_in(&namespace) >= Some(Role::Read) {
-            return Self { own: Own::One(namespace), public: Public::None };
-        }
-        Self { own: Own::None, public: Public::Of(namespace) }
+impl Part {
+    fn has(&self, repository: &RepositoryName) -> bool {
+        let is_one = |only: &BTreeSet<String>| only.contains(repository.name());
+        self.namespace == repository.namespace() && self.only.as_ref().is_none_or(is_one)
     }
 
-    fn of(caller: &Caller) -> Self {
-        match caller.namespace() {
-            Some(own) => Self { own: Own::One(own.clone()), public: Public::All },
-            None if caller.is_known() => Self { own: Own::All, public: Public::None },
-            None => Self { own: Own::None, public: Public::All },
+    /// Some of its repositories, by name, from behind `after`; with where the next ones begin, if there may be more.
+    async fn page(
+        &self,
+        api: &Api,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<Repository>, Option<String>), ApiError> {
+        let Some(only) = &self.only else {
+            let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+            let page = api.table.repositories(&self.namespace, limit, after).await?;
+            return Ok((page.repositories, page.next));
+        };
+        let is_behind = |name: &&String| after.is_none_or(|after| name.as_str() > after);
+        let mut behind = only.iter().filter(is_behind);
+        let some: Vec<_> = behind.by_ref().take(limit).collect();
+        let next = some.last().filter(|_| behind.next().is_some()).map(|last| (*last).clone());
+        let names: Vec<_> =
+            some.iter().filter_map(|name| RepositoryName::new(self.namespace.as_str(), name).ok()).collect();
+        let found = if names.is_empty() { Vec::new() } else { api.table.repositories_named(&names).await? };
+        Ok((found, next))
+    }
+}
+
+impl Scope {
+    /// Of one namespace.
+    fn one(sight: &Sight, namespace: Namespace) -> Self {
+        if sight.has_all_of(&namespace) {
+            let own = Own::Some(vec![Part { namespace, only: None }]);
+            return Self { own, public: Public::None };
+        }
+        let own = parts(sight).into_iter().filter(|part| part.namespace == namespace).collect();
+        Self { own: Own::Some(own), public: Public::Of(namespace) }
+    }
+
+    fn of(sight: &Sight) -> Self {
+        match sight {
+            Sight::Everything => Self { own: Own::All, public: Public::None },
+            sight => Self { own: Own::Some(parts(sight)), public: Public::All },
+        }
+    }
+
+    /// Whether a repository is among those that come first.
+    fn is_own(&self, repository: &RepositoryName) -> bool {
+        match &self.own {
+            Own::Some(parts) => parts.iter().any(|part| part.has(repository)),
+            Own::All => true,
+        }
+    }
+
+    /// Whether a page has ended among those that come first.
+    fn is_in_own(&self, after: &Position) -> bool {
+        match (&self.own, &after.name) {
+            (Own::All, _) => true,
+            (Own::Some(parts), None) => parts.iter().any(|part| part.namespace == after.namespace),
+            (Own::Some(_), Some(name)) => {
+                RepositoryName::new(after.namespace.as_str(), name).is_ok_and(|name| self.is_own(&name))
+            }
         }
     }
 
     /// One page, and how far it came, if there may be more.
     async fn page(&self, api: &Api, after: Option<Position>) -> Result<(Vec<Repository>, Option<Position>), ApiError> {
-        let is_own = |after: &Position| match &self.own {
-            Own::None => false,
-            Own::One(own) => after.namespace == *own,
-            Own::All => true,
-        };
-        let namespaces = match &self.own {
-            Own::None => Vec::new(),
-            Own::One(own) => vec![own.clone()],
-            Own::All => api.table.namespaces().await?,
-        };
         let mut found = Vec::new();
-        if after.as_ref().is_none_or(is_own) {
-            let next = self::own(api, namespaces, after.as_ref(), &mut found).await?;
+        if after.as_ref().is_none_or(|after| self.is_in_own(after)) {
+            let next = match &self.own {
+                Own::Some(parts) => own(api, parts, after.as_ref(), &mut found).await?,
+                Own::All => {
+                    let all = api.table.namespaces().await?.into_iter();
+                    let parts: Vec<_> = all.map(|namespace| Part { namespace, only: None }).collect();
+                    own(api, &parts, after.as_ref(), &mut found).await?
+                }
+            };
             if next.is_some() {
                 return Ok((found, next));
             }
         }
-        let after = after.filter(|after| !is_own(after));
+        let after = after.filter(|after| !self.is_in_own(after));
         let after = after.and_then(|after| RepositoryName::new(after.namespace.as_str(), after.name.as_deref()?).ok());
         let is_more = self.public(api, after, &mut found).await?;
         let next = found.last().filter(|_| is_more).map(|last| Position {
@@ -170,7 +228,6 @@ impl Scope {
             Public::Of(namespace) => Some(namespace),
             Public::All => None,
         };
-        let is_own = |it: &Repository| matches!(&self.own, Own::One(own) if it.repository.namespace() == *own);
         for _ in 0..READS {
             let limit = i32::try_from(PAGE - found.len()).unwrap_or(i32::MAX);
             if limit <= 0 {
@@ -178,7 +235,7 @@ impl Scope {
             }
             let page = api.table.public_repositories(of, limit, after.as_ref()).await?;
             // Their own came before.
-            found.extend(page.repositories.into_iter().filter(|it| !is_own(it)));
+            found.extend(page.repositories.into_iter().filter(|it| !self.is_own(&it.repository)));
             after = page.next.and_then(|next| next.parse().ok());
             if after.is_none() {
                 return Ok(false);
@@ -188,28 +245,52 @@ impl Scope {
     }
 }
 
-/// Adds all repositories of these namespaces from behind `after`. Returns how far it came, if there may be more of them.
+/// What comes first of what somebody sees, in the order of the list.
+fn parts(sight: &Sight) -> Vec<Part> {
+    let whole = |namespace: Namespace| Part { namespace, only: None };
+    match sight {
+        Sight::Nothing | Sight::Everything => Vec::new(),
+        Sight::Namespace(own) => vec![whole(own.clone())],
+        Sight::Person(reach) => {
+            let mut parts = BTreeMap::new();
+            for namespace in reach.namespaces() {
+                let is_whole = sight.has_all_of(&namespace);
+                parts.insert(namespace, (!is_whole).then(BTreeSet::new));
+            }
+            for repository in reach.repositories() {
+                if let Some(Some(only)) = parts.get_mut(&repository.namespace()) {
+                    only.insert(repository.name().to_owned());
+                }
+            }
+            let mut parts: Vec<_> = parts.into_iter().map(|(namespace, only)| Part { namespace, only }).collect();
+            // A stable sort: the others stay in order.
+            parts.sort_by_key(|part| part.namespace.as_str() == ADMIN);
+            parts
+        }
+    }
+}
+
+/// Adds all repositories of these parts from behind `after`. Returns how far it came, if there may be more of them.
 async fn own(
     api: &Api,
-    namespaces: Vec<Namespace>,
+    parts: &[Part],
     after: Option<&Position>,
     found: &mut Vec<Repository>,
 ) -> Result<Option<Position>, ApiError> {
     let mut reads = 0;
-    let is_behind = |name: &Namespace| after.is_none_or(|after| after.is_before(name));
-    let mut open = namespaces.into_iter().filter(is_behind).peekable();
-    while let Some(namespace) = open.next() {
-        let first = after.filter(|after| after.namespace == namespace);
+    let is_behind = |part: &&Part| after.is_none_or(|after| after.is_before(&part.namespace));
+    let mut open = parts.iter().filter(is_behind).peekable();
+    while let Some(part) = open.next() {
+        let first = after.filter(|after| after.namespace == part.namespace);
         let mut from = first.and_then(|after| after.name.clone());
         loop {
-            let limit = i32::try_from(PAGE - found.len()).unwrap_or(i32::MAX);
-            let page = api.table.repositories(&namespace, limit, from.as_deref()).await?;
+            let (some, next) = part.page(api, PAGE.saturating_sub(found.len()), from.as_deref()).await?;
             reads += 1;
-            found.extend(page.repositories);
-            from = page.next;
+            found.extend(some);
+            from = next;
             let is_over = found.len() >= PAGE || reads >= READS;
             if is_over && (from.is_some() || open.peek().is_some()) {
-                return Ok(Some(Position { namespace, name: from }));
+                return Ok(Some(Position { namespace: part.namespace.clone(), name: from }));
             }
             if from.is_none() {
                 break;
@@ -219,7 +300,7 @@ async fn own(
     Ok(None)
 }
 
-async fn view(api: &Api, call: &Call, repository: Repository) -> Result<Value, ApiError> {
+async fn view(api: &Api, call: &Call, scope: &Scope, repository: Repository) -> Result<Value, ApiError> {
     let name = &repository.repository;
     let mut view = json!({
         "namespace": name.namespace(), "name": name.name(), "description": repository.description,
@@ -230,10 +311,8 @@ async fn view(api: &Api, call: &Call, repository: Repository) -> Result<Value, A
     }
     if call.flag("last_modified", false) {
         // Whoever may read only what is public is not told where that takes more than a look.
-        let tags = match call.caller.role_in(&name.namespace()) {
-            Some(_) => Some(api.table.tags(name).await?),
-            None => api.table.few_tags(name, FEW).await?,
-        };
+        let tags =
+            if scope.is_own(name) { Some(api.table.tags(name).await?) } else { api.table.few_tags(name, FEW).await? };
         let latest = tags.and_then(|tags| tags.values().map(|held| held.first_seen.unix()).max());
         view["last_modified"] = latest.into();
     }
@@ -266,5 +345,28 @@ mod tests {
         for text in ["", "/", "a", "a//", "A/r", "/r"] {
             assert_eq!(Position::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn pages_end_among_what_is_ones_own_or_what_is_public() {
+        let only = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let parts = vec![
+            Part { namespace: "a".parse().unwrap(), only: None },
+            Part { namespace: "b".parse().unwrap(), only: only(&["r", "s/t"]) },
+            Part { namespace: "c".parse().unwrap(), only: only(&[]) },
+        ];
+        let scope = Scope { own: Own::Some(parts), public: Public::All };
+        for (text, is_own) in
+            [("a/x", true), ("b/r", true), ("b/s/t", true), ("b/x", false), ("c/x", false), ("d/x", false)]
+        {
+            assert_eq!(scope.is_own(&text.parse().unwrap()), is_own, "{text}");
+            assert_eq!(scope.is_in_own(&Position::parse(text).unwrap()), is_own, "{text}");
+        }
+        for (text, is_own) in [("a/", true), ("c/", true), ("d/", false)] {
+            assert_eq!(scope.is_in_own(&Position::parse(text).unwrap()), is_own, "{text}");
+        }
+        let one = Scope::one(&Sight::Namespace("a".parse().unwrap()), "b".parse().unwrap());
+        assert!(matches!((&one.own, &one.public), (Own::Some(parts), Public::Of(_)) if parts.is_empty()));
+        assert!(!one.is_own(&"a/x".parse().unwrap()), "a list of one namespace has no other's");
     }
 }

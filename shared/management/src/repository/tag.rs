@@ -47,7 +47,7 @@ pub(crate) async fn list(api: &Api, name: &RepositoryName, call: &Call) -> Resul
     let limit = call.number("limit")?.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let page = call.number("page")?.unwrap_or(1).clamp(1, MAX_PAGE);
     find_repository(api, name).await?;
-    let sees_all = call.caller.role_in(&name.namespace()).is_some();
+    let sees_all = call.role.is_some();
     let (limit, skip) = (usize::try_from(limit).unwrap_or(1), usize::try_from((page - 1) * limit).unwrap_or(0));
     let wanted = skip.saturating_add(limit).saturating_add(1);
     // Whoever may read only what is public gets no answer that takes reading more tags the more there are.

@@ -39,7 +39,7 @@ pub(crate) async fn get(api: &Api, name: &RepositoryName, call: &Call) -> Result
 
 fn view(api: &Api, call: &Call, repository: &Repository) -> Value {
     let namespace = repository.repository.namespace();
-    let role = call.caller.role_in(&namespace);
+    let role = call.role;
     json!({
         "namespace": namespace, "name": repository.repository.name(), "kind": "image",
         "description": repository.description, "is_public": repository.is_public,

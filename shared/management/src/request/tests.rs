@@ -1,6 +1,7 @@
 //! What holds for every answer, against an AWS of our own.
 
 mod aws;
+mod people;
 
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ fn api(aws: &Aws) -> Api {
         admin_token: AdminToken::new(aws_sdk_secretsmanager::Client::new(aws), "token".to_owned()),
         token_key: StackSecret::new(aws_sdk_secretsmanager::Client::new(aws), "key".to_owned()),
         issuers: Issuers::new(Guard::default()),
+        provider: None,
+        bound_teams: crate::BoundTeams::default(),
         public_url: String::new(),
         guard: Guard::default(),
         clouds: CloudRules::default(),

@@ -1,6 +1,6 @@
 //! The endpoints of robot accounts, of organizations and of the admin's own.
 
-use moorage_state::Role;
+use moorage_state::{Role, TeamRole};
 
 use crate::{
     access::caller::Access,
@@ -15,7 +15,7 @@ macro_rules! endpoints {
             Endpoint {
                 method: "GET",
                 path: concat!($namespace, "/robots"),
-                access: Access::Namespace(Role::Read),
+                access: Access::Organization(TeamRole::Creator),
                 operation: concat!("get", $whose, "Robots"),
                 summary: $all,
                 query: &[

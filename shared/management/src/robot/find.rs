@@ -1,6 +1,6 @@
 //! Robots by name, and their tokens.
 
-use moorage_domain::{RobotName, SecretString};
+use moorage_domain::{Namespace, RobotName, SecretString};
 use moorage_state::{Purpose, Robot};
 
 use crate::{
@@ -23,10 +23,16 @@ pub(crate) async fn find_robot(api: &Api, path: &Parameters) -> Result<Robot, Ap
     Err(unknown_robot())
 }
 
-/// A robot that a call names and that may be of another namespace. `None`, too, if the caller may not see that namespace: so
-/// nobody learns which robots it has.
-pub(crate) async fn named_robot(api: &Api, call: &Call, name: &RobotName) -> Result<Option<Robot>, ApiError> {
-    if call.caller.role_in(&name.namespace()).is_none() {
+/// A robot that a call names, which is about something of the namespace `home` that the caller is an admin of, and that may
+/// be of another namespace. `None`, too, if the caller may not see that one: so nobody learns which robots it has.
+pub(crate) async fn named_robot(
+    api: &Api,
+    call: &Call,
+    home: &Namespace,
+    name: &RobotName,
+) -> Result<Option<Robot>, ApiError> {
+    let of = name.namespace();
+    if of != *home && call.caller.role_in(&of).is_none() {
         return Ok(None);
     }
     Ok(api.table.robot(name).await?)

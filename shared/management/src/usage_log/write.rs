@@ -5,7 +5,7 @@ use moorage_domain::{
     Namespace, RepositoryName, RobotName,
     usage_log::{LogEntry, LogKind},
 };
-use moorage_state::{ADMIN, LogOf, now};
+use moorage_state::{LogOf, now};
 use serde_json::{Map, Value};
 
 use crate::{access::caller::Caller, api::Api, http::call::Call};
@@ -90,7 +90,7 @@ fn entry(call: &Call, namespace: &Namespace, (kind, mut metadata): (LogKind, Map
     if let Caller::Token(token) = &call.caller {
         metadata.insert("token_id".into(), token.id.to_string().into());
     }
-    LogEntry { kind, datetime: now(), metadata, performer: Some(ADMIN.into()), ip: call.ip.clone() }
+    LogEntry { kind, datetime: now(), metadata, performer: Some(call.caller.user().to_owned()), ip: call.ip.clone() }
 }
 
 /// An object of these fields.

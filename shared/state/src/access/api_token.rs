@@ -1,17 +1,16 @@
 //! Tokens of the API, besides the stack's first one.
 
 use moorage_domain::{Generation, Namespace, SecretString, Timestamp};
-use rand::Rng;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::access::permission::Role;
-
-/// Random bytes of a token: 256 bits.
-const SECRET_LENGTH: usize = 32;
-/// The length of a token in characters: its id and its secret, both in hexadecimal.
-const TOKEN_LENGTH: usize = 32 + 2 * SECRET_LENGTH;
+use crate::{
+    access::{
+        permission::Role,
+        token_secret::{self, hash, new_secret},
+    },
+    people::user::UserRef,
+};
 
 /// A token, without what it is shown by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +36,9 @@ pub struct ApiToken {
     /// long as all of them are. The stack's own is not among them.
     #[serde(default)]
     pub makers: Vec<Uuid>,
+    /// The person who made it, or the first of the tokens that did. It is good only as long as they are there and enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserRef>,
     /// SHA-256 of the secret part.
     secret_hash: String,
 }
@@ -58,14 +60,17 @@ pub struct NewApiToken {
     pub organization_id: Generation,
     /// The token that makes it; none for the stack's own.
     pub maker: Option<ApiToken>,
+    /// The person who makes it, if it is one. What a person's token makes is theirs without that.
+    pub user: Option<UserRef>,
 }
 
 impl ApiToken {
     /// A new token, and what its holder shows: the only time that it can be had.
     pub fn generate(new: NewApiToken, now: Timestamp) -> (Self, SecretString) {
-        let (id, secret) = (Uuid::new_v4(), hex::encode(rand::rng().random::<[u8; SECRET_LENGTH]>()));
+        let (id, secret) = (Uuid::new_v4(), new_secret());
         let shown = SecretString::from(format!("{}{secret}", id.simple()));
         let end = new.maker.as_ref().and_then(|maker| maker.expires_at);
+        let user = new.user.or_else(|| new.maker.as_ref()?.user.clone());
         let makers = new.maker.map(|maker| maker.makers.into_iter().chain([maker.id]).collect()).unwrap_or_default();
         let token = Self {
             id,
@@ -77,6 +82,7 @@ impl ApiToken {
             expires_at: new.expires_at.into_iter().chain(end).min(),
             organization_id: new.organization_id,
             makers,
+            user,
             secret_hash: hash(&secret),
         };
         (token, shown)
@@ -84,13 +90,12 @@ impl ApiToken {
 
     /// The id in a token that somebody shows, if it has the form of one.
     pub fn id_of(shown: &str) -> Option<Uuid> {
-        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (shown.len() == TOKEN_LENGTH && shown.bytes().all(is_hex)).then(|| Uuid::try_parse(&shown[..32]).ok())?
+        token_secret::id_of(shown)
     }
 
     /// The hash to compare with [`ApiToken::secret_hash`].
     pub fn hash_of(shown: &str) -> String {
-        hash(shown.get(32..).unwrap_or_default())
+        token_secret::hash_of(shown)
     }
 
     /// SHA-256 of the secret part, in hexadecimal.
@@ -99,15 +104,12 @@ impl ApiToken {
     }
 }
 
-fn hash(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret))
-}
-
 #[cfg(test)]
 mod tests {
     use moorage_domain::ExposeSecret as _;
 
     use super::*;
+    use crate::people::user::tests::user;
 
     #[test]
     fn a_token_has_its_id_and_matches_its_hash() {
@@ -119,6 +121,7 @@ mod tests {
             expires_at: None,
             organization_id: Generation::default(),
             maker: None,
+            user: None,
         };
         let (token, shown) = ApiToken::generate(new, Timestamp::from_unix(0));
         let shown = shown.expose_secret();
@@ -144,6 +147,7 @@ mod tests {
                 expires_at: expires_at.map(at),
                 organization_id: Generation::default(),
                 maker: maker.cloned(),
+                user: None,
             };
             ApiToken::generate(new, at(0)).0
         };
@@ -154,5 +158,26 @@ mod tests {
         assert_eq!([&later, &never, &sooner].map(|it| it.expires_at), [100, 100, 50].map(|end| Some(at(end))));
         assert_eq!(make(Some(&sooner), None).makers, [first.id, sooner.id]);
         assert_eq!(make(Some(&make(None, None)), None).expires_at, None);
+    }
+    #[test]
+    fn what_a_persons_token_makes_is_the_persons() {
+        let ann = UserRef::from(&user("ann", 1));
+        let make = |maker: Option<&ApiToken>, user: Option<&UserRef>| {
+            let new = NewApiToken {
+                description: String::new(),
+                namespace: None,
+                role: Role::Read,
+                created_by: String::new(),
+                expires_at: None,
+                organization_id: Generation::default(),
+                maker: maker.cloned(),
+                user: user.cloned(),
+            };
+            ApiToken::generate(new, Timestamp::from_unix(0)).0
+        };
+        let first = make(None, Some(&ann));
+        let third = make(Some(&make(Some(&first), None)), None);
+        assert_eq!((first.user.as_ref(), third.user.as_ref()), (Some(&ann), Some(&ann)));
+        assert_eq!(make(Some(&make(None, None)), None).user, None);
     }
 }

@@ -1,6 +1,6 @@
 //! The tokens of the API that there are.
 
-use moorage_domain::{Namespace, Timestamp};
+use moorage_domain::{Generation, Timestamp, UserName};
 use uuid::Uuid;
 
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     error::or_gone,
     key::{API_TOKENS, Key, prefix},
     organizations::{generation::within, organization::Organization},
+    people::user::expect_enabled,
     table::Query,
     transaction::{Committed, Transaction},
 };
@@ -28,8 +29,8 @@ pub struct ApiTokenPage {
 }
 
 impl Table {
-    /// Records a token. [`StateError::NotFound`] if one of those that made it is gone, or its organization is not there any
-    /// more or ends; [`StateError::Conflict`] if more than [`MAX_MAKERS`] have made it.
+    /// Records a token. [`StateError::NotFound`] if one of those that made it is gone, a person who did may do nothing, or its
+    /// organization is not there any more or ends; [`StateError::Conflict`] if more than [`MAX_MAKERS`] have made it.
     pub async fn create_api_token(&self, token: &ApiToken) -> Result<(), StateError> {
         if token.makers.len() > MAX_MAKERS {
             return Err(StateError::Conflict);
@@ -38,6 +39,9 @@ impl Table {
         transaction.create(Key::ApiToken(token.id), token)?;
         for maker in &token.makers {
             transaction.expect(Key::ApiToken(*maker))?;
+        }
+        if let Some(user) = &token.user {
+            expect_enabled(&mut transaction, user)?;
         }
         if let Some(namespace) = &token.namespace {
             within(&mut transaction, namespace, token.organization_id)?;
@@ -48,18 +52,18 @@ impl Table {
         }
     }
 
-    /// Reads a token that is good: neither it nor one of those that made it has ended, and its organization is the one that
-    /// it was made for.
+    /// Reads a token that is good: neither it nor one of those that made it has ended, a person who made it is there and
+    /// enabled, and its organization is the one that it was made for.
     pub async fn api_token(&self, id: Uuid, now: Timestamp) -> Result<Option<ApiToken>, StateError> {
         let token: Option<ApiToken> = self.get(Key::ApiToken(id)).await?;
         Ok(self.good_api_tokens(token.into_iter().collect(), now).await?.pop())
     }
 
-    /// Good tokens from behind `after`: all of them, or those that are limited to `of`. Others are passed over, however many
-    /// there are, and no page ends with one of them.
+    /// Good tokens from behind `after` that are asked for by `which`. Others are passed over, however many there are, and no
+    /// page ends with one of them.
     pub async fn api_tokens(
         &self,
-        of: Option<&Namespace>,
+        which: impl Fn(&ApiToken) -> bool + Send,
         limit: usize,
         after: Option<&str>,
         now: Timestamp,
@@ -70,7 +74,7 @@ impl Table {
             let query =
                 Query { pk: API_TOKENS.to_owned(), prefix: prefix::API_TOKEN, newest_first: false, limit: None, after };
             let mut page = self.page::<ApiToken>(query).await?;
-            page.items.retain(|token| of.is_none() || token.namespace.as_ref() == of);
+            page.items.retain(&which);
             for some in page.items.chunks(CHECKED_AT_ONCE) {
                 tokens.extend(self.good_api_tokens(some.to_vec(), now).await?);
                 if tokens.len() > limit {
@@ -91,6 +95,16 @@ impl Table {
         let is_of = |token: &ApiToken| {
             token.namespace.as_ref() == Some(&organization.name) && token.organization_id == organization.id
         };
+        self.delete_api_tokens(is_of).await
+    }
+
+    /// Revokes the tokens of users of a name that are void.
+    pub(crate) async fn delete_api_tokens_of_users(
+        &self,
+        name: &UserName,
+        is_void: impl Fn(Generation) -> bool,
+    ) -> Result<(), StateError> {
+        let is_of = |token: &ApiToken| token.user.as_ref().is_some_and(|user| user.name == *name && is_void(user.id));
         self.delete_api_tokens(is_of).await
     }
 

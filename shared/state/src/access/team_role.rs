@@ -17,8 +17,8 @@ use crate::{
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TeamPermission {
-    team: TeamName,
-    role: Role,
+    pub(crate) team: TeamName,
+    pub(crate) role: Role,
 }
 
 /// A permission as it is found from its team.

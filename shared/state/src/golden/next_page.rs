@@ -74,6 +74,6 @@ async fn repositories_go_on_behind_a_repository() {
 #[tokio::test]
 async fn the_apis_tokens_go_on_behind_a_token() {
     let (table, starts) = table("ApiToken");
-    table.api_tokens(None, 1, Some(API_TOKEN), Timestamp::from_unix(1_790_000_000)).await.unwrap();
+    table.api_tokens(|_| true, 1, Some(API_TOKEN), Timestamp::from_unix(1_790_000_000)).await.unwrap();
     goes_on("ApiToken", &starts);
 }

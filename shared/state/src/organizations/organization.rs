@@ -48,7 +48,7 @@ impl Table {
         transaction.create(Key::Organization(name), organization)?;
         transaction.put(Key::OrganizationEntry(name), &Entry { name: name.clone() })?;
         if let Ok(owners) = OWNERS.parse() {
-            let team = Team { name: owners, role: TeamRole::Admin, description: String::new() };
+            let team = Team::new(owners, TeamRole::Admin, "");
             transaction.put(Key::Team(name, &team.name), &team)?;
         }
         match transaction.commit().await? {
@@ -99,6 +99,9 @@ impl Table {
     /// Deletes an organization that is ending with what its partition still has: robots and their roles, teams, the log. Its
     /// repositories and its mirror must be gone.
     pub async fn delete_organization(&self, name: &Namespace) -> Result<(), StateError> {
+        // What of it is elsewhere goes before what it is found by.
+        self.remove_user_members(name, None).await?;
+        self.forget_bound_teams(&self.teams(name).await?, name).await?;
         let prefixes = [
             prefix::ROBOT,
             prefix::GRANT,

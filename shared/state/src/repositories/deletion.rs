@@ -79,6 +79,9 @@ impl Table {
         for robot in self.robots_with_roles(name).await? {
             or_gone(self.revoke(name, &robot).await)?;
         }
+        for user in self.users_with_roles(name).await? {
+            or_gone(self.revoke_user(name, &user).await)?;
+        }
         for (team, _) in self.team_roles(name).await? {
             or_gone(self.revoke_team(name, &team).await)?;
         }

@@ -14,7 +14,7 @@ use crate::{
     clock::now,
     expression::Change,
     key::{Key, namespace_pk, prefix},
-    organizations::generation::within,
+    organizations::generation::{id_is, within},
     repositories::{
         lock_condition::{UNLOCKED, at_present, expect_free},
         public_entry,
@@ -248,4 +248,12 @@ pub(crate) fn insert(transaction: &mut Transaction<'_>, repository: &Repository)
 pub(crate) fn expect(transaction: &mut Transaction<'_>, name: &RepositoryName) -> Result<(), StateError> {
     let values = Item::from([(":true".to_owned(), AttributeValue::Bool(true))]);
     transaction.check(Key::Repository(name), "attribute_exists(#pk) AND NOT #is_deleted = :true", values)
+}
+
+/// Expects a repository to be this one still, as a part of a transaction.
+pub(crate) fn expect_this(transaction: &mut Transaction<'_>, on: &Repository) -> Result<(), StateError> {
+    let (id, value) = id_is(on.id)?;
+    let values = Item::from([(":true".to_owned(), AttributeValue::Bool(true)), (":id".to_owned(), value)]);
+    let condition = format!("attribute_exists(#pk) AND {id} AND NOT #is_deleted = :true");
+    transaction.check(Key::Repository(&on.repository), &condition, values)
 }
