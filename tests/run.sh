@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 export MOORAGE_LOCAL="$PWD/target/test-stack"
 export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto MOORAGE_BROWSER_PORT=auto
+# Where people of the tests sign in.
+export MOORAGE_PROVIDER_PORT=auto
 # Where tests get copies of the emulator.
 export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
 # Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end. What was

@@ -4,7 +4,7 @@
 
 Environment: MOORAGE_LOCAL (folder, target/local), MOORAGE_PORT (8080), MOORAGE_AWS_PORT (4566),
 MOORAGE_UPSTREAM_PORT (5100), MOORAGE_ZIPS (target/lambda), MOORAGE_PARAMETERS (Name=value,... of the template),
-MOORAGE_BROWSER_PORT (none: no chromedriver).
+MOORAGE_BROWSER_PORT (none: no chromedriver), MOORAGE_PROVIDER_PORT (none: nobody signs in with a provider).
 """
 import os
 import pathlib
@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 
+import provider
 import servers
 from servers import Problem
 
@@ -58,7 +59,11 @@ def start(ports):
 
     os.environ.update(CREDENTIALS, AWS_ENDPOINT_URL=endpoint)
     os.environ.pop("AWS_CA_BUNDLE", None)
-    outputs = deploy(f"http://localhost:{ports['api']}")
+    public_url, people = f"http://localhost:{ports['api']}", {}
+    if "MOORAGE_PROVIDER_PORT" in os.environ:
+        ports["provider"] = servers.port("MOORAGE_PROVIDER_PORT", "auto")
+        people = provider.start(FOLDER, ports["provider"], f"{public_url}/console")
+    outputs = deploy(public_url, people)
     proxy(ports["api"], ports["aws"], outputs["ApiId"])
     if "MOORAGE_BROWSER_PORT" in os.environ:
         ports["browser"] = browser(servers.port("MOORAGE_BROWSER_PORT", "auto"))
@@ -77,7 +82,7 @@ def emulate(port, endpoint):
     return servers.start(FOLDER, "emulator", [sys.executable, str(ROOT / "infra" / "local" / "emulator.py")], env)
 
 
-def deploy(public_url):
+def deploy(public_url, people):
     import boto3
 
     sys.path.insert(0, str(ROOT / "infra"))
@@ -102,6 +107,7 @@ def deploy(public_url):
         "NotificationTopicArns": "arn:aws:sns:*:000000000000:told-*",
         "NotificationBusArns": "arn:aws:events:*:000000000000:event-bus/told-*",
         "PublicUrl": public_url,
+        **people,
         **dict(pair.split("=", 1) for pair in given.split(",") if pair),
     }
     outputs = deploy_template(STACK, CODE_BUCKET, ZIPS, parameters)
@@ -219,11 +225,15 @@ def write_env(ports, endpoint, outputs):
         variables["MOORAGE_GC_FUNCTION"] = outputs["GcFunctionName"]
     if "browser" in ports:
         variables["MOORAGE_BROWSER"] = f"http://127.0.0.1:{ports['browser']}"
+    if "provider" in ports:
+        variables["MOORAGE_OIDC_ISSUER"] = provider.issuer(ports["provider"])
     file = FOLDER / "env"
     file.touch(mode=0o600)
     file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()))
     print(f"The stack is up: {variables['MOORAGE_URL']}, external registry {variables['MOORAGE_UPSTREAM']}.")
     print(f"The console: {variables['MOORAGE_URL']}/console")
+    if "provider" in ports:
+        print(f"Whoever signs in: {provider.PEOPLE}")
     print(f"Settings and token: {file}")
 
 

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub mod alone;
 pub mod aws;
 pub mod browser;
 pub mod bucket;
@@ -31,6 +32,7 @@ pub mod logs;
 pub mod node;
 pub mod openssl;
 pub mod organization_mirror;
+pub mod people;
 pub mod process;
 pub mod provider;
 pub mod proxy;

@@ -16,7 +16,7 @@ use crate::function::{Function, Outcome};
 const WITHIN: Duration = Duration::from_secs(30);
 
 /// Serves the function. Returns the URL, and what ends it.
-pub(super) async fn listen(api: Function) -> (String, AbortOnDropHandle<()>) {
+pub(crate) async fn listen(api: Function) -> (String, AbortOnDropHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let api = Arc::new(Mutex::new(api));

@@ -37,6 +37,7 @@ mod organization_mirror_policy;
 mod organization_mirrors;
 mod organization_rollback;
 mod overview;
+mod people;
 mod permissions;
 mod pins;
 mod possession;
