@@ -9,8 +9,8 @@ const FEW: usize = 3;
 pub(super) fn roles(user: &Value) -> Option<String> {
     let organizations = user["organizations"].as_array().into_iter().flatten();
     let role = |it: &Value| {
-        let name = it["name"].as_str()?;
-        Some(it["role"].as_str().map_or_else(|| name.to_owned(), |role| format!("{role} in {name}")))
+        // Whoever is in a team has no role on all of it.
+        Some(format!("{} in {}", it["role"].as_str().unwrap_or("member"), it["name"].as_str()?))
     };
     let mut roles: Vec<_> = organizations.filter_map(role).collect();
     let number = roles.len();
@@ -19,5 +19,23 @@ pub(super) fn roles(user: &Value) -> Option<String> {
         0 => None,
         number if number > FEW => Some(format!("{}, and in {} more", roles.join(", "), number - FEW)),
         _ => Some(roles.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn roles_are_said_and_not_all_of_many() {
+        let user = |organizations: Value| json!({"organizations": organizations});
+        let of = |name: &str, role: Value| json!({"name": name, "role": role});
+        assert_eq!(roles(&user(json!([]))), None);
+        let two = json!([of("acme", json!("admin")), of("lab", Value::Null)]);
+        assert_eq!(roles(&user(two)).unwrap(), "admin in acme, member in lab");
+        let many: Vec<_> = ["a", "b", "c", "d", "e"].iter().map(|name| of(name, json!("read"))).collect();
+        assert_eq!(roles(&user(many.into())).unwrap(), "read in a, read in b, read in c, and in 2 more");
     }
 }
