@@ -100,7 +100,9 @@ pub(crate) fn json(steps: &[Step], outcomes: Option<&[Outcome]>) -> Value {
             Outcome::Nothing | Outcome::Done | Outcome::Waiting => {}
         }
     }
-    let counts: Map<_, _> = counts(steps).into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
+    // Who names nobody does not have to know of people.
+    let counts = counts(steps).into_iter().filter(|count| *count != ("wait", 0));
+    let counts: Map<_, _> = counts.map(|(name, number)| (name.to_owned(), number.into())).collect();
     json!({"steps": shown, "counts": counts})
 }
 
