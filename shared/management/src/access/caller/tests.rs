@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use moorage_domain::{Generation, Timestamp};
 use moorage_state::{NewApiToken, PersonIdentity, TeamStanding, User};
+use serde_json::json;
 
 use super::*;
 
@@ -20,19 +21,12 @@ fn token(namespace: Option<&str>, role: Role) -> Caller {
 }
 
 fn person(is_superuser: bool, teams: &[(&str, TeamRole)]) -> Caller {
-    let user = User {
-        name: "ada".parse().unwrap(),
-        id: Generation::default(),
-        issuer: "https://idp.example".into(),
-        subject: "s".into(),
-        email: None,
-        groups: BTreeSet::new(),
-        teams: BTreeSet::new(),
-        created: Timestamp::from_unix(0),
-        signed_in: Timestamp::from_unix(0),
-        last_accessed: Timestamp::from_unix(0),
-        enabled: true,
-    };
+    // As the table has somebody.
+    let user: User = serde_json::from_value(json!({
+        "name": "ada", "id": "00000000-0000-0000-0000-000000000000", "issuer": "https://idp.example", "subject": "s",
+        "email": null, "created": 0, "signed_in": 0, "last_accessed": 0, "enabled": true,
+    }))
+    .unwrap();
     let identity = PersonIdentity { name: user.name.clone(), id: user.id, teams: BTreeSet::new() };
     let standing = |(organization, role): &(&str, TeamRole)| TeamStanding {
         organization: organization.parse().unwrap(),
