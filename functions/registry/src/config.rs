@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::ResponseChecksumValidation;
-use moorage_distribution::{Access, Alias, Content, NodeNamespaces, Registry};
+use moorage_distribution::{Access, Alias, Content, NodeNamespaces, Provider, Registry};
 use moorage_runtime::{Environment, SettingError, StackSecret, aws};
 use moorage_state::Table;
 use moorage_storage::{Storage, StorageRoot};
@@ -23,11 +23,13 @@ pub(crate) struct Config {
     admin_token: String,
     public_url: String,
     nodes: NodeNamespaces,
+    provider: Option<Provider>,
     aws: SdkConfig,
 }
 
 impl Config {
     pub(crate) fn read(environment: &Environment) -> Result<Self, SettingError> {
+        let superusers = environment.parsed("OIDC_SUPERUSER_GROUP", |name| name.parse().map(Some))?;
         Ok(Self {
             table: environment.required("TABLE")?,
             bucket: environment.required("BUCKET")?,
@@ -36,6 +38,7 @@ impl Config {
             admin_token: environment.required("ADMIN_TOKEN_SECRET_ARN")?,
             public_url: environment.base_url("PUBLIC_URL"),
             nodes: environment.parsed("NODE_NAMESPACES", str::parse)?,
+            provider: Provider::new(&environment.optional("OIDC_ISSUER"), superusers),
             aws: aws(environment, ATTEMPT_TIMEOUT),
         })
     }
@@ -58,9 +61,9 @@ impl Config {
             content: Content::new(storage(s3), alias),
             access: Access::new(
                 Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
-                StackSecret::new(secrets.clone(), self.token_key),
-                StackSecret::new(secrets, self.admin_token),
+                (StackSecret::new(secrets.clone(), self.token_key), StackSecret::new(secrets, self.admin_token)),
                 self.nodes,
+                self.provider,
             ),
             public_url: self.public_url,
         }

@@ -1,5 +1,5 @@
-//! Who may pull what. Everybody from public repositories; robots also from those on which they or one of their teams
-//! have a role; holders of the API's tokens from those of the namespace that a token is limited to; the holder of the
+//! Who may pull what. Everybody from public repositories; robots and people also from those on which they or one of their teams
+//! have a role; superusers from all; holders of the API's tokens from those of the namespace that a token is limited to; the holder of the
 //! stack's first one from all.
 //!
 //! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
@@ -7,14 +7,15 @@
 
 pub(crate) mod caller;
 pub(crate) mod credentials;
+mod look_ahead;
 pub(crate) mod nodes;
 pub(crate) mod originals;
+pub(crate) mod people;
 pub(crate) mod scope;
 pub(crate) mod token;
 
 use std::sync::Arc;
 
-use futures_util::future::try_join;
 use http::HeaderMap;
 use moorage_domain::{
     Generation, Owner, RepositoryName, RobotLogin, SecretString, Timestamp,
@@ -22,16 +23,20 @@ use moorage_domain::{
     signed_token::{sign, verify},
 };
 use moorage_runtime::StackSecret;
-use moorage_state::{NewRepository, Repository, RobotIdentity, Role, Standing, Table};
+use moorage_state::{NewRepository, PersonIdentity, Repository, RobotIdentity, Role, Table};
 
 use self::{
-    caller::{Caller, Callers, KEPT},
+    caller::{Caller, Callers, Shown},
     credentials::Credentials,
     originals::{NodeNamespaces, Originals},
+    people::Provider,
     scope::Scope,
     token::Claims,
 };
-use crate::{cache::Cache, error::PullError};
+use crate::{
+    cache::{Cache, KEPT},
+    error::PullError,
+};
 
 /// How many roles and visibilities are kept.
 const CAPACITY: usize = 1_000;
@@ -80,15 +85,22 @@ pub struct Access {
     pub(crate) callers: Callers,
     /// Which repositories there are not is kept, too: see [`Callers`].
     repositories: Cache<RepositoryName, Option<Repository>>,
-    /// By the repository and the robot behind their names: who bears a name next gets nothing that was kept of them.
+    /// By the repository and the robot or person behind their names: who bears a name next gets nothing that was kept of them.
     roles: Cache<(Generation, Generation, RepositoryName), Role>,
     originals: Originals,
 }
 
 impl Access {
-    /// `key` signs tokens, `admin` is the stack's first one, and the mirrors of `nodes` answer for what they mirror.
-    pub fn new(table: Table, key: StackSecret, admin: StackSecret, nodes: NodeNamespaces) -> Self {
-        let (callers, originals) = (Callers::new(table.clone(), admin), Originals::new(table.clone(), nodes));
+    /// `key` signs tokens, `admin` is the stack's first one, the mirrors of `nodes` answer for what they mirror, and people are
+    /// those of `provider`.
+    pub fn new(
+        table: Table,
+        (key, admin): (StackSecret, StackSecret),
+        nodes: NodeNamespaces,
+        provider: Option<Provider>,
+    ) -> Self {
+        let callers = Callers::new(table.clone(), admin, provider);
+        let originals = Originals::new(table.clone(), nodes);
         let (repositories, roles) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
         Self { table, key, callers, repositories, roles, originals }
     }
@@ -117,9 +129,11 @@ impl Access {
             Credentials::Bearer(token) => {
                 let invalid = || PullError::Unauthorized { scope: None, problem: Some("invalid_token") };
                 let claims: Claims = verify(&self.key.get(now).await?, &token, now).map_err(|_| invalid())?;
-                let caller = Caller::parse(&claims.caller).ok_or_else(invalid)?;
-                self.look_ahead(Some(&caller), wanted, now).await?;
-                // A robot that is gone, or got a new token, takes the old one's tokens with it; so does a federation that ended.
+                let caller = Caller::parse(&claims.caller, &claims.credential).ok_or_else(invalid)?;
+                let shown = Shown::Caller(caller.clone());
+                self.look_ahead(Some(&shown), wanted, now).await?;
+                // A robot that is gone, or got a new token, takes the old one's tokens with it; so does a federation that ended,
+                // a person who is gone or disabled, and an app token.
                 if !self.callers.holds(&caller, &claims.credential, now).await? {
                     return Err(invalid());
                 }
@@ -140,34 +154,6 @@ impl Access {
             return Ok(None);
         }
         self.callers.federated(login, now).await
-    }
-
-    /// Reads in one round trip what is not known yet of a caller and of a repository, and keeps it.
-    async fn look_ahead(
-        &self,
-        caller: Option<&Caller>,
-        wanted: Option<&RepositoryName>,
-        now: Timestamp,
-    ) -> Result<(), PullError> {
-        let (Some(caller), Some(wanted)) = (caller, wanted) else { return Ok(()) };
-        if self.repositories.get(wanted, now).is_some() {
-            return Ok(());
-        }
-        match caller {
-            Caller::Robot(robot) if !self.callers.knows(robot, now) => {
-                let Standing { robot: found, repository, role } = self.table.standing(robot, wanted).await?;
-                if let (Some(robot), Some(repository)) = (&found, &repository) {
-                    self.roles.found((repository.id, robot.id, wanted.clone()), role, now);
-                }
-                self.callers.keep(robot, found, now);
-                self.repositories.insert(wanted.clone(), repository, now);
-            }
-            Caller::Token(id) => {
-                try_join(self.callers.look_ahead(*id, now), self.repository(wanted, now)).await?;
-            }
-            Caller::Robot(_) | Caller::Admin | Caller::Anonymous => {}
-        }
-        Ok(())
     }
 
     /// A token for what the session's caller may of `scopes`. Asking for more is no error: clients look at what they
@@ -267,6 +253,11 @@ impl Access {
             Caller::Anonymous => Ok(false),
             Caller::Admin => Ok(true),
             Caller::Token(id) => self.callers.reaches(*id, repository, now).await,
+            Caller::Person(name, token) => match self.callers.people.identity(name, *token, now).await? {
+                Some((person, _)) if person.is_superuser => Ok(true),
+                Some((_, person)) => Ok(self.persons_role(repository, &person, now).await?.is_some()),
+                None => Ok(false),
+            },
             // Every role includes to pull.
             Caller::Robot(robot) => match self.callers.identity(robot, now).await? {
                 Some(robot) => Ok(self.role(repository, &robot, now).await?.is_some()),
@@ -279,9 +270,11 @@ impl Access {
         let found = self.repository(repository, now).await?;
         // The same reads whatever there is, so that time tells nothing.
         let is_there = found.is_some();
-        let on = match found {
-            Some(found) => found,
-            None => nobodys(repository, self.callers.organization(caller, now).await?, now),
+        let on = if let Some(found) = found {
+            found
+        } else {
+            let organization = self.callers.organization(caller, &repository.namespace(), now).await?;
+            nobodys(repository, organization, now)
         };
         let may = self.may(caller, &on, now).await?;
         Ok(match on.is_public {
@@ -303,6 +296,20 @@ impl Access {
             return Ok(Some(role));
         }
         let role = self.table.role_in_all(repository, robot).await?;
+        Ok(self.roles.found(key, role, now))
+    }
+
+    async fn persons_role(
+        &self,
+        repository: &Repository,
+        person: &PersonIdentity,
+        now: Timestamp,
+    ) -> Result<Option<Role>, PullError> {
+        let key = (repository.id, person.id, repository.repository.clone());
+        if let Some(role) = self.roles.get(&key, now) {
+            return Ok(Some(role));
+        }
+        let role = self.table.person_role(repository, person).await?;
         Ok(self.roles.found(key, role, now))
     }
 

@@ -9,6 +9,9 @@ use std::{
 use lru::LruCache;
 use moorage_domain::Timestamp;
 
+/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
+pub(crate) const KEPT: i64 = 30;
+
 /// A bounded number of values, each for a bounded time.
 pub(crate) struct Cache<K: Hash + Eq, V> {
     entries: Mutex<LruCache<K, (V, Timestamp)>>,

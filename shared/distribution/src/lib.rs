@@ -9,7 +9,7 @@ mod registry;
 mod request;
 mod routes;
 
-pub use access::{Access, originals::NodeNamespaces};
+pub use access::{Access, originals::NodeNamespaces, people::Provider};
 pub use content::{Content, alias::Alias};
 pub use registry::Registry;
 pub use request::{Answered, Request};

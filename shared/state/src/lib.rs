@@ -61,6 +61,7 @@ pub use people::app_token::AppToken;
 pub use people::app_tokens::{CreateAppTokenError, MAX_APP_TOKENS};
 pub use people::bound_team::{BindTeamError, BoundTeam, MAX_BOUND_TEAMS};
 pub use people::identity::{PersonIdentity, PersonTeam};
+pub use people::login::PersonStanding;
 pub use people::member::{AddUserError, MAX_USER_TEAMS};
 pub use people::reach::Reach;
 pub use people::sign_in::{NewUser, SignInError, kept_groups};

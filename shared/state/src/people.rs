@@ -5,6 +5,7 @@ pub(crate) mod app_token;
 pub(crate) mod app_tokens;
 pub(crate) mod bound_team;
 pub(crate) mod identity;
+pub(crate) mod login;
 pub(crate) mod member;
 pub(crate) mod permission;
 pub(crate) mod reach;

@@ -1,19 +1,21 @@
-//! Who calls: a robot, the holder of a token of the API, or nobody known.
+//! Who calls: a robot, a person, the holder of a token of the API, or nobody known.
 
 use moorage_domain::{
-    ExposeSecret as _, FederationId, Generation, Namespace, RobotLogin, RobotName, SecretString, Timestamp,
+    ExposeSecret as _, FederationId, Generation, Namespace, RobotLogin, RobotName, SecretString, Timestamp, UserName,
 };
 use moorage_runtime::StackSecret;
-use moorage_state::{ApiToken, Repository, Robot, RobotIdentity, RobotToken, Table};
+use moorage_state::{ApiToken, AppToken, Repository, Robot, RobotIdentity, RobotToken, Table};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::{cache::Cache, error::PullError};
+use crate::{
+    access::people::{APP_USER, People, Provider},
+    cache::{Cache, KEPT},
+    error::PullError,
+};
 
 /// The user name that goes with tokens of the API, as in Quay.
 const TOKEN_USER: &str = "$oauthtoken";
-/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
-pub(crate) const KEPT: i64 = 30;
 /// How many callers are kept.
 const CAPACITY: usize = 1_000;
 /// How much of a secret's hash a token names it by, in characters.
@@ -30,6 +32,8 @@ pub(crate) enum Caller {
     Anonymous,
     /// A robot.
     Robot(RobotName),
+    /// A person, by an app token of theirs.
+    Person(UserName, Uuid),
     /// The holder of a token that the API made.
     Token(Uuid),
     /// The holder of the stack's first token.
@@ -42,18 +46,22 @@ impl Caller {
         match self {
             Self::Anonymous => String::new(),
             Self::Robot(robot) => robot.to_string(),
+            Self::Person(name, _) => name.to_string(),
             Self::Token(id) => format!("{TOKEN_USER}:{id}"),
             Self::Admin => TOKEN_USER.to_owned(),
         }
     }
 
-    /// Whose name it is.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    /// Whose name it is, of whoever has shown what `credential` names.
+    pub(crate) fn parse(name: &str, credential: &str) -> Option<Self> {
         match name.strip_prefix(TOKEN_USER) {
             _ if name.is_empty() => Some(Self::Anonymous),
             Some("") => Some(Self::Admin),
             Some(id) => id.strip_prefix(':')?.parse().ok().map(Self::Token),
-            None => name.parse().ok().map(Self::Robot),
+            None => match People::token_of(credential) {
+                Some(token) => Some(Self::Person(name.parse().ok()?, token)),
+                None => name.parse().ok().map(Self::Robot),
+            },
         }
     }
 }
@@ -76,6 +84,15 @@ pub(crate) struct KnownRobot {
     federations: Vec<FederationId>,
 }
 
+/// Who somebody says they are. An app token may say it alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Such a caller.
+    Caller(Caller),
+    /// The user of an app token, whoever that is.
+    AppToken(Uuid),
+}
+
 /// All callers, as the table and the stack's secret know them. Who is not there is kept, too: what is unknown must not
 /// take longer to refuse than what is known.
 pub(crate) struct Callers {
@@ -83,19 +100,29 @@ pub(crate) struct Callers {
     admin: StackSecret,
     robots: Cache<RobotName, Option<KnownRobot>>,
     tokens: Cache<Uuid, Option<Known>>,
+    pub(crate) people: People,
 }
 
 impl Callers {
-    pub(crate) fn new(table: Table, admin: StackSecret) -> Self {
-        Self { table, admin, robots: Cache::new(CAPACITY, KEPT), tokens: Cache::new(CAPACITY, KEPT) }
+    pub(crate) fn new(table: Table, admin: StackSecret, provider: Option<Provider>) -> Self {
+        let (robots, tokens) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
+        let people = People::new(table.clone(), provider);
+        Self { table, admin, robots, tokens, people }
     }
 
     /// Who somebody claims to be by a user name and a password; nobody yet says that it is so.
-    pub(crate) fn shown(user: &str, password: &SecretString) -> Option<Caller> {
-        match user {
-            TOKEN_USER => ApiToken::id_of(password.expose_secret()).map(Caller::Token),
-            robot => robot.parse().ok().map(Caller::Robot),
+    pub(crate) fn shown(user: &str, password: &SecretString) -> Option<Shown> {
+        let password = password.expose_secret();
+        if user == TOKEN_USER {
+            return ApiToken::id_of(password).map(|id| Shown::Caller(Caller::Token(id)));
         }
+        if let Ok(robot) = user.parse() {
+            return Some(Shown::Caller(Caller::Robot(robot)));
+        }
+        Some(match People::shown(user, AppToken::id_of(password))? {
+            (id, Some(name)) => Shown::Caller(Caller::Person(name, id)),
+            (id, None) => Shown::AppToken(id),
+        })
     }
 
     /// Whether a password has to be one that a robot was given for a workload's token. The stack's secret may have any
@@ -120,6 +147,11 @@ impl Callers {
             let shown = password.0.expose_secret();
             let Some(id) = ApiToken::id_of(shown) else { return Ok(None) };
             (Caller::Token(id), ApiToken::hash_of(shown))
+        } else if is_persons(user) {
+            let shown = password.0.expose_secret();
+            let (id, hash) = (AppToken::id_of(shown), AppToken::hash_of(shown));
+            let person = self.people.login(user, (id, &hash), now).await?;
+            return Ok(person.map(|(name, id)| (Caller::Person(name, id), People::credential(id))));
         } else {
             let Ok(robot) = user.parse() else { return Ok(None) };
             (Caller::Robot(robot), password.hash())
@@ -146,14 +178,18 @@ impl Callers {
             let is_one = |known: KnownRobot| known.federations.iter().any(|own| own.to_string() == shown);
             return Ok(self.robot(robot, now).await?.is_some_and(is_one));
         }
+        if let Caller::Person(name, token) = caller {
+            let is_known = self.people.person(name, *token, now).await?.is_some();
+            return Ok(is_known && shown == People::credential(*token));
+        }
         let known = self.hash(caller, now).await?.map(|hash| credential(&hash)).unwrap_or_default();
         Ok(known == shown)
     }
 
-    /// The hash of the caller's secret, if there is such a caller.
-    pub(crate) async fn hash(&self, caller: &Caller, now: Timestamp) -> Result<Option<String>, PullError> {
+    /// The hash of the caller's secret, if there is such a caller; people may have several.
+    async fn hash(&self, caller: &Caller, now: Timestamp) -> Result<Option<String>, PullError> {
         match caller {
-            Caller::Anonymous => Ok(None),
+            Caller::Anonymous | Caller::Person(..) => Ok(None),
             Caller::Admin => Ok(Some(RobotToken(self.admin.get(now).await?).hash())),
             Caller::Token(id) => Ok(self.known(*id, now).await?.map(|known| known.hash)),
             Caller::Robot(robot) => Ok(self.robot(robot, now).await?.map(|robot| robot.hash)),
@@ -165,10 +201,22 @@ impl Callers {
         Ok(self.robot(robot, now).await?.map(|robot| robot.identity))
     }
 
-    /// Which of the organizations that bore its name a robot belongs to; for others it does not matter.
-    pub(crate) async fn organization(&self, caller: &Caller, now: Timestamp) -> Result<Generation, PullError> {
-        let Caller::Robot(robot) = caller else { return Ok(Generation::default()) };
-        Ok(self.robot(robot, now).await?.map(|robot| robot.identity.organization_id).unwrap_or_default())
+    /// Which of the organizations that bore the name of `namespace` a caller may have roles in; for those who are in none it
+    /// does not matter.
+    pub(crate) async fn organization(
+        &self,
+        caller: &Caller,
+        namespace: &Namespace,
+        now: Timestamp,
+    ) -> Result<Generation, PullError> {
+        let found = match caller {
+            Caller::Robot(robot) => self.robot(robot, now).await?.map(|robot| robot.identity.organization_id),
+            Caller::Person(name, token) => self.people.identity(name, *token, now).await?.and_then(|(_, person)| {
+                person.teams.iter().find(|team| team.organization == *namespace).map(|team| team.organization_id)
+            }),
+            Caller::Anonymous | Caller::Token(_) | Caller::Admin => None,
+        };
+        Ok(found.unwrap_or_default())
     }
 
     async fn robot(&self, name: &RobotName, now: Timestamp) -> Result<Option<KnownRobot>, PullError> {
@@ -234,6 +282,11 @@ impl Callers {
     }
 }
 
+/// Whether such a user name goes with app tokens. No robot's does.
+fn is_persons(user: &str) -> bool {
+    user == APP_USER || user.parse::<UserName>().is_ok()
+}
+
 /// By what a token names the secret that it was given for. The hash is of 64 random characters, and only its owner has
 /// the token.
 fn credential(hash: &str) -> String {
@@ -252,16 +305,37 @@ mod tests {
 
     #[test]
     fn callers_have_names() {
-        for caller in [
-            Caller::Anonymous,
-            Caller::Robot("a+bot".parse().unwrap()),
-            Caller::Token(Uuid::from_u128(7)),
-            Caller::Admin,
+        let token = Uuid::from_u128(7);
+        for (caller, credential) in [
+            (Caller::Anonymous, String::new()),
+            (Caller::Robot("a+bot".parse().unwrap()), "0123456789abcdef".to_owned()),
+            (Caller::Robot("a+bot".parse().unwrap()), format!("{FEDERATION}{token}")),
+            (Caller::Person("ann@example.com".parse().unwrap(), token), People::credential(token)),
+            (Caller::Token(token), "0123456789abcdef".to_owned()),
+            (Caller::Admin, "0123456789abcdef".to_owned()),
         ] {
-            assert_eq!(Caller::parse(&caller.name()), Some(caller));
+            assert_eq!(Caller::parse(&caller.name(), &credential), Some(caller));
         }
-        for name in ["x", "+", "$oauthtokenx", "$oauthtoken:", "$oauthtoken:7", "$admin"] {
-            assert_eq!(Caller::parse(name), None, "{name}");
+        for name in ["x", "+", "$oauthtokenx", "$oauthtoken:", "$oauthtoken:7", "$admin", "$app"] {
+            assert_eq!(Caller::parse(name, "0123456789abcdef"), None, "{name}");
+        }
+        for name in ["a+bot", "admin", "$app", "$app:ann"] {
+            assert_eq!(Caller::parse(name, &People::credential(token)), None, "{name}");
+        }
+        assert_eq!(Caller::parse("ann", "app:7"), None);
+    }
+
+    #[test]
+    fn who_somebody_says_they_are() {
+        let token = format!("{:032x}{}", 7, "ab".repeat(32));
+        let shown = |user: &str, password: &str| Callers::shown(user, &password.into());
+        let (id, ann) = (Uuid::from_u128(7), "ann".parse().unwrap());
+        assert_eq!(shown("ann", &token), Some(Shown::Caller(Caller::Person(ann, id))));
+        assert_eq!(shown("$app", &token), Some(Shown::AppToken(id)));
+        assert_eq!(shown("a+bot", &token), Some(Shown::Caller(Caller::Robot("a+bot".parse().unwrap()))));
+        assert_eq!(shown(TOKEN_USER, &token), Some(Shown::Caller(Caller::Token(id))));
+        for (user, password) in [("ann", "secret"), ("$app", ""), ("admin", token.as_str()), ("$other", &token)] {
+            assert_eq!(shown(user, password), None, "{user}");
         }
     }
 

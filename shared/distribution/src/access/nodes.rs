@@ -1,7 +1,7 @@
 //! Who is answered by which mirror, where a client names the original: containerd, and whatever pulls by its code, says of
 //! whom it thinks (`ns`), and asks everybody it is told to.
 //!
-//! The mirrors of one repository are asked by name, those of the caller's own namespace first. Whoever may not read a mirror
+//! The mirrors of one repository are asked by name, those of the caller's own namespaces first. Whoever may not read a mirror
 //! does not learn that it is there: to them it is as if nobody mirrored that repository, in what they are told and in what is
 //! read for it.
 
@@ -21,8 +21,10 @@ use crate::{
     error::PullError,
 };
 
-/// Roles that are looked up at once.
+/// Roles that are looked up at once, and namespaces.
 const AT_ONCE: usize = 8;
+/// How many namespaces of a person are asked, the first ones by name: each is a request for each original, every half a minute.
+const MAX_HOMES: usize = 16;
 
 /// The mirrors of a repository that a caller may read.
 #[derive(Debug, Default)]
@@ -49,9 +51,10 @@ impl Access {
         let is_readable = |it: &Repository| it.is_public || reach.has(&it.repository.namespace());
         let found = found.into_iter().filter(|it| it.state.is_mirror() && is_readable(it)).collect::<Vec<_>>();
         if found.is_empty() {
-            let home = reach.home().map_or(NOBODY, Namespace::as_str);
+            let home = reach.homes().first().map_or(NOBODY, Namespace::as_str);
             if let Some(nobodys) = stand_in(home, origin) {
-                let organization = self.callers.organization(&session.caller, now).await?;
+                let namespace = nobodys.namespace();
+                let organization = self.callers.organization(&session.caller, &namespace, now).await?;
                 self.may(&session.caller, &super::nobodys(&nobodys, organization, now), now).await?;
             }
             return Ok(Readable::default());
@@ -84,24 +87,27 @@ impl Access {
         now: Timestamp,
     ) -> Result<Vec<RepositoryName>, PullError> {
         let seen = |view: View| Box::pin(self.originals.seen(view, origin, &self.repositories, now));
-        let own = async {
-            match reach.home() {
-                Some(home) => seen(View::Own(home.clone())).await,
-                None => Ok(Arc::from([])),
-            }
-        };
-        let (own, others) = try_join(own, seen(reach.others())).await?;
-        let others = others.iter().filter(|it| reach.home() != Some(&it.namespace()));
-        Ok(own.iter().chain(others).cloned().collect())
+        let own = stream::iter(reach.homes().to_vec()).map(|home| seen(View::Own(home))).buffered(AT_ONCE);
+        let (own, others) = try_join(own.try_collect::<Vec<_>>(), seen(reach.others())).await?;
+        let others = others.iter().filter(|it| !reach.homes().contains(&it.namespace()));
+        Ok(own.iter().flat_map(|own| own.iter()).chain(others).cloned().collect())
     }
 
     /// Whose private repositories a caller could be let read.
     async fn reach(&self, caller: &Caller, now: Timestamp) -> Result<Reach, PullError> {
         Ok(match caller {
             Caller::Anonymous => Reach::Nowhere,
-            Caller::Robot(robot) => Reach::Namespace(robot.namespace()),
+            Caller::Robot(robot) => Reach::namespace(robot.namespace()),
             Caller::Admin => Reach::Everywhere,
-            Caller::Token(id) => self.callers.limit(*id, now).await?.map_or(Reach::Everywhere, Reach::Namespace),
+            Caller::Token(id) => self.callers.limit(*id, now).await?.map_or(Reach::Everywhere, Reach::namespace),
+            Caller::Person(name, token) => match self.callers.people.identity(name, *token, now).await? {
+                None => Reach::Nowhere,
+                Some((person, _)) if person.is_superuser => Reach::Everywhere,
+                Some((person, identity)) => {
+                    let homes = self.callers.people.homes(&person, &identity, now).await?;
+                    Reach::Namespaces(homes.iter().take(MAX_HOMES).cloned().collect())
+                }
+            },
         })
     }
 
@@ -126,16 +132,20 @@ impl Access {
 /// Whose private repositories a caller could be let read.
 enum Reach {
     Nowhere,
-    Namespace(Namespace),
+    Namespaces(Vec<Namespace>),
     Everywhere,
 }
 
 impl Reach {
-    /// The caller's own namespace.
-    fn home(&self) -> Option<&Namespace> {
+    fn namespace(home: Namespace) -> Self {
+        Self::Namespaces(vec![home])
+    }
+
+    /// The caller's own namespaces.
+    fn homes(&self) -> &[Namespace] {
         match self {
-            Self::Namespace(home) => Some(home),
-            Self::Nowhere | Self::Everywhere => None,
+            Self::Namespaces(homes) => homes,
+            Self::Nowhere | Self::Everywhere => &[],
         }
     }
 
@@ -143,15 +153,14 @@ impl Reach {
     fn others(&self) -> View {
         match self {
             Self::Everywhere => View::All,
-            Self::Nowhere | Self::Namespace(_) => View::Public,
+            Self::Nowhere | Self::Namespaces(_) => View::Public,
         }
     }
 
     fn has(&self, namespace: &Namespace) -> bool {
         match self {
-            Self::Nowhere => false,
-            Self::Namespace(home) => home == namespace,
             Self::Everywhere => true,
+            Self::Nowhere | Self::Namespaces(_) => self.homes().contains(namespace),
         }
     }
 }

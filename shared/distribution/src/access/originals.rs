@@ -8,7 +8,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Digest, NameError, Namespace, Origin, RepositoryName, Timestamp};
 use moorage_state::{Mirror, Repository, Table};
 
-use crate::{access::caller::KEPT, cache::Cache, error::PullError};
+use crate::{
+    cache::{Cache, KEPT},
+    error::PullError,
+};
 
 #[cfg(test)]
 mod tests;

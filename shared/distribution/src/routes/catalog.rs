@@ -1,10 +1,11 @@
 //! The list of repositories: a robot's are those of its own namespace that it may pull from; a token's those of the
-//! namespace that it is limited to, if it is.
+//! namespace that it is limited to, if it is; a person's those that they may pull from in the namespaces where they are in a
+//! team or have a role.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::header::LINK;
 use moorage_domain::{Namespace, RepositoryName, Timestamp};
-use moorage_state::Repository;
+use moorage_state::{Reach, Repository};
 use serde_json::json;
 
 use crate::{
@@ -70,17 +71,10 @@ async fn page(
 ) -> Result<Page, PullError> {
     let (mut names, mut lists) = (Vec::new(), 0);
     let begun = after.as_ref().map(RepositoryName::namespace);
-    let own = match caller {
-        Caller::Anonymous => return Ok(Page { names, next: None }),
-        Caller::Robot(robot) => Some(robot.namespace()),
-        Caller::Token(id) => registry.access.callers.limit(*id, now).await?,
-        Caller::Admin => None,
-    };
+    let Some(View { own, reach }) = view(registry, caller, now).await? else { return Ok(Page { names, next: None }) };
     let mut namespace = match (&own, &begun) {
-        // A page behind another namespace may be behind their only one.
-        (Some(own), begun) => {
-            Some(own.clone()).filter(|own| begun.as_ref().is_none_or(|begun| format!("{begun}/") <= format!("{own}/")))
-        }
+        // A page behind another namespace may be behind their last one.
+        (Some(own), begun) => own.iter().find(|own| begun.as_ref().is_none_or(|begun| !is_behind(begun, own))).cloned(),
         (None, Some(begun)) => Some(begun.clone()),
         (None, None) => following(registry, None).await?,
     };
@@ -89,7 +83,11 @@ async fn page(
         let listed = registry.access.table.repositories(&current, LIST_SIZE, start.as_deref()).await?;
         lists += 1;
         let sees = async |it: Repository| -> Result<_, PullError> {
-            Ok((registry.access.sees(caller, &it, now).await?, it.repository))
+            let sees = match &reach {
+                Some(reach) => it.is_public || reach.role_on(&it).is_some(),
+                None => registry.access.sees(caller, &it, now).await?,
+            };
+            Ok((sees, it.repository))
         };
         let found: Vec<_> = stream::iter(listed.repositories).map(sees).buffered(LOOKUPS).try_collect().await?;
         for name in found.into_iter().filter_map(|(sees, name)| sees.then_some(name)) {
@@ -107,10 +105,44 @@ async fn page(
             }
             (_, Some(_)) => Some(current),
             (None, None) => following(registry, Some(&current)).await?,
-            (Some(_), None) => None,
+            (Some(own), None) => own.iter().find(|own| is_behind(own, &current)).cloned(),
         };
     }
     Ok(Page { names, next: None })
+}
+
+/// What a caller's list is of.
+struct View {
+    /// Their namespaces, in the order of the list; none for all.
+    own: Option<Vec<Namespace>>,
+    /// What a person may see there; who else may, is asked of each repository.
+    reach: Option<Reach>,
+}
+
+/// What the caller's list is of; nothing for nobody.
+async fn view(registry: &Registry, caller: &Caller, now: Timestamp) -> Result<Option<View>, PullError> {
+    let access = &registry.access;
+    Ok(Some(match caller {
+        Caller::Anonymous => return Ok(None),
+        Caller::Robot(robot) => View { own: Some(vec![robot.namespace()]), reach: None },
+        Caller::Token(id) => View { own: access.callers.limit(*id, now).await?.map(|own| vec![own]), reach: None },
+        Caller::Admin => View { own: None, reach: None },
+        Caller::Person(name, token) => match access.callers.people.identity(name, *token, now).await? {
+            None => return Ok(None),
+            Some((person, _)) if person.is_superuser => View { own: None, reach: None },
+            Some((_, identity)) => {
+                let reach = access.table.person_reach(&identity, None).await?;
+                let mut own: Vec<_> = reach.namespaces().into_iter().collect();
+                own.sort_by_cached_key(|own| format!("{own}/"));
+                View { own: Some(own), reach: Some(reach) }
+            }
+        },
+    }))
+}
+
+/// Whether the repositories of a namespace are listed behind those of another one.
+fn is_behind(one: &Namespace, other: &Namespace) -> bool {
+    format!("{one}/") > format!("{other}/")
 }
 
 /// The namespace behind another one, among those that have content.

@@ -55,7 +55,7 @@ impl Table {
 }
 
 /// Which of those that bore its name a namespace is.
-fn generation(items: &[Item], namespace: &Namespace) -> Result<Option<Generation>, StateError> {
+pub(crate) fn generation(items: &[Item], namespace: &Namespace) -> Result<Option<Generation>, StateError> {
     if namespace.as_str() == ADMIN {
         return Ok(Some(Generation::default()));
     }
@@ -64,7 +64,7 @@ fn generation(items: &[Item], namespace: &Namespace) -> Result<Option<Generation
 }
 
 /// The item of a key, if it was found.
-fn parsed<T: DeserializeOwned>(items: &[Item], key: Key<'_>) -> Result<Option<T>, StateError> {
+pub(crate) fn parsed<T: DeserializeOwned>(items: &[Item], key: Key<'_>) -> Result<Option<T>, StateError> {
     let key = key.attributes();
     let item = items.iter().find(|item| [PK, SK].iter().all(|name| item.get(*name) == key.get(*name)));
     Ok(item.map(|item| serde_dynamo::from_item(item.clone())).transpose()?)

@@ -51,6 +51,11 @@ impl AppToken {
         &self.secret_hash
     }
 
+    /// Whether it is good: it has not ended, and this is its very user, and enabled.
+    pub(crate) fn is_good_for(&self, user: &User, now: Timestamp) -> bool {
+        self.is_live(now) && user.enabled && self.user == UserRef::from(user)
+    }
+
     /// Whether it has not ended.
     pub(crate) fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| end > now)

@@ -74,10 +74,9 @@ impl Table {
 
     /// Reads a token that is good, with its user: it has not ended, and they are that very user still, and enabled.
     pub async fn app_token(&self, id: Uuid, now: Timestamp) -> Result<Option<(AppToken, User)>, StateError> {
-        let found: Option<AppToken> = self.get(Key::AppToken(id)).await?;
-        let Some(token) = found.filter(|token| token.is_live(now)) else { return Ok(None) };
+        let Some(token) = self.get::<AppToken>(Key::AppToken(id)).await? else { return Ok(None) };
         let user = self.user(&token.user.name).await?;
-        Ok(user.filter(|user| user.id == token.user.id && user.enabled).map(|user| (token, user)))
+        Ok(user.filter(|user| token.is_good_for(user, now)).map(|user| (token, user)))
     }
 
     /// A user's tokens that have not ended, in no order that means anything.

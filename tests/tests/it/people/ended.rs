@@ -10,9 +10,8 @@ use super::{Visitor, admin, grant, join, team};
 async fn items(world: &World, key: &str) -> Vec<String> {
     let query = aws_sdk_dynamodb::Client::new(&world.stack.aws).query().table_name(&world.stack.table);
     let query = query.key_condition_expression("pk = :pk").consistent_read(true);
-    let items =
-        query.expression_attribute_values(":pk", AttributeValue::S(key.to_owned())).send().await.unwrap().items();
-    items.iter().map(|item| item["sk"].as_s().unwrap().clone()).collect()
+    let found = query.expression_attribute_values(":pk", AttributeValue::S(key.to_owned())).send().await.unwrap();
+    found.items().iter().map(|item| item["sk"].as_s().unwrap().clone()).collect()
 }
 
 #[tokio::test]

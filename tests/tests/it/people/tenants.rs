@@ -13,6 +13,7 @@ const CALLS: usize = 4;
 /// What the parameters of paths are filled with: names of somebody's, or of nobody's that are as long.
 struct Names {
     namespace: String,
+    mirrored: String,
     repository: String,
     user: String,
     run: String,
@@ -24,19 +25,22 @@ impl Names {
     /// Those of an organization that there is not.
     fn of_nobody(like: &Self) -> Self {
         let random = format!("{:08x}", rand::random::<u32>());
-        let namespace = format!("{}{random}", &like.namespace[..like.namespace.len() - 8]);
-        let user = format!("{}{random}", &like.user[..like.user.len() - 8]);
+        let other = |name: &str| format!("{}{random}", &name[..name.len() - 8]);
+        let (namespace, mirrored, user) = (other(&like.namespace), other(&like.mirrored), other(&like.user));
         let repository = like.repository.replace(&like.namespace, &namespace);
         let id = |_| uuid::Uuid::new_v4().to_string();
         let (notification, app_token) = (id(()), id(()));
-        Self { namespace, repository, user, run: like.run.clone(), notification, app_token }
+        Self { namespace, mirrored, repository, user, run: like.run.clone(), notification, app_token }
     }
 
     fn fill(&self, template: &str, uuid: &str) -> String {
-        let mut path = template.trim_start_matches('/').to_owned();
+        let path = template.trim_start_matches('/');
+        let is_mirror = path.starts_with("organization/{orgname}/mirror");
+        let organization = if is_mirror { &self.mirrored } else { &self.namespace };
+        let mut path = path.to_owned();
         for (parameter, value) in [
             ("{repository}", self.repository.as_str()),
-            ("{orgname}", &self.namespace),
+            ("{orgname}", organization),
             ("{robot_shortname}", "bot"),
             ("{teamname}", "hidden-team"),
             ("{username}", &self.user),
@@ -56,7 +60,8 @@ impl Names {
     fn told(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => {
-                let names = [&self.repository, &self.namespace, &self.user, &self.notification, &self.app_token];
+                let [notification, token] = [&self.notification, &self.app_token];
+                let names = [&self.repository, &self.namespace, &self.mirrored, &self.user, notification, token];
                 let text = names.iter().fold(text.clone(), |text, name| text.replace(name.as_str(), "NAME"));
                 text.replace(|it: char| it.is_ascii_digit(), "").into()
             }
@@ -76,6 +81,9 @@ async fn fill(world: &World, hidden: &str) -> Names {
     };
     let organization = format!("organization/{}", world.namespace);
     ok(admin.put(&organization, json!({"email": format!("{hidden}@example.com")})).await);
+    // An organization that is mirrored as a whole has no other repositories.
+    let mirrored = World::empty("tenant-mirrored").await;
+    organization_mirror::create(&mirrored, "distribution", "127.0.0.1:1", json!({"external_namespace": hidden})).await;
     ok(admin.put(&format!("repository/{}", world.repository), json!({"description": hidden})).await);
     world.create_mirror("127.0.0.1:1", json!({"external_reference": format!("127.0.0.1:1/{hidden}/app")})).await;
     world.sync_now().await;
@@ -89,7 +97,6 @@ async fn fill(world: &World, hidden: &str) -> Names {
     });
     let notification = ok(admin.post(&format!("repository/{}/notification/", world.repository), event).await);
     ok(admin.post("tokens", json!({"description": hidden, "namespace": world.namespace, "role": "read"})).await);
-    organization_mirror::create(world, "distribution", "127.0.0.1:1", json!({"external_namespace": hidden})).await;
 
     let person = People::of_stack().person("insider", &[]).await;
     let insider = Visitor::of(world, &person).await;
@@ -98,6 +105,7 @@ async fn fill(world: &World, hidden: &str) -> Names {
     let token = ok(insider.post("user/apptoken", json!({"title": hidden})).await);
     Names {
         namespace: world.namespace.clone(),
+        mirrored: mirrored.namespace,
         repository: world.repository.to_string(),
         user: person.name.clone(),
         run: world.runs().await[0]["run_id"].as_str().unwrap().to_owned(),
