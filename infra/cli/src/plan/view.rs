@@ -13,13 +13,17 @@ use crate::{
 const VALUE: usize = 44;
 /// The longest of two values on a line.
 const EACH: usize = 20;
+/// What waits for somebody.
+const WAITING: char = '?';
 /// How wide the names of fields are, but for some long ones.
 const NAME: usize = 28;
 
 /// Shows what is to be done; what is unchanged is only counted.
 pub(crate) fn show(screen: Screen, steps: &[Step]) -> Result<(), CliError> {
     for step in steps.iter().filter(|step| !step.is_nothing() || !step.absent.is_empty()) {
-        screen.line(&format!("{} {}", mark(&step.action), step.key))?;
+        // What is as it is to be is shown for whom it waits.
+        let mark = if step.is_nothing() { WAITING } else { mark(&step.action) };
+        screen.line(&format!("{mark} {}", step.key))?;
         if let Action::Impossible { why, .. } = &step.action {
             screen.indented(why, 4)?;
         }
@@ -51,7 +55,7 @@ fn mark(action: &Action) -> char {
         Action::Change(_) => '~',
         Action::Remove => '-',
         Action::Unchanged => ' ',
-        Action::Wait => '?',
+        Action::Wait => WAITING,
         Action::Impossible { .. } => '!',
     }
 }
