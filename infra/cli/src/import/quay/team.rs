@@ -53,13 +53,15 @@ fn one(found: &read::Organization, name: &str, view: &Value, options: &Options, 
         Syncing::Group(group) => Some(Some(group.clone())),
         Syncing::None | Syncing::Impossible(_) => None,
     };
+    // Whom somebody has put here in the group's place stays, if there is nothing else to say.
+    let is_open = matches!(syncing, Syncing::Impossible(_)) && inside.is_empty();
     tell(&at, syncing, draft);
     if is_owners && group.is_none() && inside.is_empty() {
         return draft.entry(entry);
     }
     let description = view.get("description").and_then(Value::as_str).filter(|it| !it.is_empty()).map(str::to_owned);
     let role = if is_owners { TeamRole::Admin } else { role(view) };
-    let declared = Team { role: Some(role), description, group, members: Some(inside) };
+    let declared = Team { role: Some(role), description, group, members: (!is_open).then_some(inside) };
     draft.element(entry, Element::Team(options.renames.organization(&found.name), team, declared));
 }
 
