@@ -13,6 +13,10 @@ use crate::{http, provider::Provider};
 
 /// The client that the stack's tokens are for.
 pub const CLIENT: &str = "moorage";
+/// The client that has a secret.
+pub const CONFIDENTIAL: &str = "moorage-confidential";
+/// Its secret.
+pub const SECRET: &str = "hunter2";
 /// The group whose members may do everything.
 pub const SUPERUSERS: &str = "platform";
 /// What is asked for, unless the stack has it otherwise.
@@ -29,6 +33,8 @@ pub struct People {
     url: String,
     /// Where codes are sent.
     pub redirect_uri: String,
+    /// The client that they sign in at.
+    client: &'static str,
 }
 
 /// Somebody whom the provider knows.
@@ -97,13 +103,19 @@ impl People {
     pub fn of_stack() -> Self {
         let variable = |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test`"));
         let (issuer, console) = (variable("MOORAGE_OIDC_ISSUER"), variable("MOORAGE_URL"));
-        Self { url: issuer.clone(), issuer, redirect_uri: format!("{console}/console") }
+        Self { url: issuer.clone(), issuer, redirect_uri: format!("{console}/console"), client: CLIENT }
     }
 
     /// Those of a provider of a test's own.
     pub fn of(provider: &Provider) -> Self {
         let redirect_uri = "http://localhost/console".to_owned();
-        Self { issuer: provider.issuer.clone(), url: provider.url(), redirect_uri }
+        Self { issuer: provider.issuer.clone(), url: provider.url(), redirect_uri, client: CLIENT }
+    }
+
+    /// The same people at a client that has a secret besides.
+    #[must_use]
+    pub fn confidential(&self) -> Self {
+        Self { client: CONFIDENTIAL, ..self.clone() }
     }
 
     /// Somebody new, who is in these groups.
@@ -150,6 +162,10 @@ impl People {
     }
 
     /// What the provider's token endpoint says to a form of the public client.
+    ///
+    /// # Errors
+    ///
+    /// The provider's answer, if it gives no tokens.
     pub async fn ask_for_tokens(&self, form: &[(&str, &str)]) -> Result<Tokens, Value> {
         let form = form.iter().chain([&("client_id", CLIENT)]);
         let request = http().post(format!("{}/token", self.url)).body(walk::form(form.copied()));
@@ -163,6 +179,10 @@ impl People {
     }
 
     /// New tokens by a refresh token.
+    ///
+    /// # Errors
+    ///
+    /// The provider's answer, if it gives none.
     pub async fn refresh(&self, token: &str) -> Result<Tokens, Value> {
         self.ask_for_tokens(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
@@ -193,7 +213,7 @@ impl Person {
         let (verifier, state, nonce) = (random(), random(), random());
         let challenge = walk::challenge(&Digest::sha256(verifier.as_bytes()));
         let query = [
-            ("client_id", CLIENT),
+            ("client_id", self.people.client),
             ("response_type", "code"),
             ("scope", SCOPES),
             ("redirect_uri", &self.people.redirect_uri),

@@ -26,7 +26,7 @@ async fn teams_have_roles() {
     assert_eq!((status, &made["new_team"], &made["role"]), (200, &json!(true), &json!("member")));
     let (status, made) = world.call(Method::PUT, &team, Some(json!({"role": "creator"}))).await;
     assert_eq!((status, &made["new_team"], &made["description"]), (200, &json!(false), &json!("d")));
-    let members = json!({"name": "dev", "members": [], "can_edit": true});
+    let members = json!({"name": "dev", "members": [], "can_edit": true, "can_sync": can_sync()});
     assert_eq!(world.call(Method::GET, &format!("{team}/members"), None).await, (200, members));
     let (_, organization) = world.call(Method::GET, &format!("organization/{}", world.namespace), None).await;
     assert_eq!(organization["ordered_teams"], json!(["dev", "owners"]));
@@ -63,6 +63,11 @@ async fn team(world: &World, name: &str, role: &str) -> String {
     path
 }
 
+/// With whose groups superusers may bind teams: the provider of the tests' stacks.
+fn can_sync() -> Value {
+    json!({"service": "oidc", "issuer_domain": "127.0.0.1"})
+}
+
 fn member(robot: &str) -> Value {
     let avatar = json!({"name": robot, "hash": "", "color": "#969696", "kind": "robot"});
     json!({"name": robot, "kind": "user", "is_robot": true, "avatar": avatar, "invited": false})
@@ -96,7 +101,8 @@ async fn robots_are_members_of_teams() {
     let twice = (400, json!({"message": format!("User {bot} is already a member of team dev")}));
     assert_eq!(world.call(Method::PUT, &path(&dev, &bot), None).await, twice);
     assert_eq!(world.call(Method::PUT, &path(&ops, &bot), None).await.0, 200);
-    let members = json!({"name": "dev", "members": [member(&bot), member(&second)], "can_edit": true});
+    let members =
+        json!({"name": "dev", "members": [member(&bot), member(&second)], "can_edit": true, "can_sync": can_sync()});
     assert_eq!(world.call(Method::GET, &format!("{dev}/members"), None).await, (200, members));
     let counts = async || {
         let (_, organization) = world.call(Method::GET, &format!("organization/{}", world.namespace), None).await;

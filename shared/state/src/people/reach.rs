@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use moorage_domain::{Generation, Namespace, RepositoryName};
+use moorage_domain::{Generation, Namespace, RepositoryName, TeamName};
 
 use crate::{
     StateError, Table,
@@ -76,9 +76,8 @@ impl Table {
         // An admin's other roles add nothing.
         let some = teams.iter().filter(|it| it.role != TeamRole::Admin);
         let some: Vec<_> = some.map(|it| (it.organization.clone(), it.team.clone())).collect();
-        let grants =
-            stream::iter(some).map(|(organization, team)| async move { self.team_grants(&organization, &team).await });
-        let grants: Vec<_> = grants.buffer_unordered(AT_ONCE).try_collect().await?;
+        let granted = async |(organization, team): (Namespace, TeamName)| self.team_grants(&organization, &team).await;
+        let grants: Vec<_> = stream::iter(some).map(granted).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut of_teams = BTreeMap::new();
         for (repository, role) in grants.into_iter().flatten() {
             let kept = of_teams.entry(repository).or_insert(role);

@@ -80,6 +80,6 @@ async fn forgeries_are_refused() {
         assert_eq!(Visitor::with(&world, &token).get("user/").await.0, 401, "{token}");
     }
     // The name is free still for who has it: nobody was made by any of them.
-    let party = own(json!({"aud": ["moorage", "another"], "azp": "moorage"})).await;
-    assert_eq!(Visitor::with(&world, party).get("user/").await.0, 200);
+    let of_several = own(json!({"aud": ["moorage", "another"], "azp": "moorage"})).await;
+    assert_eq!(Visitor::with(&world, of_several).get("user/").await.0, 200);
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, process::Command};
 
 use moorage_tests::{
+    alone::Alone,
     client::{Client, pull},
     eventually,
     image::{Image, layer},
@@ -10,7 +11,7 @@ use moorage_tests::{
     seed,
     world::World,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{KEPT, Visitor, admin, grant, join, team};
 
@@ -113,18 +114,10 @@ async fn people_pull_with_a_token_for_clients() {
     assert!(!log.to_string().contains(&code));
 }
 
-/// Those who pull by a team, by a group, and as superusers.
-async fn puller<'w>(world: &'w World, name: &str, groups: &[&str]) -> (Person, Visitor<'w>, Client) {
-    let person = People::of_stack().person(name, groups).await;
-    let visitor = Visitor::of(world, &person).await;
-    let (_, code) = app_token(&visitor).await;
-    let client = Client::of(&world.stack).basic("$app", &code);
-    (person, visitor, client)
-}
-
 #[tokio::test]
-async fn teams_and_groups_and_superusers_count_for_pulls_and_the_disabled_pull_nothing() {
+async fn teams_and_groups_and_superusers_count_for_pulls_and_who_is_gone_pulls_nothing() {
     let world = world("person-teams").await;
+    let anonymous = Client::of(&world.stack);
     let group = format!("pullers-{}", world.namespace);
     let (dev, ops) = (team(&world, "dev", "member").await, team(&world, "ops", "member").await);
     let admin = admin(&world);
@@ -133,32 +126,46 @@ async fn teams_and_groups_and_superusers_count_for_pulls_and_the_disabled_pull_n
         let role = format!("repository/{}/permissions/team/{name}", world.repository);
         assert_eq!(admin.put(&role, json!({"role": "read"})).await.0, 200);
     }
-    let (by_team, _, team_client) = puller(&world, "by-team", &[]).await;
-    join(&world, &dev, &by_team).await;
-    let (mut by_group, group_visitor, group_client) = puller(&world, "by-group", &[&group]).await;
-    let (superuser, _, superuser_client) = puller(&world, "pulls-all", &[SUPERUSERS]).await;
-    let (_, _, stranger) = puller(&world, "pulls-none", &[]).await;
-    let path = manifest(&world);
-    becomes(&team_client, &path, 200, "a team's member").await;
-    becomes(&superuser_client, &path, 200, "a superuser").await;
-    // The API may remember for a while which teams are bound: until then a sign-in keeps nothing of the group.
-    let pulls = async || {
-        group_visitor.get("user/").await;
-        (group_client.get(&path).await.status == 200).then_some(())
+    // An API that remembers nothing of which teams are bound: the group is kept at once.
+    let api = Alone::with(&world.stack, &[]).await;
+    let signing_in = world.at(&api.stack);
+    let puller = async |name: &str, groups: &[&str]| {
+        let person = People::of_stack().person(name, groups).await;
+        let (_, code) = app_token(&Visitor::of(&signing_in, &person).await).await;
+        (person, anonymous.basic("$app", &code))
     };
-    eventually("somebody in the team's group", 2 * KEPT, pulls).await;
+    let (leaver, leavers) = puller("leaves-team", &[]).await;
+    let (disabled, disableds) = puller("is-disabled", &[]).await;
+    for person in [&leaver, &disabled] {
+        join(&world, &dev, person).await;
+    }
+    let (mut by_group, groups_client) = puller("by-group", &[&group]).await;
+    let (superuser, superusers) = puller("pulls-all", &[SUPERUSERS]).await;
+    let (_, stranger) = puller("pulls-none", &[]).await;
+    let path = manifest(&world);
+    for (client, what) in [
+        (&leavers, "a team's member"),
+        (&disableds, "another one"),
+        (&superusers, "a superuser"),
+        (&groups_client, "somebody in the group of a team"),
+    ] {
+        becomes(client, &path, 200, what).await;
+    }
     assert_eq!(stranger.get(&path).await.status, 403);
 
+    // All that ends ends at once, so that it is waited for together.
     by_group.is_in(&[]).await;
-    Visitor::of(&world, &by_group).await;
+    Visitor::of(&signing_in, &by_group).await;
     let user = |person: &Person| format!("superuser/users/{}", person.name);
-    assert_eq!(admin.put(&user(&by_team), json!({"enabled": false})).await.0, 200);
+    assert_eq!(admin.delete(&format!("{dev}/members/{}", leaver.name)).await.0, 204);
+    assert_eq!(admin.put(&user(&disabled), json!({"enabled": false})).await.0, 200);
     assert_eq!(admin.delete(&user(&superuser)).await.0, 204);
-    becomes(&group_client, &path, 403, "who has left the group").await;
-    becomes(&team_client, &path, 401, "who is disabled").await;
-    becomes(&superuser_client, &path, 401, "who is deleted").await;
-    assert_eq!(admin.put(&user(&by_team), json!({"enabled": true})).await.0, 200);
-    becomes(&team_client, &path, 200, "who is back").await;
-    assert_eq!(admin.delete(&format!("{dev}/members/{}", by_team.name)).await, (204, Value::from("")));
-    becomes(&team_client, &path, 403, "who has left the team").await;
+    for (client, status, what) in [
+        (&leavers, 403, "who has left the team"),
+        (&groups_client, 403, "who has left the group"),
+        (&disableds, 401, "who is disabled"),
+        (&superusers, 401, "who is deleted"),
+    ] {
+        becomes(client, &path, status, what).await;
+    }
 }

@@ -225,3 +225,31 @@ async fn who_may_create_has_what_they_make_and_nothing_else() {
     assert_eq!(admin(&world).post("repository", new(&world.namespace)).await.0, 201);
     assert_eq!(visitor.get(&mine).await.0, 403, "another repository of the name");
 }
+
+#[tokio::test]
+async fn names_are_found_by_who_may_use_them() {
+    let (world, people) = (World::new("finds").await, People::of_stack());
+    let start = format!("zz{:08x}", rand::random::<u32>());
+    let hidden = people.person(&format!("{start}-hidden"), &[]).await;
+    Visitor::of(&world, &hidden).await;
+    let everybody = everybody(&world).await;
+    let mate = people.person(&format!("{start}-mate"), &[]).await;
+    Visitor::of(&world, &mate).await;
+    join(&world, &format!("organization/{}/team/members", world.namespace), &mate).await;
+    let found = async |visitor: &Visitor<'_>, prefix: &str| {
+        let (status, answer) = visitor.get(&format!("entities/{prefix}?namespace={}", world.namespace)).await;
+        assert_eq!(status, 200, "{answer}");
+        let names = answer["results"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned());
+        names.filter(|name| name.starts_with(&start)).collect::<Vec<_>>()
+    };
+    let (mut by_start, mut by_name) = (Vec::new(), Vec::new());
+    for (_, visitor) in &everybody {
+        let some = found(visitor, &start).await;
+        by_start.push((some.contains(&mate.name), some.contains(&hidden.name)));
+        by_name.push(found(visitor, &hidden.name).await.len());
+    }
+    let (nobody, mates, all) = ((false, false), (true, false), (true, true));
+    assert_eq!(by_start[..7], [nobody, nobody, nobody, nobody, mates, mates, mates], "those of its teams");
+    assert_eq!(by_start[7], all, "a superuser finds everybody");
+    assert_eq!(by_name, [0, 0, 0, 0, 0, 0, 1, 1], "admins of the organization by the whole name");
+}

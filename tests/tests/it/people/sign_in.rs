@@ -2,7 +2,7 @@
 
 use moorage_tests::{
     alone::Alone,
-    people::{Code, People, claims},
+    people::{CONFIDENTIAL, Code, People, SECRET, claims},
     provider::Provider,
     stack::Stack,
     world::World,
@@ -160,7 +160,37 @@ async fn made_up_codes_keep_nobody_out_who_has_signed_in() {
 }
 
 #[tokio::test]
-async fn a_provider_may_want_a_secret_and_there_may_be_none_at_all() {
+async fn a_client_may_have_a_secret_which_the_api_alone_knows() {
+    let (stack, provider) = (Stack::from_env().await, Provider::start());
+    let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
+    let name = format!("client-{:08x}", rand::random::<u32>());
+    let made = secrets.create_secret().name(name).secret_string(SECRET).send().await.unwrap();
+    let settings = [
+        ("OIDC_ISSUER", provider.issuer.as_str()),
+        ("OIDC_CLIENT_ID", CONFIDENTIAL),
+        ("OIDC_CLIENT_SECRET_ARN", made.arn().unwrap()),
+    ];
+    let api = Alone::with(&stack, &settings).await;
+    let world = World::empty("confidential").await.at(&api.stack);
+    let people = People::of(&provider);
+    let person = people.confidential().person("with-secret", &[]).await;
+    let (status, signed_in) = exchange(&world, &shown(&person.code().await)).await;
+    assert_eq!(status, 200, "{signed_in}");
+    let token = signed_in["id_token"].as_str().unwrap();
+    assert_eq!(claims(token)["aud"], json!(CONFIDENTIAL));
+    assert_eq!(Visitor::with(&world, token).get("user/").await.1["username"], json!(person.name));
+    let (status, refreshed) = exchange(&world, &json!({"refresh_token": signed_in["refresh_token"]})).await;
+    assert_eq!(status, 200, "{refreshed}");
+    // A code of another client is none, nor is a token.
+    let other = people.person("without-secret", &[]).await;
+    let (status, refused) = exchange(&world, &shown(&other.code().await)).await;
+    assert_eq!(status, 401, "{refused}");
+    let (status, refused) = Visitor::with(&world, other.token().await).get("user/").await;
+    assert_eq!((status, &refused["message"]), (401, &json!("the token is for another audience")));
+}
+
+#[tokio::test]
+async fn without_a_provider_nobody_signs_in_and_nobody_is_kept_out() {
     let (stack, provider) = (Stack::from_env().await, Provider::start());
     let none = Alone::with(&stack, &[("OIDC_ISSUER", "")]).await;
     let world = World::empty("no-provider").await.at(&none.stack);
