@@ -1,9 +1,10 @@
 //! The command of operators, as they run it: the one that was built, or that of `MOORAGE_COMMAND`.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
 
@@ -68,6 +69,11 @@ impl Moorage {
         self
     }
 
+    /// Where its sign-ins are.
+    pub fn sign_ins(&self) -> PathBuf {
+        self.folder.path().join("state/moorage/sign-ins")
+    }
+
     /// A file in its folder.
     pub fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.folder.path().join(name);
@@ -82,6 +88,7 @@ impl Moorage {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env("MOORAGE_URL", &self.url).env("MOORAGE_TOKEN", &self.token);
+        command.env("XDG_STATE_HOME", self.folder.path().join("state"));
         command.env("COLUMNS", COLUMNS.to_string()).envs(self.secrets.iter().cloned());
         command
     }
@@ -94,7 +101,8 @@ impl Moorage {
         let ran =
             Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) };
         self.has_no_secret(&ran);
-        let is_for_people = !arguments.contains(&"json") && !["schema", "completions", "nodes"].contains(&arguments[0]);
+        let is_for_people =
+            !arguments.contains(&"json") && !["schema", "completions", "nodes", "app-token"].contains(&arguments[0]);
         for line in ran.out.lines().chain(ran.err.lines()).filter(|_| is_for_people) {
             assert!(line.chars().count() <= COLUMNS, "{arguments:?}: {line}");
         }
@@ -117,24 +125,37 @@ impl Moorage {
     /// Starts it, and leaves it running.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let (send, lines) = std::sync::mpsc::channel();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || {
-            for line in out.lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        let lines = lines(child.stdout.take().unwrap());
         Running { child, lines }
     }
+
+    /// The same, where what it says besides is read: what it asks for.
+    pub fn start_asking(&self, arguments: &[&str]) -> Running {
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = lines(child.stderr.take().unwrap());
+        Running { child, lines }
+    }
+}
+
+/// The lines of an output, as they come.
+fn lines(out: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = std::sync::mpsc::channel();
+    let out = BufReader::new(out);
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 /// A command that runs.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    lines: std::sync::mpsc::Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Running {
@@ -150,6 +171,18 @@ impl Running {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
+        }
+    }
+
+    /// Waits for the end.
+    pub async fn end(mut self, limit: Duration) -> i32 {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code().unwrap_or(-1);
+            }
+            assert!(Instant::now() < end, "it does not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod examples;
 pub(crate) mod import;
+pub(crate) mod people;
 
 use std::path::PathBuf;
 
@@ -15,8 +16,8 @@ use crate::{output::Output, target::Target};
 /// Operates mirrors of container repositories: what is to be mirrored from a file, syncs, history, what is held, and what is
 /// wrong.
 ///
-/// All commands call the management API of one deployment: say where it is by MOORAGE_URL, and give a token by
-/// MOORAGE_TOKEN or in a file. Exit codes: 0 done, 1 failed, 2 somebody should look (a plan has changes, a sync has held
+/// All commands call the management API of one deployment: say where it is by MOORAGE_URL, and sign in by `moorage login`,
+/// or give a token by MOORAGE_TOKEN or in a file. Exit codes: 0 done, 1 failed, 2 somebody should look (a plan has changes, a sync has held
 /// something back), 64 the command line is wrong, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "moorage", version, max_term_width = 80, after_long_help = examples::ALL)]
@@ -33,8 +34,8 @@ pub(crate) struct Settings {
     /// Where the deployment is, as https://HOST.
     #[arg(long, env = "MOORAGE_URL", value_name = "URL", global = true)]
     pub(crate) url: Option<String>,
-    /// A file that has the token; without it MOORAGE_TOKEN has it. It is no argument: everybody on a machine can see
-    /// those.
+    /// A file that has the token; without it MOORAGE_TOKEN has it, and without both the sign-in is taken. It is no
+    /// argument: everybody on a machine can see those.
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) token_file: Option<PathBuf>,
     /// For whom the output is.
@@ -102,7 +103,22 @@ pub(crate) enum Command {
     /// for all mirrors, and registries.conf of podman and CRI-O.
     #[command(after_long_help = examples::NODES)]
     Nodes(Nodes),
-    /// Looks whether everything works: address, clock, token, mirrors, and a mirror's registry.
+    /// Signs in at the company's provider: shows a URL and a code, and waits until you have confirmed it in a browser,
+    /// on whatever device.
+    #[command(after_long_help = examples::LOGIN)]
+    Login,
+    /// Forgets the sign-in.
+    Logout,
+    /// Says who the API takes you for, and what you may.
+    #[command(after_long_help = examples::WHOAMI)]
+    Whoami,
+    /// Lists the people who have signed in, and ends what they may. For superusers.
+    #[command(after_long_help = examples::USERS, subcommand)]
+    Users(people::Users),
+    /// Makes, lists and deletes your app tokens, which are the passwords that you pull with.
+    #[command(after_long_help = examples::APP_TOKEN, subcommand)]
+    AppToken(people::AppToken),
+    /// Looks whether everything works: address, clock, sign-in or token, mirrors, and a mirror's registry.
     #[command(after_long_help = examples::DOCTOR)]
     Doctor {
         /// Also whether this mirror's registry can be asked.
@@ -139,6 +155,11 @@ impl Command {
             | Self::Schema
             | Self::Import(_)
             | Self::Nodes(_)
+            | Self::Login
+            | Self::Logout
+            | Self::Whoami
+            | Self::Users(_)
+            | Self::AppToken(_)
             | Self::Doctor { .. }
             | Self::Completions { .. } => None,
         }
@@ -257,7 +278,7 @@ pub(crate) struct Rollback {
 }
 
 /// A moment as the API has it.
-fn moment(text: &str) -> Result<String, String> {
+pub(crate) fn moment(text: &str) -> Result<String, String> {
     match Timestamp::parse_iso(text) {
         Some(moment) => Ok(moment.iso()),
         None => Err("write it as 2026-01-31T23:59:59Z".to_owned()),

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod app_token;
 mod apply;
 mod cancel;
 mod changes;
@@ -8,7 +9,10 @@ mod cost;
 mod doctor;
 mod holds;
 mod import;
+mod login;
+mod logout;
 mod logs;
+mod may;
 mod nodes;
 mod pin;
 mod preview;
@@ -16,14 +20,19 @@ mod rollback;
 mod runs;
 mod schema;
 mod sync;
+mod users;
 mod wait;
+mod whoami;
 
 use crate::{arguments::Command, context::Context, error::CliError, exit::Exit};
 
 /// Runs one.
 pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, CliError> {
     let target = command.target();
-    Box::pin(one(command, context)).await.map_err(|error| error.about(target.as_deref()))
+    let ran = Box::pin(one(command, context)).await;
+    let ran = ran.map_err(|error| error.about(target.as_deref()));
+    // Without a token it is somebody's sign-in that was not taken.
+    ran.map_err(|error| if matches!(context.token(), Ok(None)) { error.of_sign_in() } else { error })
 }
 
 async fn one(command: Command, context: &Context) -> Result<Exit, CliError> {
@@ -45,6 +54,11 @@ async fn one(command: Command, context: &Context) -> Result<Exit, CliError> {
         Command::Holds(holds) => Box::pin(holds::run(&holds, context)).await,
         Command::Logs(logs) => Box::pin(logs::run(&logs, context)).await,
         Command::Nodes(nodes) => nodes::run(&nodes, context).await,
+        Command::Login => Box::pin(login::run(context)).await,
+        Command::Logout => logout::run(context).await,
+        Command::Whoami => whoami::run(context).await,
+        Command::Users(users) => users::run(&users, context).await,
+        Command::AppToken(asked) => app_token::run(&asked, context).await,
         Command::Doctor { target } => Box::pin(doctor::run(target.as_ref(), context)).await,
         Command::Completions { shell } => completions::run(shell, context),
     }

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use moorage_client::ClientError;
+use moorage_client::{ClientError, ProviderError, Refusal};
 use moorage_declaration::{DeclarationError, PresentError};
 
-use crate::exit::Exit;
+use crate::{exit::Exit, session::SessionError};
 
 /// Why a command fails. No message has a secret.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +13,21 @@ pub(crate) enum CliError {
     /// Nobody has said where the API is.
     #[error("it is not said where the API is")]
     NoUrl,
-    /// There is no token.
-    #[error("there is no token")]
+    /// There is no token, and no sign-in.
+    #[error("there is no token, and nobody has signed in")]
     NoToken,
+    /// Nobody can sign in, or not so.
+    #[error("nobody can sign in here: {0}")]
+    NoSignIn(&'static str),
+    /// Whoever has signed in is not let in.
+    #[error("the sign-in is refused: {0}")]
+    SignInRefused(String),
+    /// Signing in has come to nothing.
+    #[error("nobody was signed in: {0}")]
+    SignIn(#[from] ProviderError),
+    /// A sign-in cannot be read, or kept.
+    #[error(transparent)]
+    Session(#[from] SessionError),
     /// A call failed.
     #[error(transparent)]
     Api(#[from] ClientError),
@@ -73,9 +85,17 @@ impl CliError {
         let advice = match self {
             Self::NoUrl => "Set MOORAGE_URL, or give --url https://HOST.",
             Self::NoToken => {
-                "Set MOORAGE_TOKEN, or give --token-file FILE. The deployment's first token is in Secrets Manager; more \
-                 are made in the console, or by POST /api/v1/tokens."
+                "Sign in by `moorage login`; or set MOORAGE_TOKEN, or give --token-file FILE. The deployment's first token \
+                 is in Secrets Manager; more are made in the console, or by POST /api/v1/tokens."
             }
+            Self::NoSignIn(_) => "Make a token in the console, and set MOORAGE_TOKEN. `moorage doctor` says more.",
+            Self::SignInRefused(_) => AGAIN,
+            Self::SignIn(error) => return of_provider(error),
+            Self::Session(SessionError::Exposed(_)) => {
+                "`moorage logout` and `moorage login` make another one; end the old one at the provider, if others may \
+                 have read it."
+            }
+            Self::Session(_) => return None,
             Self::Api(error) => return of_api(error),
             Self::Present(PresentError::Refused { status: 401 | 403, .. }) => {
                 "It takes a token with a larger role, or of that namespace; what cannot be read is never changed."
@@ -104,6 +124,16 @@ impl CliError {
         }
     }
 
+    /// The same, of a command that goes by a sign-in.
+    pub(crate) fn of_sign_in(self) -> Self {
+        match self {
+            Self::Api(ClientError::Unauthorized { message }) => {
+                Self::SignInRefused(message.unwrap_or_else(|| "it is not known, or has ended".to_owned()))
+            }
+            error => error,
+        }
+    }
+
     /// What the command ends with.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -115,6 +145,30 @@ impl CliError {
     }
 }
 
+/// What to do when a sign-in is over.
+const AGAIN: &str = "`moorage login` signs in again; `moorage doctor` looks further.";
+
+fn of_provider(error: &ProviderError) -> Option<&'static str> {
+    Some(match error {
+        ProviderError::Endpoint { .. } => {
+            "Look at the deployment's OidcIssuer, and at what that provider says of itself."
+        }
+        ProviderError::Unreachable { .. } | ProviderError::Unavailable { .. } => "Try again in a moment.",
+        ProviderError::NotUnderstood { .. } => {
+            "Look at the deployment's OidcIssuer, and whether a proxy answers in its place."
+        }
+        ProviderError::Refused(Refusal::AccessDenied | Refusal::ExpiredToken) => {
+            "`moorage login` asks for another code."
+        }
+        ProviderError::Refused(
+            Refusal::InvalidClient | Refusal::UnauthorizedClient | Refusal::UnsupportedGrantType,
+        ) => "The provider's client has to be a public one that may use the device flow (RFC 8628) and refresh tokens.",
+        ProviderError::Refused(Refusal::InvalidScope) => "Look at the deployment's OidcScopes.",
+        ProviderError::Refused(_) => AGAIN,
+        ProviderError::Setup(_) => return None,
+    })
+}
+
 fn of_api(error: &ClientError) -> Option<&'static str> {
     Some(match error {
         ClientError::Address { .. } => "MOORAGE_URL or --url is the deployment's address, as https://HOST.",
@@ -122,13 +176,16 @@ fn of_api(error: &ClientError) -> Option<&'static str> {
         ClientError::Unreachable { .. } | ClientError::NotUnderstood { .. } => {
             "Look at MOORAGE_URL; `moorage doctor` says how far it comes."
         }
-        ClientError::Unauthorized => "Look at MOORAGE_TOKEN, or make another token.",
+        ClientError::Unauthorized { .. } => "Look at MOORAGE_TOKEN, or make another token.",
+        ClientError::SignInEnded { .. } => AGAIN,
+        ClientError::SignIn(error) => return of_provider(error),
         ClientError::Forbidden { .. } => "It takes a token with a larger role, or of that namespace.",
         ClientError::Unavailable { .. } => "Try again in a moment; the deployment's log and its runbook say more.",
         ClientError::TooLarge { .. } => "Ask for less at once.",
         ClientError::NotFound { .. }
         | ClientError::Refused { .. }
         | ClientError::Path { .. }
+        | ClientError::Stored { .. }
         | ClientError::Setup(_) => return None,
     })
 }
@@ -146,5 +203,17 @@ mod tests {
         }
         assert!(refused(503).advice().is_some_and(|advice| advice.contains("later")));
         assert_eq!(CliError::Usage("no day".into()).exit().code(), 64);
+    }
+
+    #[test]
+    fn a_sign_in_that_is_over_ends_as_a_token_does_that_is_not_known() {
+        let unknown = || CliError::from(ClientError::Unauthorized { message: None });
+        let disabled = CliError::from(ClientError::Unauthorized { message: Some("alice is disabled".into()) });
+        let ended = CliError::from(ClientError::SignInEnded { why: "somebody has signed out".into() });
+        for error in [unknown().of_sign_in(), disabled.of_sign_in(), ended.of_sign_in()] {
+            assert_eq!(error.exit(), unknown().exit());
+            assert!(error.advice().is_some_and(|advice| advice.contains("moorage login")), "{error}");
+        }
+        assert!(unknown().advice().is_some_and(|advice| advice.contains("MOORAGE_TOKEN")));
     }
 }

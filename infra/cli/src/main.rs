@@ -1,5 +1,6 @@
 //! `moorage`: one command for whoever operates a deployment. See the README.
 
+mod agent;
 mod arguments;
 mod commands;
 mod context;
@@ -10,6 +11,7 @@ mod import;
 mod output;
 mod plan;
 mod secrets;
+mod session;
 mod target;
 
 use std::{process::ExitCode, time::Duration};

@@ -110,6 +110,11 @@ pub(crate) fn note(text: &str) {
     }
 }
 
+/// A line to whoever looks on, which is to be copied: it is not wrapped.
+pub(crate) fn note_whole(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", clean(text).replace('\n', " "));
+}
+
 fn terminal_width_of_notes() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse::<usize>().ok()).filter(|width| *width > 0);
     said.or_else(terminal_width).unwrap_or(WIDTH).max(LEAST)

@@ -109,10 +109,7 @@ fn robot() -> Value {
     let mut registry = of_api("RobotRegistry");
     registry["properties"]["password"] = reference("Secret");
     registry["properties"]["tls"] = or_null(&reference("Tls"));
-    registry["required"] = json!(["host", "username", "password"]);
-    // What a cloud gives is said at mirrors alone here.
-    registry["properties"].as_object_mut().unwrap().remove("credentials");
-    registry.as_object_mut().unwrap().remove("description");
+    registry["properties"]["credentials"] = reference("CloudLogin");
     registry["additionalProperties"] = false.into();
     properties["description"] = json!({"type": "string", "description": "Said when it is created, and not changed."});
     properties["external_registry"] = or_null(&registry);
@@ -141,7 +138,8 @@ fn repository() -> Value {
         &[],
         json!({
             "robots": named("Robots, by their full names.", "^[a-z0-9][a-z0-9._-]*\\+[a-z0-9._-]+$", role.clone()),
-            "teams": named("Teams of its organization.", "^[a-z0-9]+([._-][a-z0-9]+)*$", role),
+            "teams": named("Teams of its organization.", "^[a-z0-9]+([._-][a-z0-9]+)*$", role.clone()),
+            "users": named("People, by the names that the provider gives; they have to have signed in once.", "^[a-z0-9][a-z0-9._@-]{0,254}$", role),
         }),
     );
     object(
@@ -160,7 +158,8 @@ fn schema() -> Value {
         &[],
         json!({
             "role": {"enum": ["member", "creator", "admin"]}, "description": {"type": "string"},
-            "members": {"type": "array", "items": {"type": "string"}, "description": "All of its members, by their full names."},
+            "group": {"type": ["string", "null"], "minLength": 1, "maxLength": 255, "description": "The provider's group whose people are its members; null for none."},
+            "members": {"type": "array", "items": {"type": "string"}, "description": "All of its members: robots by their full names, and, if there is no group, people by the names that the provider gives."},
         }),
     );
     let secret = json!({

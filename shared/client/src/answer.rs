@@ -57,15 +57,19 @@ impl Answer {
 
     /// What a failure says: Quay's errors have one of several forms.
     pub(crate) fn message(&self) -> String {
-        let said = ["detail", "error_message", "message"].into_iter().find_map(|name| self.body.get(name)?.as_str());
-        match said {
-            Some(said) => {
-                let said: String = said.chars().filter(|it| !it.is_control()).take(MESSAGE).collect();
-                // It becomes a part of a sentence.
-                said.trim_end_matches('.').to_owned()
-            }
-            None => "without a reason".to_owned(),
-        }
+        let said = ["detail", "error_message", "message"].into_iter().find_map(|name| self.said(name));
+        said.unwrap_or_else(|| "without a reason".to_owned())
+    }
+
+    /// Why a caller is not known, if that is said: it is of people's sign-ins alone.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.said("message").filter(|reason| !reason.is_empty())
+    }
+
+    fn said(&self, name: &str) -> Option<String> {
+        let said: String = self.body.get(name)?.as_str()?.chars().filter(|it| !it.is_control()).take(MESSAGE).collect();
+        // It becomes a part of a sentence.
+        Some(said.trim_end_matches('.').to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The client.
 
-use std::error::Error;
+use std::sync::Arc;
 
 use moorage_domain::{ExposeSecret as _, SecretString};
 use reqwest::{
@@ -12,6 +12,8 @@ use serde_json::Value;
 use crate::{
     address::Address,
     answer::{Answer, ReadError},
+    cause::innermost,
+    credentials::Credentials,
     error::ClientError,
     limits::Limits,
     patience::Patience,
@@ -21,12 +23,13 @@ use crate::{
 /// Quay's words for what does not exist.
 const NOT_FOUND: &str = "Not Found";
 
-/// Calls the API of one deployment with one token. Clones share their connections.
+/// Calls the API of one deployment as one caller. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     address: Address,
     limits: Limits,
+    credentials: Option<Arc<dyn Credentials>>,
 }
 
 impl Client {
@@ -39,14 +42,18 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         if let Some(token) = token {
-            let bearer = format!("Bearer {}", token.expose_secret().trim());
-            let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            headers.insert(AUTHORIZATION, bearer(token)?);
         }
         let builder = reqwest::Client::builder().user_agent(agent).default_headers(headers);
         let builder = builder.redirect(Policy::none()).connect_timeout(limits.connect);
-        Ok(Self { http: builder.build().map_err(ClientError::Setup)?, address, limits })
+        Ok(Self { http: builder.build().map_err(ClientError::Setup)?, address, limits, credentials: None })
+    }
+
+    /// The same of whoever has another token from time to time: it is asked for before each try.
+    #[must_use]
+    pub fn with(mut self, credentials: Arc<dyn Credentials>) -> Self {
+        self.credentials = Some(credentials);
+        self
     }
 
     /// Where it calls.
@@ -69,6 +76,9 @@ impl Client {
         let mut patience = Patience::new(self.limits);
         loop {
             let mut sent = self.http.request(method(request.method), url.clone()).timeout(patience.attempt());
+            if let Some(credentials) = &self.credentials {
+                sent = sent.header(AUTHORIZATION, bearer(&credentials.token().await?)?);
+            }
             if let Some(body) = &request.body {
                 sent = sent.header(CONTENT_TYPE, "application/json").body(body.to_string());
             }
@@ -117,13 +127,13 @@ impl Client {
         ClientError::Unreachable { host, why, is_unsent: error.is_connect() }
     }
 
-    /// The failure that an answer is.
-    fn failure(&self, path: &str, answer: &Answer) -> ClientError {
+    /// The failure that an answer of a path is, if its status is no success.
+    pub fn failure(&self, path: &str, answer: &Answer) -> ClientError {
         let (status, message) = (answer.status, answer.message());
         let foreign = |why: String| ClientError::NotUnderstood { host: self.address.host().to_owned(), why };
         match status {
             300..=399 => foreign(format!("a redirect ({status}), and the token goes nowhere else")),
-            401 => ClientError::Unauthorized,
+            401 => ClientError::Unauthorized { message: answer.reason() },
             403 => ClientError::Forbidden { message },
             404 if answer.body.is_object() => {
                 ClientError::NotFound { path: path.to_owned(), message: Some(message).filter(|it| it != NOT_FOUND) }
@@ -144,11 +154,9 @@ fn method(method: Method) -> reqwest::Method {
     }
 }
 
-/// What went wrong in the end, without the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+fn bearer(token: &SecretString) -> Result<HeaderValue, ClientError> {
+    let bearer = format!("Bearer {}", token.expose_secret().trim());
+    let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
 }

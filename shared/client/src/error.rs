@@ -1,5 +1,7 @@
 //! Why a call fails.
 
+use crate::provider::ProviderError;
+
 /// Why a call fails. No message has the token or a body that was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -32,8 +34,26 @@ pub enum ClientError {
         is_unsent: bool,
     },
     /// 401.
-    #[error("the token is not known, or has expired")]
-    Unauthorized,
+    #[error("{}", unknown(message.as_deref()))]
+    Unauthorized {
+        /// Why, if the API says so.
+        message: Option<String>,
+    },
+    /// A sign-in that its provider does not renew.
+    #[error("the sign-in has ended: {why}")]
+    SignInEnded {
+        /// By what.
+        why: String,
+    },
+    /// A sign-in that could not be renewed now.
+    #[error("the sign-in cannot be renewed: {0}")]
+    SignIn(#[source] ProviderError),
+    /// A sign-in that cannot be read, or kept.
+    #[error("{why}")]
+    Stored {
+        /// Why not.
+        why: String,
+    },
     /// 403.
     #[error("the token does not go so far: {message}")]
     Forbidden {
@@ -82,6 +102,10 @@ pub enum ClientError {
     },
 }
 
+fn unknown(message: Option<&str>) -> String {
+    message.map_or_else(|| "the token is not known, or has expired".to_owned(), str::to_owned)
+}
+
 fn missing(path: &str, message: Option<&str>) -> String {
     message.map_or_else(|| format!("{path} does not exist"), str::to_owned)
 }
@@ -90,7 +114,7 @@ impl ClientError {
     /// The status that was answered, if one was.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Unauthorized => Some(401),
+            Self::Unauthorized { .. } => Some(401),
             Self::Forbidden { .. } => Some(403),
             Self::NotFound { .. } => Some(404),
             Self::Refused { status, .. } | Self::Unavailable { status, .. } => Some(*status),

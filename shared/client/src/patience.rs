@@ -95,7 +95,7 @@ mod tests {
         assert!(patience.after_failure(&post, &lost(true)).is_some());
         assert!(patience.after_failure(&post, &lost(false)).is_none());
         assert!(patience.after_failure(&get, &lost(false)).is_some());
-        assert!(patience.after_failure(&get, &ClientError::Unauthorized).is_none());
+        assert!(patience.after_failure(&get, &ClientError::Unauthorized { message: None }).is_none());
         assert!(patience.after_answer(&get.clone().once(), &answer(503, None)).is_none());
         assert!(patience.after_failure(&get.once(), &lost(true)).is_none());
     }

@@ -4,7 +4,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// What of a segment needs no encoding: what names have.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'+').remove(b'~');
+const PLAIN: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'+').remove(b'~').remove(b'@');
 
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,7 @@ mod tests {
     #[test]
     fn names_stay_readable_and_nothing_else_gets_through() {
         assert_eq!(segment("acme+mirror.x_y-z"), "acme+mirror.x_y-z");
+        assert_eq!(segment("alice@example.com"), "alice@example.com");
         assert_eq!(segment("a/b?c#d e%"), "a%2Fb%3Fc%23d%20e%25");
         assert_eq!(Method::named("PUT"), Some(Method::Put));
         assert_eq!(Method::named("PATCH"), None);

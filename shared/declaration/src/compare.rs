@@ -44,9 +44,18 @@ fn step(
     options: Options,
 ) -> Result<Step, PresentError> {
     let key = element.key();
+    let mut absent = Vec::new();
+    for name in element.people() {
+        if !present.has_user(name)? {
+            absent.push(name.clone());
+        }
+    }
     let fields = diff::fields(key.kind(), &element.fields());
+    let fields = organization::without(fields, &absent);
     let wanted = Wanted { key: &key, fields: &fields, options };
     let (action, calls) = match present.find(&key)? {
+        // Nobody has a role before being somebody.
+        _ if key.kind() == Kind::Permission && !absent.is_empty() => (Action::Wait, Vec::new()),
         None => wanted.create(),
         Some(found) if key.kind() == Kind::Notification => {
             let Key::Notification(owner, title) = &key else { return Ok(unchanged(key)) };
@@ -55,7 +64,7 @@ fn step(
         Some(found) => wanted.change(&found),
     };
     let needs = element.needs().into_iter().filter(|need| declaration.has(need)).collect();
-    Ok(Step { key, action, calls, needs })
+    Ok(Step { key, action, calls, needs, absent })
 }
 
 /// The call that says what a sync of a declared mirror would do; nothing changes by it.
@@ -66,7 +75,7 @@ pub fn preview(repository: &RepositoryName, mirror: &Mirror) -> Call {
 }
 
 fn unchanged(key: Key) -> Step {
-    Step { key, action: Action::Unchanged, calls: Vec::new(), needs: Vec::new() }
+    Step::new(key, Action::Unchanged, Vec::new())
 }
 
 /// What becomes of an element, and by which calls.
@@ -137,12 +146,12 @@ pub fn removal(key: &Key, present: &Present) -> Result<Option<Step>, PresentErro
         _ if present.find(key)?.is_some() => vec![Call::new(Verb::Delete, key.path())],
         _ => Vec::new(),
     };
-    let step = Step { key: key.clone(), action: Action::Remove, calls, needs: Vec::new() };
+    let step = Step::new(key.clone(), Action::Remove, calls);
     Ok(Some(step).filter(|step| !step.calls.is_empty()))
 }
 
 /// How a notification is removed, by how it is shown.
 pub(crate) fn remove_notification(key: Key, view: &Map<String, Value>) -> Option<Step> {
     let calls = vec![notification::delete(&key, view)?];
-    Some(Step { key, action: Action::Remove, calls, needs: Vec::new() })
+    Some(Step::new(key, Action::Remove, calls))
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use moorage_domain::{Namespace, RobotName};
+use moorage_domain::{Namespace, RobotName, UserName};
 
 use crate::{
     element::Element,
     key::{ADMIN, Key},
+    robot::Robot,
 };
 
 /// All that is declared, each element once, in the order in which they have to be made.
@@ -42,6 +43,17 @@ pub enum DeclarationError {
         /// What is written, shortened.
         name: String,
     },
+    /// Somebody whom a group would have to name.
+    #[error("{of} has a group, which says who its people are: {user} cannot be named besides")]
+    Synced {
+        /// The team.
+        of: Key,
+        /// Who is named.
+        user: UserName,
+    },
+    /// A login that is none, or two.
+    #[error("{0} needs a user name and a password for its external registry, or a cloud's credentials; not both")]
+    Login(Key),
     /// A notification without a title.
     #[error("a notification of {0} has no title, which is what it is known by")]
     NoTitle(moorage_domain::notification::Owner),
@@ -107,7 +119,14 @@ fn check(element: &Element) -> Result<(), DeclarationError> {
         Element::Mirror(repository, mirror) => is_of(&mirror.robot_username, repository.namespace()),
         Element::OrganizationMirror(organization, mirror) => is_of(&mirror.robot_username, organization.clone()),
         Element::Team(organization, _, team) => {
-            team.members.iter().flatten().try_for_each(|robot| is_of(robot, organization.clone()))
+            team.robots().try_for_each(|robot| is_of(robot, organization.clone()))?;
+            match team.people().next().filter(|_| team.is_synced()) {
+                Some(user) => Err(DeclarationError::Synced { of: key(), user: user.clone() }),
+                None => Ok(()),
+            }
+        }
+        Element::Robot(_, Robot { external_registry: Some(Some(registry)), .. }) if !registry.has_one_login() => {
+            Err(DeclarationError::Login(key()))
         }
         Element::Notification(owner, notification) if notification.title.is_empty() => {
             Err(DeclarationError::NoTitle(owner.clone()))

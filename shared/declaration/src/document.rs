@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName, notification::Owner};
+use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName, UserName, notification::Owner};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -82,6 +82,9 @@ pub struct PermissionsDocument {
     /// Teams of the repository's organization.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub teams: BTreeMap<TeamName, Role>,
+    /// People, by the names that the provider gives.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub users: BTreeMap<UserName, Role>,
 }
 
 impl Document {
@@ -125,10 +128,12 @@ impl RepositoryDocument {
         let settings = Repository { description: self.description, visibility: self.visibility };
         elements.push(Element::Repository(name.clone(), settings));
         elements.extend(self.mirror.map(|mirror| Element::Mirror(name.clone(), mirror)));
-        let PermissionsDocument { robots, teams } = self.permissions.unwrap_or_default();
+        let PermissionsDocument { robots, teams, users } = self.permissions.unwrap_or_default();
         let robots = robots.into_iter().map(|(robot, role)| (Grantee::Robot(robot), role));
         let teams = teams.into_iter().map(|(team, role)| (Grantee::Team(team), role));
-        elements.extend(robots.chain(teams).map(|(who, role)| Element::Permission(name.clone(), who, role)));
+        let users = users.into_iter().map(|(user, role)| (Grantee::User(user), role));
+        elements
+            .extend(robots.chain(teams).chain(users).map(|(who, role)| Element::Permission(name.clone(), who, role)));
         let owner = Owner::Repository(name.clone());
         elements.extend(self.notifications.into_iter().map(|it| Element::Notification(owner.clone(), it)));
     }

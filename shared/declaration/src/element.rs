@@ -1,6 +1,6 @@
 //! One thing that is declared.
 
-use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName, notification::Owner};
+use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName, UserName, notification::Owner};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -58,10 +58,19 @@ impl Element {
         match self {
             Self::Mirror(_, mirror) => needs.push(Key::Robot(mirror.robot_username.clone())),
             Self::OrganizationMirror(_, mirror) => needs.push(Key::Robot(mirror.robot_username.clone())),
-            Self::Team(_, _, team) => needs.extend(team.members.iter().flatten().cloned().map(Key::Robot)),
+            Self::Team(_, _, team) => needs.extend(team.robots().cloned().map(Key::Robot)),
             _ => {}
         }
         needs
+    }
+
+    /// The people whom it names, who have to have signed in before.
+    pub fn people(&self) -> Vec<&UserName> {
+        match self {
+            Self::Team(_, _, team) => team.people().collect(),
+            Self::Permission(_, Grantee::User(user), _) => vec![user],
+            _ => Vec::new(),
+        }
     }
 
     /// Its fields, by the API's names; secrets as what names them.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName, notification::Owner};
+use moorage_domain::{Namespace, RepositoryName, RobotName, TeamName, UserName, notification::Owner};
 
 /// Whose namespace it is that is no organization.
 pub(crate) const ADMIN: &str = "admin";
@@ -35,6 +35,8 @@ pub enum Grantee {
     Robot(RobotName),
     /// A team of the repository's organization.
     Team(TeamName),
+    /// Somebody.
+    User(UserName),
 }
 
 /// The kinds of elements.
@@ -110,6 +112,7 @@ impl Key {
             Self::Repository(name) | Self::Mirror(name) => name.to_string(),
             Self::Permission(repository, Grantee::Robot(robot)) => format!("{repository} {robot}"),
             Self::Permission(repository, Grantee::Team(team)) => format!("{repository} team {team}"),
+            Self::Permission(repository, Grantee::User(user)) => format!("{repository} {user}"),
             Self::Notification(owner, title) => format!("{owner} {title}"),
         }
     }
@@ -124,6 +127,9 @@ impl Key {
             Self::Repository(name) => format!("repository/{name}"),
             Self::Permission(repository, Grantee::Robot(robot)) => {
                 format!("repository/{repository}/permissions/user/{robot}")
+            }
+            Self::Permission(repository, Grantee::User(user)) => {
+                format!("repository/{repository}/permissions/user/{user}")
             }
             Self::Permission(repository, Grantee::Team(team)) => {
                 format!("repository/{repository}/permissions/team/{team}")
@@ -146,9 +152,11 @@ impl Key {
             Self::Repository(name) => of_organization(&name.namespace()),
             Self::Permission(repository, grantee) => {
                 let mut needs = of_repository(repository);
-                needs.push(match grantee {
-                    Grantee::Robot(robot) => Self::Robot(robot.clone()),
-                    Grantee::Team(team) => Self::Team(repository.namespace(), team.clone()),
+                needs.extend(match grantee {
+                    Grantee::Robot(robot) => Some(Self::Robot(robot.clone())),
+                    Grantee::Team(team) => Some(Self::Team(repository.namespace(), team.clone())),
+                    // Nobody is made by being declared.
+                    Grantee::User(_) => None,
                 });
                 needs
             }

@@ -43,7 +43,7 @@ pub use robot::{ExternalRegistry, Federation, Robot};
 pub use secret::SecretSource;
 pub use settings::Moment;
 pub use step::{Action, Change, Step, To};
-pub use team::{Team, TeamRole};
+pub use team::{Member, Team, TeamRole};
 pub use text::Text;
 
 pub use moorage_domain::notification::Owner;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorage_domain::notification::Owner;
+use moorage_domain::{UserName, notification::Owner};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -83,6 +83,7 @@ impl Present {
                 let name = match grantee {
                     Grantee::Robot(robot) => robot.to_string(),
                     Grantee::Team(team) => team.to_string(),
+                    Grantee::User(user) => user.to_string(),
                 };
                 self.entry(&reading::permissions(repository, grantee), "permissions", &name)
             }
@@ -90,14 +91,17 @@ impl Present {
                 let entry = self.entry(&format!("organization/{organization}"), "teams", team.as_str())?;
                 let Some(mut found) = entry else { return Ok(None) };
                 let members = self.whole(&format!("{}/members", key.path()))?.map(|members| members.view);
-                let members = members.as_ref().and_then(|view| view.get("members")).and_then(Value::as_array);
-                let names = members.into_iter().flatten().filter_map(|member| member.get("name").cloned());
-                found.view.insert("members".to_owned(), names.collect());
+                found.view.extend(who(&members.unwrap_or_default()));
                 Ok(Some(found))
             }
             Key::Repository(_) => self.whole(&format!("{}?includeTags=false", key.path())),
             _ => self.whole(&key.path()),
         }
+    }
+
+    /// Whether there is somebody of a name: who has signed in once.
+    pub(crate) fn has_user(&self, name: &UserName) -> Result<bool, PresentError> {
+        Ok(self.whole(&reading::user(name))?.is_some())
     }
 
     /// The notifications that have a title.
@@ -160,4 +164,14 @@ impl Present {
             }
         }
     }
+}
+
+/// The members and the group of a team, by what lists its members. Of a team with a group the people are the group's.
+fn who(view: &Map<String, Value>) -> [(String, Value); 2] {
+    let synced = view.get("synced").filter(|synced| synced.is_object());
+    let group = synced.and_then(|synced| synced["config"].get("group_name")).cloned().unwrap_or_default();
+    let members = view.get("members").and_then(Value::as_array).into_iter().flatten();
+    let members = members.filter(|member| synced.is_none() || member.get("is_robot") == Some(&true.into()));
+    let names = members.filter_map(|member| member.get("name").cloned()).collect();
+    [("members".to_owned(), names), ("group".to_owned(), group)]
 }

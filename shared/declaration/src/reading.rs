@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use moorage_domain::{Namespace, RepositoryName, notification::Owner};
+use moorage_domain::{Namespace, RepositoryName, UserName, notification::Owner};
 
 use crate::{
     declaration::Declaration,
+    element::Element,
     key::{Grantee, Key, robots_path},
 };
 
@@ -38,7 +39,8 @@ pub fn of(key: &Key) -> Vec<Reading> {
 
 /// What says it of all that is declared: each path once.
 pub fn of_declared(declaration: &Declaration) -> BTreeSet<Reading> {
-    declaration.keys().flat_map(of).collect()
+    let people = declaration.elements().flat_map(Element::people).map(|name| Reading::one(user(name)));
+    declaration.keys().flat_map(of).chain(people).collect()
 }
 
 /// What says besides what is there that is not declared, as [`crate::undeclared`] looks for it.
@@ -66,9 +68,14 @@ pub fn of_undeclared(declaration: &Declaration) -> BTreeSet<Reading> {
 
 pub(crate) fn permissions(repository: &RepositoryName, grantee: &Grantee) -> String {
     match grantee {
-        Grantee::Robot(_) => format!("repository/{repository}/permissions/user/"),
+        Grantee::Robot(_) | Grantee::User(_) => format!("repository/{repository}/permissions/user/"),
         Grantee::Team(_) => format!("repository/{repository}/permissions/team/"),
     }
+}
+
+/// Whether there is somebody of a name, who has signed in.
+pub(crate) fn user(name: &UserName) -> String {
+    format!("users/{name}")
 }
 
 pub(crate) fn notifications(owner: &Owner) -> String {

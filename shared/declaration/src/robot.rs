@@ -1,5 +1,6 @@
 //! Robots.
 
+use moorage_domain::CloudLogin;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -45,10 +46,15 @@ pub struct Federation {
 pub struct ExternalRegistry {
     /// The registry's host, with its port if it has one.
     pub host: String,
-    /// The user there.
-    pub username: String,
+    /// The user there; nothing where a cloud gives the login, or a certificate says who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
     /// The password there.
-    pub password: SecretSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretSource>,
+    /// A cloud's login in place of a user name and a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CloudLogin>,
     /// Whether they may go without verified TLS; not without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_insecure: Option<bool>,
@@ -58,4 +64,16 @@ pub struct ExternalRegistry {
     /// What TLS with it goes by; null for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "nullable")]
     pub tls: Option<Option<TlsSettings>>,
+}
+
+impl ExternalRegistry {
+    /// Whether it has a user name and a password, or a cloud's login; TLS alone may do.
+    pub(crate) fn has_one_login(&self) -> bool {
+        let has_certificate = matches!(self.tls, Some(Some(_)));
+        match (&self.username, &self.password, &self.credentials) {
+            (Some(_), Some(_), None) | (None, None, Some(_)) => true,
+            (None, None, None) => has_certificate,
+            _ => false,
+        }
+    }
 }

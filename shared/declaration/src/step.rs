@@ -1,5 +1,6 @@
 //! What has to be done with one element.
 
+use moorage_domain::UserName;
 use serde_json::Value;
 
 use crate::{call::Call, key::Key, secret::SecretSource};
@@ -15,6 +16,8 @@ pub struct Step {
     pub calls: Vec<Call>,
     /// What has to have been done before, or not to have to be done: if it fails, this cannot be done.
     pub needs: Vec<Key>,
+    /// Whom it names who has not signed in yet: it is done without them, and they are looked for the next time.
+    pub absent: Vec<UserName>,
 }
 
 /// What becomes of an element.
@@ -28,6 +31,8 @@ pub enum Action {
     Remove,
     /// It is as it is to be.
     Unchanged,
+    /// It is to be made for somebody who has not signed in yet.
+    Wait,
     /// These fields would have to change, which the API cannot do.
     Impossible {
         /// Which ones.
@@ -65,6 +70,7 @@ impl Action {
             Self::Change(_) => "change",
             Self::Remove => "remove",
             Self::Unchanged => "unchanged",
+            Self::Wait => "wait",
             Self::Impossible { .. } => "impossible",
         }
     }
@@ -73,12 +79,16 @@ impl Action {
     pub fn changes(&self) -> &[Change] {
         match self {
             Self::Create(changes) | Self::Change(changes) | Self::Impossible { changes, .. } => changes,
-            Self::Remove | Self::Unchanged => &[],
+            Self::Remove | Self::Unchanged | Self::Wait => &[],
         }
     }
 }
 
 impl Step {
+    pub(crate) fn new(key: Key, action: Action, calls: Vec<Call>) -> Self {
+        Self { key, action, calls, needs: Vec::new(), absent: Vec::new() }
+    }
+
     /// Whether there is nothing to do.
     pub fn is_nothing(&self) -> bool {
         self.action == Action::Unchanged

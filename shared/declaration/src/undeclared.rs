@@ -16,6 +16,7 @@ use crate::{
     present::{Present, PresentError},
     reading,
     step::{Action, Step},
+    team::Member,
 };
 
 /// The team that each organization has.
@@ -64,7 +65,7 @@ fn of_organization(
 ) -> Result<(), PresentError> {
     let removed = |key: Key| {
         let call = crate::call::Call::new(crate::call::Verb::Delete, key.path());
-        Step { key, action: Action::Remove, calls: vec![call], needs: Vec::new() }
+        Step::new(key, Action::Remove, vec![call])
     };
     let undeclared = |key: &Key| !declaration.has(key);
     let robots = present.list(&reading::robots(name), None, "robots")?;
@@ -102,13 +103,16 @@ fn of_repository(
     if there.is_some() && is_own && !declaration.has(&mirror) {
         steps.extend(removal(&mirror, present)?);
     }
-    let robots = present.entries(&format!("repository/{name}/permissions/user/"), "permissions")?;
+    let users = present.entries(&format!("repository/{name}/permissions/user/"), "permissions")?;
     let teams = present.entries(&format!("repository/{name}/permissions/team/"), "permissions")?;
     // The mirror's robot has its role by the mirror.
-    let robots = robots.keys().filter(|it| Some(it.as_str()) != robot);
-    let robots = robots.filter_map(|it| it.parse().ok()).map(Grantee::Robot);
+    let users = users.keys().filter(|it| Some(it.as_str()) != robot);
+    let users = users.filter_map(|it| it.parse().ok()).map(|member| match member {
+        Member::Robot(robot) => Grantee::Robot(robot),
+        Member::User(user) => Grantee::User(user),
+    });
     let teams = teams.keys().filter_map(|it| it.parse().ok()).map(Grantee::Team);
-    for grantee in robots.chain(teams) {
+    for grantee in users.chain(teams) {
         let key = Key::Permission(name.clone(), grantee);
         if !declaration.has(&key) {
             steps.extend(removal(&key, present)?);

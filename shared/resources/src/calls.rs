@@ -54,6 +54,9 @@ impl Target {
             Self::Permission(repository, Grantee::Robot(robot)) => {
                 format!("{}/permissions/user/{}", repository_path(repository), segment(robot.as_str()))
             }
+            Self::Permission(repository, Grantee::User(user)) => {
+                format!("{}/permissions/user/{}", repository_path(repository), segment(user.as_str()))
+            }
             Self::Permission(repository, Grantee::Team(team)) => {
                 format!("{}/permissions/team/{team}", repository_path(repository))
             }

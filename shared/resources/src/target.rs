@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use moorage_domain::{NameError, Namespace, RepositoryName, RobotName, TeamName};
+use moorage_domain::{NameError, Namespace, RepositoryName, RobotName, TeamName, UserName};
 use moorage_state::StackResource;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -32,6 +32,14 @@ pub(crate) enum Target {
 pub(crate) enum Grantee {
     Robot(RobotName),
     Team(TeamName),
+    User(UserName),
+}
+
+impl Grantee {
+    /// Whom `username` names: a `+` makes the difference, as no person's name has one.
+    fn named(username: &str) -> Result<Self, NameError> {
+        if username.contains('+') { username.parse().map(Self::Robot) } else { username.parse().map(Self::User) }
+    }
 }
 
 /// What a notification is about.
@@ -62,9 +70,10 @@ impl Target {
             Kind::Mirror => Self::Mirror(repository()?),
             Kind::OrganizationMirror => Self::OrganizationMirror(organization()?),
             Kind::Permission => {
-                let robot = optional(properties, "username")?.map(Grantee::Robot);
+                let named = text(properties, "username")?.map(Grantee::named).transpose();
+                let user = named.map_err(|error| PropertyError::new("username", format!("is {error}")))?;
                 let team = optional(properties, "teamname")?.map(Grantee::Team);
-                let grantee = one_of((robot, "username"), (team, "teamname"))?;
+                let grantee = one_of((user, "username"), (team, "teamname"))?;
                 Self::Permission(repository()?, grantee)
             }
             Kind::Notification => {
@@ -90,7 +99,7 @@ impl Target {
             Kind::Permission => {
                 let (rest, grantee) = name.rsplit_once('/')?;
                 let (repository, grantee) = if let Some(repository) = rest.strip_suffix("/permission/user") {
-                    (repository, Grantee::Robot(grantee.parse().ok()?))
+                    (repository, Grantee::named(grantee).ok()?)
                 } else {
                     (rest.strip_suffix("/permission/team")?, Grantee::Team(grantee.parse().ok()?))
                 };
@@ -121,6 +130,7 @@ impl fmt::Display for Target {
             Self::Mirror(repository) => write!(f, "{repository}/mirror"),
             Self::OrganizationMirror(organization) => write!(f, "{organization}/organization-mirror"),
             Self::Permission(repository, Grantee::Robot(robot)) => write!(f, "{repository}/permission/user/{robot}"),
+            Self::Permission(repository, Grantee::User(user)) => write!(f, "{repository}/permission/user/{user}"),
             Self::Permission(repository, Grantee::Team(team)) => write!(f, "{repository}/permission/team/{team}"),
             Self::Notification(Scope::Repository(repository), hash) => write!(f, "{repository}/notification/{hash}"),
             Self::Notification(Scope::Organization(organization), hash) => {
@@ -224,6 +234,11 @@ mod tests {
             ),
             (
                 Kind::Permission,
+                json!({"repository": "acme/app", "username": "ann@example.com"}),
+                "moorage/acme/app/permission/user/ann@example.com".into(),
+            ),
+            (
+                Kind::Permission,
                 json!({"repository": "acme/app", "teamname": "dev"}),
                 "moorage/acme/app/permission/team/dev".into(),
             ),
@@ -245,6 +260,8 @@ mod tests {
             (Kind::Robot, json!({"organization": "acme"}), "robot_shortname is not a valid robot name"),
             (Kind::Repository, json!({"repository": "app"}), "repository is not a valid repository name"),
             (Kind::Permission, json!({"repository": "a/b"}), "username or teamname is required"),
+            (Kind::Permission, json!({"repository": "a/b", "username": "Ann"}), "username is not a valid user name"),
+            (Kind::Permission, json!({"repository": "a/b", "username": "a+"}), "username is not a valid robot name"),
             (
                 Kind::Permission,
                 json!({"repository": "a/b", "username": "a+bot", "teamname": "dev"}),

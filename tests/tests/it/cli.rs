@@ -3,5 +3,6 @@
 mod doctor;
 mod documents;
 mod import;
+mod people;
 mod schema;
 mod syncs;

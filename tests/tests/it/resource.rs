@@ -5,6 +5,7 @@
 
 mod direct;
 mod failures;
+mod people;
 mod secrets;
 mod stack;
 

@@ -2,7 +2,8 @@
 
 pub(super) const ALL: &str = "\
 Examples:
-  export MOORAGE_URL=https://moorage.example.com MOORAGE_TOKEN=...
+  export MOORAGE_URL=https://moorage.example.com
+  moorage login                           sign in; or set MOORAGE_TOKEN
   moorage doctor                          whether everything works
   moorage plan -f mirrors.yaml            what would change
   moorage apply -f mirrors.yaml           have it so
@@ -134,6 +135,39 @@ Examples:
   moorage nodes hosts.toml > /etc/containerd/certs.d/_default/hosts.toml
   moorage nodes registries.conf \\
     > /etc/containers/registries.conf.d/moorage.conf";
+
+pub(super) const LOGIN: &str = "\
+The sign-in is kept in a file that only you can read, below $XDG_STATE_HOME or
+~/.local/state, and renewed by the provider. MOORAGE_TOKEN and --token-file
+come before it.
+
+Examples:
+  moorage login
+  moorage login --url https://moorage.example.com && moorage whoami";
+
+pub(super) const WHOAMI: &str = "\
+Examples:
+  moorage whoami
+  moorage whoami --output json            the API's own answer";
+
+pub(super) const USERS: &str = "\
+Whoever is deleted is known no more: the name is free, and what the user had is
+gone. Whoever is disabled keeps it, and is not let in.
+
+Examples:
+  moorage users list
+  moorage users disable alice@example.com
+  moorage users delete alice@example.com";
+
+pub(super) const APP_TOKEN: &str = "\
+The token is printed once, and nobody can see it again.
+
+Examples:
+  moorage app-token create laptop --expires 2027-01-31T00:00:00Z
+  moorage app-token create laptop \\
+    | docker login -u alice --password-stdin registry.example.com
+  moorage app-token list
+  moorage app-token delete 0198f2c4-...";
 
 pub(super) const DOCTOR: &str = "\
 Exits with 0 if nothing is wrong (there may be warnings), with 1 otherwise.

@@ -15,7 +15,7 @@ fn the_command_line_is_sound_and_its_help_fits() {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{name}: {line}");
         }
-        let is_plain = ["help", "schema", "cancel", "resume", "unpin"].contains(&name);
+        let is_plain = ["help", "schema", "cancel", "resume", "unpin", "logout"].contains(&name);
         assert!(is_plain || help.contains("Examples:"), "{name} shows no example");
     }
 }

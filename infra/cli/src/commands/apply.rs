@@ -36,7 +36,7 @@ pub(super) async fn plan(declared: &Declared, context: &Context) -> Result<Exit,
 fn exit_of(steps: &[Step]) -> Exit {
     if steps.iter().any(|step| matches!(step.action, Action::Impossible { .. })) {
         Exit::Failed
-    } else if steps.iter().all(Step::is_nothing) {
+    } else if steps.iter().all(|step| step.is_nothing() && step.absent.is_empty()) {
         Exit::Done
     } else {
         Exit::Notable
@@ -62,8 +62,18 @@ pub(super) async fn run(apply: &Apply, context: &Context) -> Result<Exit, CliErr
     } else {
         tell(context, &steps, &outcomes)?;
     }
-    let is_all = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done | Outcome::Nothing));
-    Ok(if is_all { Exit::Done } else { Exit::Failed })
+    Ok(exit_after(&steps, &outcomes))
+}
+
+/// How it ends: whom it names and who is not there is nobody's failure.
+pub(super) fn exit_after(steps: &[Step], outcomes: &[Outcome]) -> Exit {
+    if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Skipped(_))) {
+        Exit::Failed
+    } else if steps.iter().any(|step| !step.absent.is_empty()) {
+        Exit::Notable
+    } else {
+        Exit::Done
+    }
 }
 
 /// What became of it.
@@ -74,11 +84,15 @@ pub(super) fn tell(context: &Context, steps: &[Step], outcomes: &[Outcome]) -> R
             Outcome::Skipped(need) => {
                 context.screen.line(&format!("{} was not tried, because {need} failed", step.key))?;
             }
-            Outcome::Done | Outcome::Nothing => {}
+            Outcome::Done | Outcome::Nothing | Outcome::Waiting => {}
         }
     }
     let of = |word: &str| outcomes.iter().filter(|outcome| outcome.as_str() == word).count();
     let (done, failed, skipped) = (of("done"), of("failed"), of("skipped"));
+    let waiting = steps.iter().filter(|step| !step.absent.is_empty()).count();
+    if waiting > 0 && done + failed + skipped == 0 {
+        return context.screen.line(&format!("Nothing is to do until people have signed in: {waiting} wait for them."));
+    }
     if done + failed + skipped == 0 {
         return context.screen.line("Everything is as declared.");
     }

@@ -5,6 +5,7 @@ mod deployment;
 mod limits;
 mod registry;
 mod rights;
+mod sign_in;
 mod way;
 
 use serde_json::json;
@@ -49,19 +50,22 @@ async fn checks(target: Option<&Target>, context: &Context) -> Result<Vec<Check>
     if checks.iter().any(Check::is_end) {
         return Ok(checks);
     }
-    checks.extend(way::answer(&client(address.clone(), None)?).await);
+    let anonymous = client(address, None)?;
+    checks.extend(way::answer(&anonymous).await);
     if checks.iter().any(Check::is_end) {
         return Ok(checks);
     }
-    let token = match context.token() {
-        Ok(token) => token,
+    let caller = context.caller();
+    checks.extend(sign_in::of(&anonymous, caller.as_ref().ok()).await);
+    let caller = match caller {
+        Ok(caller) => caller,
         Err(error) => {
             checks.push(Check::failed("token", error.to_string(), error.advice()));
             return Ok(checks);
         }
     };
-    let client = client(address, Some(&token))?;
-    let (check, user) = deployment::token(&client).await;
+    let client = context.client_of(&caller)?;
+    let (check, user) = deployment::token(&client, &caller).await;
     checks.push(check);
     let Some(user) = user else { return Ok(checks) };
     checks.extend(Box::pin(deployment::health(&client, &user)).await);

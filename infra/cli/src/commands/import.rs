@@ -52,7 +52,7 @@ pub(super) async fn run(asked: &Import, context: &Context) -> Result<Exit, CliEr
         context.screen.json(&shown)?;
     }
     Ok(match applied {
-        Some(applied) if !applied.is_all() => Exit::Failed,
+        Some(applied) if applied.exit() != Exit::Done => applied.exit(),
         _ if import.report.is_exact() => Exit::Done,
         _ => Exit::Notable,
     })
@@ -99,8 +99,8 @@ struct Applied {
 }
 
 impl Applied {
-    fn is_all(&self) -> bool {
-        self.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Done | Outcome::Nothing))
+    fn exit(&self) -> Exit {
+        apply::exit_after(&self.steps, &self.outcomes)
     }
 
     fn json(&self) -> Value {

@@ -52,10 +52,11 @@ fn add(document: &mut Document, element: Element) {
         Element::Mirror(name, it) => repositories.entry(name).or_default().get_or_insert_default().mirror = Some(it),
         Element::Permission(name, who, role) => {
             let repository = repositories.entry(name).or_default().get_or_insert_default();
-            let PermissionsDocument { robots, teams } = repository.permissions.get_or_insert_default();
+            let PermissionsDocument { robots, teams, users } = repository.permissions.get_or_insert_default();
             match who {
                 Grantee::Robot(robot) => drop(robots.insert(robot, role)),
                 Grantee::Team(team) => drop(teams.insert(team, role)),
+                Grantee::User(user) => drop(users.insert(user, role)),
             }
         }
     }

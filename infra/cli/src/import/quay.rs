@@ -7,6 +7,7 @@ mod organization;
 mod permissions;
 mod read;
 mod repository;
+mod team;
 
 use moorage_client::Client;
 use moorage_domain::Namespace;
@@ -23,7 +24,8 @@ const NOTES: [&str; 6] = [
     "a rule that matches nothing deletes what it no longer matches; unchanged tags are not copied again; signatures and other \
      referrers come with the images that they are attached to (functions/api/QUAY.md has all that differs)",
     "skopeo_timeout_interval is how long an answer of the registry may take, not how long a tag may take",
-    "people are no users here: they get API tokens",
+    "people are not imported: they are those who sign in here, by the names that the provider gives (OidcUserClaim). Look \
+     whether who has a name there has it here; until somebody has signed in once, what is theirs waits: apply it again then",
     "logs, builds, labels, starred repositories and applications are not looked at",
 ];
 
@@ -45,6 +47,7 @@ pub(crate) async fn import(
 /// What an organization has.
 fn translate(found: &read::Organization, all: &[Namespace], options: &Options, draft: &mut Draft) {
     organization::add(found, options, draft);
+    team::add(found, options, draft);
     for repository in &found.repositories {
         repository::add(&found.name, repository, all, options, draft);
     }

@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     Nothing,
     /// It is done.
     Done,
+    /// It is for somebody who has not signed in yet.
+    Waiting,
     /// It failed, for this reason.
     Failed(String),
     /// It was not tried, because this failed, which it needs.
@@ -30,6 +32,7 @@ impl Outcome {
         match self {
             Self::Nothing => "unchanged",
             Self::Done => "done",
+            Self::Waiting => "waiting",
             Self::Failed(_) => "failed",
             Self::Skipped(_) => "skipped",
         }
@@ -63,6 +66,9 @@ async fn one(client: &Client, step: &Step, failed: &BTreeSet<Key>, known: &Known
     }
     if step.is_nothing() {
         return Outcome::Nothing;
+    }
+    if step.action == Action::Wait {
+        return Outcome::Waiting;
     }
     if let Some(need) = step.needs.iter().find(|need| failed.contains(need)) {
         return Outcome::Skipped(need.clone());

@@ -34,7 +34,7 @@ async fn answer(client: &Client, reading: &Reading) -> Result<Answer, CliError> 
     let Some(list) = reading.list else {
         let answer = client.ask(&Request::new(Method::Get, &reading.path)).await?;
         if answer.status == 401 {
-            return Err(ClientError::Unauthorized.into());
+            return Err(client.failure(&reading.path, &answer).into());
         }
         return Ok(Answer { status: answer.status, body: answer.body, etag: answer.etag });
     };

@@ -13,13 +13,17 @@ use crate::{
 const VALUE: usize = 44;
 /// The longest of two values on a line.
 const EACH: usize = 20;
+/// What waits for somebody.
+const WAITING: char = '?';
 /// How wide the names of fields are, but for some long ones.
 const NAME: usize = 28;
 
 /// Shows what is to be done; what is unchanged is only counted.
 pub(crate) fn show(screen: Screen, steps: &[Step]) -> Result<(), CliError> {
-    for step in steps.iter().filter(|step| !step.is_nothing()) {
-        screen.line(&format!("{} {}", mark(&step.action), step.key))?;
+    for step in steps.iter().filter(|step| !step.is_nothing() || !step.absent.is_empty()) {
+        // What is as it is to be is shown for whom it waits.
+        let mark = if step.is_nothing() { WAITING } else { mark(&step.action) };
+        screen.line(&format!("{mark} {}", step.key))?;
         if let Action::Impossible { why, .. } = &step.action {
             screen.indented(why, 4)?;
         }
@@ -28,8 +32,21 @@ pub(crate) fn show(screen: Screen, steps: &[Step]) -> Result<(), CliError> {
         for change in step.action.changes() {
             screen.indented(&line(change, is_new), 4)?;
         }
+        if !step.absent.is_empty() {
+            screen.indented(&absent(step), 4)?;
+        }
     }
     screen.line(&format!("{}.", words(steps)))
+}
+
+/// Who is named and not there, and what to do about it.
+pub(crate) fn absent(step: &Step) -> String {
+    let names: Vec<_> = step.absent.iter().map(ToString::to_string).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    format!(
+        "{} {have} not signed in yet: once in the console, or by `moorage login`, and apply it again",
+        names.join(", ")
+    )
 }
 
 fn mark(action: &Action) -> char {
@@ -38,6 +55,7 @@ fn mark(action: &Action) -> char {
         Action::Change(_) => '~',
         Action::Remove => '-',
         Action::Unchanged => ' ',
+        Action::Wait => WAITING,
         Action::Impossible { .. } => '!',
     }
 }
@@ -57,13 +75,17 @@ fn line(change: &Change, is_new: bool) -> String {
 /// How many of each.
 fn counts(steps: &[Step]) -> Vec<(&'static str, usize)> {
     let of = |action: &str| steps.iter().filter(|step| step.action.as_str() == action).count();
-    ["create", "change", "remove", "unchanged", "impossible"].into_iter().map(|action| (action, of(action))).collect()
+    ["create", "change", "remove", "unchanged", "wait", "impossible"]
+        .into_iter()
+        .map(|action| (action, of(action)))
+        .collect()
 }
 
 /// The same in words.
 fn words(steps: &[Step]) -> String {
     let said = counts(steps).into_iter().filter_map(|(action, number)| match (action, number) {
-        ("impossible", 0) => None,
+        ("impossible" | "wait", 0) => None,
+        ("wait", number) => Some(format!("{number} waiting for people")),
         ("impossible", number) => Some(format!("{number} that cannot be done")),
         ("unchanged", number) => Some(format!("{number} unchanged")),
         (action, number) => Some(format!("{number} to {action}")),
@@ -79,10 +101,12 @@ pub(crate) fn json(steps: &[Step], outcomes: Option<&[Outcome]>) -> Value {
         match outcome {
             Outcome::Failed(why) => step["error"] = why.as_str().into(),
             Outcome::Skipped(need) => step["error"] = format!("{need} failed").into(),
-            Outcome::Nothing | Outcome::Done => {}
+            Outcome::Nothing | Outcome::Done | Outcome::Waiting => {}
         }
     }
-    let counts: Map<_, _> = counts(steps).into_iter().map(|(name, number)| (name.to_owned(), number.into())).collect();
+    // Who names nobody does not have to know of people.
+    let counts = counts(steps).into_iter().filter(|count| *count != ("wait", 0));
+    let counts: Map<_, _> = counts.map(|(name, number)| (name.to_owned(), number.into())).collect();
     json!({"steps": shown, "counts": counts})
 }
 
@@ -94,6 +118,9 @@ fn step(step: &Step) -> Value {
     });
     if let Action::Impossible { why, .. } = &step.action {
         shown["error"] = why.as_str().into();
+    }
+    if !step.absent.is_empty() {
+        shown["absent_users"] = step.absent.iter().map(ToString::to_string).collect();
     }
     shown
 }

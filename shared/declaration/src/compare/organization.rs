@@ -1,13 +1,19 @@
 //! Organizations and their teams.
 
-use moorage_domain::Namespace;
+use moorage_domain::{Namespace, UserName};
 use serde_json::{Map, Value, json};
 
 use super::{Deed, Wanted, changed};
 use crate::{
     call::{Call, Verb},
+    diff::Field,
     present::Found,
+    step::To,
 };
+
+/// The fields of a team that are changed by calls of their own.
+const MEMBERS: &str = "members";
+const GROUP: &str = "group";
 
 pub(super) fn create(wanted: &Wanted<'_>, name: &Namespace) -> Vec<Call> {
     let mut body = wanted.whole().0;
@@ -25,27 +31,49 @@ pub(super) fn create_team(wanted: &Wanted<'_>) -> Vec<Call> {
 
 pub(super) fn change_team(wanted: &Wanted<'_>, found: &Found) -> Deed {
     changed(wanted.differences(found), |changes| {
-        let is_itself = changes.iter().any(|change| change.field != "members");
+        let is_itself = changes.iter().any(|change| ![MEMBERS, GROUP].contains(&change.field.as_str()));
         team_calls(wanted, &found.view, is_itself)
     })
 }
 
-/// The team itself, if it has to be, and then its members: who is not among them goes.
+/// The fields without those members who are not there yet.
+pub(super) fn without(mut fields: Vec<Field>, absent: &[UserName]) -> Vec<Field> {
+    let is_there = |name: &Value| !absent.iter().any(|absent| name.as_str() == Some(absent.as_str()));
+    for field in fields.iter_mut().filter(|field| field.path == MEMBERS) {
+        if let To::Value(Value::Array(members)) = &mut field.to {
+            members.retain(is_there);
+        }
+    }
+    fields
+}
+
+/// The team itself, if it has to be, and then its members: who is not among them goes. While a team has a group, nobody can
+/// put people into it or take them out: a group that is to go goes before, and one that is to come comes after, and takes the
+/// people with it that there are.
 fn team_calls(wanted: &Wanted<'_>, view: &Map<String, Value>, is_itself: bool) -> Vec<Call> {
     let path = wanted.key.path();
     let mut body = wanted.whole().0;
-    let members = body.remove("members");
+    let (members, group) = (body.remove(MEMBERS), body.remove(GROUP));
     let mut calls = Vec::new();
     if is_itself {
         // A role has to be sent.
         body.entry("role").or_insert_with(|| view.get("role").cloned().unwrap_or_else(|| json!("member")));
         calls.push(Call::new(Verb::Put, &path).body(body.into()));
     }
-    let Some(members) = members else { return calls };
-    let (wanted, there) = (names(Some(&members)), names(view.get("members")));
-    let member = |verb, name: &&str| Call::new(verb, format!("{path}/members/{name}"));
-    calls.extend(wanted.iter().filter(|name| !there.contains(name)).map(|name| member(Verb::Put, name)));
-    calls.extend(there.iter().filter(|name| !wanted.contains(name)).map(|name| member(Verb::Delete, name)));
+    let syncing = format!("{path}/syncing");
+    let group = group.filter(|group| *group != view.get(GROUP).cloned().unwrap_or_default());
+    if group == Some(Value::Null) {
+        calls.push(Call::new(Verb::Delete, &syncing));
+    }
+    let group = group.filter(|group| !group.is_null());
+    if let Some(members) = members {
+        let (wanted, there) = (names(Some(&members)), names(view.get(MEMBERS)));
+        let member = |verb, name: &&str| Call::new(verb, format!("{path}/members/{name}"));
+        let is_gone = |name: &&&str| !wanted.contains(name) && (group.is_none() || name.contains('+'));
+        calls.extend(wanted.iter().filter(|name| !there.contains(name)).map(|name| member(Verb::Put, name)));
+        calls.extend(there.iter().filter(is_gone).map(|name| member(Verb::Delete, name)));
+    }
+    calls.extend(group.map(|group| Call::new(Verb::Post, syncing).body(json!({"group_name": group})).repeatable()));
     calls
 }
 

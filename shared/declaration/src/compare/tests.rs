@@ -1,6 +1,7 @@
 //! What becomes of elements.
 
 mod kinds;
+mod people;
 
 use serde_json::{Value, json};
 

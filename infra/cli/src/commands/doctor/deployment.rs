@@ -4,7 +4,12 @@ use moorage_client::{Client, ClientError, Method, Request};
 use serde_json::Value;
 
 use crate::{
-    commands::doctor::{check::Check, limits, rights},
+    commands::{
+        doctor::{check::Check, limits, rights},
+        may::roles,
+    },
+    context::Caller,
+    error::CliError,
     output::{count, duration},
 };
 
@@ -12,34 +17,36 @@ use crate::{
 const COLLECTION: u64 = 3 * 86_400;
 
 /// Whether the token is known, and how far it goes; with what the API says of its holder.
-pub(super) async fn token(client: &Client) -> (Check, Option<Value>) {
+pub(super) async fn token(client: &Client, caller: &Caller) -> (Check, Option<Value>) {
     const WHAT: &str = "token";
-    match client.get("user/").await {
-        Ok(user) => (Check::fine(WHAT, role(&user)), Some(user)),
-        Err(ClientError::Unauthorized) => {
+    let error = match client.get("user/").await {
+        Ok(user) => return (Check::fine(WHAT, role(&user)), Some(user)),
+        Err(error) => error,
+    };
+    let check = match (error, caller) {
+        (ClientError::Unauthorized { .. }, Caller::Token(_)) => {
             let message = "the token is not known, or has expired";
             let advice = "Look at MOORAGE_TOKEN, or make another one. The first token is in Secrets Manager: its ARN is \
                           the deployment's output AdminTokenSecretArn.";
-            (Check::failed(WHAT, message, Some(advice)), None)
+            Check::failed(WHAT, message, Some(advice))
         }
-        Err(error) => (Check::failed(WHAT, error.to_string(), None), None),
-    }
+        (error, Caller::Token(_)) => Check::failed(WHAT, error.to_string(), None),
+        (error, Caller::SignIn(_)) => {
+            let error = CliError::from(error).of_sign_in();
+            Check::failed(WHAT, error.to_string(), error.advice())
+        }
+    };
+    (check, None)
 }
 
 fn role(user: &Value) -> String {
     if user["super_user"] == true {
         return "it may do everything".to_owned();
     }
-    let organizations = user["organizations"].as_array().into_iter().flatten();
-    let mut roles: Vec<_> =
-        organizations.filter_map(|it| Some(format!("{} in {}", it["role"].as_str()?, it["name"].as_str()?))).collect();
-    let (number, few) = (roles.len(), 3);
-    roles.truncate(few);
-    match number {
-        0 => "it is known, and has no role in any organization".to_owned(),
-        number if number > few => format!("its role is {}, and in {} more", roles.join(", "), number - few),
-        _ => format!("its role is {}", roles.join(", ")),
-    }
+    roles(user).map_or_else(
+        || "it is known, and has no role in any organization".to_owned(),
+        |roles| format!("its role is {roles}"),
+    )
 }
 
 /// How the mirrors and the collections do. Only superusers are told.

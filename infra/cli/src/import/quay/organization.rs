@@ -1,18 +1,13 @@
-//! Organizations, their robots and their teams.
+//! Organizations and their robots.
 
-use std::collections::BTreeSet;
-
-use moorage_declaration::{Element, ExternalRegistry, Federation, Organization, Robot, Team, TeamRole};
-use moorage_domain::{RobotName, SecretString, robot_token};
+use moorage_declaration::{Element, ExternalRegistry, Federation, Organization, Robot};
+use moorage_domain::{CloudLogin, RobotName, SecretString, robot_token};
 use serde_json::{Map, Value};
 
 use super::read::{self, text};
 use crate::import::{draft::Draft, options::Options, report::Entry};
 
-/// The team that each organization has.
-const OWNERS: &str = "owners";
-
-/// Adds an organization with its robots and teams.
+/// Adds an organization with its robots.
 pub(super) fn add(found: &read::Organization, options: &Options, draft: &mut Draft) {
     let (name, here) = (&found.name, options.renames.organization(&found.name));
     let mut entry = Entry::new(format!("organization/{name}"), format!("the organization {name}"));
@@ -30,10 +25,6 @@ pub(super) fn add(found: &read::Organization, options: &Options, draft: &mut Dra
     }
     for robot in &found.robots {
         add_robot(found, robot, options, draft);
-    }
-    let teams = found.view.get("teams").and_then(Value::as_object);
-    for (team, view) in teams.into_iter().flatten() {
-        add_team(found, team, view, options, draft);
     }
 }
 
@@ -96,56 +87,21 @@ fn federation(view: &Map<String, Value>) -> (Option<Vec<Federation>>, bool) {
 /// What only another Moorage shows.
 fn registry(view: &Map<String, Value>, draft: &mut Draft) -> Option<ExternalRegistry> {
     let registry = view.get("external_registry")?.as_object()?;
-    let (host, username) = (text(registry, "host").to_owned(), text(registry, "username").to_owned());
-    let password = draft.questions.ask(&format!("password of {username} at {host}"), None);
+    let host = text(registry, "host").to_owned();
+    let username = Some(text(registry, "username").to_owned()).filter(|username| !username.is_empty());
+    let password = username.as_ref().map(|name| draft.questions.ask(&format!("password of {name} at {host}"), None));
+    let login = registry.get("credentials").filter(|login| !login.is_null());
+    let credentials = login.and_then(|login| serde_json::from_value::<CloudLogin>(login.clone()).ok());
     let flag = |name: &str| registry.get(name).and_then(Value::as_bool);
     let (allow_insecure, allow_proxy) = (flag("allow_insecure"), flag("allow_proxy"));
-    Some(ExternalRegistry { host, username, password, allow_insecure, allow_proxy, tls: None })
-}
-
-fn add_team(found: &read::Organization, team: &str, view: &Value, options: &Options, draft: &mut Draft) {
-    let mut entry = Entry::new(format!("organization/{}/team/{team}", found.name), format!("the team {team}"));
-    let members = found.members.get(team).and_then(Value::as_array);
-    let members: Vec<_> = members.into_iter().flatten().filter_map(|member| member.as_object()).collect();
-    let (robots, people): (Vec<_>, Vec<_>) =
-        members.into_iter().partition(|member| member.get("is_robot") == Some(&true.into()));
-    // Here there is one user, whom every organization has.
-    let people: Vec<_> = people.into_iter().map(|member| text(member, "name")).collect();
-    if !people.is_empty() {
-        let why = format!("people are no members here ({}): they get API tokens", people.join(", "));
-        entry = if team == OWNERS { entry.note(why) } else { entry.changed(why) };
-    }
-    if view.get("is_synced") == Some(&true.into()) {
-        entry = entry.changed("its members do not come from a directory");
-    }
-    if team == OWNERS {
-        let entry = entry.note("each organization has it");
-        let is_more = !robots.is_empty();
-        draft.entry(if is_more {
-            entry.changed("robots are no owners here: give them a team that is admin")
-        } else {
-            entry
-        });
-        return;
-    }
-    let Ok(name) = team.parse() else {
-        return draft.entry(entry.impossible("it has a name that no team can have here"));
-    };
-    let mut inside = BTreeSet::new();
-    for robot in robots {
-        match text(robot, "name").parse::<RobotName>() {
-            Ok(robot) if robot.namespace() == found.name => {
-                inside.insert(options.renames.robot(&robot));
-            }
-            _ => entry = entry.changed(format!("{} is a robot of another organization", text(robot, "name"))),
-        }
-    }
-    let role = match view.get("role").and_then(Value::as_str).unwrap_or_default() {
-        "admin" => TeamRole::Admin,
-        "creator" => TeamRole::Creator,
-        _ => TeamRole::Member,
-    };
-    let description = view.get("description").and_then(Value::as_str).filter(|it| !it.is_empty()).map(str::to_owned);
-    let team = Team { role: Some(role), description, members: Some(inside) };
-    draft.element(entry, Element::Team(options.renames.organization(&found.name), name, team));
+    let is_known = username.is_some() || credentials.is_some();
+    is_known.then_some(ExternalRegistry {
+        host,
+        username,
+        password,
+        credentials,
+        allow_insecure,
+        allow_proxy,
+        tls: None,
+    })
 }

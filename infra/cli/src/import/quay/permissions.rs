@@ -1,7 +1,7 @@
 //! Who has a role on a repository.
 
 use moorage_declaration::{Element, Grantee, Role};
-use moorage_domain::{Namespace, RepositoryName, RobotName};
+use moorage_domain::{Namespace, RepositoryName, RobotName, UserName};
 use serde_json::Value;
 
 use super::read;
@@ -20,7 +20,13 @@ pub(super) fn add(
     for (name, view) in &found.users {
         let entry = Entry::new(format!("{at}/permissions/user/{name}"), what(name, view));
         let Ok(given) = name.parse::<RobotName>() else {
-            draft.entry(entry.impossible("people have no roles here: they get API tokens"));
+            match (UserName::of_claim(name), role(view)) {
+                (Ok(user), Some(role)) => {
+                    draft.element(entry, Element::Permission(here.clone(), Grantee::User(user), role));
+                }
+                (Err(_), _) => draft.entry(entry.impossible("it is no name that anybody has here")),
+                (_, None) => draft.entry(entry.impossible("there is no such role here")),
+            }
             continue;
         };
         if !all.contains(&given.namespace()) {

@@ -35,6 +35,8 @@ pub(super) struct Organization {
     pub(super) robots: Vec<Map<String, Value>>,
     /// By the names of teams.
     pub(super) members: Map<String, Value>,
+    /// From where the people of teams come, by the names of teams that have them from elsewhere.
+    pub(super) synced: Map<String, Value>,
     pub(super) mirror: Option<Map<String, Value>>,
     /// What nothing here is made of: where it is, what it is, and how much there is; nothing, if that is not told.
     pub(super) others: Vec<(String, &'static str, Option<usize>)>,
@@ -53,8 +55,8 @@ pub(super) struct Repository {
 
 impl Organization {
     pub(super) fn new(name: Namespace, view: Map<String, Value>) -> Self {
-        let (robots, members, mirror) = (Vec::new(), Map::new(), None);
-        Self { name, view, robots, members, mirror, others: Vec::new(), repositories: Vec::new() }
+        let (robots, members, synced, mirror) = (Vec::new(), Map::new(), Map::new(), None);
+        Self { name, view, robots, members, synced, mirror, others: Vec::new(), repositories: Vec::new() }
     }
 }
 
@@ -67,7 +69,10 @@ pub(super) async fn organization(client: &Client, name: &Namespace) -> Result<Or
     found.robots = robots(client, &path).await?;
     for team in names(&found.view, "teams") {
         let members = object(client, &format!("{path}/team/{}/members", segment(&team))).await?.unwrap_or_default();
-        found.members.insert(team, members.get("members").cloned().unwrap_or_default());
+        found.members.insert(team.clone(), members.get("members").cloned().unwrap_or_default());
+        if let Some(synced) = members.get("synced").filter(|synced| synced.is_object()) {
+            found.synced.insert(team, synced.clone());
+        }
     }
     found.mirror = object(client, &format!("{path}/mirror")).await?;
     for (below, what, list) in OTHERS {

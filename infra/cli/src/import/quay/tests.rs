@@ -36,6 +36,7 @@ fn organization(name: &str, file: &str) -> read::Organization {
     let mut found = read::Organization::new(name.parse().unwrap(), object(&given["view"]));
     found.robots = objects(&given["robots"]);
     found.members = object(&given["members"]);
+    found.synced = object(&given["synced"]);
     found.mirror = given["mirror"].as_object().cloned();
     let others = given["others"].as_array().into_iter().flatten();
     let number = |other: &Value| other[1].as_u64().map(|number| usize::try_from(number).unwrap());
@@ -66,6 +67,11 @@ fn an_organization_that_is_a_mirror_under_another_name() {
     let renames = ["hub=mirrored".parse().unwrap()].into_iter().collect();
     let found = organization("hub", "quay-organization.json");
     holds("quay-organization", &import(&found, &Options { renames, ..options() }));
+}
+
+#[test]
+fn an_organization_of_people() {
+    holds("quay-people", &import(&organization("acme", "quay-people.json"), &options()));
 }
 
 #[test]
