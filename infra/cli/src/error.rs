@@ -95,7 +95,6 @@ impl CliError {
                 "`moorage logout` and `moorage login` make another one; end the old one at the provider, if others may \
                  have read it."
             }
-            Self::Session(_) => return None,
             Self::Api(error) => return of_api(error),
             Self::Present(PresentError::Refused { status: 401 | 403, .. }) => {
                 "It takes a token with a larger role, or of that namespace; what cannot be read is never changed."
@@ -106,7 +105,8 @@ impl CliError {
             Self::Document(_) => "`moorage schema` prints what a document may have.",
             Self::Secret { .. } => "Nothing was sent. Set what the document names, and try again.",
             Self::Unconfirmed(_) => "Say --yes where nobody can be asked.",
-            Self::File { .. }
+            Self::Session(_)
+            | Self::File { .. }
             | Self::Unexpected(_)
             | Self::Source(_)
             | Self::Refused(_)

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use moorage_client::{
-    Address, Client, ClientError, Credentials, Endpoint, ExposeSecret as _, Limits, Provider, ProviderError, Refusal,
+    Address, Client, ClientError, Credentials, Endpoint, ExposeSecret, Limits, Provider, ProviderError, Refusal,
     TokenFuture,
 };
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn a_code_is_shown_and_waited_for() {
     assert_eq!((authorization.user_code.as_str(), authorization.expires_in.as_secs()), ("ABCD-EFGH", 600));
     let tokens = provider.wait(&authorization).await.unwrap();
     assert_eq!(tokens.id_token.expose_secret(), id_token());
-    assert_eq!(tokens.refresh_token.as_ref().map(|it| it.expose_secret()), Some("r1"));
+    assert_eq!(tokens.refresh_token.as_ref().map(ExposeSecret::expose_secret), Some("r1"));
     assert!(!format!("{tokens:?} {authorization:?}").contains("hunter2"));
     let seen = server.seen();
     assert!(seen[0].starts_with("POST /device ") && seen[0].ends_with("scope=openid+profile&client_id=moorage"));

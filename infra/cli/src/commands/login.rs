@@ -1,6 +1,7 @@
 //! `login`.
 
 use moorage_client::{Authorization, Client, ClientError, Provider, SecretString, Tokens};
+use moorage_domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
@@ -68,7 +69,7 @@ fn tell(context: &Context, user: &Value, stored: &Stored) -> Result<(), CliError
     let name = user["username"].as_str().unwrap_or_default();
     let (ends, is_renewed) = (stored.ends(), stored.refresh_token.is_some());
     if context.screen.is_json() {
-        let ends = ends.map(|ends| ends.iso());
+        let ends = ends.map(Timestamp::iso);
         let shown = json!({"username": name, "url": stored.url, "issuer": stored.issuer, "ends": ends, "is_renewed": is_renewed});
         context.screen.json(&shown)?;
     } else {

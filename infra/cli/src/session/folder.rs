@@ -20,6 +20,9 @@ const LARGEST: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it does.
 const PAUSE: Duration = Duration::from_millis(50);
+/// What others may do with a file, of its mode.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
 /// How much of a deployment's hash is the name of its file, in bytes.
 const NAME: usize = 16;
 
@@ -164,7 +167,7 @@ fn make(folder: &Path) -> io::Result<()> {
 fn is_private(path: &Path, file: &File) -> Result<(), SessionError> {
     let mode = file.metadata().map_err(|error| wrong(path, &error))?;
     let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SessionError::Exposed(path.display().to_string())) }
+    if mode & OTHERS == 0 { Ok(()) } else { Err(SessionError::Exposed(path.display().to_string())) }
 }
 
 #[cfg(not(unix))]

@@ -1,6 +1,6 @@
 //! A sign-in, as it is kept.
 
-use moorage_client::{Endpoint, ExposeSecret as _, SecretString, Tokens, ends};
+use moorage_client::{Endpoint, ExposeSecret, SecretString, Tokens, ends};
 use moorage_domain::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -56,7 +56,7 @@ impl Stored {
 
     /// What the file has. It is not to be printed.
     pub(super) fn text(&self) -> String {
-        let refresh_token = self.refresh_token.as_ref().map(|it| it.expose_secret());
+        let refresh_token = self.refresh_token.as_ref().map(ExposeSecret::expose_secret);
         let text = json!({
             "url": self.url, "issuer": self.issuer, "client_id": self.client_id, "token_endpoint": self.token_endpoint,
             "id_token": self.id_token.expose_secret(), "refresh_token": refresh_token,

@@ -73,7 +73,7 @@ mod tests {
         assert_eq!((plain.expires_in.as_secs(), plain.interval.as_secs()), (600, 5));
         assert!(!format!("{plain:?}").contains("hunter2"));
         let other =
-            read(&json!({"interval": 0, "expires_in": 1e9 as u64, "verification_uri_complete": "javascript:x"}));
+            read(&json!({"interval": 0, "expires_in": 1_000_000_000, "verification_uri_complete": "javascript:x"}));
         let other = other.unwrap();
         assert_eq!((other.expires_in.as_secs(), other.interval.as_secs()), (LONGEST, 1));
         assert_eq!(other.verification_uri_complete, None);

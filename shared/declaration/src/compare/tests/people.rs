@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// The step of a team that is declared so, where it is shown so.
+#[expect(clippy::needless_pass_by_value, reason = "they are written where they are used")]
 fn team(declared: Value, shown: &Value, members: Value, there: &[&str]) -> crate::Step {
     let document = json!({"organizations": {"acme": {"teams": {"dev": declared}}}});
     let paths: Vec<_> = there.iter().map(|name| format!("users/{name}")).collect();
@@ -59,7 +60,7 @@ fn who_has_not_signed_in_yet_stops_nobody_else() {
     let declared = json!({"members": ["ann", "bob"]});
     let step = team(declared.clone(), &shown(), members(&[], None), &["bob"]);
     assert_eq!(paths(&step), [("PUT", "/members/bob".to_owned())]);
-    assert_eq!(step.absent.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["ann"]);
+    assert_eq!(step.absent.iter().map(moorage_domain::UserName::as_str).collect::<Vec<_>>(), ["ann"]);
     let step = team(declared, &shown(), members(&[("bob", false)], None), &["bob"]);
     assert_eq!((step.action.as_str(), step.calls.len(), step.absent.len()), ("unchanged", 0, 1));
 
