@@ -15,7 +15,7 @@ pub struct Alone {
     /// The stack, whose API this is.
     pub stack: Stack,
     _serving: AbortOnDropHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Alone {
@@ -27,6 +27,12 @@ impl Alone {
         let folder = tempfile::tempdir().unwrap();
         let function = Function::start("api", &variables, folder.path()).await;
         let (url, serving) = gateway::listen(function).await;
-        Self { stack: Stack { url, ..stack.clone() }, _serving: serving, _folder: folder }
+        Self { stack: Stack { url, ..stack.clone() }, _serving: serving, folder }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
     }
 }

@@ -162,6 +162,10 @@ impl People {
     }
 
     /// What the provider's token endpoint says to a form of the public client.
+    ///
+    /// # Errors
+    ///
+    /// The provider's answer, if it gives no tokens.
     pub async fn ask_for_tokens(&self, form: &[(&str, &str)]) -> Result<Tokens, Value> {
         let form = form.iter().chain([&("client_id", CLIENT)]);
         let request = http().post(format!("{}/token", self.url)).body(walk::form(form.copied()));
@@ -175,6 +179,10 @@ impl People {
     }
 
     /// New tokens by a refresh token.
+    ///
+    /// # Errors
+    ///
+    /// The provider's answer, if it gives none.
     pub async fn refresh(&self, token: &str) -> Result<Tokens, Value> {
         self.ask_for_tokens(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }

@@ -13,9 +13,9 @@ mod issuer;
 mod issuers;
 mod key;
 #[cfg(test)]
-mod provider;
-#[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod tests;
 mod token;
 mod verify;
 

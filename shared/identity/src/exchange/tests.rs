@@ -8,8 +8,8 @@ use serde_json::json;
 use super::*;
 use crate::{
     budget::MOST,
-    provider::{DISCOVERY, NOW, Provider},
     signing::Signer,
+    tests::{DISCOVERY, NOW, Provider},
 };
 
 #[test]

@@ -7,8 +7,8 @@ use super::*;
 use crate::{
     hosts::MOST,
     key::KeysError,
-    provider::{DISCOVERY, NOW, Provider},
     signing::Signer,
+    tests::{DISCOVERY, NOW, Provider},
 };
 
 /// A document, of an issuer.

@@ -9,6 +9,7 @@ use crate::{
     api::Api,
     http::{answer::Answer, avatar::avatar, call::Call, endpoint::Parameters, error::ApiError},
     organization::team,
+    people::find::find_user,
     repository::grants,
     robot::find::named_robot,
 };
@@ -122,6 +123,7 @@ pub(crate) async fn remove(api: &Api, path: &Parameters, call: &Call) -> Result<
         if team.group.is_some() {
             return Err(ApiError::InvalidRequest(SYNCED.into()));
         }
+        find_user(api, user.as_str()).await?;
         api.table.remove_user_member(&organization, &team.name, &user).await
     };
     match removed {

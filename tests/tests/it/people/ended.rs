@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::{Visitor, admin, grant, join, team};
 
-/// What the table has below a key of a person's.
-async fn items(world: &World, key: &str) -> Vec<String> {
+/// What the table has below a key of a person's: the sort keys, and all of it as a text.
+async fn items(world: &World, key: &str) -> (Vec<String>, String) {
     let query = aws_sdk_dynamodb::Client::new(&world.stack.aws).query().table_name(&world.stack.table);
     let query = query.key_condition_expression("pk = :pk").consistent_read(true);
     let found = query.expression_attribute_values(":pk", AttributeValue::S(key.to_owned())).send().await.unwrap();
-    found.items().iter().map(|item| item["sk"].as_s().unwrap().clone()).collect()
+    let names = found.items().iter().map(|item| item["sk"].as_s().unwrap().clone()).collect();
+    (names, format!("{:?}", found.items()))
 }
 
 #[tokio::test]
@@ -24,7 +25,12 @@ async fn who_is_deleted_leaves_nothing_to_the_next_of_the_name() {
     grant(&world, &first, "admin").await;
     let (_, token) = visitor.post("tokens", json!({"namespace": world.namespace, "role": "read"})).await;
     let token = Visitor::with(&world, token["token"].as_str().unwrap());
-    assert_eq!(visitor.post("user/apptoken", json!({"title": "t"})).await.0, 200);
+    let (status, made) = visitor.post("user/apptoken", json!({"title": "t"})).await;
+    assert_eq!(status, 200, "{made}");
+    let code = made["token"]["token_code"].as_str().unwrap();
+    let (names, stored) = items(&world, &format!("USER#{}", first.name)).await;
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(!stored.contains(&code[32..]), "its hash alone is stored");
     let admin = admin(&world);
     let user = format!("superuser/users/{}", first.name);
     // Deleted and there again, at once: also as the very same person of the provider.
@@ -41,8 +47,8 @@ async fn who_is_deleted_leaves_nothing_to_the_next_of_the_name() {
         assert_eq!(visitor.repositories().await, [""; 0]);
         assert_eq!(visitor.get("user/apptoken").await.1["tokens"], json!([]));
         assert_eq!(token.get(&format!("repository/{}", world.repository)).await.0, 401);
-        assert_eq!(items(&world, &format!("USER#{}", first.name)).await, ["USER"], "nothing is left of the first");
-        assert_eq!(items(&world, &format!("USERROLES#{}", first.name)).await, [""; 0]);
+        assert_eq!(items(&world, &format!("USER#{}", first.name)).await.0, ["USER"], "nothing is left of the first");
+        assert_eq!(items(&world, &format!("USERROLES#{}", first.name)).await.0, [""; 0]);
     }
     // Who is disabled stays so, whoever they sign in as.
     let (status, changed) = admin.put(&user, json!({"enabled": false})).await;

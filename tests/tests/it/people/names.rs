@@ -1,5 +1,8 @@
 //! Whose name is whose: a name belongs to who signed in with it first, and not everything is one.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
 use moorage_tests::{
     alone::Alone,
     people::{By, People},
@@ -89,4 +92,24 @@ async fn an_address_is_a_name_once_the_provider_has_verified_it() {
     }
     let (status, user) = by(json!(true)).await;
     assert_eq!((status, &user["username"], &user["email"]), (200, &json!(address), &json!(address)), "{user}");
+}
+
+#[tokio::test]
+async fn of_all_who_come_by_a_name_at_once_one_has_it() {
+    let (world, people) = (World::empty("at-once").await, People::of_stack());
+    let name = format!("contested-{:08x}", rand::random::<u32>());
+    let come = async |subject: String| {
+        let claims = json!({"preferred_username": name, "sub": subject});
+        (subject, told(&world, &people, claims).await)
+    };
+    // Each comes twice, as a page does that asks for several things.
+    let subjects = (0..6).flat_map(|number| [number, number]).map(|number| format!("subject-{number}"));
+    let answers = join_all(subjects.map(come)).await;
+    let known: BTreeSet<_> =
+        answers.iter().filter(|(_, (status, _))| *status == 200).map(|(subject, _)| subject).collect();
+    assert_eq!(known.len(), 1, "{answers:?}");
+    for (subject, (status, answer)) in &answers {
+        let expected = if known.contains(subject) { 200 } else { 401 };
+        assert_eq!(*status, expected, "{subject}: {answer}");
+    }
 }

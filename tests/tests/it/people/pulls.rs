@@ -169,3 +169,35 @@ async fn teams_and_groups_and_superusers_count_for_pulls_and_who_is_gone_pulls_n
         becomes(client, &path, status, what).await;
     }
 }
+
+#[tokio::test]
+async fn an_originals_name_leads_people_to_a_mirror_that_they_may_read() {
+    let (first, second) = (World::new("person-node").await, World::new("person-node-other").await);
+    let name = format!("acme/n{:016x}", rand::random::<u64>());
+    let images = [Image::oci("amd64", &[layer(1, 10)]), Image::oci("amd64", &[layer(2, 20)])];
+    for (world, image) in [&first, &second].into_iter().zip(&images) {
+        world.create_mirror("x", json!({"external_reference": format!("docker.io/{name}")})).await;
+        seed::image(&world.stack, &world.repository, "v1", image).await;
+    }
+    let people = People::of_stack();
+    let (reader, member) = (people.person("reads-mirror", &[]).await, people.person("in-team", &[]).await);
+    let stranger = people.person("reads-none", &[]).await;
+    let mut clients = Vec::new();
+    for person in [&reader, &member, &stranger] {
+        let (_, code) = app_token(&Visitor::of(&first, person).await).await;
+        clients.push(Client::of(&first.stack).basic(&person.name, &code));
+    }
+    grant(&first, &reader, "read").await;
+    join(&second, &team(&second, "dev", "member").await, &member).await;
+    let role = format!("repository/{}/permissions/team/dev", second.repository);
+    assert_eq!(admin(&second).put(&role, json!({"role": "read"})).await.0, 200);
+    let path = format!("/v2/{name}/manifests/v1?ns=docker.io");
+    for (client, image) in clients.iter().zip(&images) {
+        becomes(client, &path, 200, "whoever may read a mirror").await;
+        assert_eq!(client.get(&path).await.body, image.manifest, "theirs, and no other");
+    }
+    let refused = clients[2].get(&path).await;
+    let unknown = clients[2].get(&format!("/v2/{name}-none/manifests/v1?ns=docker.io")).await;
+    assert_eq!((refused.status, refused.code()), (unknown.status, unknown.code()), "nobody learns that there is one");
+    assert!((400..500).contains(&refused.status), "{refused:?}");
+}

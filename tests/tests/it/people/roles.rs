@@ -2,6 +2,7 @@
 
 use moorage_tests::{
     people::{People, Person, SUPERUSERS},
+    seed,
     world::World,
 };
 use reqwest::Method;
@@ -42,6 +43,7 @@ async fn everybody_gets_what_they_may_and_no_more() {
     world.create_mirror("quay.io", json!({})).await;
     let second = json!({"namespace": name, "repository": "second", "visibility": "private", "description": ""});
     assert_eq!(admin(&world).post("repository", second.clone()).await.0, 201);
+    let open = seed::repository(&other, "open", "public").await;
     let everybody = everybody(&world).await;
     let reader = everybody[1].0.name.clone();
 
@@ -78,6 +80,8 @@ async fn everybody_gets_what_they_may_and_no_more() {
         (Method::GET, world.mirror_path("/holds"), Value::Null, keep(200)),
         (Method::GET, format!("repository/{name}/second"), Value::Null, own(200)),
         (Method::GET, format!("repository/{}", other.repository), Value::Null, superuser(200)),
+        (Method::GET, format!("repository/{open}"), Value::Null, known),
+        (Method::GET, format!("repository/{open}/logs"), Value::Null, superuser(200)),
         (Method::GET, format!("repository/{name}/none"), Value::Null, own(404)),
         (Method::POST, "repository".into(), second, create(400)),
         (Method::GET, organization(""), Value::Null, [403, 200, 200, 200, 200, 200, 200, 200]),
@@ -85,6 +89,8 @@ async fn everybody_gets_what_they_may_and_no_more() {
         (Method::GET, organization("/logs"), Value::Null, own(200)),
         (Method::GET, organization("/notes"), Value::Null, own(200)),
         (Method::GET, organization("/notifications"), Value::Null, own(200)),
+        (Method::GET, organization("/mirror"), Value::Null, own(404)),
+        (Method::GET, organization("/robots/bot/federation"), Value::Null, own(200)),
         (Method::GET, organization("/robots"), Value::Null, create(200)),
         (Method::GET, organization("/robots/bot"), Value::Null, own(200)),
         (Method::PUT, organization("/robots/bot"), Value::Null, own(400)),
@@ -208,6 +214,12 @@ async fn who_may_create_has_what_they_make_and_nothing_else() {
     let body = World { path: "library/busybox".into(), ..world.clone() }.mirror_body("quay.io");
     assert_eq!(visitor.post(&format!("{mine}/mirror"), body).await.0, 201);
     assert_eq!(visitor.repositories().await, ["mine"]);
+    // The mirror needs a robot, whose name they see, and no more.
+    let (_, robots) =
+        visitor.get(&format!("organization/{}/robots?permissions=true&token=true", world.namespace)).await;
+    let names: Vec<_> = robots["robots"].as_array().unwrap().iter().map(|robot| &robot["name"]).collect();
+    assert_eq!(names, [&json!(world.robot_name())]);
+    assert!(!robots.to_string().contains(&world.robot_token().await), "{robots}");
     // Nobody has a namespace of their own.
     for elsewhere in [maker.name.as_str(), "admin", "no-such-organization"] {
         let (status, _) = visitor.post("repository", new(elsewhere)).await;

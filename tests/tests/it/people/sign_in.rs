@@ -174,7 +174,8 @@ async fn a_client_may_have_a_secret_which_the_api_alone_knows() {
     let world = World::empty("confidential").await.at(&api.stack);
     let people = People::of(&provider);
     let person = people.confidential().person("with-secret", &[]).await;
-    let (status, signed_in) = exchange(&world, &shown(&person.code().await)).await;
+    let code = person.code().await;
+    let (status, signed_in) = exchange(&world, &shown(&code)).await;
     assert_eq!(status, 200, "{signed_in}");
     let token = signed_in["id_token"].as_str().unwrap();
     assert_eq!(claims(token)["aud"], json!(CONFIDENTIAL));
@@ -187,6 +188,14 @@ async fn a_client_may_have_a_secret_which_the_api_alone_knows() {
     assert_eq!(status, 401, "{refused}");
     let (status, refused) = Visitor::with(&world, other.token().await).get("user/").await;
     assert_eq!((status, &refused["message"]), (401, &json!("the token is for another audience")));
+    // No log has what anybody has shown.
+    let log = api.log();
+    assert!(log.contains("a sign-in was not exchanged"), "{log}");
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    let refresh = signed_in["refresh_token"].as_str().unwrap();
+    for secret in [&code.code, &code.verifier, refresh, signature, SECRET] {
+        assert!(!log.contains(secret), "{log}");
+    }
 }
 
 #[tokio::test]

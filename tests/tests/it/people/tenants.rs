@@ -49,6 +49,9 @@ impl Names {
             ("{uuid}", uuid),
             ("{token_uuid}", &self.app_token),
             ("{error_type}", "not_found"),
+            ("{tag}", "v1"),
+            ("{digest}", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ("{membername}", &self.user),
         ] {
             path = path.replace(parameter, value);
         }
@@ -183,6 +186,58 @@ async fn nothing_that_can_be_read_tells_of_another_tenant() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What anybody may call who has signed in, and what is the caller's own or nobody's.
+const OPEN: [&str; 5] =
+    ["/signin/oidc", "/user/initialize", "/user/apptoken", "/user/apptoken/{token_uuid}", "/webhooks/{webhook}"];
+
+#[tokio::test]
+async fn nothing_that_can_be_called_changes_anything_of_another_tenant() {
+    let (world, other) = (World::new("tenant-c").await, World::new("tenant-d").await);
+    let names = fill(&world, "secret-never-changed").await;
+    let owner = People::of_stack().person("elsewhere-owner", &[]).await;
+    let visitor = Visitor::of(&world, &owner).await;
+    join(&other, &team(&other, "keepers", "admin").await, &owner).await;
+    let (_, description) = world.send(Method::GET, "openapi.json", None, None).await;
+    let mut wrong = Vec::new();
+    let mut called = 0;
+    for (template, methods) in description["paths"].as_object().unwrap() {
+        let changes = ["put", "post", "delete"].into_iter().filter(|method| methods.get(*method).is_some());
+        for method in changes.filter(|_| !OPEN.contains(&template.as_str())) {
+            let path = names.fill(
+                &template.replace("{trust_root}", "public-good").replace("{token_id}", &names.app_token),
+                &names.notification,
+            );
+            // What is sent names the tenant, where the path does not.
+            let (namespace, user) = (&names.namespace, &names.user);
+            let body = json!({
+                "namespace": namespace, "repository": "new", "name": namespace, "visibility": "public", "description": "",
+                "role": "admin", "enabled": false, "group_name": user, "state": "NORMAL",
+            });
+            let (status, answer) = visitor.call(method.to_uppercase().parse().unwrap(), &path, &body).await;
+            called += 1;
+            if !matches!(status, 401 | 403 | 404) || answer.to_string().contains("secret-never-changed") {
+                wrong.push(format!("{method} {path}: {status} {answer}"));
+            }
+        }
+    }
+    assert!(called > 50, "{called}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Nor by a role on a repository of their own, for a robot or a team of another's, or as a mirror's robot.
+    let own = format!("repository/{}", other.repository);
+    let robot = format!("{}%2Bbot", names.namespace);
+    for (path, body) in [
+        (format!("{own}/permissions/user/{robot}"), json!({"role": "read"})),
+        (format!("{own}/permissions/team/hidden-team"), json!({"role": "read"})),
+        (format!("organization/{}/team/keepers/members/{robot}", other.namespace), Value::Null),
+    ] {
+        let (status, answer) = visitor.put(&path, body).await;
+        assert!((400..500).contains(&status), "{path}: {status} {answer}");
+    }
+    let mut mirror = other.mirror_body("127.0.0.1:1");
+    mirror["robot_username"] = json!(format!("{}+bot", names.namespace));
+    assert!((400..500).contains(&visitor.post(&format!("{own}/mirror"), mirror).await.0));
 }
 
 #[tokio::test]
