@@ -79,7 +79,8 @@ export async function list(content, { name, query }) {
         [
           ["Robot", (robot) => h("strong", robot.name)],
           ["Description", (robot) => robot.description || quiet("–")],
-          [
+          // Only administrators are told of these.
+          may && [
             "Repositories",
             (robot) =>
               robot.repositories?.length
@@ -89,14 +90,14 @@ export async function list(content, { name, query }) {
                   ])
                 : quiet("none")
           ],
-          [
+          may && [
             "Mirrors",
             (robot) => [
               (robot.mirrors ?? []).map((it, index) => [index > 0 && ", ", link(toRepository(it, "mirroring"), it)]),
               robot.mirrors_total > robot.mirrors?.length && ` and ${robot.mirrors_total - robot.mirrors.length} more`
             ]
           ],
-          ["Teams", (robot) => (robot.teams ?? []).map((team) => team.name).join(", ") || "–"],
+          may && ["Teams", (robot) => (robot.teams ?? []).map((team) => team.name).join(", ") || "–"],
           ["Created", (robot) => time(robot.created)],
           may && [
             "",
