@@ -173,7 +173,7 @@ async fn an_issuer_is_who_its_document_says() {
         // Somebody else may have taken the port.
         let Ok(listener) = listener else { continue };
         let body = json_answer(200, &json!({"issuer": issuer}));
-        let served = tokio::spawn(async move {
+        let asked = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 16 * 1024];
             let length = stream.read(&mut request).await.unwrap();
@@ -183,7 +183,7 @@ async fn an_issuer_is_who_its_document_says() {
         let endpoint = |path: &str| Endpoint::parse(&format!("{url}{path}")).unwrap();
         let provider = Provider::new(endpoint("/token"), "moorage", "tests").unwrap();
         assert_eq!(provider.look(&endpoint("/realm")).await.is_ok(), is_it, "{issuer}");
-        assert!(served.await.unwrap().starts_with("GET /realm/.well-known/openid-configuration "));
+        assert!(asked.await.unwrap().starts_with("GET /realm/.well-known/openid-configuration "));
     }
 }
 
