@@ -1,7 +1,7 @@
 //! What a caller sees in lists, counts and searches.
 
 use moorage_domain::{Namespace, RepositoryName};
-use moorage_state::{Reach, Role, TeamRole};
+use moorage_state::{Reach, Repository, Role, TeamRole};
 
 /// What a caller sees in lists, counts and searches, beside what is public.
 #[derive(Debug)]
@@ -27,10 +27,18 @@ impl Sight {
         }
     }
 
-    /// Whether a repository is seen, whatever else its namespace has.
-    pub(crate) fn has(&self, repository: &RepositoryName) -> bool {
-        self.has_all_of(&repository.namespace())
-            || matches!(self, Self::Person(reach) if reach.repositories().any(|own| own == repository))
+    /// Whether a repository is seen, whatever else its namespace has. A role that outlived the repository that it was for
+    /// shows nobody the next one of the name.
+    pub(crate) fn has(&self, on: &Repository) -> bool {
+        self.has_all_of(&on.repository.namespace())
+            || matches!(self, Self::Person(reach) if reach.role_on(on).is_some())
+    }
+
+    /// The names of the repositories that are seen of a namespace of which not all is, in order. Those that are gone may be among
+    /// them.
+    pub(crate) fn names_in(&self, namespace: &Namespace) -> Vec<RepositoryName> {
+        let Self::Person(reach) = self else { return Vec::new() };
+        reach.repositories().filter(|name| name.namespace() == *namespace).cloned().collect()
     }
 
     /// Whether anything of a namespace is seen.

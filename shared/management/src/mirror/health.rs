@@ -8,6 +8,7 @@ use moorage_state::{Mirror, Role, now};
 use serde_json::{Value, json};
 
 use crate::{
+    access::sight::Sight,
     api::Api,
     http::{answer::Answer, call::Call, error::ApiError},
     mirror::{facts, limits, rights},
@@ -45,7 +46,7 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let mirrors = match call.query("namespace") {
         None => {
             call.caller.require_superuser()?;
-            mirrors(api, api.table.namespaces().await?).await?
+            mirrors(api, &Sight::Everything, api.table.namespaces().await?).await?
         }
         Some(name) => mirrors_in(api, call, name).await?,
     };
@@ -67,7 +68,7 @@ pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
 /// `GET superuser/mirror/health`.
 pub(crate) async fn get_numbers(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let namespaces = api.table.namespaces().await?;
-    let mirrors = mirrors(api, namespaces.clone()).await?;
+    let mirrors = mirrors(api, &Sight::Everything, namespaces.clone()).await?;
     let mut facts = facts::view(api, &namespaces, &mirrors).await?;
     facts["rate_limits"] = limits::view(api, &namespaces, &mirrors).await?;
     facts["alarms_made"] = api.has_alarms.into();
@@ -81,9 +82,9 @@ pub(crate) async fn get_numbers(api: &Api, call: &Call) -> Result<Answer, ApiErr
     Ok(health.answer(view))
 }
 
-/// The mirrors of repositories that are mirrors at present, by name.
-async fn mirrors(api: &Api, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, ApiError> {
-    let names = stream::iter(namespaces).map(|namespace| mirrored(api, namespace)).buffer_unordered(READS);
+/// The mirrors of repositories that are mirrors at present, by name: those that somebody sees.
+async fn mirrors(api: &Api, sight: &Sight, namespaces: Vec<Namespace>) -> Result<Vec<Mirror>, ApiError> {
+    let names = stream::iter(namespaces).map(|namespace| mirrored(api, sight, namespace)).buffer_unordered(READS);
     let mut names = names.try_concat().await?;
     names.sort_unstable();
     let mut mirrors = api.table.mirrors_of_many(&names).await?;
@@ -102,17 +103,16 @@ async fn mirrors_in(api: &Api, call: &Call, name: &str) -> Result<Vec<Mirror>, A
     if call.caller.person().is_none() {
         call.caller.require(&namespace, Role::Read)?;
     }
-    let mut mirrors = mirrors(api, vec![namespace]).await?;
-    mirrors.retain(|mirror| sight.has(&mirror.config.repository));
-    Ok(mirrors)
+    mirrors(api, &sight, vec![namespace]).await
 }
 
-/// The repositories of a namespace that are mirrors at present.
-async fn mirrored(api: &Api, namespace: Namespace) -> Result<Vec<RepositoryName>, ApiError> {
+/// The repositories of a namespace that are mirrors at present, and that somebody sees.
+async fn mirrored(api: &Api, sight: &Sight, namespace: Namespace) -> Result<Vec<RepositoryName>, ApiError> {
     let (mut names, mut after) = (Vec::new(), None);
     loop {
         let page = api.table.repositories(&namespace, PAGE, after.as_deref()).await?;
-        names.extend(page.repositories.into_iter().filter(|it| it.state.is_mirror()).map(|it| it.repository));
+        let seen = page.repositories.into_iter().filter(|it| it.state.is_mirror() && sight.has(it));
+        names.extend(seen.map(|it| it.repository));
         after = page.next;
         if after.is_none() {
             return Ok(names);

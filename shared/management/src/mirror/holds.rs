@@ -75,7 +75,7 @@ pub(crate) async fn release(
     let tags: Vec<_> = waiting.iter().map(|hold| hold.tag.as_str()).collect();
     let what = json!({"digest": digest, "tags": tags, "reason": reason});
     api.log(call, repository, vec![changed("hold_released", what)]).await;
-    sync::begin_if_idle(api, repository).await?;
+    sync::begin_if_idle(api, repository, call).await?;
     Ok(Answer::NoContent)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use moorage_domain::{MirrorOf, Namespace, Timestamp};
+use moorage_domain::{MirrorOf, Namespace, RepositoryName, Timestamp};
 use moorage_state::{ListedMirror, MirrorPage, Role, now};
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ use crate::{
 const LIMIT: i32 = 1_000;
 /// The most reads of one call for a person: a page ends early where they see little of much.
 const READS: usize = 20;
+/// Repositories that are read together by their names: one request of the table for each of two items.
+const NAMES: usize = 100;
 
 /// `GET mirror/overview`.
 pub(crate) async fn get(api: &Api, call: &Call) -> Result<Answer, ApiError> {
@@ -89,12 +91,17 @@ async fn some(
     while let Some(namespace) = open.next() {
         let mut from = after.clone().filter(|after| namespace_of(after) == namespace);
         loop {
-            let page = api.table.mirrors(Some(&namespace), limit - mirrors.len(), from.as_ref()).await?;
+            let left = limit.saturating_sub(mirrors.len());
+            let page = if sight.has_all_of(&namespace) {
+                api.table.mirrors(Some(&namespace), left, from.as_ref()).await?
+            } else {
+                held(api, sight, &namespace, left, from.as_ref()).await?
+            };
             reads += 1;
             // Where the next page begins if this one ends here, also of a namespace that has nothing more.
             let last = page.mirrors.last().map(|mirror| mirror.of.clone());
             let here = last.or(from).unwrap_or_else(|| MirrorOf::Organization(namespace.clone()));
-            mirrors.extend(page.mirrors.into_iter().filter(|mirror| sees(sight, &mirror.of)));
+            mirrors.extend(page.mirrors);
             let is_over = mirrors.len() >= limit || reads >= READS;
             from = page.next;
             if is_over && (from.is_some() || open.peek().is_some()) {
@@ -108,18 +115,42 @@ async fn some(
     Ok(MirrorPage { mirrors, next: None })
 }
 
+/// As [`Table::mirrors`](moorage_state::Table::mirrors), of a namespace of which somebody sees some repositories: by the names
+/// that they hold, and no others, so that no page ends at one of which they do not know.
+async fn held(
+    api: &Api,
+    sight: &Sight,
+    namespace: &Namespace,
+    limit: usize,
+    after: Option<&MirrorOf>,
+) -> Result<MirrorPage, ApiError> {
+    let (names, next) = behind(sight.names_in(namespace), after.and_then(MirrorOf::repository), limit.min(NAMES));
+    if names.is_empty() {
+        return Ok(MirrorPage { mirrors: Vec::new(), next: None });
+    }
+    // A role may be for an earlier repository of the name.
+    let seen = api.table.repositories_named(&names).await?.into_iter().filter(|it| sight.has(it));
+    let seen: Vec<_> = seen.map(|it| it.repository).collect();
+    let mirrors = if seen.is_empty() { Vec::new() } else { api.table.mirrors_named(&seen).await? };
+    Ok(MirrorPage { mirrors, next: next.map(MirrorOf::Repository) })
+}
+
+/// Up to `limit` of these names, which are in order, behind `after`; and the last of them, if there are more.
+fn behind(
+    names: Vec<RepositoryName>,
+    after: Option<&RepositoryName>,
+    limit: usize,
+) -> (Vec<RepositoryName>, Option<RepositoryName>) {
+    let mut open = names.into_iter().filter(|name| after.is_none_or(|after| name > after));
+    let some: Vec<_> = open.by_ref().take(limit).collect();
+    let next = some.last().filter(|_| open.next().is_some()).cloned();
+    (some, next)
+}
+
 fn namespace_of(of: &MirrorOf) -> Namespace {
     match of {
         MirrorOf::Repository(name) => name.namespace(),
         MirrorOf::Organization(name) => name.clone(),
-    }
-}
-
-/// Whether a mirror is seen: an organization's by whoever sees all that it has.
-fn sees(sight: &Sight, of: &MirrorOf) -> bool {
-    match of {
-        MirrorOf::Repository(name) => sight.has(name),
-        MirrorOf::Organization(name) => sight.has_all_of(name),
     }
 }
 
@@ -170,4 +201,26 @@ fn view(mirror: &ListedMirror, is_late: bool, now: Timestamp) -> Value {
         view["sync_warning"] = shown;
     }
     view
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_end_at_names_that_are_held() {
+        let of = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<RepositoryName>>();
+        let held = || of(&["a/b", "a/d", "a/f"]);
+        let after = |name: &str| Some(name.parse::<RepositoryName>().unwrap());
+        for (from, limit, some, next) in [
+            (None, 2, &["a/b", "a/d"][..], after("a/d")),
+            (None, 3, &["a/b", "a/d", "a/f"], None),
+            (after("a/d"), 2, &["a/f"], None),
+            (after("a/c"), 1, &["a/d"], after("a/d")),
+            (after("a/f"), 1, &[], None),
+        ] {
+            assert_eq!(behind(held(), from.as_ref(), limit), (of(some), next), "{from:?} {limit}");
+        }
+        assert_eq!(behind(Vec::new(), None, 5), (Vec::new(), None));
+    }
 }

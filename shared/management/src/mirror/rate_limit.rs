@@ -5,7 +5,7 @@ use moorage_domain::{
     run::{SyncRequest, Trigger},
     status::NotEligible,
 };
-use moorage_state::{Mirror, TransitionError, now};
+use moorage_state::{Mirror, Role, TransitionError, now};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -16,15 +16,18 @@ use crate::{
 };
 
 /// Forgets what is known of the limits of a mirror's registry for all accounts of its namespace: what a registry once said
-/// must not outlive somebody's decision to ask it again.
+/// must not outlive somebody's decision to ask it again. As it is of all of the namespace's mirrors, it is for who is an admin
+/// of all of it.
 pub(crate) async fn forget(api: &Api, mirror: &Mirror) -> Result<(), ApiError> {
     let config = &mirror.config;
     let registry = config.external_reference.registry();
     Ok(api.table.forget_rate_limits(&config.repository.namespace(), registry).await?)
 }
 
-/// `DELETE …/mirror/rate-limit`: as [`forget`], and a sync that waits for the registry goes on now.
+/// `DELETE …/mirror/rate-limit`: as [`forget`], and a sync that waits for the registry goes on now. For admins of the
+/// namespace alone.
 pub(crate) async fn delete(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
+    call.caller.require(&repository.namespace(), Role::Admin)?;
     forget(api, &find_mirror(api, repository).await?).await?;
     end_wait(api, repository).await?;
     api.log(call, repository, vec![changed("rate_limit", Value::Null)]).await;

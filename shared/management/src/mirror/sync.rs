@@ -8,7 +8,7 @@ use moorage_domain::{
 use serde_json::json;
 use uuid::Uuid;
 
-use moorage_state::{Mirror, TransitionError, now};
+use moorage_state::{Mirror, Role, TransitionError, now};
 
 use crate::{
     api::Api,
@@ -25,20 +25,20 @@ const RUNNING: &str = "A sync of the repository runs. Verify it when that has en
 pub(crate) async fn sync_now(api: &Api, repository: &RepositoryName, call: &Call) -> Result<Answer, ApiError> {
     require_mirror_state(api, repository).await?;
     let asked = api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await?;
-    start(api, &asked, Trigger::SyncNow).await?;
+    start(api, call, &asked, Trigger::SyncNow).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::NoContent)
 }
 
 /// Has a sync begin at once, if one may. One that runs goes on.
-pub(crate) async fn begin_if_idle(api: &Api, repository: &RepositoryName) -> Result<(), ApiError> {
+pub(crate) async fn begin_if_idle(api: &Api, repository: &RepositoryName, call: &Call) -> Result<(), ApiError> {
     let is_mirror = api.table.repository(repository).await?.is_some_and(|found| found.state.is_mirror());
     if !is_mirror {
         return Ok(());
     }
     let asked = api.table.transition(repository, |mirror| Ok(mirror.state.sync_now(now(), Uuid::new_v4())?)).await;
     match asked {
-        Ok(asked) => start(api, &asked, Trigger::SyncNow).await,
+        Ok(asked) => start(api, call, &asked, Trigger::SyncNow).await,
         Err(TransitionError::NotEligible(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -60,15 +60,18 @@ pub(crate) async fn verify(api: &Api, repository: &RepositoryName, call: &Call) 
         TransitionError::NotEligible(NotEligible::Running) => ApiError::NotNow(RUNNING),
         other => other.into(),
     })?;
-    start(api, &asked, Trigger::Verify).await?;
+    start(api, call, &asked, Trigger::Verify).await?;
     api.log(call, repository, vec![changed("sync_status", "SYNC_NOW".into())]).await;
     Ok(Answer::Json(202, json!({ "run_id": run })))
 }
 
 /// Starts what was asked for. It waits for no turn, not even if its invocation is lost: what is queued is not taken for lost.
-async fn start(api: &Api, asked: &Mirror, trigger: Trigger) -> Result<(), ApiError> {
-    rate_limit::forget(api, asked).await?;
+/// What is known of the registry's limit is forgotten only for who may decide that for all of the namespace.
+async fn start(api: &Api, call: &Call, asked: &Mirror, trigger: Trigger) -> Result<(), ApiError> {
     let repository = asked.config.repository.clone();
+    if call.caller.role_in(&repository.namespace()) == Some(Role::Admin) {
+        rate_limit::forget(api, asked).await?;
+    }
     if asked.is_discovered {
         api.table.leave_queue(&repository).await?;
     }

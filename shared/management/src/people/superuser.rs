@@ -39,7 +39,7 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
     let enabled = Fields(&body).boolean("enabled")?;
     let mut user = find_user(api, name).await?;
     if let Some(enabled) = enabled.filter(|enabled| *enabled != user.enabled) {
-        api.table.set_user_enabled(&user.name, enabled).await?;
+        api.table.set_user_enabled(&(&user).into(), enabled).await?;
         user.enabled = enabled;
         tracing::info!(user = %user.name, enabled, by = call.caller.user(), "a user was enabled or disabled");
     }

@@ -42,14 +42,16 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         call.caller.is_known().then_some(()).ok_or_else(|| call.caller.refused())?;
         return Ok(Answer::ok(json!({"repositories": []})));
     }
-    let scope = match namespace {
-        Some(name) => match name.parse() {
-            Ok(name) => Scope::one(&call.caller.sight(&api.table, Some(&name)).await?, name),
-            Err(_) => return Ok(Answer::ok(json!({"repositories": []}))),
-        },
-        None => Scope::of(&call.caller.sight(&api.table, None).await?),
+    let namespace: Option<Namespace> = match namespace.map(str::parse).transpose() {
+        Ok(name) => name,
+        Err(_) => return Ok(Answer::ok(json!({"repositories": []}))),
     };
-    let (found, next) = scope.page(api, after).await?;
+    let sight = call.caller.sight(&api.table, namespace.as_ref()).await?;
+    let scope = match namespace {
+        Some(name) => Scope::one(&sight, name),
+        None => Scope::of(&sight),
+    };
+    let (found, next) = scope.page(api, &sight, after).await?;
     let views = stream::iter(found).map(|repository| view(api, call, &scope, repository)).buffered(LOOKS);
     let mut body = json!({"repositories": views.try_collect::<Vec<_>>().await?});
     if let Some(next) = next {
@@ -191,15 +193,20 @@ impl Scope {
     }
 
     /// One page, and how far it came, if there may be more.
-    async fn page(&self, api: &Api, after: Option<Position>) -> Result<(Vec<Repository>, Option<Position>), ApiError> {
+    async fn page(
+        &self,
+        api: &Api,
+        sight: &Sight,
+        after: Option<Position>,
+    ) -> Result<(Vec<Repository>, Option<Position>), ApiError> {
         let mut found = Vec::new();
         if after.as_ref().is_none_or(|after| self.is_in_own(after)) {
             let next = match &self.own {
-                Own::Some(parts) => own(api, parts, after.as_ref(), &mut found).await?,
+                Own::Some(parts) => own(api, (parts, sight), after.as_ref(), &mut found).await?,
                 Own::All => {
                     let all = api.table.namespaces().await?.into_iter();
                     let parts: Vec<_> = all.map(|namespace| Part { namespace, only: None }).collect();
-                    own(api, &parts, after.as_ref(), &mut found).await?
+                    own(api, (&parts, sight), after.as_ref(), &mut found).await?
                 }
             };
             if next.is_some() {
@@ -270,10 +277,10 @@ fn parts(sight: &Sight) -> Vec<Part> {
     }
 }
 
-/// Adds all repositories of these parts from behind `after`. Returns how far it came, if there may be more of them.
+/// Adds all repositories of these parts from behind `after` that are seen. Returns how far it came, if there may be more of them.
 async fn own(
     api: &Api,
-    parts: &[Part],
+    (parts, sight): (&[Part], &Sight),
     after: Option<&Position>,
     found: &mut Vec<Repository>,
 ) -> Result<Option<Position>, ApiError> {
@@ -286,7 +293,8 @@ async fn own(
         loop {
             let (some, next) = part.page(api, PAGE.saturating_sub(found.len()), from.as_deref()).await?;
             reads += 1;
-            found.extend(some);
+            // A name is not enough: the role may be for an earlier repository that bore it. What is public comes only here.
+            found.extend(some.into_iter().filter(|it| it.is_public || sight.has(it)));
             from = next;
             let is_over = found.len() >= PAGE || reads >= READS;
             if is_over && (from.is_some() || open.peek().is_some()) {

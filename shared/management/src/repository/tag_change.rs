@@ -6,7 +6,6 @@ use moorage_domain::{
     task::{Task, TaskAnswer},
     usage_log::LogKind,
 };
-use moorage_state::ADMIN;
 use serde_json::{Value, json};
 
 use crate::{
@@ -35,7 +34,7 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, tag: &str, call: &C
     apply(api, name, &tag, Some(&digest), false).await?;
     let kind = if before.is_some() { LogKind::MoveTag } else { LogKind::CreateTag };
     let metadata = object([
-        ("username", ADMIN.into()),
+        ("username", call.caller.user().into()),
         ("tag", tag.as_str().into()),
         ("manifest_digest", digest.to_string().into()),
         ("original_manifest_digest", before.map(|held| held.digest.to_string()).into()),
@@ -50,7 +49,7 @@ pub(crate) async fn delete(api: &Api, name: &RepositoryName, tag: &str, call: &C
     let tag: TagName = tag.parse().map_err(|_| ApiError::NotFound)?;
     api.table.tag(name, &tag).await?.ok_or(ApiError::NotFound)?;
     apply(api, name, &tag, None, false).await?;
-    let metadata = object([("username", ADMIN.into()), ("tag", tag.as_str().into())]);
+    let metadata = object([("username", call.caller.user().into()), ("tag", tag.as_str().into())]);
     api.log(call, name, vec![(LogKind::DeleteTag, metadata)]).await;
     Ok(Answer::NoContent)
 }
@@ -65,7 +64,7 @@ pub(crate) async fn restore(api: &Api, name: &RepositoryName, tag: &str, call: &
     let digest = parse_digest(digest)?;
     apply(api, name, &tag, Some(&digest), true).await?;
     let metadata = object([
-        ("username", ADMIN.into()),
+        ("username", call.caller.user().into()),
         ("tag", tag.as_str().into()),
         ("manifest_digest", digest.to_string().into()),
     ]);

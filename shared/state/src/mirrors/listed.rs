@@ -163,6 +163,15 @@ impl Table {
         Ok(MirrorPage { mirrors: readable(items), next })
     }
 
+    /// The mirrors of these repositories that the index tells of, by name.
+    pub async fn mirrors_named(&self, names: &[RepositoryName]) -> Result<Vec<ListedMirror>, StateError> {
+        let mut items = self.get_items(names.iter().map(|name| Key::Mirror(name).attributes()).collect()).await?;
+        items.retain(|item| item.contains_key(ATTRIBUTE));
+        let mut mirrors: Vec<ListedMirror> = readable(items);
+        mirrors.sort_unstable_by(|one, other| one.of.name().cmp(other.of.name()));
+        Ok(mirrors)
+    }
+
     /// Has the index tell of a mirror, or not: it does while the repository is its mirror's. What was read of the mirror says
     /// whether that is to be changed.
     pub async fn list_mirror(&self, mirror: &Mirror, is_mirror: bool) -> Result<(), StateError> {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     StateError, Table,
+    expression::Change,
     key::{Key, PK, SK, USERS, prefix},
     organizations::generation::id_is,
     table::{Item, Query, conditional},
@@ -178,11 +179,14 @@ impl Table {
         Ok(present.into_iter().map(|user| (user.name, user.id)).collect())
     }
 
-    /// Lets a user do what they may, or nothing at all; [`StateError::NotFound`] if there is none.
-    pub async fn set_user_enabled(&self, name: &UserName, enabled: bool) -> Result<(), StateError> {
-        let update = self.set(Key::User(name), Item::from([("enabled".to_owned(), AttributeValue::Bool(enabled))]));
-        let update = update.condition_expression("attribute_exists(#pk)").expression_attribute_names("#pk", PK);
-        match conditional(update).await {
+    /// Lets a user do what they may, or nothing at all; [`StateError::NotFound`] if it is not this one any more: the next of the
+    /// name is not meant.
+    pub async fn set_user_enabled(&self, user: &UserRef, enabled: bool) -> Result<(), StateError> {
+        let (id, value) = id_is(user.id)?;
+        let condition = format!("attribute_exists(#pk) AND {id}");
+        let values = [(":id".to_owned(), value), (":enabled".to_owned(), AttributeValue::Bool(enabled))];
+        let change = Change { update: "SET #enabled = :enabled", condition: &condition };
+        match conditional(self.change(Key::User(&user.name), change, Item::from(values))).await {
             Err(StateError::Conflict) => Err(StateError::NotFound),
             result => result,
         }
