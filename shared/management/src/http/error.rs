@@ -6,7 +6,7 @@
 use moorage_domain::{FailureReason, RepositoryName, failure::Failure, status::NotEligible};
 use moorage_identity::TokenError;
 use moorage_schedule::ScheduleError;
-use moorage_state::{SecretError, StateError, TransitionError};
+use moorage_state::{GrantUserError, SecretError, StateError, TransitionError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -219,6 +219,15 @@ impl From<ScheduleError> for ApiError {
                 Self::Service(ServiceFailure::handed_on(Some(error_type.clone()), error.to_string()))
             }
             ScheduleError::Failed { .. } => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<GrantUserError> for ApiError {
+    fn from(error: GrantUserError) -> Self {
+        match error {
+            GrantUserError::TooMany => Self::InvalidRequest(error.to_string()),
+            GrantUserError::State(error) => error.into(),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use futures_util::future::try_join;
 use moorage_domain::{Namespace, RobotName, TeamName, UserName, usage_log::LogKind};
-use moorage_state::{AddMemberError, AddUserError, MAX_TEAMS, MAX_USER_TEAMS, Organization, Role, StateError, Team};
+use moorage_state::{
+    AddMemberError, AddUserError, MAX_TEAMS, MAX_USER_TEAMS, MAX_USER_TEAMS_OF_ORGANIZATION, Organization, Role,
+    StateError, Team,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -98,6 +101,10 @@ async fn add_user(
         Err(AddUserError::NoUser) => return Err(unknown()),
         Err(AddUserError::TooMany) => {
             return Err(ApiError::InvalidRequest(format!("{name} is in {MAX_USER_TEAMS} teams already")));
+        }
+        Err(AddUserError::TooManyHere) => {
+            let most = MAX_USER_TEAMS_OF_ORGANIZATION;
+            return Err(ApiError::InvalidRequest(format!("{name} is in {most} teams of the organization already")));
         }
         Err(AddUserError::Synced) => return Err(ApiError::InvalidRequest(SYNCED.into())),
         Err(AddUserError::State(error)) => return Err(error.into()),

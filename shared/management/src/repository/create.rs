@@ -1,7 +1,7 @@
 //! New repositories.
 
 use moorage_domain::{RepositoryName, mirror::RepositoryState, usage_log::LogKind};
-use moorage_state::{ADMIN, NewRepository, Repository, Role, StateError, now};
+use moorage_state::{ADMIN, GrantUserError, NewRepository, Repository, Role, StateError, now};
 use serde_json::{Map, json};
 
 use crate::{
@@ -52,6 +52,12 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         description: description.to_owned(),
         created: now(),
     });
+    let creator = call.caller.person().filter(|_| call.caller.role_in(&namespace).is_none());
+    if let Some(person) = creator
+        && !api.table.has_room_for_role(&repository, &person.user.name).await?
+    {
+        return Err(GrantUserError::TooMany.into());
+    }
     quota::check_repositories(api, &namespace).await?;
     let wait = LockWait::begin();
     let inserted = loop {
@@ -66,7 +72,7 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         Err(error) => return Err(error.into()),
     }
     // As in Quay, whoever creates it is its admin, if they are not one of the whole namespace.
-    if let Some(person) = call.caller.person().filter(|_| call.caller.role_in(&namespace).is_none()) {
+    if let Some(person) = creator {
         api.table.grant_user(&created, &person.user, Role::Admin).await?;
     }
     api.log(call, &repository, vec![(LogKind::CreateRepo, Map::new())]).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{RepositoryName, RobotName, TeamName, UserName, usage_log::LogKind};
-use moorage_state::{Repository, Role, StateError, TeamRole, User, now};
+use moorage_state::{GrantUserError, Repository, Role, StateError, TeamRole, User, now};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -114,7 +114,11 @@ pub(crate) async fn change(api: &Api, name: &RepositoryName, user: &str, call: &
         Named::User(user) => {
             let present = api.table.user(&user).await?.ok_or_else(unknown)?;
             let is_member = !teams(api, &on, &present).await?.is_empty();
-            (api.table.grant_user(&on, &present, role).await, user_view(&user, role, is_member))
+            let granted = match api.table.grant_user(&on, &present, role).await {
+                Err(GrantUserError::State(error)) => Err(error),
+                result => Ok(result?),
+            };
+            (granted, user_view(&user, role, is_member))
         }
     };
     match granted {

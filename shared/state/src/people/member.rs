@@ -1,13 +1,15 @@
 //! Who was put into which team. A user has an item of all teams that they are in, and each team one of each member; both are
 //! written together.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Generation, Namespace, TeamName, UserName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StateError, Table,
+    Race, StateError, Table,
     expression::Change,
     key::{Key, namespace_pk, prefix, team_users_prefix},
     organizations::{
@@ -22,6 +24,8 @@ use crate::{
 /// The most teams that one user is put into, of all organizations: one transaction, which has up to 100 writes, deletes the
 /// user with them. Groups go further.
 pub const MAX_USER_TEAMS: usize = 80;
+/// The most teams of one organization that one user is put into, so that no organization's admins use up what others may.
+pub const MAX_USER_TEAMS_OF_ORGANIZATION: usize = 20;
 /// Members that are removed at once.
 const REMOVALS: usize = 8;
 
@@ -40,6 +44,9 @@ pub enum AddUserError {
     /// They are in [`MAX_USER_TEAMS`] teams.
     #[error("the user is in {MAX_USER_TEAMS} teams")]
     TooMany,
+    /// They are in [`MAX_USER_TEAMS_OF_ORGANIZATION`] teams of the organization.
+    #[error("the user is in {MAX_USER_TEAMS_OF_ORGANIZATION} teams of the organization")]
+    TooManyHere,
     /// It is bound to a group.
     #[error("the team is bound to a group")]
     Synced,
@@ -56,6 +63,18 @@ pub(crate) struct TeamUser {
     membership: Membership,
 }
 
+/// Why somebody who is in these teams gets into no other one.
+fn full(teams: &BTreeSet<Membership>, another: &Membership) -> Option<AddUserError> {
+    if teams.contains(another) {
+        return None;
+    }
+    let is_here = |it: &&Membership| it.organization == another.organization;
+    if teams.iter().filter(is_here).count() >= MAX_USER_TEAMS_OF_ORGANIZATION {
+        return Some(AddUserError::TooManyHere);
+    }
+    (teams.len() >= MAX_USER_TEAMS).then_some(AddUserError::TooMany)
+}
+
 impl Table {
     /// Puts a user into a team.
     pub async fn add_user_member(
@@ -65,12 +84,34 @@ impl Table {
         team: &Team,
         user: &User,
     ) -> Result<(), AddUserError> {
+        let mut race = Race::begin();
+        loop {
+            match self.add_to_team_as_read(organization, organization_id, team, user).await {
+                // They just got into another team or out of one.
+                Err(AddUserError::State(StateError::Conflict)) => race.lost().await?,
+                result => return result,
+            }
+        }
+    }
+
+    /// As [`Self::add_user_member`]; [`StateError::Conflict`] if the teams that they are in have changed meanwhile.
+    async fn add_to_team_as_read(
+        &self,
+        organization: &Namespace,
+        organization_id: Generation,
+        team: &Team,
+        user: &User,
+    ) -> Result<(), AddUserError> {
+        let user = self.user(&user.name).await?.filter(|it| it.id == user.id).ok_or(AddUserError::NoUser)?;
         let membership = Membership {
             organization: organization.clone(),
             organization_id,
             team: team.name.clone(),
             team_id: team.id,
         };
+        if let Some(full) = full(&user.teams, &membership) {
+            return Err(full);
+        }
         let (text, user_id) = (String::from(membership.clone()), serde_dynamo::to_attribute_value(user.id));
         let user_id: AttributeValue = user_id.map_err(StateError::from)?;
         let mut transaction = Transaction::new(self);
@@ -82,19 +123,22 @@ impl Table {
         let (id, value) = id_is(team.id)?;
         let open = format!("attribute_exists(#pk) AND {id} AND attribute_not_exists(#group)");
         transaction.check(Key::Team(organization, &team.name), &open, Item::from([(":id".to_owned(), value)]))?;
-        expect_user(&mut transaction, &UserRef::from(user))?;
-        let change = Change {
-            update: "SET #user = :name, #user_id = :user ADD #teams :team",
-            condition: "(attribute_not_exists(#pk) OR #user_id = :user) AND \
-                        (attribute_not_exists(#teams) OR size(#teams) < :most)",
-        };
-        let values = [
+        expect_user(&mut transaction, &UserRef::from(&user))?;
+        let mut values = Item::from([
             (":name".to_owned(), AttributeValue::S(user.name.to_string())),
             (":user".to_owned(), user_id),
             (":team".to_owned(), AttributeValue::Ss(vec![text])),
-            (":most".to_owned(), AttributeValue::N(MAX_USER_TEAMS.to_string())),
-        ];
-        transaction.update(Key::UserTeams(&user.name), change, Item::from(values))?;
+        ]);
+        // As it was read: how many of them are one organization's no condition counts.
+        let condition = if user.teams.is_empty() {
+            "(attribute_not_exists(#pk) OR #user_id = :user) AND attribute_not_exists(#teams)"
+        } else {
+            let teams = user.teams.iter().cloned().map(String::from).collect();
+            values.insert(":teams".to_owned(), AttributeValue::Ss(teams));
+            "#user_id = :user AND #teams = :teams"
+        };
+        let change = Change { update: "SET #user = :name, #user_id = :user ADD #teams :team", condition };
+        transaction.update(Key::UserTeams(&user.name), change, values)?;
         within(&mut transaction, organization, organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
@@ -104,7 +148,7 @@ impl Table {
                 Err(if is_synced { AddUserError::Synced } else { AddUserError::NoTeam })
             }
             Committed::Refused(2) => Err(AddUserError::NoUser),
-            Committed::Refused(3) => Err(AddUserError::TooMany),
+            Committed::Refused(3) => Err(StateError::Conflict.into()),
             Committed::Refused(_) => Err(AddUserError::NoTeam),
         }
     }
@@ -177,5 +221,29 @@ impl Table {
             result => result,
         };
         stream::iter(members).map(remove).buffer_unordered(REMOVALS).try_collect().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::user::tests::membership;
+
+    #[test]
+    fn one_organization_takes_a_part_of_what_all_may() {
+        let of = |organization: &str, count: usize| {
+            (0..count).map(|number| membership(&format!("{organization}/t{number}"), 1)).collect::<Vec<_>>()
+        };
+        let (acme, other) = (membership("acme/one-more", 1), membership("other/one-more", 1));
+        let mut teams: BTreeSet<_> = of("acme", MAX_USER_TEAMS_OF_ORGANIZATION - 1).into_iter().collect();
+        assert!(full(&teams, &acme).is_none());
+        teams.insert(acme.clone());
+        assert!(full(&teams, &acme).is_none(), "the table says that they are in it");
+        assert!(matches!(full(&teams, &membership("acme/two-more", 1)), Some(AddUserError::TooManyHere)));
+        assert!(full(&teams, &other).is_none());
+        for organization in ["b", "c", "d"] {
+            teams.extend(of(organization, MAX_USER_TEAMS_OF_ORGANIZATION));
+        }
+        assert!(matches!(full(&teams, &other), Some(AddUserError::TooMany)));
     }
 }

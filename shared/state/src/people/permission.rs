@@ -11,9 +11,24 @@ use crate::{
     organizations::generation::within,
     people::user::{User, UserRef, expect_user},
     repositories::repository::{self, Repository},
-    table::Item,
+    table::{Item, Query},
     transaction::{Committed, Transaction},
 };
+
+/// The most repositories of one namespace on which a user has a role of their own: all of a user's are read for each list that
+/// they ask for, and no namespace's admins make that long for others'. Teams go further.
+pub const MAX_USER_ROLES: usize = 1_000;
+
+/// Why a user does not get a role.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantUserError {
+    /// They have [`MAX_USER_ROLES`] in the namespace.
+    #[error("the user has roles on {MAX_USER_ROLES} repositories of the namespace")]
+    TooMany,
+    /// The table failed, or either is gone.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
 
 /// A user's role on a repository, as the repository has it: what counts.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,9 +57,13 @@ pub(crate) struct UserGrant {
 }
 
 impl Table {
-    /// Gives a user a role on a repository; [`StateError::NotFound`] if either is gone by now.
-    pub async fn grant_user(&self, on: &Repository, user: &User, role: Role) -> Result<(), StateError> {
+    /// Gives a user a role on a repository; [`StateError::NotFound`] if either is gone by now. They may get one or the other
+    /// beyond [`MAX_USER_ROLES`] where several are given at once.
+    pub async fn grant_user(&self, on: &Repository, user: &User, role: Role) -> Result<(), GrantUserError> {
         let (repository, repository_id) = (&on.repository, on.id);
+        if !self.has_room_for_role(repository, &user.name).await? {
+            return Err(GrantUserError::TooMany);
+        }
         let mut transaction = Transaction::new(self);
         expect_user(&mut transaction, &UserRef::from(user))?;
         repository::expect_this(&mut transaction, on)?;
@@ -55,8 +74,21 @@ impl Table {
         within(&mut transaction, &repository.namespace(), on.organization_id)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
-            Committed::Refused(_) => Err(StateError::NotFound),
+            Committed::Refused(_) => Err(StateError::NotFound.into()),
         }
+    }
+
+    /// Whether a user may have a role on a repository, beside those that they have in its namespace.
+    pub async fn has_room_for_role(&self, on: &RepositoryName, user: &UserName) -> Result<bool, StateError> {
+        let prefix = format!("{}{}/", prefix::GRANT, on.namespace());
+        let limit = i32::try_from(MAX_USER_ROLES).ok();
+        let query = Query { pk: user_roles_pk(user), prefix: &prefix, newest_first: false, limit, after: None };
+        let grants = self.page::<UserGrant>(query).await?.items;
+        if grants.len() < MAX_USER_ROLES {
+            return Ok(true);
+        }
+        // To change one is not to have another.
+        Ok(self.get::<UserGrant>(Key::UserGrant(user, on)).await?.is_some())
     }
 
     /// Takes a user's role on a repository away; [`StateError::NotFound`] if they have none.
