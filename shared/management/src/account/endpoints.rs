@@ -126,7 +126,8 @@ pub(crate) const TOKENS: &[Endpoint] = &[
         path: "tokens",
         access: Access::Known,
         operation: "createToken",
-        summary: "Makes a token, and shows it this once. It is good as long as the token that makes it is.",
+        summary: "Makes a token, and shows it this once. It is good as long as the token that makes it is. One that a person makes \
+                  is for a namespace, and ends within 90 days.",
         query: &[],
         body: Some(Body::Required("NewToken")),
         answers: &[Reply(201, Some("CreatedToken"))],

@@ -21,6 +21,14 @@ const MAX_LIMIT: i32 = 100;
 /// The longest description, as a robot's.
 const DESCRIPTION_LENGTH: usize = 255;
 
+/// The longest life of a token that a person makes, and its life if they do not say, in seconds: 90 days. Its role stays what it
+/// was made as, whatever they may do by then, and nobody asks the provider whether they are there still: so it has an end.
+const PERSONS_TOKEN: i64 = 90 * 86_400;
+
+/// What a person is told who asks for a token of the whole deployment.
+const NOT_OF_ALL: &str = "namespace: a person's token is for one namespace; for a program that needs all of them there is the \
+                          stack's admin token, and what that makes";
+
 /// `GET tokens`: those that the caller may revoke.
 pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let limit = usize::try_from(call.limit(DEFAULT_LIMIT, MAX_LIMIT)?).unwrap_or_default();
@@ -46,11 +54,15 @@ pub(crate) async fn create(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         return Err(ApiError::InvalidRequest(format!("description is longer than {DESCRIPTION_LENGTH} characters")));
     }
     let namespace = fields.nullable_string("namespace")?.flatten();
-    let expires_at = expires(fields.nullable_string("expires")?.flatten())?;
+    let is_persons = call.caller.person().is_some();
+    let expires_at = expires(fields.nullable_string("expires")?.flatten(), is_persons, now())?;
     let (namespace, organization_id) = match namespace {
         // Nobody makes a token that goes further than their own.
         None => {
             call.caller.require_superuser()?;
+            if is_persons {
+                return Err(ApiError::InvalidRequest(NOT_OF_ALL.into()));
+            }
             (None, Generation::default())
         }
         Some(name) => {
@@ -116,11 +128,19 @@ fn unknown_namespace(name: &str) -> ApiError {
     ApiError::InvalidRequest(format!("There is no namespace {name:.100}"))
 }
 
-fn expires(text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
+/// When a token is to end, by what a body says.
+fn expires(text: Option<&str>, is_persons: bool, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
+    let latest = is_persons.then(|| Timestamp::from_unix(now.unix().saturating_add(PERSONS_TOKEN)));
+    let Some(text) = text else { return Ok(latest) };
     let wrong = || ApiError::InvalidRequest("expires must be a date that lies ahead, as 2030-01-31T23:59:59Z".into());
-    let end = Timestamp::parse_iso(text).filter(|end| *end > now());
-    end.map(Some).ok_or_else(wrong)
+    let end = Timestamp::parse_iso(text).filter(|end| *end > now).ok_or_else(wrong)?;
+    match latest {
+        Some(latest) if end > latest => {
+            let message = format!("expires: a person's token ends within {} days", PERSONS_TOKEN / 86_400);
+            Err(ApiError::InvalidRequest(message))
+        }
+        _ => Ok(Some(end)),
+    }
 }
 
 fn view(token: &ApiToken) -> Value {
@@ -129,4 +149,28 @@ fn view(token: &ApiToken) -> Value {
         "created": token.created.iso(), "created_by": token.created_by,
         "expires": token.expires_at.map(Timestamp::iso),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_persons_token_has_an_end() {
+        let at = Timestamp::from_unix;
+        let end = |text: Option<&str>, is_persons| expires(text, is_persons, at(0)).map_err(|error| error.to_string());
+        let days = |count: i64| at(count * 86_400);
+        assert_eq!(end(None, true), Ok(Some(days(90))));
+        assert_eq!(end(None, false), Ok(None));
+        let (last, later) = (days(90).iso(), at(90 * 86_400 + 1).iso());
+        assert_eq!(end(Some(&last), true), Ok(Some(days(90))));
+        assert_eq!(end(Some(&days(1).iso()), true), Ok(Some(days(1))));
+        assert_eq!(end(Some(&later), true), Err("expires: a person's token ends within 90 days".into()));
+        assert_eq!(end(Some(&later), false), Ok(Some(at(90 * 86_400 + 1))));
+        for wrong in [at(0).iso().as_str(), "tomorrow", ""] {
+            for is_persons in [true, false] {
+                assert!(end(Some(wrong), is_persons).unwrap_err().contains("lies ahead"), "{wrong}");
+            }
+        }
+    }
 }

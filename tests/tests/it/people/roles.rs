@@ -105,7 +105,8 @@ async fn everybody_gets_what_they_may_and_no_more() {
         (Method::GET, "tokens".into(), Value::Null, own(200)),
         (Method::POST, "tokens".into(), json!({"role": "read", "namespace": name}), own(201)),
         (Method::POST, "tokens".into(), json!({"role": "read", "namespace": other.namespace}), superuser(201)),
-        (Method::POST, "tokens".into(), json!({"role": "read"}), superuser(201)),
+        // Nobody has one of the whole deployment by being a person.
+        (Method::POST, "tokens".into(), json!({"role": "read"}), superuser(400)),
         (Method::POST, "organization/".into(), json!({"name": name}), superuser(400)),
         (Method::GET, "user/robots".into(), Value::Null, superuser(200)),
         (Method::GET, "user/logs".into(), Value::Null, superuser(200)),

@@ -62,16 +62,24 @@ async fn tokens_go_as_far_as_who_makes_them_and_end_with_them() {
 }
 
 #[tokio::test]
-async fn a_superusers_token_for_everything_is_theirs_alone() {
+async fn a_superusers_token_is_for_one_namespace_and_has_an_end() {
     let (world, people) = (World::new("of-superuser").await, People::of_stack());
     let person = people.person("all", &[SUPERUSERS]).await;
     let visitor = Visitor::of(&world, &person).await;
-    let (status, made) = visitor.post("tokens", json!({"role": "admin"})).await;
-    assert_eq!((status, &made["namespace"]), (201, &Value::Null), "{made}");
+    let (status, refused) = visitor.post("tokens", json!({"role": "admin"})).await;
+    let why = refused["detail"].as_str().unwrap_or_default();
+    assert_eq!((status, why.contains("the stack's admin token")), (400, true), "{refused}");
+    let late = json!({"role": "admin", "namespace": world.namespace, "expires": "2999-01-01T00:00:00Z"});
+    let (status, refused) = visitor.post("tokens", late).await;
+    assert_eq!((status, &refused["detail"]), (400, &json!("expires: a person's token ends within 90 days")));
+    let (status, made) = visitor.post("tokens", json!({"role": "admin", "namespace": world.namespace})).await;
+    assert_eq!(status, 201, "{made}");
+    assert!(made["expires"].is_string(), "{made}");
     let token = Visitor::with(&world, made["token"].as_str().unwrap());
-    assert_eq!(token.get("superuser/users/?limit=1").await.0, 200);
+    let path = format!("repository/{}", world.repository);
+    assert_eq!((token.get(&path).await.0, token.get("superuser/users/?limit=1").await.0), (200, 403));
     assert_eq!(admin(&world).put(&format!("superuser/users/{}", person.name), json!({"enabled": false})).await.0, 200);
-    assert_eq!(token.get("superuser/users/?limit=1").await.0, 401);
+    assert_eq!(token.get(&path).await.0, 401);
     // They are among all users, however many there are.
     let (mut names, mut next) = (Vec::new(), String::new());
     loop {
