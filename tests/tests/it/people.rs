@@ -4,6 +4,7 @@ mod bed;
 mod ended;
 mod forgeries;
 mod groups;
+mod logins;
 mod names;
 mod outage;
 mod pulls;

@@ -38,6 +38,9 @@ pub(crate) enum ApiError {
     /// The token does not go that far. 403, A.
     #[error("Unauthorized")]
     Forbidden,
+    /// The caller does not go that far, which needs a word. 403, A.
+    #[error("{0}")]
+    NotAllowed(&'static str),
     /// It does not exist. 404, A.
     #[error("Not Found")]
     NotFound,
@@ -130,7 +133,7 @@ impl ApiError {
                 answer
             }
             Self::NotSignedIn(_) => Answer::Json(401, json!({ "message": detail })),
-            Self::Forbidden | Self::Unsigned => problem(403, "insufficient_scope"),
+            Self::Forbidden | Self::NotAllowed(_) | Self::Unsigned => problem(403, "insufficient_scope"),
             Self::NotFound | Self::Missing(_) => problem(404, "not_found"),
             Self::InvalidRequest(_) => problem(400, "invalid_request"),
             Self::TooLarge(_) => problem(413, "invalid_request"),
@@ -270,6 +273,7 @@ mod tests {
             (ApiError::NotTaken(Refusal::NoName), 401, "invalid_token"),
             (ApiError::NotTaken(Refusal::Token(TokenError::Expired)), 401, "expired_token"),
             (ApiError::Forbidden, 403, "insufficient_scope"),
+            (ApiError::NotAllowed("x"), 403, "insufficient_scope"),
             (ApiError::InvalidRequest("x".into()), 400, "invalid_request"),
             (ApiError::TooLarge(7), 413, "invalid_request"),
             (ApiError::QuotaExceeded("x".into()), 403, "exceeds_license"),

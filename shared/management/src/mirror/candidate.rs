@@ -15,7 +15,7 @@ use crate::{
     mirror::{
         body::MirrorBody,
         find::{MANAGED, refuse_if_discovered},
-        robot::robot,
+        robot::{Upstream, require_login, robot},
         secrets::{Place, secrets},
     },
     organization_mirror::find::refuse_if_mirrored,
@@ -41,6 +41,7 @@ pub(crate) async fn of_new(
         robot: sent_robot(api, call, repository, body).await?,
         skopeo_timeout_interval: body.skopeo_timeout_interval.unwrap_or(MIN_SYNC_TIMEOUT),
     };
+    require_login(api, call, repository, None, Upstream::of_preview(&source)).await?;
     let secrets = secrets(api, repository, place(&source), None, &PlainProxies::default(), body).await?;
     Ok(PreviewSource { secrets, ..source })
 }
@@ -75,6 +76,8 @@ pub(crate) async fn of_change(
         source.external_registry_config.merge(sent);
     }
     set(&mut source.skopeo_timeout_interval, body.skopeo_timeout_interval.as_ref());
+    let of_mirror = Upstream { config: &stored, ..Upstream::of(config) };
+    require_login(api, call, repository, Some(of_mirror), Upstream::of_preview(&source)).await?;
     let before = (&mirror.secrets, Place { config: &stored, ..Place::of(config) });
     let secrets = secrets(api, repository, place(&source), Some(before), &plain, body).await?;
     Ok(Some(PreviewSource { secrets, ..source }))

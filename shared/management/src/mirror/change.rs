@@ -11,7 +11,7 @@ use crate::{
         body::{self, MirrorBody},
         find::{find_mirror, refuse_if_discovered},
         log::changes,
-        robot::{grant, robot},
+        robot::{Upstream, grant, require_login, robot},
         schedule,
         secrets::{Place, secrets},
     },
@@ -38,6 +38,7 @@ pub(crate) async fn change(api: &Api, repository: &RepositoryName, call: &Call) 
         let plain = registry_secrets::take_plain(&mut after.config.external_registry_config);
         let stored = after.config.clone();
         apply(&mut after, &body, robot.as_ref());
+        require_login(api, call, repository, Some(Upstream::of(&stored)), Upstream::of(&after.config)).await?;
         // What is encrypted is for the place that is written with it, whatever another change did meanwhile.
         after.secrets = secrets(
             api,

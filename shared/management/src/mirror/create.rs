@@ -15,7 +15,7 @@ use crate::{
         body::{self, MirrorBody},
         find::MANAGED,
         log::changed,
-        robot::{grant, robot},
+        robot::{Upstream, grant, require_login, robot},
         schedule,
         secrets::{Place, secrets},
     },
@@ -39,6 +39,7 @@ pub(crate) async fn create(api: &Api, repository: &RepositoryName, call: &Call) 
     trust_root::find::expect(api, &body.policy).await?;
     let robot = robot(api, call, repository, body.robot_username.as_deref()).await?;
     let mut mirror = new_mirror(repository, &body, robot)?;
+    require_login(api, call, repository, None, Upstream::of(&mirror.config)).await?;
     mirror.secrets = secrets(api, repository, Place::of(&mirror.config), None, &PlainProxies::default(), &body).await?;
     mirror.grant = grant(api, repository, &mirror.config.robot).await?;
     let wait = LockWait::begin();
