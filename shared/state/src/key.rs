@@ -55,6 +55,8 @@ pub(crate) enum Key<'a> {
     User(&'a UserName),
     /// That there is a user: what lists them all.
     UserEntry(&'a UserName),
+    /// Which user a provider's subject is, by the hash of both.
+    Subject(&'a Digest),
     /// In which teams a user is.
     UserTeams(&'a UserName),
     /// A permission as its user sees it.
@@ -156,6 +158,7 @@ impl Key<'_> {
             Self::Sentence(digest) => garbage_pk(&digest.hex()[..2]),
             // Each has a partition of its own: it is read by whole ids only.
             Self::WebhookId(hash) => format!("{}{}", prefix::WEBHOOK_PK, hash.hex()),
+            Self::Subject(hash) => format!("{}{}", prefix::SUBJECT_PK, hash.hex()),
             Self::EcrMirror(source, _) => ecr_pk(source),
             Self::OriginMirror(origin, _) => origin_pk(origin),
             Self::StackResource(physical_id) => format!("{}{physical_id}", prefix::RESOURCE_PK),
@@ -203,6 +206,7 @@ impl Key<'_> {
             Self::User(_) => "USER".to_owned(),
             Self::UserEntry(user) => format!("{}{user}", prefix::USER),
             Self::UserTeams(_) => "TEAMS".to_owned(),
+            Self::Subject(_) => "SUBJECT".to_owned(),
             Self::UserGrant(_, repository) => format!("{}{repository}", prefix::GRANT),
             Self::UserPermission(_, user) => format!("{}{user}", prefix::USER_PERMISSION),
             Self::AppToken(_) => "TOKEN".to_owned(),
@@ -267,6 +271,7 @@ pub(crate) mod prefix {
     pub(crate) const WEBHOOK_PK: &str = "WEBHOOK#";
     pub(crate) const ECR_PK: &str = "ECR#";
     pub(crate) const ORIGIN_PK: &str = "ORIGIN#";
+    pub(crate) const SUBJECT_PK: &str = "SUBJECT#";
     pub(crate) const RESOURCE_PK: &str = "RESOURCE#";
     pub(crate) const ORGANIZATION: &str = "ORGANIZATION#";
     pub(crate) const DISCOVERED: &str = "DISCOVERED#";

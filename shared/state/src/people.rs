@@ -11,5 +11,6 @@ pub(crate) mod permission;
 pub(crate) mod reach;
 pub(crate) mod sign_in;
 pub(crate) mod standing;
+pub(crate) mod subject;
 pub(crate) mod user;
 pub(crate) mod user_end;

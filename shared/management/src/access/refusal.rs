@@ -23,6 +23,17 @@ pub(crate) enum Refusal {
     /// The name was another one's first.
     #[error("the name {0} belongs to somebody else; a superuser can delete that user")]
     Taken(UserName),
+    /// They are somebody already.
+    #[error("the provider names you {told} now; here you are {here}, until a superuser deletes that user")]
+    Renamed {
+        /// As the token has it.
+        told: UserName,
+        /// As they came first.
+        here: UserName,
+    },
+    /// It is from before a superuser deleted them.
+    #[error("the user {0} was deleted after this token was issued; sign in again")]
+    Deleted(UserName),
     /// A superuser has said so.
     #[error("the user {0} is disabled")]
     Disabled(UserName),

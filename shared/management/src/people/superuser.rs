@@ -1,7 +1,7 @@
 //! What superusers see of people, and do with them.
 
 use moorage_domain::UserName;
-use moorage_state::{StateError, User};
+use moorage_state::{StateError, User, now};
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,7 +49,7 @@ pub(crate) async fn change(api: &Api, name: &str, call: &Call) -> Result<Answer,
 /// `DELETE superuser/users/{username}`, with all that was theirs. Whoever signs in by the name next is another one.
 pub(crate) async fn delete(api: &Api, name: &str, call: &Call) -> Result<Answer, ApiError> {
     let name: UserName = name.parse().map_err(|_| ApiError::NotFound)?;
-    match api.table.delete_user(&name).await {
+    match api.table.delete_user(&name, now()).await {
         Err(StateError::NotFound) => return Err(ApiError::NotFound),
         result => result?,
     }

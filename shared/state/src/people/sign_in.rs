@@ -13,6 +13,7 @@ use crate::{
     organizations::generation::id_is,
     people::{
         bound_team::BoundTeam,
+        subject::{self, Held, Subject},
         user::{Entry, User},
     },
     table::{Item, conditional},
@@ -47,6 +48,12 @@ pub enum SignInError {
     /// The name belongs to somebody else: to another subject, or a user of another provider.
     #[error("the name belongs to somebody else")]
     Taken,
+    /// They are here already, by this other name.
+    #[error("the provider has given them another name")]
+    Renamed(UserName),
+    /// They were deleted after their token was issued.
+    #[error("the user was deleted")]
+    Deleted,
     /// They may do nothing.
     #[error("the user is disabled")]
     Disabled,
@@ -96,7 +103,7 @@ impl Table {
     }
 
     /// Records a user; nothing if somebody else just did.
-    async fn create_user(&self, new: &NewUser, now: Timestamp) -> Result<Option<User>, StateError> {
+    async fn create_user(&self, new: &NewUser, now: Timestamp) -> Result<Option<User>, SignInError> {
         let user = User {
             name: new.name.clone(),
             id: Generation::new(Uuid::new_v4()),
@@ -114,7 +121,19 @@ impl Table {
         let mut transaction = Transaction::new(self);
         transaction.create(Key::User(&user.name), &user)?;
         transaction.put(Key::UserEntry(&user.name), &Entry { name: user.name.clone() })?;
-        Ok((transaction.commit().await? == Committed::Yes).then_some(user))
+        subject::take(&mut transaction, &user)?;
+        match transaction.commit().await? {
+            Committed::Yes => return Ok(Some(user)),
+            Committed::Refused(2) => {}
+            Committed::Refused(_) => return Ok(None),
+        }
+        let held: Option<Subject> = self.get(Key::Subject(&subject::hash(&user.issuer, &user.subject))).await?;
+        match held.and_then(|held| held.held(&user.name, new.issued)) {
+            Some(Held::By(name)) => Err(SignInError::Renamed(name)),
+            Some(Held::Deleted) => Err(SignInError::Deleted),
+            // It was let go meanwhile.
+            None => Ok(None),
+        }
     }
 
     /// Writes what a sign-in has changed. [`StateError::Conflict`] if it is not that user any more, they are disabled, or a

@@ -3,29 +3,29 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use moorage_domain::{Generation, UserName};
+use moorage_domain::{Generation, Timestamp, UserName};
 
 use crate::{
     Race, StateError, Table,
     key::Key,
     organizations::generation::id_is,
-    people::user::User,
+    people::{subject, user::User},
     table::Item,
     transaction::{Committed, Transaction},
 };
 
 impl Table {
     /// Deletes a user with their memberships, roles and tokens; [`StateError::NotFound`] if there is none: of several callers
-    /// one has deleted them. What a deletion that was interrupted has left is void, and goes all the same. Whoever signs in by
+    /// one has deleted them. No token that was issued until then signs their subject in any more. What a deletion that was interrupted has left is void, and goes all the same. Whoever signs in by
     /// the name from now on is another user.
-    pub async fn delete_user(&self, name: &UserName) -> Result<(), StateError> {
+    pub async fn delete_user(&self, name: &UserName, now: Timestamp) -> Result<(), StateError> {
         let mut race = Race::begin();
         loop {
             let Some(user) = self.user(name).await? else {
                 self.forget_user(name).await?;
                 return Err(StateError::NotFound);
             };
-            if let Committed::Yes = self.delete_user_as_read(&user).await? {
+            if let Committed::Yes = self.delete_user_as_read(&user, now).await? {
                 return self.forget_user(name).await;
             }
             // They just got into a team or out of one, or somebody else has deleted them.
@@ -33,12 +33,13 @@ impl Table {
         }
     }
 
-    async fn delete_user_as_read(&self, user: &User) -> Result<Committed, StateError> {
+    async fn delete_user_as_read(&self, user: &User, now: Timestamp) -> Result<Committed, StateError> {
         let mut transaction = Transaction::new(self);
         let (id, value) = id_is(user.id)?;
         let condition = format!("attribute_exists(#pk) AND {id}");
         transaction.delete(Key::User(&user.name), Some((&condition, Item::from([(":id".to_owned(), value)]))))?;
         transaction.delete(Key::UserEntry(&user.name), None)?;
+        subject::end(&mut transaction, user, now)?;
         if user.teams.is_empty() {
             let none = Some(("attribute_not_exists(#teams)", Item::new()));
             transaction.delete(Key::UserTeams(&user.name), none)?;
