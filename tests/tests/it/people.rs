@@ -23,6 +23,11 @@ use serde_json::{Value, json};
 /// machine.
 const KEPT: Duration = Duration::from_secs(45);
 
+/// Waits until tokens are issued that are newer than what was done just now: they and the table know whole seconds.
+async fn next_second() {
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+}
+
 /// Somebody who calls the API.
 struct Visitor<'w> {
     world: &'w World,

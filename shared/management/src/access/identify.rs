@@ -76,7 +76,7 @@ async fn person(api: &Api, provider: &Provider, given: &str) -> Result<Result<Pe
         Ok(user) => user,
         Err(SignInError::Taken) => return Ok(Err(Refusal::Taken(new.name))),
         Err(SignInError::Renamed(here)) => return Ok(Err(Refusal::Renamed { told: new.name, here })),
-        Err(SignInError::Deleted) => return Ok(Err(Refusal::Deleted(new.name))),
+        Err(SignInError::Deleted) => return Ok(Err(Refusal::Deleted)),
         Err(SignInError::Disabled) => return Ok(Err(Refusal::Disabled(new.name))),
         Err(SignInError::State(error)) => return Err(error.into()),
     };

@@ -32,8 +32,8 @@ pub(crate) enum Refusal {
         here: UserName,
     },
     /// It is from before a superuser deleted them.
-    #[error("the user {0} was deleted after this token was issued; sign in again")]
-    Deleted(UserName),
+    #[error("the token is from before its user was deleted: sign in again")]
+    Deleted,
     /// A superuser has said so.
     #[error("the user {0} is disabled")]
     Disabled(UserName),

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_tests::{people::People, world::World};
 use serde_json::{Value, json};
 
-use super::{Visitor, admin, grant, join, team};
+use super::{Visitor, admin, grant, join, next_second, team};
 
 /// What the table has below a key of a person's: the sort keys, and all of it as a text.
 async fn items(world: &World, key: &str) -> (Vec<String>, String) {
@@ -33,10 +33,21 @@ async fn who_is_deleted_leaves_nothing_to_the_next_of_the_name() {
     assert!(!stored.contains(&code[32..]), "its hash alone is stored");
     let admin = admin(&world);
     let user = format!("superuser/users/{}", first.name);
-    // Deleted and there again, at once: also as the very same person of the provider.
+    // Deleted and there again, by a new token: also as the very same person of the provider.
     for again in [first.clone(), people.somebody(&first.name, json!({})).await] {
+        let before = again.token().await;
         assert_eq!(admin.delete(&user).await.0, 204);
         assert_eq!(admin.get(&user).await.0, 404);
+        // What was issued until then is nobody's any more.
+        if again.subject == first.subject {
+            let (status, answer) = Visitor::with(&world, before).get("user/").await;
+            assert_eq!(
+                (status, answer["message"].as_str()),
+                (401, Some("the token is from before its user was deleted: sign in again"))
+            );
+            assert_eq!(admin.get(&user).await.0, 404, "nor did that make another");
+        }
+        next_second().await;
         let (_, roles) = admin.get(&format!("repository/{}/permissions/user/", world.repository)).await;
         assert_eq!(roles, json!({"permissions": {}}));
         let (_, members) = admin.get(&format!("{keepers}/members")).await;

@@ -15,7 +15,8 @@ async fn forgeries_are_refused() {
     let name = format!("victim-{:08x}", rand::random::<u32>());
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let mine = |changes: Value| {
-        let mut claims = json!({"preferred_username": name, "sub": "subject-of-victim", "groups": ["platform"]});
+        let mut claims =
+            json!({"preferred_username": name, "sub": format!("subject-of-{name}"), "groups": ["platform"]});
         claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         claims
     };

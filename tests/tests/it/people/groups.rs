@@ -133,7 +133,7 @@ async fn of_very_many_groups_those_that_count_are_kept() {
     let (world, people) = (World::new("many-groups").await.at(&api.stack), People::of(&provider));
     let name = format!("many-{:08x}", rand::random::<u32>());
     let user = async |roles: Value| {
-        let claims = json!({"upn": name, "sub": "subject-of-many", "roles": roles});
+        let claims = json!({"upn": name, "sub": name, "roles": roles});
         let token = people.forged(claims, moorage_tests::people::By::Own).await;
         Visitor::with(&world, token).get("user/").await
     };

@@ -12,7 +12,7 @@ use moorage_tests::{
 };
 use serde_json::{Value, json};
 
-use super::{Visitor, admin};
+use super::{Visitor, admin, next_second};
 
 /// What the API says to the holder of a token with these claims.
 async fn told(world: &World, people: &People, claims: Value) -> (u16, Value) {
@@ -78,13 +78,38 @@ async fn a_name_is_its_first_owners_until_a_superuser_deletes_them() {
 }
 
 #[tokio::test]
+async fn whoever_is_given_another_name_stays_who_they_are() {
+    let (world, people) = (World::empty("renamed").await, People::of_stack());
+    let mut person = people.person("was", &[]).await;
+    Visitor::of(&world, &person).await;
+    let renamed = format!("is-{}", person.name);
+    person.has(json!({"preferred_username": renamed})).await;
+    let token = person.token().await;
+    let (status, answer) = Visitor::with(&world, &token).get("user/").await;
+    let why = format!(
+        "the provider names you {renamed} now; here you are {}, until a superuser deletes that user",
+        person.name
+    );
+    assert_eq!((status, &answer["message"]), (401, &json!(why)));
+    assert_eq!(admin(&world).get(&format!("superuser/users/{renamed}")).await.0, 404);
+    assert_eq!(admin(&world).delete(&format!("superuser/users/{}", person.name)).await.0, 204);
+    let (status, answer) = Visitor::with(&world, &token).get("user/").await;
+    assert_eq!((status, answer["message"].as_str().unwrap().contains("was deleted")), (401, true), "{answer}");
+    next_second().await;
+    let (status, user) = Visitor::with(&world, person.token().await).get("user/").await;
+    assert_eq!((status, &user["username"]), (200, &json!(renamed)), "{user}");
+}
+
+#[tokio::test]
 async fn an_address_is_a_name_once_the_provider_has_verified_it() {
     let (stack, provider) = (Stack::from_env().await, Provider::start());
     let settings = [("OIDC_ISSUER", provider.issuer.as_str()), ("OIDC_USER_CLAIM", "email")];
     let api = Alone::with(&stack, &settings).await;
     let (world, people) = (World::empty("addresses").await.at(&api.stack), People::of(&provider));
     let address = format!("{:08x}@example.com", rand::random::<u32>());
-    let by = async |verified: Value| told(&world, &people, json!({"email": address, "email_verified": verified})).await;
+    let by = async |verified: Value| {
+        told(&world, &people, json!({"email": address, "email_verified": verified, "sub": address})).await
+    };
     for no in [json!(false), Value::Null, json!("no"), json!(1)] {
         let (status, answer) = by(no.clone()).await;
         assert_eq!(status, 401, "{no}: {answer}");
@@ -103,7 +128,7 @@ async fn of_all_who_come_by_a_name_at_once_one_has_it() {
         (subject, told(&world, &people, claims).await)
     };
     // Each comes twice, as a page does that asks for several things.
-    let subjects = (0..6).flat_map(|number| [number, number]).map(|number| format!("subject-{number}"));
+    let subjects = (0..6).flat_map(|number| [number, number]).map(|number| format!("{name}-{number}"));
     let answers = join_all(subjects.map(come)).await;
     let known: BTreeSet<_> =
         answers.iter().filter(|(_, (status, _))| *status == 200).map(|(subject, _)| subject).collect();
