@@ -1,7 +1,7 @@
 //! What a tenant has is nobody else's to see: all that can be read is read, by people of another one.
 
 use futures_util::{StreamExt as _, stream};
-use moorage_tests::{organization_mirror, people::People, world::World};
+use moorage_tests::{organization_mirror, people::People, seed, world::World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -267,4 +267,38 @@ async fn who_may_read_one_repository_sees_nothing_of_the_next_one() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn pages_of_mirrors_end_at_names_that_their_reader_holds() {
+    let (world, people) = (World::new("overview-pages").await, People::of_stack());
+    let person = people.person("pager", &[]).await;
+    let visitor = Visitor::of(&world, &person).await;
+    world.create_mirror("quay.io", json!({})).await;
+    for (name, is_held) in
+        [("a-hidden", false), ("b-held", true), ("c-hidden", false), ("d-held", true), ("z-hidden", false)]
+    {
+        let repository = seed::repository(&world, name, "private").await;
+        let of_it = World { repository, ..world.clone() };
+        of_it.create_mirror("quay.io", json!({})).await;
+        if is_held {
+            grant(&of_it, &person, "read").await;
+        }
+    }
+    for limit in [1, 2, 100] {
+        let (mut seen, mut ends, mut next) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let path = format!("mirror/overview?namespace={}&limit={limit}{next}", world.namespace);
+            let (status, page) = visitor.get(&path).await;
+            assert_eq!(status, 200, "{page}");
+            assert!(!page.to_string().contains("hidden"), "{page}");
+            let mirrors = page["mirrors"].as_array().unwrap().iter();
+            seen.extend(mirrors.map(|it| it["repository"].as_str().unwrap().to_owned()));
+            let Some(end) = page["next_page"].as_str() else { break };
+            next = format!("&next_page={end}");
+            ends.push(end.to_owned());
+        }
+        assert_eq!(seen, ["b-held", "d-held"], "{limit} {ends:?}");
+        assert!(ends.iter().all(|end| end.ends_with("-held")), "{limit} {ends:?}");
+    }
 }
