@@ -42,9 +42,8 @@ pub(crate) async fn list(api: &Api, call: &Call) -> Result<Answer, ApiError> {
         call.caller.is_known().then_some(()).ok_or_else(|| call.caller.refused())?;
         return Ok(Answer::ok(json!({"repositories": []})));
     }
-    let namespace: Option<Namespace> = match namespace.map(str::parse).transpose() {
-        Ok(name) => name,
-        Err(_) => return Ok(Answer::ok(json!({"repositories": []}))),
+    let Ok(namespace) = namespace.map(str::parse::<Namespace>).transpose() else {
+        return Ok(Answer::ok(json!({"repositories": []})));
     };
     let sight = call.caller.sight(&api.table, namespace.as_ref()).await?;
     let scope = match namespace {

@@ -16,8 +16,8 @@ use crate::{
 
 impl Table {
     /// Deletes a user with their memberships, roles and tokens; [`StateError::NotFound`] if there is none: of several callers
-    /// one has deleted them. No token that was issued until then signs their subject in any more. What a deletion that was interrupted has left is void, and goes all the same. Whoever signs in by
-    /// the name from now on is another user.
+    /// one has deleted them. No token that was issued until `now` signs their subject in any more. What a deletion that was
+    /// interrupted has left is void, and goes all the same. Whoever signs in by the name from now on is another user.
     pub async fn delete_user(&self, name: &UserName, now: Timestamp) -> Result<(), StateError> {
         let mut race = Race::begin();
         loop {
