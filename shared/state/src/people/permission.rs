@@ -57,8 +57,8 @@ pub(crate) struct UserGrant {
 }
 
 impl Table {
-    /// Gives a user a role on a repository; [`StateError::NotFound`] if either is gone by now. They may get one or the other
-    /// beyond [`MAX_USER_ROLES`] where several are given at once.
+    /// Gives a user a role on a repository; [`StateError::NotFound`] if either is gone by now. Where several are
+    /// given at once they may come to a few more than [`MAX_USER_ROLES`].
     pub async fn grant_user(&self, on: &Repository, user: &User, role: Role) -> Result<(), GrantUserError> {
         let (repository, repository_id) = (&on.repository, on.id);
         if !self.has_room_for_role(repository, &user.name).await? {

@@ -194,8 +194,18 @@ fn signed(mut user: User, new: &NewUser, now: Timestamp) -> Result<User, SignInE
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        config::retry::RetryConfig,
+        operation::{batch_get_item::BatchGetItemOutput, get_item::GetItemOutput},
+    };
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
     use super::*;
-    use crate::people::{bound_team::tests::bound, user::tests::user};
+    use crate::{
+        golden::read,
+        people::{bound_team::tests::bound, user::tests::user},
+    };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds)
@@ -262,5 +272,33 @@ mod tests {
         let kept = kept_groups(many.iter().map(|it| it.group.clone()).chain(told()), &many, Some(&superusers));
         assert_eq!(kept.len(), MAX_GROUPS);
         assert!(kept.contains(&superusers), "it is not lost among many");
+    }
+
+    /// What comes of a sign-in as `bob` by a token that was issued then, if this is known of the subject.
+    async fn bob(known: &'static str, issued: i64) -> Result<User, SignInError> {
+        let nobody = mock!(Client::batch_get_item).then_output(|| BatchGetItemOutput::builder().build());
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"no",
+            "CancellationReasons":[{"Code":"None"},{"Code":"None"},{"Code":"ConditionalCheckFailed"}]}"#;
+        let refused = mock!(Client::transact_write_items).sequence().http_status(400, Some(body.into())).build();
+        let subject =
+            mock!(Client::get_item).then_output(move || GetItemOutput::builder().set_item(Some(read(known))).build());
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&nobody, &refused, &subject], |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        let bob = NewUser { name: "bob".parse().unwrap(), ..new(issued, &[]) };
+        Table::new(client, "table").sign_in(&bob, at(issued)).await
+    }
+
+    #[tokio::test]
+    async fn a_subject_is_one_user_and_comes_back_by_a_new_token_alone() {
+        let renamed = bob("Subject", 1_790_000_001).await;
+        assert!(
+            matches!(&renamed, Err(SignInError::Renamed(here)) if here.as_str() == "ann@example.com"),
+            "{renamed:?}"
+        );
+        for issued in [1_789_999_999, 1_790_000_000] {
+            let deleted = bob("Subject.deleted", issued).await;
+            assert!(matches!(deleted, Err(SignInError::Deleted)), "{deleted:?}");
+        }
     }
 }
