@@ -186,21 +186,21 @@ async fn an_originals_name_leads_people_to_the_mirrors_of_their_groups_teams_alo
     assert_eq!(admin(&home).put(&role(&home), json!({"role": "read"})).await.0, 200);
     // An API that remembers nothing of which teams are bound: the group is kept at once.
     let api = Alone::with(&home.stack, &[]).await;
-    let (hostile_api, home_api) = (hostile.at(&api.stack), home.at(&api.stack));
+    let signing_in = home.at(&api.stack);
     let (member, victim) = (people.person("in-group", &[&group]).await, people.person("victim", &[]).await);
     // Both are let read the private mirror of somebody whom they never asked for it, and put into a team.
-    let theirs = team(&hostile_api, "dev", "member").await;
-    assert_eq!(admin(&hostile_api).put(&role(&hostile_api), json!({"role": "read"})).await.0, 200);
+    let theirs = team(&hostile, "dev", "member").await;
+    assert_eq!(admin(&hostile).put(&role(&hostile), json!({"role": "read"})).await.0, 200);
     let mut clients = Vec::new();
     for person in [&member, &victim] {
-        let (_, code) = app_token(&Visitor::of(&home_api, person).await).await;
+        let (_, code) = app_token(&Visitor::of(&signing_in, person).await).await;
         clients.push(Client::of(&home.stack).basic(&person.name, &code));
-        grant(&hostile_api, person, "read").await;
-        join(&hostile_api, &theirs, person).await;
+        grant(&hostile, person, "read").await;
+        join(&hostile, &theirs, person).await;
     }
     let path = format!("/v2/{name}/manifests/v1?ns=docker.io");
     for client in &clients {
-        becomes(client, &manifest(&hostile_api), 200, "by the mirror's own name they may").await;
+        becomes(client, &manifest(&hostile), 200, "by the mirror's own name they may").await;
     }
     becomes(&clients[0], &path, 200, "a team's that is bound to their group").await;
     assert_eq!(clients[0].get(&path).await.body, images[1].manifest, "theirs, and no other");
