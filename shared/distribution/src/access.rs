@@ -2,8 +2,8 @@
 //! have a role; superusers from all; holders of the API's tokens from those of the namespace that a token is limited to; the holder of the
 //! stack's first one from all.
 //!
-//! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, whatever its token was given
-//! for: a token narrows what a caller may, and never widens it.
+//! Every request is judged by the callers and permissions of at most [`KEPT`] seconds ago, and by roles that may have been found by
+//! teams of [`KEPT`] seconds before that, whatever its token was given for: a token narrows what a caller may, and never widens it.
 
 pub(crate) mod caller;
 pub(crate) mod credentials;

@@ -9,7 +9,8 @@ use std::{
 use lru::LruCache;
 use moorage_domain::Timestamp;
 
-/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works.
+/// How long callers, roles and visibilities are kept, in seconds: how long something revoked still works. A role is found by what was
+/// kept of its caller: what a team gave to who is in it no more may work for twice as long.
 pub(crate) const KEPT: i64 = 30;
 
 /// A bounded number of values, each for a bounded time.

@@ -2,10 +2,8 @@
 
 use moorage_domain::Timestamp;
 
-use crate::hosts::is_within;
+use crate::turns::{MINUTE, is_within};
 
-/// For how long it is counted, in seconds.
-const MINUTE: i64 = 60;
 /// How many codes and refresh tokens are exchanged in that time: 30 people of one environment of the function signing in at
 /// the same minute. Whoever makes codes up has the provider asked every other second.
 pub(crate) const MOST: u32 = 30;

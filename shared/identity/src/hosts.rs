@@ -2,52 +2,31 @@
 
 use std::num::NonZeroUsize;
 
-use lru::LruCache;
 use moorage_domain::Timestamp;
 use url::Url;
 
-/// For how long questions are counted, in seconds.
-const MINUTE: i64 = 60;
-/// How many documents a host is asked for in that time: those of 30 issuers, as clouds have many at one host. Who makes up
+use crate::turns::Turns;
+
+/// How many documents a host is asked for in a minute: those of 30 issuers, as clouds have many at one host. Who makes up
 /// issuers of a host has it asked once a second.
 pub(crate) const MOST: u32 = 60;
 /// How many hosts are remembered: ten times the issuers, so that an issuer that was forgotten is no new host.
 const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(999);
 
 /// The hosts that were asked, in this environment.
-pub(crate) struct Hosts(std::sync::Mutex<LruCache<String, Asked>>);
-
-/// How often one was asked, and since when that is counted.
-struct Asked {
-    since: Timestamp,
-    times: u32,
-}
+pub(crate) struct Hosts(Turns);
 
 impl Hosts {
     /// None was asked yet.
     pub(crate) fn new() -> Self {
-        Self(std::sync::Mutex::new(LruCache::new(CAPACITY)))
+        Self(Turns::new(MOST, CAPACITY))
     }
 
     /// Whether the host of a URL may be asked once more; if so, that counts.
     pub(crate) fn may_be_asked(&self, url: &Url, now: Timestamp) -> bool {
         let host = url.host_str().unwrap_or_default().trim_end_matches('.').to_owned();
-        let mut hosts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let asked = hosts.get_or_insert_mut(host, || Asked { since: now, times: 0 });
-        if !is_within(MINUTE, asked.since, now) {
-            *asked = Asked { since: now, times: 0 };
-        }
-        let may = asked.times < MOST;
-        if may {
-            asked.times += 1;
-        }
-        may
+        self.0.take(host, now)
     }
-}
-
-/// Whether so many seconds have not passed since. A clock that was set back has them passed.
-pub(crate) fn is_within(seconds: i64, since: Timestamp, now: Timestamp) -> bool {
-    (0..seconds).contains(&now.unix().saturating_sub(since.unix()))
 }
 
 #[cfg(test)]
@@ -77,6 +56,6 @@ mod tests {
                 hosts.may_be_asked(&Url::parse(&format!("https://{number}.example")).unwrap(), Timestamp::from_unix(1))
             );
         }
-        assert_eq!(hosts.0.lock().unwrap().len(), CAPACITY.get());
+        assert_eq!(hosts.0.remembered(), CAPACITY.get());
     }
 }

@@ -13,9 +13,9 @@ use crate::{
     error::TokenError,
     fetch::{Fetcher, Published},
     fetch_error::FetchError,
-    hosts::is_within,
     issuer::{Issuer, IssuerError},
     token::Token,
+    turns::is_within,
     verify::{Expected, verify},
 };
 

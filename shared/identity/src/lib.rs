@@ -17,6 +17,7 @@ mod signing;
 #[cfg(test)]
 mod tests;
 mod token;
+mod turns;
 mod verify;
 
 pub use claims::Claims;
@@ -28,4 +29,5 @@ pub use issuer::{Issuer, IssuerError};
 pub use issuers::{IdentityError, Issuers};
 pub use key::{Keys, KeysError};
 pub use token::Token;
+pub use turns::Turns;
 pub use verify::{Expected, verify};

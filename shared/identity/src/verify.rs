@@ -9,6 +9,14 @@ use crate::{
     token::Token,
 };
 
+/// The client that an ID token was given to.
+const PARTY: &str = "azp";
+/// The client that an access token was given to: RFC 9068, 2.2; and as Entra's older ones say it.
+const CLIENTS: [&str; 2] = ["client_id", "appid"];
+/// What has happened, such as that somebody has signed out (OpenID Connect Back-Channel Logout 1.0, 2.4; RFC 8417, 2.2): it is
+/// told by tokens that are signed as others are, and nobody calls by them.
+const EVENTS: &str = "events";
+
 /// What a token has to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'e> {
@@ -37,12 +45,15 @@ pub fn verify(token: &Token<'_>, keys: &Keys, expected: Expected<'_>, now: Times
     let since = time(claims, "iat")?.map(Timestamp::from_unix).ok_or(TokenError::Claim("iat"))?;
     let audiences = audiences(claims)?;
     if let Some(client) = expected.client {
+        if claims.contains_key(EVENTS) {
+            return Err(TokenError::Type);
+        }
         if !audiences.iter().any(|audience| audience == client) {
             return Err(TokenError::Audience);
         }
-        let party = claims.get("azp");
-        let is_ours = party.is_some_and(|party| party == client);
-        if !is_ours && (party.is_some() || audiences.len() > 1) {
+        let is_of_another = |name: &&str| claims.get(*name).is_some_and(|party| party != client);
+        let is_of_nobody = audiences.len() > 1 && !claims.contains_key(PARTY);
+        if is_of_nobody || [PARTY].iter().chain(&CLIENTS).any(is_of_another) {
             return Err(TokenError::Party);
         }
     }

@@ -26,7 +26,7 @@ pub struct Api {
     pub admin_token: AdminToken,
     /// What signs the registry's tokens, and robots' passwords of an hour.
     pub token_key: StackSecret,
-    /// The identity providers of workloads and of people.
+    /// The identity providers of workloads.
     pub issuers: Issuers,
     /// The one that people sign in with; none if nobody can.
     pub provider: Option<Provider>,

@@ -3,3 +3,4 @@
 pub(crate) mod about;
 pub(crate) mod endpoints;
 pub(crate) mod exchange;
+pub(crate) mod sources;

@@ -5,11 +5,14 @@
 //! does not learn that it is there: to them it is as if nobody mirrored that repository, in what they are told and in what is
 //! read for it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join, stream};
 use moorage_domain::{Namespace, Origin, Owner, RepositoryName, Timestamp};
-use moorage_state::Repository;
+use moorage_state::{PersonIdentity, Repository};
 
 use crate::{
     access::{
@@ -103,10 +106,7 @@ impl Access {
             Caller::Person(name, token) => match self.callers.people.identity(name, *token, now).await? {
                 None => Reach::Nowhere,
                 Some((person, _)) if person.is_superuser => Reach::Everywhere,
-                Some((person, identity)) => {
-                    let homes = self.callers.people.homes(&person, &identity, now).await?;
-                    Reach::Namespaces(homes.iter().take(MAX_HOMES).cloned().collect())
-                }
+                Some((_, person)) => Reach::Namespaces(homes(&person)),
             },
         })
     }
@@ -127,6 +127,14 @@ impl Access {
         }
         Ok(names.iter().filter_map(|name| all.remove(name).flatten()).collect())
     }
+}
+
+/// The namespaces whose mirrors answer a person as their own: of the teams that they are in by a group, which a superuser has bound.
+/// A role, or a place in a team, anybody may be given without being asked: by these, whoever has a namespace could have a mirror of
+/// theirs answer other people's nodes.
+fn homes(person: &PersonIdentity) -> Vec<Namespace> {
+    let by_groups = person.teams.iter().filter(|team| team.by.is_some()).map(|team| &team.organization);
+    by_groups.collect::<BTreeSet<_>>().into_iter().take(MAX_HOMES).cloned().collect()
 }
 
 /// Whose private repositories a caller could be let read.
@@ -162,5 +170,39 @@ impl Reach {
             Self::Everywhere => true,
             Self::Nowhere | Self::Namespaces(_) => self.homes().contains(namespace),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moorage_domain::Generation;
+    use moorage_state::PersonTeam;
+
+    use super::*;
+
+    #[test]
+    fn who_puts_somebody_into_a_team_is_not_their_home() {
+        let team = |organization: &str, team: &str, by: Option<&str>| PersonTeam {
+            organization: organization.parse().unwrap(),
+            organization_id: Generation::default(),
+            team: team.parse().unwrap(),
+            team_id: Generation::default(),
+            by: by.map(|group| group.parse().unwrap()),
+        };
+        let of = |teams: Vec<PersonTeam>| {
+            let teams = teams.into_iter().collect();
+            let person = PersonIdentity { name: "ann".parse().unwrap(), id: Generation::default(), teams };
+            homes(&person).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(of(vec![]).is_empty() && of(vec![team("evil", "all", None)]).is_empty());
+        let teams = vec![
+            team("acme", "dev", Some("dev")),
+            team("acme", "ops", Some("ops")),
+            team("evil", "all", None),
+            team("base", "all", Some("all")),
+        ];
+        assert_eq!(of(teams), ["acme", "base"]);
+        let many = (0..MAX_HOMES + 4).map(|number| team(&format!("org{number:02}"), "all", Some("all"))).collect();
+        assert_eq!(of(many).len(), MAX_HOMES);
     }
 }

@@ -1,10 +1,10 @@
 //! People who pull: by app tokens, as the password of `$app` or of their own name. Who they are, with the groups that they had
 //! when they last signed in, is as old as all that is kept of callers.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::try_join;
-use moorage_domain::{GroupName, Namespace, Timestamp, UserName};
+use moorage_domain::{GroupName, Timestamp, UserName};
 use moorage_state::{AppToken, BoundTeam, PersonIdentity, Table, User};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
@@ -18,6 +18,10 @@ use crate::{
 pub(crate) const APP_USER: &str = "$app";
 /// What a registry's token names the app token by that it was given for. No hash begins so.
 const CREDENTIAL: &str = "app:";
+/// How long the groups count that somebody had when they last signed in, in seconds: 90 days. Nobody asks the provider about who
+/// does not sign in, so that who has left a group would have what it gave for as long as an app token works; whoever works here
+/// signs in once in a quarter of a year.
+const GROUPS_COUNT: i64 = 90 * 24 * 3_600;
 /// How many people's tokens are kept.
 const CAPACITY: usize = 1_000;
 /// What an unknown token's secret is compared with.
@@ -37,7 +41,11 @@ impl Provider {
     }
 
     /// What is kept of a token, if its user is known by this provider.
-    fn known(&self, token: &AppToken, user: User) -> Option<KnownPerson> {
+    fn known(&self, token: &AppToken, mut user: User, now: Timestamp) -> Option<KnownPerson> {
+        // Then they have what was given to them by name, until they sign in again.
+        if now.unix().saturating_sub(user.signed_in.unix()) >= GROUPS_COUNT {
+            user.groups.clear();
+        }
         (user.issuer == self.issuer).then(|| KnownPerson {
             hash: token.secret_hash().to_owned(),
             is_superuser: self.superusers.as_ref().is_some_and(|group| user.groups.contains(group)),
@@ -64,13 +72,11 @@ pub(crate) struct People {
     provider: Option<Provider>,
     known: Cache<Asked, Option<KnownPerson>>,
     bound: Cache<(), Arc<[BoundTeam]>>,
-    homes: Cache<UserName, Arc<[Namespace]>>,
 }
 
 impl People {
     pub(crate) fn new(table: Table, provider: Option<Provider>) -> Self {
-        let (known, homes) = (Cache::new(CAPACITY, KEPT), Cache::new(CAPACITY, KEPT));
-        Self { table, provider, known, bound: Cache::new(1, KEPT), homes }
+        Self { table, provider, known: Cache::new(CAPACITY, KEPT), bound: Cache::new(1, KEPT) }
     }
 
     /// Whether there are any.
@@ -151,7 +157,7 @@ impl People {
 
     /// Keeps what was read of a token.
     pub(crate) fn keep(&self, asked: Asked, found: Option<(AppToken, User)>, now: Timestamp) -> Option<KnownPerson> {
-        let known = found.and_then(|(token, user)| self.provider.as_ref()?.known(&token, user));
+        let known = found.and_then(|(token, user)| self.provider.as_ref()?.known(&token, user, now));
         if let (Some(known), (id, None)) = (&known, &asked) {
             // From now on it is asked for by its user's name, too.
             self.known.insert((*id, Some(known.user.name.clone())), Some(known.clone()), now);
@@ -172,25 +178,6 @@ impl People {
         let bound: Arc<[_]> = self.table.bound_teams().await?.into();
         self.bound.insert((), Arc::clone(&bound), now);
         Ok(bound)
-    }
-
-    /// The namespaces in which somebody could be let read something, by name: of the teams that they would be in, and where they
-    /// have roles of their own.
-    pub(crate) async fn homes(
-        &self,
-        person: &KnownPerson,
-        identity: &PersonIdentity,
-        now: Timestamp,
-    ) -> Result<Arc<[Namespace]>, PullError> {
-        if let Some(homes) = self.homes.get(&person.user.name, now) {
-            return Ok(homes);
-        }
-        let own = self.table.user_grants(&person.user).await?;
-        let own = own.into_iter().map(|(repository, _)| repository.namespace());
-        let homes: BTreeSet<_> = identity.teams.iter().map(|team| team.organization.clone()).chain(own).collect();
-        let homes: Arc<[_]> = homes.into_iter().collect();
-        self.homes.insert(person.user.name.clone(), Arc::clone(&homes), now);
-        Ok(homes)
     }
 }
 

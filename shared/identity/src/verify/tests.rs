@@ -174,6 +174,15 @@ fn a_token_is_for_its_client() {
         (json!({"aud": ["moorage", "other"], "azp": "other"}), Err(TokenError::Party)),
         (json!({"azp": "other"}), Err(TokenError::Party)),
         (json!({"azp": ["moorage"]}), Err(TokenError::Party)),
+        (json!({"client_id": "moorage"}), Ok(())),
+        (json!({"appid": "moorage"}), Ok(())),
+        (json!({"client_id": "other"}), Err(TokenError::Party)),
+        (json!({"appid": "other"}), Err(TokenError::Party)),
+        (json!({"azp": "moorage", "client_id": "other"}), Err(TokenError::Party)),
+        (json!({"client_id": ["moorage"]}), Err(TokenError::Party)),
+        (json!({"aud": ["moorage", "other"], "client_id": "moorage"}), Err(TokenError::Party)),
+        (json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}), Err(TokenError::Type)),
+        (json!({"events": {}}), Err(TokenError::Type)),
     ] {
         assert_eq!(check(others.clone()), expected, "{others}");
     }

@@ -36,7 +36,6 @@ pub(crate) async fn identify(api: &Api, headers: &HeaderMap) -> Result<Caller, A
 
 /// What a token says that is to be a person's: verified wholly, and for this deployment's client.
 pub(crate) async fn verified(
-    api: &Api,
     provider: &Provider,
     given: &str,
     now: Timestamp,
@@ -46,7 +45,7 @@ pub(crate) async fn verified(
         Err(error) => return Ok(Err(error.into())),
     };
     let expected = Expected { issuer: provider.issuer.as_str(), client: Some(&provider.client_id) };
-    match api.issuers.verify(&token, expected, now).await {
+    match provider.issuers.verify(&token, expected, now).await {
         Ok(claims) => Ok(Ok(claims)),
         Err(IdentityError::Token(error)) => Ok(Err(error.into())),
         // Whatever keeps us from its keys, nobody can say whether the token is good.
@@ -57,7 +56,7 @@ pub(crate) async fn verified(
 /// Somebody who has signed in: by their token, and by what the table has of them.
 async fn person(api: &Api, provider: &Provider, given: &str) -> Result<Result<Person, Refusal>, ApiError> {
     let now = now();
-    let claims = match verified(api, provider, given, now).await? {
+    let claims = match verified(provider, given, now).await? {
         Ok(claims) => claims,
         Err(refusal) => return Ok(Err(refusal)),
     };

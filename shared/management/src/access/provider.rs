@@ -1,8 +1,10 @@
 //! The identity provider that people sign in with, as the deployment's settings name it.
 
 use moorage_domain::{GroupName, Guard};
-use moorage_identity::{Issuer, IssuerError};
+use moorage_identity::{Issuer, IssuerError, Issuers};
 use moorage_runtime::StackSecret;
+
+use crate::sign_in::sources::Sources;
 
 /// The identity provider that people sign in with.
 pub struct Provider {
@@ -13,6 +15,11 @@ pub struct Provider {
     pub(crate) groups_claim: String,
     pub(crate) superusers: Option<GroupName>,
     pub(crate) scopes: String,
+    /// What it publishes. Whom workloads' federations name is kept apart: who makes up issuers at its host uses up no question
+    /// that people need.
+    pub(crate) issuers: Issuers,
+    /// Who has had something exchanged.
+    pub(crate) sources: Sources,
 }
 
 /// The settings, as they are given.
@@ -63,6 +70,8 @@ impl Provider {
             groups_claim: settings.groups_claim,
             superusers: group.map(|group| group.parse()).transpose().map_err(|_| ProviderError::Group)?,
             scopes: settings.scopes,
+            issuers: Issuers::new(guard.clone()),
+            sources: Sources::default(),
         })
     }
 

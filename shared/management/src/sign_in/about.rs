@@ -13,7 +13,7 @@ use crate::{
 /// `GET signin`.
 pub(crate) async fn get(api: &Api) -> Result<Answer, ApiError> {
     let Some(provider) = &api.provider else { return Ok(Answer::ok(json!({"oidc": null}))) };
-    let oidc = if let Ok(endpoints) = api.issuers.endpoints(provider.issuer.as_str(), now()).await {
+    let oidc = if let Ok(endpoints) = provider.issuers.endpoints(provider.issuer.as_str(), now()).await {
         view(provider, &endpoints)
     } else {
         let mut view = common(provider);

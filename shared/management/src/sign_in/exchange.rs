@@ -5,6 +5,7 @@ use moorage_domain::{ExposeSecret as _, SecretString, Timestamp};
 use moorage_identity::{Client, ExchangeError, Exchanged, Grant, IdentityError};
 use moorage_state::now;
 use serde_json::json;
+use url::Url;
 
 use crate::{
     access::{identify::verified, provider::Provider, told::Told},
@@ -31,9 +32,12 @@ enum Shown {
 pub(crate) async fn exchange(api: &Api, call: &Call) -> Result<Answer, ApiError> {
     let Some(provider) = &api.provider else { return Err(ApiError::Missing("No identity provider is set")) };
     let (shown, now) = (shown(call)?, now());
-    let exchanged = Box::pin(ask(api, provider, &shown, now)).await?;
+    if !provider.sources.take(call.ip.as_deref(), now) {
+        return Err(ApiError::TooManySignIns);
+    }
+    let exchanged = Box::pin(ask(provider, &shown, now)).await?;
     let token = exchanged.id_token.expose_secret();
-    let claims = match verified(api, provider, token, now).await? {
+    let claims = match verified(provider, token, now).await? {
         Ok(claims) => claims,
         Err(refusal) => return Err(ApiError::NotTaken(refusal)),
     };
@@ -69,14 +73,23 @@ fn shown(call: &Call) -> Result<Shown, ApiError> {
     if !(1..=REDIRECT_LENGTH).contains(&redirect_uri.len()) {
         return Err(wrong("redirect_uri"));
     }
+    if console(&call.host).as_deref() != Some(redirect_uri) {
+        return Err(ApiError::InvalidRequest("redirect_uri is not the address of this deployment's console".into()));
+    }
     Ok(Shown::Code { code: code.into(), verifier: verifier.into(), redirect_uri: redirect_uri.to_owned() })
+}
+
+/// The console's address, as browsers write it, by the API's. A code that came back to anywhere else is not exchanged: the API may
+/// lend a client's secret, which is for its own pages.
+fn console(host: &str) -> Option<String> {
+    Url::parse(&format!("{host}/console")).ok().map(String::from)
 }
 
 fn wrong(name: &str) -> ApiError {
     ApiError::InvalidRequest(format!("{name} is malformed, or too long"))
 }
 
-async fn ask(api: &Api, provider: &Provider, shown: &Shown, now: Timestamp) -> Result<Exchanged, ApiError> {
+async fn ask(provider: &Provider, shown: &Shown, now: Timestamp) -> Result<Exchanged, ApiError> {
     let secret = match &provider.client_secret {
         Some(secret) => Some(secret.get(now).await.map_err(ServiceFailure::from)?),
         None => None,
@@ -86,7 +99,7 @@ async fn ask(api: &Api, provider: &Provider, shown: &Shown, now: Timestamp) -> R
         Shown::Code { code, verifier, redirect_uri } => Grant::Code { code, verifier, redirect_uri },
         Shown::RefreshToken(token) => Grant::RefreshToken(token),
     };
-    api.issuers.exchange(provider.issuer.as_str(), client, grant, now).await.map_err(|error| {
+    provider.issuers.exchange(provider.issuer.as_str(), client, grant, now).await.map_err(|error| {
         // No more than what kind of failure it was: the provider's words stay with it.
         tracing::warn!(%error, "a sign-in was not exchanged");
         match error {
@@ -107,14 +120,22 @@ mod tests {
     use super::*;
 
     fn read(body: &Value) -> Result<Shown, u16> {
-        let call = Call { body: body.to_string().into_bytes(), ..Call::default() };
+        let host = "https://h".to_owned();
+        let call = Call { body: body.to_string().into_bytes(), host, ..Call::default() };
         shown(&call).map_err(|error| error.answer("").status())
+    }
+
+    #[test]
+    fn the_console_is_where_the_api_is() {
+        assert_eq!(console("https://H.example:443").as_deref(), Some("https://h.example/console"));
+        assert_eq!(console("http://localhost:8080").as_deref(), Some("http://localhost:8080/console"));
+        assert_eq!(console(""), None, "who does not know where it is has none");
     }
 
     #[test]
     fn what_is_shown_is_of_a_form() {
         let code = |changes: Value| {
-            let mut body = json!({"code": "c", "code_verifier": "v".repeat(43), "redirect_uri": "https://h/console/"});
+            let mut body = json!({"code": "c", "code_verifier": "v".repeat(43), "redirect_uri": "https://h/console"});
             body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
             read(&body)
         };
@@ -128,6 +149,11 @@ mod tests {
             json!({"code_verifier": "v v".repeat(20)}),
             json!({"redirect_uri": ""}),
             json!({"redirect_uri": "u".repeat(REDIRECT_LENGTH + 1)}),
+            json!({"redirect_uri": "https://h/console/"}),
+            json!({"redirect_uri": "https://h/console?next=https://evil.example"}),
+            json!({"redirect_uri": "https://h.evil.example/console"}),
+            json!({"redirect_uri": "http://h/console"}),
+            json!({"redirect_uri": "https://h:8443/console"}),
         ] {
             assert_eq!(code(wrong.clone()).err(), Some(400), "{wrong}");
         }

@@ -16,7 +16,8 @@ async fn a_provider_that_is_down_locks_out_nobody_who_holds_a_token() {
     let (stack, provider) = (Stack::from_env().await, Provider::start());
     let person = People::of(&provider).person("waits", &[]).await;
     let (token, code) = (person.token().await, person.code().await);
-    let api = Alone::with(&stack, &[("OIDC_ISSUER", &provider.issuer)]).await;
+    let settings = [("OIDC_ISSUER", provider.issuer.as_str()), ("PUBLIC_URL", "http://localhost")];
+    let api = Alone::with(&stack, &settings).await;
     let world = World::new("outage").await;
     let robot_maker = world.token(Some(&world.namespace), "admin").await;
     let world = world.at(&api.stack);

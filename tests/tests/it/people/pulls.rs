@@ -171,33 +171,41 @@ async fn teams_and_groups_and_superusers_count_for_pulls_and_who_is_gone_pulls_n
 }
 
 #[tokio::test]
-async fn an_originals_name_leads_people_to_a_mirror_that_they_may_read() {
-    let (first, second) = (World::new("person-node").await, World::new("person-node-other").await);
+async fn an_originals_name_leads_people_to_the_mirrors_of_their_groups_teams_alone() {
+    let (hostile, home) = (World::new("a-hostile-node").await, World::new("person-node").await);
     let name = format!("acme/n{:016x}", rand::random::<u64>());
     let images = [Image::oci("amd64", &[layer(1, 10)]), Image::oci("amd64", &[layer(2, 20)])];
-    for (world, image) in [&first, &second].into_iter().zip(&images) {
+    for (world, image) in [&hostile, &home].into_iter().zip(&images) {
         world.create_mirror("x", json!({"external_reference": format!("docker.io/{name}")})).await;
         seed::image(&world.stack, &world.repository, "v1", image).await;
     }
-    let people = People::of_stack();
-    let (reader, member) = (people.person("reads-mirror", &[]).await, people.person("in-team", &[]).await);
-    let stranger = people.person("reads-none", &[]).await;
+    let (people, group) = (People::of_stack(), format!("nodes-{}", home.namespace));
+    let dev = team(&home, "dev", "member").await;
+    assert_eq!(admin(&home).post(&format!("{dev}/syncing"), json!({"group_name": group})).await.0, 200);
+    let role = |world: &World| format!("repository/{}/permissions/team/dev", world.repository);
+    assert_eq!(admin(&home).put(&role(&home), json!({"role": "read"})).await.0, 200);
+    // An API that remembers nothing of which teams are bound: the group is kept at once.
+    let api = Alone::with(&home.stack, &[]).await;
+    let signing_in = home.at(&api.stack);
+    let (member, victim) = (people.person("in-group", &[&group]).await, people.person("victim", &[]).await);
+    // Both are let read the private mirror of somebody whom they never asked for it, and put into a team.
+    let theirs = team(&hostile, "dev", "member").await;
+    assert_eq!(admin(&hostile).put(&role(&hostile), json!({"role": "read"})).await.0, 200);
     let mut clients = Vec::new();
-    for person in [&reader, &member, &stranger] {
-        let (_, code) = app_token(&Visitor::of(&first, person).await).await;
-        clients.push(Client::of(&first.stack).basic(&person.name, &code));
+    for person in [&member, &victim] {
+        let (_, code) = app_token(&Visitor::of(&signing_in, person).await).await;
+        clients.push(Client::of(&home.stack).basic(&person.name, &code));
+        grant(&hostile, person, "read").await;
+        join(&hostile, &theirs, person).await;
     }
-    grant(&first, &reader, "read").await;
-    join(&second, &team(&second, "dev", "member").await, &member).await;
-    let role = format!("repository/{}/permissions/team/dev", second.repository);
-    assert_eq!(admin(&second).put(&role, json!({"role": "read"})).await.0, 200);
     let path = format!("/v2/{name}/manifests/v1?ns=docker.io");
-    for (client, image) in clients.iter().zip(&images) {
-        becomes(client, &path, 200, "whoever may read a mirror").await;
-        assert_eq!(client.get(&path).await.body, image.manifest, "theirs, and no other");
+    for client in &clients {
+        becomes(client, &manifest(&hostile), 200, "by the mirror's own name they may").await;
     }
-    let refused = clients[2].get(&path).await;
-    let unknown = clients[2].get(&format!("/v2/{name}-none/manifests/v1?ns=docker.io")).await;
+    becomes(&clients[0], &path, 200, "a team's that is bound to their group").await;
+    assert_eq!(clients[0].get(&path).await.body, images[1].manifest, "theirs, and no other");
+    let refused = clients[1].get(&path).await;
+    let unknown = clients[1].get(&format!("/v2/{name}-none/manifests/v1?ns=docker.io")).await;
     assert_eq!((refused.status, refused.code()), (unknown.status, unknown.code()), "nobody learns that there is one");
     assert!((400..500).contains(&refused.status), "{refused:?}");
 }

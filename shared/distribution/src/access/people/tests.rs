@@ -157,8 +157,6 @@ async fn a_user_is_known_with_their_teams() {
     assert_eq!(requests.load(Ordering::Relaxed), 2, "the bound teams, at the same time");
     assert!(people.identity(&name, id, now()).await.unwrap().is_some());
     assert_eq!(requests.load(Ordering::Relaxed), 2);
-    let homes = people.homes(&person, &identity, now()).await.unwrap();
-    assert_eq!(homes.len(), identity.teams.len());
 }
 
 #[test]
@@ -167,11 +165,30 @@ fn superusers_are_those_of_the_group() {
     let (stored, _) = token("ann");
     let mut ann: User = serde_dynamo::from_item(serde_dynamo::to_item::<_, Item>(user("ann")).unwrap()).unwrap();
     let stored: AppToken = serde_dynamo::from_item(serde_dynamo::to_item::<_, Item>(stored).unwrap()).unwrap();
-    let is_superuser = |ann: &User, group| provider(group).known(&stored, ann.clone()).unwrap().is_superuser;
+    let is_superuser = |ann: &User, group| provider(group).known(&stored, ann.clone(), now()).unwrap().is_superuser;
     assert!(!is_superuser(&ann, "platform"));
     ann.groups = ["platform".parse().unwrap()].into();
     assert!(is_superuser(&ann, "platform"));
     assert!(!is_superuser(&ann, "other") && !is_superuser(&ann, ""), "nobody is, where no group is named");
+}
+
+#[test]
+fn groups_count_for_some_time_after_a_sign_in() {
+    let provider = Provider::new(ISSUER, "platform".parse().ok()).unwrap();
+    let (stored, _) = token("ann");
+    let stored: AppToken = serde_dynamo::from_item(serde_dynamo::to_item::<_, Item>(stored).unwrap()).unwrap();
+    let ann: User = serde_dynamo::from_item(serde_dynamo::to_item::<_, Item>(user("ann")).unwrap()).unwrap();
+    let groups: std::collections::BTreeSet<_> = ["dev", "platform"].map(|group| group.parse().unwrap()).into();
+    let known = |signed_in: i64, now: i64| {
+        let ann =
+            User { groups: groups.clone(), signed_in: Timestamp::from_unix(signed_in), enabled: true, ..ann.clone() };
+        let known = provider.known(&stored, ann, Timestamp::from_unix(now)).unwrap();
+        (known.is_superuser, known.user.groups.len())
+    };
+    assert_eq!(known(1_000, 1_000 + GROUPS_COUNT - 1), (true, 2));
+    assert_eq!(known(1_000, 1_000 + GROUPS_COUNT), (false, 0), "neither superuser nor in teams of groups");
+    assert_eq!(known(1_000 + GROUPS_COUNT, 1_000 + GROUPS_COUNT), (true, 2), "who has signed in again");
+    assert_eq!(known(1_060, 1_000), (true, 2), "a provider's clock that is ahead");
 }
 
 #[test]

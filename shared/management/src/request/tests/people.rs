@@ -5,10 +5,12 @@ use moorage_state::now;
 use serde_json::Value;
 
 use super::*;
-use crate::{Provider, ProviderSettings};
+use crate::{Provider, ProviderSettings, sign_in::sources::MOST};
 
 /// An address at which nobody answers.
 const ISSUER: &str = "http://127.0.0.1:9";
+/// What people are told then.
+const NO_PROVIDER: &str = "The identity provider did not answer as it should. Try again in some seconds.";
 
 fn api_with_provider(aws: &Aws) -> Api {
     let guard = Guard::new("127.0.0.1").unwrap();
@@ -22,7 +24,7 @@ fn api_with_provider(aws: &Aws) -> Api {
         scopes: "openid".into(),
     };
     let provider = Provider::new(settings, &guard).unwrap();
-    Api { provider: Some(provider), issuers: Issuers::new(guard), ..api(aws) }
+    Api { provider: Some(provider), ..api(aws) }
 }
 
 /// A token that nobody has signed.
@@ -90,8 +92,26 @@ async fn a_provider_that_does_not_answer_concerns_people_alone() {
     let (status, body, _) = ask(&api, "/api/v1/signin", "secret").await;
     let oidc = json!({"issuer": ISSUER, "client_id": "moorage", "scopes": "openid", "unreachable": true});
     assert_eq!((status, body), (200, json!({ "oidc": oidc })));
+    assert_eq!(exchange(&api, "192.0.2.1").await, (503, NO_PROVIDER.into()));
+}
+
+/// Shows a refresh token from an address.
+async fn exchange(api: &Api, ip: &str) -> (u16, String) {
     let mut request = Request::new(json!({"refresh_token": "r"}).to_string().into_bytes());
     *request.method_mut() = "POST".parse().unwrap();
-    let answer = answer(&api, &to("/api/v1/signin/oidc"), request).await;
-    assert_eq!(answer.status(), 503);
+    let context = RequestContext { source_ip: Some(ip.to_owned()), ..to("/api/v1/signin/oidc") };
+    let answer = answer(api, &context, request).await;
+    let body: Value = serde_json::from_slice(answer.body()).unwrap();
+    (answer.status().as_u16(), body["message"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn one_address_does_not_use_up_what_all_may_have_exchanged() {
+    let api = api_with_provider(&Aws::default());
+    for _ in 0..MOST {
+        assert_eq!(exchange(&api, "192.0.2.1").await, (503, NO_PROVIDER.into()));
+    }
+    let (status, message) = exchange(&api, "192.0.2.1").await;
+    assert!(status == 503 && message.starts_with("Too many sign in"), "{message}");
+    assert_eq!(exchange(&api, "192.0.2.2").await, (503, NO_PROVIDER.into()));
 }
