@@ -22,7 +22,7 @@ use url::form_urlencoded;
 pub use authorization::Authorization;
 pub use endpoint::Endpoint;
 pub use failure::{ProviderError, Refusal};
-pub use tokens::{Tokens, ends};
+pub use tokens::{Claims, Tokens};
 
 use pace::{Next, Pace};
 
