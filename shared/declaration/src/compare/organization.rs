@@ -50,6 +50,11 @@ pub(super) fn change_team(wanted: &Wanted<'_>, found: &Found) -> Deed {
     })
 }
 
+/// Whether somebody is in a team, and so is somebody.
+pub(super) fn has_member(team: Option<&Found>, name: &UserName) -> bool {
+    team.is_some_and(|team| names(team.view.get(MEMBERS)).contains(&name.as_str()))
+}
+
 /// The fields without those members who are not there yet.
 pub(super) fn without(mut fields: Vec<Field>, absent: &[UserName]) -> Vec<Field> {
     let is_there = |name: &Value| !absent.iter().any(|absent| name.as_str() == Some(absent.as_str()));

@@ -64,6 +64,8 @@ fn who_has_not_signed_in_yet_stops_nobody_else() {
     assert_eq!(step.absent.iter().map(moorage_domain::UserName::as_str).collect::<Vec<_>>(), ["ann"]);
     let step = team(declared, &shown(), members(&[("bob", false)], None), &["bob"]);
     assert_eq!((step.action.as_str(), step.calls.len(), step.absent.len()), ("unchanged", 0, 1));
+    let known = team(json!({"members": ["bob"]}), &shown(), members(&[("bob", false)], None), &[]);
+    assert_eq!((known.action, known.absent), (Action::Unchanged, Vec::new()), "who is in a team is somebody");
 
     let document = json!({"repositories": {"acme/app": {"permissions": {"users": {"ann": "read", "bob": "admin"}}}}});
     let answers = [
