@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 /// All of the console, uncompressed, in bytes. It is to be small enough to be read, and to load over a bad line: with people
 /// who sign in, and what robots log in with, a third of it goes over the line.
-const LARGEST: usize = 138_000;
+const LARGEST: usize = 140_000;
 /// Digits of the hash that names the files' folder: enough that no two releases have the same.
 const NAME: usize = 16;
 /// What stands for that folder in the page.

@@ -56,7 +56,8 @@ export class Accounts {
     if (account === undefined || account.password !== form.get("password")) {
       return show(401, "<p>There is nobody with that name and password.</p>");
     }
-    return provider.interactionFinished(request, response, { login: { accountId: account.subject } });
+    const result = { login: { accountId: account.subject }, select_account: {} };
+    return provider.interactionFinished(request, response, result);
   }
 }
 

@@ -18,7 +18,11 @@ import { Accounts, pages } from "./people.mjs";
 import { control } from "./control.mjs";
 
 const [modules, port, issuer, keyId, redirectUri = "http://localhost/console"] = process.argv.slice(2);
-const { default: Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
+const { default: Provider, interactionPolicy } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
+
+// Whoever is signed in at the provider is asked again who they are, if that is wanted, as other providers do it.
+const policy = interactionPolicy.base();
+policy.add(new interactionPolicy.Prompt({ name: "select_account", requestable: true }), 0);
 
 const key = (id, type, options, alg) => ({
   ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }), alg, use: "sig", kid: `${id}-${alg}`
@@ -62,7 +66,7 @@ const provide = (jwks) => {
       await grant.save();
       return grant;
     },
-    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    interactions: { policy, url: (_, interaction) => `/interaction/${interaction.uid}` },
     ttl: {
       AccessToken: 3600, AuthorizationCode: 60, DeviceCode: 600, Grant: 86_400, IdToken: 3600, Interaction: 600,
       RefreshToken: 86_400, Session: 86_400

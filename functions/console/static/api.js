@@ -8,6 +8,8 @@ const KEY = "moorage-token";
 const RENEWAL = "moorage-renewal";
 /** How much of a sign-in's time passes before it is renewed. */
 const RENEWED_AT = 0.8;
+/** Milliseconds that a tab waits to have its sign-in for itself: a page that is loaded again has it from the one before. */
+const PATIENCE = 1_000;
 /** Milliseconds until it is tried again. */
 const AGAIN = 30_000;
 /** Pages that are read of one list. */
@@ -20,13 +22,37 @@ export const dropToken = () => [KEY, RENEWAL].forEach((key) => sessionStorage.re
 export const isSignIn = () => token()?.split(".").length === 3;
 
 /** Keeps what a sign-in has come to. */
-export function keepSignIn({ id_token, refresh_token }) {
+export function keepSignIn({ id_token, refresh_token, tab = crypto.randomUUID() }) {
   const { exp, iat } = claims(id_token);
   keepToken(id_token);
-  if (refresh_token) renewAt((exp - iat) * 1000 * RENEWED_AT, refresh_token);
+  if (refresh_token) renewAt((exp - iat) * 1000 * RENEWED_AT, { refresh_token, tab });
+  claim();
 }
-const renewAt = (from_now, refresh_token) =>
-  sessionStorage.setItem(RENEWAL, JSON.stringify({ at: Date.now() + from_now, refresh_token }));
+const renewal = () => JSON.parse(sessionStorage.getItem(RENEWAL)) ?? {};
+const renewAt = (from_now, more) =>
+  sessionStorage.setItem(RENEWAL, JSON.stringify({ at: Date.now() + from_now, ...more }));
+
+let held, claimed;
+/**
+ * Has the sign-in be this tab's as long as it is open. Browsers copy a tab with all that it keeps, and providers that are shown
+ * one refresh token by two end the sign-in of both: a copy drops its own.
+ */
+function claim() {
+  const { tab } = renewal();
+  if (!tab || tab === held) return;
+  held = tab;
+  claimed = new Promise((done) => {
+    const hold = () => {
+      done();
+      return new Promise(() => {});
+    };
+    navigator.locks.request(`moorage-${tab}`, { signal: AbortSignal.timeout(PATIENCE) }, hold).catch(() => {
+      if (renewal().tab === tab) sessionStorage.removeItem(RENEWAL);
+      done();
+    });
+  });
+}
+claim();
 
 /** What the API gets of the provider for a code, or for what a sign-in is renewed with. */
 export async function exchange(body) {
@@ -39,20 +65,22 @@ export async function exchange(body) {
 let renewing;
 /** Renews a sign-in whose time is nearly over. One that cannot be ends when it would have. */
 async function renewed() {
-  const kept = sessionStorage.getItem(RENEWAL),
-    { at, refresh_token } = JSON.parse(kept) ?? {};
-  if (at < Date.now()) await (renewing ??= renew(kept, refresh_token).finally(() => (renewing = null)));
+  if (renewal().at < Date.now()) await (renewing ??= renew().finally(() => (renewing = null)));
 }
-async function renew(kept, refresh_token) {
+async function renew() {
+  await claimed;
+  const kept = sessionStorage.getItem(RENEWAL),
+    { refresh_token, tab } = renewal();
+  if (!kept) return;
   // Whoever has signed out meanwhile stays so.
   const isKept = () => sessionStorage.getItem(RENEWAL) === kept;
   try {
     const given = await exchange({ refresh_token });
-    if (isKept()) keepSignIn({ refresh_token, ...given });
+    if (isKept()) keepSignIn({ refresh_token, tab, ...given });
   } catch (error) {
     if (!isKept()) return;
     if (error.status === 401) sessionStorage.removeItem(RENEWAL);
-    else renewAt(AGAIN, refresh_token);
+    else renewAt(AGAIN, { refresh_token, tab });
   }
 }
 

@@ -45,7 +45,9 @@ export const CLOUD = {
 };
 
 /** Fields of whoever has a password. */
-const BY_PASSWORD = ["external_registry_username", "external_registry_password", "forget_password", "username", "password"];
+const BY_PASSWORD = [
+  "external_registry_username", "external_registry_password", "forget_password", "username", "password", "no_password"
+];
 
 /** Hides the fields of a form that a cloud's login stands in for. */
 export function besideCloud({ credentials }, { controls }) {

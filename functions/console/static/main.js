@@ -10,7 +10,7 @@ import {
   toScreen
 } from "./kit.js";
 import * as logs from "./logs.js";
-import { returned } from "./oidc.js";
+import { left, returned } from "./oidc.js";
 import * as organization from "./organization.js";
 import * as repository from "./repository.js";
 import * as signIn from "./sign-in.js";
@@ -122,6 +122,7 @@ async function mayLeave() {
 
 /** Ends the session; what is shown then says why. */
 function leave(why) {
+  if (!why && isSignIn()) left();
   dropToken();
   forget();
   signIn.because(why);

@@ -48,12 +48,12 @@ export const sourceFields = [
   }
 ];
 
-/** Fields of a repository's mirror. `exists` says whether it is changed, or made. */
-export const fields = (exists, robots, create) => [
+/** Fields of a repository's mirror. `exists` says whether it is changed, or made; `another` how a robot that is not listed is chosen. */
+export const fields = (exists, robots, another) => [
   { group: "External repository" },
   { name: "is_enabled", label: "Enabled", kind: "checkbox", help: "Scheduled syncs are made only while it is." },
   ...sourceFields,
-  ...scheduleFields(exists, robots, create, "skopeo_timeout_interval"),
+  ...scheduleFields(exists, robots, another, "skopeo_timeout_interval"),
   {
     name: "architecture_filter",
     label: "Architecture filter",
@@ -66,7 +66,7 @@ export const fields = (exists, robots, create) => [
 ];
 
 /** When it is synced, and by whom; `timeout` is what the API calls that there. */
-const scheduleFields = (exists, robots, create, timeout) => [
+const scheduleFields = (exists, robots, another, timeout) => [
   {
     name: "sync_start_date",
     label: exists ? "Next Sync Date" : "Start Date",
@@ -88,8 +88,7 @@ const scheduleFields = (exists, robots, create, timeout) => [
     kind: "picker",
     required: true,
     options: robots,
-    create,
-    createLabel: "Create a robot account…",
+    ...another,
     help: "It writes the images, and may pull them, too."
   }
 ];
@@ -169,7 +168,7 @@ const policyFields = () => [
 ];
 
 /** Fields of the mirror of a whole organization. */
-export const organizationFields = (exists, robots, create) => [
+export const organizationFields = (exists, robots, another) => [
   { group: "External namespace" },
   { name: "is_enabled", label: "Enabled", kind: "checkbox" },
   ...(exists
@@ -203,7 +202,7 @@ export const organizationFields = (exists, robots, create) => [
     help: "Names or patterns; none select all. All tags are mirrored."
   },
   { name: "visibility", label: "Visibility of what is created", kind: "select", options: ["private", "public"] },
-  ...scheduleFields(exists, robots, create, "skopeo_timeout"),
+  ...scheduleFields(exists, robots, another, "skopeo_timeout"),
   ...credentialFields(exists),
   ...policyFields()
 ];

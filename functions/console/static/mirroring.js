@@ -2,12 +2,12 @@
 
 import * as holds from "./holds.js";
 import {
-  ask, button, call, count, every, fields, fill, get, go, h, inOrder, isAdmin, isBusy, link, notice, orNull, outdated, p, path,
+  ask, button, call, count, every, fields, fill, get, go, h, inOrder, isBusy, link, notice, orNull, outdated, p, path,
   previewed, say, shows, toOrganization, toRepository, WORDS
 } from "./kit.js";
 import { nodes } from "./nodes.js";
 import { preview } from "./preview.js";
-import { createRobot, robots } from "./robots.js";
+import { another, robots } from "./robots.js";
 import { runList } from "./runs.js";
 import { settings } from "./settings.js";
 import { standing } from "./standing.js";
@@ -42,7 +42,7 @@ export async function show(content, { name, namespace, repository, query }) {
       fields(
         exists,
         () => robots(namespace),
-        isAdmin(namespace) && (() => createRobot(namespace))
+        another(namespace)
       ),
     name: "Mirror settings",
     title: "Mirror an external repository",

@@ -2,6 +2,8 @@
 // keeps meanwhile is this tab's.
 
 const KEY = "moorage-sign-in";
+/** That somebody has signed out in this browser. */
+const LEFT = "moorage-signed-out";
 /** Bytes of what nobody can guess. */
 const SECRET = 32;
 
@@ -17,6 +19,9 @@ export function claims(token) {
   const text = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (it) => it.charCodeAt(0))));
 }
+
+/** Has the provider ask who comes next: by its own session that would be whoever has signed out here. */
+export const left = () => localStorage.setItem(LEFT, "true");
 
 /** Goes to the provider. What the API says of it may have any address, but no script. */
 export async function begin({ issuer, client_id, scopes, authorization_endpoint }) {
@@ -35,6 +40,7 @@ export async function begin({ issuer, client_id, scopes, authorization_endpoint 
     code_challenge: base64url(new Uint8Array(hash)),
     code_challenge_method: "S256"
   };
+  if (localStorage.getItem(LEFT)) asked.prompt = "select_account";
   for (const pair of Object.entries(asked)) where.searchParams.set(...pair);
   location.assign(where);
 }
@@ -47,6 +53,7 @@ export function returned() {
   const answer = judged(search, kept);
   // That of another sign-in ends none that was begun here.
   if (answer.code) sessionStorage.removeItem(KEY);
+  if (!answer.isOther) localStorage.removeItem(LEFT);
   history.replaceState(null, "", pathname + (kept?.screen || hash));
   return answer;
 }
@@ -54,8 +61,9 @@ export function returned() {
 /** What is to be exchanged, and the nonce that is to come of it; or why nothing is: pure. */
 export function judged(search, kept) {
   const { state, iss, code, error } = Object.fromEntries(new URLSearchParams(search));
-  if (!kept || state !== kept.state) return { why: "This sign-in was not begun in this tab. Begin it here." };
-  if (iss !== undefined && iss !== kept.issuer) return { why: "Another provider has answered." };
+  if (!kept || state !== kept.state)
+    return { why: "This sign-in was not begun in this tab. Begin it here.", isOther: true };
+  if (iss !== undefined && iss !== kept.issuer) return { why: "Another provider has answered.", isOther: true };
   if (!code) return { why: `The provider refused: ${/^[a-z_]{1,64}$/.test(error) ? error : "it does not say why"}` };
   return { code, code_verifier: kept.code_verifier, redirect_uri, nonce: kept.nonce };
 }

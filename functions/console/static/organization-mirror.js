@@ -5,7 +5,7 @@ import {
   organizationFields, orNull, outdated, p, path, problem, say, shows, state, table, time, toOrganization,
   toRepository, WORDS
 } from "./kit.js";
-import { createRobot, robots } from "./robots.js";
+import { another, robots } from "./robots.js";
 import { settings } from "./settings.js";
 import { standing } from "./standing.js";
 
@@ -30,7 +30,7 @@ export async function show(content, { name, query }) {
       organizationFields(
         exists,
         () => robots(name),
-        () => createRobot(name)
+        another(name)
       ),
     begins: { skopeo_timeout: 300, external_registry_type: "distribution" },
     name: "Organization mirror",

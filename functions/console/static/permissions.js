@@ -1,9 +1,9 @@
 // What people, robots and teams may do with a repository.
 
 import {
-  actions, button, call, doing, fill, get, h, hasPeople, orHidden, path, peopleOf, prompt, removal, say, table
+  actions, button, call, doing, fill, get, h, hasPeople, orHidden, orNull, path, peopleOf, prompt, removal, say, table
 } from "./kit.js";
-import { robots } from "./robots.js";
+import { another, robots } from "./robots.js";
 
 const ROLES = ["read", "write", "admin"];
 
@@ -54,7 +54,7 @@ export async function permissions(place, name, namespace) {
   async function add() {
     const kinds = { robot: "A robot", team: "A team", ...(hasPeople() && { user: "A person" }) },
       who = [
-        { name: "robot", label: "Robot", kind: "picker", options: () => robots(namespace) },
+        { name: "robot", label: "Robot", kind: "picker", options: () => robots(namespace), ...another(namespace) },
         { name: "team", label: "Team", kind: "picker", options: () => teamsOf(namespace) },
         { name: "user", label: "Name", kind: "suggested", find: peopleOf(namespace) }
       ];
@@ -79,5 +79,6 @@ export async function permissions(place, name, namespace) {
   }
 }
 
+/** Names of teams; none of who may not see them, nor of the deployment's own namespace, which is no organization. */
 const teamsOf = async (namespace) =>
-  Object.keys((await get(path`organization/${namespace}`).catch(orHidden({}))).teams ?? {});
+  Object.keys((await get(path`organization/${namespace}`).catch(orNull).catch(orHidden(null)))?.teams ?? {});

@@ -64,18 +64,22 @@ const loginFields = (exists) => [
   { name: "host", label: "Registry", required: true, placeholder: "registry.example.com", also: /reference/ },
   CLOUD,
   { name: "username", label: "Username" },
-  { name: "password", label: "Password", kind: "password" },
+  { name: "password", label: "Password", kind: "password", help: exists && "The stored one is not kept: fill it in again." },
+  { name: "no_password", label: "The user has no password", kind: "checkbox" },
   ...["allow_insecure", "allow_proxy"].map((name) => ({ name, label: LABELS[name], kind: "checkbox" })),
   { group: "TLS of its own", more: true },
   ...tlsFields(exists)
 ];
 
-/** What the API takes of them: a password, unless there is something else to log in with. */
-export function toLogin({ host, credentials, username, password, allow_insecure, allow_proxy, ...more }) {
-  const tls = tlsOf(more),
-    shows = tls === undefined ? more.stored_tls : tls,
-    by = credentials ? { credentials } : username || password || !shows ? { username, password } : {};
-  return { host, allow_insecure, allow_proxy, ...by, tls };
+/** What the API takes of them: a password, unless there is something else to log in with, as what `login` has for its registry. */
+export function toLogin(filled, login) {
+  const { host, credentials, username, password, no_password, allow_insecure, allow_proxy, ...more } = filled,
+    isKept = login?.host === host && login.tls && !more.forget_tls,
+    tls = tlsOf(more) ?? (isKept ? {} : more.forget_tls ? null : undefined),
+    by = credentials ? { credentials } : username || password || !tls ? { username, password } : {};
+  if (by.username && !password && !no_password)
+    throw Object.assign(new Error("Fill in the password, or say that the user has none."), { field: "password" });
+  return { host, allow_insecure, allow_proxy, ...by, ...(tls !== undefined && { tls }) };
 }
 
 /** The robot's login at an external registry; `again` is called when it has changed. */
@@ -87,7 +91,7 @@ export function elsewhere(name, where, login, again) {
       values: { ...login, stored_tls: login?.tls },
       content: p("Its mirrors of this registry log in so, unless they have a login of their own. It is stored as a whole."),
       changed: besideCloud,
-      task: (filled) => call("PUT", at, { body: toLogin(filled) })
+      task: (filled) => call("PUT", at, { body: toLogin(filled, login) })
     });
     if (done) again();
   };

@@ -1,7 +1,7 @@
 // Robots of an organization: their credentials, roles and the repositories that they are for; and as a choice.
 
 import {
-  actions, ask, button, call, closeAll, copy, fill, filters, get, h, hint, isAdmin, link, orHidden, prompt, quiet, robotsOf, show,
+  actions, ask, button, call, closeAll, copy, fill, filters, get, h, hint, isAdmin, link, orHidden, p, prompt, quiet, robotsOf, show,
   shows, small, table, time, toRepository
 } from "./kit.js";
 import { elsewhere, workloads } from "./robot-access.js";
@@ -41,6 +41,25 @@ export const createRobot = (namespace) =>
         (await call("PUT", `${robotsOf(namespace)}/${encodeURIComponent(name)}`, { body: { description } })).name
     }
   );
+
+/**
+ * What a choice of robots leads to besides: a new one, for administrators. Who is none may have been shown no robot, and can
+ * name one.
+ */
+export const another = (namespace) =>
+  isAdmin(namespace)
+    ? { create: () => createRobot(namespace), createLabel: "Create a robot account…" }
+    : { create: () => nameRobot(namespace), createLabel: "Name a robot account…" };
+
+const nameRobot = (namespace) =>
+  prompt("Name a robot account", [{ name: "name", label: "Name", required: true, placeholder: `${namespace}+name` }], {
+    verb: "Choose",
+    content: p(
+      `Robots of ${namespace} are shown to those who administer it or create repositories there: ask them for a name. `,
+      "One that logs in elsewhere by itself is theirs to choose."
+    ),
+    task: async ({ name }) => name
+  });
 
 export async function list(content, { name, query }) {
   const place = h(),

@@ -1,4 +1,4 @@
-// Signs in: by the company's provider, or with a token. That is kept for this tab alone, until it is closed.
+// Signs in: by the company's provider, or with a token. That is kept for this tab alone.
 
 import {
   acting, actions, dropToken, exchange, fill, forget, h, hint, identify, keepSignIn, keepToken, p, problem,
@@ -51,7 +51,7 @@ export function show(view, done) {
         { novalidate: "", onsubmit: send },
         h("label", { for: "token" }, "API token"),
         input,
-        h("p.help", { id: "token-help" }, "It stays in this tab, and is forgotten with it."),
+        h("p.help", { id: "token-help" }, "It stays in this tab until you sign out."),
         submit
       ),
       h(

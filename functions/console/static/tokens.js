@@ -1,9 +1,12 @@
 // Tokens of the API: made, and revoked.
 
 import {
-  administered, call, copy, fill, h, heading, hint, isSuperuser, making, p, pages, path, removal, show as showDialog,
-  table, time
+  administered, call, copy, fill, h, heading, hint, isSuperuser, making, p, pages, path, person, removal,
+  show as showDialog, table, time
 } from "./kit.js";
+
+/** For how many days a token is good at most that a person makes, as the API has it. */
+const DAYS = 90;
 
 export async function show(view) {
   const list = h();
@@ -26,10 +29,15 @@ export async function show(view) {
         name: "namespace",
         label: "Namespace",
         kind: "select",
-        options: isSuperuser() ? [["", "All"], ...names] : names,
+        options: isSuperuser() && !person() ? [["", "All"], ...names] : names,
         help: "It sees this namespace alone."
       },
-      { name: "expires", label: "Expires", kind: "datetime", help: "Empty: when it is revoked." }
+      {
+        name: "expires",
+        label: "Expires",
+        kind: "datetime",
+        help: person() ? `In ${DAYS} days at the latest. Empty: then.` : "Empty: when it is revoked."
+      }
     ],
     ({ description, role, namespace, expires }) =>
       call("POST", "tokens", { body: { description, role, namespace: namespace || null, expires } }),
@@ -37,7 +45,11 @@ export async function show(view) {
       await showDialog("The token", p("It is shown this once:"), copy(made.token, "the token"));
       await load();
     },
-    p("It may do no more than yours, and ends with it.")
+    p(
+      person()
+        ? "It does not end with your sign-in. It keeps its role until it ends, is revoked, or you are disabled."
+        : "It may do no more than yours, and ends with it."
+    )
   );
   fill(
     view,

@@ -96,7 +96,7 @@ impl CliError {
                  have read it."
             }
             Self::Api(error) => return of_api(error),
-            Self::Present(PresentError::Refused { status: 401 | 403, .. }) => {
+            Self::Present(PresentError::Refused { status: 401 | 403, .. } | PresentError::Hidden { .. }) => {
                 "It takes a token with a larger role, or of that namespace; what cannot be read is never changed."
             }
             Self::Present(_) => "Try again later; what cannot be read is never changed.",
@@ -201,6 +201,8 @@ mod tests {
         for status in [401, 403] {
             assert!(refused(status).advice().is_some_and(|advice| advice.contains("a larger role")), "{status}");
         }
+        let hidden = CliError::from(PresentError::Hidden { path: "x".into() });
+        assert!(hidden.advice().is_some_and(|advice| advice.contains("a larger role")));
         assert!(refused(503).advice().is_some_and(|advice| advice.contains("later")));
         assert_eq!(CliError::Usage("no day".into()).exit().code(), 64);
     }

@@ -62,6 +62,11 @@ impl Address {
         self.0.scheme() == "https"
     }
 
+    /// Whether it is this machine, in plain http: that goes by no proxy, which would read it.
+    pub(crate) fn is_direct(&self) -> bool {
+        !self.is_encrypted() && is_here(&self.0)
+    }
+
     /// The deployment's own URL, without the path of the API.
     pub fn root(&self) -> String {
         self.0.as_str().strip_suffix(BASE).unwrap_or_default().trim_end_matches('/').to_owned()

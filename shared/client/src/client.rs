@@ -46,6 +46,7 @@ impl Client {
         }
         let builder = reqwest::Client::builder().user_agent(agent).default_headers(headers);
         let builder = builder.redirect(Policy::none()).connect_timeout(limits.connect);
+        let builder = if address.is_direct() { builder.no_proxy() } else { builder };
         Ok(Self { http: builder.build().map_err(ClientError::Setup)?, address, limits, credentials: None })
     }
 

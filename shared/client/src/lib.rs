@@ -20,7 +20,7 @@ pub use credentials::{Credentials, TokenFuture};
 pub use error::ClientError;
 pub use limits::Limits;
 pub use pages::{MAX_PAGES, Pages};
-pub use provider::{Authorization, Endpoint, Provider, ProviderError, Refusal, Tokens, ends, ends_within};
+pub use provider::{Authorization, Claims, Endpoint, Provider, ProviderError, Refusal, Tokens, ends_within};
 pub use request::{Method, Request, segment};
 
 /// The token: never printed, wiped when dropped.

@@ -22,7 +22,7 @@ use url::form_urlencoded;
 pub use authorization::Authorization;
 pub use endpoint::Endpoint;
 pub use failure::{ProviderError, Refusal};
-pub use tokens::{Tokens, ends};
+pub use tokens::{Claims, Tokens};
 
 use pace::{Next, Pace};
 
@@ -43,6 +43,8 @@ const REFRESH_TOKEN: &str = "refresh_token";
 #[derive(Debug, Clone)]
 pub struct Provider {
     http: reqwest::Client,
+    /// Which goes by no proxy.
+    direct: reqwest::Client,
     token: Endpoint,
     client_id: String,
 }
@@ -50,9 +52,13 @@ pub struct Provider {
 impl Provider {
     /// The provider whose tokens come from this endpoint, for a client. `agent` says who asks.
     pub fn new(token: Endpoint, client_id: &str, agent: &str) -> Result<Self, ProviderError> {
-        let builder = reqwest::Client::builder().user_agent(agent).redirect(Policy::none()).connect_timeout(CONNECT);
-        let http = builder.timeout(ATTEMPT).build().map_err(ProviderError::Setup)?;
-        Ok(Self { http, token, client_id: client_id.to_owned() })
+        let builder = || {
+            let builder = reqwest::Client::builder().user_agent(agent).redirect(Policy::none());
+            builder.connect_timeout(CONNECT).timeout(ATTEMPT)
+        };
+        let http = builder().build().map_err(ProviderError::Setup)?;
+        let direct = builder().no_proxy().build().map_err(ProviderError::Setup)?;
+        Ok(Self { http, direct, token, client_id: client_id.to_owned() })
     }
 
     /// Asks for a code that somebody confirms elsewhere.
@@ -88,7 +94,8 @@ impl Provider {
     /// Looks whether the issuer's document can be read from here.
     pub async fn look(&self, issuer: &Endpoint) -> Result<(), ProviderError> {
         let document = issuer.below(DISCOVERY);
-        let answer = object(&document, self.http.get(document.url()).header(ACCEPT, "application/json")).await?;
+        let answer =
+            object(&document, self.http(&document).get(document.url()).header(ACCEPT, "application/json")).await?;
         match answer.get("issuer").and_then(Value::as_str) {
             Some(name) if issuer.is_named(name) => Ok(()),
             _ => Err(document.not_understood("another issuer's document")),
@@ -101,8 +108,13 @@ impl Provider {
     }
 
     async fn post(&self, endpoint: &Endpoint, form: &[(&str, &str)]) -> Result<Map<String, Value>, ProviderError> {
-        let request = self.http.post(endpoint.url()).header(ACCEPT, "application/json").body(self.form(form));
+        let request = self.http(endpoint).post(endpoint.url()).header(ACCEPT, "application/json");
+        let request = request.body(self.form(form));
         object(endpoint, request.header(CONTENT_TYPE, "application/x-www-form-urlencoded")).await
+    }
+
+    fn http(&self, endpoint: &Endpoint) -> &reqwest::Client {
+        if endpoint.is_direct() { &self.direct } else { &self.http }
     }
 
     /// A form, with whose it is.

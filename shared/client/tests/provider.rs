@@ -222,3 +222,18 @@ async fn why_a_sign_in_is_refused_is_said() {
     let error = Client::new(address, None, "tests", Limits::default()).unwrap().get("user/").await.unwrap_err();
     assert_eq!(error.to_string(), "alice is disabled");
 }
+
+/// Tests of both clients, as they are in a process that the system gives a proxy that nobody is at.
+#[test]
+fn what_goes_to_this_machine_goes_by_no_proxy() {
+    let tests = ["a_refresh_token_goes_on_or_is_replaced", "why_a_sign_in_is_refused_is_said"];
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    for name in ["HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        again.env_remove(name).env_remove(name.to_lowercase());
+    }
+    again.env("http_proxy", format!("http://127.0.0.1:{port}")).arg("--exact").args(tests);
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("2 passed"), "{said}");
+}

@@ -44,16 +44,17 @@ fn step(
     options: Options,
 ) -> Result<Step, PresentError> {
     let key = element.key();
+    let found = present.find(&key)?;
     let mut absent = Vec::new();
     for name in element.people() {
-        if !present.has_user(name)? {
+        if !organization::has_member(found.as_ref(), name) && !present.has_user(name)? {
             absent.push(name.clone());
         }
     }
     let fields = diff::fields(key.kind(), &element.fields());
     let fields = organization::without(fields, &absent);
     let wanted = Wanted { key: &key, fields: &fields, options };
-    let (action, calls) = match present.find(&key)? {
+    let (action, calls) = match found {
         // Nobody has a role before being somebody.
         _ if key.kind() == Kind::Permission && !absent.is_empty() => (Action::Wait, Vec::new()),
         None => wanted.create(),

@@ -41,6 +41,12 @@ pub enum PresentError {
         /// What the API says.
         message: String,
     },
+    /// Whoever reads is not told of it.
+    #[error("{path}: which group the team has cannot be read with this token")]
+    Hidden {
+        /// What was read.
+        path: String,
+    },
 }
 
 fn why(message: &str) -> String {
@@ -90,8 +96,9 @@ impl Present {
             Key::Team(organization, team) => {
                 let entry = self.entry(&format!("organization/{organization}"), "teams", team.as_str())?;
                 let Some(mut found) = entry else { return Ok(None) };
-                let members = self.whole(&format!("{}/members", key.path()))?.map(|members| members.view);
-                found.view.extend(who(&members.unwrap_or_default()));
+                let path = format!("{}/members", key.path());
+                let members = self.whole(&path)?.map(|members| members.view).unwrap_or_default();
+                found.view.extend(who(&members).ok_or(PresentError::Hidden { path })?);
                 Ok(Some(found))
             }
             Key::Repository(_) => self.whole(&format!("{}?includeTags=false", key.path())),
@@ -166,12 +173,16 @@ impl Present {
     }
 }
 
-/// The members and the group of a team, by what lists its members. Of a team with a group the people are the group's.
-fn who(view: &Map<String, Value>) -> [(String, Value); 2] {
-    let synced = view.get("synced").filter(|synced| synced.is_object());
-    let group = synced.and_then(|synced| synced["config"].get("group_name")).cloned().unwrap_or_default();
+/// The members and the group of a team, by what lists its members; nothing if it has a group, and it is not told which one.
+/// Of a team with a group the people are the group's.
+fn who(view: &Map<String, Value>) -> Option<[(String, Value); 2]> {
+    let synced = view.get("synced").filter(|synced| !synced.is_null());
+    let group = match synced {
+        None => Value::Null,
+        Some(synced) => synced.get("config")?.get("group_name").filter(|name| name.is_string())?.clone(),
+    };
     let members = view.get("members").and_then(Value::as_array).into_iter().flatten();
     let members = members.filter(|member| synced.is_none() || member.get("is_robot") == Some(&true.into()));
     let names = members.filter_map(|member| member.get("name").cloned()).collect();
-    [("members".to_owned(), names), ("group".to_owned(), group)]
+    Some([("members".to_owned(), names), ("group".to_owned(), group)])
 }

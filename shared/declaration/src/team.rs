@@ -89,8 +89,8 @@ impl fmt::Display for Member {
     }
 }
 
-/// What a team's members may in the organization.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a team's members may in the organization: the least first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamRole {
     /// What they may on single repositories.

@@ -62,7 +62,8 @@ async fn user(context: &Context, id_token: &SecretString) -> Result<Value, CliEr
 fn kept(url: &str, sign_in: &SignIn, token_endpoint: &str, tokens: Tokens) -> Stored {
     let (issuer, client_id) = (sign_in.issuer.clone(), sign_in.client_id.clone());
     let (url, token_endpoint) = (url.to_owned(), token_endpoint.to_owned());
-    Stored { url, issuer, client_id, token_endpoint, id_token: tokens.id_token, refresh_token: tokens.refresh_token }
+    let Tokens { id_token, refresh_token } = tokens;
+    Stored { url, issuer, client_id, token_endpoint, id_token, refresh_token, received: now() }
 }
 
 fn tell(context: &Context, user: &Value, stored: &Stored) -> Result<(), CliError> {

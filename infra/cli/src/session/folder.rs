@@ -189,6 +189,7 @@ mod tests {
             token_endpoint: "https://login.example.com/token".into(),
             id_token: "e30.e30.c2ln".into(),
             refresh_token: Some(refresh_token.into()),
+            received: moorage_domain::Timestamp::from_unix(1_767_225_600),
         }
     }
 

@@ -39,6 +39,10 @@ impl Held {
         let lock = self.folder.lock(&self.address).await.map_err(stored_error)?;
         let found = self.folder.read(&self.address).map_err(stored_error)?;
         let found = found.ok_or_else(|| ended("somebody has signed out"))?;
+        // What one person has begun is not gone on with as another.
+        if !found.is_same_person(held) {
+            return Err(ended("somebody else has signed in"));
+        }
         if !found.ends_soon(now()) {
             return Ok(found);
         }
@@ -66,7 +70,9 @@ async fn renew(stored: &Stored) -> Result<Stored, ClientError> {
         stored.renewal().ok_or_else(|| ended("the provider has given nothing to renew it by"))?;
     let provider = Provider::new(endpoint, &stored.client_id, AGENT).map_err(ClientError::SignIn)?;
     match provider.refresh(refresh_token).await {
-        Ok(tokens) => Ok(stored.clone().with(tokens)),
+        Ok(tokens) => Some(stored.clone().with(tokens))
+            .filter(|renewed| renewed.is_same_person(stored))
+            .ok_or_else(|| ended("the provider has given somebody else's")),
         Err(ProviderError::Refused(Refusal::InvalidGrant)) => Err(ended("the provider does not renew it")),
         Err(error) => Err(ClientError::SignIn(error)),
     }

@@ -1,9 +1,11 @@
 //! A sign-in, as it is kept.
 
-use moorage_client::{Endpoint, ExposeSecret, SecretString, Tokens, ends};
+use moorage_client::{Claims, Endpoint, ExposeSecret, SecretString, Tokens, ends_within};
 use moorage_domain::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
+
+use crate::output::now;
 
 /// So many seconds before its end a token is renewed: no call takes longer to arrive.
 const MARGIN: i64 = 30;
@@ -22,12 +24,24 @@ pub(crate) struct Stored {
     pub(crate) token_endpoint: String,
     pub(crate) id_token: SecretString,
     pub(crate) refresh_token: Option<SecretString>,
+    /// When its token came, by this machine's clock, which may be another than the provider's.
+    pub(crate) received: Timestamp,
 }
 
 impl Stored {
-    /// When its token ends.
+    /// When its token ends, by this machine's clock.
     pub(crate) fn ends(&self) -> Option<Timestamp> {
-        ends(self.id_token.expose_secret())
+        self.claims().map(|claims| claims.ends_after(self.received))
+    }
+
+    fn claims(&self) -> Option<Claims> {
+        Claims::of(self.id_token.expose_secret())
+    }
+
+    /// Whether another one is the same person's.
+    pub(crate) fn is_same_person(&self, other: &Self) -> bool {
+        let subject = |stored: &Self| stored.claims().and_then(|claims| claims.subject);
+        self.issuer == other.issuer && subject(self).is_some_and(|it| subject(other) == Some(it))
     }
 
     /// Whether its token has ended.
@@ -41,7 +55,7 @@ impl Stored {
     }
 
     fn is_within(&self, margin: i64, now: Timestamp) -> bool {
-        self.ends().is_none_or(|ends| moorage_client::ends_within(ends, margin, now))
+        self.ends().is_none_or(|ends| ends_within(ends, margin, now))
     }
 
     /// Where it is renewed, and by what; nothing if it is not.
@@ -51,7 +65,7 @@ impl Stored {
 
     /// The same with other tokens.
     pub(crate) fn with(self, tokens: Tokens) -> Self {
-        Self { id_token: tokens.id_token, refresh_token: tokens.refresh_token, ..self }
+        Self { id_token: tokens.id_token, refresh_token: tokens.refresh_token, received: now(), ..self }
     }
 
     /// What the file has. It is not to be printed.
@@ -59,7 +73,7 @@ impl Stored {
         let refresh_token = self.refresh_token.as_ref().map(ExposeSecret::expose_secret);
         let text = json!({
             "url": self.url, "issuer": self.issuer, "client_id": self.client_id, "token_endpoint": self.token_endpoint,
-            "id_token": self.id_token.expose_secret(), "refresh_token": refresh_token,
+            "id_token": self.id_token.expose_secret(), "refresh_token": refresh_token, "received": self.received,
         });
         text.to_string()
     }

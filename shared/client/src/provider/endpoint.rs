@@ -42,6 +42,11 @@ impl Endpoint {
         self.0.as_str()
     }
 
+    /// Whether it is on this machine, in plain http: that goes by no proxy, which would read it.
+    pub(super) fn is_direct(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
     pub(super) fn url(&self) -> Url {
         self.0.clone()
     }

@@ -1,6 +1,7 @@
 //! Organizations and their teams.
 
 use moorage_domain::{Namespace, UserName};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::{Deed, Wanted, changed};
@@ -9,11 +10,14 @@ use crate::{
     diff::Field,
     present::Found,
     step::To,
+    team::TeamRole,
 };
 
 /// The fields of a team that are changed by calls of their own.
 const MEMBERS: &str = "members";
 const GROUP: &str = "group";
+/// What its members may.
+const ROLE: &str = "role";
 
 pub(super) fn create(wanted: &Wanted<'_>, name: &Namespace) -> Vec<Call> {
     let mut body = wanted.whole().0;
@@ -26,14 +30,29 @@ pub(super) fn change(wanted: &Wanted<'_>, found: &Found) -> Deed {
 }
 
 pub(super) fn create_team(wanted: &Wanted<'_>) -> Vec<Call> {
-    team_calls(wanted, &Map::new(), true)
+    let nothing = Map::new();
+    let mut calls = vec![itself(wanted, &nothing)];
+    calls.extend(who(wanted, &nothing));
+    calls
 }
 
+/// Calls are made one after the other, and one that is refused ends them. Whoever is to go is never in a team that may more
+/// than before: a role that rises comes when all who go have gone, and one that falls comes first.
 pub(super) fn change_team(wanted: &Wanted<'_>, found: &Found) -> Deed {
     changed(wanted.differences(found), |changes| {
         let is_itself = changes.iter().any(|change| ![MEMBERS, GROUP].contains(&change.field.as_str()));
-        team_calls(wanted, &found.view, is_itself)
+        let mut calls = who(wanted, &found.view);
+        if is_itself {
+            let rises = role(&wanted.whole().0).is_some_and(|to| Some(to) > role(&found.view));
+            calls.insert(if rises { calls.len() } else { 0 }, itself(wanted, &found.view));
+        }
+        calls
     })
+}
+
+/// Whether somebody is in a team, and so is somebody.
+pub(super) fn has_member(team: Option<&Found>, name: &UserName) -> bool {
+    team.is_some_and(|team| names(team.view.get(MEMBERS)).contains(&name.as_str()))
 }
 
 /// The fields without those members who are not there yet.
@@ -47,19 +66,27 @@ pub(super) fn without(mut fields: Vec<Field>, absent: &[UserName]) -> Vec<Field>
     fields
 }
 
-/// The team itself, if it has to be, and then its members: who is not among them goes. While a team has a group, nobody can
-/// put people into it or take them out: a group that is to go goes before, and one that is to come comes after, and takes the
+/// The call for the team itself.
+fn itself(wanted: &Wanted<'_>, view: &Map<String, Value>) -> Call {
+    let mut body = wanted.whole().0;
+    body.retain(|field, _| ![MEMBERS, GROUP].contains(&field.as_str()));
+    // A role has to be sent.
+    body.entry(ROLE).or_insert_with(|| view.get(ROLE).cloned().unwrap_or_else(|| json!("member")));
+    Call::new(Verb::Put, wanted.key.path()).body(body.into())
+}
+
+fn role(team: &Map<String, Value>) -> Option<TeamRole> {
+    TeamRole::deserialize(team.get(ROLE)?).ok()
+}
+
+/// The calls for a team's members: who is not among them goes, before others come. While a team has a group, nobody can put
+/// people into it or take them out: a group that is to go goes before, and one that is to come comes after, and takes the
 /// people with it that there are.
-fn team_calls(wanted: &Wanted<'_>, view: &Map<String, Value>, is_itself: bool) -> Vec<Call> {
+fn who(wanted: &Wanted<'_>, view: &Map<String, Value>) -> Vec<Call> {
     let path = wanted.key.path();
     let mut body = wanted.whole().0;
     let (members, group) = (body.remove(MEMBERS), body.remove(GROUP));
     let mut calls = Vec::new();
-    if is_itself {
-        // A role has to be sent.
-        body.entry("role").or_insert_with(|| view.get("role").cloned().unwrap_or_else(|| json!("member")));
-        calls.push(Call::new(Verb::Put, &path).body(body.into()));
-    }
     let syncing = format!("{path}/syncing");
     let group = group.filter(|group| *group != view.get(GROUP).cloned().unwrap_or_default());
     if group == Some(Value::Null) {
@@ -70,8 +97,8 @@ fn team_calls(wanted: &Wanted<'_>, view: &Map<String, Value>, is_itself: bool) -
         let (wanted, there) = (names(Some(&members)), names(view.get(MEMBERS)));
         let member = |verb, name: &&str| Call::new(verb, format!("{path}/members/{name}"));
         let is_gone = |name: &&&str| !wanted.contains(name) && (group.is_none() || name.contains('+'));
-        calls.extend(wanted.iter().filter(|name| !there.contains(name)).map(|name| member(Verb::Put, name)));
         calls.extend(there.iter().filter(is_gone).map(|name| member(Verb::Delete, name)));
+        calls.extend(wanted.iter().filter(|name| !there.contains(name)).map(|name| member(Verb::Put, name)));
     }
     calls.extend(group.map(|group| Call::new(Verb::Post, syncing).body(json!({"group_name": group})).repeatable()));
     calls

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use moorage_tests::{
     cli::Moorage,
-    people::{People, Person, SUPERUSERS},
+    people::{People, Person, SUPERUSERS, claims},
     world::World,
 };
 use reqwest::Method;
@@ -38,7 +38,9 @@ fn kept(moorage: &Moorage) -> (PathBuf, Value) {
 /// Has its token end, and its refresh token be another one if that is said.
 fn end(moorage: &Moorage, refresh_token: Option<&str>) {
     let (path, mut stored) = kept(moorage);
-    stored["id_token"] = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"exp":1}"#)).into();
+    let mut said = claims(stored["id_token"].as_str().unwrap());
+    (said["iat"], said["exp"]) = (2.into(), 1.into());
+    stored["id_token"] = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(said.to_string())).into();
     if let Some(token) = refresh_token {
         stored["refresh_token"] = token.into();
     }

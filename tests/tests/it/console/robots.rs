@@ -6,6 +6,7 @@ use moorage_tests::{
     browser::{Browser, DESKTOP, PHONE},
     eventually,
     sigstore::authority::Authority,
+    stack::Stack,
     world::World,
 };
 use reqwest::Method;
@@ -91,6 +92,44 @@ async fn workloads_may_log_in_as_a_robot() {
 }
 
 #[tokio::test]
+async fn a_login_is_not_lost_by_a_change_of_something_else() {
+    let browser = Browser::new(&Stack::from_env().await, DESKTOP).await;
+    let filled = |more: Value| {
+        let mut filled = json!({
+            "host": "h", "username": "", "password": "", "no_password": false,
+            "allow_insecure": false, "allow_proxy": true,
+        });
+        filled.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        filled
+    };
+    let sent = |more: Value| {
+        let mut sent = json!({"host": "h", "allow_insecure": false, "allow_proxy": true});
+        sent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sent
+    };
+    let (by_certificate, nothing) = (json!({"host": "h", "tls": {"client_subject": "CN=x"}}), Value::Null);
+    for (form, login, body) in [
+        (json!({}), &by_certificate, json!({"tls": {}})),
+        (json!({"client_key": "K"}), &by_certificate, json!({"tls": {"client_key": "K"}})),
+        (
+            json!({"username": "u", "password": "p"}),
+            &by_certificate,
+            json!({"username": "u", "password": "p", "tls": {}}),
+        ),
+        // What is asked for without a login the API refuses.
+        (json!({"forget_tls": true}), &by_certificate, json!({"username": "", "password": "", "tls": null})),
+        (json!({"host": "i"}), &by_certificate, json!({"host": "i", "username": "", "password": ""})),
+        (json!({}), &nothing, json!({"username": "", "password": ""})),
+        (json!({"username": "u", "no_password": true}), &nothing, json!({"username": "u", "password": ""})),
+        (json!({"credentials": {"type": "ecr"}}), &nothing, json!({"credentials": {"type": "ecr"}})),
+    ] {
+        let shown = browser.module("robot-access.js", "toLogin", json!([filled(form.clone()), login])).await;
+        assert_eq!(shown, sent(body), "{form}");
+    }
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_robot_logs_in_elsewhere() {
     let (world, browser) = opened("console-elsewhere").await;
     let registry = async || robot(&world).await["external_registry"].clone();
@@ -110,8 +149,10 @@ async fn a_robot_logs_in_elsewhere() {
         json!({"host": "registry.example.com", "username": "puller", "allow_insecure": false, "allow_proxy": true});
     assert_eq!(registry().await, expected);
 
-    // An authority of its own, for a while; then a cloud's login.
+    // An authority of its own, for a while; then a cloud's login. The password is never lost by saying nothing of it.
     browser.click("Change… the login").await;
+    browser.click("Save").await;
+    browser.see("dialog .wrong", "say that the user has none").await;
     browser.fill("password", "hunter2").await;
     browser.script("document.querySelector('dialog details.group').open = true", json!([])).await;
     let set = "const field = document.querySelector('dialog [data-field=ca_bundle]'); field.value = arguments[0];

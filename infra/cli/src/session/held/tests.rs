@@ -16,7 +16,13 @@ use tokio::{
 use super::*;
 
 fn token(seconds: i64) -> String {
-    let payload = json!({"exp": now().unix() + seconds}).to_string();
+    token_of("ann", 0, seconds)
+}
+
+/// A token of somebody, where the provider's clock is so many seconds ahead.
+fn token_of(subject: &str, ahead: i64, seconds: i64) -> String {
+    let issued = now().unix() + ahead;
+    let payload = json!({"sub": subject, "iat": issued, "exp": issued + seconds}).to_string();
     format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload))
 }
 
@@ -58,6 +64,7 @@ fn stored(token_endpoint: &str, seconds: i64, refresh_token: Option<&str>) -> St
         token_endpoint: token_endpoint.into(),
         id_token: token(seconds).into(),
         refresh_token: refresh_token.map(Into::into),
+        received: now(),
     }
 }
 
@@ -68,13 +75,19 @@ struct Kept {
 }
 
 impl Kept {
+    /// Somebody signs in.
+    async fn keep(&self, stored: &Stored) {
+        let lock = self.folder.lock(&self.address).await.unwrap();
+        self.folder.write(&self.address, stored, &lock).unwrap();
+    }
+
     async fn new(first: &Stored) -> Self {
         let root = tempfile::tempdir().unwrap();
         let folder = Folder::at(root.path().join("sign-ins"));
         let address = Address::parse("https://h", false).unwrap();
-        let lock = folder.lock(&address).await.unwrap();
-        folder.write(&address, first, &lock).unwrap();
-        Self { _root: root, folder, address }
+        let kept = Self { _root: root, folder, address };
+        kept.keep(first).await;
+        kept
     }
 
     /// What a command holds that begins now.
@@ -132,5 +145,44 @@ async fn who_has_signed_out_is_signed_out_everywhere() {
     kept.folder.remove(&kept.address, &lock).unwrap();
     drop(lock);
     assert!(matches!(held.token().await.unwrap_err(), ClientError::SignInEnded { .. }));
+    assert_eq!(given.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn what_one_person_has_begun_another_does_not_end() {
+    let (url, given) = provider().await;
+    let first = stored(&url, 20, Some("r0"));
+    for other in [
+        Stored { id_token: token_of("eve", 0, 600).into(), ..first.clone() },
+        Stored { issuer: "https://other.example.com".into(), id_token: token(600).into(), ..first.clone() },
+        Stored { id_token: "e30.e30.c2ln".into(), ..first.clone() },
+    ] {
+        let kept = Kept::new(&first).await;
+        let held = kept.held();
+        kept.keep(&other).await;
+        let error = held.token().await.unwrap_err();
+        assert!(matches!(&error, ClientError::SignInEnded { why } if why.contains("somebody else")), "{error}");
+    }
+    let kept = Kept::new(&first).await;
+    let held = kept.held();
+    let again = Stored { id_token: token(600).into(), ..first.clone() };
+    kept.keep(&again).await;
+    assert_eq!(held.token().await.unwrap().expose_secret(), again.id_token.expose_secret(), "who comes again goes on");
+    // The provider gives one of ann's.
+    let eve = Kept::new(&Stored { id_token: token_of("eve", 0, -1).into(), ..first }).await;
+    let error = eve.held().token().await.unwrap_err();
+    assert!(matches!(&error, ClientError::SignInEnded { why } if why.contains("somebody else's")), "{error}");
+    assert_eq!(given.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_ends_no_sign_in_and_keeps_none() {
+    let (url, given) = provider().await;
+    for ahead in [-7_200, 7_200] {
+        let first = |seconds| Stored { id_token: token_of("ann", ahead, seconds).into(), ..stored(&url, 0, None) };
+        assert!(Kept::new(&first(600)).await.held().token().await.is_ok(), "{ahead}");
+        let error = Kept::new(&first(-1)).await.held().token().await.unwrap_err();
+        assert!(matches!(error, ClientError::SignInEnded { .. }), "{ahead}: {error}");
+    }
     assert_eq!(given.load(Ordering::SeqCst), 0);
 }

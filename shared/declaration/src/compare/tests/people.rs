@@ -6,6 +6,7 @@ use super::{REPOSITORY, calls, changed_fields, declared, present, repository_vie
 use crate::{
     compare::{Options, compare},
     document::Document,
+    present::PresentError,
     step::Action,
     undeclared,
 };
@@ -51,7 +52,7 @@ fn people_are_members_as_robots_are() {
     assert_eq!((same.action, same.absent), (Action::Unchanged, Vec::new()));
     let there = members(&[("acme+ci", true), ("cyd", false)], None);
     let step = team(declared, &shown(), there, &["ann@example.com", "bob"]);
-    let expected = [("PUT", "/members/ann@example.com"), ("PUT", "/members/bob"), ("DELETE", "/members/cyd")];
+    let expected = [("DELETE", "/members/cyd"), ("PUT", "/members/ann@example.com"), ("PUT", "/members/bob")];
     assert_eq!(paths(&step), expected.map(|(verb, path)| (verb, path.to_owned())));
 }
 
@@ -63,6 +64,8 @@ fn who_has_not_signed_in_yet_stops_nobody_else() {
     assert_eq!(step.absent.iter().map(moorage_domain::UserName::as_str).collect::<Vec<_>>(), ["ann"]);
     let step = team(declared, &shown(), members(&[("bob", false)], None), &["bob"]);
     assert_eq!((step.action.as_str(), step.calls.len(), step.absent.len()), ("unchanged", 0, 1));
+    let known = team(json!({"members": ["bob"]}), &shown(), members(&[("bob", false)], None), &[]);
+    assert_eq!((known.action, known.absent), (Action::Unchanged, Vec::new()), "who is in a team is somebody");
 
     let document = json!({"repositories": {"acme/app": {"permissions": {"users": {"ann": "read", "bob": "admin"}}}}});
     let answers = [
@@ -90,7 +93,7 @@ fn a_group_says_who_a_teams_people_are() {
     let other = team(declared(), &shown(), members(theirs, Some("others")), &[]);
     assert_eq!(paths(&other), [("POST", "/syncing".to_owned())]);
     let free = team(json!({"group": null, "members": ["ann"]}), &shown(), members(theirs, Some("x")), &["ann"]);
-    let expected = [("DELETE", "/syncing"), ("PUT", "/members/ann"), ("DELETE", "/members/acme+ci")];
+    let expected = [("DELETE", "/syncing"), ("DELETE", "/members/acme+ci"), ("PUT", "/members/ann")];
     assert_eq!(paths(&free), expected.map(|(verb, path)| (verb, path.to_owned())));
     assert_eq!(team(json!({"group": null}), &shown(), members(theirs, None), &[]).action, Action::Unchanged);
     let left = team(json!({"members": ["acme+ci"]}), &shown(), members(theirs, Some("x")), &[]);
@@ -105,6 +108,54 @@ fn a_team_with_a_group_is_made_in_this_order() {
     let expected = [("PUT", ""), ("PUT", "/members/acme+ci"), ("POST", "/syncing")];
     assert_eq!(paths(&step), expected.map(|(verb, path)| (verb, path.to_owned())));
     assert_eq!(step.calls[0].body, Some(json!({"role": "admin"})));
+}
+
+#[test]
+fn a_group_that_is_not_told_is_not_taken_for_none() {
+    let declaration = declared(json!({"organizations": {"acme": {"teams": {"dev": {"group": "platform"}}}}}));
+    let compared = |synced: Value| {
+        let answers = [
+            ("organization/acme", json!({"name": "acme", "email": "", "teams": {"dev": shown()}})),
+            ("organization/acme/team/dev/members", json!({"members": [], "synced": synced})),
+        ];
+        compare(&declaration, &present(&declaration, &answers), Options::default())
+    };
+    for hidden in
+        [json!({"service": "oidc"}), json!({"service": "oidc", "config": {}}), json!({"config": null}), json!({})]
+    {
+        let error = compared(hidden.clone()).unwrap_err();
+        assert!(matches!(error, PresentError::Hidden { .. }), "{hidden}: {error}");
+        assert!(error.to_string().contains("cannot be read with this token"), "{error}");
+    }
+    assert!(compared(json!(null)).is_ok());
+    assert!(compared(json!({"service": "oidc", "config": {"group_name": "platform"}})).unwrap()[1].is_nothing());
+}
+
+#[test]
+fn nobody_who_is_to_go_has_a_role_that_rises() {
+    let step = |from: &str, to: &str, more: Value, there: Value| {
+        let mut declared = json!({"role": to, "members": ["ann"]});
+        super::extend(&mut declared, more);
+        let step = team(declared, &json!({"role": from, "description": ""}), there, &["ann"]);
+        paths(&step).into_iter().map(|(verb, path)| format!("{verb} {path}")).collect::<Vec<_>>()
+    };
+    let eve = || members(&[("eve", false)], None);
+    let (goes, comes) = ("DELETE /members/eve", "PUT /members/ann");
+    for (from, to, expected) in [
+        ("member", "admin", [goes, comes, "PUT "]),
+        ("creator", "admin", [goes, comes, "PUT "]),
+        ("of a later release", "member", [goes, comes, "PUT "]),
+        ("admin", "member", ["PUT ", goes, comes]),
+        ("creator", "member", ["PUT ", goes, comes]),
+    ] {
+        assert_eq!(step(from, to, json!({}), eve()), expected, "{from} {to}");
+    }
+    assert_eq!(step("admin", "admin", json!({"description": "x"}), eve()), ["PUT ", goes, comes]);
+    let grouped = json!({"group": "platform", "members": []});
+    let bound = step("member", "admin", grouped, members(&[], None));
+    assert_eq!(bound, ["POST /syncing", "PUT "], "nor has who is there by a group");
+    let free = step("member", "admin", json!({"group": null}), members(&[("eve", false)], Some("x")));
+    assert_eq!(free, ["DELETE /syncing", comes, "PUT "]);
 }
 
 #[test]

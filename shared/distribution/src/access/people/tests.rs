@@ -21,7 +21,7 @@ const ISSUER: &str = "https://idp.example.com";
 const ID: &str = "00000007-0000-4000-8000-000000000000";
 
 /// A table with some items; and how many requests it was asked.
-fn table(items: Vec<Value>) -> (Table, Arc<AtomicUsize>) {
+fn table(items: &[Value]) -> (Table, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let items: Arc<Vec<Item>> = Arc::new(items.iter().map(|item| serde_dynamo::to_item(item).unwrap()).collect());
     let find = move |key: &Item| items.iter().find(|item| ["pk", "sk"].iter().all(|it| item[*it] == key[*it])).cloned();
@@ -132,7 +132,7 @@ async fn who_may_not_be_here_is_nobody() {
     let mut ended = stored.clone();
     ended["expires_at"] = json!(1_000);
     assert_eq!(is_known(vec![ended, user("ann")]).await, (false, false));
-    let (table, requests) = table(vec![stored, user("ann")]);
+    let (table, requests) = table(&[stored, user("ann")]);
     let nobody = People::new(table, Provider::new("", "platform".parse().ok()));
     assert_eq!(login(&nobody, "ann", &shown).await, None, "there is no provider");
     assert_eq!(requests.load(Ordering::Relaxed), 0);
@@ -180,8 +180,8 @@ fn groups_count_for_some_time_after_a_sign_in() {
     let ann: User = serde_dynamo::from_item(serde_dynamo::to_item::<_, Item>(user("ann")).unwrap()).unwrap();
     let groups: std::collections::BTreeSet<_> = ["dev", "platform"].map(|group| group.parse().unwrap()).into();
     let known = |signed_in: i64, now: i64| {
-        let ann =
-            User { groups: groups.clone(), signed_in: Timestamp::from_unix(signed_in), enabled: true, ..ann.clone() };
+        let mut ann = ann.clone();
+        (ann.groups, ann.signed_in, ann.enabled) = (groups.clone(), Timestamp::from_unix(signed_in), true);
         let known = provider.known(&stored, ann, Timestamp::from_unix(now)).unwrap();
         (known.is_superuser, known.user.groups.len())
     };

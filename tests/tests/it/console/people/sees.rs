@@ -130,6 +130,18 @@ async fn a_role_on_one_repository_is_for_that_one() {
     ];
     let found = walk(&browser, &screens).await;
     assert!(found.is_empty(), "{found:#?}");
+    // Robots are not shown to them, and one is named.
+    let puller = format!("{}+puller", world.namespace);
+    let made =
+        world.call(Method::PUT, &format!("organization/{}/robots/puller", world.namespace), Some(json!({}))).await;
+    assert_eq!(made.0, 201, "{}", made.1);
+    browser.click("Add a permission…").await;
+    browser.choose("robot", "+").await;
+    browser.see("dialog", "ask them for a name").await;
+    browser.fill("name", &puller).await;
+    browser.click("Choose").await;
+    browser.click("Add").await;
+    browser.see("tbody", &puller).await;
     browser.close().await;
 }
 

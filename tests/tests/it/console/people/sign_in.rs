@@ -1,14 +1,17 @@
 //! How people come, and how they go.
 
+use std::time::Duration;
+
 use moorage_tests::{
     browser::{Browser, DESKTOP},
+    eventually,
     people::{By, People, claims},
     world::World,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{host, judged, sign_in};
+use super::{host, judged, sign_in, signed_in};
 
 /// What a sign-in is called in the tab, until it has ended.
 const BEGUN: &str = "moorage-sign-in";
@@ -58,6 +61,10 @@ async fn people_sign_in_at_their_provider_and_come_back_to_where_they_were() {
     browser.click("Sign out").await;
     browser.see("h1", "Moorage").await;
     assert_eq!(kept(&browser).await, json!({}));
+    // Whoever sits here next is asked who they are: at the provider the one before is still signed in.
+    sign_in(&browser, &people, &person).await;
+    browser.see("#bar", &person.name).await;
+    assert_eq!(browser.script("return localStorage.length", json!([])).await, json!(0));
     assert!(found.is_empty(), "{found:#?}");
     browser.close().await;
 }
@@ -115,6 +122,27 @@ async fn a_token_of_another_sign_in_is_not_kept() {
     sign_in(&browser, &people, &person).await;
     browser.see(".problem", "has answered another sign-in").await;
     assert_eq!(kept(&browser).await, json!({}));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_tabs_copy_does_not_renew_what_the_tab_renews() {
+    let (world, people) = (World::new("console-copy").await, People::of_stack());
+    let person = people.person("ada", &[]).await;
+    let browser = signed_in(&world, &people, &person).await;
+    let before = kept(&browser).await;
+    assert!(before["moorage-renewal"].is_string(), "{before}");
+    browser.refresh().await;
+    browser.see("#bar", &person.name).await;
+    browser.script("window.copy = window.open(location.href)", json!([])).await;
+    let copied = "return {...copy.sessionStorage}";
+    eventually("the copy has dropped it", Duration::from_secs(20), async || {
+        let copied = browser.script(copied, json!([])).await;
+        (copied.get("moorage-renewal").is_none() && copied["moorage-token"] == before["moorage-token"]).then_some(())
+    })
+    .await;
+    assert_eq!(kept(&browser).await, before, "the tab itself keeps it, loaded again or not");
+    browser.script("copy.close()", json!([])).await;
     browser.close().await;
 }
 
