@@ -68,7 +68,7 @@ fn token(name: &str) -> (Value, String) {
     (token, shown)
 }
 
-fn people(items: Vec<Value>) -> (People, Arc<AtomicUsize>) {
+fn people(items: &[Value]) -> (People, Arc<AtomicUsize>) {
     let (table, requests) = table(items);
     (People::new(table, Provider::new(ISSUER, "platform".parse().ok())), requests)
 }
@@ -89,14 +89,14 @@ async fn an_app_token_goes_with_its_users_name_or_none() {
     for (name, expected, requests) in
         [("$app", Some("ann"), 2), ("ann", Some("ann"), 1), ("bob", None, 1), ("eve", None, 1)]
     {
-        let (people, asked) = people(items());
+        let (people, asked) = people(&items());
         for _ in 0..3 {
             assert_eq!(login(&people, name, &shown).await.as_deref(), expected, "{name}");
         }
         assert_eq!(asked.load(Ordering::Relaxed), requests, "{name}: it is kept, also that it is not so");
         assert_eq!(login(&people, "ann", &shown).await.as_deref(), Some("ann"), "whoever asked before");
     }
-    let (people, _) = people(items());
+    let (people, _) = people(&items());
     let wrong = format!("{}{}", &shown[..32], "cd".repeat(32));
     assert_eq!(login(&people, "ann", &wrong).await, None);
     assert_eq!(login(&people, "$app", &wrong).await, None);
@@ -115,7 +115,7 @@ async fn who_may_not_be_here_is_nobody() {
         ann
     };
     let is_known = async |items: Vec<Value>| {
-        let (people, _) = people(items);
+        let (people, _) = people(&items);
         (login(&people, "ann", &shown).await.is_some(), login(&people, "$app", &shown).await.is_some())
     };
     assert_eq!(is_known(vec![stored.clone(), user("ann")]).await, (true, true));
@@ -150,7 +150,7 @@ async fn a_user_is_known_with_their_teams() {
     teams.insert("teams".into(), AttributeValue::Ss(vec![membership]));
     let teams: Value = serde_dynamo::from_item(teams).unwrap();
     let name = "ann".parse().unwrap();
-    let (people, requests) = people(vec![stored, user("ann"), teams]);
+    let (people, requests) = people(&[stored, user("ann"), teams]);
     let (person, identity) = people.identity(&name, id, now()).await.unwrap().unwrap();
     assert!(!person.is_superuser);
     assert_eq!(identity.name, name);
