@@ -6,7 +6,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use moorage_domain::{Digest, FailureReason, RateLimit, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId};
+use moorage_domain::{
+    Digest, FailureReason, RateLimit, RepositoryName, failure::Failure, manifest::Descriptor, run::RunId,
+};
 use moorage_state::{Claim, Table, Tags};
 use moorage_storage::{Storage, Verified};
 use moorage_upstream::Registry;

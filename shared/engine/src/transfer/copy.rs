@@ -70,7 +70,8 @@ impl Invocation<'_> {
         held: &BTreeMap<TagName, HeldTag>,
         open: &[&TagName],
     ) -> Result<bool, WorkError> {
-        let pass = |first_until, end| Pass { registry, copier, held, first_until, end, stopped: AtomicBool::new(false) };
+        let pass =
+            |first_until, end| Pass { registry, copier, held, first_until, end, stopped: AtomicBool::new(false) };
         let (said, asked): (Vec<_>, Vec<_>) = open.iter().copied().partition(|tag| self.said(held, tag).is_some());
         let (known, mut new): (Vec<_>, Vec<_>) = asked.into_iter().partition(|tag| self.known(held, tag).is_some());
         new.sort_unstable();

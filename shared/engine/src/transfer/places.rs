@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn an_image_that_has_come_makes_place_but_not_where_requests_are_limited() {
-        let free = |places: &TagPlaces| (places.ahead.free.available_permits(), places.copying.free.available_permits());
+        let free =
+            |places: &TagPlaces| (places.ahead.free.available_permits(), places.copying.free.available_permits());
         let places = TagPlaces::new(RateLimit::default());
         places.came();
         assert_eq!(free(&places), (FIRST, FIRST), "a part of an image is none");
