@@ -122,8 +122,8 @@ fn members_are_those_that_are_declared() {
     assert_eq!(
         calls(&other[1]),
         [
-            ("PUT", "organization/acme/team/t1/members/acme+b1", Value::Null),
             ("DELETE", "organization/acme/team/t1/members/acme+c1", Value::Null),
+            ("PUT", "organization/acme/team/t1/members/acme+b1", Value::Null),
         ]
     );
 }
