@@ -2,6 +2,7 @@
 
 mod agent;
 mod arguments;
+mod clock;
 mod commands;
 mod context;
 mod documents;

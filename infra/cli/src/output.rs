@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 pub(crate) use confirm::confirm;
-pub(crate) use format::{age, bytes, clock, count, day_and_time, duration, now, short};
+pub(crate) use format::{age, bytes, clock, count, day_and_time, duration, short};
 pub(crate) use progress::Progress;
 pub(crate) use table::Table;
 pub(crate) use text::{clean, cut, wrap};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     arguments::import::{How, Import, Source},
+    clock::now,
     commands::apply,
     context::{self, Context},
     error::CliError,
@@ -19,7 +20,7 @@ use crate::{
         quay, regsync, skopeo,
         there::{self, AdaptError, adapt},
     },
-    output::{confirm, now},
+    output::confirm,
     plan::{self, Outcome},
 };
 

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     agent::AGENT,
+    clock::now,
     context::{Context, client},
     error::CliError,
     exit::Exit,
-    output::{duration, note, note_whole, now},
+    output::{duration, note, note_whole},
     session::{Endpoints, Folder, SignIn, Stored},
 };
 

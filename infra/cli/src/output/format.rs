@@ -1,17 +1,9 @@
 //! Numbers and times, as people read them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use moorage_domain::Timestamp;
 use serde_json::Value;
 
-use crate::output::text::cut;
-
-/// Now, by this machine's clock.
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or_default())
-}
+use crate::{clock::now, output::text::cut};
 
 /// `1.2 GB`, in powers of a thousand.
 pub(crate) fn bytes(number: u64) -> String {

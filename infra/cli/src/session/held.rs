@@ -5,7 +5,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     agent::AGENT,
-    output::now,
+    clock::now,
     session::{
         folder::{Folder, SessionError},
         stored::Stored,

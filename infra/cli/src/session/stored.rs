@@ -5,7 +5,7 @@ use moorage_domain::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::output::now;
+use crate::clock::now;
 
 /// So many seconds before its end a token is renewed: no call takes longer to arrive.
 const MARGIN: i64 = 30;

@@ -5,8 +5,9 @@ use moorage_domain::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    clock::now,
     commands::doctor::check::Check,
-    output::{age, duration, now},
+    output::{age, duration},
     target::Target,
 };
 

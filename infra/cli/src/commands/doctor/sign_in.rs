@@ -4,9 +4,10 @@ use moorage_client::{Client, Endpoint, Provider, ProviderError};
 
 use crate::{
     agent::AGENT,
+    clock::now,
     commands::doctor::check::Check,
     context::Caller,
-    output::{duration, now},
+    output::duration,
     session::{Endpoints, SignIn, Stored},
 };
 

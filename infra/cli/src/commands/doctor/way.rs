@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use moorage_client::{Address, Answer, Client, ClientError, Method, Request};
 
-use crate::{
-    commands::doctor::check::Check,
-    output::{duration, now},
-};
+use crate::{clock::now, commands::doctor::check::Check, output::duration};
 
 /// How long a name may take to be resolved.
 const PATIENCE: Duration = Duration::from_secs(10);
