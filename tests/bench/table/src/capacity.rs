@@ -64,7 +64,10 @@ impl DynamoDBHandler for Charging {
     ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         let (tables, schema) = (Arc::clone(&self.tables), Arc::clone(&self.schema));
         Box::pin(async move {
-            let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let mut request: Value = serde_json::from_slice(&body).unwrap_or_default();
+            // The server keeps all tokens of ten minutes, and takes no transactions beyond so many. Nothing is sent twice here.
+            let token = request.as_object_mut().and_then(|request| request.remove("ClientRequestToken"));
+            let body = if token.is_some() { request.to_string().into() } else { body };
             if operation == DynamoDBOperation::CreateTable {
                 *schema.lock().unwrap() = Schema::of(&request);
             }
