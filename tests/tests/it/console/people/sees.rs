@@ -16,6 +16,8 @@ use super::{judged, known, signed_in};
 
 /// How long what was asked for may take.
 const SOON: Duration = Duration::from_secs(20);
+/// How long it may take that a team follows a group: each environment of the API reads that twice a minute.
+const FOLLOWED: Duration = Duration::from_secs(60);
 
 /// A mirror, synced once, and a team with nobody in it.
 async fn mirrored(name: &str) -> World {
@@ -196,7 +198,13 @@ async fn people_get_roles_and_teams_follow_groups() {
     let follower = people.person("fay", &[&group]).await;
     let other = signed_in(&world, &people, &follower).await;
     other.go("organizations").await;
-    other.see("tbody", &world.namespace).await;
+    eventually("whoever is in the group is in the team", FOLLOWED, async || {
+        other.refresh().await;
+        other.see("h1", "Organizations").await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        other.text("tbody").await.contains(&world.namespace).then_some(())
+    })
+    .await;
     other.close().await;
     browser.click("Stop following by readers").await;
     browser.click("Stop").await;

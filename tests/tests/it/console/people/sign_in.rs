@@ -158,7 +158,6 @@ async fn a_sign_in_ends_unless_it_can_be_renewed() {
         if (arguments[1]) sessionStorage.setItem('moorage-renewal', JSON.stringify({at: 0, refresh_token: arguments[1]}))";
     browser.script(keep, json!([ended, null])).await;
     browser.go("health").await;
-    browser.refresh().await;
     browser.see(".problem", "Your sign-in has ended").await;
     assert_eq!(kept(&browser).await, json!({}));
 
