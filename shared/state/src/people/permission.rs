@@ -130,12 +130,6 @@ impl Table {
         self.all(repository_pk(repository), prefix::USER_PERMISSION).await
     }
 
-    /// The repositories on which a user has a role, by name.
-    pub async fn user_grants(&self, user: &User) -> Result<Vec<(RepositoryName, Role)>, StateError> {
-        let grants = self.all_user_grants(&user.name).await?.into_iter().filter(|grant| grant.user_id == user.id);
-        Ok(grants.map(|grant| (grant.repository, grant.role)).collect())
-    }
-
     /// The roles of all users that have borne a name.
     pub(crate) async fn all_user_grants(&self, user: &UserName) -> Result<Vec<UserGrant>, StateError> {
         self.all(user_roles_pk(user), prefix::GRANT).await
