@@ -26,7 +26,7 @@ REGION = "us-east-1"
 # The emulator takes any credentials.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 # More than one sync asks for at once (RegistryRequests): another Moorage can be its registry.
-REGISTRY_CONCURRENCY = 48
+REGISTRY_CONCURRENCY = 80
 # API Gateway's limit on bodies.
 MAX_BODY = "10m"
 

@@ -14,7 +14,7 @@ use crate::{
     challenge::Challenge,
     error::{Unread, transport_error},
     http::{How, Http},
-    places::{Place, Places},
+    places::{Load, Place, Places},
     retry::Backoff,
     transport::{Received, Recipient, Request},
 };
@@ -57,7 +57,8 @@ impl Requests {
         how: How,
         limit: (usize, &str),
     ) -> Result<Answer, UpstreamError> {
-        let mut place = self.places.take(how.alone).await;
+        let load = if method == Method::HEAD { Load::Head } else { Load::Body };
+        let mut place = self.places.take(load, how.alone).await;
         let (mut request, mut login) = (Self::request(method, url, headers), Login::default());
         let answer = loop {
             login.used = self.authorize(&mut request).await?;
@@ -72,7 +73,7 @@ impl Requests {
 
     /// An answer, successful or not, whose body is streamed.
     pub(crate) async fn stream(&self, url: &Url, headers: HeaderMap, how: How) -> Result<Streaming, UpstreamError> {
-        let mut place = self.places.take(how.alone).await;
+        let mut place = self.places.take(Load::Body, how.alone).await;
         let (mut request, mut login) = (Self::request(Method::GET, url, headers), Login::default());
         let (received, head) = loop {
             login.used = self.authorize(&mut request).await?;

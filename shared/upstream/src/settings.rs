@@ -51,8 +51,8 @@ impl Settings {
 /// Limits of one registry in one sync.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Requests at once, streaming blobs included.
-    pub concurrent_requests: usize,
+    /// Requests at once, streaming blobs included. What has no body, as `HEAD`, counts half, unless it is one.
+    pub concurrent_requests: u32,
     /// How often one request is tried.
     pub tries: u32,
     /// The longest `Retry-After` that is waited for. A longer one ends the request: waiting in a function costs money,

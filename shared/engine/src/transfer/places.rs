@@ -6,9 +6,9 @@ use moorage_domain::RateLimit;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Tags that are under way at once: twice as many as a registry is asked at once, since of each most of the time goes by
-/// with S3 and the table. Those that are verified ask S3 for eight things, one after the other, and with 15 ms for each 64
-/// of them are 520 in a second.
+/// Tags that are under way at once: as many as a registry is asked for digests at once. Of those that are copied most of
+/// the time goes by with S3 and the table; those that are verified ask S3 for eight things, one after the other, and with
+/// 15 ms for each 64 of them are 520 in a second.
 pub(crate) const TAGS_IN_FLIGHT: usize = 64;
 /// Tags that are copied at once: what is not done when an invocation ends is begun anew by the next one.
 const COPIES_IN_FLIGHT: usize = 40;
