@@ -9,6 +9,7 @@ pub(crate) mod copy;
 pub(crate) mod describe;
 pub(crate) mod follow;
 pub(crate) mod gather;
+pub(crate) mod leads;
 pub(crate) mod manifest;
 pub(crate) mod places;
 pub(crate) mod plan;

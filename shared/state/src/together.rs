@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 /// How long whoever asks waits for others of whom it is known that they may come: somewhat longer than one request to a
 /// database that is near takes.
 const GATHER: Duration = Duration::from_millis(30);
-/// How often it is looked whether they are there.
+/// How often it is looked whether some have come; where none has meanwhile, the others are not about to.
 const LOOK: Duration = Duration::from_millis(4);
 
 /// How many may be about to ask. Clones count the same.
@@ -75,7 +75,7 @@ impl<Q: Clone, A> Together<Q, A> {
                     biased;
                     answer = &mut answered => break answer,
                     turn = self.asking.lock() => {
-                        self.gather().await;
+                        self.gather(&fits).await;
                         self.ask_some(&fits, &ask).await;
                         drop(turn);
                     }
@@ -88,10 +88,19 @@ impl<Q: Clone, A> Together<Q, A> {
         }
     }
 
-    /// Waits a moment for those who may come.
-    async fn gather(&self) {
-        let mut waited = Duration::ZERO;
-        while waited < GATHER && self.open().len() < self.crowd.size() {
+    /// Waits a moment for those who may come, as long as some do, and not for more than go together.
+    async fn gather(&self, fits: impl Fn(&[&Q]) -> usize) {
+        let (mut waited, mut before) = (Duration::ZERO, 0);
+        while waited < GATHER {
+            let (count, is_full) = {
+                let open = self.open();
+                let count = open.len();
+                (count, fits(&open.iter().map(|(question, _)| question).collect::<Vec<_>>()) < count)
+            };
+            if is_full || count <= before || count >= self.crowd.size() {
+                return;
+            }
+            before = count;
             tokio::time::sleep(LOOK).await;
             waited += LOOK;
         }

@@ -16,6 +16,7 @@ use crate::{
     sync::tag_set::TagSet,
     transfer::{
         blobs::Blobs,
+        leads::Leads,
         possession::Possession,
         single_flight::SingleFlight,
         tree::{NoTree, Tree},
@@ -38,6 +39,8 @@ pub(crate) struct Copier {
     pub(crate) blobs: Blobs,
     /// The manifests that were copied, or could not be.
     pub(crate) manifests: SingleFlight<Result<Arc<Tree>, NoTree>>,
+    /// Which of the tags of an image brings it.
+    pub(crate) leads: Leads,
     /// Places for documents that are whole in memory.
     pub(crate) documents: Semaphore,
     /// Of which images it is known whether the architecture filter leaves them out.
@@ -64,11 +67,17 @@ impl Copier {
         Self {
             blobs,
             manifests: SingleFlight::new(MAX_REMEMBERED, |tree| tree.as_ref().map_or(1, |tree| tree.weight())),
+            leads: Leads::default(),
             documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
             left_out: SingleFlight::new(MAX_LEFT_OUT, |_| 1),
             copied: Mutex::default(),
             config,
         }
+    }
+
+    /// Whether an image was copied, could not be, or is left out: then a tag of it takes no more than its links and records.
+    pub(crate) fn is_through_with(&self, image: &Digest) -> bool {
+        self.manifests.has(image) || self.left_out.has(image)
     }
 
     /// What is known of what the repository may have.

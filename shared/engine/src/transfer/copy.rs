@@ -188,26 +188,47 @@ impl Invocation<'_> {
                 return Ok(None);
             }
             // Mostly nothing has to come.
-            let (outcome, digest) = self.deal(registry, copier, tag, wanted).await?;
+            let _place = places.linking.acquire().await;
+            let (outcome, digest) = Box::pin(self.deal(registry, copier, tag, wanted)).await?;
             self.signed_as_served(registry, copier, tag, held).await?;
             return Ok(Some((outcome, Some(digest))));
         }
-        let expected = Some(wanted.digest.clone()).filter(|digest| !copier.manifests.knows(digest));
-        if let Some(digest) = &expected {
-            copier.possession().expect(digest);
-        }
-        let place = places.copying.take().await;
-        let member = self.crowd.join();
-        let result =
-            if self.may_begin(pass, true) { self.let_in(pass, tag, wanted).await } else { Err(WorkError::Suspended) };
-        drop((place, member));
-        if let Some(digest) = &expected {
-            copier.possession().forget(digest);
-        }
+        let result = self.in_turn(pass, tag, wanted).await;
         if !matches!(result, Err(WorkError::Suspended | WorkError::Limited(_))) {
             places.add();
         }
         result.map(|(outcome, digest)| Some((outcome, Some(digest))))
+    }
+
+    /// Deals with a tag that is to be copied when it is its turn: the first one of an image when there is a place for that,
+    /// the others when it is there.
+    async fn in_turn(
+        &self,
+        pass: &Pass<'_>,
+        tag: &TagName,
+        wanted: Wanted<'_>,
+    ) -> Result<(Outcome, Digest), WorkError> {
+        let (copier, image) = (pass.copier, wanted.digest.clone());
+        let places = &copier.blobs.flow.tags;
+        let is_new = || !copier.is_through_with(&image);
+        let lead = if is_new() { copier.leads.take(&image).await } else { None };
+        let place = if is_new() {
+            copier.possession().expect(&image);
+            places.copying.take().await
+        } else {
+            // Nobody closes it.
+            places.linking.acquire().await.ok()
+        };
+        let member = self.crowd.join();
+        // Boxed: those that wait for their turn are many.
+        let result = if self.may_begin(pass, true) {
+            Box::pin(self.let_in(pass, tag, wanted)).await
+        } else {
+            Err(WorkError::Suspended)
+        };
+        drop((lead, place, member));
+        copier.possession().forget(&image);
+        result
     }
 
     /// Deals with a tag that is to be copied, if its image is signed as it has to be.

@@ -6,12 +6,14 @@ use moorage_domain::RateLimit;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Tags that are under way at once: as many as a registry is asked for digests at once. Of those that are copied most of
-/// the time goes by with S3 and the table; those that are verified ask S3 for eight things, one after the other, and with
-/// 15 ms for each 64 of them are 520 in a second.
-pub(crate) const TAGS_IN_FLIGHT: usize = 64;
-/// Tags that are copied at once: what is not done when an invocation ends is begun anew by the next one.
+/// Tags that are under way at once. Most of them wait: for a place, or for the first tag of their image, which may be that
+/// of hundreds that follow each other.
+pub(crate) const TAGS_IN_FLIGHT: usize = 512;
+/// Images that are copied at once: what is not done when an invocation ends is begun anew by the next one.
 const COPIES_IN_FLIGHT: usize = 40;
+/// Tags at once whose image is there: they take two requests to S3, one after the other, and a share of a write to the
+/// table. Those that are verified ask S3 for eight things, and with 15 ms for each 64 of them are 520 in a second.
+const LINKS_IN_FLIGHT: usize = 64;
 /// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
 /// registries allow twenty in a minute.
 const FIRST: usize = 4;
@@ -28,8 +30,10 @@ const BLOBS: usize = 2;
 pub(crate) struct TagPlaces {
     /// Of those that will have to be copied, from before they are asked for.
     pub(crate) ahead: Places,
-    /// Of those that are copied.
+    /// Of those that bring their image.
     pub(crate) copying: Places,
+    /// Of those whose image is there.
+    pub(crate) linking: Semaphore,
     /// How many blobs have come; nothing where the registry is known to limit requests.
     blobs: Option<AtomicUsize>,
 }
@@ -43,6 +47,7 @@ impl TagPlaces {
         Self {
             ahead: places(TAGS_IN_FLIGHT),
             copying: places(COPIES_IN_FLIGHT),
+            linking: Semaphore::new(LINKS_IN_FLIGHT),
             blobs: (!is_limited).then(AtomicUsize::default),
         }
     }

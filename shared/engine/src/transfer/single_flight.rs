@@ -65,6 +65,11 @@ impl<T: Clone> SingleFlight<T> {
         self.lock().by_digest.contains_key(digest)
     }
 
+    /// Whether the result is there.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.lock().by_digest.get(digest).is_some_and(|cell| cell.initialized())
+    }
+
     fn keep(&self, digest: &Digest, weight: usize) {
         let mut cells = self.lock();
         cells.finished.push_back((digest.clone(), weight));
@@ -101,6 +106,7 @@ mod tests {
         let results = futures_util::future::join_all((0..10).map(|_| flight.get(&digest, |_| true, work))).await;
         assert_eq!(results, vec![Err(()); 10]);
         assert_eq!(calls.load(Ordering::Relaxed), 1);
+        assert!(flight.has(&digest) && !flight.has(&Digest::sha256(b"another")));
         assert_eq!(flight.get(&digest, |_| true, || async { Ok(1) }).await, Err(()), "it is kept");
     }
 

@@ -40,6 +40,7 @@ impl Copier {
         }
         let limit = DescriptorLimit::new();
         let tree = self.in_time(self.manifest(digest, Some(tag), &limit)).await?;
+        self.leads.end(digest);
         let contents = tree.contents();
         allowance.take(tag, contents.size())?;
         claim.check()?;

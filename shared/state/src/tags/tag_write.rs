@@ -53,6 +53,15 @@ impl Write {
         }
     }
 
+    /// How many items it changes at most: the tag's, that of its past, and what is told of it.
+    pub(crate) fn items(&self) -> usize {
+        match self {
+            Self::Put { is_first, told, .. } => 1 + usize::from(!is_first) + usize::from(told.is_some()),
+            Self::Delete(told) => 2 + usize::from(told.is_some()),
+            Self::Seen(..) | Self::Skip(_) | Self::Unskip | Self::Approve(_) => 1,
+        }
+    }
+
     /// Whether it depends on what the tag is.
     fn reads(&self) -> bool {
         matches!(self, Self::Put { is_first: false, .. } | Self::Delete(_) | Self::Seen(..) | Self::Approve(_))

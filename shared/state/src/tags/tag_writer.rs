@@ -24,9 +24,8 @@ use crate::{
     usage_log::Told,
 };
 
-/// The most tags of one transaction: with the past of each, and what is told of it, they stay below the 100 items that
-/// DynamoDB takes.
-const MOST_TAGS: usize = 32;
+/// The most items of one transaction: with the check of the right they stay below the 100 that DynamoDB takes.
+const MOST_ITEMS: usize = 96;
 /// The most digests that they list: with some 80 bytes for each, and twice where there is a past, they stay below the
 /// 4 MB that DynamoDB takes.
 const MOST_DIGESTS: usize = 15_000;
@@ -126,10 +125,11 @@ impl Tags {
 
 /// How many go into one transaction: each tag once.
 fn together(open: &[&(TagName, Write)]) -> usize {
-    let (mut tags, mut digests) = (BTreeSet::new(), 0usize);
+    let (mut tags, mut items, mut digests) = (BTreeSet::new(), 0_usize, 0_usize);
     let mut fits = |(tag, write): &(TagName, Write)| {
+        items = items.saturating_add(write.items());
         digests = digests.saturating_add(write.digests());
-        tags.insert(tag.clone()) && tags.len() <= MOST_TAGS && (tags.len() == 1 || digests <= MOST_DIGESTS)
+        tags.insert(tag.clone()) && (tags.len() == 1 || (items <= MOST_ITEMS && digests <= MOST_DIGESTS))
     };
     open.iter().position(|it| !fits(it)).unwrap_or(open.len())
 }
@@ -147,6 +147,6 @@ mod tests {
         assert_eq!(open(&["a", "b", "a", "c"]), 2);
         assert_eq!(open(&["a", "c"]), 2);
         let many: Vec<_> = (0..100).map(|number| format!("t{number}")).collect();
-        assert_eq!(open(&many.iter().map(String::as_str).collect::<Vec<_>>()), MOST_TAGS);
+        assert_eq!(open(&many.iter().map(String::as_str).collect::<Vec<_>>()), MOST_ITEMS / 2, "each has a past");
     }
 }
