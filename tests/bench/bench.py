@@ -1,7 +1,7 @@
 """Benchmarks: Moorage beside what people use, in one run and on one machine.
 
-    bench.py [CASE...]     small distant multi layer large memory many scale handover pull push mark collection verify
-                           start
+    bench.py [CASE...]     small distant secure multi layer large memory many scale handover pull push mark collection
+                           verify start
     RUNS=3                 how often each is measured; the table shows medians
     LATENCY=15             milliseconds that each request to S3 and DynamoDB takes on top, in all cases
     BEFORE=FOLDER          another build's zips, and its infra, beside ours: before.sh makes target/before

@@ -43,6 +43,12 @@ def distant(bed):
         return compared(bed, "distant", content.small, ["first", "again"], [Before, *quickest])
 
 
+def secure(bed):
+    """The same by https, where the registry offers HTTP/2, for ours and the quickest peer."""
+    quickest = [tool for tool in peers() if tool is Crane]
+    return compared(bed, "secure", content.small, ["first", "again"], [Before, *quickest], tls=True)
+
+
 def multi(bed):
     """20 tags of four platforms each."""
     return compared(bed, "multi", content.multi, ["first", "again"], peers())
@@ -209,6 +215,6 @@ def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS):
 
 
 ALL = {case.__name__: case for case in (
-    small, distant, multi, layer, large, memory, many, scale, handover, pull, push, mark, collection, verify, start)}
+    small, distant, secure, multi, layer, large, memory, many, scale, handover, pull, push, mark, collection, verify, start)}
 # What is measured of another build, too, on a stack of its own.
-BESIDE = (small, distant, layer, scale)
+BESIDE = (small, distant, secure, layer, scale)
