@@ -99,7 +99,8 @@ impl Serialize for Fallbacks {
 impl<'de> Deserialize<'de> for Fallbacks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // What a later release has noted says nothing here; nor is a run unreadable because of it.
-        let known = |name: String| Fallback::deserialize(IntoDeserializer::<value::Error>::into_deserializer(name)).ok();
+        let known =
+            |name: String| Fallback::deserialize(IntoDeserializer::<value::Error>::into_deserializer(name)).ok();
         Ok(Vec::<String>::deserialize(deserializer)?.into_iter().filter_map(known).collect())
     }
 }

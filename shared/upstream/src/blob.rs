@@ -304,7 +304,11 @@ impl BlobReader {
     async fn connect_part(&mut self) -> Result<bool, UpstreamError> {
         let asked = self.offset..self.end;
         let headers = HeaderMap::from_iter(part::range(&asked).map(|range| (RANGE, range)));
-        let stream = match self.requests.stream(&self.url, headers, self.how(How::trial(PART_TRIES), self.end.saturating_sub(self.offset))).await {
+        let stream = match self
+            .requests
+            .stream(&self.url, headers, self.how(How::trial(PART_TRIES), self.end.saturating_sub(self.offset)))
+            .await
+        {
             Ok(stream) => stream,
             Err(error) if error.may_be_of_the_way() => return Ok(false),
             Err(error) => return Err(error),

@@ -236,8 +236,7 @@ impl Connections {
     }
 
     fn broke(&self, route: &Route<'_>) {
-        let is_too_often =
-            if route.is_shared { route.tally.broke_together(route.sent) } else { route.tally.broke() };
+        let is_too_often = if route.is_shared { route.tally.broke_together(route.sent) } else { route.tally.broke() };
         if is_too_often {
             self.meter.fall_back([route.fallback()]);
         }

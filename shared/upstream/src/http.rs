@@ -128,12 +128,13 @@ impl Http {
         Deadline::new(self.limits.patience.saturating_add(EXCHANGE_TIMEOUT), url)
     }
 
-    /// Sends a request once, to learn whether there is an answer at all, and which.
+    /// Sends a request once, to learn whether there is an answer at all, and which: on a connection of its own, where only
+    /// what is meant for it breaks it.
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<Answer, UpstreamError> {
         self.meter.turn(self.limits.max_wait).await?;
         self.meter.request();
         let mut deadline = self.deadline(&request.url);
-        let received = deadline.bound(self.transport.send(request, Line::Shared)).await??;
+        let received = deadline.bound(self.transport.send(request, Line::Own)).await??;
         self.whole(received, limit, "an answer", &mut deadline).await
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Came {
     pub(crate) path: String,
 }
 
-/// What becomes of it. Only the first two are for HTTP/1.1, too.
+/// What becomes of it. What is no answer is for HTTP/2 alone.
 pub(crate) enum Done {
     Sent(Reply),
     /// The same after some time.
@@ -50,6 +50,8 @@ pub(crate) enum Done {
     Reset(Reason),
     /// An answer whose body breaks off in its middle.
     Torn(Reply, Reason),
+    /// A body that is never copied.
+    Huge(&'static [u8]),
     /// The end of the connection, in the protocol's words.
     Away(Reason),
     /// The end of the connection, without a word.
@@ -143,14 +145,15 @@ impl Streams {
             let done = answer(&one);
             async move {
                 let reply = match done {
-                    Done::Sent(reply) => reply,
+                    Done::Sent(reply) => response(reply),
                     Done::Late(after, reply) => {
                         tokio::time::sleep(after).await;
-                        reply
+                        response(reply)
                     }
+                    Done::Huge(body) => Response::new(Bytes::from_static(body)),
                     _ => std::future::pending().await,
                 };
-                let (head, body) = response(reply).into_parts();
+                let (head, body) = reply.into_parts();
                 Ok::<_, Infallible>(Response::from_parts(head, Full::new(body)))
             }
         });
@@ -201,12 +204,13 @@ impl Streams {
 /// Does to a stream what is said; gives how the connection ends, if it does.
 async fn settle(done: Done, one: &Came, mut respond: SendResponse<Bytes>) -> Option<Option<Reason>> {
     let (reply, torn) = match done {
-        Done::Sent(reply) => (reply, None),
+        Done::Sent(reply) => (response(reply), None),
         Done::Late(after, reply) => {
             tokio::time::sleep(after).await;
-            (reply, None)
+            (response(reply), None)
         }
-        Done::Torn(reply, reason) => (reply, Some(reason)),
+        Done::Torn(reply, reason) => (response(reply), Some(reason)),
+        Done::Huge(body) => (Response::new(Bytes::from_static(body)), None),
         Done::Reset(reason) => {
             respond.send_reset(reason);
             return None;
@@ -215,7 +219,7 @@ async fn settle(done: Done, one: &Came, mut respond: SendResponse<Bytes>) -> Opt
         Done::Dropped => return Some(None),
         Done::Silent => std::future::pending().await,
     };
-    let (head, body) = response(reply).into_parts();
+    let (head, body) = reply.into_parts();
     let has_body = one.method != "HEAD" && !body.is_empty();
     let mut sending = respond.send_response(Response::from_parts(head, ()), !has_body).ok()?;
     let mut left = if torn.is_some() { body.slice(..body.len() / 2) } else { body };
