@@ -214,7 +214,8 @@ impl From<UpstreamError> for Unread {
 
 /// Whether a server asks to be spoken to by HTTP/1.1 (RFC 9113, 7).
 pub(crate) fn wants_http1(error: &reqwest::Error) -> bool {
-    let chain = successors(Some(error as &(dyn Error + 'static)), |error| error.source());
+    let first: &(dyn Error + 'static) = error;
+    let chain = successors(Some(first), |&error| error.source());
     let mut reasons = chain.filter_map(|error| error.downcast_ref::<h2::Error>()?.reason());
     reasons.any(|reason| reason == h2::Reason::HTTP_1_1_REQUIRED)
 }
