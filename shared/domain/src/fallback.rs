@@ -2,7 +2,7 @@
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{IntoDeserializer as _, value},
+    de::{IntoDeserializer, value},
 };
 
 /// A saving that a registry does not go along with.
