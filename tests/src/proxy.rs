@@ -22,7 +22,7 @@ use tokio::{
     sync::Notify,
 };
 
-pub use self::tls::acceptor;
+pub use self::tls::{acceptor, offering};
 use self::{
     body::{Body, broken, dripping, full, plain},
     limit::Limit,

@@ -44,7 +44,7 @@ impl Client {
         if let Some(token) = token {
             headers.insert(AUTHORIZATION, bearer(token)?);
         }
-        let builder = reqwest::Client::builder().user_agent(agent).default_headers(headers);
+        let builder = reqwest::Client::builder().http1_only().user_agent(agent).default_headers(headers);
         let builder = builder.redirect(Policy::none()).connect_timeout(limits.connect);
         let builder = if address.is_direct() { builder.no_proxy() } else { builder };
         Ok(Self { http: builder.build().map_err(ClientError::Setup)?, address, limits, credentials: None })

@@ -53,7 +53,7 @@ impl Provider {
     /// The provider whose tokens come from this endpoint, for a client. `agent` says who asks.
     pub fn new(token: Endpoint, client_id: &str, agent: &str) -> Result<Self, ProviderError> {
         let builder = || {
-            let builder = reqwest::Client::builder().user_agent(agent).redirect(Policy::none());
+            let builder = reqwest::Client::builder().http1_only().user_agent(agent).redirect(Policy::none());
             builder.connect_timeout(CONNECT).timeout(ATTEMPT)
         };
         let http = builder().build().map_err(ProviderError::Setup)?;

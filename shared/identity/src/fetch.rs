@@ -88,6 +88,8 @@ impl Fetcher {
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
             .dns_resolver(Arc::new(GuardedResolver(Arc::clone(&self.guard))))
+            // One question at a time has nothing of HTTP/2, and of it there would be more to bound.
+            .http1_only()
             .no_proxy()
             .build();
         client.map_err(|_| FetchError::Unreachable)

@@ -44,7 +44,7 @@ impl Callback {
         let endpoint = Url::parse(endpoint).ok().filter(|url| url.scheme() == "http");
         let plain = endpoint.and_then(|url| url.host().map(|host| host.to_owned()));
         // Nothing is followed: whoever signed the URL has said where the answer goes.
-        let http = Client::builder().redirect(Policy::none()).no_proxy().timeout(ATTEMPT).build()?;
+        let http = Client::builder().http1_only().redirect(Policy::none()).no_proxy().timeout(ATTEMPT).build()?;
         Ok(Self { http, plain: plain.map(here) })
     }
 

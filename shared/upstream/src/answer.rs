@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use oci_client::errors::OciEnvelope;
 use reqwest::{
-    StatusCode,
+    StatusCode, Version,
     header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LINK},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -156,6 +156,8 @@ pub(crate) struct Body {
     bytes: Vec<u8>,
     lane: Arc<Semaphore>,
     place: Option<OwnedSemaphorePermit>,
+    /// Whether it comes on a connection that others share.
+    is_stream: bool,
 }
 
 /// A large document and its place, which the next one gets when this one's bytes are dropped.
@@ -171,18 +173,25 @@ impl AsRef<[u8]> for Large {
 }
 
 impl Body {
-    pub(crate) fn new(lane: Arc<Semaphore>) -> Self {
-        Self { bytes: Vec::new(), lane, place: None }
+    /// One that comes by this version of HTTP.
+    pub(crate) fn new(lane: Arc<Semaphore>, version: Version) -> Self {
+        Self { bytes: Vec::new(), lane, place: None, is_stream: version == Version::HTTP_2 }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Adds what has come, as soon as there is room for it.
+    /// Adds what has come, as soon as there is room for it. A stream of HTTP/2 does not wait for that: what it sends ahead
+    /// would be in memory, and in the way of others. It has to come again, on a connection of its own.
     pub(crate) async fn push(&mut self, chunk: &[u8], deadline: &mut Deadline) -> Result<(), UpstreamError> {
         if self.len().saturating_add(chunk.len()) > SMALL && self.place.is_none() {
-            self.place = deadline.aside(Arc::clone(&self.lane).acquire_owned()).await?.ok();
+            let lane = Arc::clone(&self.lane);
+            self.place = if self.is_stream {
+                Some(lane.try_acquire_owned().map_err(|_| deadline.in_the_way())?)
+            } else {
+                deadline.aside(lane.acquire_owned()).await?.ok()
+            };
         }
         if self.bytes.capacity() - self.len() < chunk.len() {
             self.bytes.reserve_exact(chunk.len().max(self.len()));
@@ -216,6 +225,11 @@ impl Deadline {
     pub(crate) async fn bound<T>(&mut self, work: impl Future<Output = T>) -> Result<T, UpstreamError> {
         let late = |_| UpstreamError::Timeout(self.url.clone());
         tokio::time::timeout_at(self.at.into(), work).await.map_err(late)
+    }
+
+    /// That an answer does not go on on the connection that it came by.
+    fn in_the_way(&self) -> UpstreamError {
+        UpstreamError::Connection { url: self.url.clone(), message: "it is needed for other answers".to_owned() }
     }
 
     /// Waits for our own side: that time does not count.

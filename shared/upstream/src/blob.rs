@@ -17,6 +17,8 @@ use url::Url;
 use crate::{
     UpstreamError,
     address::display,
+    answer::SMALL,
+    connections::Line,
     error::transport_error,
     http::How,
     part,
@@ -247,7 +249,8 @@ impl BlobReader {
 
     /// Gives the broken stream up; fails where it broke too often.
     fn broke(&mut self, error: Option<UpstreamError>) -> Result<(), UpstreamError> {
-        let was_crowded = self.stream.take().is_some_and(|stream| stream.place.is_crowded());
+        let stream = self.stream.take().inspect(|stream| self.requests.http.transport.broke_off(&stream.response));
+        let was_crowded = stream.is_some_and(|stream| stream.place.is_crowded());
         let was_part = self.left.is_some();
         (self.breaks, self.delivered) = (self.breaks.saturating_add(1), 0);
         self.crowded += u32::from(was_crowded);
@@ -301,7 +304,11 @@ impl BlobReader {
     async fn connect_part(&mut self) -> Result<bool, UpstreamError> {
         let asked = self.offset..self.end;
         let headers = HeaderMap::from_iter(part::range(&asked).map(|range| (RANGE, range)));
-        let stream = match self.requests.stream(&self.url, headers, self.how(How::trial(PART_TRIES))).await {
+        let stream = match self
+            .requests
+            .stream(&self.url, headers, self.how(How::trial(PART_TRIES), self.end.saturating_sub(self.offset)))
+            .await
+        {
             Ok(stream) => stream,
             Err(error) if error.may_be_of_the_way() => return Ok(false),
             Err(error) => return Err(error),
@@ -315,7 +322,7 @@ impl BlobReader {
     }
 
     async fn connect_whole(&mut self) -> Result<(), UpstreamError> {
-        let how = self.how(self.requests.http.usual());
+        let how = self.how(self.requests.http.usual(), self.size);
         let stream = self.requests.stream(&self.url, HeaderMap::new(), how).await?;
         let headers = &stream.head.headers;
         let is_all = match stream.head.status.as_u16() {
@@ -339,8 +346,14 @@ impl BlobReader {
         (self.stream, self.came, self.since) = (Some(stream), 0, Instant::now());
     }
 
-    fn how(&self, how: How) -> How {
-        How { fresh: self.breaks > 0, alone: self.crowded >= MAX_CROWDED, ..how }
+    /// How so many bytes are asked for.
+    fn how(&self, how: How, bytes: u64) -> How {
+        let line = match (self.breaks > 0, bytes > SMALL as u64) {
+            (true, _) => Line::Fresh,
+            (false, true) => Line::Own,
+            (false, false) => Line::Shared,
+        };
+        How { line, alone: self.crowded >= MAX_CROWDED, ..how }
     }
 
     fn wrong_length(&self, actual: u64) -> UpstreamError {

@@ -1,6 +1,6 @@
 //! How an external registry can fail us.
 
-use std::{error::Error, io};
+use std::{error::Error, io, iter::successors};
 
 use moorage_domain::{Digest, FailureReason, Timestamp};
 use moorage_resolver::NotAllowed;
@@ -212,6 +212,14 @@ impl From<UpstreamError> for Unread {
     }
 }
 
+/// Whether a server asks to be spoken to by HTTP/1.1 (RFC 9113, 7).
+pub(crate) fn wants_http1(error: &reqwest::Error) -> bool {
+    let first: &(dyn Error + 'static) = error;
+    let chain = successors(Some(first), |&error| error.source());
+    let mut reasons = chain.filter_map(|error| error.downcast_ref::<h2::Error>()?.reason());
+    reasons.any(|reason| reason == h2::Reason::HTTP_1_1_REQUIRED)
+}
+
 /// Sorts a transport failure by the types in its chain.
 pub(crate) fn transport_error(error: &reqwest::Error, url: &str) -> UpstreamError {
     let url = url.to_owned();
@@ -229,7 +237,13 @@ pub(crate) fn transport_error(error: &reqwest::Error, url: &str) -> UpstreamErro
                 return UpstreamError::Tls { url, message: explained(error) };
             }
         }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
+        // What breaks a connection of HTTP/2 breaks all of its streams, which are told of it in its words.
+        let of_http2 = error.downcast_ref::<h2::Error>();
+        if let Some(reason) = of_http2.and_then(h2::Error::reason) {
+            // The rest of what a server may say of it is its own text.
+            message = format!("by HTTP/2: {reason}");
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>().or_else(|| of_http2?.get_io()) {
             if error.kind() == io::ErrorKind::TimedOut {
                 return UpstreamError::Timeout(url);
             }

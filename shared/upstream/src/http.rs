@@ -14,6 +14,7 @@ use crate::{
     Meter, UpstreamError,
     address::display,
     answer::{Answer, Body, Deadline, Head, MAX_ERROR_BODY},
+    connections::Line,
     error::transport_error,
     places::Place,
     rate_limit,
@@ -48,8 +49,8 @@ pub(crate) struct Http {
 pub(crate) struct How {
     /// How often at most.
     pub(crate) tries: u32,
-    /// Whether on a new connection from the first time on.
-    pub(crate) fresh: bool,
+    /// By which connection the first time.
+    pub(crate) line: Line,
     /// Whether with no other under way.
     pub(crate) alone: bool,
     /// What a refusal means.
@@ -71,7 +72,7 @@ pub(crate) enum Need {
 impl How {
     /// So often; there is another way.
     pub(crate) fn trial(tries: u32) -> Self {
-        Self { tries, fresh: false, alone: false, need: Need::Trial }
+        Self { tries, line: Line::Shared, alone: false, need: Need::Trial }
     }
 
     /// Whether there is another way.
@@ -82,7 +83,7 @@ impl How {
     /// The same on a new connection, if `fresh`.
     #[must_use]
     pub(crate) fn fresh(self, fresh: bool) -> Self {
-        Self { fresh, ..self }
+        Self { line: if fresh { Line::Fresh } else { self.line }, ..self }
     }
 }
 
@@ -114,9 +115,9 @@ impl Http {
         how: How,
         (limit, what): (usize, &str),
     ) -> Result<Answer, UpstreamError> {
-        self.retrying(request.to, how, place, |fresh| async move {
+        self.retrying(request.to, how, place, |line| async move {
             let mut deadline = self.deadline(&request.url);
-            let received = deadline.bound(self.transport.send(request, fresh)).await??;
+            let received = deadline.bound(self.transport.send(request, line)).await??;
             let answer = self.whole(received, limit, what, &mut deadline).await?;
             Ok((answer.head.clone(), answer))
         })
@@ -127,19 +128,20 @@ impl Http {
         Deadline::new(self.limits.patience.saturating_add(EXCHANGE_TIMEOUT), url)
     }
 
-    /// Sends a request once, to learn whether there is an answer at all, and which.
+    /// Sends a request once, to learn whether there is an answer at all, and which: on a connection of its own, where only
+    /// what is meant for it breaks it.
     pub(crate) async fn fetch_once(&self, request: &Request, limit: usize) -> Result<Answer, UpstreamError> {
         self.meter.turn(self.limits.max_wait).await?;
         self.meter.request();
         let mut deadline = self.deadline(&request.url);
-        let received = deadline.bound(self.transport.send(request, false)).await??;
+        let received = deadline.bound(self.transport.send(request, Line::Own)).await??;
         self.whole(received, limit, "an answer", &mut deadline).await
     }
 
     /// Sends a request until it is answered with something lasting; the body is left to be streamed.
     pub(crate) async fn open(&self, place: &mut Place, request: &Request, how: How) -> Result<Received, UpstreamError> {
-        self.retrying(request.to, how, Some(place), |fresh| async move {
-            let received = self.transport.send(request, fresh).await?;
+        self.retrying(request.to, how, Some(place), |line| async move {
+            let received = self.transport.send(request, line).await?;
             Ok((Head::of(&received), received))
         })
         .await
@@ -153,21 +155,21 @@ impl Http {
         to: Recipient,
         how: How,
         mut place: Option<&mut Place>,
-        exchange: impl Fn(bool) -> F,
+        exchange: impl Fn(Line) -> F,
     ) -> Result<T, UpstreamError>
     where
         F: Future<Output = Result<(Head, T), UpstreamError>>,
     {
         // What other servers say of limits is not the registry's.
         let counts = |head: &Head| head.is_own && to != Recipient::TokenServer { is_registry: false };
-        let (mut backoff, mut left, mut fresh) = (Backoff::new(), how.tries, how.fresh);
+        let (mut backoff, mut left, mut line) = (Backoff::new(), how.tries, how.line);
         let (mut silences, mut crowded, mut is_test) = (0, 0, false);
         let (mut refusals, mut answered) = (0, None);
         let mut sent = self.begin(to, place.as_deref()).await?;
         self.meter.request();
         loop {
             let is_crowded = place.as_ref().is_some_and(|place| place.is_crowded());
-            let result = exchange(fresh).await;
+            let result = exchange(line).await;
             left = left.saturating_sub(1);
             match &result {
                 Ok((head, _)) => {
@@ -234,7 +236,7 @@ impl Http {
             }
             sent = self.begin(to, place.as_deref()).await?;
             self.meter.retry();
-            fresh = true;
+            line = Line::Fresh;
         }
     }
 
@@ -283,13 +285,15 @@ impl Http {
         deadline: &mut Deadline,
     ) -> Result<Answer, UpstreamError> {
         let head = Head::of(&received);
-        let (mut response, mut body) = (received.response, Body::new(Arc::clone(&self.lane)));
+        let mut response = received.response;
+        let mut body = Body::new(Arc::clone(&self.lane), response.version());
         let is_error = !head.status.is_success();
         let limit = if is_error { MAX_ERROR_BODY } else { limit };
         let url = display(response.url());
-        while let Some(chunk) =
-            deadline.bound(response.chunk()).await?.map_err(|error| transport_error(&error, &url))?
-        {
+        while let Some(chunk) = deadline.bound(response.chunk()).await?.map_err(|error| {
+            self.transport.broke_off(&response);
+            transport_error(&error, &url)
+        })? {
             self.meter.read(chunk.len());
             if body.len().saturating_add(chunk.len()) <= limit {
                 body.push(&chunk, deadline).await?;

@@ -9,7 +9,12 @@ use reqwest::{
 };
 use url::Url;
 
-use crate::{UpstreamError, connections::Recipe, error::transport_error, tls::ClientTls};
+use crate::{
+    UpstreamError,
+    error::transport_error,
+    recipe::{Kept, Recipe},
+    tls::ClientTls,
+};
 
 /// How long an answer may take, all of it: Quay's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +33,7 @@ impl Receivers {
         let (proxies, tls, patience) = (Vec::new(), ClientTls::default(), PATIENCE);
         let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls: true, tls, patience };
         // Connections are not kept: one stays in a function that sleeps, and is dead when it wakes.
-        Ok(Self { client: recipe.client(false)?, guard })
+        Ok(Self { client: recipe.client(Kept::Never)?, guard })
     }
 
     /// Posts JSON. Whoever answers anything but a success, a redirect, too, has not taken it.

@@ -137,7 +137,10 @@ impl Requests {
                         })?;
                     }
                     Ok(None) => return Ok((head, document)),
-                    Err(error) => break error,
+                    Err(error) => {
+                        self.http.transport.broke_off(&response);
+                        break error;
+                    }
                 }
             };
             left = left.saturating_sub(1);

@@ -15,9 +15,10 @@ use url::Url;
 use crate::{
     Meter, UpstreamError,
     address::{display, redirected},
-    connections::{CONNECT_TIMEOUT, Connections, Recipe},
+    connections::{Connections, Line},
     error::transport_error,
     realm::{is_inside, is_inside_address},
+    recipe::{CONNECT_TIMEOUT, Recipe},
     settings::Settings,
     tls::ClientTls,
 };
@@ -70,17 +71,17 @@ impl Transport {
         Ok(Self { connections: Connections::new(recipe, meter)?, guard, verify_tls })
     }
 
-    /// Sends a request and follows its redirects, with `fresh` on new connections. `Authorization` goes to the first
-    /// origin only, a body nowhere else, and a token server's request not at all.
-    pub(crate) async fn send(&self, request: &Request, fresh: bool) -> Result<Received, UpstreamError> {
+    /// Sends a request and follows its redirects, each by such a connection. `Authorization` goes to the first origin only, a
+    /// body nowhere else, and a token server's request not at all.
+    pub(crate) async fn send(&self, request: &Request, line: Line) -> Result<Received, UpstreamError> {
         let mut request = request.clone();
         let (mut is_own, mut is_signed) = (true, false);
         for _ in 0..=MAX_REDIRECTS {
-            let mut response = self.send_once(&request, fresh).await?;
+            let mut response = self.send_once(&request, line).await?;
             // A place that is named with a signature may not want to be told twice who asks.
             if is_signed && is_refusal(&response) && request.headers.remove(AUTHORIZATION).is_some() {
                 self.connections.meter.retry();
-                response = self.send_once(&request, fresh).await?;
+                response = self.send_once(&request, line).await?;
             }
             let location = response.headers().get(LOCATION).filter(|_| is_redirect(&response));
             let Some(location) = location else { return Ok(Received { response, is_own }) };
@@ -115,7 +116,12 @@ impl Transport {
         }
     }
 
-    async fn send_once(&self, request: &Request, fresh: bool) -> Result<Response, UpstreamError> {
+    /// Notes that the body of an answer broke off.
+    pub(crate) fn broke_off(&self, response: &Response) {
+        self.connections.broke_off(response);
+    }
+
+    async fn send_once(&self, request: &Request, line: Line) -> Result<Response, UpstreamError> {
         self.check(&request.url)?;
         let build = |client: &reqwest::Client| {
             let builder = client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
@@ -124,7 +130,7 @@ impl Transport {
                 None => builder,
             }
         };
-        let sent = self.connections.send(build, fresh).await;
+        let sent = self.connections.send(build, &request.url, line).await;
         sent.map_err(|error| transport_error(&error, &display(&request.url)))
     }
 

@@ -24,11 +24,17 @@ pub(crate) fn certify(folder: &Path) {
 
 /// Accepts TLS connections by a certificate of its own.
 pub fn acceptor() -> TlsAcceptor {
+    offering(&[])
+}
+
+/// As [`acceptor`], and offers protocols by the names that TLS has for them.
+pub fn offering(protocols: &[&str]) -> TlsAcceptor {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
     let read = |name| fs::read(folder.path().join(name)).unwrap();
     let certificate = CertificateDer::from_pem_slice(&read("certificate.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }

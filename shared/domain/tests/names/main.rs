@@ -149,6 +149,7 @@ names! {
         KeepAlive => "keep_alive",
         DigestListing => "digest_listing",
         ManifestByDigest => "manifest_by_digest",
+        Http2 => "http2",
     }
     Skipped {
         Vanished => "vanished",

@@ -4,6 +4,7 @@
 
 pub(crate) mod raw;
 pub(crate) mod secure;
+pub(crate) mod streams;
 
 use std::{
     convert::Infallible,

@@ -7,7 +7,10 @@ use std::{
 
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
 use moorage_domain::{SecretString, Tls};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::{
@@ -31,7 +34,7 @@ pub(crate) struct Authority {
 /// A certificate with its key.
 pub(crate) struct Certified {
     pub(crate) der: CertificateDer<'static>,
-    key: KeyPair,
+    pub(crate) key: KeyPair,
     pem: String,
 }
 
@@ -80,7 +83,9 @@ impl Secure {
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_client_cert_verifier(verifier.build().unwrap());
         let key = PrivateKeyDer::try_from(own.key.serialize_der()).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(vec![own.der], key).unwrap()));
+        let mut config = config.with_single_cert(vec![own.der], key).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap().to_string(), asked: Arc::default() };
         let (asked, answer) = (Arc::clone(&server.asked), Arc::new(answer));
@@ -92,7 +97,7 @@ impl Secure {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let shown = stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
                     let service = service_fn(move |request: Request<Incoming>| {
-                        let path = request.uri().to_string();
+                        let path = request.uri().path_and_query().unwrap().to_string();
                         let (status, headers, body) = answer(&path);
                         asked.lock().unwrap().push((shown.clone(), path));
                         let response = Response::builder().status(status);
@@ -100,10 +105,9 @@ impl Secure {
                             headers.into_iter().fold(response, |response, (name, value)| response.header(name, value));
                         async { Ok::<_, Infallible>(response.body(Full::new(bytes::Bytes::from(body))).unwrap()) }
                     });
-                    let connection =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    let builder = auto::Builder::new(TokioExecutor::new());
                     // A client may go whenever it likes.
-                    connection.await.ok();
+                    builder.serve_connection(TokioIo::new(stream), service).await.ok();
                 });
             }
         });

@@ -4,7 +4,8 @@
 //!                   [dynamodb=TARGET] [tls=yes]
 //!
 //! With `s3` it is in front of AWS: what is for S3 goes there, what is for DynamoDB to its own target if it has one, and S3
-//! and DynamoDB alone are delayed. With `tls=yes` it speaks TLS, by a certificate that it makes and nobody vouches for.
+//! and DynamoDB alone are delayed. With `tls=yes` it speaks TLS, by a certificate that it makes and nobody vouches for, and
+//! offers HTTP/2, as registries do; all streams of a connection have its limit together.
 //! `GET /_counts` answers with what passed since the last such call; `GET /_delay/MILLISECONDS` sets another delay.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 
@@ -24,7 +25,10 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{Request, Response, body::Incoming, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -47,7 +51,7 @@ struct Shape {
 async fn main() {
     let settings = Settings::read(std::env::args().skip(1));
     let listener = TcpListener::bind(&settings.listen).await.unwrap();
-    let tls = settings.tls.then(moorage_tests::proxy::acceptor);
+    let tls = settings.tls.then(|| moorage_tests::proxy::offering(&["h2", "http/1.1"]));
     let (delay_ms, counts) = (AtomicU64::new(settings.delay_ms), Mutex::new(Counts::new()));
     let shape = Arc::new(Shape { settings, delay_ms, client: moorage_tests::http(), counts });
     loop {
@@ -69,7 +73,7 @@ async fn main() {
 async fn serve(shape: Arc<Shape>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let pace = Pace::new(shape.settings.rate);
     let service = service_fn(move |request| answer(Arc::clone(&shape), pace.clone(), request));
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Result<Response<Body>, std::io::Error> {
@@ -95,8 +99,12 @@ async fn answer(shape: Arc<Shape>, pace: Pace, request: Request<Incoming>) -> Re
     let dynamodb = shape.settings.dynamodb.as_ref().filter(|_| kind.starts_with(counts::DYNAMODB));
     let target = s3.or(dynamodb).unwrap_or(&shape.settings.target);
     let mut forward = shape.client.request(request.method().clone(), format!("{target}{path}"));
+    // A registry tells its clients of the host that they have called. By HTTP/2 it is in the URL.
+    let host = request.uri().authority().filter(|_| !request.headers().contains_key("host"));
+    if let Some(host) = host.filter(|_| shape.settings.rate == 0) {
+        forward = forward.header("host", host.as_str());
+    }
     for (name, value) in request.headers() {
-        // A registry tells its clients of the host that they have called.
         if name != "host" || shape.settings.rate == 0 {
             forward = forward.header(name, value);
         }
