@@ -57,6 +57,8 @@ pub(crate) trait Stateful: DeserializeOwned {
     /// Where the index has it while a sync of it has begun, or is pending.
     const ACTIVE: &'static str;
     fn state(&self) -> &SyncState;
+    /// The revision of its configuration.
+    fn revision(&self) -> u64;
     fn with_state(self, state: SyncState) -> Self;
 }
 
@@ -65,6 +67,10 @@ impl Stateful for Mirror {
 
     fn state(&self) -> &SyncState {
         &self.state
+    }
+
+    fn revision(&self) -> u64 {
+        self.config_revision
     }
 
     fn with_state(self, state: SyncState) -> Self {
@@ -77,6 +83,10 @@ impl Stateful for OrganizationMirror {
 
     fn state(&self) -> &SyncState {
         &self.state
+    }
+
+    fn revision(&self) -> u64 {
+        self.config_revision
     }
 
     fn with_state(self, state: SyncState) -> Self {
@@ -104,19 +114,21 @@ struct Move {
 }
 
 impl Move {
-    /// `active` is where the index has the item if it is to be found there.
-    fn new(before: &SyncState, next: &SyncState, active: &str) -> Result<Self, StateError> {
+    fn new<T: Stateful>(item: &T, next: &SyncState) -> Result<Self, StateError> {
+        let before = item.state();
         let mut attributes: Item = serde_dynamo::to_item(next)?;
         let is_active = matches!(next.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow);
         if is_active {
-            attributes.insert(active::ATTRIBUTE.to_owned(), AttributeValue::S(active.to_owned()));
+            attributes.insert(active::ATTRIBUTE.to_owned(), AttributeValue::S(T::ACTIVE.to_owned()));
         }
         let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
         let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
         values.insert(":seen".to_owned(), AttributeValue::S(before.sync_transaction_id.to_string()));
         values.insert(":start".to_owned(), moment(before.sync_start_date));
-        // The start date may be changed by the API without rolling the transaction id.
+        values.insert(":revision".to_owned(), AttributeValue::N(item.revision().to_string()));
+        // The start date and the configuration may be changed by the API without rolling the transaction id.
         let mut condition = "#sync_transaction_id = :seen AND #sync_start_date = :start".to_owned();
+        condition.push_str(" AND #config_revision = :revision");
         // So is a claim renewed: one that is at this very moment has not expired, and what it leaves behind must not be
         // taken for shorter than it is.
         if let Some(expiration) = before.sync_expiration_date {
@@ -135,7 +147,17 @@ impl Table {
     where
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
-        self.move_alone(Key::Mirror(repository), decide).await
+        self.move_alone(Key::Mirror(repository), None, decide).await
+    }
+
+    /// As [`Self::transition`], by a mirror that was read before: it is read again only if it is not so any more, or if
+    /// `decide` refuses what was read.
+    pub async fn transition_from<F>(&self, seen: Mirror, decide: F) -> Result<Mirror, TransitionError>
+    where
+        F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
+    {
+        let repository = seen.config.repository.clone();
+        self.move_alone(Key::Mirror(&repository), Some(seen), decide).await
     }
 
     /// Ends the sync of a repository that is no mirror's any more, as if it had been cancelled: none begins, or goes on in
@@ -149,9 +171,9 @@ impl Table {
         }
     }
 
-    /// Moves a mirror to the state of a claimed one, as [`Self::transition`], and only if the repository is `of`, is a
+    /// Moves a mirror to the state of a claimed one, as [`Self::transition_from`], and only if the repository is `of`, is a
     /// mirror's, and nobody has it to themselves: then it is [`NotEligible::Locked`].
-    pub async fn claim<F>(&self, of: &Repository, decide: F) -> Result<Mirror, TransitionError>
+    pub async fn claim<F>(&self, of: &Repository, seen: &Mirror, decide: F) -> Result<Mirror, TransitionError>
     where
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
@@ -179,7 +201,7 @@ impl Table {
                 }
             }
         };
-        self.move_item(Key::Mirror(name), decide, write).await
+        self.move_item(Key::Mirror(name), Some(seen.clone()), decide, write).await
     }
 
     async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
@@ -206,7 +228,7 @@ impl Table {
             }
             decide(mirror)
         };
-        self.move_alone(Key::OrganizationMirror(organization), decide).await
+        self.move_alone(Key::OrganizationMirror(organization), None, decide).await
     }
 
     /// Extends the claim that a transaction holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
@@ -229,7 +251,7 @@ impl Table {
     }
 
     /// Moves an item, whatever becomes of others.
-    async fn move_alone<T, F>(&self, key: Key<'_>, decide: F) -> Result<T, TransitionError>
+    async fn move_alone<T, F>(&self, key: Key<'_>, seen: Option<T>, decide: F) -> Result<T, TransitionError>
     where
         T: Stateful,
         F: Fn(&T) -> Result<SyncState, TransitionError>,
@@ -242,12 +264,18 @@ impl Table {
                 Err(error) => Err(error.into()),
             }
         };
-        self.move_item(key, decide, write).await
+        self.move_item(key, seen, decide, write).await
     }
 
-    /// Moves an item to the state that `decide` gives for it. `write` tells whether nobody else got in between; else
-    /// `decide` is asked again.
-    async fn move_item<T, F, W, Written>(&self, key: Key<'_>, decide: F, write: W) -> Result<T, TransitionError>
+    /// Moves an item to the state that `decide` gives for it, as it was `seen` before, or else as it is. `write` tells whether
+    /// nobody else got in between; else `decide` is asked again.
+    async fn move_item<T, F, W, Written>(
+        &self,
+        key: Key<'_>,
+        seen: Option<T>,
+        decide: F,
+        write: W,
+    ) -> Result<T, TransitionError>
     where
         T: Stateful,
         F: Fn(&T) -> Result<SyncState, TransitionError>,
@@ -255,10 +283,15 @@ impl Table {
         Written: Future<Output = Result<bool, TransitionError>>,
     {
         let mut race = Race::begin();
+        // Nobody is refused by what was so a moment ago. Who is let by it has it compared when it is written.
+        let mut seen = seen.filter(|seen| decide(seen).is_ok());
         loop {
-            let before: T = self.get(key).await?.ok_or(TransitionError::NotFound)?;
+            let before: T = match seen.take() {
+                Some(seen) => seen,
+                None => self.get(key).await?.ok_or(TransitionError::NotFound)?,
+            };
             let next = decide(&before)?;
-            if write(Move::new(before.state(), &next, T::ACTIVE)?).await? {
+            if write(Move::new(&before, &next)?).await? {
                 return Ok(before.with_state(next));
             }
             race.lost().await?;
