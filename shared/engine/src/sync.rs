@@ -245,14 +245,15 @@ impl Engine {
             unattached: Mutex::default(),
             possession: OnceLock::new(),
         };
-        let work = tokio::select! {
-            // Boxed, too.
-            (work, ()) = async { tokio::join!(caught(Box::pin(invocation.all())), tell) } => {
-                work.unwrap_or_else(Work::Failed)
+        let work = async {
+            tokio::select! {
+                // Boxed, too.
+                work = caught(Box::pin(invocation.all())) => work.unwrap_or_else(Work::Failed),
+                () = stop.cancelled() => Work::Stopped,
+                () = budget.spent() => Work::Suspended,
             }
-            () = stop.cancelled() => Work::Stopped,
-            () = budget.spent() => Work::Suspended,
         };
+        let (work, ()) = tokio::join!(work, tell);
         if let Err(error) = invocation.leave(&work).await {
             tracing::warn!(repository = %request.repository, ?error, "what no tag needs is left to the collector");
         }

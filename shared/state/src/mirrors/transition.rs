@@ -319,3 +319,68 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        config::retry::RetryConfig,
+        operation::{get_item::GetItemOutput, update_item::UpdateItemOutput},
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    use super::*;
+    use crate::{golden::read, now};
+
+    fn mirror() -> Mirror {
+        serde_dynamo::from_item(read("Mirror")).unwrap()
+    }
+
+    fn cancelled() -> Mirror {
+        Mirror { state: mirror().state.sync_now(now(), Uuid::nil()).unwrap().cancel(Uuid::nil()).unwrap(), ..mirror() }
+    }
+
+    fn found() -> Rule {
+        mock!(Client::get_item).then_output(|| GetItemOutput::builder().set_item(Some(read("Mirror"))).build())
+    }
+
+    /// The table's answer to a move of the mirror of the golden item: that it is done, or that it is not so any more.
+    fn moved(is_so: bool) -> Rule {
+        let revision = AttributeValue::N(mirror().config_revision.to_string());
+        let written = mock!(Client::update_item).match_requests(move |request| {
+            let condition = request.condition_expression().unwrap();
+            let values = request.expression_attribute_values().unwrap();
+            condition.contains("#config_revision = :revision") && values[":revision"] == revision
+        });
+        if is_so {
+            return written.then_output(|| UpdateItemOutput::builder().build());
+        }
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}"#;
+        written.sequence().http_status(400, Some(body.into())).build()
+    }
+
+    /// What becomes of Sync Now by what was read before, and whether the table was asked for all that it has answers to.
+    async fn asked(seen: Mirror, answers: &[Rule]) -> (bool, bool) {
+        let rules: Vec<_> = answers.iter().collect();
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, &rules, |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        let sync_now = |mirror: &Mirror| match mirror.state.sync_status {
+            SyncStatus::Cancel => Err(NotEligible::Cancelled.into()),
+            _ => Ok(mirror.state.sync_now(now(), Uuid::nil())?),
+        };
+        let asked = Table::new(client, "table").transition_from(seen, sync_now).await;
+        let status = asked.map(|mirror| mirror.state.sync_status);
+        (matches!(status, Ok(SyncStatus::SyncNow)), answers.iter().all(|rule| rule.num_calls() == 1))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_is_read_again_only_where_that_matters() {
+        assert_eq!(asked(mirror(), &[moved(true)]).await, (true, true));
+        assert_eq!(asked(mirror(), &[moved(false), found(), moved(true)]).await, (true, true), "it was another one");
+        assert_eq!(asked(cancelled(), &[found(), moved(true)]).await, (true, true), "it is not cancelled any more");
+        let still = mock!(Client::get_item)
+            .then_output(|| GetItemOutput::builder().set_item(serde_dynamo::to_item(cancelled()).ok()).build());
+        assert_eq!(asked(cancelled(), &[still]).await, (false, true), "it still is");
+    }
+}
