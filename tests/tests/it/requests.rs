@@ -102,6 +102,7 @@ async fn what_finds_nothing_new_waits_for_little() {
     for _ in 0..COUNTS {
         let late = || Box::new(|_: &Request| Fault::Delay(LATE));
         let called = lab.invoke(&lab.stack.api_function, &call, late()).await;
+        assert!(matches!(&called.outcome, Outcome::Answer(it) if it["statusCode"] == 204), "{}", called.log);
         calls.push(rounds(&called.asked, |it| it.service == Service::Lambda));
         let (function, event) = lab.take_event().expect("Sync Now starts a sync");
         let ended = lab.invoke(&function, &event, late()).await;

@@ -359,16 +359,19 @@ mod tests {
         written.sequence().http_status(400, Some(body.into())).build()
     }
 
+    fn sync_now(mirror: &Mirror) -> Result<SyncState, TransitionError> {
+        match mirror.state.sync_status {
+            SyncStatus::Cancel => Err(NotEligible::Cancelled.into()),
+            _ => Ok(mirror.state.sync_now(now(), Uuid::nil())?),
+        }
+    }
+
     /// What becomes of Sync Now by what was read before, and whether the table was asked for all that it has answers to.
     async fn asked(seen: Mirror, answers: &[Rule]) -> (bool, bool) {
         let rules: Vec<_> = answers.iter().collect();
         let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, &rules, |config| {
             config.retry_config(RetryConfig::disabled())
         });
-        let sync_now = |mirror: &Mirror| match mirror.state.sync_status {
-            SyncStatus::Cancel => Err(NotEligible::Cancelled.into()),
-            _ => Ok(mirror.state.sync_now(now(), Uuid::nil())?),
-        };
         let asked = Table::new(client, "table").transition_from(seen, sync_now).await;
         let status = asked.map(|mirror| mirror.state.sync_status);
         (matches!(status, Ok(SyncStatus::SyncNow)), answers.iter().all(|rule| rule.num_calls() == 1))
