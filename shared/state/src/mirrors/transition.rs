@@ -201,7 +201,8 @@ impl Table {
                 }
             }
         };
-        self.move_item(Key::Mirror(name), Some(seen.clone()), decide, write).await
+        // Boxed, as below: it holds some mirrors.
+        Box::pin(self.move_item(Key::Mirror(name), Some(seen.clone()), decide, write)).await
     }
 
     async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
@@ -264,7 +265,7 @@ impl Table {
                 Err(error) => Err(error.into()),
             }
         };
-        self.move_item(key, seen, decide, write).await
+        Box::pin(self.move_item(key, seen, decide, write)).await
     }
 
     /// Moves an item to the state that `decide` gives for it, as it was `seen` before, or else as it is. `write` tells whether
