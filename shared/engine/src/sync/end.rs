@@ -258,7 +258,7 @@ impl ClaimedMirror<'_> {
         tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
         let run = Run { status: RunStatus::Fail, failure: Some(failure), ..run };
-        self.finish(run, vec![log], None, None).await
+        Box::pin(self.finish(run, vec![log], None, None)).await
     }
 
     /// Writes how a run ended, and gives the claim up.
