@@ -59,6 +59,8 @@ struct Inner {
     seen: Mutex<Vec<Request>>,
     /// Requests whose answers have not been sent.
     open: AtomicUsize,
+    /// The most rounds of a request that has been answered.
+    rounds: AtomicUsize,
     victim: Mutex<Option<Killable>>,
     invocations: Mutex<VecDeque<Invocation>>,
 }
@@ -81,6 +83,7 @@ impl Aws {
             plan,
             seen: Mutex::default(),
             open: AtomicUsize::default(),
+            rounds: AtomicUsize::default(),
             victim: Mutex::default(),
             invocations: Mutex::default(),
         });
@@ -137,11 +140,13 @@ impl Inner {
         let request = {
             let mut seen = self.seen.lock().unwrap();
             let overlaps = self.open.fetch_add(1, Ordering::SeqCst) > 0;
-            let request = Request { overlaps, ..Request::read(seen.len() + 1, &head) };
+            let round = self.rounds.load(Ordering::SeqCst) + 1;
+            let request = Request { overlaps, round, ..Request::read(seen.len() + 1, &head) };
             seen.push(request.clone());
             request
         };
         let answer = self.answer_by_plan(&request, head, body).await;
+        self.rounds.fetch_max(request.round, Ordering::SeqCst);
         self.open.fetch_sub(1, Ordering::SeqCst);
         answer
     }

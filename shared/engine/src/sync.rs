@@ -30,14 +30,17 @@ use std::{
 };
 
 use moorage_domain::{
-    FailureReason, Generation, Owner,
+    FailureReason, Generation, Owner, TagName,
     failure::Failure,
+    mirror::MirrorConfig,
     notification::Notice,
     run::{Run, RunStatus, SyncRequest, Trigger},
     status::NotEligible,
     webhook::HintedTags,
 };
-use moorage_state::{Claim, Crowd, Mirror, Repository, Right, StateError, Vacancy, now};
+use moorage_state::{
+    Claim, Crowd, GateRecords, Login, ReferrersChecked, Repository, Right, SkippedTag, StateError, Vacancy, now,
+};
 use moorage_upstream::Meter;
 use tokio::sync::OnceCell;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -50,10 +53,11 @@ use self::{
     invocation::{Invocation, Work},
     progress::Progress,
     tab::Tab,
-    tag_set::TagSet,
 };
 use crate::{engine::Engine, error::SyncError, fault::caught, gate::keeper::Gatekeeper};
 
+/// How old what was read beside the claim may be when that is had: who has waited for it looks again.
+const FRESH: Duration = Duration::from_millis(250);
 /// When a sync comes again that somebody kept out of the repository for a whole invocation.
 const AFTER_LOCK: Duration = Duration::from_secs(60);
 
@@ -99,22 +103,31 @@ impl Engine {
         tab: Arc<Tab>,
     ) -> Result<Ended, SyncError> {
         let budget = Budget::until(deadline);
-        let Some(repository) = self.table.repository(&request.repository).await? else { return Ok(Ended::NoMirror) };
+        let (found, seen) = self.table.mirrored(&request.repository).await?;
+        let Some(repository) = found else { return Ok(Ended::NoMirror) };
         if !repository.state.is_mirror() {
             self.table.withdraw_sync(&request.repository).await?;
             return Ok(Ended::NotEligible(NotEligible::NotMirror));
         }
-        let (claim, mirror): (Arc<Claim>, _) =
-            match claim(&self.table, &repository, (request, is_hinted), self.settings.claim, budget).await? {
-                Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
-                Claimed::NotEligible(NotEligible::Locked) => {
-                    // A trigger that is let go does not come again before the mirror's next start.
-                    self.scheduler.once(request.clone(), now().plus(AFTER_LOCK)).await?;
-                    return Ok(Ended::NotEligible(NotEligible::Locked));
-                }
-                Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
-                Claimed::NoMirror => return Ok(Ended::NoMirror),
-            };
+        let Some(seen) = seen else { return Ok(Ended::NoMirror) };
+        let (asked_at, duration) = (Instant::now(), self.settings.claim);
+        let (claimed, login) = tokio::join!(
+            claim(&self.table, (&repository, &seen), (request, is_hinted), duration, budget),
+            caught(self.table.login(&seen)),
+        );
+        let (claim, mirror): (Arc<Claim>, _) = match claimed? {
+            Claimed::Ours(claim, mirror) => (Arc::from(claim), *mirror),
+            Claimed::NotEligible(NotEligible::Locked) => {
+                // A trigger that is let go does not come again before the mirror's next start.
+                self.scheduler.once(request.clone(), now().plus(AFTER_LOCK)).await?;
+                return Ok(Ended::NotEligible(NotEligible::Locked));
+            }
+            Claimed::NotEligible(reason) => return Ok(Ended::NotEligible(reason)),
+            Claimed::NoMirror => return Ok(Ended::NoMirror),
+        };
+        // Otherwise it is read by who can say what became of that.
+        let is_fresh = mirror.config_revision == seen.config_revision && asked_at.elapsed() < FRESH;
+        let login = login.ok().and_then(Result::ok).filter(|_| is_fresh);
         let fenced = self.fenced(claim.fence());
         let Repository { is_notified, has_webhook, .. } = repository;
         let claimed = ClaimedMirror { engine: &fenced, mirror, claim, is_notified, has_webhook, tab };
@@ -122,7 +135,8 @@ impl Engine {
             return claimed.fail(request, failure).await;
         }
         // Boxed: it holds the state of every step.
-        let ended = match caught(Box::pin(fenced.sync_claimed(request, &claimed, repository.id, budget))).await {
+        let ended = match caught(Box::pin(fenced.sync_claimed(request, &claimed, (repository.id, login), budget))).await
+        {
             Ok(Ok(ended)) => Ok(ended),
             // It was away, and its claim has ended.
             Ok(Err(SyncError::State(StateError::Closed))) => Ok(Ended::Superseded),
@@ -142,34 +156,43 @@ impl Engine {
         ended
     }
 
-    /// Runs a sync that holds its claim. Whatever it starts ends with it.
+    /// Runs a sync that holds its claim, of a repository of this generation; `login` is who the mirror is at its registry, if
+    /// that is known. Whatever it starts ends with it.
     async fn sync_claimed(
         &self,
         request: &SyncRequest,
         claimed: &ClaimedMirror<'_>,
-        generation: Generation,
+        (generation, login): (Generation, Option<Login>),
         budget: Budget,
     ) -> Result<Ended, SyncError> {
         let (mirror, claim) = (&claimed.mirror, &claimed.claim);
         let login = async {
-            let login = self.table.login(mirror).await?;
-            Ok((self.table.rate_limit(&login.account).await?, login))
+            let login = match login {
+                Some(login) => login,
+                None => self.table.login(mirror).await?,
+            };
+            Ok::<_, StateError>((self.table.rate_limit(&login.account).await?, login))
         };
-        let (begun, (limit, login)) = tokio::try_join!(self.begin(request, claim, mirror, &claimed.tab), login)?;
-        let Some((run, mut earlier)) = begun else { return Ok(Ended::Superseded) };
+        // None of them waits for another. The run's beginning is not given up because one of the others fails.
+        let (begun, login, left) =
+            tokio::join!(self.begin(request, claim, mirror, &claimed.tab), login, self.left(&mirror.config));
+        let Some((run, mut earlier)) = begun? else { return Ok(Ended::Superseded) };
+        let ((limit, login), Left { skipped, gate, checked }) = (login?, left?);
         let (before, run_id, started_at, verifies) = (run.progress, run.run_id, run.started_at, run.verifies);
         let rollback = run.rollback.clone();
         let hinted = run.hinted.clone();
         let is_resumed = run.invocations > 1;
-        if claimed.is_notified && !is_resumed {
-            self.tell(&Notice::Started { repository: request.repository.clone(), run_id }).await;
-        }
-        let has_filter = !mirror.config.architecture_filter.is_empty();
-        let skipped = if has_filter { self.table.skipped(&request.repository).await? } else { BTreeMap::new() };
+        let tell = async {
+            if claimed.is_notified && !is_resumed {
+                self.tell(&Notice::Started { repository: request.repository.clone(), run_id }).await;
+            }
+        };
         let meter = Meter::new(limit, mirror.config.policy.rate_limit_floor.unwrap_or_default());
         meter.fall_back(before.upstream.fallbacks.iter());
         let (knowledge, known) = self.knowledge(&run, mirror).await?;
-        let gatekeeper = self.gatekeeper(mirror, std::mem::take(&mut earlier.gated)).await?;
+        let held = std::mem::take(&mut earlier.gated);
+        let keep = |records| Gatekeeper::new(self.table.clone(), mirror.config.repository.clone(), records, held);
+        let gatekeeper = gate.map(keep);
         let knowledge = Arc::new(knowledge);
         let progress = Arc::new(Progress::resume(before, run.warning, &mut earlier));
         progress.go_on_comparing(run.compared.clone());
@@ -208,6 +231,7 @@ impl Engine {
             done: earlier.done,
             copied: earlier.copied,
             skipped,
+            checked,
             hinted,
             verifies,
             rollback,
@@ -221,12 +245,15 @@ impl Engine {
             unattached: Mutex::default(),
             possession: OnceLock::new(),
         };
-        let work = tokio::select! {
-            // Boxed, too.
-            work = caught(Box::pin(invocation.all())) => work.unwrap_or_else(Work::Failed),
-            () = stop.cancelled() => Work::Stopped,
-            () = budget.spent() => Work::Suspended,
+        let work = async {
+            tokio::select! {
+                // Boxed, too.
+                work = caught(Box::pin(invocation.all())) => work.unwrap_or_else(Work::Failed),
+                () = stop.cancelled() => Work::Stopped,
+                () = budget.spent() => Work::Suspended,
+            }
         };
+        let (work, ()) = tokio::join!(work, tell);
         if let Err(error) = invocation.leave(&work).await {
             tracing::warn!(repository = %request.repository, ?error, "what no tag needs is left to the collector");
         }
@@ -242,15 +269,29 @@ impl Engine {
     }
 }
 
+/// What a mirror's earlier runs have left for the next one.
+struct Left {
+    /// The tags that its architecture filter has left out, if it has one.
+    skipped: BTreeMap<TagName, SkippedTag>,
+    /// What its gate remembers, if it has one.
+    gate: Option<GateRecords>,
+    /// When it was asked what refers to its images.
+    checked: Option<ReferrersChecked>,
+}
+
 impl Engine {
-    /// The gate of a mirror that has one, with what its runs remember, and the tags that this one has held.
-    async fn gatekeeper(&self, mirror: &Mirror, held: TagSet) -> Result<Option<Gatekeeper>, StateError> {
-        let config = &mirror.config;
-        if !config.policy.gate.asks() {
-            return Ok(None);
-        }
-        let records = self.table.gate_records(&config.repository, now()).await?;
-        Ok(Some(Gatekeeper::new(self.table.clone(), config.repository.clone(), records, held)))
+    async fn left(&self, config: &MirrorConfig) -> Result<Left, StateError> {
+        let repository = &config.repository;
+        let skipped = async {
+            let has_filter = !config.architecture_filter.is_empty();
+            if has_filter { self.table.skipped(repository).await } else { Ok(BTreeMap::new()) }
+        };
+        let gate = async {
+            let has_gate = config.policy.gate.asks();
+            if has_gate { self.table.gate_records(repository, now()).await.map(Some) } else { Ok(None) }
+        };
+        let (skipped, gate, checked) = tokio::try_join!(skipped, gate, self.table.referrers_checked(repository))?;
+        Ok(Left { skipped, gate, checked })
     }
 }
 

@@ -196,7 +196,7 @@ impl RunningDiscovery<'_> {
         let is_found = end == SyncEnd::Success && self.mirror.state.rollback.is_none();
         let findings =
             is_found.then_some(Findings { began, warning: None, verified: false, tags: None, no_listing: None });
-        let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
+        let Some(after) = self.claim.release(None, end, findings, failure).await? else { return Ok(()) };
         let now = now();
         if let Some(plan) = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now) {
             scheduler.ensure(&after.of, &plan).await?;

@@ -74,6 +74,7 @@ pub use reads::Reads;
 pub use repositories::hold::Hold;
 pub use repositories::repository::{NewRepository, Repository, RepositoryPage};
 pub use runs::account::Account;
+pub use runs::rate_limit::KnownLimits;
 pub use runs::run::RunPage;
 pub use runs::slot::{FreeSlot, Slot, SlotsOf, Vacancy, free_slot};
 pub use runs::slot_kind::SlotKind;

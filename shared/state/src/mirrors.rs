@@ -14,6 +14,7 @@ pub(crate) mod left;
 pub(crate) mod listed;
 pub(crate) mod login;
 pub(crate) mod mirror;
+pub(crate) mod mirrored;
 pub(crate) mod of_robots;
 pub(crate) mod organization_mirror;
 pub(crate) mod origins;

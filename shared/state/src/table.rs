@@ -160,10 +160,6 @@ impl Table {
 
     /// Deletes all of a partition's items whose sort key begins with `prefix`.
     pub(crate) async fn delete_all(&self, pk: &str, prefix: &str) -> Result<(), StateError> {
-        #[derive(serde::Deserialize)]
-        struct SortKey {
-            sk: String,
-        }
         loop {
             let query = Query { pk: pk.to_owned(), prefix, newest_first: false, limit: None, after: None };
             let page = self.page::<SortKey>(query).await?;
@@ -172,6 +168,12 @@ impl Table {
             }
             self.delete_many(page.items.into_iter().map(|SortKey { sk }| start(pk, sk)).collect()).await?;
         }
+    }
+
+    /// The keys of all of a partition's items whose sort key begins with `prefix`.
+    pub(crate) async fn keys(&self, pk: &str, prefix: &str) -> Result<Vec<Item>, StateError> {
+        let keys = self.all::<SortKey>(pk.to_owned(), prefix).await?;
+        Ok(keys.into_iter().map(|SortKey { sk }| start(pk, sk)).collect())
     }
 
     /// Deletes the items of these keys; those that are not there are no error.
@@ -306,6 +308,12 @@ impl Table {
             }
         }
     }
+}
+
+/// What tells the items of a partition apart.
+#[derive(serde::Deserialize)]
+struct SortKey {
+    sk: String,
 }
 
 /// What [`Table::page`] asks for.

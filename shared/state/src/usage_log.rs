@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     StateError, Table,
     key::{Key, prefix},
-    table::item,
+    table::{Item, item},
     transaction::Transaction,
 };
 
@@ -107,8 +107,14 @@ impl Table {
 
     /// Adds entries, in their order.
     pub async fn add_log_of(&self, log: LogOf<'_>, entries: &[LogEntry]) -> Result<(), StateError> {
-        let items = entries.iter().map(|entry| item(log.key(entry.datetime, Uuid::now_v7()), &LogItem::new(entry)));
-        self.put_all(items.collect::<Result<_, _>>()?).await
+        self.put_all(items(log, entries)?).await
+    }
+
+    /// Adds entries to a repository's log and to its namespace's, where all that is done by hand is told.
+    pub async fn add_log_to_both(&self, repository: &RepositoryName, entries: &[LogEntry]) -> Result<(), StateError> {
+        let namespace = repository.namespace();
+        let ours = items(LogOf::Repository(repository), entries)?;
+        self.put_all([ours, items(LogOf::Namespace(&namespace), entries)?].concat()).await
     }
 
     /// Entries, newest first.
@@ -125,4 +131,9 @@ impl Table {
         let next = page.next.and_then(|sk| sk.strip_prefix(prefix::LOG).map(str::to_owned));
         Ok(LogPage { entries, next })
     }
+}
+
+/// Entries of a log as they are stored.
+fn items(log: LogOf<'_>, entries: &[LogEntry]) -> Result<Vec<Item>, StateError> {
+    entries.iter().map(|entry| item(log.key(entry.datetime, Uuid::now_v7()), &LogItem::new(entry))).collect()
 }

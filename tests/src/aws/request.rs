@@ -41,12 +41,15 @@ pub struct Request {
     pub writes: bool,
     /// Whether others were under way when it came.
     pub overlaps: bool,
+    /// How many requests were waited for one after the other until it was answered, with itself: one more than the most of
+    /// those that had been answered when it came.
+    pub round: usize,
     /// Halves of units that the answer says that it consumed, if it is one to the table.
     pub half_units: u64,
 }
 
 impl Request {
-    /// Reads a request's head; nothing else is under way.
+    /// Reads a request's head; nothing else is under way, or was before.
     pub fn read(number: usize, head: &Parts) -> Self {
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let named = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -67,6 +70,7 @@ impl Request {
                 part: None,
                 writes,
                 overlaps: false,
+                round: 1,
                 half_units: 0,
             };
         }
@@ -81,6 +85,7 @@ impl Request {
                 part: None,
                 writes: true,
                 overlaps: false,
+                round: 1,
                 half_units: 0,
             };
         }
@@ -91,7 +96,8 @@ impl Request {
         let operation = format!("{} {}", head.method, detail.join(" ")).trim_end().to_owned();
         let part = query.split('&').find_map(|pair| pair.strip_prefix("partNumber=")?.parse().ok());
         let writes = ![Method::GET, Method::HEAD].contains(&head.method);
-        Self { number, service, operation, target: path.to_owned(), part, writes, overlaps: false, half_units: 0 }
+        let target = path.to_owned();
+        Self { number, service, operation, target, part, writes, overlaps: false, round: 1, half_units: 0 }
     }
 }
 

@@ -17,17 +17,17 @@ pub(crate) enum Claimed {
     NoMirror,
 }
 
-/// Claims the requested mirror of a repository for `duration`. While somebody has the repository to themselves, or a run that
+/// Claims the requested mirror of a repository, both as they were read, for `duration`. While somebody has the repository to themselves, or a run that
 /// was ended has not noticed, that is waited for as long as there is time to begin.
 pub(crate) async fn claim(
     table: &Table,
-    repository: &Repository,
+    seen: (&Repository, &Mirror),
     (request, is_hinted): (&SyncRequest, bool),
     duration: Duration,
     budget: Budget,
 ) -> Result<Claimed, StateError> {
     let claimant = Claimant { trigger: request.trigger, duration, is_hinted };
-    match Claim::of_mirror(table, repository, claimant, || budget.may_begin()).await {
+    match Claim::of_mirror(table, seen, claimant, || budget.may_begin()).await {
         Ok((claim, mirror)) => Ok(Claimed::Ours(Box::new(claim), Box::new(mirror))),
         Err(TransitionError::NotEligible(reason)) => Ok(Claimed::NotEligible(reason)),
         Err(TransitionError::NotFound) => Ok(Claimed::NoMirror),

@@ -109,7 +109,7 @@ impl Ending<'_> {
             },
             _ => None,
         };
-        if !is_written(heartbeat.flush().await)? {
+        if !is_written(heartbeat.finish().await)? {
             return Ok(Ended::Superseded);
         }
         let (tag_failure, failed) = self.progress.failures();
@@ -258,7 +258,7 @@ impl ClaimedMirror<'_> {
         tracing::error!(repository = %config.repository, error = failure.logged(), "the sync was given up");
         let log = report::failed_as_a_whole(config, &failure);
         let run = Run { status: RunStatus::Fail, failure: Some(failure), ..run };
-        self.finish(run, vec![log], None, None).await
+        Box::pin(self.finish(run, vec![log], None, None)).await
     }
 
     /// Writes how a run ended, and gives the claim up.
@@ -277,20 +277,23 @@ impl ClaimedMirror<'_> {
         });
         let mut run = Run { will_retry: is_tried_again || self.will_retry(&run), ..ended(run, now()) };
         self.tab.close(&mut run, ENDED);
-        if !is_written(engine.table.put_ended_run(&config.repository, &run).await)? {
+        // What is released then is read meanwhile; where that fails, it is read again.
+        let (table, repository) = (&engine.table, &config.repository);
+        let (written, seen) = tokio::join!(table.put_ended_run(repository, &run, log), table.mirror(repository));
+        if !is_written(written)? {
             return Ok(Ended::Superseded);
         }
-        engine.table.add_log(&config.repository, &log).await?;
+        let seen = seen.ok().flatten();
         let is_current = run.status == RunStatus::Success && run.is_whole();
         let success = if is_current { Some(run.started_at) } else { self.mirror.state.last_success };
         let of_repository = engine.settings.repository_metrics;
         report::metrics(&config.repository, &run, success.unwrap_or(self.mirror.created), of_repository);
         match run.status {
-            RunStatus::Success => self.release(SyncEnd::Success, findings, None, wake).await?,
+            RunStatus::Success => self.release(seen, SyncEnd::Success, (findings, None), wake).await?,
             RunStatus::Fail => {
                 let remedy = |failure: &Failure| Remedy::new(failure.reason, run.progress.tags_failed, run.warning);
                 let failure = run.failure.as_ref().map(|failure| (failure, remedy(failure)));
-                self.release(SyncEnd::Fail, findings, failure, wake).await?;
+                self.release(seen, SyncEnd::Fail, (findings, failure), wake).await?;
             }
             RunStatus::Cancel | RunStatus::Syncing => {}
         }
@@ -318,16 +321,16 @@ impl ClaimedMirror<'_> {
             && after().retry_delay(now(), self.engine.settings.retry_backoff).is_some()
     }
 
-    /// Gives the claim up, and sees to what follows from the mirror's new state.
+    /// Gives the claim up of the mirror as it was seen, and sees to what follows from its new state.
     async fn release(
         &self,
+        seen: Option<Mirror>,
         end: SyncEnd,
-        findings: Option<Findings>,
-        failure: Option<(&Failure, Remedy)>,
+        (findings, failure): (Option<Findings>, Option<(&Failure, Remedy)>),
         wake: Option<Timestamp>,
     ) -> Result<(), SyncError> {
         let (scheduler, now) = (&self.engine.scheduler, now());
-        let Some(after) = self.claim.release(end, findings, failure).await? else { return Ok(()) };
+        let Some(after) = self.claim.release(seen, end, findings, failure).await? else { return Ok(()) };
         let earlier = SchedulePlan::earlier(self.mirror.state.sync_start_date, &after, now);
         if let Some(plan) = earlier.filter(|_| !self.mirror.is_discovered) {
             scheduler.ensure(&after.of, &plan).await?;

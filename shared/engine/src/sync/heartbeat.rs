@@ -47,6 +47,27 @@ impl Heartbeat {
     /// Writes what has changed since the last call: the run, its tags, and the usage log.
     /// [`TransitionError::ClaimLost`] if another attempt at the run has begun: then nobody sees any of it.
     pub(crate) async fn flush(&mut self) -> Result<(), TransitionError> {
+        self.gather().await?;
+        let repository = &self.config.repository;
+        self.table.put_run(repository, &self.run).await?;
+        let log: Vec<_> = self.unlogged.drain(..).filter_map(|outcome| report::tag(&self.config, &outcome)).collect();
+        self.table.add_log(repository, &log).await?;
+        Ok(self.share_limit().await?)
+    }
+
+    /// As [`Self::flush`], before the run is written with how this invocation ends: until then it is not, unless something
+    /// is told, or asked for again, of what it counts.
+    pub(crate) async fn finish(&mut self) -> Result<(), TransitionError> {
+        self.gather().await?;
+        let is_told = |outcome: &TagOutcome| report::tag(&self.config, outcome).is_some();
+        if self.run.hinted.is_some() || self.unlogged.iter().any(is_told) {
+            return self.flush().await;
+        }
+        Ok(self.share_limit().await?)
+    }
+
+    /// Writes the outcomes, and puts down in the run what it counts: they are seen once that is written.
+    async fn gather(&mut self) -> Result<(), StateError> {
         let (outcomes, counts) = self.progress.queued();
         let counts = Counts { upstream: self.before + self.meter.counts(), ..counts };
         let repository = &self.config.repository;
@@ -60,10 +81,7 @@ impl Heartbeat {
         self.run.rate_limit = self.meter.limit().left(self.run.started_at).or(self.run.rate_limit);
         // Each time: what it has used is always more than it was.
         self.tab.count(&mut self.run);
-        self.table.put_run(repository, &self.run).await?;
-        let log: Vec<_> = self.unlogged.drain(..).filter_map(|outcome| report::tag(&self.config, &outcome)).collect();
-        self.table.add_log(repository, &log).await?;
-        Ok(self.share_limit().await?)
+        Ok(())
     }
 
     /// Tells other syncs of the same account what was seen of the registry's limit, and learns what they have seen.

@@ -15,7 +15,7 @@ use moorage_domain::{
     target::Target,
 };
 use moorage_signatures::Trust;
-use moorage_state::{Claim, Crowd, Login, Mirror, SkippedTag, Tags};
+use moorage_state::{Claim, Crowd, Login, Mirror, ReferrersChecked, SkippedTag, Tags};
 use moorage_upstream::{Meter, Said};
 use tokio::sync::OnceCell;
 
@@ -53,6 +53,8 @@ pub(crate) struct Invocation<'a> {
     pub(crate) copied: TagSet,
     /// The tags that the architecture filter has left out before.
     pub(crate) skipped: BTreeMap<TagName, SkippedTag>,
+    /// When it was last asked what refers to images. Nobody but the run changes that, at its end.
+    pub(crate) checked: Option<ReferrersChecked>,
     /// The only tags that it asks for, if it was told of some.
     pub(crate) hinted: Option<Vec<TagName>>,
     /// Whether everything that the tags reference is looked at.

@@ -7,15 +7,10 @@ use moorage_state::{ReferrersChecked, now};
 use crate::{error::WorkError, sync::invocation::Invocation};
 
 impl Invocation<'_> {
-    /// When it was last asked what refers to images.
-    pub(crate) async fn referrers_checked(&self) -> Result<Option<ReferrersChecked>, WorkError> {
-        Ok(self.engine.table.referrers_checked(&self.mirror.config.repository).await?)
-    }
-
-    /// Whether it is time to ask that of all images.
-    pub(crate) fn is_due(&self, checked: Option<&ReferrersChecked>) -> bool {
+    /// Whether it is time to ask what refers to all images.
+    pub(crate) fn is_due(&self) -> bool {
         let refresh = self.engine.settings.referrers_refresh;
-        self.verifies || checked.is_none_or(|checked| checked.at.plus(refresh) <= now())
+        self.verifies || self.checked.as_ref().is_none_or(|checked| checked.at.plus(refresh) <= now())
     }
 
     /// Notes that what is attached to the images is kept that were let in.
@@ -31,7 +26,7 @@ impl Invocation<'_> {
             return Ok(());
         }
         let (repository, claim) = (&self.mirror.config.repository, self.claim.transaction());
-        let mut checked = self.referrers_checked().await?.unwrap_or_default();
+        let mut checked = self.checked.clone().unwrap_or_default();
         checked.again.extend(unattached);
         Ok(self.engine.table.put_referrers_checked(repository, checked, claim).await?)
     }
@@ -40,7 +35,7 @@ impl Invocation<'_> {
     /// before.
     pub(crate) async fn ask_again(&self) -> Result<(), WorkError> {
         let again = self.progress.losses.again();
-        let mut checked = self.referrers_checked().await?.unwrap_or_default();
+        let mut checked = self.checked.clone().unwrap_or_default();
         if again.is_subset(&checked.again) {
             return Ok(());
         }

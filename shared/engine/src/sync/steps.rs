@@ -87,9 +87,7 @@ impl Invocation<'_> {
         }
         copier.update(&mut held);
         let chosen: BTreeSet<_> = selected.iter().cloned().collect();
-        let checked = self.referrers_checked().await?;
-        let refresh = self.is_due(checked.as_ref());
-        let checked = checked.unwrap_or_default();
+        let (refresh, checked) = (self.is_due(), self.checked.clone().unwrap_or_default());
         let attached = Attached {
             invocation: self,
             registry: &registry,

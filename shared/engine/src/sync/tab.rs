@@ -22,7 +22,7 @@ const NOTHING: AwsUsage = AwsUsage {
 /// usage log, the claim and the slot that are given up; some milliseconds for each of these; metrics and a line of log. As
 /// many as a run takes that nobody hinders.
 pub(crate) const ENDED: AwsUsage =
-    AwsUsage { lambda_ms: 20, dynamodb_read_halves: 2, dynamodb_write_units: 7, log_bytes: 1_700, ..NOTHING };
+    AwsUsage { lambda_ms: 20, dynamodb_read_halves: 2, dynamodb_write_units: 10, log_bytes: 1_700, ..NOTHING };
 /// The same of an invocation that leaves the rest to another one: that write, and the claim that is handed over.
 pub(crate) const LEFT: AwsUsage =
     AwsUsage { lambda_ms: 15, dynamodb_read_halves: 2, dynamodb_write_units: 4, log_bytes: 550, ..NOTHING };

@@ -18,7 +18,7 @@ use crate::{
 /// Forgets what is known of the limits of a mirror's registry for all accounts of its namespace: what a registry once said
 /// must not outlive somebody's decision to ask it again. As it is of all of the namespace's mirrors, it is for who is an admin
 /// of all of it.
-pub(crate) async fn forget(api: &Api, mirror: &Mirror) -> Result<(), ApiError> {
+async fn forget(api: &Api, mirror: &Mirror) -> Result<(), ApiError> {
     let config = &mirror.config;
     let registry = config.external_reference.registry();
     Ok(api.table.forget_rate_limits(&config.repository.namespace(), registry).await?)

@@ -1,6 +1,5 @@
 //! What is written to the usage logs: entries of what was done by hand, in the name of who did it.
 
-use futures_util::future::join;
 use moorage_domain::{
     Namespace, RepositoryName, RobotName,
     usage_log::{LogEntry, LogKind},
@@ -19,13 +18,9 @@ impl Api {
         repository: &RepositoryName,
         entries: Vec<(LogKind, Map<String, Value>)>,
     ) {
-        let namespace = repository.namespace();
         let entries: Vec<_> =
             entries.into_iter().map(|(kind, metadata)| entry_of(call, repository, kind, metadata)).collect();
-        let logs = [LogOf::Repository(repository), LogOf::Namespace(&namespace)];
-        let [ours, theirs] = logs.map(|log| self.table.add_log_of(log, &entries));
-        let (ours, theirs) = join(ours, theirs).await;
-        if let Err(error) = ours.and(theirs) {
+        if let Err(error) = self.table.add_log_to_both(repository, &entries).await {
             tracing::warn!(%repository, %error, "could not write the usage log");
         }
     }

@@ -52,16 +52,16 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Claims the mirror of a repository. While somebody has the repository to themselves, or a run that was ended has not
-    /// noticed, that is waited for as long as `may_wait` says so; then it is [`NotEligible::Locked`].
+    /// Claims the mirror of a repository, both as they were read. While somebody has the repository to themselves, or a run
+    /// that was ended has not noticed, that is waited for as long as `may_wait` says so; then it is [`NotEligible::Locked`].
     pub async fn of_mirror(
         table: &Table,
-        repository: &Repository,
+        (repository, seen): (&Repository, &Mirror),
         claimant: Claimant,
         may_wait: impl Fn() -> bool,
     ) -> Result<(Self, Mirror), TransitionError> {
         let claim = async |new: NewClaim| {
-            let claimed = table.claim(repository, |mirror| {
+            let claimed = table.claim(repository, seen, |mirror| {
                 let newest = mirror.config.policy.gate.selects().and_then(Selection::newest);
                 let is_hinted = claimant.is_hinted && newest.is_none();
                 let new = NewClaim { is_hinted, ..new };
@@ -171,15 +171,16 @@ impl Claim {
         &self.fence
     }
 
-    /// Gives the claim up and moves the mirror to its next state: what it starts by from now on. `None` if the claim was
-    /// lost before.
+    /// Gives the claim up and moves the mirror to its next state: what it starts by from now on. `seen` is the mirror, if it
+    /// was read a moment ago. `None` if the claim was lost before.
     pub async fn release(
         &self,
+        seen: Option<Mirror>,
         end: SyncEnd,
         findings: Option<Findings>,
         failure: Option<(&Failure, Remedy)>,
     ) -> Result<Option<Timetable>, StateError> {
-        self.give_up(|state, sync_interval| {
+        self.give_up(seen, |state, sync_interval| {
             let released = state.release(end, sync_interval, now(), Uuid::new_v4());
             // How one of hinted tags ended says nothing of the mirror.
             if state.sync_hinted.is_some() {
@@ -196,12 +197,12 @@ impl Claim {
 
     /// Gives the claim up for the next invocation of the same run. `None` if the claim was lost before.
     pub async fn hand_over(&self) -> Result<Option<Timetable>, StateError> {
-        self.give_up(|state, _| state.hand_over(now(), Uuid::new_v4())).await
+        self.give_up(None, |state, _| state.hand_over(now(), Uuid::new_v4())).await
     }
 
     /// Keeps everybody away until a moment, and then lets anybody go on. `None` if the claim was lost before.
     pub async fn wait(&self, until: Timestamp) -> Result<Option<Timetable>, StateError> {
-        self.give_up(|state, _| state.wait(until, Uuid::new_v4())).await
+        self.give_up(None, |state, _| state.wait(until, Uuid::new_v4())).await
     }
 
     /// Says that whoever held the claim has noticed that it was taken away, and writes nothing more: others need not wait for
@@ -213,15 +214,23 @@ impl Claim {
         }
     }
 
-    async fn give_up(&self, next: impl Fn(&SyncState, u64) -> SyncState) -> Result<Option<Timetable>, StateError> {
+    async fn give_up(
+        &self,
+        seen: Option<Mirror>,
+        next: impl Fn(&SyncState, u64) -> SyncState,
+    ) -> Result<Option<Timetable>, StateError> {
         let next = |state: &SyncState, sync_interval: u64| {
             let is_ours = state.sync_transaction_id == self.transaction;
             if is_ours { Ok(next(state, sync_interval)) } else { Err(TransitionError::ClaimLost) }
         };
         let given = match &self.of {
             MirrorOf::Repository(name) => {
-                let given = self.table.transition(name, |mirror| next(&mirror.state, mirror.config.sync_interval));
-                given.await.map(|mirror| mirror.timetable())
+                let next = |mirror: &Mirror| next(&mirror.state, mirror.config.sync_interval);
+                let given = match seen {
+                    Some(seen) => self.table.transition_from(seen, next).await,
+                    None => self.table.transition(name, next).await,
+                };
+                given.map(|mirror| mirror.timetable())
             }
             MirrorOf::Organization(name) => {
                 let given =

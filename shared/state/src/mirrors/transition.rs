@@ -57,6 +57,8 @@ pub(crate) trait Stateful: DeserializeOwned {
     /// Where the index has it while a sync of it has begun, or is pending.
     const ACTIVE: &'static str;
     fn state(&self) -> &SyncState;
+    /// The revision of its configuration.
+    fn revision(&self) -> u64;
     fn with_state(self, state: SyncState) -> Self;
 }
 
@@ -65,6 +67,10 @@ impl Stateful for Mirror {
 
     fn state(&self) -> &SyncState {
         &self.state
+    }
+
+    fn revision(&self) -> u64 {
+        self.config_revision
     }
 
     fn with_state(self, state: SyncState) -> Self {
@@ -77,6 +83,10 @@ impl Stateful for OrganizationMirror {
 
     fn state(&self) -> &SyncState {
         &self.state
+    }
+
+    fn revision(&self) -> u64 {
+        self.config_revision
     }
 
     fn with_state(self, state: SyncState) -> Self {
@@ -104,19 +114,21 @@ struct Move {
 }
 
 impl Move {
-    /// `active` is where the index has the item if it is to be found there.
-    fn new(before: &SyncState, next: &SyncState, active: &str) -> Result<Self, StateError> {
+    fn new<T: Stateful>(item: &T, next: &SyncState) -> Result<Self, StateError> {
+        let before = item.state();
         let mut attributes: Item = serde_dynamo::to_item(next)?;
         let is_active = matches!(next.sync_status, SyncStatus::Syncing | SyncStatus::SyncNow);
         if is_active {
-            attributes.insert(active::ATTRIBUTE.to_owned(), AttributeValue::S(active.to_owned()));
+            attributes.insert(active::ATTRIBUTE.to_owned(), AttributeValue::S(T::ACTIVE.to_owned()));
         }
         let assignments: Vec<_> = attributes.keys().map(|name| format!("#{name} = :{name}")).collect();
         let mut values: Item = attributes.into_iter().map(|(name, value)| (format!(":{name}"), value)).collect();
         values.insert(":seen".to_owned(), AttributeValue::S(before.sync_transaction_id.to_string()));
         values.insert(":start".to_owned(), moment(before.sync_start_date));
-        // The start date may be changed by the API without rolling the transaction id.
+        values.insert(":revision".to_owned(), AttributeValue::N(item.revision().to_string()));
+        // The start date and the configuration may be changed by the API without rolling the transaction id.
         let mut condition = "#sync_transaction_id = :seen AND #sync_start_date = :start".to_owned();
+        condition.push_str(" AND #config_revision = :revision");
         // So is a claim renewed: one that is at this very moment has not expired, and what it leaves behind must not be
         // taken for shorter than it is.
         if let Some(expiration) = before.sync_expiration_date {
@@ -135,7 +147,17 @@ impl Table {
     where
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
-        self.move_alone(Key::Mirror(repository), decide).await
+        self.move_alone(Key::Mirror(repository), None, decide).await
+    }
+
+    /// As [`Self::transition`], by a mirror that was read before: it is read again only if it is not so any more, or if
+    /// `decide` refuses what was read.
+    pub async fn transition_from<F>(&self, seen: Mirror, decide: F) -> Result<Mirror, TransitionError>
+    where
+        F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
+    {
+        let repository = seen.config.repository.clone();
+        self.move_alone(Key::Mirror(&repository), Some(seen), decide).await
     }
 
     /// Ends the sync of a repository that is no mirror's any more, as if it had been cancelled: none begins, or goes on in
@@ -149,9 +171,9 @@ impl Table {
         }
     }
 
-    /// Moves a mirror to the state of a claimed one, as [`Self::transition`], and only if the repository is `of`, is a
+    /// Moves a mirror to the state of a claimed one, as [`Self::transition_from`], and only if the repository is `of`, is a
     /// mirror's, and nobody has it to themselves: then it is [`NotEligible::Locked`].
-    pub async fn claim<F>(&self, of: &Repository, decide: F) -> Result<Mirror, TransitionError>
+    pub async fn claim<F>(&self, of: &Repository, seen: &Mirror, decide: F) -> Result<Mirror, TransitionError>
     where
         F: Fn(&Mirror) -> Result<SyncState, TransitionError>,
     {
@@ -179,7 +201,8 @@ impl Table {
                 }
             }
         };
-        self.move_item(Key::Mirror(name), decide, write).await
+        // Boxed, as below: it holds some mirrors.
+        Box::pin(self.move_item(Key::Mirror(name), Some(seen.clone()), decide, write)).await
     }
 
     async fn why_not_claimed(&self, of: &Repository) -> Result<TransitionError, StateError> {
@@ -206,7 +229,7 @@ impl Table {
             }
             decide(mirror)
         };
-        self.move_alone(Key::OrganizationMirror(organization), decide).await
+        self.move_alone(Key::OrganizationMirror(organization), None, decide).await
     }
 
     /// Extends the claim that a transaction holds; [`TransitionError::ClaimLost`] if it no longer does. A claim that has
@@ -229,7 +252,7 @@ impl Table {
     }
 
     /// Moves an item, whatever becomes of others.
-    async fn move_alone<T, F>(&self, key: Key<'_>, decide: F) -> Result<T, TransitionError>
+    async fn move_alone<T, F>(&self, key: Key<'_>, seen: Option<T>, decide: F) -> Result<T, TransitionError>
     where
         T: Stateful,
         F: Fn(&T) -> Result<SyncState, TransitionError>,
@@ -242,12 +265,18 @@ impl Table {
                 Err(error) => Err(error.into()),
             }
         };
-        self.move_item(key, decide, write).await
+        Box::pin(self.move_item(key, seen, decide, write)).await
     }
 
-    /// Moves an item to the state that `decide` gives for it. `write` tells whether nobody else got in between; else
-    /// `decide` is asked again.
-    async fn move_item<T, F, W, Written>(&self, key: Key<'_>, decide: F, write: W) -> Result<T, TransitionError>
+    /// Moves an item to the state that `decide` gives for it, as it was `seen` before, or else as it is. `write` tells whether
+    /// nobody else got in between; else `decide` is asked again.
+    async fn move_item<T, F, W, Written>(
+        &self,
+        key: Key<'_>,
+        seen: Option<T>,
+        decide: F,
+        write: W,
+    ) -> Result<T, TransitionError>
     where
         T: Stateful,
         F: Fn(&T) -> Result<SyncState, TransitionError>,
@@ -255,10 +284,15 @@ impl Table {
         Written: Future<Output = Result<bool, TransitionError>>,
     {
         let mut race = Race::begin();
+        // Nobody is refused by what was so a moment ago. Who is let by it has it compared when it is written.
+        let mut seen = seen.filter(|seen| decide(seen).is_ok());
         loop {
-            let before: T = self.get(key).await?.ok_or(TransitionError::NotFound)?;
+            let before: T = match seen.take() {
+                Some(seen) => seen,
+                None => self.get(key).await?.ok_or(TransitionError::NotFound)?,
+            };
             let next = decide(&before)?;
-            if write(Move::new(before.state(), &next, T::ACTIVE)?).await? {
+            if write(Move::new(&before, &next)?).await? {
                 return Ok(before.with_state(next));
             }
             race.lost().await?;
@@ -284,5 +318,73 @@ impl Table {
             Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
             result => Ok(result?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{
+        Client,
+        config::retry::RetryConfig,
+        operation::{get_item::GetItemOutput, update_item::UpdateItemOutput},
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+
+    use super::*;
+    use crate::{golden::read, now};
+
+    fn mirror() -> Mirror {
+        serde_dynamo::from_item(read("Mirror")).unwrap()
+    }
+
+    fn cancelled() -> Mirror {
+        Mirror { state: mirror().state.sync_now(now(), Uuid::nil()).unwrap().cancel(Uuid::nil()).unwrap(), ..mirror() }
+    }
+
+    fn found() -> Rule {
+        mock!(Client::get_item).then_output(|| GetItemOutput::builder().set_item(Some(read("Mirror"))).build())
+    }
+
+    /// The table's answer to a move of the mirror of the golden item: that it is done, or that it is not so any more.
+    fn moved(is_so: bool) -> Rule {
+        let revision = AttributeValue::N(mirror().config_revision.to_string());
+        let written = mock!(Client::update_item).match_requests(move |request| {
+            let condition = request.condition_expression().unwrap();
+            let values = request.expression_attribute_values().unwrap();
+            condition.contains("#config_revision = :revision") && values[":revision"] == revision
+        });
+        if is_so {
+            return written.then_output(|| UpdateItemOutput::builder().build());
+        }
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}"#;
+        written.sequence().http_status(400, Some(body.into())).build()
+    }
+
+    fn sync_now(mirror: &Mirror) -> Result<SyncState, TransitionError> {
+        match mirror.state.sync_status {
+            SyncStatus::Cancel => Err(NotEligible::Cancelled.into()),
+            _ => Ok(mirror.state.sync_now(now(), Uuid::nil())?),
+        }
+    }
+
+    /// What becomes of Sync Now by what was read before, and whether the table was asked for all that it has answers to.
+    async fn asked(seen: Mirror, answers: &[Rule]) -> (bool, bool) {
+        let rules: Vec<_> = answers.iter().collect();
+        let client = mock_client!(aws_sdk_dynamodb, RuleMode::Sequential, &rules, |config| {
+            config.retry_config(RetryConfig::disabled())
+        });
+        let asked = Table::new(client, "table").transition_from(seen, sync_now).await;
+        let status = asked.map(|mirror| mirror.state.sync_status);
+        (matches!(status, Ok(SyncStatus::SyncNow)), answers.iter().all(|rule| rule.num_calls() == 1))
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_is_read_again_only_where_that_matters() {
+        assert_eq!(asked(mirror(), &[moved(true)]).await, (true, true));
+        assert_eq!(asked(mirror(), &[moved(false), found(), moved(true)]).await, (true, true), "it was another one");
+        assert_eq!(asked(cancelled(), &[found(), moved(true)]).await, (true, true), "it is not cancelled any more");
+        let still = mock!(Client::get_item)
+            .then_output(|| GetItemOutput::builder().set_item(serde_dynamo::to_item(cancelled()).ok()).build());
+        assert_eq!(asked(cancelled(), &[still]).await, (false, true), "it still is");
     }
 }

@@ -48,16 +48,24 @@ impl Table {
         if namespace.as_str() == ADMIN {
             return Ok((self.get(key).await?, Some(Present::default())));
         }
-        let organization = Key::Organization(namespace);
-        let (mut found, mut present) = (None, None);
-        for item in self.get_items(vec![key.attributes(), organization.attributes()]).await? {
-            if item.get(SK).and_then(|sk| sk.as_s().ok()) == Some(&organization.sk()) {
-                present = Some(serde_dynamo::from_item::<_, Present>(item)?);
-            } else {
-                found = Some(serde_dynamo::from_item(item)?);
-            }
+        let (items, present) = self.items_within(vec![key.attributes()], namespace).await?;
+        Ok((items.into_iter().next().map(serde_dynamo::from_item).transpose()?, present))
+    }
+
+    /// The same of several items, in no order; those that are not there are left out.
+    pub(crate) async fn items_within(
+        &self,
+        mut keys: Vec<Item>,
+        namespace: &Namespace,
+    ) -> Result<(Vec<Item>, Option<Present>), StateError> {
+        if namespace.as_str() == ADMIN {
+            return Ok((self.get_items(keys).await?, Some(Present::default())));
         }
-        Ok((found, present))
+        let organization = Key::Organization(namespace);
+        keys.push(organization.attributes());
+        let is_it = |item: &Item| item.get(SK).and_then(|sk| sk.as_s().ok()) == Some(&organization.sk());
+        let (present, items): (Vec<_>, Vec<_>) = self.get_items(keys).await?.into_iter().partition(is_it);
+        Ok((items, present.into_iter().next().map(serde_dynamo::from_item).transpose()?))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     clock::now,
     expression::Change,
     key::{Key, namespace_pk, prefix},
-    organizations::generation::{id_is, within},
+    organizations::generation::{Present, id_is, within},
     repositories::{
         lock_condition::{UNLOCKED, at_present, expect_free},
         public_entry,
@@ -64,6 +64,14 @@ pub struct Repository {
     /// Who has it to themselves, if somebody has.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Lock>,
+}
+
+impl Repository {
+    /// The repository as it was read, if it is there and belongs to the namespace that bears the name at present.
+    pub(crate) fn within(self, present: Option<Present>) -> Option<Self> {
+        let present = present.filter(|present| !self.is_deleted && present.id == self.organization_id)?;
+        Some(Self { is_notified: self.is_notified || present.is_notified, ..self })
+    }
 }
 
 /// What a new repository is made of.
@@ -136,11 +144,7 @@ impl Table {
     /// Reads a repository.
     pub async fn repository(&self, name: &RepositoryName) -> Result<Option<Repository>, StateError> {
         let (found, present) = self.get_within::<Repository>(Key::Repository(name), &name.namespace()).await?;
-        let found = found.filter(|found| !found.is_deleted);
-        Ok(found.and_then(|found| {
-            let present = present.filter(|present| present.id == found.organization_id)?;
-            Some(Repository { is_notified: found.is_notified || present.is_notified, ..found })
-        }))
+        Ok(found.and_then(|found| found.within(present)))
     }
 
     /// Repositories of a namespace, by name, from behind `after`.

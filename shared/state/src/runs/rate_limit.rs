@@ -11,7 +11,7 @@ use crate::{
     StateError, Table,
     key::{Key, namespace_pk, prefix, rate_limits_prefix},
     runs::account::Account,
-    table::{Query, conditional},
+    table::{Item, Query, conditional},
 };
 
 /// How long a limit is kept behind the moment at which it ends.
@@ -20,6 +20,10 @@ const RETENTION: Duration = Duration::from_secs(86_400);
 const MAX_RACES: u32 = 4;
 /// The most limits of one namespace that are listed: there is one for each login at each of its registries.
 const MAX_LISTED: i32 = 100;
+
+/// Limits that somebody has found, by their keys.
+#[derive(Debug, Default)]
+pub struct KnownLimits(Vec<Item>);
 
 /// A limit with the key that says whose it is.
 #[derive(Deserialize)]
@@ -98,10 +102,20 @@ impl Table {
         Ok(page.items.into_iter().filter_map(|Listed { sk, limit }| Some((authority(&sk)?, limit))).collect())
     }
 
+    /// The limits that are known of all accounts of a namespace at a registry.
+    pub async fn known_limits(&self, namespace: &Namespace, authority: &str) -> Result<KnownLimits, StateError> {
+        let prefix = rate_limits_prefix(&authority.to_ascii_lowercase());
+        Ok(KnownLimits(self.keys(&namespace_pk(namespace), &prefix).await?))
+    }
+
+    /// Forgets limits that are known.
+    pub async fn forget_limits(&self, KnownLimits(known): KnownLimits) -> Result<(), StateError> {
+        self.delete_many(known).await
+    }
+
     /// Forgets what is known of the limits of all accounts of a namespace at a registry.
     pub async fn forget_rate_limits(&self, namespace: &Namespace, authority: &str) -> Result<(), StateError> {
-        let prefix = rate_limits_prefix(&authority.to_ascii_lowercase());
-        self.delete_all(&namespace_pk(namespace), &prefix).await
+        self.forget_limits(self.known_limits(namespace, authority).await?).await
     }
 }
 
@@ -126,7 +140,7 @@ mod tests {
         };
         let item = LimitItem::new(limit, 1);
         assert_eq!(item.expires_at, Timestamp::from_unix(50 + 86_400));
-        let stored: crate::table::Item = serde_dynamo::to_item(&item).unwrap();
+        let stored: Item = serde_dynamo::to_item(&item).unwrap();
         let read: LimitItem = serde_dynamo::from_item(stored).unwrap();
         assert_eq!((read.limit, read.revision), (limit, 1));
     }

@@ -4,10 +4,7 @@
 //! superseded is not seen: its run is refused by condition, and its outcomes lie where nobody looks, because the run says
 //! of each attempt how many items of outcomes it has.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
@@ -92,9 +89,8 @@ impl Table {
     ) -> Result<bool, TransitionError> {
         let mut transaction = Transaction::new(self);
         transaction.expect_claim(repository, claim)?;
-        let mine = HashMap::from([(":mine".to_owned(), AttributeValue::N(run.invocations.to_string()))]);
         let condition = "attribute_not_exists(#pk) OR #invocations < :mine";
-        transaction.put_if(Key::Run(repository, run.run_id), &run_item(run), condition, mine)?;
+        transaction.put_if(Key::Run(repository, run.run_id), &run_item(run), condition, mine(run))?;
         log.map(Told::new).iter().try_for_each(|told| told.add(&mut transaction, repository))?;
         match transaction.commit().await? {
             Committed::Yes => Ok(true),
@@ -105,38 +101,39 @@ impl Table {
 
     /// Writes how far a run is; [`TransitionError::ClaimLost`] if another attempt at it has begun, or it is gone.
     pub async fn put_run(&self, repository: &RepositoryName, run: &Run) -> Result<(), TransitionError> {
-        self.put_item_of_run(repository, run, run_item(run)).await
+        let mine = AttributeValue::N(run.invocations.to_string());
+        let key = Key::Run(repository, run.run_id);
+        match self.put_if(key, &run_item(run), "#mine = :mine", ("invocations", mine)).await {
+            Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
+            result => Ok(result?),
+        }
     }
 
-    /// As [`Self::put_run`], of one that has ended: with the same write it is among those of which somebody is to be told.
-    pub async fn put_ended_run(&self, repository: &RepositoryName, run: &Run) -> Result<(), TransitionError> {
+    /// As [`Self::put_run`], of one that has ended, with what the usage log tells of that: with the same write it is among
+    /// those of which somebody is to be told.
+    pub async fn put_ended_run(
+        &self,
+        repository: &RepositoryName,
+        run: &Run,
+        log: Vec<LogEntry>,
+    ) -> Result<(), TransitionError> {
         let item = RunItem { active: Some(active::UNTOLD.to_owned()), ..run_item(run) };
-        self.put_item_of_run(repository, run, item).await
+        let mut transaction = Transaction::new(self);
+        transaction.put_if(Key::Run(repository, run.run_id), &item, "#invocations = :mine", mine(run))?;
+        log.into_iter().map(Told::new).try_for_each(|told| told.add(&mut transaction, repository))?;
+        match transaction.commit().await? {
+            Committed::Yes => Ok(()),
+            Committed::Refused(_) => Err(TransitionError::ClaimLost),
+        }
     }
 
     /// Notes that whoever is to be told of a run's end has been: of this end, if it has had another one since.
     pub async fn run_told(&self, repository: &RepositoryName, run: &Run) -> Result<(), StateError> {
         let change = Change { update: "REMOVE #active", condition: "#invocations = :mine" };
-        let mine = Item::from([(":mine".to_owned(), AttributeValue::N(run.invocations.to_string()))]);
-        match conditional(self.change(Key::Run(repository, run.run_id), change, mine)).await {
+        match conditional(self.change(Key::Run(repository, run.run_id), change, mine(run))).await {
             // It was deleted with its repository, or has ended once more.
             Err(StateError::Conflict) => Ok(()),
             result => result,
-        }
-    }
-
-    async fn put_item_of_run(
-        &self,
-        repository: &RepositoryName,
-        run: &Run,
-        item: RunItem,
-    ) -> Result<(), TransitionError> {
-        let mine = AttributeValue::N(run.invocations.to_string());
-        let written =
-            self.put_if(Key::Run(repository, run.run_id), &item, "#mine = :mine", ("invocations", mine)).await;
-        match written {
-            Err(StateError::Conflict) => Err(TransitionError::ClaimLost),
-            result => Ok(result?),
         }
     }
 
@@ -231,6 +228,11 @@ fn parts(outcomes: &[TagOutcome]) -> impl Iterator<Item = &[TagOutcome]> {
         rest = others;
         (!part.is_empty()).then_some(part)
     })
+}
+
+/// The attempt that writes a run, as conditions have it.
+fn mine(run: &Run) -> Item {
+    Item::from([(":mine".to_owned(), AttributeValue::N(run.invocations.to_string()))])
 }
 
 fn run_item(run: &Run) -> RunItem {
