@@ -21,12 +21,12 @@ use moorage_upstream::Limits;
 const MEGABYTE: u64 = 1024 * 1024;
 /// What Lambda says that the function has, in megabytes.
 const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
-/// What of that blobs may take where nobody says how much: 11 of 16 parts, so that 512 MB have room for eleven parts of an
-/// upload of 32 MiB, and 128 MB for eleven of 8 MiB. The program itself reaches 35 MiB with ten thousand tags.
+/// What of that blobs may take where nobody says how much: 11 of 16 parts, so that 512 MB have room for seven parts of an
+/// upload of 48 MiB, and 128 MB for eleven of 8 MiB. The program itself reaches 35 MiB with ten thousand tags.
 const FOR_BLOBS: (u64, u64) = (11, 16);
 /// The least that blobs need: a part that comes and one that goes, in megabytes.
 const LEAST_FOR_BLOBS: u64 = 16;
-/// The longest attempt of one S3 or DynamoDB request: a part of 32 MiB over a very slow network. Longer than that it is
+/// The longest attempt of one S3 or DynamoDB request: a part of 48 MiB over a very slow network. Longer than that it is
 /// stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -5,11 +5,12 @@ use std::ops::Range;
 /// What is fetched by one request: small enough that a blob of some parts comes by as many connections as may be open,
 /// large enough that a request's latency is little beside it.
 pub const PIECE: u64 = 8 * 1024 * 1024;
-/// The largest usual part: 1,000 GB in layers of 100 MB are 30,000 parts then, 15 cents; by parts of one piece they would
-/// be four times as much.
-const MAX_PART: u64 = 4 * PIECE;
-/// Parts that the memory budget is to have room for: with fewer, those that come and those that go wait for each other.
-const PARTS_HELD: u64 = 11;
+/// The largest usual part: 1,000 GB in layers of 100 MB are 20,000 parts then, 10 cents; by parts of one piece they would
+/// be six times as much.
+const MAX_PART: u64 = 6 * PIECE;
+/// Parts that the memory budget is to have room for. The pieces of one blob that come at once are of two or three; the
+/// others are for those that go. With fewer, they wait for each other.
+const PARTS_HELD: u64 = 7;
 /// S3's limit on the number of parts.
 const MAX_PARTS: u64 = 10_000;
 /// The sizes of parts of enormous blobs are multiples of this.
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn parts_are_as_large_as_there_is_memory_for_some() {
-        for (budget, part) in [(16, 8), (88, 8), (176, 16), (352, 32), (8_192, 32)] {
+        for (budget, part) in [(16, 8), (88, 8), (176, 24), (352, 48), (8_192, 48)] {
             assert_eq!(part_size(GIB, budget * MIB), part * MIB, "{budget}");
         }
         assert!(is_possible(8 * MIB, GIB, 16 * MIB) && is_possible(32 * MIB, GIB, 64 * MIB));

@@ -114,7 +114,7 @@ impl Blobs {
                 } else {
                     self.progress.done(there);
                 }
-                self.write(blob, &upload, again).await?;
+                self.enter(blob, &upload, again).await?;
                 return Ok(Taken { upload, again });
             }
             self.give_up(&blob.digest, &id).await?;
@@ -125,7 +125,7 @@ impl Blobs {
 
     async fn begin(&self, blob: &Descriptor, again: bool) -> Result<Upload, WorkError> {
         let upload = self.storage.begin_upload(&blob.digest, blob.size).await?;
-        self.write(blob, &upload, again).await?;
+        self.enter(blob, &upload, again).await?;
         Ok(upload)
     }
 
@@ -243,17 +243,28 @@ impl Blobs {
         self.write(blob, upload, again).await
     }
 
+    /// Records an upload that is begun, or taken up.
+    async fn enter(&self, blob: &Descriptor, upload: &Upload, again: bool) -> Result<(), WorkError> {
+        let pending = self.pending(blob, upload, again)?;
+        Ok(self.table.begin_upload(&self.repository, pending, self.claim.transaction(), now()).await?)
+    }
+
+    /// Records how far it is since.
     async fn write(&self, blob: &Descriptor, upload: &Upload, again: bool) -> Result<(), WorkError> {
-        self.claim.check()?;
-        let checkpoint = upload.checkpoint().clone();
-        let generation = self.possession.owner().generation;
-        let pending = PendingUpload { digest: blob.digest.clone(), checkpoint, run_id: self.run, generation, again };
+        let pending = self.pending(blob, upload, again)?;
         Ok(self.table.put_upload(&self.repository, pending, self.claim.transaction(), now()).await?)
+    }
+
+    fn pending(&self, blob: &Descriptor, upload: &Upload, again: bool) -> Result<PendingUpload, WorkError> {
+        self.claim.check()?;
+        let (digest, checkpoint) = (blob.digest.clone(), upload.checkpoint().clone());
+        let generation = self.possession.owner().generation;
+        Ok(PendingUpload { digest, checkpoint, run_id: self.run, generation, again })
     }
 
     async fn give_up(&self, digest: &Digest, upload_id: &str) -> Result<(), WorkError> {
         self.claim.check()?;
         self.storage.abort_upload(digest, upload_id).await?;
-        Ok(self.table.delete_upload(&self.repository, digest, self.claim.transaction()).await?)
+        Ok(self.table.give_up_upload(&self.repository, digest, self.claim.transaction()).await?)
     }
 }

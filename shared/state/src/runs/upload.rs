@@ -37,11 +37,32 @@ pub struct PendingUpload {
 pub(crate) struct UploadItem {
     #[serde(flatten)]
     pub(crate) upload: PendingUpload,
+    /// By which claim it was written. Items from before that was recorded are of none.
+    #[serde(default)]
+    claim: Uuid,
     expires_at: Timestamp,
 }
 
+impl UploadItem {
+    fn new(upload: PendingUpload, claim: Uuid, now: Timestamp) -> Self {
+        Self { upload, claim, expires_at: now.plus(UPLOAD_RETENTION) }
+    }
+}
+
 impl Table {
-    /// Records how far an upload is, by whom `claim` is for: another run may go on with it since.
+    /// Records an upload that whoever `claim` is for begins, or goes on with since.
+    pub async fn begin_upload(
+        &self,
+        repository: &RepositoryName,
+        upload: PendingUpload,
+        claim: Uuid,
+        now: Timestamp,
+    ) -> Result<(), TransitionError> {
+        let (digest, item) = (upload.digest.clone(), UploadItem::new(upload, claim, now));
+        self.put_claimed(repository, claim, Key::Upload(repository, &digest), &item).await
+    }
+
+    /// Records how far an upload is that was begun by the same claim.
     pub async fn put_upload(
         &self,
         repository: &RepositoryName,
@@ -49,9 +70,8 @@ impl Table {
         claim: Uuid,
         now: Timestamp,
     ) -> Result<(), TransitionError> {
-        let digest = upload.digest.clone();
-        let expires_at = now.plus(UPLOAD_RETENTION);
-        self.put_claimed(repository, claim, Key::Upload(repository, &digest), &UploadItem { upload, expires_at }).await
+        let (digest, item) = (upload.digest.clone(), UploadItem::new(upload, claim, now));
+        self.put_own(repository, claim, Key::Upload(repository, &digest), &item).await
     }
 
     /// The unfinished upload of a blob. One that has expired is returned, too: the bucket knows whether it is there.
@@ -70,8 +90,18 @@ impl Table {
         Ok(items.into_iter().map(|item| item.upload).collect())
     }
 
-    /// Forgets an upload, after it was finished or given up, by whom `claim` is for.
+    /// Forgets an upload that was begun by the same claim, after it was finished.
     pub async fn delete_upload(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        claim: Uuid,
+    ) -> Result<(), TransitionError> {
+        self.delete_own(repository, claim, Key::Upload(repository, digest)).await
+    }
+
+    /// Forgets an upload, whoever has begun it, after it was given up by whom `claim` is for.
+    pub async fn give_up_upload(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
