@@ -162,9 +162,12 @@ async fn streams_that_always_break_are_given_up() {
         .await;
         given_up(what, &own, MANIFEST.len()).await;
     }
-    let own = Streams::start(Manner::default(), |came| match came.is_stream {
-        true => Done::Torn(found(&came.path), Reason::INTERNAL_ERROR),
-        false => Done::Sent(found(&came.path)),
+    let own = Streams::start(Manner::default(), |came| {
+        if came.is_stream {
+            Done::Torn(found(&came.path), Reason::INTERNAL_ERROR)
+        } else {
+            Done::Sent(found(&came.path))
+        }
     })
     .await;
     given_up("torn", &own, MANIFEST.len()).await;
@@ -202,9 +205,8 @@ async fn given_up(what: &str, own: &Streams, length: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_for_http1_gets_it_at_once() {
-    let own = Streams::start(Manner::default(), |came| match came.is_stream {
-        true => Done::Reset(Reason::HTTP_1_1_REQUIRED),
-        false => Done::Sent(found(&came.path)),
+    let own = Streams::start(Manner::default(), |came| {
+        if came.is_stream { Done::Reset(Reason::HTTP_1_1_REQUIRED) } else { Done::Sent(found(&came.path)) }
     })
     .await;
     let meter = Meter::default();
@@ -264,9 +266,10 @@ async fn redirects_lead_from_one_protocol_to_the_other() {
         let (location, large) = (storage.address.clone(), blob(LARGE).to_string());
         let own = Streams::start(of_registry, move |came| {
             let size = if came.path.ends_with(&large) { "large" } else { "small" };
-            Done::Sent(match came.path.contains("/blobs/") {
-                true => status(307, vec![("location", format!("https://{location}/{size}"))]),
-                false => found(&came.path),
+            Done::Sent(if came.path.contains("/blobs/") {
+                status(307, vec![("location", format!("https://{location}/{size}"))])
+            } else {
+                found(&came.path)
             })
         })
         .await;
@@ -294,9 +297,8 @@ async fn what_is_unread_takes_little_memory_and_stops_nobody() {
     let body = vec![b' '; SIZE];
     let digest = Digest::sha256(&body);
     let body: &'static [u8] = body.leak();
-    let own = Streams::start(Manner::default(), move |came| match came.path.contains("sha256") {
-        true => Done::Huge(body),
-        false => Done::Sent(found(&came.path)),
+    let own = Streams::start(Manner::default(), move |came| {
+        if came.path.contains("sha256") { Done::Huge(body) } else { Done::Sent(found(&came.path)) }
     })
     .await;
     let registry = own.open(Meter::default(), PATIENCE);
