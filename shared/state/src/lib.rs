@@ -86,7 +86,7 @@ pub use tags::referrers::ReferrersChecked;
 pub use tags::skipped::SkippedTag;
 pub use tags::tag_write::Right;
 pub use tags::tag_writer::{Recorded, Tags};
-pub use together::{Crowd, Member, moo};
+pub use together::{Crowd, Member};
 pub use trust_roots::{MAX_TRUST_ROOTS, StoredTrustRoot, TufSource};
 pub use usage_log::{LogOf, LogPage, LogQuery};
 pub use webhooks::seal::{new_address, secret_of};
