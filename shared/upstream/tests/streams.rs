@@ -199,7 +199,10 @@ async fn given_up(what: &str, own: &Streams, length: usize) {
     assert_eq!(fallbacks(&meter), [Fallback::Http2], "{what}");
     let came = own.came();
     assert!(came.iter().filter(|came| came.is_stream).count() <= 4, "{what}: {came:?}");
-    assert!(came.iter().rev().take(6).all(|came| !came.is_stream && came.nth > 0), "{what}: they are kept: {came:?}");
+    let last = &came[came.len() - 6..];
+    assert!(last.iter().all(|came| !came.is_stream), "{what}: {came:?}");
+    // One that has just come to its end may not be free for the next request yet.
+    assert!(last.iter().filter(|came| came.nth > 0).count() >= 4, "{what}: they are kept: {came:?}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{what}: {:?}", begun.elapsed());
 }
 
