@@ -17,8 +17,8 @@ pub(crate) enum Claimed {
     NoMirror,
 }
 
-/// Claims the requested mirror of a repository, both as they were read, for `duration`. While somebody has the repository to themselves, or a run that
-/// was ended has not noticed, that is waited for as long as there is time to begin.
+/// Claims the requested mirror of a repository, both as they were read, for `duration`. While somebody has the repository to
+/// themselves, or a run that was ended has not noticed, that is waited for as long as there is time to begin.
 pub(crate) async fn claim(
     table: &Table,
     seen: (&Repository, &Mirror),
