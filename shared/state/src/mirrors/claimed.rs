@@ -26,13 +26,7 @@ impl Table {
         key: Key<'_>,
         value: &T,
     ) -> Result<(), TransitionError> {
-        let mut transaction = Transaction::new(self);
-        transaction.expect_claim(repository, claim)?;
-        transaction.put(key, value)?;
-        match transaction.commit().await? {
-            Committed::Yes => Ok(()),
-            Committed::Refused(_) => Err(TransitionError::ClaimLost),
-        }
+        self.by_claim(repository, claim, |transaction| transaction.put(key, value)).await
     }
 
     /// As [`Self::put_claimed`], of an item with the attribute `claim`. Where `claim` has written what is there, nobody has
@@ -70,9 +64,19 @@ impl Table {
         claim: Uuid,
         key: Key<'_>,
     ) -> Result<(), TransitionError> {
+        self.by_claim(repository, claim, |transaction| transaction.delete(key, None)).await
+    }
+
+    /// Commits what is added to a transaction if `claim` is still the repository's.
+    async fn by_claim(
+        &self,
+        repository: &RepositoryName,
+        claim: Uuid,
+        add: impl FnOnce(&mut Transaction<'_>) -> Result<(), StateError>,
+    ) -> Result<(), TransitionError> {
         let mut transaction = Transaction::new(self);
         transaction.expect_claim(repository, claim)?;
-        transaction.delete(key, None)?;
+        add(&mut transaction)?;
         match transaction.commit().await? {
             Committed::Yes => Ok(()),
             Committed::Refused(_) => Err(TransitionError::ClaimLost),
