@@ -10,11 +10,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// How long whoever asks waits for others of whom it is known that they may come: somewhat longer than one request to a
+/// How long whoever asks waits for others of whom it is known that they may come: about as long as one request to a
 /// database that is near takes.
-const GATHER: Duration = Duration::from_millis(30);
+const GATHER: Duration = Duration::from_millis(10);
 /// How often it is looked whether some have come; where none has meanwhile, the others are not about to.
-const LOOK: Duration = Duration::from_millis(4);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// How many may be about to ask. Clones count the same.
 #[derive(Debug, Clone, Default)]

@@ -99,6 +99,14 @@ impl Registry {
         self.lister.has_none()
     }
 
+    /// Finds out which listing says digests, for the next time, where [`Self::all_tags`] had no use for one and nothing
+    /// tells which there is. Nothing else waits for that.
+    pub async fn look_for_listing(&self) {
+        if let Some(base) = self.base.get() {
+            self.lister.look(&self.requests, base).await;
+        }
+    }
+
     /// All tags, from all pages.
     pub async fn tags(&self) -> Result<Listing, UpstreamError> {
         Ok(self.first_tags().await?.end(&self.requests).await?.into_listing().0)

@@ -45,7 +45,7 @@ impl Invocation<'_> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.login, self.meter.clone()).await?;
         self.knowledge.speak(&registry);
-        let mut held = engine.table.tags(&config.repository).await?;
+        let (mut held, left) = tokio::try_join!(engine.table.tags(&config.repository), self.has_left_uploads())?;
         let wanted: BTreeSet<_> = self.select(hinted.to_vec())?.into_iter().collect();
         // A signature is pushed by itself, after its image, and no rule names it.
         let others = hinted.iter().filter(|tag| is_attached_tag(tag) && !wanted.contains(*tag)).cloned().collect();
@@ -89,7 +89,9 @@ impl Invocation<'_> {
             return Ok(Work::Suspended);
         }
         self.attached();
-        copier.finish().await?;
+        if left {
+            copier.give_up_others().await?;
+        }
         let held_back = match &self.gatekeeper {
             Some(keeper) => keeper.settle(Some(&there)).await?,
             None => None,

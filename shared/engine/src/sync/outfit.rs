@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use moorage_domain::{TagName, plan::HeldTag};
-use moorage_state::Reads;
+use moorage_state::{Reads, StateError};
 use moorage_upstream::Registry;
 
 use crate::{
@@ -19,6 +19,12 @@ use crate::{
 };
 
 impl Invocation<'_> {
+    /// Whether other runs have left uploads. No others than what they have left come: this one has the claim.
+    pub(crate) async fn has_left_uploads(&self) -> Result<bool, StateError> {
+        let uploads = self.engine.table.uploads(&self.mirror.config.repository).await?;
+        Ok(uploads.iter().any(|upload| upload.run_id != self.run))
+    }
+
     /// What copies from a registry to what is held.
     pub(crate) async fn copier(
         &self,

@@ -61,9 +61,10 @@ impl Invocation<'_> {
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
         let known = self.knowledge.tags();
         let first = async { if known.is_some() { Ok(None) } else { self.first_of(registry.first_tags().await) } };
-        let (first, held) = tokio::join!(first, engine.table.tags(&config.repository));
+        let (tags, left) = (engine.table.tags(&config.repository), self.has_left_uploads());
+        let (first, held, left) = tokio::join!(first, tags, left);
         self.knowledge.spoke(&registry);
-        let (first, mut held) = (first?, held?);
+        let (first, mut held, left) = (first?, held?, left?);
         if self.verifies {
             self.adopt(&mut held).await?;
         }
@@ -82,7 +83,9 @@ impl Invocation<'_> {
         self.progress.selected(selected.len().saturating_add(admitted.waiting.len()));
         let is_open = |tag: &&TagName| !self.done.contains(tag) || self.lets_in(tag);
         let open: Vec<_> = selected.iter().filter(is_open).collect();
-        if !self.copy(&registry, &copier, &held, &open).await? {
+        // Copying does not wait for what only the next sync wants to know.
+        let (copied, ()) = tokio::join!(self.copy(&registry, &copier, &held, &open), registry.look_for_listing());
+        if !copied? {
             return Ok(Work::Suspended);
         }
         copier.update(&mut held);
@@ -99,7 +102,9 @@ impl Invocation<'_> {
         };
         let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
         self.attached();
-        copier.finish().await?;
+        if left {
+            copier.give_up_others().await?;
+        }
         selected.extend(attached);
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.tags.delete_skipped(tag).await?;

@@ -85,8 +85,8 @@ impl Copier {
         &self.blobs.possession
     }
 
-    /// Ends a run's copying: what no tag wanted is given up.
-    pub(crate) async fn finish(&self) -> Result<(), WorkError> {
+    /// Ends a run's copying: uploads that other runs have left and no tag wanted are given up.
+    pub(crate) async fn give_up_others(&self) -> Result<(), WorkError> {
         self.blobs.give_up_others().await
     }
 

@@ -1,6 +1,13 @@
 //! Asks a registry's API for what its tags point to, if that takes fewer requests than it saves.
 
-use std::{collections::BTreeSet, sync::OnceLock, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use moorage_domain::{Credentials, DigestListing, ExposeSecret as _, ExternalReference, Fallback, TagName};
 use reqwest::{
@@ -55,6 +62,8 @@ pub(crate) struct Lister {
     pub(crate) reference: ExternalReference,
     /// The API that was found by trying them all, if one was.
     found: OnceLock<Option<Api>>,
+    /// Whether it is still to be found out for the next time.
+    is_sought: AtomicBool,
 }
 
 /// Why an API's listing is of no use.
@@ -76,7 +85,7 @@ impl From<Doubt> for Useless {
 
 impl Lister {
     pub(crate) fn new(setting: DigestListing, credentials: Option<Credentials>, reference: ExternalReference) -> Self {
-        Self { setting, credentials, reference, found: OnceLock::new() }
+        Self { setting, credentials, reference, found: OnceLock::new(), is_sought: AtomicBool::new(false) }
     }
 
     /// Reads the further pages of a list of tags, and what the registry says of digests, if that takes fewer requests
@@ -164,7 +173,7 @@ impl Lister {
             return Err(Useless::Absent);
         }
         if saved < MANY {
-            self.look(requests, base).await;
+            self.is_sought.store(true, Relaxed);
             return Err(Useless::Absent);
         }
         for api in TRIED {
@@ -178,8 +187,11 @@ impl Lister {
         Err(Useless::Absent)
     }
 
-    /// Finds out which API is there, for the next time: where most tags are new, there is time to ask all at once.
-    async fn look(&self, requests: &Requests, base: &Url) {
+    /// Finds out which API is there, for the next time, where most of many tags are new: all are asked at once.
+    pub(crate) async fn look(&self, requests: &Requests, base: &Url) {
+        if !self.is_sought.swap(false, Relaxed) {
+            return;
+        }
         let is_there = async |api| {
             let page = self.get(requests, base, (api, true), 1).await;
             page.is_ok_and(|page| !page.tags.is_empty()).then_some(api)
