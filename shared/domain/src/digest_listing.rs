@@ -56,12 +56,26 @@ impl DigestListing {
 pub struct NoListing {
     reference: ExternalReference,
     since: Timestamp,
+    /// Whether the registry tells by HEAD what tags point to, whoever asks: then it can be asked for some of them at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    heads: bool,
 }
 
 impl NoListing {
     /// As it turned out now.
     pub fn found(reference: ExternalReference, now: Timestamp) -> Self {
-        Self { reference, since: now }
+        Self { reference, since: now, heads: false }
+    }
+
+    /// With whether the registry tells by HEAD what tags point to, without a login.
+    #[must_use]
+    pub fn with_heads(self, heads: bool) -> Self {
+        Self { heads, ..self }
+    }
+
+    /// Whether it does so.
+    pub fn heads(&self) -> bool {
+        self.heads
     }
 
     /// Whether that is still believed of what a mirror has as its source by now.
@@ -81,6 +95,9 @@ mod tests {
         let found = NoListing::found(app, at(10));
         assert!(found.holds(&found.reference, at(10)) && found.holds(&found.reference, at(9 + week)));
         assert!(!found.holds(&found.reference, at(10 + week)) && !found.holds(&other, at(10)));
+        let (before, heads) = (serde_json::to_value(&found).unwrap(), found.with_heads(true));
+        assert!(before.get("heads").is_none() && heads.heads(), "an earlier one says nothing of it");
+        assert_eq!(serde_json::from_value::<NoListing>(before).unwrap().with_heads(true), heads);
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl Registry {
         self.lister.found_none();
     }
 
+    /// Whether the registry has told by HEAD what tags point to, and has not asked who asks.
+    pub async fn heads_for_all(&self) -> bool {
+        self.headless.load(Relaxed) == 0 && self.requests.challenge().await.is_none()
+    }
+
     /// Whether all listings that say digests were tried in vain.
     pub fn has_no_listing(&self) -> bool {
         self.lister.has_none()
@@ -138,16 +143,9 @@ impl Registry {
         if meter.falls_back(Fallback::Head) {
             return self.read(tag).await;
         }
-        let url = self.url(&format!("manifests/{tag}")).await?;
-        let (how, limit) = (How::trial(HEAD_TRIES), (MAX_MANIFEST_SIZE, "a manifest"));
-        match self.requests.fetch_so((Method::HEAD, &url, accept()), how, limit).await {
-            Ok(head) if head.head.status.is_success() => {
-                if let Some(digest) = digest_header(&head).filter(|digest| digest.algorithm() == Algorithm::Sha256) {
-                    self.headless.store(0, Relaxed);
-                    return Ok(Resolved { digest, manifest: None });
-                }
-            }
-            Ok(_) => {}
+        match self.head(tag, HEAD_TRIES).await {
+            Ok(Some(digest)) => return Ok(Resolved { digest, manifest: None }),
+            Ok(None) => {}
             Err(error) if error.may_be_of_the_way() => {}
             Err(error) => return Err(error),
         }
@@ -157,6 +155,24 @@ impl Registry {
             meter.fall_back([Fallback::Head]);
         }
         Ok(resolved)
+    }
+
+    /// What a tag points to, if one HEAD says so: whatever else there is to it, [`Self::resolve`] finds out.
+    pub async fn glance(&self, tag: &TagName) -> Option<Digest> {
+        self.head(tag, 1).await.ok().flatten()
+    }
+
+    /// The digest that HEAD tells of a tag, if it does.
+    async fn head(&self, tag: &TagName, tries: u32) -> Result<Option<Digest>, UpstreamError> {
+        let url = self.url(&format!("manifests/{tag}")).await?;
+        let limit = (MAX_MANIFEST_SIZE, "a manifest");
+        let head = self.requests.fetch_so((Method::HEAD, &url, accept()), How::trial(tries), limit).await?;
+        let digest = Some(&head).filter(|head| head.head.status.is_success()).and_then(digest_header);
+        let digest = digest.filter(|digest| digest.algorithm() == Algorithm::Sha256);
+        if digest.is_some() {
+            self.headless.store(0, Relaxed);
+        }
+        Ok(digest)
     }
 
     /// What a tag points to, by GET: the digest is that of what comes.

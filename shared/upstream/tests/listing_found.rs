@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use moorage_domain::DigestListing;
+use moorage_domain::{Digest, DigestListing};
 use moorage_upstream::Meter;
 use played::{honest, list, saved, tag_list, tags};
 use server::{Seen, Server, ok, open, status};
@@ -95,10 +95,13 @@ async fn a_first_sync_finds_out_for_the_next_one() {
         })
         .await;
         let registry = open(&server, Meter::default(), &[]);
-        for _ in 0..2 {
+        for is_first in [true, false] {
             let first = registry.first_tags().await.unwrap();
             let listing = registry.all_tags(first, 0, |_| false).await.unwrap();
             assert_eq!((listing.tags.len(), saved(&listing, &held)), (300, 0), "{kind:?}");
+            let before = server.seen().iter().filter(|seen| !seen.path.contains("tags/list")).count();
+            assert_eq!(before, if is_first { 0 } else { 3 }, "{kind:?}: whoever lists does not wait for that");
+            registry.look_for_listing().await;
         }
         let asked = server.seen().iter().filter(|seen| !seen.path.contains("tags/list")).count();
         assert_eq!((asked, registry.has_no_listing()), (3, kind.is_none()), "{kind:?}: once");
@@ -171,4 +174,36 @@ async fn what_is_no_tag_is_counted() {
         assert_eq!(list(&registry, &tags(1)).await.unwrap().tags.len(), 2);
     }
     assert_eq!(meter.counts().invalid_tags, 3, "however often it is read");
+}
+
+#[tokio::test]
+async fn one_head_tells_or_does_not_and_who_wants_a_login_is_known_by_that() {
+    let digest = Digest::sha256(b"{}");
+    let answer = |status: u16| {
+        let digest = Digest::sha256(b"{}").to_string();
+        move |url: &str, seen: &Seen| {
+            let is_known = status != 401 || seen.authorization.is_some();
+            let headers = if is_known {
+                vec![("docker-content-digest", digest.clone())]
+            } else {
+                vec![("www-authenticate", format!("Basic realm=\"{url}\""))]
+            };
+            (if is_known && status == 401 { 200 } else { status }, headers, b"{}".to_vec())
+        }
+    };
+    for (status, told, for_all) in [(200, true, true), (401, true, false), (404, false, false), (503, false, false)] {
+        let answer = answer(status);
+        let server = Server::start(move |url, seen| answer(url, seen)).await;
+        let registry = open(&server, Meter::default(), &[]);
+        let tag = "v1".parse().unwrap();
+        assert_eq!(registry.glance(&tag).await, told.then(|| digest.clone()), "{status}");
+        assert_eq!(registry.heads_for_all().await, for_all, "{status}");
+        let asked = server.seen().iter().filter(|seen| seen.path.contains("/manifests/")).count();
+        assert_eq!(asked, if status == 401 { 2 } else { 1 }, "{status}: {:?}", server.seen());
+        assert!(server.seen().iter().all(|seen| seen.method == "HEAD" || !seen.path.contains("/manifests/")));
+        if told {
+            assert_eq!(registry.resolve(&tag).await.unwrap().digest, digest);
+        }
+        assert_eq!(registry.heads_for_all().await, for_all, "{status}");
+    }
 }

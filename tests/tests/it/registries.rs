@@ -1,5 +1,6 @@
 //! Registries and images as people have them.
 
+mod ahead;
 mod api;
 mod attached;
 mod clients;

@@ -2,15 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, TagName,
+    Digest, FailureReason, RateLimit, TagName,
     failure::Failure,
     plan::{self, HeldTag, TagAction},
     referrers::is_attached_tag,
 };
 use moorage_upstream::{Registry, Resolved, TagPages, UpstreamError};
 
-use crate::{error::WorkError, sync::invocation::Invocation};
+use crate::{
+    error::WorkError,
+    sync::{invocation::Invocation, source},
+};
+
+/// Tags that are asked for while the list of tags is on its way: about as many as are asked for at once, so that they
+/// take as long as the list.
+const AHEAD: usize = 60;
 
 impl Invocation<'_> {
     /// Reads the list of tags to its end, and what the registry says beside it, if that saves requests.
@@ -22,14 +30,7 @@ impl Invocation<'_> {
     ) -> Result<Vec<TagName>, WorkError> {
         let Some(first) = first else { return Ok(Vec::new()) };
         let config = &self.mirror.config;
-        let selected = config.root_rule.explain(&held.keys().cloned().collect::<Vec<_>>()).map_err(|error| {
-            let (reason, message) = (FailureReason::UnknownError, error.to_string());
-            WorkError::Failed(Failure::new(reason, message))
-        })?;
-        let is_asked = |(tag, pattern): &(&TagName, Option<&str>)| {
-            (pattern.is_some() || is_attached_tag(tag)) && !self.done.contains(tag) && self.known(held, tag).is_some()
-        };
-        let saved = held.keys().zip(selected).filter(is_asked).count();
+        let saved = self.likely(held)?.len();
         let is_as_before = |names: &BTreeSet<TagName>| {
             let is_known = |tag: &&TagName| held.contains_key(*tag) || self.skipped.contains_key(*tag);
             let new: Vec<_> = names.iter().filter(|tag| !is_known(tag)).cloned().collect();
@@ -40,6 +41,39 @@ impl Invocation<'_> {
         let listing = registry.all_tags(first, saved, is_as_before).await?;
         self.said.get_or_init(|| listing.said);
         Ok(listing.tags)
+    }
+
+    /// The held tags that are to be asked for, and have most likely not changed.
+    fn likely<'t>(&self, held: &'t BTreeMap<TagName, HeldTag>) -> Result<Vec<&'t TagName>, WorkError> {
+        let names: Vec<_> = held.keys().cloned().collect();
+        let selected = self.mirror.config.root_rule.explain(&names).map_err(|error| {
+            let (reason, message) = (FailureReason::UnknownError, error.to_string());
+            WorkError::Failed(Failure::new(reason, message))
+        })?;
+        let is_asked = |(tag, pattern): &(&TagName, Option<&str>)| {
+            (pattern.is_some() || is_attached_tag(tag)) && !self.done.contains(tag) && self.known(held, tag).is_some()
+        };
+        Ok(held.keys().zip(selected).filter(is_asked).map(|(tag, _)| tag).collect())
+    }
+
+    /// Asks for some of the tags that are to be asked for while the list of them is on its way. What they say is known
+    /// then; where they say nothing, they are asked for again. Only a registry is asked so that needs no login, or each of
+    /// them would be refused before it is known how to log in; and none of which it is known that it limits requests.
+    pub(crate) async fn look_ahead(
+        &self,
+        registry: &Registry,
+        held: &BTreeMap<TagName, HeldTag>,
+    ) -> Result<(), WorkError> {
+        if self.verifies || !source::heads(self.mirror) || self.meter.limit() != RateLimit::default() {
+            return Ok(());
+        }
+        let look = async |tag| {
+            if let Some(digest) = registry.glance(tag).await {
+                self.knowledge.resolved(tag, &digest);
+            }
+        };
+        stream::iter(self.likely(held)?.into_iter().take(AHEAD)).for_each_concurrent(AHEAD, look).await;
+        Ok(())
     }
 
     /// What a tag points to: what is known, if the registry's listing says that it still does; else what the registry

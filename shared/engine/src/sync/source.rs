@@ -60,8 +60,14 @@ fn known(mirror: &Mirror) -> Option<&NoListing> {
     mirror.state.no_listing.as_ref().filter(|found| found.holds(reference, now()))
 }
 
-/// The same after a sync, which may have found it itself.
-pub(crate) fn no_listing(mirror: &Mirror, registry: &Registry) -> Option<NoListing> {
+/// Whether the registry is known to tell by HEAD what tags point to, without a login, and to have no listing that says so.
+pub(crate) fn heads(mirror: &Mirror) -> bool {
+    known(mirror).is_some_and(NoListing::heads)
+}
+
+/// What is known of that after a sync, which may have found it itself.
+pub(crate) async fn no_listing(mirror: &Mirror, registry: &Registry) -> Option<NoListing> {
     let found = || registry.has_no_listing().then(|| NoListing::found(mirror.config.external_reference.clone(), now()));
-    known(mirror).cloned().or_else(found)
+    let found = known(mirror).cloned().or_else(found)?;
+    Some(found.with_heads(registry.heads_for_all().await))
 }

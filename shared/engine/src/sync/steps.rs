@@ -61,8 +61,14 @@ impl Invocation<'_> {
         // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
         let known = self.knowledge.tags();
         let first = async { if known.is_some() { Ok(None) } else { self.first_of(registry.first_tags().await) } };
-        let (tags, left) = (engine.table.tags(&config.repository), self.has_left_uploads());
-        let (first, held, left) = tokio::join!(first, tags, left);
+        let held = async {
+            let held = engine.table.tags(&config.repository).await?;
+            if known.is_none() {
+                self.look_ahead(&registry, &held).await?;
+            }
+            Ok::<_, WorkError>(held)
+        };
+        let (first, held, left) = tokio::join!(first, held, self.has_left_uploads());
         self.knowledge.spoke(&registry);
         let (first, mut held, left) = (first?, held?, left?);
         if self.verifies {
@@ -125,7 +131,7 @@ impl Invocation<'_> {
         let (_, failed) = self.progress.failures();
         let unseen = |tag: &TagName| failed.contains(tag) && !self.is_refused(tag);
         let verified = self.verifies && !held.keys().any(unseen);
-        let no_listing = source::no_listing(self.mirror, &registry);
+        let no_listing = source::no_listing(self.mirror, &registry).await;
         Ok(Work::Done { selected, warnings: [warning, held_back], verified, no_listing })
     }
 

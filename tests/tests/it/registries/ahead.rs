@@ -1,0 +1,103 @@
+//! Tags that are asked for while the list of them is on its way, of registries that answer HEAD without a login.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use moorage_tests::{
+    hostile::{Answer, Asked, Hostile, basic},
+    image::{Image, layer},
+    registry::{PASSWORD, USER},
+    world::{World, outcome},
+};
+use serde_json::json;
+
+/// So many that it is found out whether there is a listing that says digests.
+const TAGS: usize = 60;
+/// Tags of which it is waited for that they are asked for, before the list comes.
+const AHEAD: usize = 40;
+/// For how long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn tag(number: usize) -> String {
+    format!("t{number:03}")
+}
+
+fn image() -> Image {
+    Image::oci("amd64", &[layer(rand::random(), 100)])
+}
+
+/// Has the list wait until some tags were asked for. Returns how many that were when it came.
+fn list_late(registry: &Hostile) -> Arc<AtomicUsize> {
+    let (asked, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, told) = (Arc::clone(&asked), Arc::clone(&seen));
+    registry.plan("HEAD", "/manifests/", move |_| {
+        count.fetch_add(1, SeqCst);
+        None
+    });
+    registry.plan("GET", "/tags/list", move |_| {
+        let began = Instant::now();
+        // What else this thread has to do goes on in another.
+        tokio::task::block_in_place(|| {
+            while asked.load(SeqCst) < AHEAD && began.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        told.store(asked.load(SeqCst), SeqCst);
+        None
+    });
+    seen
+}
+
+fn of_manifests(asked: &[Asked]) -> Vec<&Asked> {
+    asked.iter().filter(|asked| asked.path.contains("/manifests/")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_list_will_most_likely_have_is_asked_for_meanwhile() {
+    let (world, registry) = (World::new("ahead").await, Hostile::start().await);
+    let first = image();
+    (0..TAGS).for_each(|number| registry.hold(&world.path, &tag(number), &first));
+    let login = json!({"external_registry_username": USER, "external_registry_password": PASSWORD});
+    world.create_mirror(&registry.address, login).await;
+    assert_eq!(world.sync().await["tags_copied"], TAGS);
+    assert_eq!(world.sync().await["tags_unchanged"], TAGS);
+
+    registry.take_asked();
+    let seen = list_late(&registry);
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(TAGS)), "{run}");
+    assert!(seen.load(SeqCst) >= AHEAD, "{} tags were asked for before the list came", seen.load(SeqCst));
+    let asked = registry.take_asked();
+    let mut paths: Vec<_> = of_manifests(&asked).iter().map(|asked| asked.path.clone()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    assert_eq!((paths.len(), of_manifests(&asked).len()), (TAGS, TAGS), "each once");
+    assert_eq!(run["upstream"]["manifest_gets"], 0, "{run}");
+
+    // What has moved, or HEAD does not tell, is as it would be otherwise.
+    let moved = image();
+    registry.hold(&world.path, &tag(0), &moved);
+    registry.plan("HEAD", &format!("/manifests/{}", tag(1)), |_| Some(Answer::new(404)));
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(TAGS - 1)), "{run}");
+    assert_eq!(outcome(&run, &tag(0))["outcome"], "copied", "{run}");
+
+    // Once it wants to know who asks, it is asked for the list alone before there is a login.
+    let refused = || {
+        registry.repent();
+        registry.refuse_without(&world.path, &basic(USER, PASSWORD), "Basic realm=\"x\"");
+    };
+    refused();
+    assert_eq!(world.sync().await["tags_unchanged"], TAGS);
+    registry.take_asked();
+    refused();
+    assert_eq!(world.sync().await["tags_unchanged"], TAGS);
+    let asked = registry.take_asked();
+    let without: Vec<_> = asked.iter().filter(|asked| asked.header("authorization").is_none()).collect();
+    assert!(of_manifests(&asked).len() == TAGS && without.len() <= 2, "{without:?}");
+}
