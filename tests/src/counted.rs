@@ -38,7 +38,8 @@ impl Counted {
         let variables = original.environment.and_then(|environment| environment.variables).unwrap_or_default();
         let environment = Environment::builder().set_variables(Some(variables));
         let environment = environment.variables("AWS_ENDPOINT_URL_DYNAMODB", endpoint).build();
-        let name = format!("{name}-counted");
+        // Several tests may have one.
+        let name = format!("{name}-{:08x}", rand::random::<u32>());
         let create = lambda.create_function().function_name(&name).runtime(Runtime::Providedal2023);
         let create = create.handler("bootstrap").set_role(original.role).set_timeout(original.timeout);
         let create = create.set_memory_size(original.memory_size).set_architectures(original.architectures);

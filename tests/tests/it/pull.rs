@@ -7,6 +7,7 @@ mod distribution;
 mod load;
 mod node_clients;
 mod nodes;
+mod rounds;
 mod secrets;
 mod stock;
 mod tokens;

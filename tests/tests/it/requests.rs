@@ -23,9 +23,9 @@ const MOST: usize = 80;
 /// The same if nothing is new, which does not depend on the images.
 const MOST_AGAIN: usize = 12;
 /// How many of these wait for each other then: the mirror is read; claimed, while its login is read; the run begins, while is
-/// read what is known; the tags are read; the uploads that were begun; outcomes are written; the run's end, while the mirror
-/// is read; its release.
-const ROUNDS_AGAIN: usize = 8;
+/// read what is known; the tags are read, and the uploads that were begun; outcomes are written; the run's end, while the
+/// mirror is read; its release.
+const ROUNDS_AGAIN: usize = 7;
 /// The same of Sync Now, from the call to the sync's start: the stack's token is read; the mirror; it is moved, while is read
 /// what is known of the registry; and the sync is invoked.
 const ROUNDS_OF_CALL: usize = 4;
