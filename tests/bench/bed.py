@@ -31,7 +31,9 @@ class Bed:
         port, s3 = servers.free_port(), f"127.0.0.1:{servers.free_port()}"
         settings = {
             "MOORAGE_LOCAL": str(folder), "MOORAGE_ZIPS": str(self.zips), "MOORAGE_PORT": "auto", "MOORAGE_AWS_PORT": "auto",
-            "MOORAGE_UPSTREAM_PORT": "auto", "MOORAGE_FUNCTIONS_ENDPOINT": f"http://127.0.0.1:{port}"}
+            "MOORAGE_UPSTREAM_PORT": "auto", "MOORAGE_FUNCTIONS_ENDPOINT": f"http://127.0.0.1:{port}",
+            # All builds have the same emulator.
+            "PYTHONPATH": str(ROOT / "tests/bench/emulator")}
         subprocess.run([sys.executable, str(infra / "local/stack.py"), "up"], env=os.environ | settings, check=True)
         words = (word for word in shlex.split((folder / "env").read_text()) if "=" in word)
         self.env = dict(word.split("=", 1) for word in words)
