@@ -1,4 +1,5 @@
 """The cases: what is mirrored, how, and how often."""
+import contextlib
 import os
 import pathlib
 import time
@@ -16,6 +17,10 @@ from tools import Before, Crane, Ours, peers
 RUNS = int(os.environ.get("RUNS", "3"))
 # The step that nobody calls the API for.
 SCHEDULED = "by the schedule"
+# The one where the registry's list of tags says their digests.
+TOLD = "again, told the digests"
+# Both are of ours alone.
+OURS_ALONE = (SCHEDULED, TOLD)
 # How far S3 and DynamoDB are away where a case says so, in milliseconds.
 AWAY_MS = 15
 # What one connection of a registry gives that limits each: 20 MB/s.
@@ -91,11 +96,11 @@ def many(bed):
 
 
 def scale(bed):
-    """1,000 and 10,000 tags: first sync, and again."""
+    """1,000 and 10,000 tags: first sync, and again; and of ours once more where the list says digests."""
     results = []
     for count in (1_000, 10_000):
         case = f"scale {count:,}"
-        results += compared(bed, case, content.tags(count), ["first", "again"], [Before], runs=1)
+        results += compared(bed, case, content.tags(count), ["first", "again", TOLD], [Before], runs=1)
     return results
 
 
@@ -204,10 +209,11 @@ def compared(bed, case, make, steps, others=(), rate=0, tls=False, runs=RUNS):
             upstream = bed.upstream(rate, tls)
             job = tool(bed, upstream, made)
             for step in steps:
-                if step == SCHEDULED and tool is not Ours:
+                if step in OURS_ALONE and tool is not Ours:
                     continue
                 result = results.setdefault((step, tool), Result(case, step, tool.name, [], made.unique))
-                result.samples.append(job.scheduled() if step == SCHEDULED else job.sync())
+                with made.telling_digests() if step == TOLD else contextlib.nullcontext():
+                    result.samples.append(job.scheduled() if step == SCHEDULED else job.sync())
             upstream.stop()
         made.remove()
         bed.empty()

@@ -1,4 +1,5 @@
 """What is mirrored: images that are written into the upstream registry's storage, as it would have stored them."""
+import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +28,16 @@ class Content:
     @property
     def unique(self):
         return sum(self.sizes.values())
+
+    @contextlib.contextmanager
+    def telling_digests(self):
+        """For a while the registry's list of tags says what they point to."""
+        told = self.home / "_digests"
+        told.touch()
+        try:
+            yield
+        finally:
+            told.unlink()
 
     def remove(self):
         shutil.rmtree(self.home)

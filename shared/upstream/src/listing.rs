@@ -30,4 +30,9 @@ impl Said {
     pub fn that(&self, tag: &TagName, digest: &Digest) -> bool {
         self.0.as_ref().is_some_and(|digests| digests.say(tag, digest))
     }
+
+    /// Whether it said anything.
+    pub fn anything(&self) -> bool {
+        self.0.is_some()
+    }
 }

@@ -99,7 +99,7 @@ impl Invocation<'_> {
         engine.measure(&config.repository).await?;
         self.ask_again().await?;
         self.progress.complete();
-        let no_listing = source::no_listing(self.mirror, &registry).await;
+        let no_listing = self.no_listing(&registry).await;
         Ok(Work::Done { selected, warnings: [None, held_back], verified: false, no_listing })
     }
 

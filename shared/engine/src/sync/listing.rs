@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
-    Digest, FailureReason, RateLimit, TagName,
+    Digest, FailureReason, NoListing, RateLimit, TagName,
     failure::Failure,
     plan::{self, HeldTag, TagAction},
     referrers::is_attached_tag,
 };
-use moorage_upstream::{Registry, Resolved, TagPages, UpstreamError};
+use moorage_upstream::{Registry, Resolved, Said, TagPages, UpstreamError};
 
 use crate::{
     error::WorkError,
@@ -74,6 +74,15 @@ impl Invocation<'_> {
         };
         stream::iter(self.likely(held)?.into_iter().take(AHEAD)).for_each_concurrent(AHEAD, look).await;
         Ok(())
+    }
+
+    /// That the registry has no listing which says digests, as far as the next sync is to believe that: this one may have seen
+    /// that it has one by now.
+    pub(crate) async fn no_listing(&self, registry: &Registry) -> Option<NoListing> {
+        if self.said.get().is_some_and(Said::anything) {
+            return None;
+        }
+        source::no_listing(self.mirror, registry).await
     }
 
     /// What a tag points to: what is known, if the registry's listing says that it still does; else what the registry

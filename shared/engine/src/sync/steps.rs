@@ -131,7 +131,7 @@ impl Invocation<'_> {
         let (_, failed) = self.progress.failures();
         let unseen = |tag: &TagName| failed.contains(tag) && !self.is_refused(tag);
         let verified = self.verifies && !held.keys().any(unseen);
-        let no_listing = source::no_listing(self.mirror, &registry).await;
+        let no_listing = self.no_listing(&registry).await;
         Ok(Work::Done { selected, warnings: [warning, held_back], verified, no_listing })
     }
 

@@ -83,6 +83,9 @@ fn answer(storage: &Storage, request: &Request<Incoming>) -> Option<Response<Bod
 fn tags(storage: &Storage, builder: Builder, name: &str, query: &BTreeMap<String, String>) -> Response<Body> {
     let asked = query.get("n").and_then(|n| n.parse().ok()).unwrap_or(PAGE).min(PAGE);
     let all = storage.tags(name);
+    if storage.tells_digests(name) {
+        return small(builder.header("content-type", "application/json"), told(storage, name, &all), false);
+    }
     let begin = query.get("last").map_or(0, |last| all.partition_point(|tag| tag <= last));
     let page = &all[begin..all.len().min(begin + asked)];
     let builder = builder.header("content-type", "application/json");
@@ -91,6 +94,17 @@ fn tags(storage: &Storage, builder: Builder, name: &str, query: &BTreeMap<String
         None => builder,
     };
     small(builder, json!({"name": name, "tags": page}).to_string().into(), false)
+}
+
+/// All tags, and what they point to, as Google's registries say it: on one page.
+fn told(storage: &Storage, name: &str, tags: &[String]) -> Bytes {
+    let mut pointed: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for tag in tags {
+        pointed.entry(storage.digest(name, tag).unwrap()).or_default().push(tag);
+    }
+    let entry = |(digest, tags)| (digest, json!({"imageSizeBytes": "1", "layerId": "", "mediaType": "m", "tag": tags}));
+    let manifests: serde_json::Map<_, _> = pointed.into_iter().map(entry).collect();
+    json!({"child": [], "manifest": manifests, "name": name, "tags": tags}).to_string().into()
 }
 
 /// What is not there, or not this registry's.

@@ -23,14 +23,25 @@ impl Storage {
         tags
     }
 
+    /// Whether a repository's list of tags is to say what they point to.
+    pub(crate) fn tells_digests(&self, name: &str) -> bool {
+        self.home(name).join("_digests").exists()
+    }
+
+    /// What a tag points to.
+    pub(crate) fn digest(&self, name: &str, tag: &str) -> Option<String> {
+        fs::read_to_string(self.home(name).join("_manifests/tags").join(tag).join("current/link")).ok()
+    }
+
     /// A manifest by tag or digest: its digest, its media type, and its bytes.
     pub(crate) fn manifest(&self, name: &str, reference: &str) -> Option<(String, String, Vec<u8>)> {
-        let manifests = self.home(name).join("_manifests");
-        let link = match reference.split_once(':') {
-            Some((algorithm, hex)) => manifests.join("revisions").join(algorithm).join(hex).join("link"),
-            None => manifests.join("tags").join(reference).join("current/link"),
+        let digest = match reference.split_once(':') {
+            Some((algorithm, hex)) => {
+                let revisions = self.home(name).join("_manifests/revisions");
+                fs::read_to_string(revisions.join(algorithm).join(hex).join("link")).ok()?
+            }
+            None => self.digest(name, reference)?,
         };
-        let digest = fs::read_to_string(link).ok()?;
         let bytes = fs::read(self.data(&digest)?).ok()?;
         let manifest: Value = serde_json::from_slice(&bytes).ok()?;
         Some((digest, manifest["mediaType"].as_str()?.to_owned(), bytes))

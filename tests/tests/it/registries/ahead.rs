@@ -87,6 +87,21 @@ async fn what_the_list_will_most_likely_have_is_asked_for_meanwhile() {
     assert_eq!((&run["status"], &run["tags_unchanged"]), (&json!("SUCCESS"), &json!(TAGS - 1)), "{run}");
     assert_eq!(outcome(&run, &tag(0))["outcome"], "copied", "{run}");
 
+    // Once its list says digests, nothing else is asked for.
+    let (told, path) = (json!({"tag": (1..TAGS).map(tag).collect::<Vec<_>>()}), world.path.clone());
+    let digests = json!({first.digest().to_string(): told, moved.digest().to_string(): {"tag": [tag(0)]}});
+    let tags: Vec<_> = (0..TAGS).map(tag).collect();
+    registry.repent();
+    registry.always("GET", "/tags/list", move || {
+        Answer::json(&json!({"child": [], "manifest": digests, "name": path, "tags": tags}))
+    });
+    assert_eq!(world.sync().await["tags_unchanged"], TAGS);
+    registry.take_asked();
+    assert_eq!(world.sync().await["tags_unchanged"], TAGS);
+    assert_eq!(of_manifests(&registry.take_asked()).len(), 0);
+    registry.repent();
+    assert_eq!(world.sync().await["tags_unchanged"], TAGS);
+
     // Once it wants to know who asks, it is asked for the list alone before there is a login.
     let refused = || {
         registry.repent();
