@@ -64,7 +64,7 @@ def table(results):
         if (share := cost.off(it)) is not None:
             bar(f"what a run says it cost, beside the model ({it.case}, {it.step})", COST, abs(share), "off")
     if large := find("large"):
-        bar("dollars for 1,000 GB", TERABYTE, 1e12 / large.unique * sum(cost.of_sync(large.typical, large.unique).values()))
+        bar("dollars for 1,000 GB", TERABYTE, cost.of_many(1e12 / large.unique, cost.of_sync(large.typical, large.unique)))
     if pull := find("pull", "100 images"):
         bar("invocations of a pull", PULL, len(pull.typical.invocations) / 100)
     syncs = [it for it in results if is_sync(it) and it.tool == "ours"]

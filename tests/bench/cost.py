@@ -20,8 +20,7 @@ def table(results):
     rows, parts = [], ["Lambda", "S3", "DynamoDB", "logs", "metrics", "the rest"]
 
     def add(what, times, charges):
-        # Metrics are those of the namespace, which all of the mirrors are in, however many they are.
-        charges = {name: charge if name == "metrics" else times * charge for name, charge in charges.items()}
+        charges = many(times, charges)
         rest = sum(charge for name, charge in charges.items() if name not in parts)
         shown = [charges.get(name, 0) for name in parts[:-1]] + [rest]
         rows.append([what, f"**{dollars(sum(charges.values()))}**", *map(dollars, shown)])
@@ -42,6 +41,16 @@ def table(results):
             {"Lambda": hourly + daily, "key and secrets": KMS_KEY_MONTH + 2 * SECRET_MONTH})
         add("1,000 GB stored for a month", 1, {"S3": 1000 * S3_GB_MONTH})
     return markdown(["dollars", "in all", *parts], rows)
+
+
+def many(times, charges):
+    """The charges of so many. Metrics are those of the namespace, which all of the mirrors are in, however many they are."""
+    return {name: charge if name == "metrics" else times * charge for name, charge in charges.items()}
+
+
+def of_many(times, charges):
+    """What they are in all."""
+    return sum(many(times, charges).values())
 
 
 def told(results):

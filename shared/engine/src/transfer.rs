@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod allowance;
+pub(crate) mod ask;
 pub(crate) mod blob;
 pub(crate) mod blobs;
 pub(crate) mod copier;
@@ -17,6 +18,7 @@ pub(crate) mod possession;
 pub(crate) mod protect;
 pub(crate) mod publish;
 pub(crate) mod referrers;
+pub(crate) mod referrers_api;
 pub(crate) mod single_flight;
 pub(crate) mod tag;
 pub(crate) mod tree;

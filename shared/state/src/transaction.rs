@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem, Update},
+    types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update},
 };
 use moorage_domain::{RepositoryName, ServiceError, ServiceErrorKind};
 use serde::Serialize;
@@ -25,6 +25,12 @@ use crate::{
 const MAX_TRIES: u32 = 9;
 /// The longest first pause between two tries; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How often one is tried that DynamoDB has too much to do for, and the longest first pause after it, which doubles each time:
+/// three seconds in all, most often. The SDK retries what is refused so, but no transaction that is cancelled for it. A
+/// repository's items have one partition, which takes 1,000 units in a second, and a first sync may come near that.
+const MAX_THROTTLED: u32 = 6;
+const THROTTLED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Writes that are collected, then committed.
 pub(crate) struct Transaction<'a> {
@@ -141,42 +147,52 @@ impl<'a> Transaction<'a> {
 
     /// Writes everything, or nothing.
     pub(crate) async fn commit(self) -> Result<Committed, StateError> {
+        let mut throttled = 0;
         for tries in 0..MAX_TRIES {
             let request = self.table.client.transact_write_items().set_transact_items(Some(self.writes.clone()));
             let Err(error) = request.send().await else { return Ok(Committed::Yes) };
             match refused(&error) {
-                Some(Some(index)) => return Ok(Committed::Refused(index)),
-                Some(None) => tokio::time::sleep(jitter(PAUSE, tries)).await,
-                None => return Err(cancelled(error)),
+                Refusal::Condition(index) => return Ok(Committed::Refused(index)),
+                Refusal::Conflict => tokio::time::sleep(jitter(PAUSE, tries)).await,
+                Refusal::Throttled(code) => {
+                    throttled += 1;
+                    if throttled == MAX_THROTTLED {
+                        return Err(ServiceError::new("DynamoDB", Some(code), None, error).into());
+                    }
+                    tokio::time::sleep(jitter(THROTTLED_PAUSE, throttled - 1)).await;
+                }
+                Refusal::Failed => return Err(failed(error)),
             }
         }
         Err(StateError::Unavailable("other transactions were in the way".to_owned()))
     }
 }
 
-/// The write whose condition did not hold; `Some(None)` if another transaction was in the way.
-fn refused<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Option<usize>> {
+/// Why a transaction did not happen.
+enum Refusal {
+    /// The condition of the write with this number did not hold.
+    Condition(usize),
+    /// Another transaction was in the way.
+    Conflict,
+    /// DynamoDB has too much to do, as it says only in the reasons.
+    Throttled(String),
+    /// Anything else.
+    Failed,
+}
+
+fn refused<R>(error: &SdkError<TransactWriteItemsError, R>) -> Refusal {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return None;
+        return Refusal::Failed;
     };
     let codes = || cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default());
     if let Some(index) = codes().position(|code| code == "ConditionalCheckFailed") {
-        return Some(Some(index));
+        return Refusal::Condition(index);
     }
-    codes().any(|code| code == "TransactionConflict").then_some(None)
-}
-
-/// A transaction that failed. One that was cancelled because DynamoDB has too much to do says so only in its reasons.
-fn cancelled(error: SdkError<TransactWriteItemsError>) -> StateError {
-    let reasons = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(it)) => it.cancellation_reasons(),
-        _ => return failed(error),
-    };
+    if codes().any(|code| code == "TransactionConflict") {
+        return Refusal::Conflict;
+    }
     let is_throttling = |code: &&str| ServiceErrorKind::of(Some(code), None) == ServiceErrorKind::Throttled;
-    match reasons.iter().filter_map(CancellationReason::code).find(is_throttling).map(str::to_owned) {
-        Some(code) => ServiceError::new("DynamoDB", Some(code), None, error).into(),
-        None => failed(error),
-    }
+    codes().find(is_throttling).map_or(Refusal::Failed, |code| Refusal::Throttled(code.to_owned()))
 }
 
 fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, StateError> {
@@ -185,31 +201,57 @@ fn built<T>(result: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T,
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::{Client, config::retry::RetryConfig};
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_sdk_dynamodb::{
+        Client, config::retry::RetryConfig, operation::transact_write_items::TransactWriteItemsOutput,
+    };
+    use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
     use super::*;
 
-    #[tokio::test]
+    fn cancelled(reason: &str) -> String {
+        format!(
+            r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"no",
+                "CancellationReasons":[{{"Code":"None"}},{{"Code":"{reason}"}}]}}"#
+        )
+    }
+
+    fn client(rule: &Rule) -> Client {
+        mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [rule], |config| {
+            config.retry_config(RetryConfig::disabled())
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_transaction_that_is_throttled_says_so() {
-        for (reason, code, kind) in [
-            ("ThrottlingError", "ThrottlingError", ServiceErrorKind::Throttled),
-            ("ProvisionedThroughputExceeded", "ProvisionedThroughputExceeded", ServiceErrorKind::Throttled),
-            ("ValidationError", "TransactionCanceledException", ServiceErrorKind::Unavailable),
+        for (reason, code, kind, tries) in [
+            ("ThrottlingError", "ThrottlingError", ServiceErrorKind::Throttled, MAX_THROTTLED),
+            (
+                "ProvisionedThroughputExceeded",
+                "ProvisionedThroughputExceeded",
+                ServiceErrorKind::Throttled,
+                MAX_THROTTLED,
+            ),
+            ("ValidationError", "TransactionCanceledException", ServiceErrorKind::Unavailable, 1),
         ] {
-            let body = format!(
-                r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","Message":"no",
-                    "CancellationReasons":[{{"Code":"None"}},{{"Code":"{reason}"}}]}}"#
-            );
-            let rule = mock!(Client::transact_write_items).sequence().http_status(400, Some(body)).build();
-            let client = mock_client!(aws_sdk_dynamodb, RuleMode::MatchAny, [&rule], |config| {
-                config.retry_config(RetryConfig::disabled())
-            });
-            let table = Table::new(client, "table");
+            let rule =
+                mock!(Client::transact_write_items).sequence().http_status(400, Some(cancelled(reason))).repeatedly();
+            let rule = rule.build();
+            let table = Table::new(client(&rule), "table");
             let error = Transaction::new(&table).commit().await.unwrap_err();
             let service = error.service().unwrap();
             assert_eq!((service.kind(), service.code()), (kind, Some(code)), "{error}");
-            assert_eq!(service.operation(), "TransactWriteItems");
+            assert_eq!((service.operation(), rule.num_calls()), ("TransactWriteItems", tries as usize));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_in_the_way_or_too_much_for_a_moment_is_waited_out() {
+        for reason in ["ThrottlingError", "TransactionConflict"] {
+            let rule =
+                mock!(Client::transact_write_items).sequence().http_status(400, Some(cancelled(reason))).times(3);
+            let rule = rule.output(|| TransactWriteItemsOutput::builder().build()).build();
+            let table = Table::new(client(&rule), "table");
+            assert_eq!(Transaction::new(&table).commit().await.unwrap(), Committed::Yes, "{reason}");
         }
     }
 }

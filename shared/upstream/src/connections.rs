@@ -60,6 +60,8 @@ pub(crate) struct Connections {
     streams: Tally,
     /// Of the others.
     kept: Tally,
+    /// Whether anybody has answered by HTTP/2.
+    http2: AtomicBool,
     /// What seemed to be an objection to a kept connection was also said on a new one.
     objects_to_all: AtomicBool,
 }
@@ -91,6 +93,7 @@ impl Connections {
             http1: Mutex::default(),
             streams: Tally::default(),
             kept: Tally::default(),
+            http2: AtomicBool::new(false),
             objects_to_all: AtomicBool::new(false),
         })
     }
@@ -143,6 +146,11 @@ impl Connections {
                 Err(_) => kept.await,
             },
         }
+    }
+
+    /// Whether anybody has answered by HTTP/2.
+    pub(crate) fn has_spoken_http2(&self) -> bool {
+        self.http2.load(Relaxed)
     }
 
     /// Notes that the body of an answer broke off.
@@ -209,6 +217,7 @@ impl Connections {
     fn answered(&self, mut response: Response, url: &Url, route: &Route<'_>) -> Response {
         route.tally.answered();
         if response.version() == Version::HTTP_2 {
+            self.http2.store(true, Relaxed);
             response.extensions_mut().insert(route.sent);
         }
         if url.scheme() == "https"

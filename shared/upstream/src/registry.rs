@@ -94,14 +94,16 @@ impl Registry {
         self.lister.found_none();
     }
 
-    /// Whether the registry has told by HEAD what tags point to, and has not asked who asks.
+    /// Whether the registry has told by HEAD what tags point to, has not asked who asks, and has a connection for each
+    /// request: of HTTP/2 there is to be one for all, which has to be there first.
     pub async fn heads_for_all(&self) -> bool {
-        self.headless.load(Relaxed) == 0 && self.requests.challenge().await.is_none()
+        let heads = self.headless.load(Relaxed) == 0 && !self.requests.http.transport.has_spoken_http2();
+        heads && self.requests.challenge().await.is_none()
     }
 
-    /// Whether all listings that say digests were tried in vain.
+    /// Whether all listings that say digests were tried in vain, and none only for now.
     pub fn has_no_listing(&self) -> bool {
-        self.lister.has_none()
+        self.lister.has_none_for_good()
     }
 
     /// Finds out which listing says digests, for the next time, where [`Self::all_tags`] had no use for one and nothing
@@ -143,9 +145,15 @@ impl Registry {
         if meter.falls_back(Fallback::Head) {
             return self.read(tag).await;
         }
-        match self.head(tag, HEAD_TRIES).await {
-            Ok(Some(digest)) => return Ok(Resolved { digest, manifest: None }),
-            Ok(None) => {}
+        let url = self.url(&format!("manifests/{tag}")).await?;
+        let (how, limit) = (How::trial(HEAD_TRIES), (MAX_MANIFEST_SIZE, "a manifest"));
+        match self.requests.fetch_so((Method::HEAD, &url, accept()), how, limit).await {
+            Ok(answer) if answer.head.status.is_success() => {
+                if let Some(digest) = self.headed(&answer) {
+                    return Ok(Resolved { digest, manifest: None });
+                }
+            }
+            Ok(_) => {}
             Err(error) if error.may_be_of_the_way() => {}
             Err(error) => return Err(error),
         }
@@ -157,22 +165,20 @@ impl Registry {
         Ok(resolved)
     }
 
-    /// What a tag points to, if one HEAD says so: whatever else there is to it, [`Self::resolve`] finds out.
+    /// What a tag points to, if one HEAD says so, for which nobody logs in: whatever else there is to it, [`Self::resolve`]
+    /// finds out.
     pub async fn glance(&self, tag: &TagName) -> Option<Digest> {
-        self.head(tag, 1).await.ok().flatten()
+        let url = self.url(&format!("manifests/{tag}")).await.ok()?;
+        self.headed(&self.requests.glance(&url, accept()).await?)
     }
 
-    /// The digest that HEAD tells of a tag, if it does.
-    async fn head(&self, tag: &TagName, tries: u32) -> Result<Option<Digest>, UpstreamError> {
-        let url = self.url(&format!("manifests/{tag}")).await?;
-        let limit = (MAX_MANIFEST_SIZE, "a manifest");
-        let head = self.requests.fetch_so((Method::HEAD, &url, accept()), How::trial(tries), limit).await?;
-        let digest = Some(&head).filter(|head| head.head.status.is_success()).and_then(digest_header);
-        let digest = digest.filter(|digest| digest.algorithm() == Algorithm::Sha256);
+    /// The digest that an answer to HEAD tells, if it does.
+    fn headed(&self, answer: &Answer) -> Option<Digest> {
+        let digest = digest_header(answer).filter(|digest| digest.algorithm() == Algorithm::Sha256);
         if digest.is_some() {
             self.headless.store(0, Relaxed);
         }
-        Ok(digest)
+        digest
     }
 
     /// What a tag points to, by GET: the digest is that of what comes.

@@ -71,6 +71,16 @@ impl Requests {
         Ok(self.heard(answer).await)
     }
 
+    /// What the registry answers to one request by HEAD, if it is a success. Who is asked to log in does not.
+    pub(crate) async fn glance(&self, url: &Url, headers: HeaderMap) -> Option<Answer> {
+        let (how, limit) = (How::trial(1), (MAX_ERROR_BODY, "an answer"));
+        let mut place = self.places.take(Load::Head, how.alone).await;
+        let mut request = Self::request(Method::HEAD, url, headers);
+        self.authorize(&mut request).await.ok()?;
+        let answer = self.http.fetch_at(Some(&mut place), &request, how, limit).await.ok()?;
+        Some(answer).filter(|answer| answer.head.status.is_success())
+    }
+
     /// An answer, successful or not, whose body is streamed.
     pub(crate) async fn stream(&self, url: &Url, headers: HeaderMap, how: How) -> Result<Streaming, UpstreamError> {
         let mut place = self.places.take(Load::Body, how.alone).await;

@@ -116,6 +116,11 @@ impl Transport {
         }
     }
 
+    /// Whether anybody has answered by HTTP/2.
+    pub(crate) fn has_spoken_http2(&self) -> bool {
+        self.connections.has_spoken_http2()
+    }
+
     /// Notes that the body of an answer broke off.
     pub(crate) fn broke_off(&self, response: &Response) {
         self.connections.broke_off(response);

@@ -7,6 +7,7 @@ mod clients;
 mod documents;
 mod listing;
 mod login;
+mod narrow;
 mod real;
 mod runs;
 mod transfer;

@@ -50,8 +50,10 @@ impl Heartbeat {
         self.gather().await?;
         let repository = &self.config.repository;
         self.table.put_run(repository, &self.run).await?;
-        let log: Vec<_> = self.unlogged.drain(..).filter_map(|outcome| report::tag(&self.config, &outcome)).collect();
+        let log: Vec<_> = self.unlogged.iter().filter_map(|outcome| report::tag(&self.config, outcome)).collect();
         self.table.add_log(repository, &log).await?;
+        // What was not written is written the next time: rather twice than not at all.
+        self.unlogged.clear();
         Ok(self.share_limit().await?)
     }
 

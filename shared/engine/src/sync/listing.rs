@@ -1,6 +1,9 @@
 //! The registry's listing: which tags there are, what it says of them, and what need not be asked because of that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use moorage_domain::{
@@ -10,6 +13,7 @@ use moorage_domain::{
     referrers::is_attached_tag,
 };
 use moorage_upstream::{Registry, Resolved, Said, TagPages, UpstreamError};
+use tokio::sync::oneshot;
 
 use crate::{
     error::WorkError,
@@ -57,14 +61,20 @@ impl Invocation<'_> {
     }
 
     /// Asks for some of the tags that are to be asked for while the list of them is on its way. What they say is known
-    /// then; where they say nothing, they are asked for again. Only a registry is asked so that needs no login, or each of
-    /// them would be refused before it is known how to log in; and none of which it is known that it limits requests.
+    /// then; where they say nothing, they are asked for again. Nothing else waits for long: they have as long again as the
+    /// list took, which is told when it is there, and no longer than until the list has failed.
+    ///
+    /// Only a registry is asked so that needs no login, or each of them would be refused before it is known how to log in;
+    /// none of which it is known that it limits requests; and only after a sync that ended well.
     pub(crate) async fn look_ahead(
         &self,
         registry: &Registry,
         held: &BTreeMap<TagName, HeldTag>,
+        listed: oneshot::Receiver<Option<Duration>>,
     ) -> Result<(), WorkError> {
-        if self.verifies || !source::heads(self.mirror) || self.meter.limit() != RateLimit::default() {
+        let has_failed = self.mirror.state.last_failure.is_some();
+        let is_limited = self.meter.limit() != RateLimit::default();
+        if self.verifies || has_failed || is_limited || !source::heads(self.mirror) {
             return Ok(());
         }
         let look = async |tag| {
@@ -72,7 +82,16 @@ impl Invocation<'_> {
                 self.knowledge.resolved(tag, &digest);
             }
         };
-        stream::iter(self.likely(held)?.into_iter().take(AHEAD)).for_each_concurrent(AHEAD, look).await;
+        let enough = async {
+            if let Ok(Some(as_long)) = listed.await {
+                tokio::time::sleep(as_long).await;
+            }
+        };
+        let likely = stream::iter(self.likely(held)?.into_iter().take(AHEAD));
+        tokio::select! {
+            () = likely.for_each_concurrent(AHEAD, look) => {}
+            () = enough => {}
+        }
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! The steps of one sync, in their order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use moorage_domain::{
     TagName,
@@ -8,6 +11,7 @@ use moorage_domain::{
     referrers::is_attached_tag,
 };
 use moorage_upstream::{TagPages, UpstreamError};
+use tokio::sync::oneshot;
 
 use crate::{
     error::WorkError,
@@ -58,17 +62,25 @@ impl Invocation<'_> {
         let (engine, config) = (self.engine, &self.mirror.config);
         let registry = source::open(engine, self.mirror, self.login, self.meter.clone()).await?;
         self.knowledge.speak(&registry);
-        // Two that do not wait for each other: a sync that finds nothing new is made of round trips.
+        // They do not wait for each other: a sync that finds nothing new is made of round trips.
         let known = self.knowledge.tags();
-        let first = async { if known.is_some() { Ok(None) } else { self.first_of(registry.first_tags().await) } };
+        let (told, listed) = oneshot::channel();
+        let first = async {
+            let began = Instant::now();
+            let first = if known.is_some() { Ok(None) } else { self.first_of(Box::pin(registry.first_tags()).await) };
+            // Nobody waits for it if nothing is asked for meanwhile.
+            let _ = told.send(first.is_ok().then(|| began.elapsed()));
+            first
+        };
         let held = async {
             let held = engine.table.tags(&config.repository).await?;
             if known.is_none() {
-                self.look_ahead(&registry, &held).await?;
+                // Boxed, as what else goes on beside something: both would be held twice.
+                Box::pin(self.look_ahead(&registry, &held, listed)).await?;
             }
             Ok::<_, WorkError>(held)
         };
-        let (first, held, left) = tokio::join!(first, held, self.has_left_uploads());
+        let (first, held, left) = tokio::join!(first, held, Box::pin(self.has_left_uploads()));
         self.knowledge.spoke(&registry);
         let (first, mut held, left) = (first?, held?, left?);
         if self.verifies {
@@ -90,8 +102,9 @@ impl Invocation<'_> {
         let is_open = |tag: &&TagName| !self.done.contains(tag) || self.lets_in(tag);
         let open: Vec<_> = selected.iter().filter(is_open).collect();
         // Copying does not wait for what only the next sync wants to know.
-        let (copied, ()) = tokio::join!(self.copy(&registry, &copier, &held, &open), registry.look_for_listing());
-        if !copied? {
+        let look = Box::pin(registry.look_for_listing());
+        let (is_whole, ()) = tokio::join!(self.copy(&registry, &copier, &held, &open), look);
+        if !is_whole? {
             return Ok(Work::Suspended);
         }
         copier.update(&mut held);

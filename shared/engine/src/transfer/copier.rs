@@ -32,6 +32,9 @@ const MAX_LEFT_OUT: usize = 10_000;
 const LAST_MOMENT: Duration = Duration::from_secs(30);
 /// Manifests and configs that are whole in memory at once, each of [`moorage_domain::manifest::MAX_MANIFEST_SIZE`] at most.
 const DOCUMENTS_IN_FLIGHT: usize = 16;
+/// Manifests that come from the registry at once, until they are stored. Of those over 128 KiB it gives one at a time, so
+/// that they take no more than 8 MiB beside it.
+const RECEIVED_IN_FLIGHT: usize = 64;
 
 /// Copies images into one repository.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(crate) struct Copier {
     pub(crate) leads: Leads,
     /// Places for documents that are whole in memory.
     pub(crate) documents: Semaphore,
+    /// Places for those that come from the registry.
+    pub(crate) received: Semaphore,
     /// Of which images it is known whether the architecture filter leaves them out.
     pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
     copied: Mutex<Copied>,
@@ -69,6 +74,7 @@ impl Copier {
             manifests: SingleFlight::new(MAX_REMEMBERED, |tree| tree.as_ref().map_or(1, |tree| tree.weight())),
             leads: Leads::default(),
             documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
+            received: Semaphore::new(RECEIVED_IN_FLIGHT),
             left_out: SingleFlight::new(MAX_LEFT_OUT, |_| 1),
             copied: Mutex::default(),
             config,
@@ -77,7 +83,7 @@ impl Copier {
 
     /// Whether an image was copied, could not be, or is left out: then a tag of it takes no more than its links and records.
     pub(crate) fn is_through_with(&self, image: &Digest) -> bool {
-        self.manifests.has(image) || self.left_out.has(image)
+        self.manifests.has(image) || self.left_out.is(image, |left_out| !matches!(left_out, Ok(false)))
     }
 
     /// What is known of what the repository may have.

@@ -160,19 +160,32 @@ impl Invocation<'_> {
     }
 
     /// Plans a tag, and does what is to be done. One that will have to be copied is not even asked for before its place is
-    /// free. Nothing if it is left to the second pass.
+    /// free; when it is dealt with, however that ended, there are more. Nothing if it is left to the second pass.
     async fn one(
         &self,
         pass: &Pass<'_>,
         tag: &TagName,
         is_new: bool,
     ) -> Result<Option<(Outcome, Option<Digest>)>, WorkError> {
-        let Pass { registry, copier, held, .. } = pass;
-        let places = &copier.blobs.flow.tags;
+        let places = &pass.copier.blobs.flow.tags;
         let _ahead = if is_new { places.ahead.take().await } else { None };
         if !self.may_begin(pass, is_new) {
             return Err(WorkError::Suspended);
         }
+        let result = self.dealt(pass, tag).await;
+        let is_dealt_with = match &result {
+            Ok(dealt) => is_new || matches!(dealt, Some((Outcome::Copied, _))),
+            Err(WorkError::Suspended | WorkError::Limited(_)) => false,
+            Err(_) => is_new,
+        };
+        if is_dealt_with {
+            places.add();
+        }
+        result
+    }
+
+    async fn dealt(&self, pass: &Pass<'_>, tag: &TagName) -> Result<Option<(Outcome, Option<Digest>)>, WorkError> {
+        let Pass { registry, copier, held, .. } = pass;
         let wanted = match self.plan(registry, copier, held, tag).await? {
             Planned::Left(outcome) => {
                 if let Some(held) = held.get(tag).filter(|_| outcome == Outcome::Unchanged) {
@@ -188,16 +201,13 @@ impl Invocation<'_> {
                 return Ok(None);
             }
             // Mostly nothing has to come.
-            let _place = places.linking.acquire().await;
+            let _place = copier.blobs.flow.tags.linking.acquire().await;
             let (outcome, digest) = Box::pin(self.deal(registry, copier, tag, wanted)).await?;
             self.signed_as_served(registry, copier, tag, held).await?;
             return Ok(Some((outcome, Some(digest))));
         }
-        let result = self.in_turn(pass, tag, wanted).await;
-        if !matches!(result, Err(WorkError::Suspended | WorkError::Limited(_))) {
-            places.add();
-        }
-        result.map(|(outcome, digest)| Some((outcome, Some(digest))))
+        let (outcome, digest) = self.in_turn(pass, tag, wanted).await?;
+        Ok(Some((outcome, Some(digest))))
     }
 
     /// Deals with a tag that is to be copied when it is its turn: the first one of an image when there is a place for that,

@@ -149,7 +149,6 @@ impl Copier {
         guardian.protect(proven.digest()).await?;
         // A collector may have been at it before there was the link.
         if storage.blob_size(proven).await?.is_none() {
-            let _place = self.documents.acquire().await;
             self.receive(proven.digest(), None, Present::Keep).await.map_err(NoTree::into_error)?;
         }
         Ok(is_mended)
@@ -159,9 +158,9 @@ impl Copier {
     /// and few at a time.
     async fn open(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Opened, NoTree> {
         let Blobs { storage, progress, possession, flow, .. } = &self.blobs;
-        let _place = self.documents.acquire().await;
         let (proof, mut present) = (possession.manifest(digest).await?, Present::Keep);
         if let Some(proof) = &proof {
+            let _place = self.documents.acquire().await;
             match storage.manifest(&proof.proven).await? {
                 Stored::Sound(bytes) => {
                     // It need not come again, and leaves its place to what has to.
@@ -197,6 +196,7 @@ impl Copier {
         present: Present,
     ) -> Result<(Manifest, u64, Proven), NoTree> {
         let Blobs { registry, storage, progress, flow, possession, .. } = &self.blobs;
+        let _place = self.received.acquire().await;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest, tag).await.map_err(|error| match error {

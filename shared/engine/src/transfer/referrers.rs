@@ -1,14 +1,10 @@
 //! What is attached to the mirrored images: referrers, and cosign's tags. It follows its images: it comes with them,
 //! and goes when they go. Nobody waits for it: where the registry wants to be left alone, the next sync asks.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{
-    Digest, FailureReason, Fallback, TagName,
+    Digest, FailureReason, TagName,
     plan::HeldTag,
     referrers::{MAX_REFERRER_DEPTH, Referrer, ReferrerList, attached_tags, index, is_servable, referrers_tag},
     run::Outcome,
@@ -18,13 +14,9 @@ use moorage_upstream::{Referrers, Registry, UpstreamError};
 use crate::{
     error::WorkError,
     sync::{invocation::Invocation, losses::Losses},
-    transfer::{copier::Copier, gather::Gathered, publish::Believed},
+    transfer::{copier::Copier, gather::Gathered, publish::Believed, referrers_api::Api},
 };
 
-/// Subjects whose referrers are asked for at once.
-const SUBJECTS_IN_FLIGHT: usize = 16;
-/// How often a registry's API may refuse, after it has answered before, until it is not asked any more in a run.
-const MAX_REFUSALS: u32 = 3;
 /// The most tags of attachments that one run deals with. Images have a handful each; a registry that names more is
 /// making them up.
 const MAX_ATTACHED: usize = 100_000;
@@ -42,17 +34,6 @@ pub(crate) struct Attached<'a> {
     pub(crate) refresh: bool,
     /// The subjects whose referrers are asked for in any case.
     pub(crate) again: &'a BTreeSet<Digest>,
-}
-
-/// What is known of the registry's referrers API.
-#[derive(Default)]
-struct Api {
-    /// Whether there is one; nothing before the first answer.
-    exists: Option<bool>,
-    /// How often it has refused.
-    refusals: u32,
-    /// Whether it refused for ever, as far as can be seen.
-    is_closed: bool,
 }
 
 /// What was found on one level: what refers to the images, or what refers to that, and so on.
@@ -162,92 +143,17 @@ impl Attached<'_> {
                 due.push(subject);
             }
         }
-        let ask = async |subject| (subject, self.invocation.knowledge.referrers(self.registry, subject).await);
-        // The first answer shows whether there is such an API; then many are asked at once.
-        let (first, rest) = due.split_at(due.len().min(1));
-        for (batch, at_once) in [(first, 1), (rest, SUBJECTS_IN_FLIGHT)] {
-            if api.exists == Some(false) {
-                break;
-            }
-            let stopped = AtomicBool::new(false);
-            let begun = stream::iter(batch.iter().copied()).take_while(|_| future::ready(!stopped.load(Relaxed)));
-            let mut answers = begun.map(ask).buffer_unordered(at_once);
-            let mut left: BTreeSet<&Digest> = batch.iter().copied().collect();
-            while !left.is_empty() {
-                if self.invocation.meter.fallbacks().contains(Fallback::Referrers) {
-                    self.losses().unasked(left.len());
-                    left.into_iter().filter(|_| !api.is_closed).for_each(|subject| self.losses().ask_again(subject));
-                    break;
-                }
-                let Some((subject, answer)) = answers.next().await else { break };
-                let tag = referrers_tag(subject);
-                left.remove(subject);
-                if !self.invocation.budget.may_begin() {
-                    return Ok(Level { tags, is_whole: false });
-                }
-                match &answer {
-                    Ok(list) => drop(api.exists.get_or_insert(list.is_some())),
-                    Err(error) if is_refusal(error) => {
-                        self.refused(api, subject, error);
-                        continue;
-                    }
-                    Err(_) => {}
-                }
-                if let Ok(Some(Referrers { cut: Some(error), .. })) = &answer {
-                    self.lost(subject, error);
-                    self.losses().missing(1);
-                }
-                match self.merge(&tag, held.get(&tag), answer).await {
-                    Ok(true) => drop(tags.insert(tag)),
-                    Ok(false) => drop(tags.remove(&tag)),
-                    Err(WorkError::Suspended) => return Ok(Level { tags, is_whole: false }),
-                    Err(error) => {
-                        self.invocation.progress.attached(usize::from(!self.listed.contains(&tag)));
-                        if let Err(error) = self.failed(&tag, error) {
-                            // What is on its way is answered, and need not be asked again when the sync goes on.
-                            stopped.store(true, Relaxed);
-                            while answers.next().await.is_some() {}
-                            return Err(error);
-                        }
-                        tags.insert(tag);
-                    }
-                }
-            }
-        }
-        Ok(Level { tags, is_whole: true })
+        let is_whole = self.ask(held, &due, api, &mut tags).await?;
+        Ok(Level { tags, is_whole })
     }
 
-    /// Notes that the registry did not say what refers to an image. The image was copied, and what was attached to it
-    /// stays; where it looks as if the API was refused altogether, it is not asked any more.
-    fn refused(&self, api: &mut Api, subject: &Digest, error: &UpstreamError) {
-        self.lost(subject, error);
-        self.losses().unasked(1);
-        api.refusals += 1;
-        api.is_closed = !is_passing(error);
-        // The images are there: nobody waits longer for what is attached to them than for any other answer.
-        let is_limited = matches!(error, UpstreamError::RateLimited { .. });
-        if api.exists.is_none() || is_limited || api.refusals >= MAX_REFUSALS {
-            self.invocation.meter.fall_back([Fallback::Referrers]);
-        }
-    }
-
-    /// Notes why it is not known, or not all, what refers to an image. After what may have passed soon the next sync asks
-    /// again; otherwise that waits until all images are asked for.
-    fn lost(&self, subject: &Digest, error: &UpstreamError) {
-        let repository = &self.invocation.mirror.config.repository;
-        tracing::warn!(%repository, %subject, %error, "the registry did not say what refers to an image");
-        if is_passing(error) {
-            self.losses().ask_again(subject);
-        }
-    }
-
-    fn losses(&self) -> &Losses {
+    pub(crate) fn losses(&self) -> &Losses {
         &self.invocation.progress.losses
     }
 
     /// Records that a list could not be kept. What is too much of it fails nothing: the image was copied, and what was
     /// attached to it stays.
-    fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
+    pub(crate) fn failed(&self, tag: &TagName, error: WorkError) -> Result<(), WorkError> {
         match error {
             WorkError::Failed(failure) if failure.reason == FailureReason::ContentRefused => {
                 let (repository, message) = (&self.invocation.mirror.config.repository, failure.message);
@@ -261,7 +167,7 @@ impl Attached<'_> {
 
     /// Makes the tag hold what the API answered, as far as it can be had, and what the registry's own tag of that name
     /// holds, if it has one. Tells whether there is anything.
-    async fn merge(
+    pub(crate) async fn merge(
         &self,
         tag: &TagName,
         held: Option<&HeldTag>,
@@ -321,22 +227,5 @@ impl Attached<'_> {
         let outcome = self.copier.tag(tag, &digest, Some(source), Believed::of(held)).await?;
         self.invocation.progress.moved(tag, outcome, digest, held);
         Ok(true)
-    }
-}
-
-/// Whether it is the API that refuses, for now or for ever, and not a list that is too much.
-fn is_refusal(error: &UpstreamError) -> bool {
-    !matches!(error, UpstreamError::TooLarge { .. } | UpstreamError::TooMany { .. })
-}
-
-/// Whether the same question may well be answered soon.
-fn is_passing(error: &UpstreamError) -> bool {
-    match error {
-        UpstreamError::Timeout(_)
-        | UpstreamError::Connection { .. }
-        | UpstreamError::Truncated { .. }
-        | UpstreamError::RateLimited { .. } => true,
-        UpstreamError::Status { status, .. } | UpstreamError::Storage { status, .. } => *status >= 500,
-        _ => false,
     }
 }

@@ -67,7 +67,12 @@ impl<T: Clone> SingleFlight<T> {
 
     /// Whether the result is there.
     pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.lock().by_digest.get(digest).is_some_and(|cell| cell.initialized())
+        self.is(digest, |_| true)
+    }
+
+    /// Whether the result is there, and such a one.
+    pub(crate) fn is(&self, digest: &Digest, such: impl Fn(&T) -> bool) -> bool {
+        self.lock().by_digest.get(digest).and_then(|cell| cell.get()).is_some_and(such)
     }
 
     fn keep(&self, digest: &Digest, weight: usize) {
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(results, vec![Err(()); 10]);
         assert_eq!(calls.load(Ordering::Relaxed), 1);
         assert!(flight.has(&digest) && !flight.has(&Digest::sha256(b"another")));
+        assert!(flight.is(&digest, Result::is_err) && !flight.is(&digest, Result::is_ok));
         assert_eq!(flight.get(&digest, |_| true, || async { Ok(1) }).await, Err(()), "it is kept");
     }
 

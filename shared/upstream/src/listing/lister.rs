@@ -22,6 +22,7 @@ use crate::{
     challenge::Challenge,
     listing::{Doubt, PAGE_SIZE, Said, digests::Digests, docker_hub, gathered::Gathered, harbor, page::Page, quay},
     request::Requests,
+    retry::is_transient,
     tags::{Listing, TagPages},
     token::basic,
     transport::{Recipient, Request, sensitive},
@@ -64,6 +65,8 @@ pub(crate) struct Lister {
     found: OnceLock<Option<Api>>,
     /// Whether it is still to be found out for the next time.
     is_sought: AtomicBool,
+    /// Whether one of them may be there all the same: it was not answered, or only for now.
+    is_unsure: AtomicBool,
 }
 
 /// Why an API's listing is of no use.
@@ -85,7 +88,8 @@ impl From<Doubt> for Useless {
 
 impl Lister {
     pub(crate) fn new(setting: DigestListing, credentials: Option<Credentials>, reference: ExternalReference) -> Self {
-        Self { setting, credentials, reference, found: OnceLock::new(), is_sought: AtomicBool::new(false) }
+        let (found, is_sought, is_unsure) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
+        Self { setting, credentials, reference, found, is_sought, is_unsure }
     }
 
     /// Reads the further pages of a list of tags, and what the registry says of digests, if that takes fewer requests
@@ -206,9 +210,14 @@ impl Lister {
         self.found.get_or_init(|| None);
     }
 
-    /// Whether that is known.
-    pub(crate) fn has_none(&self) -> bool {
+    /// Whether none was found: none is tried any more in this run.
+    fn has_none(&self) -> bool {
         self.found.get() == Some(&None)
+    }
+
+    /// Whether none is there, for longer than this run: each of them was answered for good.
+    pub(crate) fn has_none_for_good(&self) -> bool {
+        self.has_none() && !self.is_unsure.load(Relaxed)
     }
 
     fn is_at_docker_hub(&self) -> bool {
@@ -293,8 +302,11 @@ impl Lister {
         } else {
             tokio::time::timeout(PATIENCE, http.fetch(&request, MAX_PAGE, "a page of the tags")).await
         };
-        let Ok(Ok(answer)) = answer else { return Err(Doubt) };
-        self.page(api, &answer, number)
+        let answer = answer.ok().and_then(Result::ok);
+        if is_trial && answer.as_ref().is_none_or(|answer| is_transient(answer.head.status)) {
+            self.is_unsure.store(true, Relaxed);
+        }
+        self.page(api, &answer.ok_or(Doubt)?, number)
     }
 
     fn request(&self, api: Api, url: Url, number: u64) -> Request {
