@@ -62,7 +62,8 @@ impl Invocation<'_> {
             self.progress.queue_ready().await;
             self.progress.obsolete(tag, Outcome::Skipped, Cause::Vanished, None);
         }
-        let copier = self.copier(&registry, &held).await?;
+        let is_empty = self.is_empty(&held).await?;
+        let copier = self.copier(&registry, &held, is_empty).await?;
         let means = Means { registry: &registry, copier: &copier, held: &held, listed: &there };
         let Admitted { selected, waiting, .. } = self.admit(means, there.iter().cloned().collect()).await?;
         self.progress.selected(selected.len().saturating_add(waiting.len()).saturating_add(gone.len()));

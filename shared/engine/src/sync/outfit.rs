@@ -25,15 +25,20 @@ impl Invocation<'_> {
         Ok(uploads.iter().any(|upload| upload.run_id != self.run))
     }
 
+    /// Whether the repository has nothing, tagged or not: a run that was killed, or failed, has left what came, and that is
+    /// not fetched again.
+    pub(crate) async fn is_empty(&self, held: &BTreeMap<TagName, HeldTag>) -> Result<bool, WorkError> {
+        Ok(held.is_empty() && !self.engine.storage.has_anything(&self.mirror.config.repository).await?)
+    }
+
     /// What copies from a registry to what is held.
     pub(crate) async fn copier(
         &self,
         registry: &Registry,
         held: &BTreeMap<TagName, HeldTag>,
+        is_empty: bool,
     ) -> Result<Copier, WorkError> {
         let (engine, config) = (self.engine, &self.mirror.config);
-        // A run that was killed, or failed, has left what came: that is not fetched again.
-        let is_empty = held.is_empty() && !engine.storage.has_anything(&config.repository).await?;
         let reads = Arc::new(Reads::new(engine.table.clone(), self.crowd.clone()));
         let possession = Possession::new(engine, Arc::clone(&self.owner), is_empty, Arc::clone(&reads));
         let possession = self.possession.get_or_init(|| Arc::new(possession));

@@ -78,11 +78,12 @@ impl Invocation<'_> {
                 // Boxed, as what else goes on beside something: both would be held twice.
                 Box::pin(self.look_ahead(&registry, &held, listed)).await?;
             }
-            Ok::<_, WorkError>(held)
+            let is_empty = Box::pin(self.is_empty(&held)).await?;
+            Ok::<_, WorkError>((held, is_empty))
         };
         let (first, held, left) = tokio::join!(first, held, Box::pin(self.has_left_uploads()));
         self.knowledge.spoke(&registry);
-        let (first, mut held, left) = (first?, held?, left?);
+        let (first, (mut held, is_empty), left) = (first?, held?, left?);
         if self.verifies {
             self.adopt(&mut held).await?;
         }
@@ -94,7 +95,7 @@ impl Invocation<'_> {
         let selected = self.select(listed.clone())?;
         let listed: BTreeSet<_> = listed.into_iter().collect();
         self.progress.selected(selected.len());
-        let copier = self.copier(&registry, &held).await?;
+        let copier = self.copier(&registry, &held, is_empty).await?;
         let means = Means { registry: &registry, copier: &copier, held: &held, listed: &listed };
         let mut admitted = self.admit(means, selected).await?;
         let mut selected = std::mem::take(&mut admitted.selected);

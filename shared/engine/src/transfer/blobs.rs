@@ -26,9 +26,10 @@ use crate::{
     },
 };
 
-/// Blobs that are copied at once: as many again as the registry is asked for are on their way to S3. Together with the
-/// storage's memory budget this bounds a run; the registry's own limit on requests is lower where it must be.
-const BLOBS_IN_FLIGHT: usize = 64;
+/// Blobs that are copied at once: beside those that the registry is asked for, three times as many are linked and on their
+/// way to S3, which takes three times as long where it is not next door. Together with the storage's memory budget this
+/// bounds a run; the registry's own limit on requests is lower where it must be.
+const BLOBS_IN_FLIGHT: usize = 128;
 /// The most bytes that are kept of content which was fetched to decide something. What does not fit is fetched again.
 const MAX_KNOWN: usize = 16 * 1024 * 1024;
 /// Blobs of which it is remembered that they are copied, about 5 MB. One that was forgotten is found by its link.

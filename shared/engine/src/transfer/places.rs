@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// of hundreds that follow each other.
 pub(crate) const TAGS_IN_FLIGHT: usize = 512;
 /// Images that are copied at once: what is not done when an invocation ends is begun anew by the next one.
-const COPIES_IN_FLIGHT: usize = 64;
+const COPIES_IN_FLIGHT: usize = 96;
 /// Tags at once whose image is there: they take two requests to S3, one after the other, and a share of a write to the
 /// table. Those that are verified ask S3 for eight things, and with 15 ms for each 64 of them are 520 in a second.
 const LINKS_IN_FLIGHT: usize = 64;
