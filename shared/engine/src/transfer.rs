@@ -3,6 +3,7 @@
 pub(crate) mod adopt;
 pub(crate) mod allowance;
 pub(crate) mod ask;
+pub(crate) mod attached;
 pub(crate) mod blob;
 pub(crate) mod blobs;
 pub(crate) mod copier;

@@ -20,7 +20,7 @@ use crate::{
         invocation::{Invocation, Work},
         source,
     },
-    transfer::{copier::Copier, referrers::Attached},
+    transfer::{attached::Attached, copier::Copier},
 };
 
 /// Tags that are asked for at once.

@@ -23,6 +23,8 @@ use crate::{
 /// Tags that are asked for while the list of tags is on its way: about as many as are asked for at once, so that they
 /// take as long as the list.
 const AHEAD: usize = 60;
+/// What they have at least when it has come: what is dropped has to be asked for again.
+const LEAST: Duration = Duration::from_millis(200);
 
 impl Invocation<'_> {
     /// Reads the list of tags to its end, and what the registry says beside it, if that saves requests.
@@ -84,7 +86,7 @@ impl Invocation<'_> {
         };
         let enough = async {
             if let Ok(Some(as_long)) = listed.await {
-                tokio::time::sleep(as_long).await;
+                tokio::time::sleep(as_long.max(LEAST)).await;
             }
         };
         let likely = stream::iter(self.likely(held)?.into_iter().take(AHEAD));

@@ -21,7 +21,7 @@ use crate::{
         prune::Shown,
         source,
     },
-    transfer::{copier::Copier, referrers::Attached},
+    transfer::{attached::Attached, copier::Copier},
 };
 
 impl Invocation<'_> {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::{
     error::WorkError,
     transfer::{
-        referrers::Attached,
+        attached::Attached,
         referrers_api::{Api, Asked, Stop},
     },
 };

@@ -9,7 +9,7 @@ use std::{
 use moorage_domain::{
     Digest, FailureReason, TagName, failure::Failure, mirror::MirrorConfig, plan::HeldTag, signature_policy::Approval,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     error::WorkError,
@@ -33,8 +33,13 @@ const LAST_MOMENT: Duration = Duration::from_secs(30);
 /// Manifests and configs that are whole in memory at once, each of [`moorage_domain::manifest::MAX_MANIFEST_SIZE`] at most.
 const DOCUMENTS_IN_FLIGHT: usize = 16;
 /// Manifests that come from the registry at once, until they are stored. Of those over 128 KiB it gives one at a time, so
-/// that they take no more than 8 MiB beside it.
-const RECEIVED_IN_FLIGHT: usize = 64;
+/// that they take no more than 4 MiB beside it.
+const RECEIVED_IN_FLIGHT: usize = 32;
+/// Manifests of tags that are read at once, or wait until there is room for what they list.
+const OPENED_IN_FLIGHT: usize = 16;
+/// What the manifests of all images list that are copied at once, with half a kilobyte and more for each: a wide index is
+/// copied beside few others.
+const WIDTH_IN_FLIGHT: u32 = 8_000;
 
 /// Copies images into one repository.
 #[derive(Debug)]
@@ -48,6 +53,10 @@ pub(crate) struct Copier {
     pub(crate) documents: Semaphore,
     /// Places for those that come from the registry.
     pub(crate) received: Semaphore,
+    /// Places for those of tags, from before they are read until there is room for what they list.
+    opened: Semaphore,
+    /// That room. Whoever has it waits for places of the other kinds, and nobody who has one of those waits for it.
+    width: Semaphore,
     /// Of which images it is known whether the architecture filter leaves them out.
     pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
     copied: Mutex<Copied>,
@@ -75,6 +84,8 @@ impl Copier {
             leads: Leads::default(),
             documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
             received: Semaphore::new(RECEIVED_IN_FLIGHT),
+            opened: Semaphore::new(OPENED_IN_FLIGHT),
+            width: Semaphore::new(WIDTH_IN_FLIGHT as usize),
             left_out: SingleFlight::new(MAX_LEFT_OUT, |_| 1),
             copied: Mutex::default(),
             config,
@@ -84,6 +95,20 @@ impl Copier {
     /// Whether an image was copied, could not be, or is left out: then a tag of it takes no more than its links and records.
     pub(crate) fn is_through_with(&self, image: &Digest) -> bool {
         self.manifests.has(image) || self.left_out.is(image, |left_out| !matches!(left_out, Ok(false)))
+    }
+
+    /// Reads a tag's manifest, and waits until there is room for what it lists, as `width` tells: it has that as long as it
+    /// has the result's second part. What is below it needs none.
+    pub(crate) async fn with_room<T, E>(
+        &self,
+        read: impl Future<Output = Result<T, E>>,
+        width: impl Fn(&T) -> usize,
+    ) -> Result<(T, Option<SemaphorePermit<'_>>), E> {
+        // Nobody closes them.
+        let _place = self.opened.acquire().await;
+        let opened = read.await?;
+        let width = u32::try_from(width(&opened)).unwrap_or(u32::MAX).min(WIDTH_IN_FLIGHT);
+        Ok((opened, self.width.acquire_many(width).await.ok()))
     }
 
     /// What is known of what the repository may have.

@@ -39,6 +39,15 @@ struct Opened {
     is_new: bool,
 }
 
+impl Opened {
+    /// How much it lists.
+    fn width(&self) -> usize {
+        match &self.manifest.content {
+            Content::Image(listed) | Content::Index(listed) => listed.len(),
+        }
+    }
+}
+
 impl Copier {
     /// Copies a manifest and everything below it, once per run. `tag` is a name of it, if it has one.
     pub(crate) async fn manifest(
@@ -89,7 +98,12 @@ impl Copier {
         if depth > MAX_INDEX_DEPTH {
             return Err(Refusal::TooDeep.into());
         }
-        let Opened { manifest, size, proof, mut is_new } = self.open(digest, tag).await?;
+        let proof = self.blobs.possession.manifest(digest).await?;
+        // Boxed: it is held twice otherwise.
+        let opening = Box::pin(self.open(digest, tag, proof));
+        let (opened, _room) =
+            if depth == 0 { self.with_room(opening, Opened::width).await? } else { (opening.await?, None) };
+        let Opened { manifest, size, proof, mut is_new } = opened;
         let (media_type, mut is_sparse, mut descriptors) = (manifest.media_type, false, 1_usize);
         let below = match manifest.content {
             Content::Image(blobs) => {
@@ -149,6 +163,7 @@ impl Copier {
         guardian.protect(proven.digest()).await?;
         // A collector may have been at it before there was the link.
         if storage.blob_size(proven).await?.is_none() {
+            let _place = self.received.acquire().await;
             self.receive(proven.digest(), None, Present::Keep).await.map_err(NoTree::into_error)?;
         }
         Ok(is_mended)
@@ -156,9 +171,9 @@ impl Copier {
 
     /// A manifest: the bucket's, if the repository is proven to have it, else the registry's. Its bytes are held only here,
     /// and few at a time.
-    async fn open(&self, digest: &Digest, tag: Option<&TagName>) -> Result<Opened, NoTree> {
+    async fn open(&self, digest: &Digest, tag: Option<&TagName>, proof: Option<Proof>) -> Result<Opened, NoTree> {
         let Blobs { storage, progress, possession, flow, .. } = &self.blobs;
-        let (proof, mut present) = (possession.manifest(digest).await?, Present::Keep);
+        let mut present = Present::Keep;
         if let Some(proof) = &proof {
             let _place = self.documents.acquire().await;
             match storage.manifest(&proof.proven).await? {
@@ -168,17 +183,14 @@ impl Copier {
                     let size = bytes.len() as u64;
                     progress.want(size);
                     progress.done(size);
-                    return Ok(Opened {
-                        manifest: Manifest::parse(&bytes)?,
-                        size,
-                        proof: proof.clone(),
-                        is_new: false,
-                    });
+                    let manifest = Manifest::parse(&bytes)?;
+                    return Ok(Opened { manifest, size, proof: proof.clone(), is_new: false });
                 }
                 Stored::Damaged => present = Present::Replace,
                 Stored::Missing => {}
             }
         }
+        let _place = self.received.acquire().await;
         let (manifest, size, received) = self.receive(digest, tag, present).await?;
         let proof = proof.unwrap_or_else(|| {
             possession.received(&received);
@@ -196,7 +208,6 @@ impl Copier {
         present: Present,
     ) -> Result<(Manifest, u64, Proven), NoTree> {
         let Blobs { registry, storage, progress, flow, possession, .. } = &self.blobs;
-        let _place = self.received.acquire().await;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest, tag).await.map_err(|error| match error {
