@@ -40,6 +40,8 @@ const OPENED_IN_FLIGHT: usize = 16;
 /// What the manifests of all images list that are copied at once, with half a kilobyte and more for each: a wide index is
 /// copied beside few others.
 const WIDTH_IN_FLIGHT: u32 = 8_000;
+/// How long room is waited for: an image that has some may need one that waits, if that is listed and has a tag of its own.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(30);
 
 /// Copies images into one repository.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ pub(crate) struct Copier {
     pub(crate) received: Semaphore,
     /// Places for those of tags, from before they are read until there is room for what they list.
     opened: Semaphore,
-    /// That room. Whoever has it waits for places of the other kinds, and nobody who has one of those waits for it.
+    /// That room.
     width: Semaphore,
     /// Of which images it is known whether the architecture filter leaves them out.
     pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
@@ -97,8 +99,8 @@ impl Copier {
         self.manifests.has(image) || self.left_out.is(image, |left_out| !matches!(left_out, Ok(false)))
     }
 
-    /// Reads a tag's manifest, and waits until there is room for what it lists, as `width` tells: it has that as long as it
-    /// has the result's second part. What is below it needs none.
+    /// Reads a tag's manifest, and waits until there is room for what it lists, as `width` tells, or for so long that it has
+    /// to go on without: it has that as long as it has the result's second part. What is below it needs none.
     pub(crate) async fn with_room<T, E>(
         &self,
         read: impl Future<Output = Result<T, E>>,
@@ -108,7 +110,8 @@ impl Copier {
         let _place = self.opened.acquire().await;
         let opened = read.await?;
         let width = u32::try_from(width(&opened)).unwrap_or(u32::MAX).min(WIDTH_IN_FLIGHT);
-        Ok((opened, self.width.acquire_many(width).await.ok()))
+        let room = tokio::time::timeout(WAIT_FOR_ROOM, self.width.acquire_many(width)).await;
+        Ok((opened, room.ok().and_then(Result::ok)))
     }
 
     /// What is known of what the repository may have.
