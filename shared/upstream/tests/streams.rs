@@ -107,18 +107,22 @@ async fn small_things_share_a_connection_and_large_ones_have_their_own() {
 async fn where_no_http2_is_offered_large_and_small_have_the_same_connections() {
     let manner = Manner { is_old: true, ..Manner::default() };
     let large = format!("/v2/a/b/blobs/{}", blob(LARGE));
+    let asked = large.clone();
     let own = Streams::start(manner, move |came| {
         Done::Sent(if came.path == large { ok(vec![7; LARGE]) } else { found(&came.path) })
     })
     .await;
     let registry = own.open(Meter::default(), PATIENCE);
-    for _ in 0..3 {
+    for _ in 0..20 {
         assert!(resolve(&registry, 1).await.is_empty());
         read(&registry, LARGE, 1).await;
     }
-    // Another one asked whether https is spoken, before that was known.
+    // One that has just come to its end may not be free for the next request yet, so that now and then another is made.
     let came = own.came();
-    assert_eq!(connections(&came, |came| came.path != "/v2/").len(), 1, "{came:?}");
+    let by = |is_large| connections(&came, |came| came.path != "/v2/" && (came.path == asked) == is_large);
+    let (small_ones, large_ones) = (by(false), by(true));
+    assert!(small_ones.intersection(&large_ones).next().is_some(), "{came:?}");
+    assert!(small_ones.union(&large_ones).count() <= 10, "they are kept: {came:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
