@@ -20,6 +20,7 @@ pub(crate) mod protect;
 pub(crate) mod publish;
 pub(crate) mod referrers;
 pub(crate) mod referrers_api;
+pub(crate) mod room;
 pub(crate) mod single_flight;
 pub(crate) mod tag;
 pub(crate) mod tree;

@@ -9,7 +9,7 @@ use std::{
 use moorage_domain::{
     Digest, FailureReason, TagName, failure::Failure, mirror::MirrorConfig, plan::HeldTag, signature_policy::Approval,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use crate::{
     error::WorkError,
@@ -18,6 +18,7 @@ use crate::{
         blobs::Blobs,
         leads::Leads,
         possession::Possession,
+        room::Room,
         single_flight::SingleFlight,
         tree::{NoTree, Tree},
     },
@@ -35,13 +36,6 @@ const DOCUMENTS_IN_FLIGHT: usize = 16;
 /// Manifests that come from the registry at once, until they are stored. Of those over 128 KiB it gives one at a time, so
 /// that they take no more than 4 MiB beside it.
 const RECEIVED_IN_FLIGHT: usize = 32;
-/// Manifests of tags that are read at once, or wait until there is room for what they list.
-const OPENED_IN_FLIGHT: usize = 16;
-/// What the manifests of all images list that are copied at once, with half a kilobyte and more for each: a wide index is
-/// copied beside few others.
-const WIDTH_IN_FLIGHT: u32 = 8_000;
-/// How long room is waited for: an image that has some may need one that waits, if that is listed and has a tag of its own.
-const WAIT_FOR_ROOM: Duration = Duration::from_secs(30);
 
 /// Copies images into one repository.
 #[derive(Debug)]
@@ -55,10 +49,8 @@ pub(crate) struct Copier {
     pub(crate) documents: Semaphore,
     /// Places for those that come from the registry.
     pub(crate) received: Semaphore,
-    /// Places for those of tags, from before they are read until there is room for what they list.
-    opened: Semaphore,
-    /// That room.
-    width: Semaphore,
+    /// Room for what images list.
+    pub(crate) room: Room,
     /// Of which images it is known whether the architecture filter leaves them out.
     pub(crate) left_out: SingleFlight<Result<bool, WorkError>>,
     copied: Mutex<Copied>,
@@ -86,8 +78,7 @@ impl Copier {
             leads: Leads::default(),
             documents: Semaphore::new(DOCUMENTS_IN_FLIGHT),
             received: Semaphore::new(RECEIVED_IN_FLIGHT),
-            opened: Semaphore::new(OPENED_IN_FLIGHT),
-            width: Semaphore::new(WIDTH_IN_FLIGHT as usize),
+            room: Room::new(),
             left_out: SingleFlight::new(MAX_LEFT_OUT, |_| 1),
             copied: Mutex::default(),
             config,
@@ -97,21 +88,6 @@ impl Copier {
     /// Whether an image was copied, could not be, or is left out: then a tag of it takes no more than its links and records.
     pub(crate) fn is_through_with(&self, image: &Digest) -> bool {
         self.manifests.has(image) || self.left_out.is(image, |left_out| !matches!(left_out, Ok(false)))
-    }
-
-    /// Reads a tag's manifest, and waits until there is room for what it lists, as `width` tells, or for so long that it has
-    /// to go on without: it has that as long as it has the result's second part. What is below it needs none.
-    pub(crate) async fn with_room<T, E>(
-        &self,
-        read: impl Future<Output = Result<T, E>>,
-        width: impl Fn(&T) -> usize,
-    ) -> Result<(T, Option<SemaphorePermit<'_>>), E> {
-        // Nobody closes them.
-        let _place = self.opened.acquire().await;
-        let opened = read.await?;
-        let width = u32::try_from(width(&opened)).unwrap_or(u32::MAX).min(WIDTH_IN_FLIGHT);
-        let room = tokio::time::timeout(WAIT_FOR_ROOM, self.width.acquire_many(width)).await;
-        Ok((opened, room.ok().and_then(Result::ok)))
     }
 
     /// What is known of what the repository may have.

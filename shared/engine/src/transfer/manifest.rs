@@ -101,8 +101,11 @@ impl Copier {
         let proof = self.blobs.possession.manifest(digest).await?;
         // Boxed: it is held twice otherwise.
         let opening = Box::pin(self.open(digest, tag, proof));
-        let (opened, _room) =
-            if depth == 0 { self.with_room(opening, Opened::width).await? } else { (opening.await?, None) };
+        let (opened, _room) = if depth == 0 {
+            self.room.with_room(digest, opening, Opened::width).await?
+        } else {
+            (opening.await?, None)
+        };
         let Opened { manifest, size, proof, mut is_new } = opened;
         let (media_type, mut is_sparse, mut descriptors) = (manifest.media_type, false, 1_usize);
         let below = match manifest.content {
@@ -122,6 +125,7 @@ impl Copier {
                 let kept = architecture::select(&entries, &self.config.architecture_filter)?;
                 let left_out = left_out(entries, &kept);
                 is_sparse = !left_out.is_empty();
+                let _needed = self.room.need(kept.iter().map(|kept| kept.digest.clone()).collect());
                 let (mut trees, mut blobs) = (Vec::new(), Vec::new());
                 for part in self.parts(&proof.proven, &kept, depth + 1, limit).await? {
                     match part {
