@@ -18,7 +18,7 @@ const LINKS_IN_FLIGHT: usize = 64;
 /// registries allow twenty in a minute.
 const FIRST: usize = 4;
 /// How many more are begun with each that is done: a registry that bears the first is soon asked as much as it may be.
-const MORE: usize = 3;
+const MORE: usize = 5;
 /// The same where the registry is known to limit requests: then whatever it allows is enough for one.
 const FIRST_LIMITED: usize = 1;
 const MORE_LIMITED: usize = 1;
