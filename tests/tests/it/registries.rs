@@ -11,3 +11,4 @@ mod narrow;
 mod real;
 mod runs;
 mod transfer;
+mod wide;
