@@ -92,7 +92,8 @@ async fn small_things_share_a_connection_and_large_ones_have_their_own() {
     assert!(errors.is_empty(), "{errors:?}");
     let came = own.came();
     let streams = connections(&came, |came| came.is_stream);
-    assert_eq!((streams.len(), own.peak()), (1, 50), "{came:?}");
+    // They are answered after 100 ms, in which a busy machine may not send all of them.
+    assert!(streams.len() == 1 && (25..=50).contains(&own.peak()), "{} at once: {came:?}", own.peak());
     let is_small = |came: &Came| came.path != large && came.path != "/v2/";
     assert!(came.iter().all(|came| came.is_stream == is_small(came)), "{came:?}");
     // The question whether https is spoken goes by one of them.
