@@ -53,13 +53,18 @@ pub mod world;
 use std::time::{Duration, Instant};
 
 /// Asks again and again until there is an answer; panics with `what` if there is none in time.
-pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, limit: Duration, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    within(limit, ask).await.unwrap_or_else(|| panic!("{what}: not within {limit:?}"))
+}
+
+/// Asks again and again until there is an answer, or the time is up.
+pub async fn within<T>(limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(answer) = ask().await {
+        let answer = ask().await;
+        if answer.is_some() || Instant::now() >= deadline {
             return answer;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

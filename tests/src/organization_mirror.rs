@@ -1,6 +1,6 @@
 //! An organization's mirror, through the API as a user would.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use moorage_domain::RepositoryName;
 use reqwest::Method;
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     image::{Image, layer},
+    within,
     world::World,
 };
 
@@ -69,21 +70,20 @@ pub async fn sync_now(world: &World) {
 
 /// Waits until the counts are these; those that are not named are 0.
 pub async fn wait_for(world: &World, counts: Value) -> Value {
-    let deadline = Instant::now() + LIMIT;
-    loop {
+    let there = within(LIMIT, async || {
         let mirror = mirror(world).await;
         let found = mirror["repo_sync_status_counts"].as_object().unwrap();
         let idle = matches!(mirror["sync_status"].as_str(), Some("SUCCESS" | "FAIL" | "CANCEL"));
-        if idle && found.iter().all(|(status, count)| counts.get(status).unwrap_or(&json!(0)) == count) {
-            return mirror;
-        }
-        // What it is instead says more of a failure than that it took too long.
-        if Instant::now() > deadline {
-            let (found, log) = (repositories(world, "").await, log(world).await);
-            panic!("{} gets {counts}: not within {LIMIT:?}: {mirror}, {found}, {log:?}", world.namespace);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let as_wanted = found.iter().all(|(status, count)| counts.get(status).unwrap_or(&json!(0)) == count);
+        (idle && as_wanted).then_some(mirror)
+    })
+    .await;
+    if let Some(mirror) = there {
+        return mirror;
     }
+    // What it is instead says more of a failure than that it took too long.
+    let (mirror, found, log) = (mirror(world).await, repositories(world, "").await, log(world).await);
+    panic!("{} gets {counts}: not within {LIMIT:?}: {mirror}, {found}, {log:?}", world.namespace);
 }
 
 /// A page of what was found.

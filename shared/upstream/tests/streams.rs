@@ -82,7 +82,8 @@ async fn small_things_share_a_connection_and_large_ones_have_their_own() {
     let path = large.clone();
     let own = Streams::start(Manner::default(), move |came| {
         let reply = if came.path == path { ok(vec![7; LARGE]) } else { found(&came.path) };
-        Done::Late(Duration::from_millis(100), reply)
+        // Long enough for a busy machine to send all of them meanwhile.
+        Done::Late(Duration::from_secs(1), reply)
     })
     .await;
     let meter = Meter::default();
@@ -92,8 +93,7 @@ async fn small_things_share_a_connection_and_large_ones_have_their_own() {
     assert!(errors.is_empty(), "{errors:?}");
     let came = own.came();
     let streams = connections(&came, |came| came.is_stream);
-    // They are answered after 100 ms, in which a busy machine may not send all of them.
-    assert!(streams.len() == 1 && (25..=50).contains(&own.peak()), "{} at once: {came:?}", own.peak());
+    assert_eq!((streams.len(), own.peak()), (1, 50), "{came:?}");
     let is_small = |came: &Came| came.path != large && came.path != "/v2/";
     assert!(came.iter().all(|came| came.is_stream == is_small(came)), "{came:?}");
     // The question whether https is spoken goes by one of them.
@@ -108,22 +108,22 @@ async fn small_things_share_a_connection_and_large_ones_have_their_own() {
 async fn where_no_http2_is_offered_large_and_small_have_the_same_connections() {
     let manner = Manner { is_old: true, ..Manner::default() };
     let large = format!("/v2/a/b/blobs/{}", blob(LARGE));
-    let asked = large.clone();
     let own = Streams::start(manner, move |came| {
         Done::Sent(if came.path == large { ok(vec![7; LARGE]) } else { found(&came.path) })
     })
     .await;
     let registry = own.open(Meter::default(), PATIENCE);
-    for _ in 0..20 {
+    // One that has just come to its end is free for the next request a moment later.
+    let pause = || tokio::time::sleep(Duration::from_millis(200));
+    for _ in 0..3 {
         assert!(resolve(&registry, 1).await.is_empty());
+        pause().await;
         read(&registry, LARGE, 1).await;
+        pause().await;
     }
-    // One that has just come to its end may not be free for the next request yet, so that now and then another is made.
+    // Another one asked whether https is spoken, before that was known.
     let came = own.came();
-    let by = |is_large| connections(&came, |came| came.path != "/v2/" && (came.path == asked) == is_large);
-    let (small_ones, large_ones) = (by(false), by(true));
-    assert!(small_ones.intersection(&large_ones).next().is_some(), "{came:?}");
-    assert!(small_ones.union(&large_ones).count() <= 10, "they are kept: {came:?}");
+    assert_eq!(connections(&came, |came| came.path != "/v2/").len(), 1, "{came:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

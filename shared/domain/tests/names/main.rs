@@ -169,11 +169,7 @@ names! {
             "client_id": "00000000-0000-0000-0000-000000000000",
         },
     }
-    RegistryKind.as_str {
-        Harbor => "harbor",
-        Quay => "quay",
-        Distribution => "distribution",
-    }
+    RegistryKind.as_str { Harbor => "harbor", Quay => "quay", Distribution => "distribution", }
     DigestListing.as_str {
         Auto => "auto",
         Off => "off",

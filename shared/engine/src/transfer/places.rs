@@ -17,7 +17,8 @@ const LINKS_IN_FLIGHT: usize = 64;
 /// Tags that are to be copied of which the first are begun at once: an image of one layer takes four requests, and some
 /// registries allow twenty in a minute.
 const FIRST: usize = 4;
-/// How many more are begun with each that is done: a registry that bears the first is soon asked as much as it may be.
+/// How many more are begun with each that is done: a registry that bears the first is soon asked as much as it may be. With
+/// five all [`COPIES_IN_FLIGHT`] are under way after the second round; with more it is no sooner.
 const MORE: usize = 5;
 /// The same where the registry is known to limit requests: then whatever it allows is enough for one.
 const FIRST_LIMITED: usize = 1;
