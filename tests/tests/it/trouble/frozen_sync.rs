@@ -1,7 +1,10 @@
 //! A sync that is frozen until its claim has ended, while a successor does its work, and then goes on: it changes nothing
 //! any more.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use moorage_tests::{
@@ -32,8 +35,8 @@ const ALL: &str = "FROZEN";
 enum At {
     /// At the first request of this kind.
     First(&'static str, fn(&Request) -> bool),
-    /// At the write with this number, from the end.
-    Last(usize),
+    /// At the first request of this kind after it took a tag away, which is the last that it does to the repository.
+    Ending(&'static str, fn(&Request) -> bool),
     /// At the request with this number.
     Request(usize),
 }
@@ -42,13 +45,17 @@ fn is_put(request: &Request, part: &str) -> bool {
     request.service == Service::S3 && request.operation.starts_with("PUT") && request.target.contains(part)
 }
 
+fn is_pruning(request: &Request) -> bool {
+    request.operation == "DELETE" && request.target.contains("/tags/left-out/")
+}
+
 const CASES: &[(At, Fault)] = &[
     (At::First("claim", |it| it.operation == "TransactWriteItems"), Fault::FreezeAfter),
     (At::First("link of a blob", |it| is_put(it, "/_layers/")), Fault::FreezeAfter),
     (At::First("tag", |it| is_put(it, "/tags/new/current/")), Fault::FreezeBefore),
     (At::First("tag that moves", |it| is_put(it, "/tags/moves/current/")), Fault::FreezeBefore),
-    (At::First("pruning", |it| it.operation == "DELETE" && it.target.contains("/tags/left-out/")), Fault::FreezeBefore),
-    (At::Last(2), Fault::FreezeBefore),
+    (At::First("pruning", is_pruning), Fault::FreezeBefore),
+    (At::Ending("last item", |it| it.operation == "UpdateItem"), Fault::FreezeBefore),
 ];
 
 fn rule(tags: &[&str]) -> Value {
@@ -78,13 +85,17 @@ async fn begun(world: &World) -> (Scene, String, Value) {
 }
 
 /// One case; nothing if the sync never came to where it was to be frozen.
-async fn try_one(world: &World, writes: &[usize], at: At, fault: Fault) -> Option<()> {
+async fn try_one(world: &World, at: At, fault: Fault) -> Option<()> {
     let (scene, function, event) = begun(world).await;
-    let number = |number| -> Plan { aws::first(fault, move |request| request.number == number) };
-    let plan = match at {
+    let plan: Plan = match at {
         At::First(_, is_it) => aws::first(fault, is_it),
-        At::Last(from_the_end) => number(writes[writes.len() - from_the_end]),
-        At::Request(request) => number(request),
+        At::Ending(_, is_it) => {
+            let is_pruned = AtomicBool::new(false);
+            aws::first(fault, move |request| {
+                is_pruned.fetch_or(is_pruning(request), Ordering::SeqCst) && is_it(request)
+            })
+        }
+        At::Request(number) => aws::first(fault, move |request| request.number == number),
     };
     let frozen = scene.lab.begin(&function, &event, plan, WITHIN).await;
     if !frozen.is_frozen().await {
@@ -122,11 +133,10 @@ async fn a_sync_that_was_frozen_changes_nothing_once_another_one_has_its_work() 
     let cases = if std::env::var(ALL).is_ok() { all().collect() } else { CASES.to_vec() };
     let one = async |(at, fault): (At, Fault)| {
         let name = match at {
-            At::First(name, _) => name.to_owned(),
-            At::Last(number) => format!("write {number} from the end"),
+            At::First(name, _) | At::Ending(name, _) => name.to_owned(),
             At::Request(number) => format!("{}", ended.asked[number - 1]),
         };
-        let tried = std::panic::AssertUnwindSafe(try_one(&world, &writes, at, fault));
+        let tried = std::panic::AssertUnwindSafe(try_one(&world, at, fault));
         match futures_util::FutureExt::catch_unwind(tried).await {
             Ok(Some(())) => None,
             // By chance another request is the one with the number.
