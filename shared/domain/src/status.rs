@@ -73,6 +73,16 @@ impl SyncStatus {
     }
 }
 
+/// Whose changes of tags may be in the bucket alone, because the table was not told of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unsettled {
+    /// Those of whoever has claimed the mirror last, unless they end in order.
+    Latest,
+    /// Those of somebody before: who claims the mirror has to look.
+    Earlier,
+}
+
 /// The part of a mirror that syncs change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncState {
@@ -154,6 +164,9 @@ pub struct SyncState {
     /// a whole, which stands where it stood when that has ended.
     #[serde(default)]
     pub sync_hinted: Option<SyncStatus>,
+    /// Whether tags may be others in the bucket than the table says.
+    #[serde(default)]
+    pub sync_unsettled: Option<Unsettled>,
 }
 
 impl SyncState {
@@ -188,6 +201,7 @@ impl SyncState {
             rollback: None,
             pause: None,
             sync_hinted: None,
+            sync_unsettled: None,
         }
     }
 

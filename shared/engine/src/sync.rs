@@ -22,6 +22,7 @@ pub(crate) mod steps;
 pub(crate) mod tab;
 pub(crate) mod tag_set;
 pub(crate) mod turn_back;
+pub(crate) mod unsettled;
 
 use std::{
     collections::BTreeMap,

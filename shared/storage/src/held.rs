@@ -6,7 +6,11 @@ use aws_sdk_s3::types::Object;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use moorage_domain::{Digest, Owner, RepositoryName, TagName, Timestamp};
 
-use crate::{Storage, StorageError, TagTarget, error::failed, key::repository_prefixes};
+use crate::{
+    Storage, StorageError, TagTarget,
+    error::failed,
+    key::{repository_prefixes, tags_prefix},
+};
 
 /// Links of tags that are read at once.
 const LINKS_IN_FLIGHT: usize = 32;
@@ -61,6 +65,29 @@ impl Storage {
             open = next;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Visits the tags of a repository with the entity tags of their links, a page of keys after the other.
+    pub async fn each_tag(
+        &self,
+        repository: &RepositoryName,
+        mut visit: impl FnMut(TagName, String),
+    ) -> Result<(), StorageError> {
+        let ([manifests, _, _], tags) =
+            (repository_prefixes(&self.root, repository), tags_prefix(&self.root, repository));
+        let mut after = None;
+        loop {
+            let page = self.page_of(&tags, after.as_deref()).await?;
+            for link in page.objects.iter().filter_map(|object| link_of(object, &manifests)) {
+                if let HeldLink::Tag(tag, etag) = link {
+                    visit(tag, etag);
+                }
+            }
+            after = page.next();
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads what tags point to, some at a time, in no order: of whichever repository that bore the name, if `owner` is

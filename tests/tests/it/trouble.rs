@@ -11,4 +11,5 @@ mod scene;
 mod slots;
 mod turns;
 mod twice;
+mod unsettled;
 mod withdrawn;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{SyncState, SyncStatus};
+use super::{SyncState, SyncStatus, Unsettled};
 use crate::{
     Timestamp,
     run::{RunId, Trigger},
@@ -127,6 +127,7 @@ impl SyncState {
             sync_trigger: known.or(Some(trigger)),
             sync_requested_at: None,
             sync_handed_over: false,
+            sync_unsettled: Some(self.sync_unsettled.map_or(Unsettled::Latest, |_| Unsettled::Earlier)),
             sync_interruptions: if was_killed { self.sync_interruptions.saturating_add(1) } else { 0 },
             ..self.clone()
         })
@@ -208,6 +209,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn who_comes_after_one_that_has_not_settled_its_tags_has_to_look() {
+        let (start, later) = ("2026-01-10T00:00:00Z", "2026-01-10T00:10:00Z");
+        let claimed = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
+        assert_eq!(claimed.sync_unsettled, Some(Unsettled::Latest));
+        let asked = |state: &SyncState| state.sync_now(at(later), Uuid::nil()).unwrap();
+        let handed = claimed.hand_over(at(start), Uuid::nil());
+        for before in [claimed.clone(), asked(&claimed), asked(&claimed.cancel(Uuid::nil()).unwrap()), handed.clone()] {
+            let next = claim(&before, true, Trigger::SyncNow, later).unwrap();
+            assert_eq!(next.sync_unsettled, Some(Unsettled::Earlier), "{before:?}");
+        }
+        let next = claim(&handed.settled(), true, Trigger::Continuation, later).unwrap();
+        assert_eq!(next.sync_unsettled, Some(Unsettled::Latest));
+    }
+
+    #[test]
     fn a_run_goes_on_in_the_next_claim_but_not_for_ever() {
         let start = "2026-01-10T00:00:00Z";
         let first = claim(&state(SyncStatus::NeverRun, start), true, Trigger::Schedule, start).unwrap();
@@ -233,7 +249,7 @@ pub(super) mod tests {
         let claimed = claim(&failed, true, Trigger::Webhook, start).unwrap();
         assert_eq!((claimed.sync_status, claimed.sync_hinted), (SyncStatus::Syncing, Some(SyncStatus::Fail)));
         for end in [SyncEnd::Success, SyncEnd::Fail] {
-            let after = claimed.release(end, DAY, at("2026-01-10T00:01:00Z"), Uuid::nil());
+            let after = claimed.release(end, DAY, at("2026-01-10T00:01:00Z"), Uuid::nil()).settled();
             assert_eq!(SyncState { sync_transaction_id: failed.sync_transaction_id, ..after }, failed);
         }
         let killed = "2026-01-10T00:02:00Z";

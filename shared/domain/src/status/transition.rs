@@ -76,6 +76,12 @@ impl SyncState {
         self.is_waiting(now).then(|| Self { sync_waiting_until: None, ..self.hand_over(now, id) })
     }
 
+    /// The state after the bucket and the table were brought to say the same of all tags.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        Self { sync_unsettled: None, ..self }
+    }
+
     /// The state after a sync that ended by itself.
     #[must_use]
     pub fn release(&self, end: SyncEnd, interval: u64, now: Timestamp, id: Uuid) -> Self {

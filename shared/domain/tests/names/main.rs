@@ -4,28 +4,26 @@
 
 #[macro_use]
 mod rows;
+mod runs;
 mod written;
 
 use moorage_domain::{
-    CloudLogin, Digest, DigestListing, Dropped, FailureReason, Fallback, MediaType, Timestamp, Warning,
+    CloudLogin, Digest, DigestListing, Dropped, FailureReason, Fallback, Timestamp, Warning,
     changes::ChangeKind,
     collection::{Held, Skip, Stage},
     discovery::Skipped,
     gate::{Mode, Move, Question, Reason},
     lock::LockKind,
-    mirror::RepositoryState,
     notification::{Event, Method, Notice, Owner},
     organization::RegistryKind,
-    plan::{Cause, Word},
     preview::PreviewAction,
     rights::{Right, Tried},
-    run::{Compared, Outcome, RunId, RunStatus, Trigger},
+    run::RunId,
     selection::Step,
     signature_policy::{Format, Refusal, Require, TransparencyLog, TrustRootId, Verdict},
-    status::SyncStatus,
     trust_root::TrustRootSource,
     usage_log::LogKind,
-    webhook::{DeliveryOutcome, HintedTags},
+    webhook::HintedTags,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -177,69 +175,6 @@ names! {
         Quay => "quay",
         Harbor => "harbor",
         DockerHub => "docker_hub",
-    }
-    Trigger.as_str {
-        Schedule => "schedule",
-        SyncNow => "sync_now",
-        Verify => "verify",
-        Retry => "retry",
-        Organization => "organization",
-        Continuation => "continuation",
-        Hold => "hold",
-        Rollback => "rollback",
-        Webhook => "webhook",
-    }
-    DeliveryOutcome.as_str { Accepted => "accepted", Ignored => "ignored", Unsigned => "unsigned", Invalid => "invalid", }
-    RunStatus {
-        Syncing => "SYNCING",
-        Success => "SUCCESS",
-        Fail => "FAIL",
-        Cancel => "CANCEL",
-    }
-    Outcome {
-        Copied => "copied",
-        Unchanged => "unchanged",
-        Repaired => "repaired",
-        Refused => "refused",
-        Failed => "failed",
-        Pruned => "pruned",
-        Skipped => "skipped",
-        Held => "held",
-    }
-    RepositoryState.as_str {
-        Normal => "NORMAL",
-        ReadOnly => "READ_ONLY",
-        Mirror => "MIRROR",
-        OrgMirror => "ORG_MIRROR",
-    }
-    SyncStatus.as_str {
-        NeverRun => "NEVER_RUN",
-        SyncNow => "SYNC_NOW",
-        Syncing => "SYNCING",
-        Success => "SUCCESS",
-        Fail => "FAIL",
-        Cancel => "CANCEL",
-    }
-    Cause {
-        Vanished => "vanished",
-        Deselected => "deselected",
-    }
-    Word {
-        Gone => "gone",
-        There => "there",
-        Unclear => "unclear",
-        Silent => "silent",
-    }
-    MediaType.as_str {
-        OciManifest => "application/vnd.oci.image.manifest.v1+json",
-        OciIndex => "application/vnd.oci.image.index.v1+json",
-        DockerManifest => "application/vnd.docker.distribution.manifest.v2+json",
-        DockerManifestList => "application/vnd.docker.distribution.manifest.list.v2+json",
-    }
-    Compared {
-        Nothing => "nothing",
-        UpTo("v1".parse().unwrap()) => {"up_to": "v1"},
-        All => "all",
     }
     Stage {
         Prune("acme".into()) => {"stage": "prune", "after": "acme"},

@@ -9,8 +9,8 @@ use serde_json::Value;
 /// enum's name. A variant without a row does not compile.
 macro_rules! names {
     ($($kind:ident $(.$text:ident)? { $($variant:ident $({ $($field:tt)* })? $(($($item:tt)*))? => $json:tt,)+ })+) => {
-        /// The enums that have rows.
-        const WITH_ROWS: &[&str] = &[$(stringify!($kind)),+];
+        /// The enums that have rows here.
+        pub(crate) const WITH_ROWS: &[&str] = &[$(stringify!($kind)),+];
 
         #[test]
         fn stored_values_keep_their_names() {

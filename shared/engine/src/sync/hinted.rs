@@ -46,6 +46,7 @@ impl Invocation<'_> {
         let registry = source::open(engine, self.mirror, self.login, self.meter.clone()).await?;
         self.knowledge.speak(&registry);
         let (mut held, left) = tokio::try_join!(engine.table.tags(&config.repository), self.has_left_uploads())?;
+        self.look_for_unsettled(&held).await?;
         let wanted: BTreeSet<_> = self.select(hinted.to_vec())?.into_iter().collect();
         // A signature is pushed by itself, after its image, and no rule names it.
         let others = hinted.iter().filter(|tag| is_attached_tag(tag) && !wanted.contains(*tag)).cloned().collect();
@@ -93,6 +94,8 @@ impl Invocation<'_> {
         if left {
             copier.give_up_others().await?;
         }
+        self.take_in_unsettled(&mut held).await?;
+        self.settle_tags(&copier, &held).await?;
         let held_back = match &self.gatekeeper {
             Some(keeper) => keeper.settle(Some(&there)).await?,
             None => None,

@@ -127,7 +127,8 @@ impl Invocation<'_> {
         confirmed
     }
 
-    /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again.
+    /// Deletes tags: from the bucket first, so that a killed sync leaves a tag that the next one deletes again, or brings back
+    /// if it is wanted by then.
     async fn delete(&self, tags: &[Obsolete], held: &BTreeMap<TagName, HeldTag>) -> Result<(), WorkError> {
         for (number, (tag, cause)) in tags.iter().enumerate() {
             self.progress.queue_ready().await;
@@ -136,9 +137,11 @@ impl Invocation<'_> {
                 self.claim.renew().await?;
             }
             self.claim.check()?;
+            self.claim.changes_tag(tag);
             self.engine.storage.delete_tag(&self.mirror.config.repository, tag).await?;
             let log = report::deleted(&self.mirror.config, tag, Some(*cause));
             self.tags.delete(tag, Some(log)).await?;
+            self.claim.recorded(tag);
             let (gate, from) = (self.judgement(tag), held.get(tag).map(|held| held.digest.clone()));
             let pruned = TagOutcome::new(tag.clone(), Outcome::Pruned);
             self.progress.record(TagOutcome { cause: Some(*cause), gate, from, ..pruned });

@@ -74,6 +74,7 @@ impl Invocation<'_> {
         };
         let held = async {
             let held = engine.table.tags(&config.repository).await?;
+            Box::pin(self.look_for_unsettled(&held)).await?;
             if known.is_none() {
                 // Boxed, as what else goes on beside something: both would be held twice.
                 Box::pin(self.look_ahead(&registry, &held, listed)).await?;
@@ -129,10 +130,12 @@ impl Invocation<'_> {
         for tag in self.skipped.keys().filter(|tag| !chosen.contains(tag)) {
             self.tags.delete_skipped(tag).await?;
         }
+        self.take_in_unsettled(&mut held).await?;
         admitted.spare(&config.policy.gate, &held);
         let Admitted { waiting, out, .. } = admitted;
         let kept = selected.iter().chain(&waiting).cloned().collect();
         let warning = self.prune(&registry, &held, Shown { listed: listed.len(), kept, out }).await?;
+        self.settle_tags(&copier, &held).await?;
         let held_back = match &self.gatekeeper {
             Some(keeper) => keeper.settle(None).await?,
             None => None,

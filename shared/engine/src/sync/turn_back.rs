@@ -172,7 +172,7 @@ impl Invocation<'_> {
             let turn = async |change: &TagChange| self.turn(change, held.get(&change.tag), &whole).await;
             stream::iter(now).map(turn).buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
         }
-        if self.mirror.state.verify_requested {
+        if self.mirror.state.verify_requested || self.is_unsettled() {
             self.mend_others(&held, &changes).await?;
         }
         self.engine.measure(repository).await?;
@@ -208,8 +208,10 @@ impl Invocation<'_> {
         self.claim.check()?;
         let log = Some(report::turned_back(config, tag, to.as_ref()));
         let Some(digest) = to else {
+            self.claim.changes_tag(tag);
             storage.delete_tag(&self.owner.repository, tag).await?;
             self.tags.delete(tag, log).await?;
+            self.claim.recorded(tag);
             self.progress.record(turned_back(tag.clone(), from.clone(), None));
             return Ok(());
         };
@@ -219,6 +221,7 @@ impl Invocation<'_> {
             return Err(WorkError::Failed(Failure::new(FailureReason::ContentGone, message)));
         };
         let may_go_on = async || Ok(self.claim.renew().await?);
+        self.claim.changes_tag(tag);
         let link = publish(storage, &proven, tag, Believed::of(held), may_go_on).await?;
         // The registry may have something else under the tag since long.
         let last_seen = Some(held.map_or(image.first_seen, |held| held.first_seen));
@@ -226,6 +229,7 @@ impl Invocation<'_> {
         let image =
             HeldTag { reversion: true, link: Some(link), last_seen, first_seen: now(), architectures, ..image.clone() };
         self.tags.put(tag, Recorded { held: image, is_first: false, log }).await?;
+        self.claim.recorded(tag);
         self.progress.record(turned_back(tag.clone(), from.clone(), Some(digest.clone())));
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Invocation<'_> {
     }
 
     /// Takes one tag in, or deletes it. Nothing if there is no such tag since.
-    async fn take_in_one(&self, tag: &TagName) -> Result<Option<HeldTag>, WorkError> {
+    pub(crate) async fn take_in_one(&self, tag: &TagName) -> Result<Option<HeldTag>, WorkError> {
         let (engine, repository) = (self.engine, &self.mirror.config.repository);
         let link = match engine.storage.tag_link(repository, tag, Some(&self.owner)).await {
             Ok(None) => return Ok(None),

@@ -47,11 +47,13 @@ impl Copier {
         // From here on the tag may point to it, even if nothing is heard of that: its content stays.
         possession.needed(contents.sizes.keys()).await?;
         let is_first = matches!(believed, Believed::Nothing);
+        claim.changes_tag(tag);
         let link = publish(storage, &tree.proven, tag, believed, async || Ok(claim.renew().await?)).await?;
         let approval = self.approval(tag).map(Box::new);
         let held = HeldTag { approval, ..self.held(&tree, &contents, source, link) };
         let log = Some(report::copied(&self.config, tag, digest));
         tags.put(tag, Recorded { held: held.clone(), is_first, log }).await?;
+        claim.recorded(tag);
         self.copied(tag, held);
         Ok(Outcome::Copied)
     }

@@ -2,15 +2,19 @@
 //! the same one.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    collections::BTreeSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use moorage_domain::{
-    Fence, MirrorOf, Namespace, Remedy, Selection, Timestamp, Timetable,
+    Fence, MirrorOf, Namespace, Remedy, Selection, TagName, Timestamp, Timetable,
     failure::Failure,
     run::{RunId, Trigger},
-    status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState},
+    status::{Findings, NewClaim, NotEligible, SyncEnd, SyncState, Unsettled},
 };
 use uuid::Uuid;
 
@@ -49,6 +53,10 @@ pub struct Claim {
     /// The expiration that the table has.
     fence: Fence,
     has_moved: AtomicBool,
+    /// The tags of which the bucket may say something else than the table.
+    unsettled: Mutex<BTreeSet<TagName>>,
+    /// Whether what others before have left of that is among them.
+    has_looked: AtomicBool,
 }
 
 impl Claim {
@@ -107,7 +115,11 @@ impl Claim {
                 claimed => {
                     let (table, fence) = (table.clone(), Fence::until(expiration));
                     let has_moved = AtomicBool::new(false);
-                    return Ok((Self { table, of, transaction, duration, run, fence, has_moved }, claimed?));
+                    // A discovery changes no tags.
+                    let has_looked = AtomicBool::new(matches!(of, MirrorOf::Organization(_)));
+                    let unsettled = Mutex::default();
+                    let claim = Self { table, of, transaction, duration, run, fence, has_moved, unsettled, has_looked };
+                    return Ok((claim, claimed?));
                 }
             }
         }
@@ -145,6 +157,39 @@ impl Claim {
     /// before do not count any more.
     pub fn moved(&self) {
         self.has_moved.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that a tag is about to be changed in the bucket. If the claim is given up before that is recorded, whoever claims
+    /// the mirror next has to look.
+    pub fn changes_tag(&self, tag: &TagName) {
+        self.lock_unsettled().insert(tag.clone());
+    }
+
+    /// Says that the table tells of a tag what the bucket has.
+    pub fn recorded(&self, tag: &TagName) {
+        self.lock_unsettled().remove(tag);
+    }
+
+    /// Adds the tags that others before have left otherwise in the bucket than in the table.
+    pub fn looked(&self, tags: impl IntoIterator<Item = TagName>) {
+        self.lock_unsettled().extend(tags);
+        self.has_looked.store(true, Ordering::Relaxed);
+    }
+
+    /// The tags of which the bucket may say something else than the table, as far as that is known.
+    pub fn unsettled(&self) -> BTreeSet<TagName> {
+        self.lock_unsettled().clone()
+    }
+
+    fn lock_unsettled(&self) -> MutexGuard<'_, BTreeSet<TagName>> {
+        // A set is whole after a panic elsewhere.
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state with what its holder leaves to others.
+    fn left(&self, state: SyncState) -> SyncState {
+        let has_looked = state.sync_unsettled != Some(Unsettled::Earlier) || self.has_looked.load(Ordering::Relaxed);
+        if has_looked && self.lock_unsettled().is_empty() { state.settled() } else { state }
     }
 
     /// Renews the claim from time to time, and returns when it is lost. After another failure the next renewal may succeed;
@@ -221,7 +266,7 @@ impl Claim {
     ) -> Result<Option<Timetable>, StateError> {
         let next = |state: &SyncState, sync_interval: u64| {
             let is_ours = state.sync_transaction_id == self.transaction;
-            if is_ours { Ok(next(state, sync_interval)) } else { Err(TransitionError::ClaimLost) }
+            if is_ours { Ok(self.left(next(state, sync_interval))) } else { Err(TransitionError::ClaimLost) }
         };
         let given = match &self.of {
             MirrorOf::Repository(name) => {

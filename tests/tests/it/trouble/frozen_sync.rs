@@ -55,6 +55,7 @@ const CASES: &[(At, Fault)] = &[
     (At::First("tag", |it| is_put(it, "/tags/new/current/")), Fault::FreezeBefore),
     (At::First("tag that moves", |it| is_put(it, "/tags/moves/current/")), Fault::FreezeBefore),
     (At::First("pruning", is_pruning), Fault::FreezeBefore),
+    (At::Ending("record of the pruned tag", |it| it.operation == "TransactWriteItems"), Fault::FreezeBefore),
     (At::Ending("last item", |it| it.operation == "UpdateItem"), Fault::FreezeBefore),
 ];
 

@@ -1,0 +1,73 @@
+//! Tags that the bucket has otherwise than the table says: who changes one changes the bucket first, and may be killed, be
+//! cancelled, or lose the table before that is recorded. Most such tags come to the same again by what any sync does. Those
+//! do not where the registry, or the rule, has gone back to what the table says.
+//!
+//! Whoever claims the mirror after that compares them: the keys of all tags, a thousand with a request.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use moorage_domain::{TagName, plan::HeldTag, status::Unsettled};
+
+use crate::{error::WorkError, sync::invocation::Invocation, transfer::copier::Copier};
+
+impl Invocation<'_> {
+    /// Whether somebody before may have left tags so.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.mirror.state.sync_unsettled == Some(Unsettled::Earlier)
+    }
+
+    /// Finds the tags that somebody before has left so, if there may be any.
+    pub(crate) async fn look_for_unsettled(&self, held: &BTreeMap<TagName, HeldTag>) -> Result<(), WorkError> {
+        if !self.is_unsettled() {
+            return Ok(());
+        }
+        let repository = &self.mirror.config.repository;
+        let mut unsettled: BTreeSet<TagName> = held.keys().cloned().collect();
+        let compare = |tag: TagName, etag: String| {
+            let is_same = held.get(&tag).is_some_and(|held| held.link.as_ref().is_none_or(|link| *link == etag));
+            if is_same {
+                unsettled.remove(&tag)
+            } else {
+                unsettled.insert(tag)
+            };
+        };
+        self.engine.storage.each_tag(repository, compare).await?;
+        if !unsettled.is_empty() {
+            tracing::info!(%repository, tags = unsettled.len(), "tags are otherwise in the bucket than in the table");
+        }
+        self.claim.looked(unsettled);
+        Ok(())
+    }
+
+    /// Takes in what nobody has recorded, once the others are copied: it is here, and may have to go.
+    pub(crate) async fn take_in_unsettled(&self, held: &mut BTreeMap<TagName, HeldTag>) -> Result<(), WorkError> {
+        for tag in self.claim.unsettled().into_iter().filter(|tag| !held.contains_key(tag)).collect::<Vec<_>>() {
+            if let Some(found) = self.take_in_one(&tag).await? {
+                held.insert(tag.clone(), found);
+            }
+            self.claim.recorded(&tag);
+        }
+        Ok(())
+    }
+
+    /// Gives the tags that stay as they were the links that the table says, with all that they need. One for which that fails
+    /// is left to the next sync, as are those that failed before.
+    pub(crate) async fn settle_tags(
+        &self,
+        copier: &Copier,
+        held: &BTreeMap<TagName, HeldTag>,
+    ) -> Result<(), WorkError> {
+        let (_, failed) = self.progress.failures();
+        for tag in self.claim.unsettled().iter().filter(|tag| !failed.contains(tag)) {
+            let Some(kept) = held.get(tag) else { continue };
+            match copier.verify(tag, kept).await {
+                Ok(_) => self.claim.recorded(tag),
+                Err(WorkError::Failed(failure)) => {
+                    tracing::warn!(%tag, failure = failure.logged(), "a tag is otherwise in the bucket than in the table");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
