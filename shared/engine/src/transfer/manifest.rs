@@ -12,12 +12,13 @@ use std::{
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use moorage_domain::{
-    Digest, FailureReason, Proven, TagName, architecture,
+    Digest, FailureReason, MediaType, TagName, architecture,
     failure::Failure,
     manifest::{Content, Descriptor, MAX_INDEX_DEPTH, Manifest, Refusal},
 };
 use moorage_storage::{Present, Stored, Verified};
 use moorage_upstream::UpstreamError;
+use tokio::sync::SemaphorePermit;
 
 use self::entry::Part;
 use crate::{
@@ -31,15 +32,30 @@ use crate::{
     },
 };
 
-/// A manifest, reduced, and what is known of it. Its bytes are gone.
-struct Opened {
+/// The largest manifest, in bytes, that is stored beside the copying of its blobs. It may wait for room before that, in memory: of
+/// larger ones the registry gives one at a time, which must not wait for others.
+const MAX_BESIDE: usize = 128 * 1024;
+
+/// A manifest, reduced, and what is known of it. Its bytes are gone, unless it came just now.
+struct Opened<'a> {
     manifest: Manifest,
     size: u64,
     proof: Proof,
     is_new: bool,
+    /// What is still to be stored of it.
+    came: Option<Came<'a>>,
 }
 
-impl Opened {
+/// A manifest that the registry has sent, and that is still to be stored. While it is there, it has a place of those that are whole in
+/// memory.
+struct Came<'a> {
+    content: Verified,
+    media_type: MediaType,
+    present: Present,
+    _place: Option<SemaphorePermit<'a>>,
+}
+
+impl Opened<'_> {
     /// How much it lists.
     fn width(&self) -> usize {
         match &self.manifest.content {
@@ -106,20 +122,30 @@ impl Copier {
         } else {
             (opening.await?, None)
         };
-        let Opened { manifest, size, proof, mut is_new } = opened;
+        let Opened { manifest, size, proof, mut is_new, mut came } = opened;
         let (media_type, mut is_sparse, mut descriptors) = (manifest.media_type, false, 1_usize);
         let below = match manifest.content {
             Content::Image(blobs) => {
-                limit.take(blobs.len() + 1)?;
                 descriptors += blobs.len();
-                self.blobs.allowance.check_size(blobs.iter().fold(size, |sum, blob| sum.saturating_add(blob.size)))?;
-                let proofs = self.blobs.proofs(Some(&proof), &blobs).await?;
-                let blob = |index: usize| self.blob(&proof.proven, &blobs[index], proofs.get(&blobs[index].digest));
-                let copied = follow(blobs.len(), blob).await?;
-                is_new |= copied.contains(&true);
+                let copy = async {
+                    limit.take(blobs.len() + 1)?;
+                    let size = blobs.iter().fold(size, |sum, blob| sum.saturating_add(blob.size));
+                    self.blobs.allowance.check_size(size)?;
+                    let proofs = self.blobs.proofs(Some(&proof), &blobs).await?;
+                    let blob = |index: usize| self.blob(&proof.proven, &blobs[index], proofs.get(&blobs[index].digest));
+                    follow(blobs.len(), blob).await
+                };
+                // What it has inline is read from the bucket.
+                if blobs.iter().any(Descriptor::has_data) {
+                    self.store(came.take()).await?;
+                }
+                let (stored, copied) = tokio::join!(self.store(came), copy);
+                stored?;
+                is_new |= copied?.contains(&true);
                 Below::Blobs(blobs.into_iter().map(|blob| (blob.digest, blob.size)).collect())
             }
             Content::Index(entries) => {
+                self.store(came).await?;
                 limit.take(entries.len() + 1)?;
                 descriptors += entries.len();
                 let kept = architecture::select(&entries, &self.config.architecture_filter)?;
@@ -168,14 +194,15 @@ impl Copier {
         // A collector may have been at it before there was the link.
         if storage.blob_size(proven).await?.is_none() {
             let _place = self.received.acquire().await;
-            self.receive(proven.digest(), None, Present::Keep).await.map_err(NoTree::into_error)?;
+            let (_, came) = self.receive(proven.digest(), None, Present::Keep).await.map_err(NoTree::into_error)?;
+            self.store(Some(came)).await?;
         }
         Ok(is_mended)
     }
 
     /// A manifest: the bucket's, if the repository is proven to have it, else the registry's. Its bytes are held only here,
     /// and few at a time.
-    async fn open(&self, digest: &Digest, tag: Option<&TagName>, proof: Option<Proof>) -> Result<Opened, NoTree> {
+    async fn open(&self, digest: &Digest, tag: Option<&TagName>, proof: Option<Proof>) -> Result<Opened<'_>, NoTree> {
         let Blobs { storage, progress, possession, flow, .. } = &self.blobs;
         let mut present = Present::Keep;
         if let Some(proof) = &proof {
@@ -188,30 +215,36 @@ impl Copier {
                     progress.want(size);
                     progress.done(size);
                     let manifest = Manifest::parse(&bytes)?;
-                    return Ok(Opened { manifest, size, proof: proof.clone(), is_new: false });
+                    return Ok(Opened { manifest, size, proof: proof.clone(), is_new: false, came: None });
                 }
                 Stored::Damaged => present = Present::Replace,
                 Stored::Missing => {}
             }
         }
-        let _place = self.received.acquire().await;
-        let (manifest, size, received) = self.receive(digest, tag, present).await?;
+        // Nobody closes it.
+        let place = self.received.acquire().await.ok();
+        let (manifest, came) = self.receive(digest, tag, present).await?;
+        let size = came.content.bytes().len();
         let proof = proof.unwrap_or_else(|| {
+            let received = came.content.proven().clone();
             possession.received(&received);
             Proof::unlinked(received)
         });
-        Ok(Opened { manifest, size, proof, is_new: true })
+        let mut came = Some(Came { _place: place, ..came });
+        if size > MAX_BESIDE {
+            self.store(came.take()).await?;
+        }
+        Ok(Opened { manifest, size: size as u64, proof, is_new: true, came })
     }
 
-    /// Fetches a manifest. It is stored at once: many registries count how often a manifest is fetched, so it should not be
-    /// fetched again if its blobs take several tries.
+    /// Fetches a manifest.
     async fn receive(
         &self,
         digest: &Digest,
         tag: Option<&TagName>,
         present: Present,
-    ) -> Result<(Manifest, u64, Proven), NoTree> {
-        let Blobs { registry, storage, progress, flow, possession, .. } = &self.blobs;
+    ) -> Result<(Manifest, Came<'_>), NoTree> {
+        let Blobs { registry, progress, flow, possession, .. } = &self.blobs;
         let bytes = match flow.take(digest) {
             Some(bytes) => bytes,
             None => registry.manifest(digest, tag).await.map_err(|error| match error {
@@ -235,9 +268,18 @@ impl Copier {
         let content = Verified::new(possession.owner(), digest, bytes)?;
         progress.want(size);
         progress.received(size);
-        storage.put_manifest(&content, manifest.media_type, present).await?;
+        let media_type = manifest.media_type;
+        Ok((manifest, Came { content, media_type, present, _place: None }))
+    }
+
+    /// Stores a manifest that has come, whatever becomes of what is below it: many registries count how often a manifest is
+    /// fetched, so it should not be fetched again if its blobs take several tries.
+    async fn store(&self, came: Option<Came<'_>>) -> Result<(), WorkError> {
+        let Some(Came { content, media_type, present, _place }) = came else { return Ok(()) };
+        let Blobs { storage, progress, .. } = &self.blobs;
+        storage.put_manifest(&content, media_type, present).await?;
         progress.stored();
-        Ok((manifest, size, content.proven().clone()))
+        Ok(())
     }
 }
 
