@@ -11,7 +11,10 @@ use crate::{
     together::{Crowd, Together},
 };
 
-/// Reads of whoever works on the same thing. One request is under way at a time.
+/// Requests under way at a time: who comes while one is need not wait for two of them.
+const AT_ONCE: usize = 2;
+
+/// Reads of whoever works on the same thing.
 #[derive(Debug)]
 pub struct Reads {
     table: Table,
@@ -24,7 +27,7 @@ type Place = (String, String);
 impl Reads {
     /// Reads for those of a crowd.
     pub fn new(table: Table, crowd: Crowd) -> Self {
-        Self { table, together: Together::new(crowd) }
+        Self { table, together: Together::new(crowd, AT_ONCE) }
     }
 
     /// Reads items, strongly consistent: the request begins after this is called. Those that are not there are left out.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// How long whoever asks waits for others of whom it is known that they may come: about as long as one request to a
 /// database that is near takes.
@@ -50,15 +50,15 @@ type Open<Q, A> = (Q, oneshot::Sender<A>);
 #[derive(Debug)]
 pub(crate) struct Together<Q, A> {
     open: Mutex<Vec<Open<Q, A>>>,
-    /// Of whoever is asking.
-    asking: tokio::sync::Mutex<()>,
+    /// Of those who are asking.
+    asking: Semaphore,
     crowd: Crowd,
 }
 
 impl<Q: Clone, A> Together<Q, A> {
-    /// Questions that come from this crowd: somebody who is alone waits for nobody.
-    pub(crate) fn new(crowd: Crowd) -> Self {
-        Self { open: Mutex::default(), asking: tokio::sync::Mutex::default(), crowd }
+    /// Questions that come from this crowd, in so many requests at once: somebody who is alone waits for nobody.
+    pub(crate) fn new(crowd: Crowd, at_once: usize) -> Self {
+        Self { open: Mutex::default(), asking: Semaphore::new(at_once), crowd }
     }
 
     /// Asks a question, maybe with others: `fits` tells how many of those that wait go into one request, at least one;
@@ -74,10 +74,12 @@ impl<Q: Clone, A> Together<Q, A> {
                 tokio::select! {
                     biased;
                     answer = &mut answered => break answer,
-                    turn = self.asking.lock() => {
+                    _turn = self.asking.acquire() => {
                         self.gather(&fits).await;
-                        self.ask_some(&fits, &ask).await;
-                        drop(turn);
+                        if !self.ask_some(&fits, &ask).await {
+                            // Somebody else asks for this one at the moment.
+                            break answered.await;
+                        }
                     }
                 }
             };
@@ -106,15 +108,15 @@ impl<Q: Clone, A> Together<Q, A> {
         }
     }
 
-    /// Asks for those that have waited the longest, as many as go together.
-    async fn ask_some<F>(&self, fits: impl Fn(&[&Q]) -> usize, ask: impl Fn(Vec<Q>) -> F)
+    /// Asks for those that have waited the longest, as many as go together. Tells whether there were any.
+    async fn ask_some<F>(&self, fits: impl Fn(&[&Q]) -> usize, ask: impl Fn(Vec<Q>) -> F) -> bool
     where
         F: Future<Output = Vec<A>>,
     {
         let batch: Vec<Open<Q, A>> = {
             let mut open = self.open();
             if open.is_empty() {
-                return;
+                return false;
             }
             let count = fits(&open.iter().map(|(question, _)| question).collect::<Vec<_>>());
             let count = count.clamp(1, open.len());
@@ -125,6 +127,7 @@ impl<Q: Clone, A> Together<Q, A> {
             // Nobody has to wait any more.
             let _gone = waits.send(answer);
         }
+        true
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<Open<Q, A>>> {
@@ -140,7 +143,7 @@ mod tests {
 
     /// Asks so many questions at once, five of which go together; returns how many each request had.
     async fn asked(count: usize, crowd: &Crowd) -> Vec<usize> {
-        let (together, requests) = (Together::new(crowd.clone()), Mutex::new(Vec::new()));
+        let (together, requests) = (Together::new(crowd.clone(), 1), Mutex::new(Vec::new()));
         let ask = |number: usize| {
             together.ask(
                 number,
@@ -179,8 +182,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn several_may_be_asking_and_each_question_is_asked_once() {
+        let together = Together::<usize, usize>::new(Crowd::default(), 2);
+        let (asking, most, asked) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let one = async |number: usize| {
+            tokio::time::sleep(Duration::from_millis(number as u64)).await;
+            let ask = async |numbers: Vec<usize>| {
+                most.fetch_max(asking.fetch_add(1, Relaxed) + 1, Relaxed);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                asking.fetch_sub(1, Relaxed);
+                asked.lock().unwrap().extend(numbers.iter().copied());
+                numbers
+            };
+            (together.ask(number, |open| open.len(), ask).await, tokio::time::Instant::now())
+        };
+        let began = tokio::time::Instant::now();
+        let answers = join_all((0..40).map(one)).await;
+        for (number, (answer, at)) in answers.into_iter().enumerate() {
+            assert_eq!(answer, number);
+            let waited = at.duration_since(began).saturating_sub(Duration::from_millis(number as u64));
+            assert!(waited <= Duration::from_millis(45), "{number} was not answered by the next request: {waited:?}");
+        }
+        let mut asked = asked.into_inner().unwrap();
+        asked.sort_unstable();
+        assert_eq!(asked, (0..40).collect::<Vec<_>>());
+        assert_eq!(most.into_inner(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_is_asking_may_go_away() {
-        let together = Together::<u8, u8>::new(Crowd::default());
+        let together = Together::<u8, u8>::new(Crowd::default(), 1);
         let never = together.ask(1, |open| open.len(), |_| std::future::pending());
         let other = together.ask(2, |open| open.len(), std::future::ready);
         let gone = tokio::time::timeout(Duration::from_millis(50), never);

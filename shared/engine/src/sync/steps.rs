@@ -121,7 +121,10 @@ impl Invocation<'_> {
             refresh,
             again: &checked.again,
         };
-        let Some(attached) = attached.mirror(&mut held).await? else { return Ok(Work::Suspended) };
+        // Neither waits for the other.
+        let (attached, spread) = tokio::join!(Box::pin(attached.mirror(&mut held)), copier.possession().spread());
+        spread?;
+        let Some(attached) = attached? else { return Ok(Work::Suspended) };
         self.attached();
         if left {
             copier.give_up_others().await?;

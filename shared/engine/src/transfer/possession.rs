@@ -12,8 +12,8 @@ use moorage_storage::Storage;
 
 use crate::{engine::Engine, error::WorkError, transfer::follow::follow};
 
-/// Hints that are written together, at the latest: a few batches.
-const HINTS: usize = 100;
+/// Hints that are written together, at the latest: one batch, which a tag's publication waits for, or the run's end.
+const HINTS: usize = 25;
 /// Repositories whose generation is remembered.
 const MAX_HOLDERS: usize = 1_000;
 /// New links that are remembered until a tag needs them, about 15 MB. What is linked beyond and then not needed is left to
@@ -305,6 +305,19 @@ impl Possession {
                 }
             }
             if books.hints.len() >= HINTS { std::mem::take(&mut books.hints) } else { BTreeSet::new() }
+        };
+        self.write(hints).await
+    }
+
+    /// Writes the hints of what published tags need: what else goes on need not be over.
+    pub(crate) async fn spread(&self) -> Result<(), WorkError> {
+        let hints = {
+            let mut books = self.books();
+            let (open, needed) = std::mem::take(&mut books.hints).into_iter().partition(|digest: &Digest| {
+                [Kind::Manifest, Kind::Blob].iter().any(|kind| books.fresh.contains_key(&(*kind, digest.clone())))
+            });
+            books.hints = open;
+            needed
         };
         self.write(hints).await
     }

@@ -61,7 +61,7 @@ enum Written {
 impl Table {
     /// The tags of a repository, for whoever has this right. Those who write are of a `crowd`.
     pub fn tags_by(&self, repository: &RepositoryName, right: Right, crowd: Crowd) -> Tags {
-        let writes = Arc::new(Together::new(crowd));
+        let writes = Arc::new(Together::new(crowd, 1));
         Tags { table: self.clone(), repository: repository.clone(), right, writes }
     }
 }
