@@ -6,9 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt as _, future, stream};
 use moorage_domain::{TagName, plan::HeldTag, status::Unsettled};
 
 use crate::{error::WorkError, sync::invocation::Invocation, transfer::copier::Copier};
+
+/// Tags that are mended at once: most often there are a few.
+const TAGS_IN_FLIGHT: usize = 16;
 
 impl Invocation<'_> {
     /// Whether somebody before may have left tags so.
@@ -41,27 +45,30 @@ impl Invocation<'_> {
 
     /// Takes in what nobody has recorded, once the others are copied: it is here, and may have to go.
     pub(crate) async fn take_in_unsettled(&self, held: &mut BTreeMap<TagName, HeldTag>) -> Result<(), WorkError> {
-        for tag in self.claim.unsettled().into_iter().filter(|tag| !held.contains_key(tag)).collect::<Vec<_>>() {
-            if let Some(found) = self.take_in_one(&tag).await? {
-                held.insert(tag.clone(), found);
-            }
-            self.claim.recorded(&tag);
+        let strange: Vec<_> = self.claim.unsettled().into_iter().filter(|tag| !held.contains_key(tag)).collect();
+        self.take_in(strange.clone(), held).await?;
+        for tag in &strange {
+            self.claim.recorded(tag);
         }
         Ok(())
     }
 
-    /// Gives the tags that stay as they were the links that the table says, with all that they need. One for which that fails
-    /// is left to the next sync, as are those that failed before.
+    /// Gives the tags that stay as they were the links that the table says, with all that they need. Those for which that fails,
+    /// or there is no time, are left to the next sync, as are those that failed before.
     pub(crate) async fn settle_tags(
         &self,
         copier: &Copier,
         held: &BTreeMap<TagName, HeldTag>,
     ) -> Result<(), WorkError> {
         let (_, failed) = self.progress.failures();
-        for tag in self.claim.unsettled().iter().filter(|tag| !failed.contains(tag)) {
-            let Some(kept) = held.get(tag) else { continue };
-            match copier.verify(tag, kept).await {
-                Ok(_) => self.claim.recorded(tag),
+        let unsettled = self.claim.unsettled();
+        let open = unsettled.iter().filter(|tag| !failed.contains(tag)).filter_map(|tag| Some((tag, held.get(tag)?)));
+        let begun = stream::iter(open).take_while(|_| future::ready(self.budget.may_begin()));
+        let mend = async |(tag, held): (&TagName, &HeldTag)| (tag.clone(), copier.verify(tag, held).await);
+        let mut mended = begun.map(mend).buffer_unordered(TAGS_IN_FLIGHT);
+        while let Some((tag, result)) = mended.next().await {
+            match result {
+                Ok(_) => self.claim.recorded(&tag),
                 Err(WorkError::Failed(failure)) => {
                     tracing::warn!(%tag, failure = failure.logged(), "a tag is otherwise in the bucket than in the table");
                 }

@@ -53,7 +53,11 @@ impl Invocation<'_> {
     }
 
     /// Takes in tags that the table lacks, some at a time.
-    async fn take_in(&self, tags: Vec<TagName>, held: &mut BTreeMap<TagName, HeldTag>) -> Result<(), WorkError> {
+    pub(crate) async fn take_in(
+        &self,
+        tags: Vec<TagName>,
+        held: &mut BTreeMap<TagName, HeldTag>,
+    ) -> Result<(), WorkError> {
         let (mut left, mut adopted) = (tags.len(), 0_usize);
         let begun = stream::iter(tags).take_while(|_| future::ready(self.budget.may_begin()));
         let one = async |tag: TagName| Ok::<_, WorkError>((self.take_in_one(&tag).await?, tag));
@@ -76,7 +80,7 @@ impl Invocation<'_> {
     }
 
     /// Takes one tag in, or deletes it. Nothing if there is no such tag since.
-    pub(crate) async fn take_in_one(&self, tag: &TagName) -> Result<Option<HeldTag>, WorkError> {
+    async fn take_in_one(&self, tag: &TagName) -> Result<Option<HeldTag>, WorkError> {
         let (engine, repository) = (self.engine, &self.mirror.config.repository);
         let link = match engine.storage.tag_link(repository, tag, Some(&self.owner)).await {
             Ok(None) => return Ok(None),
