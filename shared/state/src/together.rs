@@ -74,9 +74,11 @@ impl<Q: Clone, A> Together<Q, A> {
                 tokio::select! {
                     biased;
                     answer = &mut answered => break answer,
-                    _turn = self.asking.acquire() => {
+                    turn = self.asking.acquire() => {
                         self.gather(&fits).await;
-                        if !self.ask_some(&fits, &ask).await {
+                        let has_asked = self.ask_some(&fits, &ask).await;
+                        drop(turn);
+                        if !has_asked {
                             // Somebody else asks for this one at the moment.
                             break answered.await;
                         }

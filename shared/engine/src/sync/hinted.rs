@@ -94,8 +94,8 @@ impl Invocation<'_> {
         if left {
             copier.give_up_others().await?;
         }
-        self.take_in_unsettled(&mut held).await?;
-        self.settle_tags(&copier, &held).await?;
+        // Of the others it is not known what the registry has.
+        self.settle_tags(&copier, &held, |tag| chosen.contains(tag)).await?;
         let held_back = match &self.gatekeeper {
             Some(keeper) => keeper.settle(Some(&there)).await?,
             None => None,

@@ -123,7 +123,9 @@ impl Invocation<'_> {
         };
         // Neither waits for the other.
         let (attached, spread) = tokio::join!(Box::pin(attached.mirror(&mut held)), copier.possession().spread());
-        spread?;
+        if let Err(error) = spread {
+            tracing::warn!(repository = %config.repository, ?error, "others learn later what the repository has");
+        }
         let Some(attached) = attached? else { return Ok(Work::Suspended) };
         self.attached();
         if left {
@@ -138,7 +140,7 @@ impl Invocation<'_> {
         let Admitted { waiting, out, .. } = admitted;
         let kept = selected.iter().chain(&waiting).cloned().collect();
         let warning = self.prune(&registry, &held, Shown { listed: listed.len(), kept, out }).await?;
-        self.settle_tags(&copier, &held).await?;
+        self.settle_tags(&copier, &held, |_| true).await?;
         let held_back = match &self.gatekeeper {
             Some(keeper) => keeper.settle(None).await?,
             None => None,

@@ -136,7 +136,11 @@ impl Invocation<'_> {
     /// Turns the tags back. An earlier invocation of the run may have turned some: these are what they are to be.
     pub(crate) async fn turn_back(&self, target: &Target) -> Result<Work, WorkError> {
         let repository = &self.owner.repository;
-        let held = self.engine.table.tags(repository).await?;
+        let mut held = self.engine.table.tags(repository).await?;
+        if !self.is_resumed {
+            self.look_for_unsettled(&held).await?;
+            self.take_in_unsettled(&mut held).await?;
+        }
         let began = Some(self.started_at).filter(|_| self.is_resumed);
         let Plan { changes, images, turned } = self.engine.plan_rollback(repository, target, &held, began).await?;
         for TagChange { tag, from, to, .. } in turned.into_iter().filter(|change| !self.done.contains(&change.tag)) {
@@ -188,6 +192,7 @@ impl Invocation<'_> {
             self.claim.check()?;
             if let Some(proven) = self.engine.storage.links_manifest(&self.owner, &held.digest).await? {
                 self.engine.storage.mend_tag(&proven, tag).await?;
+                self.claim.recorded(tag);
             }
             Ok::<_, WorkError>(())
         };

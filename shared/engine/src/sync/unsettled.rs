@@ -53,28 +53,34 @@ impl Invocation<'_> {
         Ok(())
     }
 
-    /// Gives the tags that stay as they were the links that the table says, with all that they need. Those for which that fails,
-    /// or there is no time, are left to the next sync, as are those that failed before.
+    /// Gives the tags that stay as they were the links that the table says, with all that they need, as far as this run has
+    /// `asked` for them. Those for which that fails now, or there is no time, are left to the next sync, as are those that
+    /// failed before.
     pub(crate) async fn settle_tags(
         &self,
         copier: &Copier,
         held: &BTreeMap<TagName, HeldTag>,
+        asked: impl Fn(&TagName) -> bool,
     ) -> Result<(), WorkError> {
         let (_, failed) = self.progress.failures();
         let unsettled = self.claim.unsettled();
-        let open = unsettled.iter().filter(|tag| !failed.contains(tag)).filter_map(|tag| Some((tag, held.get(tag)?)));
+        // What is refused stays what it was.
+        let stays = |tag: &&TagName| asked(tag) && (!failed.contains(tag) || self.is_refused(tag));
+        let open = unsettled.iter().filter(stays).filter_map(|tag| Some((tag, held.get(tag)?)));
         let begun = stream::iter(open).take_while(|_| future::ready(self.budget.may_begin()));
         let mend = async |(tag, held): (&TagName, &HeldTag)| (tag.clone(), copier.verify(tag, held).await);
         let mut mended = begun.map(mend).buffer_unordered(TAGS_IN_FLIGHT);
+        let mut stop = None;
         while let Some((tag, result)) = mended.next().await {
             match result {
                 Ok(_) => self.claim.recorded(&tag),
-                Err(WorkError::Failed(failure)) => {
-                    tracing::warn!(%tag, failure = failure.logged(), "a tag is otherwise in the bucket than in the table");
+                Err(error @ (WorkError::Failed(_) | WorkError::Limited(_))) => {
+                    tracing::warn!(%tag, ?error, "a tag is otherwise in the bucket than in the table");
                 }
-                Err(error) => return Err(error),
+                // What is under way comes to its end.
+                Err(error) => stop = Some(error),
             }
         }
-        Ok(())
+        stop.map_or(Ok(()), Err)
     }
 }

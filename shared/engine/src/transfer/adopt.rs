@@ -92,7 +92,12 @@ impl Invocation<'_> {
         let is_stray = link.as_ref().is_some_and(|link| link.is_stray);
         let found = match link.filter(|link| !link.is_stray) {
             None => Ok(None),
-            Some(link) => engine.describe(&self.owner, &link.digest, BlobLinks::Optional).await,
+            Some(link) => {
+                let found = engine.describe(&self.owner, &link.digest, BlobLinks::Optional).await;
+                // A verification tells by the link what it has taken in.
+                let etag = (!self.verifies).then_some(link.etag);
+                found.map(|found| found.map(|found| HeldTag { link: etag, ..found }))
+            }
         };
         match found {
             Ok(Some(found)) => {

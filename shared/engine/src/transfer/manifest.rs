@@ -32,9 +32,10 @@ use crate::{
     },
 };
 
-/// The largest manifest, in bytes, that is stored beside the copying of its blobs. It may wait for room before that, in memory: of
-/// larger ones the registry gives one at a time, which must not wait for others.
-const MAX_BESIDE: usize = 128 * 1024;
+/// The largest manifest, in bytes, that is stored beside the copying of its blobs. It may wait for room before that, in memory,
+/// as all may that have a place of those that come: half a megabyte together. An image's has a few kilobytes; an index of
+/// hundreds is stored at once.
+const MAX_BESIDE: usize = 16 * 1024;
 
 /// A manifest, reduced, and what is known of it. Its bytes are gone, unless it came just now.
 struct Opened<'a> {

@@ -90,8 +90,9 @@ impl Copier {
         possession.forget_record(held);
         let tree = tree?;
         claim.check()?;
-        let is_new = storage.mend_tag(&tree.proven, tag).await? || tree.is_new;
+        // As where it is published: from here on the tag may need it.
         possession.needed(tree.contents().sizes.keys()).await?;
+        let is_new = storage.mend_tag(&tree.proven, tag).await? || tree.is_new;
         Ok(if is_new { Outcome::Repaired } else { Outcome::Unchanged })
     }
 
