@@ -94,7 +94,8 @@ impl Copier {
             };
             let copy = || {
                 is_mine.store(true, Relaxed);
-                self.copy_manifest(digest, tag, depth, limit)
+                // Boxed: those that wait for another's copy of it are many, and need no room for one of their own.
+                Box::pin(self.copy_manifest(digest, tag, depth, limit))
             };
             let tree = self.manifests.get(digest, kept, copy).await?;
             if !is_mine.load(Relaxed) {
@@ -278,7 +279,8 @@ impl Copier {
     async fn store(&self, came: Option<Came<'_>>) -> Result<(), WorkError> {
         let Some(Came { content, media_type, present, _place }) = came else { return Ok(()) };
         let Blobs { storage, progress, .. } = &self.blobs;
-        storage.put_manifest(&content, media_type, present).await?;
+        // Boxed: a request to S3 is large, and who copies hundreds of images beside each other would hold it for all that time.
+        Box::pin(storage.put_manifest(&content, media_type, present)).await?;
         progress.stored();
         Ok(())
     }
