@@ -78,7 +78,7 @@ impl Invocation<'_> {
                     tracing::warn!(%tag, ?error, "a tag is otherwise in the bucket than in the table");
                 }
                 // What is under way comes to its end.
-                Err(error) => stop = Some(error),
+                Err(error) => stop = stop.or(Some(error)),
             }
         }
         stop.map_or(Ok(()), Err)

@@ -47,8 +47,8 @@ struct Opened<'a> {
     came: Option<Came<'a>>,
 }
 
-/// A manifest that the registry has sent, and that is still to be stored. While it is there, it has a place of those that are whole in
-/// memory.
+/// A manifest that the registry has sent, and that is still to be stored. While it is there, it has a place of those that are
+/// whole in memory.
 struct Came<'a> {
     content: Verified,
     media_type: MediaType,

@@ -55,16 +55,21 @@ async fn troubled(scene: &Scene, plan: Plan) -> Outcome {
     scene.lab.invoke(&function, &event, plan).await.outcome
 }
 
+/// The run that was broken off goes on, and the next one sees what is wanted by now.
+async fn synced_again(scene: &Scene) {
+    scene.minutes_pass().await;
+    scene.watch().await;
+    scene.settled().await;
+    scene.sync().await;
+}
+
 /// What the next syncs make of it once the registry has gone back, so many of which look at the bucket's tags.
 async fn after_going_back(scene: &Scene, upstream: &Registry, [before, after]: &[Image; 2], looks: usize) {
     assert_eq!(tags(scene).await, [("v1".to_owned(), after.digest())], "it was published");
     before.push(&upstream.url, &scene.world.path, "v1").await;
     let lists = || scene.lab.asked().iter().filter(|it| it.operation == "GET list-type").count();
     let begun = lists();
-    scene.minutes_pass().await;
-    scene.watch().await;
-    scene.settled().await;
-    scene.sync().await;
+    synced_again(scene).await;
     assert_eq!(tags(scene).await, [("v1".to_owned(), before.digest())]);
     assert_eq!(lists() - begun, looks);
     scene.sync().await;
@@ -125,10 +130,7 @@ async fn a_tag_that_was_being_deleted_comes_back_with_the_rule() {
     let killed = troubled(&scene, aws::first(Fault::KillAfter, |it| is_tag(it, "DELETE", "v2"))).await;
     assert_eq!(killed, Outcome::Killed);
     scene.world.change_mirror(rule(&["*"])).await;
-    scene.minutes_pass().await;
-    scene.watch().await;
-    scene.settled().await;
-    scene.sync().await;
+    synced_again(&scene).await;
     assert_eq!(tags(&scene).await, [("v1".to_owned(), now.digest()), ("v2".to_owned(), other.digest())]);
 }
 
@@ -141,9 +143,6 @@ async fn a_tag_that_nobody_has_recorded_goes_with_the_rule() {
     let killed = troubled(&scene, aws::first(Fault::KillAfter, |it| is_tag(it, "PUT", "v2"))).await;
     assert_eq!(killed, Outcome::Killed);
     scene.world.change_mirror(rule(&["v1"])).await;
-    scene.minutes_pass().await;
-    scene.watch().await;
-    scene.settled().await;
-    scene.sync().await;
+    synced_again(&scene).await;
     assert_eq!(tags(&scene).await, [("v1".to_owned(), now.digest())]);
 }
