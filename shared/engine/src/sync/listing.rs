@@ -20,9 +20,11 @@ use crate::{
     sync::{invocation::Invocation, source},
 };
 
-/// Tags that are asked for while the list of tags is on its way: about as many as are asked for at once, so that they
-/// take as long as the list.
-const AHEAD: usize = 60;
+/// Tags that are asked for without waiting for the list of tags. Twice as many as at once: while the last of one round are
+/// on their way the next have begun.
+const AHEAD: usize = 120;
+/// How many of them at once: nearly all of the places, of which the list has one.
+const AT_ONCE: usize = 60;
 /// What they have at least when it has come: what is dropped has to be asked for again.
 const LEAST: Duration = Duration::from_millis(200);
 
@@ -62,7 +64,7 @@ impl Invocation<'_> {
         Ok(held.keys().zip(selected).filter(is_asked).map(|(tag, _)| tag).collect())
     }
 
-    /// Asks for some of the tags that are to be asked for while the list of them is on its way. What they say is known
+    /// Asks for some of the tags that are to be asked for without waiting for the list of them. What they say is known
     /// then; where they say nothing, they are asked for again. Nothing else waits for long: they have as long again as the
     /// list took, which is told when it is there, and no longer than until the list has failed.
     ///
@@ -91,7 +93,7 @@ impl Invocation<'_> {
         };
         let likely = stream::iter(self.likely(held)?.into_iter().take(AHEAD));
         tokio::select! {
-            () = likely.for_each_concurrent(AHEAD, look) => {}
+            () = likely.for_each_concurrent(AT_ONCE, look) => {}
             () = enough => {}
         }
         Ok(())
