@@ -141,7 +141,7 @@ impl Inner {
             let mut seen = self.seen.lock().unwrap();
             let overlaps = self.open.fetch_add(1, Ordering::SeqCst) > 0;
             let round = self.rounds.load(Ordering::SeqCst) + 1;
-            let request = Request { overlaps, round, ..Request::read(seen.len() + 1, &head) };
+            let request = Request { overlaps, round, ..Request::read(seen.len() + 1, &head, &body) };
             seen.push(request.clone());
             request
         };

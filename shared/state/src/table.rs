@@ -390,3 +390,6 @@ where
         Err(error) => Err(failed(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

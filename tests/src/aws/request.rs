@@ -33,7 +33,7 @@ pub struct Request {
     pub service: Service,
     /// What is asked, in the service's own words.
     pub operation: String,
-    /// What it is about: a path in the bucket, a function.
+    /// What it is about: a path in the bucket, a function, the partition of the first item that a batch writes.
     pub target: String,
     /// Which part of an object it stores, from 1.
     pub part: Option<usize>,
@@ -49,8 +49,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request's head; nothing else is under way, or was before.
-    pub fn read(number: usize, head: &Parts) -> Self {
+    /// Reads a request; nothing else is under way, or was before.
+    pub fn read(number: usize, head: &Parts, body: &[u8]) -> Self {
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let named = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         if let Some((service, operation)) = named.and_then(|named| named.split_once('.')) {
@@ -66,7 +66,7 @@ impl Request {
                 number,
                 service,
                 operation: operation.to_owned(),
-                target: String::new(),
+                target: if operation == "BatchWriteItem" { partition(body) } else { String::new() },
                 part: None,
                 writes,
                 overlaps: false,
@@ -99,6 +99,14 @@ impl Request {
         let target = path.to_owned();
         Self { number, service, operation, target, part, writes, overlaps: false, round: 1, half_units: 0 }
     }
+}
+
+/// The partition of the first item that a batch puts.
+fn partition(batch: &[u8]) -> String {
+    let batch: Value = serde_json::from_slice(batch).unwrap_or_default();
+    let first = batch["RequestItems"].as_object().and_then(|tables| tables.values().next()?.get(0));
+    let partition = first.and_then(|first| first["PutRequest"]["Item"]["pk"]["S"].as_str());
+    partition.unwrap_or_default().to_owned()
 }
 
 /// Halves of units that an answer of the table says were consumed.

@@ -7,6 +7,7 @@ mod bounds;
 mod frozen_keepers;
 mod frozen_sync;
 mod given_up;
+mod hints;
 mod scene;
 mod slots;
 mod turns;

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future,
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use moorage_domain::{
     Digest, FailureReason, NoListing, RateLimit, TagName,
     failure::Failure,
@@ -20,12 +21,12 @@ use crate::{
     sync::{invocation::Invocation, source},
 };
 
-/// Tags that are asked for without waiting for the list of tags. Twice as many as at once: while the last of one round are
-/// on their way the next have begun.
-const AHEAD: usize = 120;
+/// Tags that are asked for without waiting for the list of tags: more than at once, so that the next have begun while the
+/// last of the first are on their way, and no more than may be in vain, where the list says digests by now.
+const AHEAD: usize = 100;
 /// How many of them at once: nearly all of the places, of which the list has one.
 const AT_ONCE: usize = 60;
-/// What they have at least when it has come: what is dropped has to be asked for again.
+/// How long others of them begin at least when it has come.
 const LEAST: Duration = Duration::from_millis(200);
 
 impl Invocation<'_> {
@@ -65,8 +66,9 @@ impl Invocation<'_> {
     }
 
     /// Asks for some of the tags that are to be asked for without waiting for the list of them. What they say is known
-    /// then; where they say nothing, they are asked for again. Nothing else waits for long: they have as long again as the
-    /// list took, which is told when it is there, and no longer than until the list has failed.
+    /// then; where they say nothing, they are asked for again. Nothing else waits for long: once the list is there, which is
+    /// told, others begin for as long again as it took, and all end when it has failed. What is under way is not dropped
+    /// otherwise, or a registry that is slow by HEAD would be asked twice in every sync.
     ///
     /// Only a registry is asked so that needs no login, or each of them would be refused before it is known how to log in;
     /// none of which it is known that it limits requests; and only after a sync that ended well.
@@ -86,15 +88,21 @@ impl Invocation<'_> {
                 self.knowledge.resolved(tag, &digest);
             }
         };
+        let listed = listed.map(|told| told.ok().flatten()).shared();
         let enough = async {
-            if let Ok(Some(as_long)) = listed.await {
+            if let Some(as_long) = listed.clone().await {
                 tokio::time::sleep(as_long.max(LEAST)).await;
+            }
+        };
+        let failed = async {
+            if listed.clone().await.is_some() {
+                future::pending::<()>().await;
             }
         };
         let likely = stream::iter(self.likely(held)?.into_iter().take(AHEAD));
         tokio::select! {
-            () = likely.for_each_concurrent(AT_ONCE, look) => {}
-            () = enough => {}
+            () = likely.take_until(enough).for_each_concurrent(AT_ONCE, look) => {}
+            () = failed => {}
         }
         Ok(())
     }

@@ -123,9 +123,7 @@ impl Invocation<'_> {
         };
         // Neither waits for the other.
         let (attached, spread) = tokio::join!(Box::pin(attached.mirror(&mut held)), copier.possession().spread());
-        if let Err(error) = spread {
-            tracing::warn!(repository = %config.repository, ?error, "others learn later what the repository has");
-        }
+        spread?;
         let Some(attached) = attached? else { return Ok(Work::Suspended) };
         self.attached();
         if left {

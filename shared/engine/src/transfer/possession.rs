@@ -12,7 +12,8 @@ use moorage_storage::Storage;
 
 use crate::{engine::Engine, error::WorkError, transfer::follow::follow};
 
-/// Hints that are written together, at the latest: one batch, which a tag's publication waits for, or the run's end.
+/// So many hints are not kept for the run's end: one batch of the table's, or more where a tag has brought more, for which
+/// its publication waits.
 const HINTS: usize = 25;
 /// Repositories whose generation is remembered.
 const MAX_HOLDERS: usize = 1_000;
@@ -294,7 +295,7 @@ impl Possession {
         }
     }
 
-    /// Notes that a published tag needs content.
+    /// Notes that a published tag needs content. Fails only if the claim is lost.
     pub(crate) async fn needed(&self, content: impl IntoIterator<Item = &Digest>) -> Result<(), WorkError> {
         let hints = {
             let mut books = self.books();
@@ -309,7 +310,7 @@ impl Possession {
         self.write(hints).await
     }
 
-    /// Writes the hints of what published tags need: what else goes on need not be over.
+    /// Writes the hints of what published tags need: what else goes on need not be over. Fails only if the claim is lost.
     pub(crate) async fn spread(&self) -> Result<(), WorkError> {
         let hints = {
             let mut books = self.books();
@@ -322,9 +323,19 @@ impl Possession {
         self.write(hints).await
     }
 
+    /// Writes hints. They prove nothing: without them others ask the bucket, or their registry. So what the table does not
+    /// take is given up, and fails no tag and no run.
     async fn write(&self, hints: BTreeSet<Digest>) -> Result<(), WorkError> {
-        let hints: Vec<_> = hints.into_iter().collect();
-        Ok(self.table.put_hints(&self.owner, self.trust, &hints, now()).await?)
+        let (owner, hints) = (&self.owner, hints.into_iter().collect::<Vec<_>>());
+        match self.table.put_hints(owner, self.trust, &hints, now()).await.map_err(WorkError::from) {
+            Err(WorkError::ClaimLost) => Err(WorkError::ClaimLost),
+            Err(error) => {
+                let repository = &owner.repository;
+                tracing::warn!(%repository, ?error, "others learn later what the repository has");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Writes down what the next invocation, or the next run, need not find out again.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +31,26 @@ struct Cells<T> {
     weight: usize,
 }
 
+/// That somebody asks for a result, until it is dropped: with the result, without one, or before there is any.
+struct Asked<'a, T: Clone> {
+    flight: &'a SingleFlight<T>,
+    digest: &'a Digest,
+    cell: Arc<OnceCell<T>>,
+}
+
+impl<T: Clone> Drop for Asked<'_, T> {
+    fn drop(&mut self) {
+        // All who ask come and go by this lock: the last of them counts itself and the map.
+        let mut cells = self.flight.lock();
+        let cell = mem::take(&mut self.cell);
+        if !cell.initialized() && Arc::strong_count(&cell) <= 2 {
+            cells.by_digest.remove(self.digest);
+        }
+        // While the lock is held.
+        drop(cell);
+    }
+}
+
 impl<T: Clone> SingleFlight<T> {
     /// Keeps results that weigh `capacity` together.
     pub(crate) fn new(capacity: usize, weigh: fn(&T) -> usize) -> Self {
@@ -43,8 +64,9 @@ impl<T: Clone> SingleFlight<T> {
         F: Future<Output = T>,
     {
         let cell = Arc::clone(self.lock().by_digest.entry(digest.clone()).or_default());
+        let asked = Asked { flight: self, digest, cell };
         let is_mine = AtomicBool::new(false);
-        let tried = cell.get_or_try_init(|| async {
+        let tried = asked.cell.get_or_try_init(|| async {
             is_mine.store(true, Ordering::Relaxed);
             let result = work().await;
             if kept(&result) { Ok(result) } else { Err(result) }
@@ -95,7 +117,9 @@ impl<T: Clone> SingleFlight<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
+    use std::{future, sync::atomic::AtomicU32};
+
+    use futures_util::FutureExt as _;
 
     use super::*;
 
@@ -121,6 +145,7 @@ mod tests {
         let flight = SingleFlight::<u32>::new(3, |weight| *weight as usize);
         let digest = |n: u32| Digest::sha256(&n.to_be_bytes());
         assert_eq!(flight.get(&digest(0), |_| false, || async { 1 }).await, 1);
+        assert!(!flight.knows(&digest(0)));
         assert_eq!(flight.get(&digest(0), |_| true, || async { 2 }).await, 2);
         assert_eq!(flight.get(&digest(1), |_| true, || async { 1 }).await, 1);
         assert!(flight.knows(&digest(0)) && flight.knows(&digest(1)));
@@ -128,5 +153,28 @@ mod tests {
         assert!(!flight.knows(&digest(0)) && flight.knows(&digest(1)) && flight.knows(&digest(2)));
         assert_eq!(flight.get(&digest(3), |_| true, || async { 9 }).await, 9, "too heavy to be kept");
         assert!((0..4).all(|n| !flight.knows(&digest(n))));
+    }
+    #[tokio::test]
+    async fn what_is_given_up_is_forgotten_once_nobody_waits_for_it() {
+        let (flight, digest) = (SingleFlight::<u32>::new(3, |_| 1), Digest::sha256(b""));
+        let given_up = flight.get(&digest, |_| true, || async { future::pending().await });
+        assert!(given_up.now_or_never().is_none());
+        assert!(!flight.knows(&digest));
+
+        let mut first = Box::pin(flight.get(
+            &digest,
+            |_| false,
+            || async {
+                tokio::task::yield_now().await;
+                1
+            },
+        ));
+        assert!((&mut first).now_or_never().is_none());
+        let mut second = Box::pin(flight.get(&digest, |_| true, || async { 2 }));
+        assert!((&mut second).now_or_never().is_none());
+        assert_eq!(first.await, 1);
+        assert!(flight.knows(&digest), "another waits");
+        assert_eq!(second.await, 2);
+        assert!(flight.has(&digest));
     }
 }

@@ -1,6 +1,6 @@
 //! One transaction of what is written of tags.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use moorage_domain::{
@@ -45,10 +45,12 @@ pub(crate) enum Write {
 }
 
 impl Write {
-    /// How many digests it lists, at least one.
-    pub(crate) fn digests(&self) -> usize {
+    /// How many digests it lists, at least one, with those of what the tag was before.
+    pub(crate) fn digests(&self, before: Option<&HeldTag>) -> usize {
+        let listed = |held: &HeldTag| 1 + held.manifests.len() + held.nested.len() + held.left_out.len();
         match self {
-            Self::Put { held, .. } => 1 + held.manifests.len() + held.nested.len() + held.left_out.len(),
+            Self::Put { held, .. } => listed(held) + before.map_or(0, listed),
+            Self::Delete(_) => 1 + before.map_or(0, listed),
             _ => 1,
         }
     }
@@ -78,25 +80,35 @@ fn still(before: Option<&HeldTag>, held: HeldTag) -> HeldTag {
 }
 
 impl Table {
-    /// Writes all of this, or nothing; [`TransitionError::ClaimLost`] if the right is gone.
+    /// What these tags are, as far as what is written of them depends on it.
+    pub(crate) async fn tags_before<'w>(
+        &self,
+        repository: &RepositoryName,
+        writes: impl IntoIterator<Item = (&'w TagName, &'w Write)>,
+    ) -> Result<HashMap<TagName, HeldTag>, StateError> {
+        let keys = writes.into_iter().filter(|(_, write)| write.reads());
+        let keys = keys.map(|(tag, _)| Key::Tag(repository, tag).attributes()).collect();
+        Ok(self.tag_items(keys).await?.into_iter().map(|it| (it.tag, it.held)).collect())
+    }
+
+    /// Writes all of this, or nothing; [`TransitionError::ClaimLost`] if the right is gone. `before` is what
+    /// [`Self::tags_before`] has read.
     pub(crate) async fn write_tags(
         &self,
         repository: &RepositoryName,
         right: Right,
-        writes: &BTreeMap<&TagName, &Write>,
+        writes: &[(TagName, Write)],
+        before: &HashMap<TagName, HeldTag>,
     ) -> Result<(), TransitionError> {
-        let keys = writes.iter().filter(|(_, write)| write.reads());
-        let keys = keys.map(|(tag, _)| Key::Tag(repository, tag).attributes()).collect();
-        let before: HashMap<_, _> = self.tag_items(keys).await?.into_iter().map(|it| (it.tag, it.held)).collect();
         let mut transaction = Transaction::new(self);
         for (tag, write) in writes {
-            let before = before.get(*tag);
+            let before = before.get(tag);
             match write {
                 Write::Put { held, told, .. } => {
                     if let Some(before) = before.filter(|before| before.digest != held.digest) {
                         self.end_tag(&mut transaction, repository, tag, before, held.first_seen)?;
                     }
-                    let item = TagItem { tag: (*tag).clone(), held: still(before, HeldTag::clone(held)) };
+                    let item = TagItem { tag: tag.clone(), held: still(before, HeldTag::clone(held)) };
                     transaction.put(Key::Tag(repository, tag), &item)?;
                     told.iter().try_for_each(|told| told.add(&mut transaction, repository))?;
                 }

@@ -2,7 +2,7 @@
 //! transaction as each write. Writes that are asked for while a transaction is under way gather, and are the next one.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -26,9 +26,9 @@ use crate::{
 
 /// The most items of one transaction: with the check of the right they stay below the 100 that DynamoDB takes.
 const MOST_ITEMS: usize = 96;
-/// The most digests that they list: with some 80 bytes for each, and twice where there is a past, they stay below the
-/// 4 MB that DynamoDB takes.
-const MOST_DIGESTS: usize = 15_000;
+/// The most digests that they list, of what tags are and were: with some 80 bytes for each they stay below the 4 MB that
+/// DynamoDB takes.
+const MOST_DIGESTS: usize = 30_000;
 
 /// The tags of a repository, for one who may change them.
 #[derive(Debug, Clone)]
@@ -107,13 +107,23 @@ impl Tags {
     /// Has something written, with what others have to be written.
     async fn write(&self, tag: &TagName, write: Write) -> Result<(), TransitionError> {
         let write_all = async |open: Vec<(TagName, Write)>| {
-            let writes: BTreeMap<_, _> = open.iter().map(|(tag, write)| (tag, write)).collect();
-            let written = match self.table.write_tags(&self.repository, self.right, &writes).await {
-                Ok(()) => Written::Done,
-                Err(TransitionError::State(error)) => Written::Failed(error),
-                Err(_) => Written::Lost,
+            let writes = open.iter().map(|(tag, write)| (tag, write));
+            let before = match self.table.tags_before(&self.repository, writes).await {
+                Ok(before) => before,
+                Err(error) => return vec![Written::Failed(error); open.len()],
             };
-            vec![written; open.len()]
+            let (mut rest, mut all) = (&open[..], Vec::with_capacity(open.len()));
+            while !rest.is_empty() {
+                let (part, others) = rest.split_at(in_one(rest, &before));
+                let written = match self.table.write_tags(&self.repository, self.right, part, &before).await {
+                    Ok(()) => Written::Done,
+                    Err(TransitionError::State(error)) => Written::Failed(error),
+                    Err(_) => Written::Lost,
+                };
+                all.extend(vec![written; part.len()]);
+                rest = others;
+            }
+            all
         };
         match self.writes.ask((tag.clone(), write), together, write_all).await {
             Written::Done => Ok(()),
@@ -123,19 +133,32 @@ impl Tags {
     }
 }
 
-/// How many go into one transaction: each tag once.
+/// How many are written together: each tag once.
 fn together(open: &[&(TagName, Write)]) -> usize {
-    let (mut tags, mut items, mut digests) = (BTreeSet::new(), 0_usize, 0_usize);
+    let (mut tags, mut items) = (BTreeSet::new(), 0_usize);
     let mut fits = |(tag, write): &(TagName, Write)| {
         items = items.saturating_add(write.items());
-        digests = digests.saturating_add(write.digests());
-        tags.insert(tag.clone()) && (tags.len() == 1 || (items <= MOST_ITEMS && digests <= MOST_DIGESTS))
+        tags.insert(tag.clone()) && (tags.len() == 1 || items <= MOST_ITEMS)
     };
     open.iter().position(|it| !fits(it)).unwrap_or(open.len())
 }
 
+/// How many of those, at least one, go into one transaction, now that it is known what the tags were.
+fn in_one(open: &[(TagName, Write)], before: &HashMap<TagName, HeldTag>) -> usize {
+    let mut digests = 0_usize;
+    let mut fits = |(tag, write): &(TagName, Write)| {
+        digests = digests.saturating_add(write.digests(before.get(tag)));
+        digests <= MOST_DIGESTS
+    };
+    open.iter().position(|it| !fits(it)).unwrap_or(open.len()).max(1)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
+    use moorage_domain::{Digest, Generation, MediaType};
+
     use super::*;
 
     #[test]
@@ -148,5 +171,36 @@ mod tests {
         assert_eq!(open(&["a", "c"]), 2);
         let many: Vec<_> = (0..100).map(|number| format!("t{number}")).collect();
         assert_eq!(open(&many.iter().map(String::as_str).collect::<Vec<_>>()), MOST_ITEMS / 2, "each has a past");
+    }
+
+    #[test]
+    fn what_the_tags_were_counts_for_the_size_of_a_transaction() {
+        let wide = |count: u32| HeldTag {
+            digest: Digest::sha256(b""),
+            media_type: MediaType::OciIndex,
+            size: 1,
+            first_seen: Timestamp::default(),
+            last_seen: None,
+            missing: None,
+            source: None,
+            architectures: Vec::new(),
+            manifests: (0..count).map(|number| Digest::sha256(&number.to_be_bytes())).collect(),
+            nested: Vec::new(),
+            left_out: Vec::new(),
+            reversion: false,
+            generation: Generation::default(),
+            link: None,
+            approval: None,
+        };
+        let tag = |number: u32| TagName::from_str(&format!("t{number}")).unwrap();
+        let put = |held: HeldTag| Write::Put { held: Box::new(held), is_first: false, told: None };
+        let in_one = |now: u32, then: u32| -> usize {
+            let before = (0..30).map(|number| (tag(number), wide(then))).collect();
+            in_one(&(0..30).map(|number| (tag(number), put(wide(now)))).collect::<Vec<_>>(), &before)
+        };
+        assert_eq!(in_one(1, 1), 30);
+        assert_eq!(in_one(1_999, 1), MOST_DIGESTS / 2_002);
+        assert_eq!(in_one(1, 1_999), MOST_DIGESTS / 2_002, "also of those that list little now");
+        assert_eq!(in_one(20_000, 20_000), 1, "one at least");
     }
 }

@@ -19,6 +19,9 @@ async fn each_answer_takes_one_request_at_first_and_then_none() {
     seed::image(&world.stack, &world.repository, "v1", &image).await;
     let (repository, robot) = (&world.repository, world.robot().await);
     world.grant("read").await;
+    let other = World { repository: seed::repository(&world, "other", "private").await, ..world.clone() };
+    seed::image(&world.stack, &other.repository, "v1", &image).await;
+    other.grant("read").await;
     let basic = format!("Basic {}", STANDARD.encode(format!("{}:{}", world.robot_name(), world.robot_token().await)));
     let bearer = format!("Bearer {}", robot.token(&[&pull(repository)]).await);
     let blob = moorage_domain::Digest::sha256(&image.blobs[0]);
@@ -45,5 +48,13 @@ async fn each_answer_takes_one_request_at_first_and_then_none() {
         all.push(asked.len());
     }
     assert_eq!(all[3..], [0, 0, 0], "{all:?}");
+    // Who calls is known now, and another repository is not.
+    let bearer = format!("Bearer {}", robot.token(&[&pull(&other.repository)]).await);
+    let manifest = gateway_event(&format!("/v2/{}/manifests/v1", other.repository), "", &bearer);
+    for most in [1, 0] {
+        let (answer, asked) = registry.invoke(&manifest).await;
+        assert_eq!(answer["statusCode"], json!(200), "{answer}");
+        assert!(asked.len() <= most, "of another repository: {asked:?}");
+    }
     registry.delete().await;
 }
