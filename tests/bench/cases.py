@@ -187,7 +187,7 @@ def start(bed):
     """From a function's process to its first question for work."""
     return [Result(f"start {name}", "", "ours", [
         Sample(functions.cold_start(bed, name), 0, 0, NOTHING, NOTHING) for _ in range(10)])
-        for name in ("api", "registry", "sync", "gc")]
+        for name in ("api", "registry", "sync", "gc", "events", "resource", "console")]
 
 
 def builds(bed, name):

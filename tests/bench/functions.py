@@ -94,7 +94,7 @@ def cold_start(bed, name):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(10)
         deployed = bed.client("lambda").get_function_configuration(FunctionName=f"moorage-{name}")
-        variables = deployed["Environment"]["Variables"] | {
+        variables = deployed.get("Environment", {}).get("Variables", {}) | {
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.getsockname()[1]}", "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_VERSION": "1", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(deployed["MemorySize"]),
             "AWS_LAMBDA_LOG_GROUP_NAME": "", "AWS_LAMBDA_LOG_STREAM_NAME": "", "AWS_REGION": bed.env["AWS_REGION"],

@@ -88,10 +88,7 @@ def others(results):
         elif result.case == "push":
             rows.append(arrivals(result))
         elif result.case == "pull":
-            handled = [it["duration_ms"] / 1000 for it in result.typical.invocations]
-            waited = [f"{what} {span(waits)}" for what, waits in result.typical.waits.items()]
-            rows.append([f"pull, {result.step}, AWS 15 ms away", f"{span(handled)} in the function",
-                         f"{len(handled)} invocations; the client waited: {', '.join(waited)}"])
+            rows += pulls(result)
     several = [it for it in results if it.case == "handover, several"]
     one = [it for it in results if it.case == "handover, one invocation"]
     if several and one:
@@ -112,6 +109,20 @@ def arrivals(result):
                 "a sync of one new tag took"]
     spread = f", worst of {len(times)}: {max(times):.2f} s" if len(times) > 1 else ""
     return [f"push, {result.step}", f"{result.seconds:.2f} s{spread}", f"{inside:.2f} s in the function"]
+
+
+def pulls(result):
+    """What a registry's handlers were billed for, by what they answered; and what the client waited for."""
+    handled = [it["duration_ms"] / 1000 for it in result.typical.invocations]
+    waits = result.typical.waits
+    rows = [[f"pull, {result.step}, AWS 15 ms away", f"{span(handled)} in the function",
+             f"{len(handled)} invocations, of which the first took {handled[0] * 1000:.0f} ms"]]
+    # One after the other: a token, the manifest, the blobs of each image.
+    kinds = [*(["token", "manifest"] if waits else []), *["blob"] * (len(waits["blob"]) // len(waits["token"]))]
+    for kind in waits:
+        own = [it for number, it in enumerate(handled) if kinds[number % len(kinds)] == kind]
+        rows.append([f"pull, {kind}", f"{span(own)} in the function", f"the client waited: {span(waits[kind])}"])
+    return rows
 
 
 def span(seconds):

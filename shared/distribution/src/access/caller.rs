@@ -227,11 +227,6 @@ impl Callers {
         Ok(self.keep(name, robot, now))
     }
 
-    /// Whether nobody has to ask for a robot.
-    pub(crate) fn knows(&self, robot: &RobotName, now: Timestamp) -> bool {
-        self.robots.get(robot, now).is_some()
-    }
-
     /// Keeps what was read of a robot.
     pub(crate) fn keep(&self, name: &RobotName, robot: Option<Robot>, now: Timestamp) -> Option<KnownRobot> {
         let known = robot.map(|robot| KnownRobot {

@@ -36,7 +36,8 @@ impl Access {
         };
         match caller {
             Caller::Person(name, token) => Box::pin(self.look_ahead_of_person((name, *token), wanted, now)).await?,
-            Caller::Robot(robot) if !self.callers.knows(robot, now) => {
+            // One that is known is read again: it costs no request more.
+            Caller::Robot(robot) => {
                 let Standing { robot: found, repository, role } = self.table.standing(robot, wanted).await?;
                 if let (Some(robot), Some(repository)) = (&found, &repository) {
                     self.roles.found((repository.id, robot.id, wanted.clone()), role, now);
@@ -47,7 +48,7 @@ impl Access {
             Caller::Token(id) => {
                 try_join(self.callers.look_ahead(*id, now), self.repository(wanted, now)).await?;
             }
-            Caller::Robot(_) | Caller::Admin | Caller::Anonymous => {}
+            Caller::Admin | Caller::Anonymous => {}
         }
         Ok(())
     }
@@ -60,7 +61,7 @@ impl Access {
         now: Timestamp,
     ) -> Result<(), PullError> {
         let (people, asked) = (&self.callers.people, (token, Some(name.clone())));
-        if !people.is_on() || people.knows(&asked, now) {
+        if !people.is_on() {
             return Ok(());
         }
         let standing = async { Ok(self.table.person_standing(token, name, wanted, now).await?) };

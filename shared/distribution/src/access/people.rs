@@ -136,11 +136,6 @@ impl People {
         Ok(person.and_then(|person| Some((person.clone(), person.user.identity(&bound)?))))
     }
 
-    /// Whether nobody has to ask for a token.
-    pub(crate) fn knows(&self, asked: &Asked, now: Timestamp) -> bool {
-        self.known.get(asked, now).is_some()
-    }
-
     pub(crate) async fn known(&self, asked: Asked, now: Timestamp) -> Result<Option<KnownPerson>, PullError> {
         if self.provider.is_none() {
             return Ok(None);
