@@ -7,7 +7,7 @@ use moorage_domain::Guard;
 use moorage_notifications::{Notifier, Queue, Settings};
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_state::{SecretBox, Table};
-use moorage_upstream::{Receivers, UpstreamError};
+use moorage_upstream::Receivers;
 
 /// The longest attempt of one request to AWS. Longer than that it is stuck, and the SDK tries again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,18 +39,18 @@ impl Config {
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) fn notifier(self) -> Result<Notifier, UpstreamError> {
+    pub(crate) fn notifier(self) -> Notifier {
         let aws = self.aws;
         let sqs = aws_sdk_sqs::Client::new(&aws);
-        Ok(Notifier {
+        Notifier {
             table: Table::new(aws_sdk_dynamodb::Client::new(&aws), self.table),
             // This function's role can only decrypt, for which no key has to be named.
             secrets: SecretBox::new(aws_sdk_kms::Client::new(&aws), String::new()),
             queue: Queue::new(sqs, self.queue, self.dead_letters, self.function_arn),
-            receivers: Receivers::new(self.guard)?,
+            receivers: Receivers::new(self.guard),
             topics: aws_sdk_sns::Client::new(&aws),
             buses: aws_sdk_eventbridge::Client::new(&aws),
             settings: Settings { public_url: self.public_url, watched_as: self.watched_as },
-        })
+        }
     }
 }

@@ -12,6 +12,6 @@ use moorage_runtime::Environment;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     moorage_runtime::init();
-    let notifier = Config::read(&Environment::of_process())?.notifier()?;
+    let notifier = Config::read(&Environment::of_process())?.notifier();
     run(service_fn(|event| handler::handle(&notifier, event))).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use moorage_resources::{Deployment, Resources, SetUpError};
+use moorage_resources::{ClientError, Deployment, Resources};
 use moorage_runtime::{Environment, SettingError, aws};
 use moorage_state::Table;
 
@@ -29,7 +29,7 @@ impl Config {
     }
 
     /// Builds the clients. They connect when they are first used.
-    pub(crate) fn resources(self) -> Result<Resources, SetUpError> {
+    pub(crate) fn resources(self) -> Result<Resources, ClientError> {
         let table = Table::new(aws_sdk_dynamodb::Client::new(&self.aws), self.table);
         Resources::new(self.deployment, table, aws_sdk_secretsmanager::Client::new(&self.aws))
     }

@@ -140,7 +140,7 @@ impl Aws {
         let host = question.url.host_str().unwrap_or_default();
         let guard = Guard::new(&format!("{ANY_ADDRESS},{host}"));
         let guard = guard.map_err(|_| unreachable(UpstreamError::NotAllowed(host.to_owned())))?;
-        question.ask(&Receivers::new(guard).map_err(unreachable)?).await
+        question.ask(&Receivers::new(guard)).await
     }
 
     /// Where a service is.

@@ -65,19 +65,16 @@ impl Clouds {
         (namespace, login): (&Namespace, &CloudLogin),
         Registry { authority, is_plain }: Registry<'_>,
     ) -> Result<Credentials, CloudError> {
-        let servers = || {
-            let (who, what) = ("the cloud", "a token".to_owned());
-            Receivers::new(self.0.guard.clone()).map_err(|error| CloudError::Unreachable { who, what, error })
-        };
+        let servers = Receivers::new(self.0.guard.clone());
         let Known { aws, rules: CloudRules { stand_ins, .. }, .. } = &*self.0;
         match login {
             CloudLogin::Ecr { role_arn } => ecr::login(aws, (namespace, role_arn.as_ref()), authority).await,
             CloudLogin::Google { provider, service_account } => {
-                let servers = (&servers()?, stand_ins.google.as_ref());
+                let servers = (&servers, stand_ins.google.as_ref());
                 google::login(aws, (provider, service_account), servers).await
             }
             CloudLogin::Azure { tenant_id, client_id } => {
-                let (servers, stand_in) = (&servers()?, stand_ins.microsoft.as_ref());
+                let (servers, stand_in) = (&servers, stand_ins.microsoft.as_ref());
                 let place = azure::Place { authority, servers, stand_in, is_plain };
                 azure::login(aws, (*tenant_id, *client_id), place).await
             }

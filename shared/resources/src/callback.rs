@@ -7,6 +7,7 @@ use std::{
 
 use moorage_domain::{ExposeSecret as _, SecretString};
 use reqwest::{Client, StatusCode, redirect::Policy};
+use tokio::sync::OnceCell;
 use url::{Host, Url};
 
 /// How long one try may take: S3 answers a put of some kilobytes in tens of milliseconds.
@@ -23,6 +24,9 @@ pub enum CallbackError {
     /// It is not https, and does not lead to this machine.
     #[error("the ResponseURL is not https")]
     Plain,
+    /// There is no client for it.
+    #[error("nothing can be sent to the ResponseURL")]
+    NoClient(#[source] reqwest::Error),
     /// It does not take the answer.
     #[error("the ResponseURL answered with {0}")]
     Refused(StatusCode),
@@ -33,19 +37,24 @@ pub enum CallbackError {
 
 /// Sends answers.
 pub(crate) struct Callback {
-    http: Client,
+    /// Made when it is first used: it reads the authorities that are trusted, which takes longer than the function's start.
+    http: OnceCell<Client>,
     /// The host that may be called without TLS: where all of AWS is on this machine.
     plain: Option<Host>,
 }
 
 impl Callback {
     /// With the endpoint of AWS's services, if it is not AWS's own; empty if it is.
-    pub(crate) fn new(endpoint: &str) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(endpoint: &str) -> Self {
         let endpoint = Url::parse(endpoint).ok().filter(|url| url.scheme() == "http");
         let plain = endpoint.and_then(|url| url.host().map(|host| host.to_owned()));
+        Self { http: OnceCell::new(), plain: plain.map(here) }
+    }
+
+    async fn http(&self) -> Result<&Client, CallbackError> {
         // Nothing is followed: whoever signed the URL has said where the answer goes.
-        let http = Client::builder().http1_only().redirect(Policy::none()).no_proxy().timeout(ATTEMPT).build()?;
-        Ok(Self { http, plain: plain.map(here) })
+        let builder = || Client::builder().http1_only().redirect(Policy::none()).no_proxy().timeout(ATTEMPT);
+        self.http.get_or_try_init(async || builder().build()).await.map_err(CallbackError::NoClient)
     }
 
     /// The URL, if answers may go there.
@@ -61,11 +70,11 @@ impl Callback {
 
     /// Puts the answer there, again and again until it is taken, refused, or the time is up. The same answer twice does no harm.
     pub(crate) async fn send(&self, url: &Url, body: &[u8], until: Instant) -> Result<(), CallbackError> {
-        let (mut pause, mut last) = (PAUSE, CallbackError::Unreachable);
+        let (http, mut pause, mut last) = (self.http().await?, PAUSE, CallbackError::Unreachable);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             // A content type would have to be signed, too.
-            let sent = self.http.put(url.clone()).body(body.to_vec()).timeout(ATTEMPT.min(left)).send().await;
+            let sent = http.put(url.clone()).body(body.to_vec()).timeout(ATTEMPT.min(left)).send().await;
             match sent.map(|answer| answer.status()) {
                 Ok(status) if status.is_success() => return Ok(()),
                 Ok(status) if !is_temporary(status) => return Err(CallbackError::Refused(status)),
@@ -100,7 +109,7 @@ mod tests {
     use super::*;
 
     fn accepts(endpoint: &str, url: &str) -> bool {
-        Callback::new(endpoint).unwrap().accept(&url.to_owned().into()).is_ok()
+        Callback::new(endpoint).accept(&url.to_owned().into()).is_ok()
     }
 
     #[test]
@@ -127,7 +136,7 @@ mod tests {
 
     #[test]
     fn errors_do_not_hold_what_is_signed() {
-        let callback = Callback::new("").unwrap();
+        let callback = Callback::new("");
         let error = callback.accept(&String::from("http://h/x?X-Amz-Signature=secret").into()).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("secret"));
     }

@@ -17,5 +17,6 @@ mod target;
 mod typed;
 
 pub use callback::CallbackError;
+pub use moorage_client::ClientError;
 pub use request::Unanswered;
-pub use resources::{Deployment, Resources, SetUpError};
+pub use resources::{Deployment, Resources};

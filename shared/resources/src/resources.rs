@@ -17,17 +17,6 @@ pub struct Deployment {
     pub endpoint: String,
 }
 
-/// Why requests cannot be done at all.
-#[derive(Debug, thiserror::Error)]
-pub enum SetUpError {
-    /// The deployment's URL cannot be called.
-    #[error(transparent)]
-    Address(#[from] ClientError),
-    /// There is no client for answers.
-    #[error("answers cannot be sent")]
-    Http(#[from] reqwest::Error),
-}
-
 /// Does what stacks want. It connects when it is first used.
 pub struct Resources {
     /// Where the management API is.
@@ -45,12 +34,13 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// With the table that knows who has made what, and with whoever has the secrets.
+    /// With the table that knows who has made what, and with whoever has the secrets. Fails if the deployment's URL cannot be
+    /// called.
     pub fn new(
         deployment: Deployment,
         table: Table,
         secrets: aws_sdk_secretsmanager::Client,
-    ) -> Result<Self, SetUpError> {
+    ) -> Result<Self, ClientError> {
         Ok(Self {
             // The template's own URL is https; a local stack's is on this machine.
             api: Address::parse(&deployment.public_url, false)?,
@@ -58,7 +48,7 @@ impl Resources {
             registry: Registry::at(&deployment.public_url),
             table,
             secrets: Secrets::new(secrets, deployment.admin_token),
-            callback: Callback::new(&deployment.endpoint)?,
+            callback: Callback::new(&deployment.endpoint),
         })
     }
 }

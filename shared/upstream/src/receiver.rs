@@ -7,6 +7,7 @@ use reqwest::{
     Client, Response,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::{
@@ -22,18 +23,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Sends to whoever may be connected to.
 #[derive(Debug, Clone)]
 pub struct Receivers {
-    client: Client,
+    /// Made when it is first used: it reads the authorities that are trusted, which takes longer than a function's start.
+    client: Arc<OnceCell<Client>>,
     guard: Arc<Guard>,
 }
 
 impl Receivers {
     /// With the addresses that a guard lets through.
-    pub fn new(guard: Guard) -> Result<Self, UpstreamError> {
-        let guard = Arc::new(guard);
-        let (proxies, tls, patience) = (Vec::new(), ClientTls::default(), PATIENCE);
-        let recipe = Recipe { proxies, guard: Arc::clone(&guard), verify_tls: true, tls, patience };
-        // Connections are not kept: one stays in a function that sleeps, and is dead when it wakes.
-        Ok(Self { client: recipe.client(Kept::Never)?, guard })
+    pub fn new(guard: Guard) -> Self {
+        Self { client: Arc::default(), guard: Arc::new(guard) }
+    }
+
+    async fn client(&self) -> Result<&Client, UpstreamError> {
+        let make = async || {
+            let (guard, tls) = (Arc::clone(&self.guard), ClientTls::default());
+            let recipe = Recipe { proxies: Vec::new(), guard, verify_tls: true, tls, patience: PATIENCE };
+            // Connections are not kept: one stays in a function that sleeps, and is dead when it wakes.
+            recipe.client(Kept::Never)
+        };
+        self.client.get_or_try_init(make).await
     }
 
     /// Posts JSON. Whoever answers anything but a success, a redirect, too, has not taken it.
@@ -77,7 +85,7 @@ impl Receivers {
         if !self.guard.allows_host(host) {
             return Err(UpstreamError::NotAllowed(host.to_owned()));
         }
-        let request = self.client.post(url.clone()).headers(headers).body(body).timeout(PATIENCE);
+        let request = self.client().await?.post(url.clone()).headers(headers).body(body).timeout(PATIENCE);
         request.send().await.map_err(|error| transport_error(&error, &place(url)))
     }
 }
