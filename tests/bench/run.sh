@@ -10,9 +10,11 @@ cargo build --release --locked --workspace --bins
 PROFILE=release infra/local/package.sh
 cargo build --release --locked --manifest-path tests/bench/table/Cargo.toml --target-dir target/table
 tests/bench/peers.sh
-# The build that the bars are relative to is measured beside this one, where the history has it; BEFORE= leaves it out.
+# The build that the bars are relative to is measured beside this one in these cases, where the history has it; BEFORE= leaves
+# it out.
 export BEFORE=${BEFORE-target/before}
-if [ "$BEFORE" = target/before ]; then
+beside=$(printf '%s\n' "$@" | grep -cE '^(small|distant|secure|layer|scale)$' || true)
+if [ "$BEFORE" = target/before ] && { [ $# -eq 0 ] || [ "$beside" -gt 0 ]; }; then
   if git cat-file -e 2bdc560^{commit} 2>/dev/null; then
     tests/bench/before.sh
   else

@@ -115,10 +115,12 @@ def pulls(result):
     """What a registry's handlers were billed for, by what they answered; and what the client waited for."""
     handled = [it["duration_ms"] / 1000 for it in result.typical.invocations]
     waits = result.typical.waits
+    if not handled or len(handled) != sum(map(len, waits.values())):
+        return [[f"pull, {result.step}", "not measured", f"{len(handled)} invocations were logged"]]
     rows = [[f"pull, {result.step}, AWS 15 ms away", f"{span(handled)} in the function",
              f"{len(handled)} invocations, of which the first took {handled[0] * 1000:.0f} ms"]]
     # One after the other: a token, the manifest, the blobs of each image.
-    kinds = [*(["token", "manifest"] if waits else []), *["blob"] * (len(waits["blob"]) // len(waits["token"]))]
+    kinds = ["token", "manifest", *["blob"] * (len(waits["blob"]) // len(waits["token"]))]
     for kind in waits:
         own = [it for number, it in enumerate(handled) if kinds[number % len(kinds)] == kind]
         rows.append([f"pull, {kind}", f"{span(own)} in the function", f"the client waited: {span(waits[kind])}"])

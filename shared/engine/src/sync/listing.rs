@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    future,
     time::Duration,
 };
 
@@ -14,7 +13,7 @@ use moorage_domain::{
     referrers::is_attached_tag,
 };
 use moorage_upstream::{Registry, Resolved, Said, TagPages, UpstreamError};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     error::WorkError,
@@ -28,6 +27,9 @@ const AHEAD: usize = 100;
 const AT_ONCE: usize = 60;
 /// How long others of them begin at least when it has come.
 const LEAST: Duration = Duration::from_millis(200);
+/// How long those that have begun may take after that. It is far from what an answer to HEAD takes; and one that never comes
+/// keeps nothing else waiting for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Invocation<'_> {
     /// Reads the list of tags to its end, and what the registry says beside it, if that saves requests.
@@ -67,8 +69,8 @@ impl Invocation<'_> {
 
     /// Asks for some of the tags that are to be asked for without waiting for the list of them. What they say is known
     /// then; where they say nothing, they are asked for again. Nothing else waits for long: once the list is there, which is
-    /// told, others begin for as long again as it took, and all end when it has failed. What is under way is not dropped
-    /// otherwise, or a registry that is slow by HEAD would be asked twice in every sync.
+    /// told, others begin for as long again as it took, and all end when it has failed. What is under way then is given time,
+    /// or a registry that is slow by HEAD would be asked twice in every sync.
     ///
     /// Only a registry is asked so that needs no login, or each of them would be refused before it is known how to log in;
     /// none of which it is known that it limits requests; and only after a sync that ended well.
@@ -88,21 +90,22 @@ impl Invocation<'_> {
                 self.knowledge.resolved(tag, &digest);
             }
         };
-        let listed = listed.map(|told| told.ok().flatten()).shared();
+        let end = |as_long: Duration| Instant::now() + as_long.max(LEAST);
+        let end = listed.map(|told| told.ok().flatten().map(end)).shared();
         let enough = async {
-            if let Some(as_long) = listed.clone().await {
-                tokio::time::sleep(as_long.max(LEAST)).await;
+            if let Some(end) = end.clone().await {
+                tokio::time::sleep_until(end).await;
             }
         };
-        let failed = async {
-            if listed.clone().await.is_some() {
-                future::pending::<()>().await;
+        let over = async {
+            if let Some(end) = end.clone().await {
+                tokio::time::sleep_until(end + PATIENCE).await;
             }
         };
         let likely = stream::iter(self.likely(held)?.into_iter().take(AHEAD));
         tokio::select! {
             () = likely.take_until(enough).for_each_concurrent(AT_ONCE, look) => {}
-            () = failed => {}
+            () = over => {}
         }
         Ok(())
     }

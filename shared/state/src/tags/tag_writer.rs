@@ -26,9 +26,9 @@ use crate::{
 
 /// The most items of one transaction: with the check of the right they stay below the 100 that DynamoDB takes.
 const MOST_ITEMS: usize = 96;
-/// The most digests that they list, of what tags are and were: with some 80 bytes for each they stay below the 4 MB that
-/// DynamoDB takes.
-const MOST_DIGESTS: usize = 30_000;
+/// The most digests that they list, of what tags are and were: with some 80 bytes for each, or 140 of SHA-512, they stay below
+/// the 4 MB that DynamoDB takes.
+const MOST_DIGESTS: usize = 25_000;
 
 /// The tags of a repository, for one who may change them.
 #[derive(Debug, Clone)]
@@ -133,12 +133,13 @@ impl Tags {
     }
 }
 
-/// How many are written together: each tag once.
+/// How many are written together, as far as it is known before what the tags were: each tag once.
 fn together(open: &[&(TagName, Write)]) -> usize {
-    let (mut tags, mut items) = (BTreeSet::new(), 0_usize);
+    let (mut tags, mut items, mut digests) = (BTreeSet::new(), 0_usize, 0_usize);
     let mut fits = |(tag, write): &(TagName, Write)| {
         items = items.saturating_add(write.items());
-        tags.insert(tag.clone()) && (tags.len() == 1 || items <= MOST_ITEMS)
+        digests = digests.saturating_add(write.digests(None));
+        tags.insert(tag.clone()) && (tags.len() == 1 || (items <= MOST_ITEMS && digests <= MOST_DIGESTS))
     };
     open.iter().position(|it| !fits(it)).unwrap_or(open.len())
 }

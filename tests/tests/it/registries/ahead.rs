@@ -36,6 +36,18 @@ fn image() -> Image {
     Image::oci("amd64", &[layer(rand::random(), 100)])
 }
 
+/// Waits until something is so, and tells whether it came to that.
+fn waited(is_so: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    // What else this thread has to do goes on in another.
+    tokio::task::block_in_place(|| {
+        while !is_so() && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    is_so()
+}
+
 /// Has the list wait until those tags were asked for. Returns how many that were when it came.
 fn list_late(registry: &Hostile) -> Arc<AtomicUsize> {
     let (asked, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -45,13 +57,7 @@ fn list_late(registry: &Hostile) -> Arc<AtomicUsize> {
         None
     });
     registry.plan("GET", "/tags/list", move |_| {
-        let began = Instant::now();
-        // What else this thread has to do goes on in another.
-        tokio::task::block_in_place(|| {
-            while asked.load(SeqCst) < AHEAD && began.elapsed() < PATIENCE {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        });
+        waited(|| asked.load(SeqCst) >= AHEAD);
         told.store(asked.load(SeqCst), SeqCst);
         None
     });
@@ -94,6 +100,28 @@ async fn what_the_list_will_most_likely_have_is_asked_for_meanwhile() {
     assert_eq!(world.sync().await["tags_unchanged"], TAGS);
     assert_eq!(of_manifests(&registry.take_asked()).len(), TAGS, "each once");
     registry.repent();
+
+    // What never answers keeps nothing waiting that is to be copied.
+    let new = image();
+    registry.hold(&world.path, "new", &new);
+    let comes = Arc::new(AtomicUsize::new(0));
+    let (asked, was_late) = (Arc::clone(&comes), Arc::new(AtomicUsize::new(0)));
+    registry.plan("GET", &format!("/manifests/{}", new.digest()), move |_| {
+        asked.fetch_add(1, SeqCst);
+        None
+    });
+    let (waits, late) = (Arc::clone(&comes), Arc::clone(&was_late));
+    registry.plan("HEAD", &format!("/manifests/{}", tag(0)), move |_| {
+        if !waited(|| waits.load(SeqCst) > 0) {
+            late.fetch_add(1, SeqCst);
+        }
+        None
+    });
+    let run = world.sync().await;
+    assert_eq!((&run["status"], &run["tags_copied"]), (&json!("SUCCESS"), &json!(1)), "{run}");
+    assert_eq!(was_late.load(SeqCst), 0, "a tag was copied while another did not answer");
+    registry.repent();
+    world.change_mirror(json!({"root_rule": {"rule_kind": "tag_glob_csv", "rule_value": ["t*"]}})).await;
 
     // What has moved, or HEAD does not tell, is as it would be otherwise.
     let moved = image();
