@@ -4,12 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export MOORAGE_LOCAL="$PWD/target/test-stack"
 export MOORAGE_PORT=auto MOORAGE_AWS_PORT=auto MOORAGE_UPSTREAM_PORT=auto MOORAGE_BROWSER_PORT=auto
 # Where people of the tests sign in.
 export MOORAGE_PROVIDER_PORT=auto
-# Where tests get copies of the emulator.
-export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
 # Short, so that a test need not wait minutes for a claim to expire, for a retry, or for an invocation's end. What was
 # killed is started again by tests alone. So little memory for blobs that these have parts of 8 MiB.
 # Everybody's mirrors answer nodes: each test has a namespace of its own.
@@ -21,7 +18,24 @@ export RUST_BACKTRACE=0
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 tests/registries.sh
 python=target/venv/bin/python
-trap '"$python" infra/local/stack.py down' EXIT
+
+# in_folder NAME: stacks are there from now on, and there tests get copies of the emulator.
+in_folder() {
+  export MOORAGE_LOCAL="$PWD/target/$1"
+  export MOORAGE_EMULATOR_FORKS="$MOORAGE_LOCAL/forks"
+}
+in_folder test-stack
+
+# What goes on beside the rest, a process group of its own, ends with that.
+beside=
+clean_up() {
+  [ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true
+  for folder in beside-stack test-stack; do
+    in_folder "$folder"
+    "$python" infra/local/stack.py down
+  done
+}
+trap clean_up EXIT
 
 # new_stack PARAMETERS: the environment has a new stack then. Each command says itself that a failure ends it: bash does not
 # for a function whose failure is caught.
@@ -45,6 +59,11 @@ stage() {
   "$@" || failed+=("$*")
 }
 
+# Says which of them have failed, if any.
+ended() {
+  [ ${#failed[@]} -eq 0 ] || { printf 'failed: %s\n' "${failed[@]}" >&2 && return 1; }
+}
+
 # It has functions fail, and turns invocations away: nothing else may use the stack.
 alarms() {
   new_stack "$patient" && "$python" tests/alarms.py
@@ -56,6 +75,18 @@ patient="GcGraceSeconds=86400,AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:o
 impatient=GcGraceSeconds=2,RetentionSeconds=18
 # A namespace that may have little, for the tests of what it may have, and content that is proven once for all.
 small="TrustDomain=bucket,SyncConcurrency=20,NamespaceSyncs=1,Previews=2,MaxRepositories=3,MaxTags=4,MaxBytes=100000"
+
+# Stages whose tests wait most of the time, in a folder of their own.
+waiting() {
+  trap - EXIT
+  failed=()
+  in_folder beside-stack
+  stage on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
+  stage on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
+  "$python" infra/local/stack.py down
+  ended
+}
+
 # What the functions ask of AWS while all tests run, and by which statement of their roles they may.
 record="$PWD/target/iam.jsonl"
 if [ $# -gt 0 ]; then
@@ -77,15 +108,18 @@ else
   stage "$python" tests/upgrade.py target/lambda
   rm -f "$record"
   export MOORAGE_IAM_RECORD="$record"
-  stage on_stack "$impatient" -E 'binary(it) & test(/^(garbage|locks|schedule)::/)'
-  stage on_stack "$patient,$small" -E 'binary(it) & test(/^shares::/)'
-  # These copy their stack, which must be small.
-  stage on_stack "$patient" -E 'binary(it) & test(/^(crash|trouble|long_verify)::/)'
+  set -m
+  waiting >target/waiting.log 2>&1 &
+  beside=$!
+  set +m
+  # These copy their stack, which must be small. What kills at each request takes its time, and does not mind how long.
+  stage on_stack "$patient" -E 'binary(it) & test(/^crash::/)'
+  wait "$beside" || failed+=("what went on beside that")
+  beside=
+  cat target/waiting.log
+  stage on_stack "$patient" -E 'binary(it) & test(/^(trouble|long_verify)::/)'
   stage on_stack "$patient" -E 'not (binary(it) & test(/^(crash|trouble|long_verify|garbage|locks|schedule|shares)::/))'
   stage alarms
   stage "$python" tests/iam.py "$record"
-  if [ ${#failed[@]} -gt 0 ]; then
-    printf 'failed: %s\n' "${failed[@]}" >&2
-    exit 1
-  fi
+  ended
 fi
